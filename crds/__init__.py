@@ -1,0 +1,1 @@
+"""API types -> CRD YAML; custom resource -> policy, or a list of problems."""

@@ -1,0 +1,1 @@
+"""Arrays in, quantile forecasts out. No I/O, no clock."""
