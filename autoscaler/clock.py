@@ -18,7 +18,7 @@ class Clock(Protocol):
 
 @dataclass
 class WallClock:
-    """Scenario time runs `rate` times as fast as the wall from `scenario_epoch_seconds` on. Without arguments: the wall's time.
+    """Scenario time runs `rate` times as fast as the wall from `scenario_epoch_seconds` on. By default: the wall.
 
     Follows the monotonic clock, so a step of the system's time moves nothing.
     """

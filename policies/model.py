@@ -1,6 +1,6 @@
 """The values that the core speaks: what it is told, what it remembers, what it decides.
 
-All are frozen, JSON-able by `policies.codec`, and hold plain Python values. Times are seconds of scenario time (Unix epoch).
+All are frozen, JSON-able by `policies.codec`, and hold plain Python values. Times are scenario time in Unix seconds.
 `None` means unknown, which is never the same as zero.
 """
 
