@@ -186,17 +186,27 @@ class PodMark:
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """Sums over finished requests and processed tokens that fade with a time constant of 10 min."""
+
+    requests: float = 0.0
+    prompt_tokens: float = 0.0
+    generation_tokens: float = 0.0
+    prefilled_tokens: float = 0.0  # cached ones included
+    cached_tokens: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Filters:
     """What demand is filtered through. Moves on grid ticks only."""
 
     tick_seconds: float | None = None
     marks: tuple[PodMark, ...] = ()
-    arrivals: tuple[tuple[float, float], ...] = ()  # (tick, requests since the tick before), about 30 s
-    prompt_tokens_per_request: float | None = None  # uncached
-    generation_tokens_per_request: float | None = None
+    arrivals: tuple[tuple[float, float], ...] = ()  # (tick, requests per second since the tick before), about 30 s
+    tokens: Tokens = Tokens()
     level: float | None = None  # smoothed demand, replicas
     levels: tuple[tuple[float, float], ...] = ()  # (tick, level), about 5 min
-    volatility: float = 0.0
+    volatility: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,19 +215,15 @@ class Capacity:
 
     count: float = 0.0
     log_work_ratio: float = 0.0  # true work over the profile's
-    log_work_variance: float = 0.0
-    log_concurrency: float | None = None
+    log_concurrency_ratio: float = 0.0  # true sustainable concurrency over the profile's
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The last decision and what it must still respect. `peaks` are (time, replicas) whose maximum is held."""
+    """The last decision and what it must still respect. `peaks` are (time, count) whose maximum is held."""
 
-    at_seconds: float | None = None
     replicas: int | None = None
     prepared: int = 0
-    floors: tuple[tuple[float, float], ...] = ()
-    jumps: tuple[tuple[float, float], ...] = ()
     peaks: tuple[tuple[float, int], ...] = ()
     prepared_peaks: tuple[tuple[float, int], ...] = ()
     released_seconds: float | None = None  # of the last release
@@ -286,6 +292,6 @@ class StepResult:
     """A decision: the next state, the plan, what was seen, and when to look again at the latest."""
 
     state: State
-    plan: Plan
+    plan: Plan | None  # None: nothing is known yet, not even how many replicas there are
     demand: Demand
     wake_at_seconds: float

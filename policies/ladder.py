@@ -1,0 +1,87 @@
+"""The ladder of supply and how long it takes to climb the rest of it.
+
+A unit climbs REQUESTED -> NODE_READY -> IMAGE_READY -> WEIGHTS_READY -> SERVING. Two echelons are held: replicas, and prepared
+nodes at IMAGE_READY. For each, enough units to outlast the lead time of the rung below it (multi-echelon base stock).
+"""
+
+import math
+from enum import IntEnum
+
+from policies.model import ColdStart, Policy, Stage
+
+NORMAL_P90 = 1.2816
+NORMAL_P95 = 1.6449
+CONTROL_SECONDS = 15.0 + 10.0  # the HPA's sync and the age of a sample
+Z_TABLE = ((20.0, 1.0), (90.0, 2.1), (270.0, 3.1))  # lead in seconds -> standard deviations of headroom
+Z_LIMIT = 3.5
+
+
+class Rung(IntEnum):
+    """How far a unit has climbed."""
+
+    REQUESTED = 0
+    NODE_READY = 1
+    IMAGE_READY = 2
+    WEIGHTS_READY = 3
+    SERVING = 4
+
+
+def remaining(cold_start: ColdStart, rung: Rung) -> tuple[Stage, ...]:
+    """The stages that a unit at `rung` still has before it."""
+    stages = (cold_start.node, cold_start.image, cold_start.weights, cold_start.warmup)
+    return stages[rung:]
+
+
+def lead_quantile_seconds(stages: tuple[Stage, ...], normal_quantile: float) -> float:
+    """A quantile of the sum of log-normal stages, given as a standard normal quantile (1.2816 is p90).
+
+    Fenton-Wilkinson: the log-normal that has the sum's mean and variance.
+    """
+    if not stages:
+        return 0.0
+    mean = variance = 0.0
+    for stage in stages:
+        sigma2 = (math.log(stage.p95_seconds / stage.p50_seconds) / NORMAL_P95) ** 2
+        stage_mean = stage.p50_seconds * math.exp(sigma2 / 2)
+        mean += stage_mean
+        variance += stage_mean**2 * (math.exp(sigma2) - 1)
+    sigma2 = math.log(1 + variance / mean**2)
+    return mean * math.exp(-sigma2 / 2 + normal_quantile * math.sqrt(sigma2))
+
+
+def lead_seconds(policy: Policy, rung: Rung) -> float:
+    """p90 of the time from a decision until a unit at `rung` serves."""
+    return lead_quantile_seconds(remaining(policy.cold_start, rung), NORMAL_P90) + CONTROL_SECONDS
+
+
+def replica_rung(policy: Policy) -> Rung:
+    """The rung that a new replica starts from: a prepared node where the policy holds such, else nothing."""
+    return Rung.IMAGE_READY if policy.max_prepared_nodes > 0 else Rung.REQUESTED
+
+
+def hold_seconds(policy: Policy) -> float:
+    """How long capacity is kept after it was last asked for.
+
+    Ski rental: as long as getting it back would take (its median from the rung below), at least 60 s, unless the policy names it.
+    """
+    if policy.hold_seconds is not None:
+        return policy.hold_seconds
+    return max(60.0, lead_quantile_seconds(remaining(policy.cold_start, replica_rung(policy)), 0.0))
+
+
+def headroom_deviations(lead_seconds: float, attainment: float) -> float:
+    """Standard deviations of log demand to hold above the level, for a lead: linear in its logarithm between studied points.
+
+    Scaled by the policy's attainment; 99 % is what the points were studied at.
+    """
+    log_lead = math.log(max(lead_seconds, Z_TABLE[0][0]))
+    pairs = list(zip(Z_TABLE, Z_TABLE[1:], strict=False))
+    (low, z_low), (high, z_high) = next((pair for pair in pairs if lead_seconds <= pair[1][0]), pairs[-1])
+    share = (log_lead - math.log(low)) / (math.log(high) - math.log(low))
+    return min(z_low + share * (z_high - z_low), Z_LIMIT) * normal_quantile(attainment) / normal_quantile(0.99)
+
+
+def normal_quantile(probability: float) -> float:
+    """The standard normal quantile for 0.5 <= probability < 1; Abramowitz and Stegun 26.2.23, error under 4.5e-4."""
+    t = math.sqrt(-2.0 * math.log(1.0 - probability))
+    return t - (2.515517 + 0.802853 * t + 0.010328 * t * t) / (1 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t**3)
