@@ -1,0 +1,1 @@
+"""Traffic: readers of recorded traces and seeded generators of shipped samples."""

@@ -1,0 +1,69 @@
+"""What a trace is, whatever it was read from. Its own time starts at 0; `epoch_seconds` says when that was."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Where a trace does not say when it was recorded, it starts on Monday 2025-01-06 00:00 UTC.
+UNDATED_EPOCH_SECONDS = 1_736_121_600.0
+
+
+class TraceError(Exception):
+    """A trace that cannot be used: the file, where known the row (from 1, the first of the data) and the column."""
+
+    def __init__(self, file: Path, why: str, *, row: int | None = None, column: str | None = None) -> None:
+        place = [str(file)]
+        if row is not None:
+            place.append(f"row {row}")
+        if column is not None:
+            place.append(f"column {column}")
+        super().__init__(f"{', '.join(place)}: {why}")
+        self.file, self.why, self.row, self.column = file, why, row, column
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Single requests, sorted by arrival in seconds from the start of the trace or of a window of it."""
+
+    arrival_s: NDArray[np.float64]
+    prompt_tokens: NDArray[np.int64]
+    output_tokens: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.arrival_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums per step of equal length. NaN where the trace has a gap, which is not the same as no traffic."""
+
+    start_seconds: float
+    step_seconds: float
+    requests: NDArray[np.float64]
+    prompt_tokens: NDArray[np.float64]
+    output_tokens: NDArray[np.float64]
+
+
+class Trace(Protocol):
+    """Recorded or generated traffic, from which windows are cut."""
+
+    @property
+    def name(self) -> str:
+        """Short name, as a report shows it."""
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Unix time of the trace's second 0."""
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length of the trace."""
+
+    def window(self, start_seconds: float, end_seconds: float, scale: float, seed: int) -> Requests:
+        """Requests that arrive in the window, `scale` times as many; arrivals count from the window's start."""
+
+    def totals(self, start_seconds: float, end_seconds: float, step_seconds: float) -> Totals:
+        """Sums per step over the window, unscaled."""
