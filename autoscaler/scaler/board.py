@@ -1,0 +1,120 @@
+"""The board between the loop and the scaler: the latest decision of each policy, and who waits for the next."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from autoscaler.clock import Clock
+
+FRESH_SECONDS = 60.0  # four decision grid ticks of 15 s: an older decision is no longer known to hold
+MAX_REPLICAS = 2**31 - 1  # Kubernetes counts replicas in 32 bits
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One policy's decision."""
+
+    desired_replicas: int
+    at_seconds: float  # when it was decided, scenario Unix seconds
+
+    @property
+    def active(self) -> bool:
+        """Whether the target should run at all."""
+        return self.desired_replicas > 0
+
+
+class Subscription:
+    """One stream's slot: it remembers only that something changed, so a slow reader finds the newest state."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._changed = asyncio.Event()
+
+    def wake(self) -> None:
+        """End the present wait, or the next one if there is none now."""
+        self._changed.set()
+
+    async def wait(self, seconds: float | None) -> None:
+        """Wait for a change since the last wait, at most `seconds` of scenario time (None: no limit)."""
+        timer = None if seconds is None else asyncio.create_task(self._wake_after(seconds))
+        try:
+            await self._changed.wait()
+        finally:
+            if timer:
+                timer.cancel()
+        self._changed.clear()
+
+    async def _wake_after(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self.wake()
+
+
+class Board:
+    """Decisions by key, `namespace/name` of the ScalingPolicy. One writer, any number of readers, one event loop."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: frozenset[str] = frozenset()
+        self._entries: dict[str, Entry] = {}
+        self._subscriptions: dict[str, set[Subscription]] = {}
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The policies that exist, decided or not."""
+        return self._known
+
+    def know(self, keys: Iterable[str]) -> None:
+        """Say which policies exist. The decisions of all others are forgotten."""
+        came = frozenset(keys) - self._known
+        self._known = frozenset(keys)
+        self._entries = {key: entry for key, entry in self._entries.items() if key in self._known}
+        for key in came & self._entries.keys():
+            self._wake(key)
+
+    def publish(self, key: str, desired: int, at_seconds: float) -> None:
+        """Write a decision over the last one. ValueError when no HPA could take the number."""
+        if not 0 <= desired <= MAX_REPLICAS:
+            raise ValueError(f"{key}: {desired} replicas; publish 0 to {MAX_REPLICAS}, withdraw what is unknown")
+        before = self.get(key)
+        entry = self._entries[key] = Entry(desired, at_seconds)
+        if before is None or before.active != entry.active:
+            self._wake(key)
+
+    def withdraw(self, key: str) -> None:
+        """Forget a decision: what is not on the board is unknown, not zero."""
+        self._entries.pop(key, None)
+
+    def get(self, key: str) -> Entry | None:
+        """The decision if the policy exists and it is at most FRESH_SECONDS old, else None."""
+        entry = self._entries.get(key)
+        if entry is None or key not in self._known or self._clock.now() - entry.at_seconds > FRESH_SECONDS:
+            return None
+        return entry
+
+    def age_seconds(self, key: str) -> float | None:
+        """How old the last decision is, fresh or not; None before the first."""
+        entry = self._entries.get(key)
+        return None if entry is None else self._clock.now() - entry.at_seconds
+
+    @contextmanager
+    def subscribe(self, key: str) -> Iterator[Subscription]:
+        """A slot that wakes when a decision appears or turns from zero to more or back."""
+        subscription = Subscription(self._clock)
+        self._subscriptions.setdefault(key, set()).add(subscription)
+        try:
+            yield subscription
+        finally:
+            waiting = self._subscriptions[key]
+            waiting.discard(subscription)
+            if not waiting:
+                del self._subscriptions[key]
+
+    @property
+    def subscribers(self) -> int:
+        """How many streams are open."""
+        return sum(map(len, self._subscriptions.values()))
+
+    def _wake(self, key: str) -> None:
+        for subscription in self._subscriptions.get(key, ()):
+            subscription.wake()

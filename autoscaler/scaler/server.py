@@ -1,0 +1,73 @@
+"""The gRPC server: address, TLS, keepalive, health, reflection, and the order of leaving."""
+
+import asyncio
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from autoscaler.clock import Clock
+from autoscaler.scaler.board import Board
+from autoscaler.scaler.externalscaler_pb2 import DESCRIPTOR
+from autoscaler.scaler.externalscaler_pb2_grpc import add_ExternalScalerServicer_to_server
+from autoscaler.scaler.servicer import Servicer
+from autoscaler.scaler.tls import Tls
+
+SERVICE = DESCRIPTOR.services_by_name["ExternalScaler"].full_name
+OPTIONS = (
+    ("grpc.keepalive_time_ms", 30_000),  # KEDA sends no keepalive: our pings find a peer that is gone
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),  # no limit: a stream may be silent for hours
+    ("grpc.max_concurrent_streams", 10_000),  # KEDA shares one connection: 1 stream and up to 3 calls per ScaledObject
+    ("grpc.max_receive_message_length", 64 * 1024),  # a reference with its metadata is under 2 kB
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a silent half of the calls
+)
+
+
+class ScalerServer:
+    """`externalscaler.ExternalScaler` with health and reflection on one port. To serve again after `stop`, make another."""
+
+    def __init__(self, board: Board, clock: Clock, *, bind: str = "0.0.0.0:6000", tls: Tls | None = None) -> None:
+        self._bind = bind
+        self._tls = tls
+        self._servicer = Servicer(board, clock)
+        self._health = health.aio.HealthServicer()
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self) -> int:
+        """Bind and serve; the bound port. TlsError for unusable files, OSError for an address that cannot be had."""
+        server = grpc.aio.server(options=OPTIONS)
+        add_ExternalScalerServicer_to_server(self._servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        await self._health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        try:
+            if self._tls is None:
+                port = server.add_insecure_port(self._bind)
+            else:
+                port = server.add_secure_port(self._bind, self._tls.credentials())
+        except RuntimeError as error:
+            raise OSError(f"the scaler cannot listen on {self._bind!r}: give a free HOST:PORT") from error
+        await server.start()
+        self._server = server
+        return port
+
+    async def stop(self, grace_seconds: float = 5.0) -> None:
+        """Leave in order: health says so, unary calls are refused, streams end with OK, connections close.
+
+        Takes at most about `grace_seconds` of wall time; what still runs then, such as a stream whose client does
+        not read, is cancelled.
+        """
+        if self._server is None:
+            return
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace_seconds
+        try:
+            async with asyncio.timeout_at(end):
+                await asyncio.gather(self._health.enter_graceful_shutdown(), self._servicer.drain())
+        except TimeoutError:
+            pass  # the rest is cancelled below
+        await self._server.stop(max(0.0, end - loop.time()))
+        self._server = None
