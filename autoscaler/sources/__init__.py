@@ -1,0 +1,1 @@
+"""Where signals come from: the vLLM pods themselves, and Prometheus for what they cannot tell."""

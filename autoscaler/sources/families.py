@@ -1,0 +1,77 @@
+"""The few vLLM families that are read, and how the series of one pod become one sample.
+
+Four rules keep a bad reading from looking like an idle pod:
+- a family that is absent, or NaN, infinite or negative on any engine, is None;
+- a family that misses an engine which another family names is None, for its sum would be too small;
+- a series that is told twice counts once, with its larger value;
+- a pod sleeps only if every engine says so.
+"""
+
+import math
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+from policies.model import PodSample
+
+RUNNING = "vllm:num_requests_running"
+WAITING = "vllm:num_requests_waiting"
+FINISHED = "vllm:request_success_total"
+PROMPT_TOKENS = "vllm:prompt_tokens_total"
+GENERATION_TOKENS = "vllm:generation_tokens_total"
+SLEEP_STATE = "vllm:engine_sleep_state"
+STARTED = "process_start_time_seconds"
+
+# Field of `PodSample` -> family. Each is a sum over all the labels of the family.
+SUMMED = {
+    "running": RUNNING,
+    "waiting": WAITING,
+    "finished_total": FINISHED,
+    "rejected_total": "vllm:admission_rejections_total",
+    "prompt_tokens_total": PROMPT_TOKENS,
+    "cached_prompt_tokens_total": "vllm:prompt_tokens_cached_total",
+    "generation_tokens_total": GENERATION_TOKENS,
+    "request_prompt_tokens_sum": "vllm:request_prompt_tokens_sum",
+    "request_prompt_tokens_count": "vllm:request_prompt_tokens_count",
+    "request_generation_tokens_sum": "vllm:request_generation_tokens_sum",
+    "request_generation_tokens_count": "vllm:request_generation_tokens_count",
+}
+FAMILIES = (*SUMMED.values(), SLEEP_STATE, STARTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One value of one pod. Two with the same family and key are the same series."""
+
+    family: str
+    engine: str | None  # None where the family has no such label
+    key: Hashable
+    value: float
+
+
+def assemble(pod: str, at_seconds: float, series: Iterable[Series]) -> PodSample:
+    """Sum the series of one pod into a sample, unknown where they do not say.
+
+    Of `SLEEP_STATE` only the series of the state `awake` belong here.
+    """
+    told: dict[str, dict[Hashable, float]] = {}
+    engines: dict[str, set[str]] = {}
+    for one in series:
+        values = told.setdefault(one.family, {})
+        values[one.key] = max(values.get(one.key, one.value), one.value)
+        if one.engine is not None:
+            engines.setdefault(one.family, set()).add(one.engine)
+    every_engine = frozenset[str]().union(*engines.values())
+
+    def total(family: str) -> float | None:
+        if engines.get(family, every_engine) != every_engine:
+            return None
+        values = told.get(family, {}).values()
+        return sum(values) if values and all(math.isfinite(value) and value >= 0 for value in values) else None
+
+    return PodSample(
+        pod=pod,
+        at_seconds=at_seconds,
+        started_seconds=total(STARTED),
+        asleep=total(SLEEP_STATE) == 0,
+        **{field: total(family) for field, family in SUMMED.items()},
+    )

@@ -1,0 +1,52 @@
+"""One bounded HTTP GET: bounded in time, in size and in where it leads."""
+
+import asyncio
+from collections.abc import Mapping
+
+import aiohttp
+
+from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.telemetry.redact import redact
+
+_EXCERPT = 160
+
+
+async def get(
+    session: aiohttp.ClientSession,
+    url: str,
+    *,
+    timeout_seconds: float,
+    max_bytes: int,
+    params: Mapping[str, str] | None = None,
+) -> bytes:
+    """Return the body of a 200 answer, read whole within `timeout_seconds` of wall time.
+
+    Follows no redirect, for one leads to a login page as a rule, and would carry credentials along.
+    Raises `SourceError` for everything else, with secrets in the URL masked.
+    """
+    where = redact(url)
+    try:
+        async with (
+            asyncio.timeout(timeout_seconds),
+            session.get(url, params=params, allow_redirects=False, headers={"Accept-Encoding": "identity"}) as response,
+        ):
+            body = bytearray()
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise SourceError(Kind.BODY, f"{where} answered more than {max_bytes} bytes")
+    except TimeoutError:
+        raise SourceError(Kind.TIMEOUT, f"{where} gave no whole answer within {timeout_seconds:g} s") from None
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise SourceError(Kind.CONNECTION, f"{where}: {redact(str(error) or type(error).__name__)}") from error
+    if response.status != 200:
+        raise SourceError(Kind.STATUS, f"{where} answered {response.status} {response.reason}: {excerpt(body)}")
+    return bytes(body)
+
+
+def excerpt(body: bytes | bytearray) -> str:
+    """The beginning of a body, on one line, for a message."""
+    text = " ".join(body[: 4 * _EXCERPT].decode(errors="replace").split())
+    if not text:
+        return "(no body)"
+    return repr(redact(text if len(text) <= _EXCERPT else text[:_EXCERPT] + "..."))

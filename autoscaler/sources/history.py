@@ -1,0 +1,173 @@
+"""Reads back what a service did before this process started, so that a restart is not blind.
+
+The library is synchronous and retries for ten seconds on its own, so it runs in a daemon thread without retries. A
+thread cannot be cancelled: at the deadline it is left alone, and the days that it has handed over are kept.
+"""
+
+import asyncio
+import math
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+from prometheus_api_client import PrometheusConnect
+from prometheus_api_client.exceptions import PrometheusApiClientException
+from urllib3.util.retry import Retry
+
+from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.families import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS, RUNNING, WAITING
+from autoscaler.sources.fetch import excerpt
+from autoscaler.telemetry.metrics import SOURCE_ERRORS
+from autoscaler.telemetry.redact import redact
+
+_DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The whole service at one moment. None is unknown."""
+
+    at_seconds: float
+    running: float | None
+    waiting: float | None
+    requests_per_second: float | None
+    prompt_tokens_per_second: float | None
+    generation_tokens_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Points in the order of time; moments of which nothing is known have none."""
+
+    points: tuple[Point, ...]
+    warnings: tuple[str, ...] = ()
+    problem: SourceError | None = None  # why the older part is missing
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    columns: tuple[dict[float, float], ...]  # of one day, one for each query: time -> value
+    warnings: tuple[str, ...]
+
+
+async def read(
+    url: str,
+    namespace: str,
+    target_name: str,
+    now_seconds: float,
+    *,
+    days: int = 7,
+    step_seconds: float = 60.0,
+    timeout_seconds: float = 30.0,
+) -> History:
+    """Read the last `days` of the pods named `target_name`-..., newest day first. Never raises for a bad Prometheus.
+
+    `timeout_seconds` is wall time for all of it. When something fails, the days that were read before it are given.
+    """
+    loop = asyncio.get_running_loop()
+    inbox = asyncio.Queue[_Page | SourceError | None]()
+    abandoned = threading.Event()
+    end = math.floor(now_seconds / step_seconds) * step_seconds
+    asked = queries(namespace, target_name)
+
+    def hand_over(item: _Page | SourceError | None) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(inbox.put_nowait, item)
+
+    def work() -> None:
+        try:
+            for day in range(days):
+                last = end - day * _DAY_SECONDS
+                first = last - _DAY_SECONDS + step_seconds
+                if abandoned.is_set():
+                    return
+                hand_over(_page(url, asked, first, last, step_seconds=step_seconds, timeout_seconds=timeout_seconds))
+            hand_over(None)
+        except SourceError as error:
+            hand_over(error)
+
+    threading.Thread(target=work, name="history", daemon=True).start()
+    pages: list[_Page] = []
+    problem = None
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            while isinstance(item := await inbox.get(), _Page):
+                pages.append(item)
+            problem = item
+    except TimeoutError:
+        problem = SourceError(Kind.TIMEOUT, f"{redact(url)} did not give {days} days within {timeout_seconds:g} s")
+    finally:
+        abandoned.set()
+    if problem:
+        SOURCE_ERRORS.labels(source="history", kind=problem.kind).inc()
+    return History(_points(pages), tuple(dict.fromkeys(text for page in pages for text in page.warnings)), problem)
+
+
+def queries(namespace: str, target_name: str) -> tuple[str, ...]:
+    """The PromQL of each column of `Point`, in its order."""
+    name = target_name.replace(".", r"\\.")
+    pods = f'{{namespace="{namespace}",pod=~"{name}-.+"}}'
+    gauges = tuple(f"sum({family}{pods})" for family in (RUNNING, WAITING))
+    rates = tuple(f"sum(rate({family}{pods}[5m]))" for family in (FINISHED, PROMPT_TOKENS, GENERATION_TOKENS))
+    return gauges + rates
+
+
+def _page(
+    url: str, asked: tuple[str, ...], start: float, end: float, *, step_seconds: float, timeout_seconds: float
+) -> _Page:
+    where = redact(url)
+    warnings: list[str] = []
+    session = requests.Session()
+    session.trust_env = False  # no proxy and no .netrc, as in the other source
+    session.max_redirects = 0
+    session.hooks["response"].append(lambda response, **_: warnings.extend(_warnings(response)))
+    span = {
+        "start_time": datetime.fromtimestamp(start, UTC),
+        "end_time": datetime.fromtimestamp(end, UTC),
+        "step": f"{step_seconds:g}",
+    }
+    try:
+        with PrometheusConnect(
+            url.rstrip("/"), session=session, retry=Retry(total=0), timeout=timeout_seconds
+        ) as client:
+            columns = tuple(_column(client.custom_query_range(query, **span)) for query in asked)
+    except requests.JSONDecodeError as error:
+        raise SourceError(Kind.BODY, f"{where} is not Prometheus, it answered {excerpt(error.doc.encode())}") from None
+    except requests.Timeout:
+        raise SourceError(Kind.TIMEOUT, f"{where} gave no answer within {timeout_seconds:g} s") from None
+    except requests.RequestException as error:
+        raise SourceError(Kind.CONNECTION, f"{where}: {redact(str(error))}") from error
+    except PrometheusApiClientException as error:
+        raise SourceError(Kind.STATUS, f"{where}: {excerpt(str(error).encode())}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise SourceError(Kind.BODY, f"{where} is not Prometheus: its answer to query_range lacks {error}") from error
+    return _Page(columns, tuple(warnings))
+
+
+def _warnings(response: requests.Response) -> list[str]:
+    """What the library drops. A body that is not JSON is its business."""
+    try:
+        answer = response.json()
+    except ValueError:
+        return []
+    return [str(text) for text in answer.get("warnings") or ()] if isinstance(answer, Mapping) else []
+
+
+def _column(result: list[Any]) -> dict[float, float]:
+    """Times and values of a sum, which is one series at most; NaN, infinite and negative values are left out."""
+    if len(result) > 1:
+        raise ValueError(f"one series: it has {len(result)}")
+    told = ((float(at), float(text)) for at, text in result[0]["values"]) if result else ()
+    return {at: value for at, value in told if math.isfinite(value) and value >= 0}
+
+
+def _points(pages: list[_Page]) -> tuple[Point, ...]:
+    by_query: tuple[dict[float, float], ...] = tuple(
+        {at: value for column in columns for at, value in column.items()}
+        for columns in zip(*(page.columns for page in pages), strict=True)
+    )
+    times = sorted(set[float]().union(*by_query))
+    return tuple(Point(at, *(column.get(at) for column in by_query)) for at in times)

@@ -1,0 +1,145 @@
+"""Instant queries to Prometheus, for the pods that cannot be scraped directly.
+
+What Prometheus says about a pod is a value with an age, or nothing: an empty answer, NaN, a stale value, several
+series for one pod and warnings all have their place here, and none of them reads as an idle pod.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import structlog
+
+from autoscaler.clock import Clock
+from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, Series, assemble
+from autoscaler.sources.fetch import excerpt, get
+from autoscaler.telemetry.metrics import SOURCE_ERRORS
+from policies.model import PodSample
+
+MAX_BODY_BYTES = 16 << 20  # about 20 series of 300 bytes for each of 2,000 pods
+LOOKBACK_SECONDS = 60  # by default a value that stopped 5 min ago is still told as if it were new
+_PODS_PER_QUERY_CHARS = 3_000  # percent-encoded it stays below the 8 kB that servers take as a URL
+_IDENTITY = ("engine", "model_name", "finished_reason", "reason")
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one reading brought. A pod that Prometheus does not know has no sample."""
+
+    samples: dict[str, PodSample]
+    warnings: tuple[str, ...] = ()
+    problem: SourceError | None = None
+
+
+class Prometheus:
+    """Reads vLLM's metrics from the Prometheus at `url`. `timeout_seconds` is wall time, per query."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession, clock: Clock, timeout_seconds: float = 5.0) -> None:
+        self._url = url.rstrip("/") + "/api/v1/query"
+        self._session = session
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+
+    async def samples(self, namespace: str, pods: Iterable[str]) -> dict[str, PodSample]:
+        """The samples of these pods as far as Prometheus has them. Failures are logged and counted, never raised."""
+        answer = await self.read(namespace, pods)
+        if answer.problem:
+            SOURCE_ERRORS.labels(source="prometheus", kind=answer.problem.kind).inc()
+            _log.warning("prometheus.failed", namespace=namespace, error=str(answer.problem))
+        if answer.warnings:
+            SOURCE_ERRORS.labels(source="prometheus", kind=Kind.PARTIAL).inc()
+            _log.warning("prometheus.partial", namespace=namespace, warnings=answer.warnings)
+        return answer.samples
+
+    async def read(self, namespace: str, pods: Iterable[str]) -> Answer:
+        """Ask for these pods. Stops at the first query that fails, and keeps what the ones before it brought.
+
+        Where Prometheus warns that something may be missing, the counters are dropped: the gauges may raise
+        replicas, and the sample is not whole, so that it cannot lower them.
+        """
+        samples: dict[str, PodSample] = {}
+        warnings: list[str] = []
+        for names in _chunks(sorted(set(pods))):
+            query = instant_query(namespace, names)
+            try:
+                result, warned = await self._query(query)
+                found = _samples(result, frozenset(names), self._clock.now())
+            except SourceError as problem:
+                return Answer(samples, tuple(warnings), problem)
+            warnings += warned
+            samples |= {pod: _gauges_only(sample) if warned else sample for pod, sample in found.items()}
+        return Answer(samples, tuple(dict.fromkeys(warnings)))
+
+    async def _query(self, query: str) -> tuple[list[Any], list[str]]:
+        params = {"query": query, "lookback_delta": f"{LOOKBACK_SECONDS}s"}
+        body = await get(
+            self._session, self._url, timeout_seconds=self._timeout_seconds, max_bytes=MAX_BODY_BYTES, params=params
+        )
+        try:
+            answer = json.loads(body)
+            if answer["status"] != "success":
+                raise SourceError(Kind.QUERY, f"Prometheus refused the query {query}: {answer.get('error')}")
+            if answer["data"]["resultType"] != "vector":
+                raise SourceError(Kind.BODY, f"Prometheus answered a {answer['data']['resultType']}, not a vector")
+            return list(answer["data"]["result"]), [str(warning) for warning in answer.get("warnings") or ()]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise SourceError(Kind.BODY, f"{self._url} is not Prometheus, it answered {excerpt(body)}") from None
+
+
+def instant_query(namespace: str, pods: Iterable[str]) -> str:
+    """The PromQL that selects every needed series of these pods."""
+    names = "|".join(FAMILIES)
+    # Of the characters in a pod's name only the dot means something else in a regular expression.
+    which = "|".join(pod.replace(".", r"\\.") for pod in pods)
+    return f'{{__name__=~"{names}",namespace="{namespace}",pod=~"{which}"}}'
+
+
+def _chunks(pods: list[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    for pod in pods:
+        if chunk and sum(map(len, chunk)) + len(chunk) + len(pod) > _PODS_PER_QUERY_CHARS:
+            yield chunk
+            chunk = []
+        chunk.append(pod)
+    if chunk:
+        yield chunk
+
+
+def _samples(result: list[Any], pods: frozenset[str], now_seconds: float) -> dict[str, PodSample]:
+    by_pod: dict[str, list[Series]] = {}
+    instances: dict[str, set[str | None]] = {}
+    started: list[tuple[str, str | None, float]] = []
+    oldest: dict[str, float] = {}
+    for element in result:
+        try:
+            labels, (at_seconds, text) = element["metric"], element["value"]
+            family, pod, at_seconds, value = labels["__name__"], labels["pod"], float(at_seconds), float(text)
+        except (KeyError, TypeError, ValueError):
+            raise SourceError(
+                Kind.BODY, f"Prometheus answered an element that is no sample: {element!r:.200}"
+            ) from None
+        if pod not in pods or family not in FAMILIES:
+            continue
+        if family == STARTED:
+            started.append((pod, labels.get("instance"), value))
+            continue
+        if family == SLEEP_STATE and labels.get("sleep_state") != "awake":
+            continue
+        key = tuple(labels.get(name) for name in _IDENTITY)  # not job or replica: a pod scraped twice counts once
+        by_pod.setdefault(pod, []).append(Series(family, labels.get("engine"), key, value))
+        instances.setdefault(pod, set()).add(labels.get("instance"))
+        oldest[pod] = min(oldest.get(pod, now_seconds), at_seconds)
+    for pod, instance, value in started:
+        if instance in instances.get(pod, ()):  # not a sidecar's
+            by_pod[pod].append(Series(STARTED, None, None, value))
+    return {pod: assemble(pod, oldest[pod], series) for pod, series in by_pod.items()}
+
+
+def _gauges_only(sample: PodSample) -> PodSample:
+    return PodSample(
+        sample.pod, sample.at_seconds, started_seconds=None, running=sample.running, waiting=sample.waiting
+    )

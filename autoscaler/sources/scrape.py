@@ -1,0 +1,99 @@
+"""Scrapes the vLLM pods directly: the fast path, which sees a queue within seconds.
+
+Rounds start on the multiples of the interval, so that a replay can take its samples at the same moments. A pod that
+hangs delays nobody but itself, and a pod that fails keeps its last sample, whose age tells.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping
+
+import aiohttp
+import structlog
+
+from autoscaler.clock import Clock
+from autoscaler.sources import vllm
+from autoscaler.sources.errors import SourceError
+from autoscaler.sources.fetch import get
+from autoscaler.telemetry.metrics import SOURCE_ERRORS
+from policies.model import PodSample
+
+MAX_BODY_BYTES = 1 << 20  # 20 times a real body
+_log = structlog.get_logger(__name__)
+
+
+class Scraper:
+    """Keeps the newest sample of each target pod.
+
+    `interval_seconds` is scenario time, `timeout_seconds` is wall time. `changed` is called with the pod's name when a
+    new sample of it is in `latest`.
+    """
+
+    def __init__(
+        self, clock: Clock, interval_seconds: float = 2.0, timeout_seconds: float = 1.0, concurrency: int = 64
+    ) -> None:
+        self.latest: dict[str, PodSample] = {}
+        self.problems: dict[str, SourceError] = {}  # pods whose last scrape failed
+        self.changed: Callable[[str], None] = lambda _pod: None
+        self._clock = clock
+        self._interval_seconds = interval_seconds
+        self._timeout_seconds = timeout_seconds
+        self._slots = asyncio.Semaphore(concurrency)
+        self._urls: dict[str, str] = {}
+        self._reading: set[str] = set()
+
+    def targets(self, urls: Mapping[str, str]) -> None:
+        """Set which pods are scraped, from the next round on: name -> URL. Forgets all others."""
+        self._urls = dict(urls)
+        for forgotten in (self.latest, self.problems):
+            for pod in forgotten.keys() - self._urls.keys():
+                del forgotten[pod]
+
+    async def run(self) -> None:
+        """Scrape until cancelled."""
+        connector = aiohttp.TCPConnector(limit=0)  # the semaphore limits, outside of a pod's deadline
+        async with (
+            aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
+            asyncio.TaskGroup() as readers,
+        ):
+            due = next_multiple(self._clock.now(), self._interval_seconds)
+            while True:
+                await self._clock.sleep(due - self._clock.now())
+                for pod, url in self._urls.items():
+                    if pod not in self._reading:
+                        self._reading.add(pod)
+                        readers.create_task(self._read(session, pod, url))
+                # A sleep may end a hair early, and then the next multiple would be this one again.
+                due = max(due + self._interval_seconds, next_multiple(self._clock.now(), self._interval_seconds))
+
+    async def _read(self, session: aiohttp.ClientSession, pod: str, url: str) -> None:
+        try:
+            async with self._slots:
+                body = await get(session, url, timeout_seconds=self._timeout_seconds, max_bytes=MAX_BODY_BYTES)
+            sample = vllm.parse(body, pod, self._clock.now())
+        except SourceError as error:
+            SOURCE_ERRORS.labels(source="vllm", kind=error.kind).inc()
+            if self._urls.get(pod) == url:
+                self._failed(pod, error)
+        else:
+            if self._urls.get(pod) == url:
+                self._succeeded(pod, sample)
+        finally:
+            self._reading.discard(pod)
+
+    def _succeeded(self, pod: str, sample: PodSample) -> None:
+        if self.problems.pop(pod, None):
+            _log.info("scrape.recovered", pod=pod)
+        self.latest[pod] = sample
+        self.changed(pod)
+
+    def _failed(self, pod: str, error: SourceError) -> None:
+        before = self.problems.get(pod)
+        if before is None or before.kind != error.kind:  # not 30 lines a minute for one dead pod
+            _log.warning("scrape.failed", pod=pod, kind=error.kind, error=str(error))
+        self.problems[pod] = error
+
+
+def next_multiple(now_seconds: float, interval_seconds: float) -> float:
+    """The first multiple of the interval after now."""
+    return (math.floor(now_seconds / interval_seconds) + 1) * interval_seconds

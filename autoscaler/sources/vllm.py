@@ -1,0 +1,62 @@
+"""Reads the body of a vLLM server's `/metrics`.
+
+One compiled pattern finds the twenty lines that are needed among the 600 of a 50 kB body; nothing else is looked at.
+"""
+
+import re
+from collections.abc import Iterator
+
+from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.families import FAMILIES, SLEEP_STATE, Series, assemble
+from policies.model import PodSample
+
+# The leading newline is a literal that the regex engine can search for: 5 times as fast as `^` with re.MULTILINE.
+_LINE = re.compile(rb"\n(" + b"|".join(re.escape(family.encode()) for family in FAMILIES) + rb")(?=[{ \t])([^\n]*)")
+_ENGINE = re.compile(rb'[{,]engine="([^"]*)"')
+_AWAKE = re.compile(rb'[{,]sleep_state="awake"')
+
+
+def parse(body: str | bytes, pod: str, at_seconds: float) -> PodSample:
+    """Read one `/metrics` body of `pod`, answered at `at_seconds`, summed over its engines.
+
+    A family that is absent or not a count is None. Raises `SourceError` for a body that is cut off, has a line that
+    cannot be read, or holds no vLLM metrics at all.
+    """
+    text = b"\n" + (body.encode() if isinstance(body, str) else body)
+    series = list(_series(text, pod))
+    if not any(one.family.startswith("vllm:") for one in series):
+        raise SourceError(Kind.BODY, f"pod {pod}: {_what(text)}; are the policy's metrics port and path vLLM's own?")
+    if not text.endswith(b"\n"):
+        raise SourceError(Kind.BODY, f"pod {pod}: /metrics is cut off in line {_line_number(text, len(text))}")
+    return assemble(pod, at_seconds, series)
+
+
+def _series(text: bytes, pod: str) -> Iterator[Series]:
+    for match in _LINE.finditer(text):
+        family = match[1].decode()
+        labels, closing, value = match[2].rpartition(b"}")
+        if family == SLEEP_STATE and not _AWAKE.search(labels):
+            continue
+        engine = _ENGINE.search(labels)
+        try:
+            if match[2].startswith(b"{") and not closing:
+                raise ValueError("unclosed labels")
+            number = float(value.split(maxsplit=1)[0])  # a time may stand behind the value
+        except (ValueError, IndexError):
+            where = f"pod {pod}: /metrics line {_line_number(text, match.start(1))}"
+            line = (match[1] + match[2])[:120].decode(errors="replace")
+            raise SourceError(Kind.BODY, f"{where} is not a sample: {line!r}") from None
+        yield Series(family, engine[1].decode(errors="replace") if engine else None, labels, number)
+
+
+def _line_number(text: bytes, position: int) -> int:
+    return text.count(b"\n", 0, position)  # the first newline was put there by `parse`
+
+
+def _what(text: bytes) -> str:
+    start = text[:400].lstrip()
+    if not start:
+        return "/metrics is empty"
+    if start.startswith(b"<"):
+        return "/metrics answered HTML"
+    return f"/metrics of {len(text) - 1} bytes has no vLLM metrics"

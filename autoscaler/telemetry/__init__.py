@@ -1,0 +1,1 @@
+"""What Outrider tells of itself: metrics, logs, and no secrets in either."""

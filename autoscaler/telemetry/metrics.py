@@ -1,0 +1,136 @@
+"""Every metric that Outrider exports, on a registry of its own. `reference` makes the page from these declarations."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from autoscaler.clock import Clock
+
+# The _created series double every counter and say nothing that Prometheus uses.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+REGISTRY = CollectorRegistry()
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One metric as the reference page shows it."""
+
+    name: str
+    kind: str
+    text: str
+    labels: dict[str, str]  # label -> meaning
+
+
+DECLARED: list[Declared] = []
+_POLICY = {"policy": "namespace/name of the ScalingPolicy"}
+_PER_POLICY: list[Gauge] = []
+
+
+def _counter(name: str, text: str, labels: dict[str, str]) -> Counter:
+    DECLARED.append(Declared(name, "counter", text, labels))
+    return Counter(name, text, tuple(labels), registry=REGISTRY)
+
+
+def _policy_gauge(name: str, text: str, labels: dict[str, str] = _POLICY) -> Gauge:
+    DECLARED.append(Declared(name, "gauge", text, labels))
+    gauge = Gauge(name, text, tuple(labels), registry=REGISTRY)
+    _PER_POLICY.append(gauge)
+    return gauge
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+    DECLARED.append(Declared(name, "histogram", text, {}))
+    return Histogram(name, text, buckets=buckets, registry=REGISTRY)
+
+
+class DecisionAge(Collector):
+    """Age of each policy's last decision, computed when it is scraped: it grows while the loop is stuck."""
+
+    name = "outrider_decision_age_seconds"
+    text = (
+        "Scenario seconds since the policy was last decided. Decisions come every grid step (15 s); "
+        "KEDA gets no value from 60 s on and the replica count freezes."
+    )
+
+    def __init__(self) -> None:
+        self._clock: Clock | None = None
+        self._decided: dict[str, float] = {}
+
+    def use(self, clock: Clock) -> None:
+        """Measure ages on this clock. Without one no series is exported."""
+        self._clock = clock
+
+    def decided(self, policy: str, at_seconds: float) -> None:
+        """Note a decision."""
+        self._decided[policy] = at_seconds
+
+    def remove(self, policy: str) -> None:
+        """Forget a policy that is gone."""
+        self._decided.pop(policy, None)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Give the ages at this moment."""
+        family = GaugeMetricFamily(self.name, self.text, labels=tuple(_POLICY))
+        if self._clock is not None:
+            now = self._clock.now()
+            for policy, at_seconds in tuple(self._decided.items()):
+                family.add_metric((policy,), max(0.0, now - at_seconds))
+        yield family
+
+
+DECLARED.append(Declared(DecisionAge.name, "gauge", DecisionAge.text, _POLICY))
+DECISION_AGE = DecisionAge()
+REGISTRY.register(DECISION_AGE)
+
+SIGNAL_UNKNOWN = _policy_gauge(
+    "outrider_signal_unknown",
+    "1 while the policy's demand is unknown: no fresh sample of any serving pod. Replicas are held, never lowered.",
+)
+DESIRED_REPLICAS = _policy_gauge("outrider_desired_replicas", "Replicas that the last decision asks for.")
+PREPARED_NODES = _policy_gauge(
+    "outrider_prepared_nodes", "Nodes with GPU and image held ready that the last decision asks for."
+)
+DEMAND_REPLICAS = _policy_gauge(
+    "outrider_demand_replicas", "Demand in replicas as last measured. NaN while it is unknown."
+)
+FORECAST_PROVEN = _policy_gauge(
+    "outrider_forecast_proven", "1 while the forecast has shown skill against naive and so has a voice, else 0."
+)
+BALLOONS = _policy_gauge(
+    "outrider_balloons",
+    "Balloons that exist.",
+    {**_POLICY, "state": "`prepared` (node and image are there) or `preparing`"},
+)
+STEP_SECONDS = _histogram(
+    "outrider_step_seconds",
+    "Wall time of one decision of one policy, from samples to plan.",
+    (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1, 1.0),
+)
+SOURCE_ERRORS = _counter(
+    "outrider_source_errors_total",
+    "Readings that failed. A failed reading leaves the last one in place, and its age tells.",
+    {
+        "source": "`vllm` (direct scrape), `prometheus` (instant query) or `history` (read back at start)",
+        "kind": "`timeout`, `connection`, `status`, `body`, `query` or `partial`",
+    },
+)
+KUBE_ERRORS = _counter(
+    "outrider_kube_errors_total",
+    "Calls to the Kubernetes API that failed.",
+    {"kind": "class of the error, such as `Unavailable`, `Conflict` or `Forbidden`"},
+)
+SCALER_REQUESTS = _counter(
+    "outrider_scaler_requests_total",
+    "Calls of the external scaler that have been answered.",
+    {"method": "gRPC method, such as `GetMetrics`", "code": "gRPC status, such as `OK` or `UNAVAILABLE`"},
+)
+
+
+def forget(policy: str) -> None:
+    """Drop every series of a policy that is gone."""
+    DECISION_AGE.remove(policy)
+    for gauge in _PER_POLICY:
+        gauge.remove_by_labels({"policy": policy})
