@@ -1,6 +1,6 @@
 """What one replica can serve: a profile's seed, corrected while something waits, and high on doubt.
 
-Under-estimating the work of a request by 15 % costs a quarter of all attainment; over-estimating it by 15 % costs 14 % of the GPUs.
+Under-estimating the work of a request by 15 % costs a quarter of all attainment; over-estimating it costs 14 % of the GPUs.
 So an uncertain estimate is raised.
 """
 
@@ -16,7 +16,7 @@ MIN_AGE_SECONDS = 60.0  # start-up never teaches
 
 
 def work_seconds(engine: Engine, prompt_tokens: float, generation_tokens: float) -> float:
-    """Replica-seconds that a request takes by the profile: its share of prefill and decode, or prefill at its largest share.
+    """Replica-seconds that a request takes by the profile: prefill and decode, or prefill alone at its largest share.
 
     `prompt_tokens` are those that are not cached.
     """
@@ -44,8 +44,10 @@ def sustainable_concurrency(engine: Engine, capacity: Capacity) -> float:
     return max(1.0, engine.max_concurrency * ratio)
 
 
-def learn(capacity: Capacity, engine: Engine, span_seconds: float, work_done_seconds: float, running: float) -> Capacity:
-    """One replica was busy, with requests waiting, for `span_seconds`, and did that much work by the profile."""
+def learn(
+    capacity: Capacity, engine: Engine, span_seconds: float, work_done_seconds: float, running: float
+) -> Capacity:
+    """One replica had requests waiting for `span_seconds`, and did that much work by the profile meanwhile."""
     if span_seconds <= 0 or work_done_seconds < 0.1 * span_seconds or running < 1:
         return capacity  # frozen or barely moving: that is a fault, not a capacity
     weight = 1.0 / (min(capacity.count, MEMORY_COUNT) + 1.0)
@@ -54,8 +56,7 @@ def learn(capacity: Capacity, engine: Engine, span_seconds: float, work_done_sec
     return Capacity(
         count=min(capacity.count + 1.0, MEMORY_COUNT),
         log_work_ratio=capacity.log_work_ratio + weight * (work - capacity.log_work_ratio),
-        log_concurrency_ratio=capacity.log_concurrency_ratio
-        + weight * (concurrency - capacity.log_concurrency_ratio),
+        log_concurrency_ratio=capacity.log_concurrency_ratio + weight * (concurrency - capacity.log_concurrency_ratio),
     )
 
 

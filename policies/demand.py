@@ -1,8 +1,9 @@
 """Per-pod samples in, fleet demand out.
 
-Arrivals are the differences of finished + running + waiting + rejected per pod: unlike throughput and queue length they are not
-censored by saturation. Clients that hang up make them a lower bound, so a difference is clamped at zero. Weighted by tokens they
-are replicas of work; before any request has finished, running + waiting in units of a replica's sustainable concurrency stand in.
+Arrivals are the differences of finished + running + waiting + rejected per pod: unlike throughput and queue length they
+are not censored by saturation. Clients that hang up make them a lower bound, so a difference is clamped at zero. Weighted
+by tokens they are replicas of work; before any request has finished, running + waiting in units of a replica's sustainable
+concurrency stand in.
 """
 
 import math
@@ -16,6 +17,7 @@ STALE_SECONDS = 30.0  # two grid steps
 RECENT_SECONDS = 30.0
 TOKENS_TAU_SECONDS = 600.0
 LEVEL_TAU_SECONDS = 120.0  # beats 30 s by 5 % of cost
+DRAIN_SECONDS = 60.0  # what waits is to be served within this time
 VOLATILITY_TAU_SECONDS = 1800.0
 VOLATILITY_LAG_SECONDS = 300.0
 VOLATILITY_PRIOR = 0.1  # a level's move in 5 min, before any was seen
@@ -43,15 +45,16 @@ class _Flow:
 def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     """The fleet's demand at `inputs.now_seconds`.
 
-    A pod counts if it serves and its sample is fresh and whole; where one does not, `coverage` is below 1 and the demand is a
-    lower bound, under which the filtered level does not fall.
+    A pod counts if it serves and its sample is fresh and whole; where one does not, `coverage` is below 1 and the demand
+    is a lower bound, under which the filtered level does not fall.
     """
     pods = _whole(inputs)
     filters = state.filters
     ready = len(inputs.supply.ready) if inputs.supply is not None else 0
     coverage = len(pods) / ready if ready else 0.0
     if not pods:
-        return Observation(_unknown(policy, state, inputs), replace(filters, tick_seconds=inputs.now_seconds), state.capacity)
+        blind = replace(filters, tick_seconds=inputs.now_seconds)
+        return Observation(_unknown(policy, state, inputs), blind, state.capacity)
     flow = _flow(policy, state, inputs, pods)
     arrivals = _recent(filters, inputs.now_seconds, flow.arrivals_per_second)
     waiting = sum(pod.waiting or 0.0 for pod in pods)
@@ -64,8 +67,8 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
         recent = _mean_rate(arrivals) * work
     else:
         basis, demand = Basis.CONCURRENCY, (running + waiting) / concurrency
-        recent = demand
-        work = 60.0 / concurrency  # a queue of one replica's concurrency is a replica more, over the 60 s in which it is drained
+        recent = running / concurrency
+        work = DRAIN_SECONDS / concurrency  # so that a queue of one replica's concurrency asks for one replica
     level = _level(filters, inputs.now_seconds, demand)
     if coverage < 1.0 and filters.level is not None:
         level = max(level, filters.level)
@@ -110,7 +113,7 @@ def advance_level(filters: Filters, now_seconds: float, level: float) -> Filters
 
 
 def _whole(inputs: Inputs) -> list[PodSample]:
-    """Fresh samples of serving pods in which every gauge and counter of arrivals is there. A sleeping engine shows 0 and lies."""
+    """Fresh samples of serving pods in which all that arrivals need is there. A sleeping engine shows 0 and lies."""
     serving = set(inputs.supply.ready) if inputs.supply is not None else {sample.pod for sample in inputs.samples}
     return [
         sample
@@ -143,7 +146,8 @@ def _flow(policy: Policy, state: State, inputs: Inputs, pods: list[PodSample]) -
         grown = _growth(before, now)
         sums = [total + more for total, more in zip(sums, grown, strict=True)]
         if before.waited and now.waited and _grown_up(pod):
-            done = cap.work_seconds(policy.engine, max(0.0, grown[3] - grown[4]), _grew(before, now, "generation_tokens_total"))
+            generated = _grew(before, now, "generation_tokens_total")
+            done = cap.work_seconds(policy.engine, max(0.0, grown[3] - grown[4]), generated)
             capacity = cap.learn(capacity, policy.engine, span, done, pod.running or 0.0)
     return _Flow(rate, Tokens(*sums), capacity)
 

@@ -259,7 +259,6 @@ class Code(StrEnum):
     RELEASE_LIMIT = "ReleaseLimit"
     GROWTH_LIMIT = "GrowthLimit"
     MAXIMUM = "Maximum"
-    NO_FORECAST = "NoForecast"
     LEAD = "LeadTime"
     PREPARED_LIMIT = "PreparedLimit"
     PREPARED_HOLD = "PreparedHold"

@@ -4,6 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, so that a red run is a change's doing; OUTRIDER_HYPOTHESIS=explore looks further.
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
+settings.register_profile("explore", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("OUTRIDER_HYPOTHESIS", "repeatable"))
 
 
 @pytest.fixture(scope="session")

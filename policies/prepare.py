@@ -1,0 +1,59 @@
+"""The second echelon: nodes that hold a GPU and the image, for replicas that the long lead may bring.
+
+Enough units in all to outlast the lead from nothing; those that do not serve yet are prepared. A prepared node is not given up
+before the replica that was decided stands on it.
+"""
+
+from dataclasses import replace
+
+from policies import stabilize
+from policies.combine import combine, whole
+from policies.ladder import Rung, lead_seconds
+from policies.model import Code, Decided, Filters, Inputs, Policy, Reason
+from policies.recommend.predictive import forecast_floor, volatility_floor
+from policies.recommend.scheduled import scheduled
+
+HOLD_SECONDS = 60.0
+
+
+def total_floor(policy: Policy, filters: Filters, inputs: Inputs) -> Reason | None:
+    """Units to hold in all, for the lead from nothing; None while there is nothing to go by."""
+    lead = lead_seconds(policy, Rung.REQUESTED)
+    words = combine(
+        (
+            volatility_floor(policy, filters, lead),
+            forecast_floor(policy, inputs.fan, inputs.now_seconds, lead),
+            scheduled(inputs.windows, inputs.now_seconds, lead),
+        )
+    )
+    return words[0] if words else None
+
+
+def prepare(
+    policy: Policy, decided: Decided, filters: Filters, inputs: Inputs, replicas: int
+) -> tuple[int, tuple[Reason, ...], Decided]:
+    """Prepared nodes beside `replicas`, the reasons, and what is remembered of it."""
+    now = inputs.now_seconds
+    total = total_floor(policy, filters, inputs)
+    if total is None or (inputs.supply is None and decided.prepared == 0):
+        return decided.prepared, (Reason(Code.UNKNOWN, float(decided.prepared)),), decided
+    units = max(min(whole(total.replicas), policy.max_replicas), replicas)
+    asked = units - replicas
+    peaks = stabilize.remember(decided.prepared_peaks, now, asked, HOLD_SECONDS)
+    reasons: tuple[Reason, ...] = (replace(total, replicas=float(asked)),)
+    if peaks[0][1] > asked:
+        asked = peaks[0][1]
+        reasons = (Reason(Code.PREPARED_HOLD, float(asked), (("hold_seconds", HOLD_SECONDS),)), *reasons)
+    blind = inputs.supply is None or not inputs.on_grid or now < (decided.blind_until_seconds or 0.0)
+    awaited = (
+        decided.prepared if inputs.supply is None else min(decided.prepared, max(0, replicas - inputs.supply.placed))
+    )
+    kept = max(decided.prepared if blind else 0, awaited)
+    if kept > asked:
+        asked = kept
+        reasons = (Reason(Code.HANDOVER, float(asked)), *reasons)
+    most = min(policy.max_prepared_nodes, policy.max_replicas - min(replicas, policy.max_replicas) + awaited)
+    if asked > most:
+        reasons = (Reason(Code.PREPARED_LIMIT, float(most), (("asked", float(asked)),)), *reasons)
+        asked = most
+    return asked, reasons, replace(decided, prepared_peaks=peaks)

@@ -1,0 +1,56 @@
+"""The floor for a lead time: the level with headroom from its recent volatility, or the forecast where that has skill."""
+
+import math
+
+from policies.demand import LEVEL_OFFSET, VOLATILITY_PRIOR
+from policies.ladder import headroom_deviations
+from policies.model import Code, Fan, Filters, Policy, Reason
+
+SAMPLING_VARIANCE = 0.02  # of log demand at one replica: few requests are noisy
+BASE_DEVIATION = 0.02
+DEVIATION_LIMIT = 0.4
+FAN_STALE_SECONDS = 180.0
+
+
+def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> Reason | None:
+    """Enough for the level to grow by its usual moves over the lead: (level + c) * exp(z * sigma) - c."""
+    if filters.level is None:
+        return None
+    moves = VOLATILITY_PRIOR if filters.volatility is None else filters.volatility
+    level = filters.level + LEVEL_OFFSET
+    sigma = min(DEVIATION_LIMIT, math.sqrt(SAMPLING_VARIANCE / level + moves**2 + BASE_DEVIATION**2))
+    z = headroom_deviations(lead_seconds, policy.attainment)
+    floor = level * math.exp(z * sigma) - LEVEL_OFFSET
+    numbers = (("level", filters.level), ("sigma", sigma), ("deviations", z), ("lead_seconds", lead_seconds))
+    return Reason(Code.VOLATILITY, floor, numbers)
+
+
+def forecast_floor(policy: Policy, fan: Fan | None, now_seconds: float, lead_seconds: float) -> Reason | None:
+    """The fan's quantile, at the policy's attainment, of the maximum over the lead; None without a fresh and proven fan."""
+    if fan is None or not fan.proven or now_seconds - fan.as_of_seconds > FAN_STALE_SECONDS:
+        return None
+    horizon = lead_seconds + max(0.0, now_seconds - fan.as_of_seconds)
+    asked = interpolate(fan, horizon, policy.attainment)
+    return Reason(Code.FORECAST, asked, (("probability", policy.attainment), ("lead_seconds", lead_seconds)), fan.model)
+
+
+def interpolate(fan: Fan, horizon_seconds: float, probability: float) -> float:
+    """Linear in horizon and in probability; the outermost value beyond the fan's ends."""
+    row, row_share = _position(fan.horizons_seconds, horizon_seconds)
+    column, column_share = _position(fan.probabilities, probability)
+    near, far = (_between(fan.values[i], column, column_share) for i in (row, min(row + 1, len(fan.values) - 1)))
+    return near + row_share * (far - near)
+
+
+def _position(grid: tuple[float, ...], value: float) -> tuple[int, float]:
+    if value <= grid[0]:
+        return 0, 0.0
+    for index, (low, high) in enumerate(zip(grid, grid[1:], strict=False)):
+        if value <= high:
+            return index, (value - low) / (high - low)
+    return len(grid) - 1, 0.0
+
+
+def _between(values: tuple[float, ...], index: int, share: float) -> float:
+    following = values[min(index + 1, len(values) - 1)]
+    return values[index] + share * (following - values[index])

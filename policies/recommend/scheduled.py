@@ -1,0 +1,13 @@
+"""Windows that an SRE knows of: held, and prepared one lead time ahead."""
+
+from policies.model import Code, Reason, Window
+
+
+def scheduled(windows: tuple[Window, ...], now_seconds: float, lead_seconds: float) -> Reason | None:
+    """The largest minimum of the windows that are open, or that open within the lead; None without one."""
+    due = [window for window in windows if window.start_seconds - lead_seconds <= now_seconds < window.end_seconds]
+    if not due:
+        return None
+    window = max(due, key=lambda item: item.min_replicas)
+    numbers = (("starts_in_seconds", max(0.0, window.start_seconds - now_seconds)),)
+    return Reason(Code.SCHEDULED, float(window.min_replicas), numbers, window.name)
