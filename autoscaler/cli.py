@@ -1,0 +1,81 @@
+"""The `outrider` command. Sub-commands are entry points, so that neither shell imports the other and `--help` loads none."""
+
+import ast
+import sys
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+GROUP = "outrider.commands"
+
+
+class Commands(TyperGroup):
+    """Finds its commands by name, and loads the one that is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002, ANN401
+        """The names, without loading what they stand for."""
+        return sorted(_entries())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002, ANN401
+        """A stand-in with the command's help line."""
+        entry = _entries().get(cmd_name)
+        return None if entry is None else TyperCommand(cmd_name, help=summary(entry))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """The command that is called, loaded."""
+        name, found, rest = super().resolve_command(ctx, args)
+        entry = _entries().get(name or "")
+        return (name, found, rest) if entry is None else (name, load(entry), rest)
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="outrider",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Autoscaler for LLM services on Kubernetes that rides ahead of traffic: it forecasts demand, prepares GPU nodes"
+    " and images before they are needed, and tells KEDA how many replicas to run.",
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Autoscaler for LLM services on Kubernetes."""
+
+
+def summary(entry: EntryPoint) -> str:
+    """The first line of the command's module, read without importing it."""
+    package, _, name = entry.module.rpartition(".")
+    parent = find_spec(package)
+    if parent is None or not parent.submodule_search_locations:
+        return ""
+    path = f"{parent.submodule_search_locations[0]}/{name}.py"
+    with open(path, encoding="utf-8") as file:
+        return (ast.get_docstring(ast.parse(file.read())) or "").partition("\n")[0]
+
+
+def load(entry: EntryPoint) -> TyperCommand:
+    """The command itself, with its options."""
+    single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    single.command(name=entry.name, help=None)(entry.load())
+    command = typer.main.get_command(single)
+    command.name = entry.name
+    return command  # type: ignore[return-value]
+
+
+@cache
+def _entries() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def main() -> None:
+    """Run; exit codes are 0 done, 1 the answer is no or it failed, 2 wrong usage or bad input."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
