@@ -1,0 +1,158 @@
+"""The balloon actuator: keeps as many prepared nodes as the plan wants, and never more than the caps allow.
+
+Bounded without any memory of its own: names are fixed per slot, so the API itself refuses a second Job for one, whether
+after a crash or from a controller that runs twice. Nothing here raises for an API failure: replicas come anyway, later.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from autoscaler.actuators.arrange import Moves, arrange, seen
+from autoscaler.actuators.manifest import BalloonSettings, NoBalloonError, balloon_job, job_name, shape
+from autoscaler.kube import collection
+from autoscaler.kube.client import Kube
+from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
+from autoscaler.kube.objects import Key, Object, created_seconds, deleting, key, labels, owned_by, uid
+from autoscaler.kube.ours import BALLOONS, POLICY, policy_label
+from autoscaler.kube.supply import alive, running_balloons
+from autoscaler.kube.watches import Watches
+from crds.service import Mode, Service
+
+UNSEEN_SECONDS = 60.0  # a balloon that we made counts so long before the watch has shown it
+LATE_SECONDS = 60.0  # a Job this far past its deadline has a dead Job controller
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was done, by Job name, and what was not and why."""
+
+    created: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
+    refused: int = 0  # left out by the cluster-wide cap
+    problem: str = ""  # why the rest was not done; empty if all was
+
+
+class Balloons:
+    """Makes and deletes balloon Jobs. Decides on the watched content, then lists afresh before it acts."""
+
+    def __init__(self, kube: Kube, watches: Watches, settings: BalloonSettings) -> None:
+        self._kube = kube
+        self._watches = watches
+        self._settings = settings
+        self._unseen: dict[Key, float] = {}  # balloons that we made, until when they count unseen
+        self._swept: set[str] = set()  # namespaces that ever had a policy: its balloons may outlive it
+
+    async def ensure(self, service: Service, template: Object | None, wanted: int, now_seconds: float) -> Change:
+        """Bring a service to `wanted` balloons; none in mode Shadow. Never raises for the API or the template.
+
+        `template` is the target's pod template; without it, or where it cannot be held a place for, nothing is made or
+        rolled, and what is there is still let go.
+        """
+        jobs = self._watches.jobs(service.namespace)
+        if not jobs.synced:
+            return Change(problem="the cluster's balloons are not yet known")
+        wanted = 0 if service.mode is Mode.SHADOW else wanted
+        made_of, problem = self._shape(service, template)
+        moves = self._moves(service, jobs, made_of, wanted, now_seconds)
+        if not moves:
+            return Change(refused=moves.refused, problem=problem if wanted else "")
+        try:
+            fresh, _ = await self._kube.list_all(collection.jobs(service.namespace, BALLOONS))
+        except KubeError as error:
+            return Change(problem=str(error))
+        moves = self._moves(service, fresh, made_of, wanted, now_seconds)
+        released, trouble = await self._delete(each.job for each in moves.delete)
+        if trouble or template is None:
+            return Change(released=released, refused=moves.refused, problem=trouble or problem)
+        created, trouble = await self._create(service, template, moves.create_slots, now_seconds)
+        return Change(created, released, moves.refused, trouble or problem)
+
+    async def sweep(self, now_seconds: float) -> Change:
+        """Delete every balloon that no policy stands behind, found by label alone, and those that nothing has ended."""
+        if not self._watches.policies.synced:
+            return Change(problem="the policies are not yet known")
+        self._swept.update(self._watches.namespaces)
+        released: list[str] = []
+        problems: list[str] = []
+        for namespace in sorted(self._swept):
+            try:
+                found, _ = await self._kube.list_all(collection.jobs(namespace, BALLOONS))
+            except KubeError as error:
+                problems.append(str(error))
+                continue
+            gone, trouble = await self._delete(job for job in found if self._stray(job, now_seconds))
+            released += gone
+            problems += [trouble] if trouble else []
+        return Change(released=tuple(released), problem="; ".join(problems))
+
+    def _shape(self, service: Service, template: Object | None) -> tuple[str | None, str]:
+        if template is None:
+            return None, "the target's pod template is not known"
+        try:
+            return shape(service, template, self._settings), ""
+        except NoBalloonError as error:
+            return None, str(error)
+
+    def _moves(
+        self, service: Service, jobs: Iterable[Object], made_of: str | None, wanted: int, now_seconds: float
+    ) -> Moves:
+        label = policy_label(service.name)
+        running = running_balloons(self._watches.pods(service.namespace))
+        jobs = list(jobs)
+        held = [seen(job, running, service.uid, made_of) for job in jobs if labels(job).get(POLICY) == label]
+        room = self._room(service, jobs, now_seconds) if made_of else 0
+        return arrange(held, wanted, service.policy.max_prepared_nodes, room, now_seconds)
+
+    def _room(self, service: Service, jobs: list[Object], now_seconds: float) -> int:
+        """How many balloons this service may have under the cluster-wide cap, given those of all others."""
+        others: set[Key] = set()
+        for namespace in self._watches.namespaces:
+            known = self._watches.jobs(namespace)
+            if not known.synced:
+                return 0  # unknown is not zero
+            found: Iterable[Object] = jobs if namespace == service.namespace else known
+            others |= {key(job) for job in found if alive(job)}
+        self._unseen = {at: until for at, until in self._unseen.items() if at not in others and until > now_seconds}
+        others |= set(self._unseen)
+        own = {(service.namespace, job_name(service, slot)) for slot in range(service.policy.max_prepared_nodes)}
+        return self._settings.max_balloons - len(others - own)
+
+    async def _delete(self, jobs: Iterable[Object]) -> tuple[tuple[str, ...], str]:
+        done: list[str] = []
+        for job in jobs:
+            namespace, name = key(job)
+            try:
+                await self._kube.delete(collection.jobs(namespace).item(namespace, name), uid(job))
+                done.append(name)
+            except (NotFound, Conflict):  # gone, or another one by now
+                pass
+            except KubeError as error:
+                return tuple(done), str(error)
+        return tuple(done), ""
+
+    async def _create(
+        self, service: Service, template: Object, slots: tuple[int, ...], now_seconds: float
+    ) -> tuple[tuple[str, ...], str]:
+        done: list[str] = []
+        for slot in slots:
+            made = balloon_job(service, template, slot, self._settings)
+            # Before the call, so that no other service takes the place meanwhile.
+            self._unseen[key(made)] = now_seconds + UNSEEN_SECONDS
+            try:
+                await self._kube.create(collection.jobs(service.namespace).path, made)
+                done.append(key(made)[1])
+            except Conflict:  # it exists: the slot is held
+                pass
+            except Unavailable as error:  # it may have been made
+                return tuple(done), str(error)
+            except KubeError as error:
+                del self._unseen[key(made)]
+                return tuple(done), str(error)
+        return tuple(done), ""
+
+    def _stray(self, job: Object, now_seconds: float) -> bool:
+        owner = next((each for each in self._watches.policies if owned_by(job, uid(each)) and not deleting(each)), None)
+        if owner is None or (owner.get("spec") or {}).get("mode") == Mode.SHADOW:
+            return True
+        age_seconds = now_seconds - (created_seconds(job) or now_seconds)
+        return age_seconds > self._settings.deadline_seconds + LATE_SECONDS

@@ -1,0 +1,142 @@
+"""A balloon as an object: a Job whose one pod holds a replica's place on a node and pulls its image."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from autoscaler.actuators.footprint import footprint, holds_gpu
+from autoscaler.kube.collection import POLICY_API_VERSION
+from autoscaler.kube.objects import Object
+from autoscaler.kube.ours import BALLOON, MANAGED_BY, MANAGER, POLICY, SHAPE, SLOT, policy_label, short_hash
+from crds.service import Service
+
+JOB_NAME_LIMIT = 63  # characters; the name becomes a label of the pod
+ENDED_SECONDS = 60  # an ended Job is kept that long: its slot rests, so that a broken image cannot churn nodes
+NOBODY = 65534
+
+PLACEMENT = (
+    "nodeSelector",
+    "affinity",
+    "tolerations",
+    "imagePullSecrets",
+    "serviceAccountName",
+    "runtimeClassName",
+    "schedulerName",
+)
+
+
+class NoBalloonError(ValueError):
+    """The target's template gives no balloon; the text says what to mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class BalloonSettings:
+    """What is the same for every balloon of this controller."""
+
+    max_balloons: int  # in all the cluster
+    deadline_seconds: int = 1800
+    priority_class: str = "outrider-balloon"
+
+
+def job_name(service: Service, slot: int) -> str:
+    """The name of a slot's Job: the same from every controller at every time, so a slot never has two."""
+    tail = f"-balloon-{slot}-{short_hash(service.uid)}"
+    head = service.name.replace(".", "-")[: JOB_NAME_LIMIT - len(tail)].rstrip("-")
+    return head + tail
+
+
+def shape(service: Service, template: Object, settings: BalloonSettings) -> str:
+    """A hash of all that a balloon's pod is made from: another one means that the balloons are to be rolled."""
+    spec = _pod_spec(template, settings)
+    return short_hash(json.dumps([service.uid, spec], sort_keys=True))
+
+
+def balloon_job(service: Service, template: Object, slot: int, settings: BalloonSettings) -> dict[str, Any]:
+    """The Job of one slot. Raises `NoBalloonError` where the template cannot be held a place for."""
+    name = job_name(service, slot)
+    ours = {MANAGED_BY: MANAGER, POLICY: policy_label(service.name)}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": service.namespace,
+            "labels": {**ours, SLOT: str(slot)},
+            "annotations": {SHAPE: shape(service, template, settings)},
+            "ownerReferences": [
+                {
+                    "apiVersion": POLICY_API_VERSION,
+                    "kind": "ScalingPolicy",
+                    "name": service.name,
+                    "uid": service.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": settings.deadline_seconds,
+            "ttlSecondsAfterFinished": ENDED_SECONDS,
+            # Tells a preempted or evicted balloon (reason PodFailurePolicy) from a broken one (BackoffLimitExceeded).
+            "podFailurePolicy": {
+                "rules": [{"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+            },
+            "template": {
+                "metadata": {
+                    "labels": {**ours, BALLOON: name},
+                    "annotations": {
+                        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+                        "karpenter.sh/do-not-disrupt": "true",
+                    },
+                },
+                "spec": _pod_spec(template, settings),
+            },
+        },
+    }
+
+
+def _pod_spec(template: Object, settings: BalloonSettings) -> dict[str, Any]:
+    replica = template.get("spec") or {}
+    first: Object = next(iter(replica.get("containers") or ()), {})
+    if not first.get("image"):
+        raise NoBalloonError("the target's first container has no image")
+    try:
+        resources = footprint(replica)
+    except ValueError as error:
+        raise NoBalloonError(f"the target's resources cannot be read: {error}") from error
+    if not holds_gpu(resources):
+        raise NoBalloonError(
+            "the target's containers ask for no GPU, so no GPU node would come for a balloon: "
+            "set resources.limits, such as nvidia.com/gpu: 1"
+        )
+    return {
+        **{name: replica[name] for name in PLACEMENT if replica.get(name)},
+        "priorityClassName": settings.priority_class,
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 1,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": NOBODY,
+            "runAsGroup": NOBODY,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": "hold",
+                "image": first["image"],
+                **({"imagePullPolicy": first["imagePullPolicy"]} if "imagePullPolicy" in first else {}),
+                "command": ["sleep", str(settings.deadline_seconds)],
+                "resources": resources,
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "capabilities": {"drop": ["ALL"]},
+                    "readOnlyRootFilesystem": True,
+                },
+            }
+        ],
+    }

@@ -1,0 +1,244 @@
+"""The Kubernetes API as raw JSON. The only file that knows kubernetes_asyncio, which brings configuration, auth and TLS.
+
+Its models and its watch are not used: models cost 20 times our parsing, and its watch repeats a stale resource version.
+Deadlines are wall-clock seconds and are set on every call, since the library sets none.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import yaml
+from kubernetes_asyncio import config
+from kubernetes_asyncio.client import ApiClient, Configuration
+from kubernetes_asyncio.config import ConfigException
+
+from autoscaler.kube.collection import Collection
+from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, Unavailable
+from autoscaler.kube.objects import Object
+
+BODY_LIMIT_BYTES = 64 * 2**20  # a page of 500 pods is near 5 MiB
+LINE_LIMIT_BYTES = 4 * 2**20  # etcd stores at most 1.5 MiB
+PAGE_ITEMS = 500
+GRACE_SECONDS = 10.0  # a watch may end so much later than asked
+
+JSON_TYPE = "application/json"
+MERGE_PATCH_TYPE = "application/merge-patch+json"
+
+ERRORS: Mapping[int, type[KubeError]] = {
+    401: Forbidden,
+    403: Forbidden,
+    404: NotFound,
+    408: Unavailable,
+    409: Conflict,
+    410: Gone,
+    429: Unavailable,
+}
+
+
+class Kube:
+    """A connection to one API server. Every call raises `KubeError`."""
+
+    def __init__(self, api: ApiClient, timeout_seconds: float = 10.0) -> None:
+        self._api = api
+        self._timeout_seconds = timeout_seconds
+
+    @classmethod
+    async def connect(cls, kubeconfig: Path | None = None, timeout_seconds: float = 10.0) -> Self:
+        """Read the configuration; nothing is called yet.
+
+        Without a path: the pod's own service account, else `$KUBECONFIG` or `~/.kube/config`.
+        """
+        configuration = Configuration()
+        try:
+            if kubeconfig is not None:
+                await _read_kubeconfig(kubeconfig, configuration)
+            else:
+                await _find_configuration(configuration)
+            api = ApiClient(configuration)
+        except (ConfigException, OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+            where = f"kubeconfig {kubeconfig}" if kubeconfig else "neither a service account nor a kubeconfig"
+            raise KubeError(f"{where}: {error}; set OUTRIDER_KUBECONFIG to a readable kubeconfig") from error
+        api.user_agent = "outrider"
+        return cls(api, timeout_seconds)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._api.close()
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
+        """Read one object, or one page of a list."""
+        return await self._call("GET", path, query or {})
+
+    async def list_all(self, collection: Collection) -> tuple[list[Object], str]:
+        """Every object of a collection, page by page, and the resource version to watch from."""
+        query = {"limit": str(PAGE_ITEMS)} | _selector(collection)
+        found: list[Object] = []
+        while True:
+            page = await self.get(collection.path, query)
+            items, about = page.get("items"), page.get("metadata") or {}
+            if not isinstance(items, list) or "resourceVersion" not in about:
+                raise Unavailable(f"GET {collection.path}: the answer is no list")
+            found += items
+            if not about.get("continue"):
+                return found, str(about["resourceVersion"])
+            query["continue"] = about["continue"]
+
+    async def create(self, path: str, body: Object) -> Object:
+        """Create an object in a collection. `Conflict` if it exists."""
+        return await self._call("POST", path, {}, body)
+
+    async def merge_patch(self, path: str, body: Object) -> Object:
+        """Merge into an object, or into its subresource."""
+        return await self._call("PATCH", path, {}, body, MERGE_PATCH_TYPE)
+
+    async def delete(self, path: str, uid: str) -> None:
+        """Delete that very object (`Conflict` if another has its name) and, in the background, what it owns."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": uid},
+        }
+        await self._call("DELETE", path, {}, body)
+
+    async def watch(self, collection: Collection, resource_version: str, seconds: float) -> AsyncGenerator[bytes]:
+        """The lines of a watch, each a JSON event. Ends when the server ends it, about `seconds` after the start."""
+        query = _selector(collection) | {
+            "watch": "true",
+            "resourceVersion": resource_version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(round(seconds)),
+        }
+        call = f"watch {collection.path}"
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                response = await self._open("GET", collection.path, query, total_seconds=seconds + GRACE_SECONDS)
+            try:
+                if response.status != 200:
+                    raise _refusal(call, response.status, await self._read(response, call))
+                async for line in _lines(response, call):
+                    yield line
+            finally:
+                response.close()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"{call}: {_cause(error)}") from error
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Object | None = None,
+        content_type: str = JSON_TYPE,
+    ) -> Object:
+        call = f"{method} {path}"
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                response = await self._open(
+                    method, path, query, total_seconds=self._timeout_seconds, body=body, content_type=content_type
+                )
+                try:
+                    content = await self._read(response, call)
+                finally:
+                    response.release()
+        except TimeoutError as error:
+            raise Unavailable(f"{call}: no answer within {self._timeout_seconds:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"{call}: {_cause(error)}") from error
+        if not 200 <= response.status < 300:
+            raise _refusal(call, response.status, content)
+        answer = _parse(content)
+        if answer is None:
+            raise Unavailable(f"{call}: the answer is no JSON object but {_excerpt(content)}")
+        return answer
+
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        total_seconds: float,
+        body: Object | None = None,
+        content_type: str = JSON_TYPE,
+    ) -> aiohttp.ClientResponse:
+        try:
+            response: aiohttp.ClientResponse = await self._api.call_api(
+                path,
+                method,
+                query_params=list(query.items()),
+                header_params={"Accept": JSON_TYPE, "Content-Type": content_type},
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _request_timeout=aiohttp.ClientTimeout(total=total_seconds),
+            )
+        except ConfigException as error:  # the service account's token file became unreadable
+            raise Unavailable(f"{method} {path}: {error}") from error
+        return response
+
+    async def _read(self, response: aiohttp.ClientResponse, call: str) -> bytes:
+        content = bytearray()
+        async for chunk in response.content.iter_any():
+            content += chunk
+            if len(content) > BODY_LIMIT_BYTES:
+                response.close()
+                raise Unavailable(f"{call}: the answer is longer than {BODY_LIMIT_BYTES} bytes")
+        return bytes(content)
+
+
+async def _read_kubeconfig(path: Path, configuration: Configuration) -> None:
+    if not await asyncio.to_thread(path.is_file):
+        raise ConfigException("there is no such file")
+    await config.load_kube_config(str(path), client_configuration=configuration, persist_config=False)
+
+
+async def _find_configuration(configuration: Configuration) -> None:
+    try:
+        config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+    except ConfigException:
+        await config.load_kube_config(client_configuration=configuration, persist_config=False)
+
+
+def _selector(collection: Collection) -> dict[str, str]:
+    return {"labelSelector": collection.label_selector} if collection.label_selector else {}
+
+
+async def _lines(response: aiohttp.ClientResponse, call: str) -> AsyncIterator[bytes]:
+    rest = b""
+    async for chunk in response.content.iter_any():
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            if line.strip():
+                yield line
+        if len(rest) > LINE_LIMIT_BYTES:
+            raise Unavailable(f"{call}: a line is longer than {LINE_LIMIT_BYTES} bytes")
+    if rest.strip():
+        raise Unavailable(f"{call}: cut within a line")
+
+
+def _parse(content: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _refusal(call: str, status: int, content: bytes) -> KubeError:
+    kind = ERRORS.get(status, Unavailable if status >= 500 or status < 400 else Rejected)
+    answer = _parse(content)
+    said = answer.get("message") if answer else None
+    return kind(f"{call}: {status} {said or _excerpt(content)}")
+
+
+def _excerpt(content: bytes) -> str:
+    return repr(content[:80].decode(errors="replace")) if content else "empty"
+
+
+def _cause(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,52 @@
+"""The paths of the API: one collection of one kind, in one namespace or in all."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """All objects of one kind. `api_version` is "v1" or "group/version"; no namespace means every namespace."""
+
+    api_version: str
+    plural: str
+    namespace: str | None = None
+    label_selector: str = ""
+
+    @property
+    def path(self) -> str:
+        """Where the collection is listed and created in."""
+        middle = f"/namespaces/{self.namespace}" if self.namespace else ""
+        return f"{api_path(self.api_version)}{middle}/{self.plural}"
+
+    def item(self, namespace: str, name: str, subresource: str = "") -> str:
+        """Where one of its objects is, or that object's subresource."""
+        tail = f"/{subresource}" if subresource else ""
+        return f"{api_path(self.api_version)}/namespaces/{namespace}/{self.plural}/{name}{tail}"
+
+
+def api_path(api_version: str) -> str:
+    """Where a group's version is discovered: `/api/v1` for the core, `/apis/GROUP/VERSION` for all others."""
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+POLICY_API_VERSION = "outrider.dev/v1alpha1"
+
+
+def policies(namespace: str | None = None) -> Collection:
+    """The scaling policies of a namespace, or all."""
+    return Collection(POLICY_API_VERSION, "scalingpolicies", namespace)
+
+
+def pods(namespace: str) -> Collection:
+    """The pods of a namespace."""
+    return Collection("v1", "pods", namespace)
+
+
+def jobs(namespace: str, label_selector: str = "") -> Collection:
+    """The Jobs of a namespace."""
+    return Collection("batch/v1", "jobs", namespace, label_selector)
+
+
+def events(namespace: str) -> Collection:
+    """The Events of a namespace."""
+    return Collection("v1", "events", namespace)

@@ -1,0 +1,125 @@
+"""Keeps a store equal to one collection: list, watch, and list again whenever the watch may have missed something."""
+
+import json
+import random
+from collections.abc import Callable
+from contextlib import aclosing
+
+import structlog
+
+from autoscaler.clock import Clock
+from autoscaler.kube.client import Kube
+from autoscaler.kube.collection import Collection
+from autoscaler.kube.errors import Gone, KubeError, Unavailable
+from autoscaler.kube.objects import Object, key, metadata
+from autoscaler.kube.store import Store
+
+WATCH_SECONDS = 60.0  # of wall time; a half-open connection hides changes no longer than twice this
+BACKOFF_SECONDS = 1.0  # after the first failure; doubles
+BACKOFF_LIMIT_SECONDS = 30.0
+BRIEF_SECONDS = 5.0  # a watch that brought nothing in less is a server that hangs up: pause before the next
+
+log = structlog.get_logger(__name__)
+
+
+class Reflector:
+    """One collection's list and watch. Back-off runs on the clock; deadlines are the client's."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        collection: Collection,
+        store: Store,
+        *,
+        clock: Clock,
+        dice: random.Random,
+        trim: Callable[[Object], Object],
+        watch_seconds: float = WATCH_SECONDS,
+    ) -> None:
+        self._kube = kube
+        self._collection = collection
+        self._store = store
+        self._clock = clock
+        self._dice = dice
+        self._trim = trim
+        self._watch_seconds = watch_seconds
+        self._version: str | None = None  # None: list first
+        self._heard_seconds = clock.now()
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Reflect until cancelled. API failures are told by the store's `stale_since`, never raised."""
+        while True:
+            try:
+                if self._version is None:
+                    await self._list()
+                await self._watch()
+            except Gone:
+                self._failures += 1
+                self._version = None
+            except KubeError as error:
+                self._failures += 1
+                self._version = None
+                self._away(error)
+            if self._failures:
+                await self._clock.sleep(self._pause_seconds())
+
+    async def _list(self) -> None:
+        items, version = await self._kube.list_all(self._collection)
+        self._store.replace(self._trim(_named(item)) for item in items)
+        self._version = version
+        self._hear()
+
+    async def _watch(self) -> None:
+        opened_seconds, events = self._clock.now(), 0
+        seconds = self._watch_seconds * self._dice.uniform(1.0, 1.5)
+        async with aclosing(self._kube.watch(self._collection, self._version or "", seconds)) as lines:
+            async for line in lines:
+                self._apply(line)
+                self._hear()
+                events += 1
+                self._failures = 0
+        self._hear()
+        brief = not events and self._clock.now() - opened_seconds < BRIEF_SECONDS
+        self._failures = self._failures + 1 if brief else 0
+
+    def _apply(self, line: bytes) -> None:
+        """Take one event. One that cannot be read is a change that we do not know: list again."""
+        try:
+            event = json.loads(line)
+            kind, thing = event["type"], event["object"]
+            if kind == "ERROR":
+                raise _error(thing)
+            self._version = metadata(thing)["resourceVersion"]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Unavailable(f"watch {self._collection.path}: unreadable event {line[:80]!r}") from error
+        if kind in ("ADDED", "MODIFIED"):
+            self._store.put(self._trim(_named(thing)))
+        elif kind == "DELETED":
+            self._store.drop(self._trim(_named(thing)))
+
+    def _hear(self) -> None:
+        self._heard_seconds = self._clock.now()
+        self._store.stale_since = None
+        self._store.trouble = ""
+
+    def _away(self, error: KubeError) -> None:
+        if self._store.stale_since is None:
+            self._store.stale_since = self._heard_seconds
+            log.warning("kube_away", collection=self._collection.path, error=str(error))
+        self._store.trouble = str(error)
+
+    def _pause_seconds(self) -> float:
+        doubled = BACKOFF_SECONDS * 2.0 ** min(self._failures - 1, 10)
+        return min(BACKOFF_LIMIT_SECONDS, doubled) * self._dice.uniform(0.5, 1.0)
+
+
+def _named(thing: Object) -> Object:
+    if not isinstance(thing, dict) or not key(thing)[1]:
+        raise Unavailable(f"an object without a name: {str(thing)[:80]}")
+    return thing
+
+
+def _error(status: Object) -> KubeError:
+    kind = Gone if status.get("code") == 410 else Unavailable
+    return kind(f"watch: {status.get('code')} {status.get('message', '')}")

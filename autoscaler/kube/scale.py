@@ -1,0 +1,47 @@
+"""What a scale target says of itself: its scale, and the template of its pods."""
+
+from dataclasses import dataclass
+
+from autoscaler.kube.client import Kube
+from autoscaler.kube.discovery import Discovery
+from autoscaler.kube.errors import NotFound, Rejected
+from autoscaler.kube.objects import Object
+from autoscaler.kube.selector import Selector, parse
+from crds.service import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A target's `/scale`."""
+
+    spec_replicas: int
+    selector: Selector
+
+
+async def read_scale(kube: Kube, discovery: Discovery, namespace: str, target: Target) -> Scale:
+    """Read the target's `/scale`. Raises `KubeError`; `Rejected` where it has no selector, since then no pod is its."""
+    collection = await discovery.collection(target.api_version, target.kind)
+    path = collection.item(namespace, target.name, "scale")
+    try:
+        raw = await kube.get(path)
+    except NotFound as error:
+        raise NotFound(f"{error}; the target does not exist or its kind cannot be scaled") from error
+    text = (raw.get("status") or {}).get("selector", "")
+    try:
+        selector = parse(text)
+    except ValueError as error:
+        raise Rejected(f"{path}: {error}") from error
+    if not selector.requirements:
+        raise Rejected(f"{path}: status.selector is empty, so the target's pods cannot be told from others")
+    return Scale((raw.get("spec") or {}).get("replicas", 0), selector)
+
+
+async def read_template(kube: Kube, discovery: Discovery, namespace: str, target: Target) -> Object:
+    """Read the target's pod template (`spec.template`). Raises `KubeError`; `Rejected` where the kind has none."""
+    collection = await discovery.collection(target.api_version, target.kind)
+    path = collection.item(namespace, target.name)
+    raw = await kube.get(path)
+    template: Object = (raw.get("spec") or {}).get("template") or {}
+    if not (template.get("spec") or {}).get("containers"):
+        raise Rejected(f"{path}: no spec.template with containers, so no node can be prepared for it")
+    return template

@@ -1,0 +1,53 @@
+"""What is kept of each object: a thousand whole pods would be tens of megabytes."""
+
+from typing import Any
+
+from autoscaler.kube.objects import Object
+
+METADATA = (
+    "name",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "labels",
+    "ownerReferences",
+)
+CONDITIONS = ("Ready", "Complete", "Failed", "FailureTarget", "SuccessCriteriaMet")
+
+
+def pod(thing: Object) -> Object:
+    """A pod's identity, node, phase, address and readiness."""
+    spec, status = thing.get("spec") or {}, thing.get("status") or {}
+    return {
+        "metadata": _metadata(thing),
+        "spec": _only(spec, ("nodeName",)),
+        "status": _only(status, ("phase", "podIP")) | _conditions(status),
+    }
+
+
+def job(thing: Object) -> Object:
+    """A Job's identity, annotations and how it ended."""
+    about = _metadata(thing) | _only(thing.get("metadata") or {}, ("annotations",))
+    return {"metadata": about, "status": _conditions(thing.get("status") or {})}
+
+
+def policy(thing: Object) -> Object:
+    """A policy whole, but for the record of who wrote which field."""
+    about = {name: value for name, value in (thing.get("metadata") or {}).items() if name != "managedFields"}
+    return {**thing, "metadata": about}
+
+
+def _metadata(thing: Object) -> dict[str, Any]:
+    return _only(thing.get("metadata") or {}, METADATA)
+
+
+def _conditions(status: Object) -> dict[str, Any]:
+    kept = [each for each in status.get("conditions") or () if each.get("type") in CONDITIONS]
+    return {"conditions": kept} if kept else {}
+
+
+def _only(thing: Object, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: thing[name] for name in names if name in thing}

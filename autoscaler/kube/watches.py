@@ -1,0 +1,86 @@
+"""Everything that is watched: the policies and, per namespace that has one, its pods and our Jobs."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+
+from autoscaler.clock import Clock
+from autoscaler.kube import collection, trim
+from autoscaler.kube.client import Kube
+from autoscaler.kube.collection import Collection
+from autoscaler.kube.objects import Object
+from autoscaler.kube.ours import BALLOONS
+from autoscaler.kube.reflector import Reflector
+from autoscaler.kube.store import Store
+
+
+class Watches:
+    """The stores, and the tasks that keep them. `changed` is called with every object that changes."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        clock: Clock,
+        dice: random.Random,
+        namespace: str | None,
+        changed: Callable[[Object], None],
+    ) -> None:
+        self._kube = kube
+        self._clock = clock
+        self._dice = dice
+        self._changed = changed
+        self._policies_at = collection.policies(namespace)
+        self._tasks: dict[str, list[asyncio.Task[None]]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._pods: dict[str, Store] = {}
+        self._jobs: dict[str, Store] = {}
+        self.policies = self._store()
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces that are followed."""
+        return tuple(self._pods)
+
+    def pods(self, namespace: str) -> Store:
+        """A followed namespace's pods; empty and not synced for any other."""
+        return self._pods.get(namespace) or Store()
+
+    def jobs(self, namespace: str) -> Store:
+        """A followed namespace's balloon Jobs; empty and not synced for any other."""
+        return self._jobs.get(namespace) or Store()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for namespace in self._pods:
+                self._start(namespace)
+            await self._reflect(self._policies_at, self.policies, trim.policy)
+
+    def follow(self, namespaces: Iterable[str]) -> None:
+        """Watch the pods and Jobs of exactly these namespaces."""
+        wanted = set(namespaces)
+        for namespace in set(self._pods) - wanted:
+            del self._pods[namespace], self._jobs[namespace]
+            for task in self._tasks.pop(namespace, ()):
+                task.cancel()
+        for namespace in sorted(wanted - set(self._pods)):
+            self._pods[namespace], self._jobs[namespace] = self._store(), self._store()
+            self._start(namespace)
+
+    def _start(self, namespace: str) -> None:
+        if self._group is None:
+            return
+        pods, jobs = collection.pods(namespace), collection.jobs(namespace, BALLOONS)
+        self._tasks[namespace] = [
+            self._group.create_task(self._reflect(pods, self._pods[namespace], trim.pod)),
+            self._group.create_task(self._reflect(jobs, self._jobs[namespace], trim.job)),
+        ]
+
+    async def _reflect(self, what: Collection, store: Store, kept: Callable[[Object], Object]) -> None:
+        await Reflector(self._kube, what, store, clock=self._clock, dice=self._dice, trim=kept).run()
+
+    def _store(self) -> Store:
+        store = Store()
+        store.subscribe(self._changed)
+        return store
