@@ -1,0 +1,115 @@
+"""What pydantic found wrong, told as a Problem: the path, the value, why, and what to write instead."""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from crds.rules import RULES, UTILISATION
+from crds.service import Problem
+from crds.structural import Schema
+
+Location = tuple[int | str, ...]
+_KINDS = {"model_type": "an object", "dict_type": "an object", "list_type": "a list", "string_type": "text"}
+_KINDS |= {"int_type": "a whole number", "int_from_float": "a whole number", "int_parsing": "a whole number"}
+_UTILISATION_WHY = next(rule.why for rule in RULES if "utilisation" in rule.why)
+
+
+def problem(error: ErrorDetails, schema: Schema) -> Problem:
+    """Tell one validation error. `schema` is the described one of the whole resource."""
+    location, kind, context = error["loc"], error["type"], error.get("ctx", {})
+    path, value, member = dotted(location), error["input"], _member(schema, location)
+    if kind == "refused":
+        return Problem(path, value, context["why"], context["instead"])
+    if kind == "missing":
+        return Problem(path, None, "it is required", f"{location[-1]}: {_example(member)}")
+    if kind in ("extra_forbidden", "invalid_key"):
+        return _unknown(path, value, str(location[-1]), _member(schema, location[:-1]))
+    if kind == "literal_error":
+        return Problem(path, value, "not one of the values", _choice(value, member.get("enum", [])))
+    return Problem(path, value, _why(kind, context), _fitting(member))
+
+
+def _why(kind: str, context: Mapping[str, Any]) -> str:
+    if kind in _KINDS:
+        return f"not {_KINDS[kind]}"
+    if kind in ("greater_than_equal", "less_than_equal"):
+        return f"below {context['ge']}" if "ge" in context else f"above {context['le']}"
+    if kind in ("too_long", "too_short"):
+        limit, unit = context.get("max_length", context.get("min_length")), "items"
+        return f"{context['actual_length']} {unit} where {limit} is the {'most' if kind == 'too_long' else 'least'}"
+    return {
+        "string_too_long": f"longer than {context.get('max_length')} characters",
+        "string_too_short": "empty",
+        "string_pattern_mismatch": f"it does not fit the pattern {context.get('pattern')}",
+        "int_parsing_size": "too large",
+        "string_unicode": "not valid text",
+    }.get(kind, kind.replace("_", " "))
+
+
+def _unknown(path: str, value: object, name: str, parent: Schema) -> Problem:
+    members = list(parent.get("properties", {}))
+    if re.search(UTILISATION, name.lower()) and "gpusPer" not in name:
+        return Problem(path, value, _UTILISATION_WHY, "signal: Work, or nothing, for that is the default")
+    close = difflib.get_close_matches(name, members, n=1) or [it for it in members if it.lower() == name.lower()]
+    instead = f"{close[0]} (did you mean that?)" if close else f"no such line; here are {spell(members)}"
+    return Problem(path, value, "there is no such field", instead)
+
+
+def _choice(value: object, choices: list[str]) -> str:
+    by_small = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(str(value).lower(), by_small, n=1)
+    return by_small[close[0]] if close else spell(choices, "or")
+
+
+def _fitting(member: Schema) -> str:
+    low, high = member.get("minimum"), member.get("maximum")
+    if low is not None and high is not None:
+        return f"a whole number from {low} to {high}"
+    if "enum" in member:
+        return spell(member["enum"], "or")
+    example = _example(member)
+    return f"{example}" if member.get("type") != "object" else f"an object with {spell(member.get('properties', {}))}"
+
+
+def _example(member: Schema) -> str:
+    if examples := member.get("examples"):
+        return str(examples[0])
+    if member.get("type") == "object":
+        required = member.get("required", [])
+        members = member.get("properties", {})
+        return "{" + ", ".join(f"{name}: {_example(members[name])}" for name in required) + "}"
+    if member.get("type") == "array":
+        return f"[{_example(member.get('items', {}))}]"
+    return str(member.get("default", (member.get("enum") or [member.get("type", "a value")])[0]))
+
+
+def _member(schema: Schema, location: Location) -> Schema:
+    for step in location:
+        schema = schema.get("items", {}) if isinstance(step, int) else schema.get("properties", {}).get(step, {})
+    return schema
+
+
+def dotted(location: Location) -> str:
+    """A location as `kubectl explain` and the API server write it: `spec.schedules[0].start`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
+
+
+def spell(names: Iterable[str], last: str = "and") -> str:
+    """Names as a list in a sentence."""
+    *others, final = [str(name) for name in names] or ["none"]
+    return f"{', '.join(others)} {last} {final}" if others else final
+
+
+def locate(document: object, at: str) -> Iterator[tuple[str, Any]]:
+    """The objects at a rule's place, each with its path; none where something else stands there."""
+    found: list[tuple[str, object]] = [("", document)]
+    for step in filter(None, at.split(".")):
+        name = step.removesuffix("[]")
+        found = [(f"{path}.{name}", it[name]) for path, it in found if isinstance(it, Mapping) and name in it]
+        if step.endswith("[]"):
+            lists = [(path, it) for path, it in found if isinstance(it, list)]
+            found = [(f"{path}[{i}]", item) for path, items in lists for i, item in enumerate(items)]
+    return ((path.lstrip("."), it) for path, it in found if isinstance(it, Mapping))

@@ -1,0 +1,69 @@
+"""A pydantic model's JSON schema made structural: what `apiextensions.k8s.io/v1` takes, and no more.
+
+References are written out, `anyOf null` becomes plain optional, a constant an enum, a numeric bound that excludes
+itself a pair, titles go, and `additionalProperties: false` goes too, for the API server prunes what it does not know.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+Schema = dict[str, Any]
+_LEFT_OUT = ("title", "$defs", "examples", "additionalProperties")
+
+
+def described(model: type[BaseModel]) -> Schema:
+    """The whole schema of a model, references written out, examples kept. Raises ValueError for what has no form."""
+    schema = model.model_json_schema(by_alias=True)
+    return _inline(schema, schema.get("$defs", {}))
+
+
+def structural(schema: Schema) -> Schema:
+    """A described schema without what the API server refuses or does not need."""
+    kept = {key: value for key, value in schema.items() if key not in _LEFT_OUT}
+    if "properties" in kept:
+        kept["properties"] = {name: structural(member) for name, member in kept["properties"].items()}
+    if "items" in kept:
+        kept["items"] = structural(kept["items"])
+    return kept
+
+
+def defaulted(value: object, schema: Schema) -> object:
+    """The value as the API server would store it: defaults filled in, empty members (null) gone."""
+    if isinstance(value, Mapping) and "properties" in schema:
+        members = schema["properties"]
+        filled = {name: defaulted(value[name], members.get(name, {})) for name in value if value[name] is not None}
+        for name, member in members.items():
+            if name not in filled and "default" in member:
+                filled[name] = defaulted(member["default"], member)
+        return filled
+    if isinstance(value, list) and "items" in schema:
+        return [defaulted(item, schema["items"]) for item in value]
+    return value
+
+
+def _inline(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    schema = dict(schema)
+    if name := schema.pop("$ref", None):
+        schema = {**definitions[name.removeprefix("#/$defs/")], **schema}
+    if schema.get("default", ...) is None:
+        del schema["default"]
+    if "x-kubernetes-int-or-string" not in schema and (options := schema.pop("anyOf", None)):
+        real = [option for option in options if option != {"type": "null"}]
+        if len(real) != 1:
+            raise ValueError(f"a union has no structural form: {options}")
+        return _inline({**real[0], **schema}, definitions)
+    if "const" in schema:
+        schema["enum"] = [schema.pop("const")]
+    for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if exclusive in schema:
+            schema[bound], schema[exclusive] = schema[exclusive], True
+    for refused in ("oneOf", "allOf", "prefixItems", "discriminator", "patternProperties"):
+        if refused in schema:
+            raise ValueError(f"{refused} has no structural form: {schema}")
+    if "properties" in schema:
+        schema["properties"] = {name: _inline(member, definitions) for name, member in schema["properties"].items()}
+    if "items" in schema:
+        schema["items"] = _inline(schema["items"], definitions)
+    return schema

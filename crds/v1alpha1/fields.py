@@ -1,0 +1,135 @@
+"""The kinds of text that a policy is written in. Each is kept as written, and refused with what to write instead."""
+
+import difflib
+import re
+from decimal import Decimal
+from math import inf
+from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from crds import units
+
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+DNS_LABEL = rf"^{_LABEL}$"
+DNS_SUBDOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
+_SECONDS_OF = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "day": 86400.0}
+
+
+class Model(BaseModel):
+    """What all models of the API share: camelCase, no silent conversions, no unknown fields."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
+
+
+def refusal(why: str, instead: str) -> PydanticCustomError:
+    """A validation error that carries what to write instead."""
+    return PydanticCustomError("refused", "{why}", {"why": why, "instead": instead})
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(units.DURATION, value, re.ASCII):
+        return value
+    match = re.fullmatch(
+        r"\s*([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([a-z]*?)(?:s|ond|onds|ute|utes|our|ours)?\s*", str(value)
+    )
+    factor = _SECONDS_OF.get(match[2] or "s") if match else None
+    instead = units.duration(float(match[1]) * factor) if match and factor else "a duration such as 500ms, 5s or 1h30m"
+    if _number(value):
+        raise refusal("a duration needs its unit", instead)
+    raise refusal("not a duration: whole numbers, each with h, m, s or ms", instead)
+
+
+def _percent(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(units.PERCENT, value, re.ASCII):
+        return value
+    try:
+        number = float(str(value).strip().removesuffix("%"))
+    except ValueError:
+        raise refusal("not a percentage", 'a percentage from 50% to 99.99%, such as "99%"') from None
+    written_plainly = not str(value).strip().endswith("%")
+    percent = number * 100 if written_plainly and number <= 1 else number
+    text = f"{percent:.2f}".rstrip("0").rstrip(".") + "%"
+    if re.fullmatch(units.PERCENT, text) and written_plainly:
+        raise refusal("a percentage is text with its sign", f'"{text}"')
+    why = (
+        "no finite fleet can promise that"
+        if percent > 99.99
+        else "a percentage from 50% to 99.99%, two decimals at most"
+    )
+    raise refusal(why, '"99.99%" at most' if percent > 99.99 else '"50%" or more, such as "99%"')
+
+
+def _quantity(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str) and re.fullmatch(units.QUANTITY, value, re.ASCII):
+        return value
+    if isinstance(value, float) and 0 < value < inf:
+        raise refusal("a quantity with a fraction is text", f'"{Decimal(repr(value)):f}"')
+    raise refusal("not a quantity", "a number, or text with a suffix such as 2500, 2.5k or 2500u (u is a millionth)")
+
+
+def _clock_time(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(units.CLOCK_TIME, value, re.ASCII):
+        return value
+    match = re.fullmatch(r"([0-9]{1,2})(?::([0-9]{2}))?(?::00)?", str(value).strip())
+    text = f"{int(match[1]):02}:{match[2] or '00'}" if match else ""
+    fits = re.fullmatch(units.CLOCK_TIME, text) is not None
+    raise refusal("not a time of day: HH:MM, 00:00 to 24:00", f'"{text}"' if fits else 'a time such as "08:30"')
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, KeyError):
+        close = difflib.get_close_matches(value, available_timezones(), n=1)
+        instead = close[0] if close else "a name of the IANA time zone database, such as Europe/Berlin"
+        raise refusal("no such time zone", instead) from None
+    return value
+
+
+def _dns(value: object, pattern: str, longest: int, example: str) -> object:
+    if isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) and len(value) <= longest:
+        return value
+    if isinstance(value, str) and len(value) > longest:
+        raise refusal(f"{len(value)} characters are too many", f"a name of at most {longest} characters")
+    cleaned = re.sub(r"[^a-z0-9.-]+", "-", str(value).lower()).strip("-.") if isinstance(value, str | int) else ""
+    why = "not a DNS name: small letters, digits and -, a letter or digit at both ends"
+    raise refusal(why, cleaned if re.fullmatch(pattern, cleaned) else f"a name such as {example}")
+
+
+def dns_name(pattern: str, longest: int, example: str) -> BeforeValidator:
+    """What annotates a string that must be a DNS name."""
+    return BeforeValidator(lambda value: _dns(value, pattern, longest, example))
+
+
+Duration = Annotated[str, Field(pattern=units.DURATION, max_length=24), BeforeValidator(_duration)]
+Percent = Annotated[str, Field(pattern=units.PERCENT, max_length=6), BeforeValidator(_percent)]
+ClockTime = Annotated[str, Field(pattern=units.CLOCK_TIME, max_length=5), BeforeValidator(_clock_time)]
+TimeZone = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]+$", max_length=64), AfterValidator(_time_zone)]
+ObjectName = Annotated[
+    str, Field(pattern=DNS_SUBDOMAIN, min_length=1, max_length=253), dns_name(DNS_SUBDOMAIN, 253, "chat-vllm")
+]
+Label = Annotated[str, Field(pattern=DNS_LABEL, min_length=1, max_length=63), dns_name(DNS_LABEL, 63, "mornings")]
+Quantity = Annotated[
+    int | str,
+    BeforeValidator(_quantity),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "pattern": units.QUANTITY,
+            "maxLength": 24,
+        }
+    ),
+]

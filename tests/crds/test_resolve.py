@@ -1,0 +1,244 @@
+"""`resolve`: a whole policy, or every problem."""
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crds.profiles import PROFILES
+from crds.resolve import resolve
+from crds.service import Mode, Problem, Schedule, Service, Target
+from policies.model import Signal
+
+SMALL: dict[str, Any] = {
+    "apiVersion": "outrider.dev/v1alpha1",
+    "kind": "ScalingPolicy",
+    "metadata": {"name": "chat", "namespace": "llm", "generation": 3, "uid": "u-1"},
+    "spec": {"target": {"name": "chat-vllm"}, "maxReplicas": 24},
+}
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """The small policy with one member set."""
+    document = copy.deepcopy(SMALL)
+    *parents, last = path.split(".")
+    place = document
+    for name in parents:
+        place = place.setdefault(name, {})
+    place[last] = value
+    return document
+
+
+def problems(document: Any) -> list[Problem]:
+    found = resolve(document)
+    assert isinstance(found, list), found
+    return found
+
+
+def service(document: Any) -> Service:
+    found = resolve(document)
+    assert isinstance(found, Service), found
+    return found
+
+
+def test_a_small_policy_is_whole() -> None:
+    found = service(SMALL)
+    assert (found.namespace, found.name, found.generation, found.uid) == ("llm", "chat", 3, "u-1")
+    assert found.mode is Mode.ACTIVE
+    assert found.target == Target("apps/v1", "Deployment", "chat-vllm")
+    assert (found.endpoint.scheme, found.endpoint.port, found.endpoint.path) == ("http", 8000, "/metrics")
+    assert found.policy.name == "llm/chat"
+    assert found.policy.signal is Signal.WORK
+    assert (found.policy.min_replicas, found.policy.max_replicas) == (1, 24)
+    assert (found.policy.queue_wait_seconds, found.policy.attainment) == (5.0, 0.99)
+    assert found.policy.engine == PROFILES["8b-l4"].engine
+    assert found.policy.hold_seconds is None
+    assert found.policy.growth_replicas_per_minute is None
+    assert found.policy.release_percent_per_minute == 25.0
+    assert found.policy.max_prepared_nodes == 2
+
+
+def test_every_field_has_an_effect() -> None:
+    document = changed(
+        "spec",
+        {
+            "target": {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet", "name": "big"},
+            "slo": {"queueWait": "1s500ms", "attainment": "99.9%"},
+            "minReplicas": 2,
+            "maxReplicas": 9,
+            "mode": "Shadow",
+            "signal": "Concurrency",
+            "profile": "70b-tp4-h100",
+            "engine": {"prefillTokensPerSecond": "9k", "decodeSecondsPerToken": "500u", "maxConcurrency": 100},
+            "metrics": {"port": 8443, "path": "/m", "scheme": "https"},
+            "scaleUp": {"maxReplicasPerMinute": 4},
+            "scaleDown": {"hold": "1h30m", "maxPercentPerMinute": 10},
+            "maxPreparedNodes": 0,
+            "schedules": [
+                {"name": "day", "days": ["Mon"], "start": "08:00", "end": "18:00", "timeZone": "UTC", "minReplicas": 3}
+            ],
+        },
+    )
+    found = service(document)
+    assert found.target.kind == "LeaderWorkerSet"
+    assert found.gpus_per_replica == 4
+    assert found.mode is Mode.SHADOW
+    assert (found.endpoint.scheme, found.endpoint.port, found.endpoint.path) == ("https", 8443, "/m")
+    assert found.schedules == (Schedule("day", ("Mon",), "08:00", "18:00", "UTC", 3),)
+    policy = found.policy
+    assert (policy.queue_wait_seconds, policy.attainment) == (1.5, 0.999)
+    assert (policy.engine.prefill_tokens_per_second, policy.engine.decode_seconds_per_token) == (9000.0, 0.0005)
+    assert policy.engine.max_concurrency == 100.0
+    assert (policy.hold_seconds, policy.release_percent_per_minute) == (5400.0, 10.0)
+    assert (policy.growth_replicas_per_minute, policy.max_prepared_nodes) == (4, 0)
+    assert service(changed("spec.gpusPerReplica", 2)).gpus_per_replica == 2
+
+
+def test_the_status_and_the_rest_of_the_metadata_are_not_judged() -> None:
+    document = changed("metadata.labels", {"a": "b"})
+    document["status"] = {"conditions": "what a former version wrote"}
+    assert service(document).name == "chat"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "why", "instead"),
+    [
+        ("apiVersion", "outrider.dev/v1", "not one of the values", "outrider.dev/v1alpha1"),
+        ("metadata.name", "Chat_1", "not a DNS name", "chat-1"),
+        ("metadata.name", "x" * 55, "too many", "at most 54"),
+        ("metadata.name", None, "required", "name: chat"),
+        ("spec.target.name", None, "required", "name: chat-vllm"),
+        ("spec.target.kind", "DaemonSet", "no such kind with a /scale", "Deployment"),
+        ("spec.target.kind", "Job", "no such kind with a /scale", "Deployment"),
+        ("spec.target.apiVersion", "extensions/v1beta1", "lives in apps/v1", "apps/v1"),
+        ("spec.slo.queueWait", 5, "unit", "5s"),
+        ("spec.slo.queueWait", "5", "not a duration", "5s"),
+        ("spec.slo.queueWait", "1 day", "not a duration", "24h"),
+        ("spec.slo.queueWait", "0.5s", "not a duration", "500ms"),
+        ("spec.slo.queueWait", "2h", "out of range", "100ms to 1h"),
+        ("spec.slo.queueWait", "soon", "not a duration", "500ms, 5s"),
+        ("spec.slo.attainment", 99, "text with its sign", '"99%"'),
+        ("spec.slo.attainment", 0.995, "text with its sign", '"99.5%"'),
+        ("spec.slo.attainment", "100%", "no finite fleet", "99.99%"),
+        ("spec.slo.attainment", "30%", "from 50%", "50%"),
+        ("spec.minReplicas", 0, "zero pods", "1 or more"),
+        ("spec.minReplicas", 30, "above maxReplicas", "at most maxReplicas"),
+        ("spec.maxReplicas", None, "required", "maxReplicas: 8"),
+        ("spec.maxReplicas", "24", "not a whole number", "1 to 10000"),
+        ("spec.maxReplicas", True, "not a whole number", "1 to 10000"),
+        ("spec.mode", "shadow", "not one of", "Shadow"),
+        ("spec.signal", "GPUUtilization", "utilisation is no signal", "Work"),
+        ("spec.signal", "DCGM_FI_DEV_GPU_UTIL", "utilisation is no signal", "Work"),
+        ("spec.signal", "Running", "running requests alone", "running and waiting"),
+        ("spec.signal", "Tokens", "no such signal", "Work or Concurrency"),
+        ("spec.gpuUtilization", 80, "utilisation is no signal", "Work"),
+        ("spec.maxReplica", 8, "no such field", "maxReplicas"),
+        ("spec.profile", "8b", "not one of", "8b-l4"),
+        ("spec.engine.decodeSecondsPerToken", 0.0025, "text", '"0.0025"'),
+        ("spec.engine.decodeSecondsPerToken", "25", "out of range", "1u to 10"),
+        ("spec.metrics.port", 0, "below 1", "1 to 65535"),
+        ("spec.metrics.path", "metrics", "pattern", "/metrics"),
+        ("spec.scaleDown.hold", "25h", "out of range", "0s to 24h"),
+        ("spec.schedules", {}, "not a list", "[{name: "),
+        ("spec.slo", "5s", "not an object", "queueWait and attainment"),
+    ],
+)
+def test_each_mistake_is_told_with_what_to_write_instead(path: str, value: object, why: str, instead: str) -> None:
+    [found] = problems(changed(path, value))
+    assert found.path == path
+    assert found.value == value
+    assert why in found.why
+    assert instead in found.instead
+
+
+@pytest.mark.parametrize("document", [None, 5, "text", [], [SMALL]])
+def test_what_is_no_object_is_told(document: object) -> None:
+    assert problems(document)[0].why == "not an object"
+
+
+def window(**members: object) -> dict[str, object]:
+    return {"name": "day", "start": "08:00", "end": "18:00", "minReplicas": 3} | members
+
+
+@pytest.mark.parametrize(
+    ("windows", "path", "why"),
+    [
+        ([window(start="8:00")], "spec.schedules[0].start", "not a time of day"),
+        ([window(end="08:00")], "spec.schedules[0].end", "closes as it opens"),
+        ([window(timeZone="Europe/Berln")], "spec.schedules[0].timeZone", "no such time zone"),
+        ([window(timeZone="../../etc/passwd")], "spec.schedules[0].timeZone", "pattern"),
+        ([window(timeZone="America")], "spec.schedules[0].timeZone", "no such time zone"),
+        ([window(days=[])], "spec.schedules[0].days", "0 items"),
+        ([window(days=["Mon", "Mon"])], "spec.schedules[0].days", "twice"),
+        ([window(days=["Monday"])], "spec.schedules[0].days[0]", "not one of"),
+        ([window(minReplicas=25)], "spec.schedules", "above maxReplicas"),
+        ([window(), window(days=["Sun"], start="17:59", end="20:00", name="b")], "spec.schedules[1]", "Sun 17:59"),
+        ([window(days=["Sun"], start="22:00", end="06:00"), window(days=["Mon"], start="05:00", name="b")],
+         "spec.schedules[1]", "Mon 05:00"),
+        ([window(days=["Mon"]), window(days=["Tue"])], "spec.schedules[1].name", "has this name"),
+    ],
+)  # fmt: skip
+def test_a_window_that_cannot_be_is_told(windows: list[object], path: str, why: str) -> None:
+    [found] = problems(changed("spec.schedules", windows))
+    assert found.path == path
+    assert why in found.why
+
+
+def test_windows_may_touch_and_those_of_two_zones_may_overlap() -> None:
+    windows = [window(), window(name="b", start="18:00", end="24:00"), window(name="c", timeZone="Asia/Tokyo")]
+    assert len(service(changed("spec.schedules", windows)).schedules) == 3
+
+
+def test_ten_mistakes_are_ten_problems() -> None:
+    document = {
+        "apiVersion": "outrider.dev/v1",
+        "kind": "ScalingPolicy",
+        "metadata": {"name": "Chat"},
+        "spec": {
+            "target": {"kind": "DaemonSet", "name": "chat-vllm"},
+            "slo": {"queueWait": 5, "attainment": "110%"},
+            "minReplicas": 0,
+            "signal": "GPUUtilization",
+            "maxReplicas": 24,
+            "mod": "Shadow",
+            "schedules": [{"name": "day", "start": "8am", "end": "18:00", "timeZone": "Mars", "minReplicas": 3}],
+        },
+    }
+    assert sorted(found.path for found in problems(document)) == [
+        "apiVersion",
+        "metadata.name",
+        "spec.minReplicas",
+        "spec.mod",
+        "spec.schedules[0].start",
+        "spec.schedules[0].timeZone",
+        "spec.signal",
+        "spec.slo.attainment",
+        "spec.slo.queueWait",
+        "spec.target.kind",
+    ]
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.dates()
+NAMES = st.sampled_from(
+    "spec metadata name target slo queueWait attainment minReplicas maxReplicas signal engine decodeSecondsPerToken "
+    "schedules days start end timeZone kind apiVersion status x".split()
+)
+JUNK = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner) | st.dictionaries(NAMES | st.text() | st.integers() | st.none(), inner),
+    max_leaves=20,
+)
+
+
+@given(JUNK)
+def test_junk_never_raises(junk: Any) -> None:
+    assert problems(junk)
+
+
+@given(st.sampled_from(["spec", "metadata", *(f"spec.{name}" for name in
+       ("target", "slo", "engine", "schedules", "scaleDown", "signal", "minReplicas", "maxReplicas", "metrics"))]), JUNK)  # fmt: skip
+def test_junk_in_a_whole_policy_never_raises(path: str, junk: Any) -> None:
+    found = resolve(changed(path, junk))
+    assert isinstance(found, Service) or found
