@@ -66,9 +66,9 @@ class Board:
 
     def know(self, keys: Iterable[str]) -> None:
         """Say which policies exist. The decisions of all others are forgotten."""
-        came = frozenset(keys) - self._known
-        self._known = frozenset(keys)
-        self._entries = {key: entry for key, entry in self._entries.items() if key in self._known}
+        known = frozenset(keys)
+        came, self._known = known - self._known, known
+        self._entries = {key: entry for key, entry in self._entries.items() if key in known}
         for key in came & self._entries.keys():
             self._wake(key)
 

@@ -1,6 +1,7 @@
 """The gRPC server: address, TLS, keepalive, health, reflection, and the order of leaving."""
 
 import asyncio
+import contextlib
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -54,8 +55,13 @@ class ScalerServer:
         self._server = server
         return port
 
+    async def drain(self) -> None:
+        """Health says no, unary calls are refused, streams end with OK. Connections stay."""
+        await self._health.enter_graceful_shutdown()
+        await self._servicer.drain()
+
     async def stop(self, grace_seconds: float = 5.0) -> None:
-        """Leave in order: health says so, unary calls are refused, streams end with OK, connections close.
+        """Drain, then close the connections.
 
         Takes at most about `grace_seconds` of wall time; what still runs then, such as a stream whose client does
         not read, is cancelled.
@@ -64,10 +70,8 @@ class ScalerServer:
             return
         loop = asyncio.get_running_loop()
         end = loop.time() + grace_seconds
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(end):
-                await asyncio.gather(self._health.enter_graceful_shutdown(), self._servicer.drain())
-        except TimeoutError:
-            pass  # the rest is cancelled below
+                await self.drain()
         await self._server.stop(max(0.0, end - loop.time()))
         self._server = None

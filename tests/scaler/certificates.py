@@ -1,0 +1,71 @@
+"""Certificates for the TLS checks, made on the spot."""
+
+import datetime as dt
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+DAY = dt.timedelta(days=1)
+
+
+class Authority:
+    """A certificate authority of one test."""
+
+    def __init__(self, name: str) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self.certificate = pem(self._sign(self._name, self._key, expired=False, authority=True))
+
+    def issue(self, name: str, *, expired: bool = False) -> tuple[bytes, bytes]:
+        """Certificate and key for localhost, as PEM."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        return pem(self._sign(subject, key, expired=expired, authority=False)), unlocked(key)
+
+    def _sign(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, expired: bool, authority: bool
+    ) -> x509.Certificate:
+        now = dt.datetime.now(dt.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - 2 * DAY)
+            .not_valid_after(now - DAY if expired else now + DAY)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+
+
+def pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def unlocked(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def locked(key_pem: bytes, password: bytes) -> bytes:
+    """The same key, encrypted."""
+    key = serialization.load_pem_private_key(key_pem, None)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(password),
+    )
+
+
+def put(folder: Path, pair: tuple[bytes, bytes]) -> tuple[Path, Path]:
+    """Writes tls.crt and tls.key, as in a Secret of type kubernetes.io/tls."""
+    certificate, key = folder / "tls.crt", folder / "tls.key"
+    certificate.write_bytes(pair[0])
+    key.write_bytes(pair[1])
+    return certificate, key
