@@ -1,0 +1,114 @@
+"""The resources that the API serves, with the verbs of each. Everything else answers 404, every other verb 405."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+"""A JSON object as it goes over the wire. What the store holds is never changed in place."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One namespaced resource as discovery describes it."""
+
+    group: str  # empty for the core group
+    version: str
+    plural: str
+    kind: str
+    verbs: tuple[str, ...]
+    short_names: tuple[str, ...] = ()
+    subresources: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    fields: tuple[str, ...] = ()  # field selectors beside metadata.name and metadata.namespace
+
+    @property
+    def api_version(self) -> str:
+        """`v1`, `apps/v1`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def qualified(self) -> str:
+        """The plural as error messages name it: `pods`, `deployments.apps`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+PODS = Resource(
+    "", "v1", "pods", "Pod", ("get", "list", "watch"), short_names=("po",), fields=("spec.nodeName", "status.phase")
+)
+EVENTS = Resource("", "v1", "events", "Event", ("create", "get", "list", "watch"), short_names=("ev",))
+DEPLOYMENTS = Resource(
+    "apps",
+    "v1",
+    "deployments",
+    "Deployment",
+    ("get", "list", "watch"),
+    short_names=("deploy",),
+    subresources={"scale": ("get", "patch")},
+)
+JOBS = Resource("batch", "v1", "jobs", "Job", ("create", "delete", "get", "list", "watch"))
+SCALING_POLICIES = Resource(
+    "outrider.dev",
+    "v1alpha1",
+    "scalingpolicies",
+    "ScalingPolicy",
+    ("delete", "get", "list", "patch", "watch"),
+    short_names=("scpol",),
+    subresources={"status": ("get", "patch")},
+)
+RESOURCES = (PODS, EVENTS, DEPLOYMENTS, JOBS, SCALING_POLICIES)
+
+_SUBRESOURCE_KINDS = {
+    "scale": {"group": "autoscaling", "version": "v1", "kind": "Scale"},
+    "status": {},
+}
+
+
+def find(group: str, version: str, plural: str) -> Resource | None:
+    """The resource of that name, if it is served."""
+    return next((r for r in RESOURCES if (r.group, r.version, r.plural) == (group, version, plural)), None)
+
+
+def group_versions() -> tuple[tuple[str, str], ...]:
+    """Every (group, version) once, in order of appearance."""
+    return tuple(dict.fromkeys((resource.group, resource.version) for resource in RESOURCES))
+
+
+def resource_list(group: str, version: str) -> Json | None:
+    """The discovery document of one group and version, or None where there is no such group."""
+    members = [resource for resource in RESOURCES if (resource.group, resource.version) == (group, version)]
+    if not members:
+        return None
+    entries: list[Json] = []
+    for resource in members:
+        entry: Json = {
+            "name": resource.plural,
+            "singularName": resource.kind.lower(),
+            "namespaced": True,
+            "kind": resource.kind,
+            "verbs": list(resource.verbs),
+        }
+        if resource.short_names:
+            entry["shortNames"] = list(resource.short_names)
+        entries.append(entry)
+        for name, verbs in resource.subresources.items():
+            entries.append(
+                {
+                    "name": f"{resource.plural}/{name}",
+                    "singularName": "",
+                    "namespaced": True,
+                    "kind": resource.kind,
+                    **_SUBRESOURCE_KINDS[name],
+                    "verbs": list(verbs),
+                }
+            )
+    group_version = f"{group}/{version}" if group else version
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": entries}
+
+
+def group_list() -> Json:
+    """What `GET /apis` answers."""
+    groups = []
+    for group, version in group_versions():
+        if group:
+            served = {"groupVersion": f"{group}/{version}", "version": version}
+            groups.append({"name": group, "versions": [served], "preferredVersion": served})
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}

@@ -1,0 +1,93 @@
+"""A simulated API server with a fake world behind it."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from crds.service import Service
+from replay.cluster import policy
+from replay.cluster.api import Api
+from replay.cluster.controllers import Controllers
+from replay.cluster.network import PodNetwork
+from replay.cluster.resources import SCALING_POLICIES
+from replay.cluster.server import Server
+from replay.cluster.store import Store
+from replay.sim.world import World
+from tests.cluster.fake_world import START, FakeWorld
+
+PORT = 18765
+POLICY = f"""
+apiVersion: outrider.dev/v1alpha1
+kind: ScalingPolicy
+metadata:
+  name: llm
+  namespace: serving
+spec:
+  target: {{name: llm}}
+  profile: 8b-l4
+  maxReplicas: 8
+  metrics: {{port: {PORT}}}
+"""
+
+
+@dataclass
+class Running:
+    """The server under test, and the hands of the test on what is behind it."""
+
+    url: str
+    http: aiohttp.ClientSession
+    world: FakeWorld
+    store: Store
+    controllers: Controllers
+    network: PodNetwork
+    service: Service
+    now: float = START
+
+    async def get(self, path: str, code: int = 200) -> Any:
+        return await self.ask("GET", path, code=code)
+
+    async def ask(self, method: str, path: str, body: Any = None, *, code: int = 200, kind: str = "json") -> Any:
+        headers = {"Content-Type": f"application/{kind}"}
+        data = None if body is None else json.dumps(body)
+        async with self.http.request(method, self.url + path, data=data, headers=headers) as response:
+            answer = await response.json()
+            assert response.status == code, answer
+            return answer
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.controllers.sync()
+
+
+@pytest.fixture
+def policy_file(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY)
+    return path
+
+
+@pytest.fixture
+async def cluster(policy_file: Path) -> AsyncIterator[Running]:
+    stored, service = policy.read(policy_file, START)
+    world = FakeWorld()
+    store = Store(history=64)
+    network = PodNetwork(service.endpoint.port)
+    await network.start(web.Application())
+    store.put(SCALING_POLICIES, stored)
+    running: Running | None = None
+    controllers = Controllers(
+        cast(World, world), store, network, service, lambda: START if running is None else running.now
+    )
+    server = Server(Api(store, controllers, lambda: {"replicas": 1}).application(), 0)
+    url = await server.start()
+    async with aiohttp.ClientSession() as http:
+        running = Running(url, http, world, store, controllers, network, service)
+        yield running
+    await server.stop()
+    await network.stop()
