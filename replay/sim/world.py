@@ -1,8 +1,17 @@
-"""The simulated cluster: one service on a pool of GPU nodes, driven by whoever scales it."""
+"""The simulated cluster: one service on a pool of GPU nodes, driven by whoever scales it.
+
+A World is not thread-safe, and deterministic: the same scenario and the same commands at the same times give the same
+run. What the HPA and KEDA do is not in it (see `hpa`), nor are scrapes (see `scrape`).
+"""
 
 from policies.model import PodSample, Supply
 from replay.scenario import Scenario
-from replay.sim.views import BalloonView, NodeView, PodView, RequestLog, Score
+from replay.sim.agenda import Agenda
+from replay.sim.cluster import GRACE_SECONDS, Cluster
+from replay.sim.score import History, score
+from replay.sim.serving import Serving
+from replay.sim.units import Pod
+from replay.sim.views import BalloonView, NodeView, Phase, PodView, RequestLog, Score
 
 
 class World:
@@ -11,59 +20,119 @@ class World:
     Starts at the scenario's start with `initial_replicas` serving. `target` begins the names of its pods.
     """
 
-    now_seconds: float
-
     def __init__(self, scenario: Scenario, target: str = "llm") -> None:
-        raise NotImplementedError
+        self.scenario = scenario
+        self.now_seconds = scenario.start_seconds
+        self._spec_replicas = scenario.initial_replicas
+        self._agenda = Agenda()
+        self._serving = Serving(scenario)
+        self._cluster = Cluster(
+            scenario.hardware,
+            scenario.seed,
+            self._agenda,
+            target=target,
+            serves=lambda pod: self._serving.join(pod.ordinal),
+            stops=lambda pod: self._serving.leave(pod.ordinal, GRACE_SECONDS),
+        )
+        self._history = History()
+        self._cluster.start(scenario.initial_replicas, self.now_seconds)
+        self._note()
 
     def advance(self, to_seconds: float) -> None:
         """Let everything happen up to and including `to_seconds`. Raises ValueError for a time that has passed."""
-        raise NotImplementedError
+        if to_seconds < self.now_seconds:
+            raise ValueError(f"cannot go back from {self.now_seconds} to {to_seconds}")
+        while self._agenda.next_seconds <= to_seconds:
+            self._move(self._agenda.next_seconds)
+            self._agenda.run_next()
+            self._note()
+        self._move(to_seconds)
+
+    def _move(self, to_seconds: float) -> None:
+        self._serving.advance(to_seconds)
+        self.now_seconds = to_seconds
+
+    def _note(self) -> None:
+        now, cluster = self.now_seconds, self._cluster
+        alive = cluster.alive(now)
+        ready = sum(pod.ready_seconds <= now for pod in alive)
+        balloons = sum(balloon.ended is None for balloon in cluster.balloons.values())
+        self._history.note(now, (self._spec_replicas, ready, len(alive) - ready, balloons, len(cluster.nodes.all)))
 
     @property
     def spec_replicas(self) -> int:
         """What the scale target is told to run."""
-        raise NotImplementedError
+        return self._spec_replicas
 
     def scale(self, replicas: int) -> None:
         """Tell the scale target to run that many replicas. Raises ValueError below 0."""
-        raise NotImplementedError
+        if replicas < 0:
+            raise ValueError(f"replicas must be 0 or more, not {replicas}")
+        self._spec_replicas = replicas
+        self._cluster.scale(replicas, self.now_seconds)
+        self._note()
 
     def create_balloon(self, name: str, deadline_seconds: float) -> None:
         """Ask for a replica's GPUs and the image on a node, for at most `deadline_seconds` from now.
 
         Raises ValueError where a balloon of that name exists, ended ones included.
         """
-        raise NotImplementedError
+        self._cluster.create_balloon(name, deadline_seconds, self.now_seconds)
+        self._note()
 
     def delete_balloon(self, name: str) -> None:
         """Remove a balloon, ended or not. Raises KeyError for an unknown one."""
-        raise NotImplementedError
+        self._cluster.delete_balloon(name, self.now_seconds)
+        self._note()
 
     def pods(self) -> tuple[PodView, ...]:
         """All pods of the service that exist, oldest first."""
-        raise NotImplementedError
+        return tuple(pod.view(self.now_seconds) for pod in self._cluster.pods)
 
     def nodes(self) -> tuple[NodeView, ...]:
         """All nodes launched and not yet removed, oldest first."""
-        raise NotImplementedError
+        return tuple(node.view(self.now_seconds) for node in self._cluster.nodes.all)
 
     def balloons(self) -> tuple[BalloonView, ...]:
         """All balloons not yet deleted, oldest first."""
-        raise NotImplementedError
+        return tuple(balloon.view(self.now_seconds) for balloon in self._cluster.balloons.values())
+
+    def _ready_pods(self) -> list[Pod]:
+        return [pod for pod in self._cluster.pods if pod.phase(self.now_seconds) is Phase.SERVING]
 
     def samples(self) -> tuple[PodSample, ...]:
         """What each serving pod's /metrics says at this moment."""
-        raise NotImplementedError
+        return tuple(self._serving.sample(pod.ordinal, pod.name, pod.started_seconds) for pod in self._ready_pods())
 
     def supply(self) -> Supply:
         """The units of supply by rung."""
-        raise NotImplementedError
+        alive = self._cluster.alive(self.now_seconds)
+        ready = self._ready_pods()
+        unplaced = sum(pod.node is None for pod in alive)
+        balloons = [view for view in self.balloons() if view.ended is None]
+        prepared = sum(view.running for view in balloons)
+        return Supply(
+            spec_replicas=self._spec_replicas,
+            ready=tuple(pod.name for pod in ready),
+            starting=len(alive) - len(ready) - unplaced,
+            unplaced=unplaced,
+            prepared=prepared,
+            preparing=len(balloons) - prepared,
+        )
 
     def requests(self) -> RequestLog:
         """What became of each request so far."""
-        raise NotImplementedError
+        return self._serving.requests()
 
     def score(self) -> Score:
         """The outcome up to now."""
-        raise NotImplementedError
+        return score(
+            self.requests(),
+            self._history.timeline(),
+            start_seconds=self.scenario.start_seconds,
+            now_seconds=self.now_seconds,
+            gpu_hours=self._cluster.nodes.gpu_seconds(self.now_seconds) / 3600.0,
+            price_per_gpu_hour=self.scenario.hardware.price_per_gpu_hour,
+            pods_created=self._cluster.pods_created,
+            nodes_launched=self._cluster.nodes.launched,
+        )

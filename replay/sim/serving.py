@@ -1,0 +1,112 @@
+"""The serving fleet: the kernel's arrays, and who is in them."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.model import PodSample
+from replay.scenario import Scenario
+from replay.sim import kernel
+from replay.sim.views import RequestLog
+
+
+class Serving:
+    """Replicas that serve a scenario's requests. Times are Unix seconds; `pod` is a pod's ordinal."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        hardware = scenario.hardware
+        slots = hardware.max_nodes * hardware.replicas_per_node
+        self._start_seconds = scenario.start_seconds
+        self._engine = kernel.Engine(
+            hardware.prefill_tokens_per_second,
+            hardware.prefill_max_share,
+            hardware.step_base_seconds,
+            hardware.step_sequence_seconds,
+            hardware.max_num_seqs,
+            hardware.kv_tokens,
+        )
+        self._requests = _unserved(scenario)
+        self._fleet = kernel.rows(kernel.Replica, slots)
+        self._ends = kernel.rows(kernel.End, slots, hardware.max_num_seqs)
+        self._slots: dict[int, int] = {}  # pod -> row of the fleet, in order of readiness
+        self._now_s = 0.0
+        self._routed = 0
+
+    def advance(self, to_seconds: float) -> None:
+        """Serve up to and including that time."""
+        to_s = to_seconds - self._start_seconds
+        serving = np.array(list(self._slots.values()), np.int64)
+        self._routed = kernel.advance(
+            self._requests, self._fleet, self._ends, self._engine, serving, self._routed, self._now_s, to_s
+        )
+        self._now_s = to_s
+
+    def join(self, pod: int) -> None:
+        """A replica becomes ready now, with its counters at zero."""
+        slot = min(set(range(len(self._fleet))) - set(self._slots.values()))
+        self._fleet[slot] = np.zeros((), self._fleet.dtype)
+        self._fleet["pod"][slot] = pod
+        self._fleet["clock_s"][slot] = self._now_s
+        self._fleet["next_s"][slot] = math.inf
+        self._fleet["prefilling"][slot] = -1
+        self._slots[pod] = slot
+
+    def leave(self, pod: int, grace_seconds: float) -> float:
+        """A replica takes nothing new from now on and finishes what it has. Returns when it is gone."""
+        slot = self._slots.pop(pod)
+        until_s = self._now_s + grace_seconds
+        end_s = kernel.drain(self._requests, self._fleet, self._ends, self._engine, slot, until_s)
+        return self._start_seconds + max(self._now_s, end_s)
+
+    def sample(self, pod: int, name: str, started_seconds: float) -> PodSample:
+        """What the replica's /metrics says now."""
+        slot = self._slots[pod]
+        replica = self._fleet[slot]
+        finished = float(replica["finished"])
+        generated = kernel.generated_tokens(self._fleet, self._engine, slot, self._now_s)
+        return PodSample(
+            pod=name,
+            at_seconds=self._start_seconds + self._now_s,
+            started_seconds=started_seconds,
+            running=float(replica["outstanding"] - replica["waiting"]),
+            waiting=float(replica["waiting"]),
+            finished_total=finished,
+            rejected_total=0.0,
+            prompt_tokens_total=float(replica["prefilled_tokens"]),
+            cached_prompt_tokens_total=0.0,
+            generation_tokens_total=float(math.floor(generated + 1e-6)),  # a whole count stays whole
+            request_prompt_tokens_sum=float(replica["finished_prompt_tokens"]),
+            request_prompt_tokens_count=finished,
+            request_generation_tokens_sum=float(replica["finished_output_tokens"]),
+            request_generation_tokens_count=finished,
+        )
+
+    def requests(self) -> RequestLog:
+        """What became of each request that has arrived by now."""
+        arrived = self._requests[: np.searchsorted(self._requests["arrival_s"], self._now_s, side="right")]
+        arrival_s = arrived["arrival_s"].copy()
+        return RequestLog(
+            arrival_s=arrival_s,
+            wait_seconds=self._come("admitted_s", arrived) - arrival_s,
+            first_token_seconds=self._come("first_token_s", arrived) - arrival_s,
+            finish_s=self._come("finish_s", arrived),
+            pod=arrived["pod"].copy(),
+            failed=~np.isnan(self._come("failed_s", arrived)),
+        )
+
+    def _come(self, field: str, arrived: kernel.Rows) -> NDArray[np.float64]:
+        """Times that have come. A replica that drains has run ahead: what lies after now is still unknown."""
+        return np.where(arrived[field] <= self._now_s, arrived[field], math.nan)
+
+
+def _unserved(scenario: Scenario) -> kernel.Rows:
+    requests = kernel.rows(kernel.Request, len(scenario.arrival_s))
+    requests["arrival_s"] = scenario.arrival_s
+    requests["prompt_tokens"] = scenario.prompt_tokens
+    requests["output_tokens"] = scenario.output_tokens
+    for field in ("admitted_s", "first_token_s", "finish_s", "failed_s"):
+        requests[field] = math.nan
+    for field in ("pod", "behind"):
+        requests[field] = -1
+    return requests

@@ -1,0 +1,120 @@
+"""Nodes and what holds their GPUs. Planned times lie in the future until they have come; infinity: not planned."""
+
+import math
+from dataclasses import dataclass, field
+
+from replay.sim.views import BalloonView, Ended, NodeView, Phase, PodView
+
+
+@dataclass(eq=False)
+class Unit:
+    """A pod that asks for the GPUs of one replica."""
+
+    name: str
+    created_seconds: float
+    node: "Node | None" = None
+    scheduled_seconds: float = math.inf
+    image_seconds: float = math.inf  # its node holds the image
+
+
+@dataclass(eq=False)
+class Pod(Unit):
+    """A replica."""
+
+    ordinal: int = 0
+    started_seconds: float = math.inf
+    ready_seconds: float = math.inf
+    deleted_seconds: float = math.inf
+
+    def phase(self, now_seconds: float) -> Phase:
+        """Where it is now."""
+        reached = (
+            (self.deleted_seconds, Phase.TERMINATING),
+            (self.ready_seconds, Phase.SERVING),
+            (self.started_seconds, Phase.WARMING),
+            (self.image_seconds, Phase.LOADING),
+            (self.scheduled_seconds, Phase.PULLING),
+        )
+        return next((phase for at, phase in reached if at <= now_seconds), Phase.UNPLACED)
+
+    def view(self, now_seconds: float) -> PodView:
+        """What can be seen of it now."""
+        return PodView(
+            name=self.name,
+            created_seconds=self.created_seconds,
+            scheduled_seconds=come(self.scheduled_seconds, now_seconds),
+            image_ready_seconds=come(self.image_seconds, now_seconds),
+            started_seconds=come(self.started_seconds, now_seconds),
+            ready_seconds=come(self.ready_seconds, now_seconds),
+            deleted_seconds=come(self.deleted_seconds, now_seconds),
+            node=self.node.name if self.node else None,
+            phase=self.phase(now_seconds),
+        )
+
+
+@dataclass(eq=False)
+class Balloon(Unit):
+    """Holds a node and pulls the image, of the lowest priority."""
+
+    deadline_seconds: float = math.inf
+    ended: Ended | None = None
+
+    def end(self, reason: Ended, now_seconds: float) -> None:
+        """It holds nothing from now on, and what had not come never will."""
+        self.ended = reason
+        if self.image_seconds > now_seconds:
+            self.image_seconds = math.inf
+
+    def view(self, now_seconds: float) -> BalloonView:
+        """What can be seen of it now."""
+        return BalloonView(
+            name=self.name,
+            created_seconds=self.created_seconds,
+            deadline_seconds=self.deadline_seconds,
+            node=self.node.name if self.node else None,
+            scheduled_seconds=come(self.scheduled_seconds, now_seconds),
+            running_seconds=come(self.image_seconds, now_seconds),
+            ended=self.ended,
+        )
+
+
+@dataclass(eq=False)
+class Node:
+    """A machine with GPUs, billed from its launch on."""
+
+    name: str
+    ordinal: int
+    launched_seconds: float
+    ready_seconds: float
+    gpus: int
+    places: int  # replicas that fit
+    image_seconds: float = math.inf
+    weights_seconds: float = math.inf
+    empty_since_seconds: float = math.inf
+    units: list[Unit] = field(default_factory=list)
+
+    def has_place(self, now_seconds: float) -> bool:
+        """A replica's GPUs are allocatable and free."""
+        return self.ready_seconds <= now_seconds and len(self.units) < self.places
+
+    def caches(self, now_seconds: float) -> tuple[bool, bool]:
+        """Whether the weights and the image are on its disk."""
+        return self.weights_seconds <= now_seconds, self.image_seconds <= now_seconds
+
+    def view(self, now_seconds: float) -> NodeView:
+        """What can be seen of it now."""
+        has_weights, has_image = self.caches(now_seconds)
+        return NodeView(
+            name=self.name,
+            requested_seconds=self.launched_seconds,
+            ready_seconds=come(self.ready_seconds, now_seconds),
+            has_image=has_image,
+            has_weights=has_weights,
+            occupants=tuple(unit.name for unit in self.units),
+            gpus=self.gpus,
+        )
+
+
+def come(at_seconds: float, now_seconds: float) -> float | None:
+    """A planned time, once it has come."""
+    return at_seconds if at_seconds <= now_seconds else None
