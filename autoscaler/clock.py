@@ -41,3 +41,8 @@ class WallClock:
     async def sleep(self, seconds: float) -> None:
         """Sleep for that many scenario seconds; zero or less only yields."""
         await asyncio.sleep(max(0.0, seconds) / self.rate)
+
+
+def stopwatch_seconds() -> float:
+    """Wall seconds for measuring how long something took; no epoch."""
+    return time.perf_counter()

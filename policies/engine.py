@@ -44,8 +44,14 @@ def next_tick(now_seconds: float) -> float:
 
 
 def restarted(policy: Policy, state: State, now_seconds: float) -> State:
-    """The state after a restart: nothing falls until one hold has passed."""
-    return replace(state, decided=replace(state.decided, blind_until_seconds=now_seconds + hold_seconds(policy)))
+    """The state after a restart: what runs now is taken as decided, and nothing falls until one hold has passed.
+
+    What had been decided last is held as well, since the cluster may not have followed it yet.
+    """
+    window = hold_seconds(policy)
+    peaks = stabilize.remember((), now_seconds, state.decided.replicas or 0, window)
+    decided = Decided(peaks=peaks, blind_until_seconds=now_seconds + window)
+    return replace(state, decided=decided)
 
 
 def urgent(policy: Policy, state: State, inputs: Inputs) -> bool:

@@ -1,0 +1,57 @@
+# `make` alone shows this list. Every target does its own set-up, and skips it when nothing changed.
+PYTHON ?= python3.11
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint format generate lock bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv from the hashed lock (about 40 s, then nothing)
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.11 or newer, or say make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## Watch the live controller ride ahead of a traffic trace (about 90 s)
+	@$(BIN)/outrider demo
+
+test: $(READY) ## Run the tests
+	$(BIN)/python -m pytest
+
+test-slow: $(READY) ## Run the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY) ## Check style, types, layers and generated files
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory generate
+	@git diff --exit-code --stat -- crds/generated deploy docs/reference autoscaler/scaler \
+	  || { echo "generated files are out of date: run make generate and commit what changes" >&2; exit 1; }
+
+format: $(READY) ## Put the code in order
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --quiet --fix .
+
+generate: $(READY) ## Write the generated files: CRD, protobuf code, reference pages
+	$(BIN)/python -m autoscaler.scaler.generate
+	$(BIN)/python -m crds.build
+	$(BIN)/python -m autoscaler.telemetry.reference
+
+lock: $(READY) ## Write requirements.lock from pyproject.toml (needs uv)
+	uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra replay --extra dev \
+	  --no-header --no-annotate --output-file requirements.lock pyproject.toml
+
+bench: $(READY) ## Measure speed, as a table
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove what the other targets made
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

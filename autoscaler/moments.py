@@ -1,0 +1,99 @@
+"""Reads a decision log for people: which moment, which policy, in which words."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from policies.codec import plain
+from policies.errors import LogError
+from policies.explain import explain
+from policies.log import Decision, decisions
+from policies.model import Plan
+
+
+class BadTimeError(ValueError):
+    """A text is no moment in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One decision and its sentence."""
+
+    policy: str
+    decision: Decision
+    sentence: str
+
+    @property
+    def time(self) -> str:
+        """UTC, to the second."""
+        return datetime.fromtimestamp(self.decision.inputs.now_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        decision = self.decision
+        return {
+            "time": self.time,
+            "policy": self.policy,
+            "why": self.sentence,
+            "plan": plain(decision.plan),
+            "demand": plain(decision.demand),
+            "line": decision.line,
+        }
+
+
+def select(log: Path, *, policy: str | None, at_seconds: float | None, every: bool) -> list[Story]:
+    """The decisions in force at a moment, or those that changed a number, or all. OSError and LogError as they come."""
+    found: list[Story] = []
+    before: dict[str, Plan] = {}
+    for file in _files(log):
+        for decision in _read(file):
+            name = decision.policy.name
+            if decision.plan is None or policy not in (None, name):
+                continue
+            if at_seconds is not None and decision.inputs.now_seconds > at_seconds:
+                continue
+            if at_seconds is not None or every or _changed(before.get(name), decision.plan):
+                found.append(Story(name, decision, explain(decision.plan, before.get(name))))
+            before[name] = decision.plan
+    if at_seconds is None:
+        return found
+    return list({story.policy: story for story in found}.values())
+
+
+def parse_time(text: str) -> float:
+    """Unix seconds of an ISO 8601 time (UTC where it names no zone) or of a number; BadTimeError for anything else."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadTimeError(f"{text!r} is no moment: write 2026-05-04T09:30:00Z or Unix seconds") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _read(file: Path) -> Iterator[Decision]:
+    with file.open(encoding="utf-8") as lines:
+        try:
+            yield from decisions(lines)
+        except (LogError, UnicodeDecodeError) as error:
+            raise LogError(f"{file}: {error}") from error
+
+
+def _files(log: Path) -> list[Path]:
+    if not log.is_dir():
+        return [log]
+    files = sorted(log.glob("decisions-*.jsonl"))
+    if not files:
+        raise LogError(f"{log} has no decisions-*.jsonl; is it the folder given as --decision-log-dir?")
+    return files
+
+
+def _changed(before: Plan | None, plan: Plan) -> bool:
+    return before is None or (before.desired_replicas, before.prepared_nodes) != (
+        plan.desired_replicas,
+        plan.prepared_nodes,
+    )

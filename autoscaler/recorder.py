@@ -1,0 +1,74 @@
+"""Writes the decision log: JSON lines that `explain` and `redecide` read. A full disk costs the log, never a decision."""
+
+import platform
+from pathlib import Path
+from typing import TextIO
+
+import structlog
+
+from policies.log import STATE_EVERY_LINES, decision_line, header_line, state_line
+from policies.model import Inputs, Policy, State, StepResult
+
+LINES_A_FILE = 50_000  # about 100 MB with 20 pods
+FILES_KEPT = 8
+
+_log = structlog.get_logger(__name__)
+
+
+class Recorder:
+    """Appends to one file of a folder at a time; the oldest files go. Without a folder nothing is written."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._file: TextIO | None = None
+        self._lines = 0
+        self._since_state: dict[str, int] = {}
+        self._policies: dict[str, Policy] = {}
+        self._broken = False
+
+    def record(self, policy: Policy, before: State, inputs: Inputs, result: StepResult) -> None:
+        """Write one decision, with the state before it where folding has to start anew."""
+        if self._folder is None:
+            return
+        try:
+            file = self._open(inputs.now_seconds)
+            if self._policies.get(policy.name) != policy or self._since_state[policy.name] >= STATE_EVERY_LINES:
+                self._policies[policy.name] = policy
+                self._since_state[policy.name] = 0
+                self._write(file, state_line(policy, before))
+            self._write(file, decision_line(policy, inputs, result))
+            self._since_state[policy.name] += 1
+            file.flush()
+            self._broken = False
+        except OSError as error:
+            if not self._broken:
+                _log.error("recorder.failed", folder=str(self._folder), error=str(error))
+            self._broken = True
+
+    def restart(self, policy: str) -> None:
+        """The policy's state was changed by something else than a decision: the next line carries it."""
+        self._policies.pop(policy, None)
+
+    def close(self) -> None:
+        """End the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _open(self, now_seconds: float) -> TextIO:
+        if self._file is not None and self._lines < LINES_A_FILE:
+            return self._file
+        self.close()
+        folder = self._folder or Path()
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in sorted(folder.glob("decisions-*.jsonl"))[: -FILES_KEPT + 1]:
+            old.unlink()
+        self._file = (folder / f"decisions-{now_seconds:014.3f}.jsonl").open("a", encoding="utf-8")
+        self._lines = 0
+        self._policies.clear()
+        self._write(self._file, header_line(f"{platform.system()}-{platform.machine()}-{platform.python_version()}"))
+        return self._file
+
+    def _write(self, file: TextIO, line: str) -> None:
+        file.write(line + "\n")
+        self._lines += 1

@@ -1,0 +1,1 @@
+"""Sub-commands of `outrider` that belong to the offline side."""
