@@ -37,14 +37,14 @@ class WebServer:
     """Serves an application at HOST:PORT."""
 
     def __init__(self, application: web.Application, bind: str) -> None:
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         self._bind = bind
 
     async def start(self) -> int:
         """Listen, and return the port: a free one where the address says 0. Raises `OSError` if it is taken."""
         host, _, port = self._bind.rpartition(":")
         await self._runner.setup()
-        await web.TCPSite(self._runner, host.strip("[]"), int(port), shutdown_timeout=1.0).start()
+        await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:

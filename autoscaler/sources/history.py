@@ -143,7 +143,7 @@ def _page(
     except PrometheusApiClientException as error:
         raise SourceError(Kind.STATUS, f"{where}: {excerpt(str(error).encode())}") from error
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise SourceError(Kind.BODY, f"{where} is not Prometheus: its answer to query_range lacks {error}") from error
+        raise SourceError(Kind.BODY, f"{where}: what it answers to query_range cannot be read: {error!r}") from error
     return _Page(columns, tuple(warnings))
 
 
@@ -159,7 +159,7 @@ def _warnings(response: requests.Response) -> list[str]:
 def _column(result: list[Any]) -> dict[float, float]:
     """Times and values of a sum, which is one series at most; NaN, infinite and negative values are left out."""
     if len(result) > 1:
-        raise ValueError(f"one series: it has {len(result)}")
+        raise ValueError(f"not one series but {len(result)}")
     told = ((float(at), float(text)) for at, text in result[0]["values"]) if result else ()
     return {at: value for at, value in told if math.isfinite(value) and value >= 0}
 

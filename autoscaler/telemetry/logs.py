@@ -22,15 +22,19 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    if out.isatty():
-        last: list[Processor] = [_without_secrets, structlog.dev.ConsoleRenderer()]
-    else:
-        last = [structlog.processors.format_exc_info, _without_secrets, structlog.processors.JSONRenderer()]
+    # Not the console's own tracebacks: they show local variables, and with them secrets.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    last: Processor = console if out.isatty() else structlog.processors.JSONRenderer()
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _without_secrets,
+                last,
+            ],
         )
     )
     root = logging.getLogger()

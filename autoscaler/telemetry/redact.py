@@ -13,7 +13,7 @@ _SECRET_TEXT = (
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s?#@]*(?:@[^/\s?#@]*)*@", re.IGNORECASE), rf"\1{MASK}@"),
     # an Authorization header, or its value alone
     (re.compile(r"\b(authorization['\"]?\s*[:=]\s*['\"]?)(?:\w+\s+)?[^\s'\",]+", re.IGNORECASE), rf"\1{MASK}"),
-    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {MASK}"),
+    (re.compile(r"\b((?i:bearer|basic))\s+(?=\S*[0-9A-Z=])[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
     # ?token=..., password=...
     (re.compile(r"\b(token|access_token|password|secret|api_?key)=[^\s&'\",]+", re.IGNORECASE), rf"\1={MASK}"),
     # a JSON web token on its own, as service accounts have

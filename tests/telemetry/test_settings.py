@@ -1,0 +1,89 @@
+"""Settings: where they come from, what is refused, and what is shown."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from autoscaler.settings import Settings, SettingsError, load, masked
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"OUTRIDER_{name.upper()}", raising=False)
+
+
+def test_defaults_need_nothing() -> None:
+    settings = load()
+    assert settings.prometheus_url is None
+    assert (settings.scaler_bind, settings.web_bind) == ("0.0.0.0:6000", "0.0.0.0:8080")
+    assert (settings.scrape_interval_seconds, settings.grid_seconds, settings.clock_rate) == (2, 15, 1)
+
+
+def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTRIDER_GRID_SECONDS", "30")
+    monkeypatch.setenv("OUTRIDER_MAX_BALLOONS", "4")
+    monkeypatch.setenv("OUTRIDER_NAMESPACE", "")
+    settings = load({"max_balloons": 5, "grid_seconds": None})
+    assert (settings.grid_seconds, settings.max_balloons, settings.namespace) == (30, 5, None)
+
+
+def test_every_problem_is_told_at_once_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTRIDER_GRID_SECONDS", "soon")
+    monkeypatch.setenv("OUTRIDER_SCALER_BIND", "6000")
+    monkeypatch.setenv("OUTRIDER_PROMETHEUS_URL", "ftp://me:pa55@host")
+    with pytest.raises(SettingsError) as caught:
+        load({"clock_rate": 100})
+    assert str(caught.value).splitlines() == [
+        "settings cannot be used:",
+        "  OUTRIDER_PROMETHEUS_URL=ftp://***@host: must be a URL like http://prometheus.monitoring:9090",
+        "  OUTRIDER_SCALER_BIND=6000: must be HOST:PORT like 0.0.0.0:6000 or [::]:6000; port 0 takes a free one",
+        "  OUTRIDER_GRID_SECONDS=soon: Input should be a valid number, unable to parse string as a number",
+        "  --clock-rate 100: Input should be less than or equal to 30",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"prometheus_url": "prometheus:9090"}, "--prometheus-url prometheus:9090: must be a URL"),
+        ({"web_bind": "0.0.0.0:99999"}, "must be HOST:PORT"),
+        ({"web_bind": "0.0.0.0:http"}, "must be HOST:PORT"),
+        ({"scrape_interval_seconds": 0}, "greater than 0"),
+        ({"scrape_interval_seconds": float("inf")}, "finite"),
+        ({"max_balloons": -1}, "greater than or equal to 0"),
+        ({"log_level": "loud"}, "'debug', 'info', 'warning' or 'error'"),
+        ({"kubeconfig": "/no/such/file"}, "--kubeconfig /no/such/file: Path does not point to a file"),
+        ({"no_such_setting": 1}, "--no-such-setting 1: Extra inputs are not permitted"),
+    ],
+)
+def test_what_is_refused(flags: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(flags)
+    assert message in str(caught.value)
+
+
+def test_tls_is_given_whole(tmp_path: Path) -> None:
+    file = tmp_path / "pem"
+    file.write_text("")
+    for flags in ({"tls_cert": file}, {"tls_key": file}, {"tls_ca": file}):
+        with pytest.raises(SettingsError, match="tls_"):
+            load(flags)
+    assert load({"tls_cert": file, "tls_key": file, "tls_ca": file}).tls_ca == file
+
+
+def test_shown_settings_hold_no_secret() -> None:
+    settings = load({"prometheus_url": "https://me:pa55@prometheus:9090/"})
+    shown = masked(settings)
+    assert shown["prometheus_url"] == "https://***@prometheus:9090"
+    assert set(shown) == set(Settings.model_fields)
+    assert "pa55" not in json.dumps(shown) + repr(settings) + str(settings)
+    assert settings.prometheus_url == "https://me:pa55@prometheus:9090"
+
+
+def test_settings_are_frozen_and_documented() -> None:
+    with pytest.raises(ValidationError):
+        load().max_balloons = 3
+    assert all(field.description for field in Settings.model_fields.values())
