@@ -1,0 +1,105 @@
+"""One service's forecaster: collects demand, says when to fit, and speaks as a fan of quantiles."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from forecasting import guard
+from forecasting.fit import UNTAUGHT, Fit
+from forecasting.history import History
+from forecasting.models.naive import Naive
+from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES, realised_maxima
+from forecasting.scores import SCORED_HORIZONS_SECONDS, mean_loss, scored, scored_maxima
+from forecasting.series import Floats, Series
+from forecasting.skill import Matured, Skill
+from policies.model import Fan
+
+HISTORY_SECONDS = 14 * 86_400.0  # 20,160 minutes, 160 kB
+REFIT_SECONDS = 3_600.0
+FIRST_FIT_STEPS = 30
+
+
+class Forecaster:
+    """Deterministic and free of I/O. Times are scenario Unix seconds, demand is in replicas."""
+
+    def __init__(self, step_seconds: float = 60.0) -> None:
+        self._step_seconds = step_seconds
+        self._history = History(step_seconds, round(HISTORY_SECONDS / step_seconds))
+        self._fit = Fit(UNTAUGHT, UNTAUGHT, note="no fit yet")
+        self._adopted: tuple[Fit, float] | None = None
+        self._asked_seconds: float | None = None
+        self._skill = Skill()
+        self._given: deque[tuple[float, Floats, Floats]] = deque()  # as of, own quantiles, naive's; not matured yet
+        self._fan: Fan | None = None
+        self._closed_seconds: float | None = None  # when the fan was made
+
+    def backfill(self, points: Iterable[tuple[float, float]]) -> None:
+        """Take history (seconds, demand), of any order and density, where nothing was observed."""
+        self._history.backfill(points)
+        self._fan = None
+
+    def observe(self, at_seconds: float, demand: float | None) -> None:
+        """Take the demand of the grid tick that ends at `at_seconds`; None is a gap."""
+        self._history.add(at_seconds, demand)
+
+    def fit_due(self, now_seconds: float) -> Series | None:
+        """What to fit on, at most once an hour; None where nothing is due."""
+        if self._asked_seconds is not None and now_seconds < self._asked_seconds + REFIT_SECONDS:
+            return None
+        series = self._history.series()
+        if len(series) < FIRST_FIT_STEPS:
+            return None
+        self._asked_seconds = now_seconds
+        return series
+
+    def adopt(self, fit: Fit | None, at_seconds: float, reason: str = "") -> None:
+        """Speak by this fit after `at_seconds`. Where there is none, for `reason`, the one before it goes on."""
+        self._adopted = (fit or replace(self._fit, hindcast=(), note=f"the last fit failed: {reason}"), at_seconds)
+
+    def fan(self, now_seconds: float) -> Fan | None:
+        """Quantiles of the maximum of demand from the last closed step on; None until a step was closed.
+
+        It is made once a step. Where demand became unknown, the fan of the last known step stays, and ages.
+        """
+        if self._adopted and now_seconds > self._adopted[1]:
+            self._fit, self._adopted, self._fan = self._adopted[0], None, None
+            self._skill.extend(self._fit.hindcast)
+        if self._fan is None or self._closed_seconds != self._history.closed_seconds:
+            self._closed_seconds = self._history.closed_seconds
+            self._fan = self._speak(self._history.series())
+        return self._fan
+
+    @property
+    def skill(self) -> float | None:
+        """Of the last day's forecasts: 1 is perfect, 0 is naive; None while too few have matured."""
+        return self._skill.value
+
+    def _speak(self, demand: Series) -> Fan | None:
+        if not len(demand):
+            return None
+        self._mature(demand)
+        voice, note = self._fit.voice, self._fit.note
+        values = voice.quantiles(demand)[0]
+        if not guard.sound(values):
+            note = f"{voice.model.family}: its quantiles are not finite"
+            voice = self._fit.naive
+            values = voice.quantiles(demand)[0]
+        own = voice.model.family != Naive.family
+        if own and demand.end_seconds == self._closed_seconds:
+            naive = self._fit.naive.quantiles(demand)[0]
+            self._given.append((demand.end_seconds, scored(values), scored(naive)))
+        rows = tuple(tuple(round(value, 6) for value in row) for row in values.tolist())
+        proven = own and self._skill.proven
+        return Fan(demand.end_seconds, HORIZONS_SECONDS, PROBABILITIES, rows, voice.model.family, proven, note)
+
+    def _mature(self, demand: Series) -> None:
+        """Score the forecasts whose time has come; those that met a gap are dropped."""
+        while self._given and self._given[0][0] + max(SCORED_HORIZONS_SECONDS) <= demand.end_seconds:
+            as_of_seconds, own, naive = self._given.popleft()
+            first = round((as_of_seconds - demand.start_seconds) / self._step_seconds)
+            maxima = scored_maxima(realised_maxima(demand.cut(first - 1, len(demand)))[0])
+            if np.isfinite(maxima).all():
+                lost = mean_loss(np.stack([own, naive]), np.stack([maxima, maxima])).tolist()
+                self._skill.add(Matured(as_of_seconds, *lost))

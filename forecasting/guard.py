@@ -1,0 +1,27 @@
+"""What is asked of a series before a family may be fitted to it, and of a fan before it is shown."""
+
+import numpy as np
+
+from forecasting.series import Floats, Series
+
+LEAST_STEPS = 120  # two hours of minutes: six for each of autoreg's lags
+GREATEST_GAP_SHARE = 0.5
+LEAST_DEVIATION = 1e-6  # of demand in replicas
+
+
+def objection(series: Series) -> str:
+    """Why no family is fitted to this series; empty where nothing speaks against it."""
+    known = series.values[series.known]
+    if len(known) < LEAST_STEPS:
+        return f"too short: {len(known)} known steps to learn from, a fit needs {LEAST_STEPS}"
+    gaps = 1.0 - len(known) / len(series)
+    if gaps > GREATEST_GAP_SHARE:
+        return f"too many gaps: {gaps:.0%} of {len(series)} steps are unknown, {GREATEST_GAP_SHARE:.0%} may be"
+    if float(known.std()) < LEAST_DEVIATION:
+        return f"constant: {known[0]:g} replicas on all {len(known)} known steps"
+    return ""
+
+
+def sound(values: Floats) -> bool:
+    """Whether these are quantiles that may be shown: finite, not negative."""
+    return bool(np.isfinite(values).all() and (values >= 0.0).all())

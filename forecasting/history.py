@@ -1,0 +1,80 @@
+"""The newest steps of one service's demand, collected from finer readings."""
+
+import math
+from array import array
+from collections.abc import Iterable
+
+import numpy as np
+
+from forecasting.series import Series
+
+_EDGE = 1e-9  # of a step: a reading this near to a step's end is one at its end
+
+
+class History:
+    """Closed steps, at most `limit_steps` of them, and the one that is open. A reading speaks of the time before it."""
+
+    def __init__(self, step_seconds: float, limit_steps: int) -> None:
+        if not step_seconds > 0:
+            raise ValueError(f"step_seconds is {step_seconds}: give a positive number of seconds")
+        self._step_seconds = step_seconds
+        self._limit_steps = limit_steps
+        self._closed = array("d")
+        self._open: int | None = None  # number of the open step since the epoch
+        self._readings: list[float] = []  # of the open step
+
+    def series(self) -> Series:
+        """All closed steps up to the last one with a value."""
+        values = np.array(self._closed, dtype=np.float64)
+        first = (self._open or 0) - len(values)
+        known = np.flatnonzero(np.isfinite(values))
+        end = int(known[-1]) + 1 if len(known) else 0
+        return Series(first * self._step_seconds, self._step_seconds, values[:end])
+
+    @property
+    def closed_seconds(self) -> float | None:
+        """The end of the last closed step, known or not; None before the first."""
+        return self._open * self._step_seconds if self._open is not None and self._closed else None
+
+    def add(self, at_seconds: float, value: float | None) -> None:
+        """Take a reading. None, NaN and negatives leave a gap; readings of closed steps are ignored."""
+        number = self._step_of(at_seconds)
+        self._close_before(number)
+        if number == self._open and value is not None and _valid(value):
+            self._readings.append(value)
+        self._close_before(math.floor(at_seconds / self._step_seconds + _EDGE))
+
+    def backfill(self, points: Iterable[tuple[float, float]]) -> None:
+        """Put older readings (seconds, value), in any order, where nothing is known yet."""
+        older: dict[int, list[float]] = {}
+        for at_seconds, value in points:
+            number = self._step_of(at_seconds)
+            if _valid(value) and (self._open is None or number < self._open):
+                older.setdefault(number, []).append(value)
+        if not older:
+            return
+        steps = {number: math.fsum(values) / len(values) for number, values in older.items()}
+        self._open = max(steps) + 1 if self._open is None else self._open
+        own = range(self._open - len(self._closed), self._open)
+        steps |= {n: v for n, v in zip(own, self._closed, strict=True) if math.isfinite(v)}
+        first = max(min(steps), self._open - self._limit_steps)
+        self._closed = array("d", (steps.get(number, math.nan) for number in range(first, self._open)))
+
+    def _close_before(self, number: int) -> None:
+        """Close the open step and those after it, up to, without, `number`."""
+        if self._open is None:
+            self._open = number
+        gap = number - self._open
+        if gap <= 0:
+            return
+        self._closed.append(math.fsum(self._readings) / len(self._readings) if self._readings else math.nan)
+        self._closed.extend([math.nan] * min(gap - 1, self._limit_steps))
+        del self._closed[: max(0, len(self._closed) - self._limit_steps)]
+        self._open, self._readings = number, []
+
+    def _step_of(self, at_seconds: float) -> int:
+        return math.ceil(at_seconds / self._step_seconds - _EDGE) - 1
+
+
+def _valid(value: float) -> bool:
+    return math.isfinite(value) and value >= 0

@@ -1,0 +1,37 @@
+"""Demand on a logarithmic scale, where twice and half weigh alike, and how wide it scatters there."""
+
+import numpy as np
+from scipy.signal import lfilter
+
+from forecasting.series import Floats
+
+OFFSET_REPLICAS = 0.5  # keeps zero finite and calms what is far below one replica
+LEVEL_STEPS = 2.5  # mean age of the smoothed level
+VOLATILITY_STEPS = 30.0  # mean age of the recent change
+ARRIVAL_VARIANCE = 0.02  # of the logarithm at one replica: arrivals are counted, and counts scatter
+LEAST_SPREAD = 0.02
+
+
+def to_log(replicas: Floats) -> Floats:
+    """The logarithm of demand in replicas; NaN stays NaN."""
+    return np.log(replicas + OFFSET_REPLICAS)
+
+
+def from_log(log_demand: Floats) -> Floats:
+    """Demand in replicas, never below zero."""
+    return np.maximum(np.exp(log_demand) - OFFSET_REPLICAS, 0.0)
+
+
+def smooth(values: Floats, mean_age_steps: float, start: float) -> Floats:
+    """An exponentially weighted mean along `values`, begun at `start`."""
+    weight = 1.0 / mean_age_steps
+    smoothed, _ = lfilter([weight], [1.0, weight - 1.0], values, zi=[(1.0 - weight) * start])
+    return np.asarray(smoothed, dtype=np.float64)
+
+
+def spread(log_demand: Floats) -> Floats:
+    """The scale of a forecast's error at each step, from the level and the recent size of changes."""
+    level = smooth(log_demand, LEVEL_STEPS, float(log_demand[0]))
+    change = np.abs(np.diff(log_demand, prepend=log_demand[0]))
+    volatility = smooth(change, VOLATILITY_STEPS, float(change[:2].max()))
+    return np.sqrt(ARRIVAL_VARIANCE * np.exp(-level) + volatility**2 + LEAST_SPREAD**2)

@@ -1,0 +1,56 @@
+"""An autoregression on log demand, fitted by statsmodels, asked by one matrix product."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from forecasting.models import Unfit
+from forecasting.series import Floats, Series
+
+LAGS = 20
+GREATEST_ROOT = 1.02  # grows to 1.8-fold in log over 30 steps; beyond that a path runs away
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AutoReg:
+    """x[t+1] = constant + weights . (x[t], x[t-1], ...)."""
+
+    family = "autoreg"
+    constant: float
+    weights: Floats  # newest first
+
+    def paths(self, log_demand: Series, steps: int) -> Floats:
+        """Iterated expectations. The first rows see the first value as their past."""
+        lags = len(self.weights)
+        past = np.concatenate([np.full(lags - 1, log_demand.values[0]), log_demand.values])
+        constants, matrix = self._unrolled(steps)
+        return constants + sliding_window_view(past, lags) @ matrix.T
+
+    def _unrolled(self, steps: int) -> tuple[Floats, Floats]:
+        """Each step ahead as a linear map of the last values, oldest first."""
+        lags = len(self.weights)
+        oldest_first = self.weights[::-1]
+        rows = np.vstack([np.eye(lags), np.zeros((steps, lags))])
+        constants = np.zeros(lags + steps)
+        for at in range(lags, lags + steps):
+            rows[at] = oldest_first @ rows[at - lags : at]
+            constants[at] = self.constant + oldest_first @ constants[at - lags : at]
+        return constants[lags:], rows[lags:]
+
+
+def fit_autoreg(log_demand: Series) -> AutoReg:
+    """Least squares over a filled series. Raises Unfit where the answer is none, or runs away."""
+    from statsmodels.tsa.ar_model import AutoReg as Regression  # noqa: PLC0415 - 2 s to import: only where one fits
+
+    try:
+        parameters = np.asarray(Regression(log_demand.values, LAGS, trend="c").fit().params, dtype=np.float64)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise Unfit(f"statsmodels did not fit it: {error}") from error
+    if not np.isfinite(parameters).all():
+        raise Unfit("the fit did not converge: its parameters are not finite")
+    companion = np.vstack([parameters[1:], np.eye(LAGS - 1, LAGS)])
+    root = float(np.abs(np.linalg.eigvals(companion)).max())
+    if root > GREATEST_ROOT:
+        raise Unfit(f"the fit runs away: its largest root is {root:.3f}, above {GREATEST_ROOT}")
+    return AutoReg(float(parameters[0]), parameters[1:])

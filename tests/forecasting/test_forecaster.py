@@ -1,0 +1,162 @@
+"""The forecaster as its shells use it: history in, fans out."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecasting.fit import Fit, fit
+from forecasting.forecaster import Forecaster
+from policies.model import Fan
+from tests.forecasting.traffic import MONDAY_SECONDS, minutes, points, wave
+
+NOW = MONDAY_SECONDS + 3 * 86_400
+
+
+@pytest.fixture(scope="module")
+def three_days() -> Fit:
+    return fit(minutes(wave(3)))
+
+
+def told(days: float = 3) -> Forecaster:
+    forecaster = Forecaster()
+    forecaster.backfill(points(minutes(wave(days))))
+    return forecaster
+
+
+def assert_sound(fan: Fan) -> None:
+    values = np.array(fan.values)
+    assert values.shape == (len(fan.horizons_seconds), len(fan.probabilities))
+    assert np.isfinite(values).all()
+    assert (values >= 0).all()
+    assert (np.diff(values, axis=0) >= 0).all()
+    assert (np.diff(values, axis=1) >= 0).all()
+
+
+def test_without_data_there_is_no_fan() -> None:
+    assert Forecaster().fan(NOW) is None
+    assert Forecaster().fit_due(NOW) is None
+
+
+def test_naive_speaks_from_the_first_closed_step_without_a_proven_voice() -> None:
+    forecaster = Forecaster()
+    for tick in range(1, 5):
+        forecaster.observe(NOW + 15 * tick, 4.0)
+    fan = forecaster.fan(NOW + 60)
+    assert fan is not None
+    assert (fan.model, fan.proven, fan.note, fan.as_of_seconds) == ("naive", False, "no fit yet", NOW + 60)
+    assert fan.values[0][0] == pytest.approx(4.0)
+    assert_sound(fan)
+
+
+def test_a_restart_with_history_speaks_with_proven_skill_at_once(three_days: Fit) -> None:
+    forecaster = told()
+    assert forecaster.fit_due(NOW) is not None
+    forecaster.adopt(three_days, NOW)
+    fan = forecaster.fan(NOW + 15)
+    assert fan is not None
+    assert fan.proven
+    assert fan.model in {"autoreg", "seasonal"}
+    assert_sound(fan)
+
+
+def test_a_fit_is_due_once_an_hour() -> None:
+    forecaster = told()
+    assert forecaster.fit_due(NOW) is not None
+    assert forecaster.fit_due(NOW + 3_599) is None
+    assert forecaster.fit_due(NOW + 3_600) is not None
+
+
+def test_a_fit_is_used_after_the_tick_that_adopted_it(three_days: Fit) -> None:
+    forecaster = told()
+    forecaster.adopt(three_days, NOW)
+    assert (before := forecaster.fan(NOW)) is not None
+    assert before.model == "naive"
+    assert (after := forecaster.fan(NOW + 15)) is not None
+    assert after.model != "naive"
+
+
+def test_a_failed_fit_leaves_the_old_one_and_says_why(three_days: Fit) -> None:
+    forecaster = told()
+    forecaster.adopt(three_days, NOW)
+    first = forecaster.fan(NOW + 15)
+    forecaster.adopt(None, NOW + 15, "the process was killed")
+    second = forecaster.fan(NOW + 30)
+    assert first is not None
+    assert second is not None
+    assert second.model == first.model
+    assert second.note == "the last fit failed: the process was killed"
+
+
+def test_the_fan_is_made_once_a_step() -> None:
+    forecaster = told()
+    first = forecaster.fan(NOW)
+    forecaster.observe(NOW + 15, 50.0)
+    assert forecaster.fan(NOW + 15) is first
+    for tick in range(2, 5):
+        forecaster.observe(NOW + 15 * tick, 50.0)
+    later = forecaster.fan(NOW + 60)
+    assert later is not None
+    assert later.as_of_seconds == NOW + 60
+    assert later.values[0][-1] > 50
+
+
+def test_when_demand_becomes_unknown_the_last_fan_ages() -> None:
+    forecaster = told()
+    for tick in range(1, 41):
+        forecaster.observe(NOW + 15 * tick, None if tick % 2 else math.nan)
+    fan = forecaster.fan(NOW + 600)
+    assert fan is not None
+    assert fan.as_of_seconds == NOW
+
+
+def test_live_forecasts_are_scored_when_they_mature() -> None:
+    forecaster = Forecaster()
+    demand = minutes(wave(1))
+    for at_seconds, value in points(demand.cut(0, 300)):
+        forecaster.observe(at_seconds, value)
+    forecaster.adopt(fit(demand.cut(0, 300)), demand.cut(0, 300).end_seconds)
+    hindcast = forecaster.fan(demand.cut(0, 300).end_seconds + 1) and forecaster.skill
+    assert hindcast is None  # a hundred steps held out are too few
+    for at_seconds, value in points(demand.cut(300, 400)):
+        forecaster.observe(at_seconds, value)
+        fan = forecaster.fan(at_seconds)
+    assert forecaster.skill is not None
+    assert forecaster.skill > 0
+    assert fan is not None
+    assert fan.proven
+
+
+def test_the_same_history_gives_the_same_fans() -> None:
+    fans = []
+    for _ in range(2):
+        forecaster = told()
+        series = forecaster.fit_due(NOW)
+        assert series is not None
+        forecaster.adopt(fit(series), NOW)
+        fans.append(forecaster.fan(NOW + 1))
+    assert fans[0] == fans[1]
+
+
+readings = st.one_of(
+    st.none(), st.just(math.nan), st.just(0.0), st.floats(0, 1e4), st.just(math.inf), st.floats(-5, -1)
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(readings, max_size=300), st.booleans())
+def test_a_fan_is_monotone_finite_and_never_negative(values: list[float | None], fitted: bool) -> None:
+    forecaster = Forecaster()
+    for tick, value in enumerate(values, 1):
+        forecaster.observe(NOW + 60 * tick, value)
+    now = NOW + 60 * len(values)
+    series = forecaster.fit_due(now) if fitted else None
+    if series is not None:
+        forecaster.adopt(fit(series), now)
+    fan = forecaster.fan(now + 1)
+    usable = [value for value in values if value is not None and math.isfinite(value) and value >= 0]
+    assert (fan is None) == (not usable)
+    if fan is not None:
+        assert_sound(fan)

@@ -1,0 +1,25 @@
+"""Made-up demand for the tests of forecasting: a daily wave with noise, in replicas, one value a minute."""
+
+import numpy as np
+
+from forecasting.series import Floats, Series
+
+MONDAY_SECONDS = 1_736_121_600.0  # 2025-01-06 00:00 UTC
+DAY_STEPS = 1440
+
+
+def wave(days: float, *, noise: float = 0.1, level: float = 10.0, swing: float = 0.5, seed: int = 1) -> Floats:
+    """Demand that doubles and halves over the day, with independent noise on every minute."""
+    at = np.arange(round(days * DAY_STEPS))
+    usual = np.log(level) + swing * np.sin(2 * np.pi * at / DAY_STEPS)
+    return np.exp(usual + noise * np.random.default_rng(seed).normal(size=len(at)))
+
+
+def minutes(values: Floats, start_seconds: float = MONDAY_SECONDS) -> Series:
+    """A series of one-minute steps."""
+    return Series(start_seconds, 60.0, np.asarray(values, dtype=np.float64))
+
+
+def points(series: Series) -> list[tuple[float, float]]:
+    """The series as a source of history would give it, gaps left out."""
+    return [(at, v) for at, v in zip(series.ends_seconds.tolist(), series.values.tolist(), strict=True) if v == v]
