@@ -90,8 +90,8 @@ def _open_api_schema() -> Schema:
 
 
 def _validation(rule: Rule) -> dict[str, str]:
-    blamed = {"fieldPath": f".{rule.field}"} if rule.field else {}
-    return {"rule": rule.cel, "message": rule.message, **blamed}
+    member = rule.field.partition(".")[0]  # inside metadata the schema is the API server's own, so no path leads there
+    return {"rule": rule.cel, "message": rule.message, "fieldPath": f".{member}"}
 
 
 def _column(name: str, kind: str, path: str, wide: bool, description: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def _table(path: str, schema: Schema) -> Iterator[str]:
 
 def _rules() -> Iterator[str]:
     yield "The API server and `outrider check` hold these too:"
-    yield "\n".join(f"- `{rule.at}{'.' * bool(rule.at and rule.field)}{rule.field}`: {rule.message}." for rule in RULES)
+    yield "\n".join(f"- `{rule.at}{'.' * bool(rule.at)}{rule.field}`: {rule.message}." for rule in RULES)
 
 
 def _type(member: Schema) -> str:

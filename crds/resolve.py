@@ -1,7 +1,7 @@
 """A custom resource becomes a Service, every default resolved; or a list of every problem that it has."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 from pydantic import ValidationError
@@ -43,7 +43,7 @@ def schema() -> Schema:
 def _broken_rules(document: object, blamed: set[str]) -> Iterator[Problem]:
     for rule in RULES:
         for path, it in locate(document, rule.at):
-            where = f"{path}.{rule.field}".strip(".") if rule.field else path or "metadata.name"
+            where = f"{path}.{rule.field}".lstrip(".")
             if where in blamed:
                 continue
             try:
@@ -52,7 +52,7 @@ def _broken_rules(document: object, blamed: set[str]) -> Iterator[Problem]:
                 continue  # what the rule speaks of is absent or no such thing; that has its own problem
             if not holds:
                 blamed.add(where)
-                value = it.get(rule.field) if rule.field else it["metadata"]["name"]
+                value = reduce(lambda inner, name: inner[name], rule.field.split("."), it)
                 yield Problem(where, value, rule.why, rule.instead)
 
 

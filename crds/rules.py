@@ -19,7 +19,7 @@ class Rule:
     """A law over one object of the schema. `cel` and `holds` say the same of `self`, every default filled in."""
 
     at: str  # the object that is `self`: "" is the root, "[]" goes into a list
-    field: str  # the member that is blamed; empty: `self` is
+    field: str  # the member that is blamed
     cel: str
     why: str
     instead: str
@@ -59,7 +59,7 @@ def _quantity_between(at: str, field: str, low: str, high: str) -> Rule:
 RULES = (
     Rule(
         "",
-        "",
+        "metadata.name",
         f"self.metadata.name.size() <= {LONGEST_NAME}",
         "the name is too long: KEDA puts keda-hpa- before it, and an HPA's name ends at 63 characters",
         f"a name of at most {LONGEST_NAME} characters",

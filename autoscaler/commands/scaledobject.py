@@ -1,0 +1,120 @@
+"""Print the KEDA ScaledObject that makes the HPA land on exactly what Outrider decides."""
+
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from crds.service import Service
+
+_FLAGS = {
+    "metadata.name": "NAME",
+    "metadata.namespace": "--namespace",
+    "spec.target.name": "--target",
+    "spec.target.kind": "--kind",
+    "spec.target.apiVersion": "--api-version",
+    "spec.minReplicas": "--min",
+    "spec.maxReplicas": "--max",
+}
+
+
+def command(
+    name: Annotated[
+        str | None, typer.Argument(help="Name of the ScalingPolicy; the ScaledObject bears it too.")
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option("--file", "-f", help="Take it from the policies of this file; - is standard input.")
+    ] = None,
+    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the policy.")] = None,
+    target: Annotated[str | None, typer.Option(help="What is scaled. Default: NAME.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Kind of the target. Default: Deployment.")] = None,
+    api_version: Annotated[str | None, typer.Option(help="API version of the target. Default: apps/v1.")] = None,
+    min_replicas: Annotated[int | None, typer.Option("--min", help="Least replicas, 1 or more. Default: 1.")] = None,
+    max_replicas: Annotated[int | None, typer.Option("--max", help="Most replicas.")] = None,
+    scaler_address: Annotated[
+        str, typer.Option(help="Where KEDA reaches Outrider.")
+    ] = "outrider.outrider-system.svc:6000",
+    tls: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SECRET",
+            help="Speak TLS, with ca.crt, tls.crt and tls.key of this Secret: adds a TriggerAuthentication.",
+        ),
+    ] = None,
+    kubernetes_version: Annotated[
+        str | None, typer.Option(metavar="1.35", help="The cluster's version: tells what an older one makes of it.")
+    ] = None,
+) -> None:
+    """Print the KEDA ScaledObject that makes the HPA land on exactly what Outrider decides.
+
+    Either for a policy by NAME with --max, or for the policies of a file with -f. Exit code 2: something is wrong.
+    """
+    import yaml
+
+    from crds import scaledobject
+
+    given = {
+        "target": {"name": target, "kind": kind, "apiVersion": api_version},
+        "minReplicas": min_replicas,
+        "maxReplicas": max_replicas,
+    }
+    try:
+        version = None if kubernetes_version is None else scaledobject.kubernetes_version(kubernetes_version)
+        if file is not None:
+            if any(value is not None for value in (target, kind, api_version, min_replicas, max_replicas)):
+                raise ValueError("-f takes target, kind and bounds from the file: leave out these options")
+            services = _from_file(file, name, namespace)
+        else:
+            services = [_from_flags(name, namespace or "default", given)]
+    except ValueError as error:
+        print(f"outrider scaledobject: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    wiring = scaledobject.Wiring(scaler_address, tls)
+    documents = []
+    for service in services:
+        lines = [line for text in scaledobject.remarks(service, version) for line in textwrap.wrap(text, 98)]
+        comments = "".join(f"# {line}\n" for line in lines)
+        objects = scaledobject.manifests(service, wiring)
+        documents.append(comments + "---\n".join(yaml.safe_dump(one, sort_keys=False, width=120) for one in objects))
+    print("---\n".join(documents), end="")
+
+
+def _from_flags(name: str | None, namespace: str, given: dict[str, Any]) -> "Service":
+    from crds.resolve import resolve
+    from crds.service import Service
+
+    if name is None:
+        raise ValueError("give the NAME of a policy, or -f FILE")
+    if given["maxReplicas"] is None:
+        raise ValueError("--max is required, or KEDA takes 100: write --max 8")
+    given["target"]["name"] = given["target"]["name"] or name
+    metadata = {"name": name, "namespace": namespace}
+    raw = {"apiVersion": "outrider.dev/v1alpha1", "kind": "ScalingPolicy", "metadata": metadata, "spec": given}
+    found = resolve(raw)
+    if isinstance(found, Service):
+        return found
+    lines = [f"{_FLAGS.get(it.path, it.path)} {it.value}: {it.why}; instead: {it.instead}" for it in found]
+    raise ValueError("\n".join(lines))
+
+
+def _from_file(file: str, name: str | None, namespace: str | None) -> "list[Service]":
+    from dataclasses import replace
+
+    from crds.inspection import inspect
+
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} cannot be read: {error}") from None
+    resources = list(inspect(file, text))
+    if problems := sum(len(found.problems) for found in resources):
+        raise ValueError(f"{file} has {problems} problems; outrider check {file} lists them")
+    services = [found.service for found in resources if found.service]
+    if name is not None:
+        services = [service for service in services if service.name == name]
+    if not services:
+        raise ValueError(f"{file} has no ScalingPolicy{'' if name is None else f' named {name}'}")
+    return [service if namespace is None else replace(service, namespace=namespace) for service in services]
