@@ -42,6 +42,9 @@ class Controllers:
         self._pods: dict[str, PodView] = {}
         self._jobs: dict[tuple[str, str], _Held] = {}
         self._events: deque[tuple[str, str]] = deque()
+        self._scrape: Callable[[float], None] = lambda _: None
+        self._scrape_seconds = math.inf  # between two
+        self._next_scrape_seconds = math.inf
         self.samples: dict[str, PodSample] = {}  # of the pods that serve now
         store.put(DEPLOYMENTS, objects.deployment(service, world.now_seconds))
         self.observe()
@@ -50,8 +53,21 @@ class Controllers:
         """Bring world and store up to the present."""
         self.advance(self._now())
 
+    def scrape_every(self, period_seconds: float, scrape: Callable[[float], None]) -> None:
+        """Call `scrape` now and each period of scenario time, with the world exactly at its moment."""
+        self._scrape, self._scrape_seconds = scrape, period_seconds
+        self._next_scrape_seconds = self._world.now_seconds
+        self.advance(self._world.now_seconds)
+
     def advance(self, to_seconds: float) -> None:
         """Let the world run to a time, if it is not there yet, and write down what it became."""
+        while self._next_scrape_seconds <= to_seconds:
+            self._move(self._next_scrape_seconds)
+            self._scrape(self._next_scrape_seconds)
+            self._next_scrape_seconds += self._scrape_seconds
+        self._move(to_seconds)
+
+    def _move(self, to_seconds: float) -> None:
         if to_seconds > self._world.now_seconds:
             self._world.advance(to_seconds)
             self.observe()
@@ -121,6 +137,17 @@ class Controllers:
         """Tell a Deployment how many replicas to run."""
         if self._store.get(DEPLOYMENTS, namespace, name) is None:
             raise failures.not_found(DEPLOYMENTS, name)
+        self.scale_to(replicas)
+
+    def replicas(self) -> tuple[int, int]:
+        """`spec.replicas` and `status.replicas` of the Deployment now."""
+        self.sync()
+        target = self._deployment()
+        return target["spec"]["replicas"], target["status"].get("replicas", 0)
+
+    def scale_to(self, replicas: int) -> None:
+        """Tell the Deployment how many replicas to run."""
+        self.sync()
         self._world.scale(replicas)
         self.observe()
 

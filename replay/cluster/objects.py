@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 
 from crds.service import Service
 from replay.cluster.resources import Json
+from replay.sim.cluster import GRACE_SECONDS
 from replay.sim.views import BalloonView, Ended, Phase, PodView
-
-GRACE_SECONDS = 300  # of a serving pod: long enough to drain
 
 _UUIDS = uuid.UUID("6f1c3f0e-52c5-4d0f-9c9b-0d9f3c3f7f11")
 
@@ -62,7 +61,7 @@ def deployment(service: Service, created_seconds: float) -> Json:
     pod_spec = {
         "containers": [container],
         "restartPolicy": "Always",
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "terminationGracePeriodSeconds": int(GRACE_SECONDS),
         "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
         "schedulerName": "default-scheduler",
     }
@@ -123,7 +122,7 @@ def replica(of: Json, view: PodView, address: str | None) -> Json:
     }
     if view.deleted_seconds is not None:
         metadata["deletionTimestamp"] = timestamp(view.deleted_seconds + GRACE_SECONDS)
-        metadata["deletionGracePeriodSeconds"] = GRACE_SECONDS
+        metadata["deletionGracePeriodSeconds"] = int(GRACE_SECONDS)
     running = view.image_ready_seconds is not None and view.phase not in {Phase.UNPLACED, Phase.PULLING}
     return _pod(
         metadata,

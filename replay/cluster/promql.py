@@ -1,0 +1,83 @@
+"""The few shapes of PromQL that are answered: a selector, and `sum(...)` and `rate(...[window])` around one."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class QueryError(Exception):
+    """A query that is not answered, with the reason."""
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """One label matcher. An absent label reads as the empty string."""
+
+    label: str
+    operator: str
+    value: str
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether a series has it. Regular expressions match the whole value."""
+        held = labels.get(self.label, "")
+        same = re.fullmatch(self.value, held) is not None if "~" in self.operator else held == self.value
+        return same == (self.operator in {"=", "=~"})
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query, read."""
+
+    matchers: tuple[Matcher, ...]
+    rate_seconds: float | None  # the window of rate(), None without it
+    summed: bool
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_STRING = r'"(?:\\.|[^"\\])*"'
+_MATCHER = re.compile(rf"\s*(?P<label>[a-zA-Z_]\w*)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>{_STRING})\s*(?:,|$)")
+_SHAPE = re.compile(
+    r"\s*(?P<sum>sum\s*\(\s*)?(?P<rate>rate\s*\(\s*)?"
+    r"(?P<name>[a-zA-Z_:][\w:]*)?\s*"
+    rf"(?:\{{(?P<matchers>(?:{_STRING}|[^\"{{}}])*)\}})?\s*"
+    r"(?:\[(?P<window>\d+)(?P<unit>[smhd])\])?\s*(?P<closing>[)\s]*)"
+)
+
+
+def duration(text: str) -> float | None:
+    """Seconds of `90`, `0.5`, `90s`, `5m`, or None where it is no duration."""
+    found = re.fullmatch(r"(\d+(?:\.\d*)?)(ms|[smhd])?", text)
+    if found is None:
+        return None
+    return float(found[1]) * (0.001 if found[2] == "ms" else _UNITS[found[2] or "s"])
+
+
+def parse(text: str) -> Query:
+    """Read a query; QueryError for every other shape."""
+    found = _SHAPE.fullmatch(text)
+    opened = 0 if found is None else bool(found["sum"]) + bool(found["rate"])
+    if found is None or found["closing"].count(")") != opened or bool(found["rate"]) != bool(found["window"]):
+        raise QueryError(f'parse error: the simulated Prometheus does not answer this shape: "{text}"')
+    matchers = [] if found["name"] is None else [Matcher("__name__", "=", found["name"])]
+    matchers += _matchers(found["matchers"] or "")
+    if not matchers or all(matcher.matches({}) for matcher in matchers):
+        raise QueryError("parse error: vector selector must contain at least one non-empty matcher")
+    window = float(found["window"]) * _UNITS[found["unit"]] if found["window"] else None
+    return Query(tuple(matchers), window, bool(found["sum"]))
+
+
+def _matchers(text: str) -> list[Matcher]:
+    read, at = [], 0
+    while text[at:].strip():
+        found = _MATCHER.match(text, at)
+        if found is None:
+            raise QueryError(f'parse error: unexpected "{text[at:]}" in label matching')
+        try:
+            value = json.loads(found["value"])  # Go's and JSON's escapes are the same for what occurs here
+            re.compile(value if "~" in found["operator"] else "")
+        except (ValueError, re.error) as error:
+            raise QueryError(f"parse error: {found['value']}: {error}") from error
+        read.append(Matcher(found["label"], found["operator"], value))
+        at = found.end()
+    return read
