@@ -1,0 +1,99 @@
+"""Traffic from a Prometheus range export: the JSON that `/api/v1/query_range` answers.
+
+The query to export holds the three counters, unrated, as vLLM names them:
+
+    {__name__=~"vllm:(request_success|prompt_tokens|generation_tokens)_total", namespace="...", pod=~"..."}
+
+Requests are counted when they finish, so a saturated fleet's export shows what it served, not what was asked of it.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replay.traces.recorded import BinTrace
+from replay.traces.trace import TraceError
+
+REQUESTS, PROMPT, OUTPUT = "vllm:request_success_total", "vllm:prompt_tokens_total", "vllm:generation_tokens_total"
+COUNTERS = (REQUESTS, PROMPT, OUTPUT)
+
+
+def read_range(path: Path, name: str) -> BinTrace:
+    """The increase of the counters per step, summed over all series. Raises TraceError; a row is a series."""
+    series = _series(path)
+    stamps = np.unique(np.concatenate([at for _, at, _ in series]))
+    if len(stamps) < 2:
+        raise TraceError(path, "has fewer than two points in time; export a longer range")
+    step_seconds = float(np.median(np.diff(stamps)))
+    counts = round(float(stamps[-1] - stamps[0]) / step_seconds)
+    sums = {counter: np.zeros(counts) for counter in COUNTERS}
+    seen = np.zeros(counts, np.bool_)
+    for counter, at, value in series:
+        step = np.rint((at - stamps[0]) / step_seconds).astype(np.int64)
+        _add_increase(sums[counter], step, value)
+        seen[step[step > 0] - 1] = True
+    rows = np.flatnonzero(seen)
+    return BinTrace(
+        name,
+        start_s=rows * np.float64(step_seconds),
+        width_s=np.full(len(rows), step_seconds),
+        requests=sums[REQUESTS][rows],
+        prompt_tokens=sums[PROMPT][rows],
+        output_tokens=sums[OUTPUT][rows],
+        epoch_seconds=float(stamps[0]),
+    )
+
+
+def _add_increase(sums: NDArray[np.float64], step: NDArray[np.int64], value: NDArray[np.float64]) -> None:
+    """Add a counter's growth to the steps that end at each point; a fall is a restart from zero.
+
+    A series that begins after the export does is a new pod's, whose counter was zero before.
+    """
+    if step[0] > 0:
+        sums[step[0] - 1] += value[0]
+    growth = np.diff(value)
+    np.add.at(sums, step[1:] - 1, np.where(growth < 0, value[1:], growth))
+
+
+def _series(path: Path) -> list[tuple[str, NDArray[np.float64], NDArray[np.float64]]]:
+    """Counter, times and values of each series that has a known point."""
+    found: list[tuple[str, NDArray[np.float64], NDArray[np.float64]]] = []
+    for row, entry in enumerate(_matrix(path), 1):
+        counter = entry.get("metric", {}).get("__name__")
+        if counter not in COUNTERS:
+            why = f"{counter!r} is none of {', '.join(COUNTERS)}; export the counters themselves, not their rate"
+            raise TraceError(path, why, row=row, column="metric.__name__")
+        points = np.array([_point(path, point, row) for point in entry.get("values", [])], np.float64).reshape(-1, 2)
+        known = points[np.isfinite(points[:, 1])]
+        if len(known):
+            found.append((counter, known[:, 0], known[:, 1]))
+    missing = [counter for counter in COUNTERS if all(counter != name for name, _, _ in found)]
+    if missing:
+        raise TraceError(path, f"holds no values of {', '.join(missing)}")
+    return found
+
+
+def _matrix(path: Path) -> list[dict[str, Any]]:
+    try:
+        body = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise TraceError(path, f"cannot be read: {error}") from error
+    if not isinstance(body, dict) or body.get("status") != "success":
+        raise TraceError(path, "is not a successful answer of query_range", column="status")
+    data = body.get("data")
+    if not isinstance(data, dict) or data.get("resultType") != "matrix" or not isinstance(data.get("result"), list):
+        raise TraceError(path, "is not a matrix; export query_range, not an instant query", column="data.resultType")
+    result: list[dict[str, Any]] = data["result"]
+    return result
+
+
+def _point(path: Path, point: object, row: int) -> tuple[float, float]:
+    if isinstance(point, list) and len(point) == 2:
+        try:
+            return float(point[0]), float(point[1])
+        except (TypeError, ValueError):
+            pass
+    raise TraceError(path, f"{point!r} is not a [time, value] pair", row=row, column="values")

@@ -1,0 +1,106 @@
+"""Samples that are made here, from a seed, so that a replay needs no download. Nothing of them was recorded."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replay.traces.recorded import OUTPUT_SPREAD, PROMPT_SPREAD, BinTrace
+from replay.traces.trace import UNDATED_EPOCH_SECONDS
+
+BIN_SECONDS = 10.0
+HOUR, DAY = 3600.0, 86_400.0
+# Chat: mean tokens of a request.
+PROMPT_TOKENS, OUTPUT_TOKENS = 900.0, 220.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A trace and the window of it that is worth replaying; what lies before is its past."""
+
+    trace: BinTrace
+    start_seconds: float
+    duration_seconds: float
+
+
+def sample(name: str) -> Sample:
+    """A shipped sample by name, the same each time. Raises KeyError for an unknown one."""
+    if name not in SAMPLES:
+        raise KeyError(f"no sample {name!r}; there are {', '.join(SAMPLES)}")
+    return SAMPLES[name]()
+
+
+def _office_morning() -> Sample:
+    """Chat of an office: seven days, then 45 minutes from Monday 09:00 UTC with a ramp and, at 09:20, a threefold rush.
+
+    Each working morning has such a rush, of 2 to 3 times, within minutes of 09:20. Requests a second peak near 14.
+    """
+    random = np.random.default_rng(20250106)
+    epoch_seconds = UNDATED_EPOCH_SECONDS + 9 * HOUR
+    start_s = np.arange(0.0, 7 * DAY + 0.75 * HOUR, BIN_SECONDS)
+    clock_s = start_s + 9 * HOUR  # since Monday 00:00
+    rate = 5.5 * _daily(clock_s % DAY) * np.where(clock_s // DAY % 7 < 5, 1.0, 0.35)
+    rate *= _wander(len(start_s), random)
+    rushes = [(day * DAY + 9 * HOUR + 20 * 60 + random.normal(0, 120), random.uniform(2, 3)) for day in (0, 1, 2, 3, 4)]
+    rushes.append((7 * DAY + 9 * HOUR + 20 * 60, 3.0))
+    for at_s, factor in rushes:
+        rate *= 1.0 + (factor - 1.0) * _rush(clock_s - at_s, rise=60.0, length=600.0, fall=180.0)
+    for at_s in random.uniform(10 * HOUR, 7 * DAY + 8 * HOUR, 10):
+        length_s = random.uniform(180, 600)
+        rate *= 1.0 + random.uniform(0.3, 0.8) * _rush(clock_s - at_s, rise=45.0, length=length_s, fall=120.0)
+    return Sample(_bins("office-morning", start_s, rate, random, epoch_seconds), 7 * DAY, 0.75 * HOUR)
+
+
+def _daily(second_of_day: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the day's plateau: quiet nights, up from seven to ten, a dip at lunch, down from five to nine."""
+    hours = [0, 4, 7, 8.5, 9, 10, 11.75, 12.5, 13.5, 16.5, 18, 21, 24]
+    share = [0.22, 0.15, 0.22, 0.5, 0.68, 0.98, 1.0, 0.82, 1.0, 1.0, 0.7, 0.35, 0.22]
+    return np.interp(second_of_day / HOUR, hours, share)
+
+
+def _wander(bins: int, random: np.random.Generator) -> NDArray[np.float64]:
+    """Slow noise around 1: 6 % of it, forgotten within some ten minutes."""
+    keep = math.exp(-BIN_SECONDS / 600.0)
+    steps = random.normal(0.0, 0.06 * math.sqrt(1.0 - keep * keep), bins)
+    level = np.empty(bins)
+    last = 0.0
+    for i, step in enumerate(steps):
+        last = keep * last + step
+        level[i] = last
+    return np.exp(level)
+
+
+def _rush(since_s: NDArray[np.float64], rise: float, length: float, fall: float) -> NDArray[np.float64]:
+    """From 0 to 1 and back, in seconds since it began."""
+    return np.interp(since_s, [0.0, rise, length - fall, length], [0.0, 1.0, 1.0, 0.0])
+
+
+def _bins(
+    name: str,
+    start_s: NDArray[np.float64],
+    rate: NDArray[np.float64],
+    random: np.random.Generator,
+    epoch_seconds: float,
+) -> BinTrace:
+    """Bins of so many requests a second, with Poisson counts and the tokens that so many log-normal lengths sum to."""
+    requests = random.poisson(rate * BIN_SECONDS).astype(np.float64)
+
+    def tokens(mean: float, spread: float) -> NDArray[np.float64]:
+        relative = math.sqrt(math.exp(spread * spread) - 1.0)  # standard deviation over mean of a log-normal
+        noise = random.normal(0.0, relative, len(requests)) / np.sqrt(np.maximum(requests, 1.0))
+        return np.rint(requests * mean * np.maximum(1.0 + noise, 0.3))
+
+    return BinTrace(
+        name,
+        start_s,
+        np.full(len(start_s), BIN_SECONDS),
+        requests,
+        tokens(PROMPT_TOKENS, PROMPT_SPREAD),
+        tokens(OUTPUT_TOKENS, OUTPUT_SPREAD),
+        epoch_seconds,
+    )
+
+
+SAMPLES: dict[str, Callable[[], Sample]] = {"office-morning": _office_morning}
