@@ -54,9 +54,9 @@ class Forecaster:
         self._asked_seconds = now_seconds
         return series
 
-    def adopt(self, fit: Fit | None, at_seconds: float, reason: str = "") -> None:
-        """Speak by this fit after `at_seconds`. Where there is none, for `reason`, the one before it goes on."""
-        self._adopted = (fit or replace(self._fit, hindcast=(), note=f"the last fit failed: {reason}"), at_seconds)
+    def adopt(self, fit: Fit | None, at_seconds: float) -> None:
+        """Speak by this fit after `at_seconds`. None is a fit that failed: the one before it goes on."""
+        self._adopted = (fit or replace(self._fit, hindcast=(), note="the last fit failed"), at_seconds)
 
     def fan(self, now_seconds: float) -> Fan | None:
         """Quantiles of the maximum of demand from the last closed step on; None until a step was closed.

@@ -1,0 +1,117 @@
+"""Walk forward through a series: fit on what was known, forecast the next hour step by step, score it.
+
+Each family speaks alone, and then `spoken` is what a `Forecaster` said, who chooses among them once an hour.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecasting import guard
+from forecasting.fit import FAMILIES, Voice, fit, fit_naive
+from forecasting.forecaster import HISTORY_SECONDS, REFIT_SECONDS, Forecaster
+from forecasting.models import Unfit
+from forecasting.models.naive import Naive
+from forecasting.quantiles import realised_maxima
+from forecasting.scores import losses, scored, scored_maxima
+from forecasting.series import Floats, Series
+from policies.model import Fan
+
+WARM_UP_SECONDS = 86_400.0  # at most; a third of a short series
+SPOKEN = "spoken"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """How one family did. Arrays are [horizon, probability] of what `forecasting.scores` scores."""
+
+    family: str
+    loss_replicas: Floats  # mean pinball loss
+    coverage: Floats  # share of maxima at or below the quantile
+    skill: float  # 1 - loss / naive's loss; 0 for naive itself
+    refusals: int  # hours in which the family could not be fitted and naive stood in
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backtest:
+    """Scores of all families over the same forecasts."""
+
+    forecasts: int
+    mean_replicas: float
+    proven_share: float  # of the forecasts that were spoken
+    scores: tuple[Score, ...]  # naive, the families, spoken
+
+
+def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None) -> Backtest:
+    """Score every family on one series of demand in replicas. `progress` is told the share that is done.
+
+    Raises ValueError for a series of less than half an hour of known steps.
+    """
+    if np.count_nonzero(demand.known) * demand.step_seconds < 1_800:
+        raise ValueError(f"a backtest needs half an hour of demand, there are {np.count_nonzero(demand.known)} steps")
+    first = int(min(WARM_UP_SECONDS / demand.step_seconds, len(demand) // 3))
+    hour = round(REFIT_SECONDS / demand.step_seconds)
+    forecaster = Forecaster(demand.step_seconds)
+    _live(forecaster, demand.cut(0, first))
+    said: dict[str, list[Floats]] = {family: [] for family in (Naive.family, *FAMILIES, SPOKEN)}
+    refusals = dict.fromkeys(said, 0)
+    proven = 0
+    for start in range(first, len(demand), hour):
+        end = min(start + hour, len(demand))
+        known = demand.cut(max(0, start - round(HISTORY_SECONDS / demand.step_seconds)), start)
+        ahead = demand.cut(0, end)
+        naive = fit_naive(known)
+        said[Naive.family].append(naive.quantiles(ahead, end - start))
+        for family in FAMILIES:
+            voice = _fitted(family, known)
+            refusals[family] += voice is None
+            said[family].append((voice or naive).quantiles(ahead, end - start))
+        fans = _live(forecaster, demand.cut(start, end))
+        said[SPOKEN].append(np.array([fan.values for fan in fans]))
+        proven += sum(fan.proven for fan in fans)
+        progress((end - first) / (len(demand) - first))
+    return _scored(demand, first, {family: np.concatenate(hours) for family, hours in said.items()}, refusals, proven)
+
+
+def _fitted(family: str, known: Series) -> Voice | None:
+    if guard.objection(known):
+        return None
+    try:
+        return FAMILIES[family](known)
+    except Unfit:
+        return None
+
+
+def _live(forecaster: Forecaster, demand: Series) -> list[Fan]:
+    """The fans of the steps, as a shell would have them: a fit speaks one step after the series that it was made on."""
+    fans = []
+    for end_seconds, value in zip(demand.ends_seconds.tolist(), demand.values.tolist(), strict=True):
+        forecaster.observe(end_seconds, value)
+        if fan := forecaster.fan(end_seconds):
+            fans.append(fan)
+        if (series := forecaster.fit_due(end_seconds)) is not None:
+            forecaster.adopt(fit(series), end_seconds)
+    return fans
+
+
+def _scored(
+    demand: Series, first: int, said: Mapping[str, Floats], refusals: Mapping[str, int], proven: int
+) -> Backtest:
+    maxima = scored_maxima(realised_maxima(demand)[first:])
+    matured = np.isfinite(maxima).all(axis=1) & demand.known[first:]
+    maxima = maxima[matured]
+    means = {family: losses(scored(values)[matured], maxima).mean(axis=0) for family, values in said.items()}
+    naive_loss = float(means[Naive.family].mean())
+    scores = tuple(
+        Score(
+            family=family,
+            loss_replicas=loss,
+            coverage=(maxima[:, :, None] <= scored(said[family])[matured]).mean(axis=0),
+            skill=1.0 - float(loss.mean()) / naive_loss if naive_loss > 0 else 0.0,
+            refusals=refusals[family],
+        )
+        for family, loss in means.items()
+    )
+    given = len(demand) - first
+    return Backtest(int(matured.sum()), float(np.nanmean(demand.values[first:])), proven / given, scores)

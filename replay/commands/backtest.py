@@ -1,0 +1,131 @@
+"""Score the forecasts on traces: each family and what would have been spoken, against naive.
+
+The demand of a trace is its arrivals times the work of a request, by the engine's profile, in steps of a minute.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from forecasting.backtest import Backtest
+    from forecasting.series import Series
+    from policies.model import Engine
+    from replay.traces.trace import Trace
+
+STEP_SECONDS = 60.0
+TOKEN_STEPS = 10  # tokens per request are means over ten minutes
+
+
+def command(
+    traces: Annotated[list[Path], typer.Argument(metavar="TRACE...", help="Tables of requests or bins, or exports.")],
+    scale: Annotated[float, typer.Option(help="Traffic is multiplied by this.", min=1e-6)] = 1.0,
+    profile: Annotated[str, typer.Option(help="Engine and GPU that demand is counted in.")] = "8b-l4",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Score the forecasts on traces: each family and what would have been spoken, against naive.
+
+    The loss is the pinball loss of the quantiles .9, .95 and .99 of the maximum of demand over 2, 5 and 10 minutes.
+    Exit code 2: a trace cannot be read, or is too short.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from crds.profiles import PROFILES
+    from forecasting.backtest import backtest
+    from replay.traces.read import read
+    from replay.traces.trace import TraceError
+
+    if profile not in PROFILES:
+        raise typer.BadParameter(f"{profile!r} is none of {', '.join(PROFILES)}", param_hint="--profile")
+    done: dict[str, Backtest] = {}
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        tasks = {path: bar.add_task(path.name, total=1.0) for path in traces}
+        for path, task in tasks.items():
+            try:
+                trace = read(path)
+                series = demand(trace, PROFILES[profile].engine, scale)
+                done[trace.name] = backtest(series, lambda share: bar.update(task, completed=share))  # noqa: B023
+            except (OSError, TraceError, ValueError) as error:
+                bar.stop()
+                typer.echo(f"outrider backtest: {path}: {error}", err=True)
+                raise typer.Exit(2) from None
+    if as_json:
+        json.dump({name: document(result) for name, result in done.items()}, sys.stdout, indent=2)
+        typer.echo()
+    else:
+        for name, result in done.items():
+            Console().print(table(name, result))
+
+
+def demand(trace: "Trace", engine: "Engine", scale: float) -> "Series":
+    """A trace's demand in replicas, a value a minute; NaN where the trace has a gap."""
+    import numpy as np
+
+    from forecasting.series import Series
+    from policies.capacity import work_seconds
+
+    steps = int(trace.duration_seconds // STEP_SECONDS)
+    totals = trace.totals(0.0, steps * STEP_SECONDS, STEP_SECONDS)
+    counts = np.stack([totals.requests, totals.prompt_tokens, totals.output_tokens])
+    padded = np.concatenate([np.zeros((3, TOKEN_STEPS - 1)), np.nan_to_num(counts)], axis=1)
+    recent = np.lib.stride_tricks.sliding_window_view(padded, TOKEN_STEPS, axis=1).sum(axis=2)
+    per_request = recent[1:] / np.maximum(recent[0], 1.0)
+    work = np.array([work_seconds(engine, prompt, output) for prompt, output in per_request.T.tolist()])
+    return Series(trace.epoch_seconds, STEP_SECONDS, scale * totals.requests / STEP_SECONDS * work)
+
+
+def document(result: "Backtest") -> dict[str, Any]:
+    """The result as JSON values."""
+    from forecasting.scores import SCORED_HORIZONS_SECONDS, SCORED_PROBABILITIES
+
+    return {
+        "forecasts": result.forecasts,
+        "mean_replicas": result.mean_replicas,
+        "proven_share": result.proven_share,
+        "horizons_seconds": SCORED_HORIZONS_SECONDS,
+        "probabilities": SCORED_PROBABILITIES,
+        "families": {
+            score.family: {
+                "skill": score.skill,
+                "loss_replicas": score.loss_replicas.tolist(),
+                "coverage": score.coverage.tolist(),
+                "refusals": score.refusals,
+            }
+            for score in result.scores
+        },
+    }
+
+
+def table(name: str, result: "Backtest") -> "Table":
+    """The result as people read it: losses in per mille of the mean demand."""
+    from rich.table import Table
+
+    from forecasting.scores import SCORED_HORIZONS_SECONDS, SCORED_PROBABILITIES
+
+    shown = Table(
+        title=f"{name}: {result.forecasts} forecasts, mean demand {result.mean_replicas:.1f} replicas",
+        caption="loss at a lead in ‰ of the mean demand; share of maxima at or below a quantile; hours refused\n"
+        f"spoken: proven in {result.proven_share:.0%} of the forecasts",
+    )
+    leads = (f"{horizon:.0f} s" for horizon in SCORED_HORIZONS_SECONDS)
+    quantiles = (f"≤ p{probability * 100:.0f}" for probability in SCORED_PROBABILITIES)
+    shown.add_column("family")
+    for column in ("skill", *leads, *quantiles, "refused"):
+        shown.add_column(column, justify="right")
+    for score in result.scores:
+        losses = (1000.0 * score.loss_replicas.mean(axis=1) / result.mean_replicas).tolist()
+        covered = score.coverage.mean(axis=0).tolist()
+        shown.add_row(
+            score.family,
+            f"{score.skill:.1%}",
+            *(f"{loss:.1f}" for loss in losses),
+            *(f"{share:.3f}" for share in covered),
+            str(score.refusals),
+        )
+    return shown
