@@ -32,13 +32,20 @@ class FakeClock:
             await asyncio.sleep(0)
             return
         wake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._now + seconds, next(self._order), wake))
-        await wake
+        sleeper = (self._now + seconds, next(self._order), wake)
+        heapq.heappush(self._sleepers, sleeper)
+        try:
+            await wake
+        except asyncio.CancelledError:
+            if sleeper in self._sleepers:
+                self._sleepers.remove(sleeper)
+                heapq.heapify(self._sleepers)
+            raise
 
     @property
     def sleeping(self) -> int:
         """How many tasks sleep on this clock."""
-        return sum(not wake.done() for _, _, wake in self._sleepers)
+        return sum(not wake.done() for _, _, wake in self._sleepers)  # a cancelled task has not run yet
 
     async def advance(self, seconds: float) -> None:
         """Move time on. Sleepers wake at their own instants, earliest first, ties in the order of falling asleep.

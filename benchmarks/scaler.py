@@ -1,0 +1,212 @@
+"""How long KEDA waits for a value at 1,000 ScaledObjects while the loop decides: `python benchmarks/scaler.py`.
+
+The server and the loop share one event loop, as they do live; the client is a process of its own. Calls to our
+GetMetrics and to a handler that does nothing alternate, 200 of each a second (1,000 ScaledObjects make 3 calls per
+15 s HPA sync), so both meet the same load, and 1,000 activity streams are open. Takes about 40 s.
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from dataclasses import dataclass, replace
+
+import grpc
+
+from autoscaler.clock import WallClock
+from autoscaler.scaler.board import Board
+from autoscaler.scaler.externalscaler_pb2 import GetMetricsRequest, GetMetricsResponse, ScaledObjectRef
+from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerStub
+from autoscaler.scaler.server import OPTIONS, ScalerServer
+from autoscaler.scaler.servicer import METRIC
+from policies.engine import GRID_SECONDS, step
+from policies.model import ColdStart, Engine, Inputs, PodSample, Policy, Signal, Stage, State, Supply
+
+POLICIES = 1000
+PODS = 4
+CALLS_PER_SECOND = 400  # of both kinds together
+WARM_UP_CALLS = 400
+NAMES = tuple(f"p{i}" for i in range(POLICIES))
+LOADS = {"idle": 6.0, "every 15 s": 15.0, "without pause": 6.0}  # of the loop; seconds that it is measured
+
+
+@dataclass
+class Loop:
+    """Decides all policies over and over, and yields after each."""
+
+    board: Board
+    clock: WallClock
+    decisions: int = 0
+    busy_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        stage = Stage(30.0, 60.0)
+        self._policy = Policy(
+            name="bench/p",
+            signal=Signal.WORK,
+            min_replicas=1,
+            max_replicas=64,
+            queue_wait_seconds=5.0,
+            attainment=0.99,
+            engine=Engine(3500.0, 0.0016, 0.85, 48.0),
+            cold_start=ColdStart(stage, stage, stage, stage),
+            hold_seconds=None,
+            growth_replicas_per_minute=None,
+            release_percent_per_minute=25.0,
+            max_prepared_nodes=2,
+        )
+        self._states = dict.fromkeys(NAMES, State())
+        self._tick = 0
+
+    async def run(self, pause_seconds: float) -> None:
+        """Decide all, pause, and again."""
+        while True:
+            await self.round()
+            await asyncio.sleep(pause_seconds)
+
+    async def round(self) -> None:
+        """One decision of each policy, on the grid of a time of its own."""
+        self._tick += 1
+        for name in NAMES:
+            started = time.perf_counter()
+            result = step(self._policy, self._states[name], inputs(self._tick))
+            self._states[name] = result.state
+            if result.plan is not None:
+                self.board.publish(f"bench/{name}", result.plan.desired_replicas, self.clock.now())
+            self.decisions += 1
+            self.busy_seconds += time.perf_counter() - started
+            await asyncio.sleep(0)
+
+
+def inputs(tick: int) -> Inputs:
+    """Four pods under a steady load of 1.5 requests a second each."""
+    now = 1_700_000_010.0 + tick * GRID_SECONDS
+    requests = 1.5 * tick * GRID_SECONDS
+    sample = PodSample(
+        pod="",
+        at_seconds=now - 1.0,
+        started_seconds=1_699_990_000.0,
+        running=20.0,
+        waiting=1.0,
+        finished_total=requests,
+        rejected_total=0.0,
+        prompt_tokens_total=800.0 * requests,
+        cached_prompt_tokens_total=0.0,
+        generation_tokens_total=200.0 * requests,
+        request_prompt_tokens_sum=800.0 * requests,
+        request_prompt_tokens_count=requests,
+        request_generation_tokens_sum=200.0 * requests,
+        request_generation_tokens_count=requests,
+    )
+    names = tuple(f"pod-{i}" for i in range(PODS))
+    supply = Supply(spec_replicas=PODS, ready=names, starting=0, unplaced=0, prepared=0, preparing=0)
+    return Inputs(now, True, tuple(replace(sample, pod=name) for name in names), supply)
+
+
+async def serve_nothing() -> tuple[grpc.aio.Server, int]:
+    """A server whose one handler returns a constant."""
+    nothing = GetMetricsResponse()
+
+    async def answer(request: GetMetricsRequest, context: object) -> GetMetricsResponse:  # noqa: ARG001
+        return nothing
+
+    handler = grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=GetMetricsRequest.FromString,
+        response_serializer=GetMetricsResponse.SerializeToString,
+    )
+    server = grpc.aio.server(options=OPTIONS)
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("externalscaler.ExternalScaler", {"GetMetrics": handler}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    return server, port
+
+
+async def ask(ports: list[int], seconds: float) -> list[list[float]]:
+    """The client: milliseconds that each call took, one list for each port; the last one's streams are open."""
+    channels = [grpc.aio.insecure_channel(f"127.0.0.1:{port}") for port in ports]
+    stubs = [ExternalScalerStub(channel) for channel in channels]
+    refs = [ScaledObjectRef(name="so", namespace="bench", scalerMetadata={"policy": name}) for name in NAMES]
+    streams = [stubs[-1].StreamIsActive(ref) for ref in refs]
+    await asyncio.gather(*(stream.read() for stream in streams))
+    took: list[list[float]] = [[] for _ in ports]
+
+    async def call(i: int) -> None:
+        which = i % len(ports)
+        request = GetMetricsRequest(scaledObjectRef=refs[i // 2 % POLICIES], metricName=METRIC)
+        started = time.perf_counter()
+        await stubs[which].GetMetrics(request)
+        if i >= WARM_UP_CALLS:
+            took[which].append((time.perf_counter() - started) * 1000)
+
+    start, calls = time.perf_counter(), WARM_UP_CALLS + int(seconds * CALLS_PER_SECOND)
+    async with asyncio.TaskGroup() as group:
+        for i in range(calls):
+            await asyncio.sleep(max(0.0, start + i / CALLS_PER_SECOND - time.perf_counter()))
+            group.create_task(call(i))
+    for channel in channels:
+        await channel.close()
+    return took
+
+
+async def measure(ports: list[int], seconds: float) -> list[list[float]]:
+    """`ask` in a process of its own."""
+    arguments = ("client", json.dumps(ports), str(seconds))
+    process = await asyncio.create_subprocess_exec(sys.executable, __file__, *arguments, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    if process.returncode:
+        raise SystemExit("the client failed")
+    took: list[list[float]] = json.loads(out)
+    return took
+
+
+def row(load: str, handler: str, took: list[float], *bases: list[float]) -> str:
+    """Figures, and the ratio of p50 and p99 to those of each base."""
+    p50, p99 = percentiles(took)
+    ratios = (f"{p50 / base_p50:7.2f}x {p99 / base_p99:7.2f}x " for base_p50, base_p99 in map(percentiles, bases))
+    return f"{load:14} {handler:11} {len(took):6} {p50:8.2f} {p99:8.2f}  {' '.join(ratios)}"
+
+
+def percentiles(took: list[float]) -> tuple[float, float]:
+    cuts = statistics.quantiles(took, n=100)
+    return cuts[49], cuts[98]
+
+
+async def main() -> None:
+    clock = WallClock()
+    board = Board(clock)
+    board.know(f"bench/{name}" for name in NAMES)
+    loop = Loop(board, clock)
+    for _ in range(2):  # the filters fill
+        await loop.round()
+    scaler = ScalerServer(board, clock, bind="127.0.0.1:0")
+    port = await scaler.start()
+    nothing, nothing_port = await serve_nothing()
+    print(f"{POLICIES} ScaledObjects; a decision takes {loop.busy_seconds / loop.decisions * 1000:.2f} ms\n")
+    print(f"{'':52}{'to empty, same load':>18}  {'to empty, idle':>18}")
+    print(
+        f"{'loop decides':14} {'handler':11} {'calls':>6} {'p50 ms':>8} {'p99 ms':>8}{'p50':>10} {'p99':>8}{'p50':>10} {'p99':>8}"
+    )
+    idle: list[float] = []
+    for load, seconds in LOADS.items():
+        pause = {"every 15 s": GRID_SECONDS, "without pause": 0.0}.get(load)
+        deciding = None if pause is None else asyncio.create_task(loop.run(pause))
+        empty, ours = await measure([nothing_port, port], seconds)
+        if deciding:
+            deciding.cancel()
+        idle = idle or empty
+        print(row(load, "empty", empty, empty, idle))
+        print(row(load, "GetMetrics", ours, empty, idle))
+    print("\nAim: under 1.5x of the empty handler in the same process under the same load.")
+    await scaler.stop()
+    await nothing.stop(None)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["client"]:
+        print(json.dumps(asyncio.run(ask(json.loads(sys.argv[2]), float(sys.argv[3])))))
+    else:
+        asyncio.run(main())
