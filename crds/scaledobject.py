@@ -61,8 +61,8 @@ def remarks(service: Service, kubernetes: tuple[int, int] | None) -> list[str]:
         cause = "does not know" if kubernetes < (1, 33) else "ignores, unless its gate HPAConfigurableTolerance is on,"
         found.append(
             f"Kubernetes {kubernetes[0]}.{kubernetes[1]} {cause} the tolerance of one HPA. Its own of 10 % holds: a "
-            "change within 10 % of the running replicas is not followed, so that at 20 replicas a decision for 18 to "
-            "22 leaves 20. Outrider sends its decision as it is and does not work around that."
+            "change within 10 % of the running replicas is not followed, so that at 20 replicas a decision for 19 or "
+            "21 leaves 20. Outrider sends its decision as it is and does not work around that."
         )
     if service.mode is Mode.SHADOW:
         found.append(

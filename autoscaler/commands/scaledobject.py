@@ -25,6 +25,7 @@ def command(
     name: Annotated[
         str | None, typer.Argument(help="Name of the ScalingPolicy; the ScaledObject bears it too.")
     ] = None,
+    *,
     file: Annotated[
         str | None, typer.Option("--file", "-f", help="Take it from the policies of this file; - is standard input.")
     ] = None,

@@ -1,0 +1,181 @@
+"""The manifests: they are what the API takes, and grant no more than is needed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client
+
+from crds.resolve import resolve
+from crds.service import Service
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+MODELS = {
+    "ClusterRole": client.V1ClusterRole,
+    "ClusterRoleBinding": client.V1ClusterRoleBinding,
+    "CustomResourceDefinition": client.V1CustomResourceDefinition,
+    "Deployment": client.V1Deployment,
+    "Namespace": client.V1Namespace,
+    "PriorityClass": client.V1PriorityClass,
+    "Service": client.V1Service,
+    "ServiceAccount": client.V1ServiceAccount,
+}
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    return [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
+
+
+def one(kind: str) -> dict[str, Any]:
+    [found] = [document for path in sorted(DEPLOY.glob("*.yaml")) for document in documents(path)
+               if document["kind"] == kind]  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_api_knows_every_member(kind: str) -> None:
+    manifest = one(kind)
+    model = MODELS[kind].from_dict(manifest)
+    assert missing(manifest, json.loads(model.to_json())) == []
+
+
+def missing(manifest: Any, read: Any, path: str = "") -> list[str]:
+    """What the model did not take over."""
+    if isinstance(manifest, dict):
+        return [
+            lost
+            for name, value in manifest.items()
+            for lost in (
+                missing(value, read[name], f"{path}.{name}")
+                if isinstance(read, dict) and name in read
+                else [f"{path}.{name}"]
+            )
+        ]
+    if isinstance(manifest, list) and isinstance(read, list) and len(manifest) == len(read):
+        return [lost for i, value in enumerate(manifest) for lost in missing(value, read[i], f"{path}[{i}]")]
+    return [] if manifest == read else [path]
+
+
+def test_the_role_holds_exactly_what_the_controller_asks_for() -> None:
+    granted = {
+        (group, resource, verb)
+        for rule in one("ClusterRole")["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert granted == {
+        ("outrider.dev", "scalingpolicies", "list"),
+        ("outrider.dev", "scalingpolicies", "watch"),
+        ("outrider.dev", "scalingpolicies/status", "patch"),
+        ("apps", "deployments", "get"),
+        ("apps", "deployments/scale", "get"),
+        ("", "pods", "list"),
+        ("", "pods", "watch"),
+        ("batch", "jobs", "list"),
+        ("batch", "jobs", "watch"),
+        ("batch", "jobs", "create"),
+        ("batch", "jobs", "delete"),
+        ("", "events", "create"),
+    }
+
+
+def test_the_role_is_bound_to_the_pods_account() -> None:
+    [subject] = one("ClusterRoleBinding")["subjects"]
+    account, pod = one("ServiceAccount")["metadata"], one("Deployment")["spec"]["template"]["spec"]
+    assert (subject["name"], subject["namespace"]) == (account["name"], account["namespace"])
+    assert one("ClusterRoleBinding")["roleRef"]["name"] == one("ClusterRole")["metadata"]["name"]
+    assert pod["serviceAccountName"] == account["name"]
+
+
+def test_the_pod_is_restricted() -> None:
+    pod = one("Deployment")["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["resources"]["requests"]
+    assert container["resources"]["limits"]["memory"]
+
+
+def test_only_one_decides() -> None:
+    spec = one("Deployment")["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_ports_probes_and_service_meet() -> None:
+    template = one("Deployment")["spec"]["template"]
+    [container] = template["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"grpc": 6000, "http": 8080}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
+    service = one("Service")["spec"]
+    assert {port["targetPort"]: port["port"] for port in service["ports"]} == ports
+    assert service["selector"] == template["metadata"]["labels"]
+    assert one("ServiceMonitor")["spec"]["endpoints"][0]["port"] == "http"
+
+
+def test_the_settings_are_real() -> None:
+    from autoscaler.settings import PREFIX, Settings
+
+    [container] = one("Deployment")["spec"]["template"]["spec"]["containers"]
+    names = [variable["name"] for variable in container["env"]]
+    assert all(name.removeprefix(PREFIX).lower() in Settings.model_fields for name in names)
+    mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert all(variable["value"].startswith(tuple(mounts)) for variable in container["env"])
+
+
+def test_balloons_give_way_to_everything() -> None:
+    from autoscaler.settings import Settings
+
+    priority = one("PriorityClass")
+    assert priority["metadata"]["name"] == Settings.model_fields["priority_class"].default
+    assert (priority["value"], priority["preemptionPolicy"], priority["globalDefault"]) == (-5, "Never", False)
+
+
+def test_alerts_speak_of_metrics_that_exist() -> None:
+    from autoscaler.telemetry.metrics import DECLARED
+
+    declared = {metric.name for metric in DECLARED} | {'absent(up{job="outrider"}'}
+    rules = one("PrometheusRule")["spec"]["groups"][0]["rules"]
+    assert [rule["alert"] for rule in rules] == ["OutriderDown", "OutriderDecisionStale", "OutriderSignalUnknown"]
+    for rule in rules:
+        assert rule["expr"].split()[0] in declared
+        assert rule["for"]
+        assert rule["labels"]["severity"] in ("critical", "warning")
+        assert set(rule["annotations"]) == {"summary", "description"}
+
+
+def test_the_kustomization_names_what_needs_no_operator() -> None:
+    named = set(one("Kustomization")["resources"])
+    there = {path.name for path in DEPLOY.glob("*.yaml")}
+    assert there - named == {"kustomization.yaml", "prometheusrule.yaml", "servicemonitor.yaml"}
+
+
+def test_a_useful_policy_is_under_ten_lines() -> None:
+    path = DEPLOY / "examples" / "scalingpolicy.yaml"
+    assert isinstance(resolve(documents(path)[0]), Service)
+    spec = path.read_text(encoding="utf-8").partition("spec:\n")[2]
+    assert len(spec.splitlines()) < 10
+
+
+def test_the_full_example_uses_every_field() -> None:
+    from crds.v1alpha1 import Spec
+
+    [document] = documents(DEPLOY / "examples" / "scalingpolicy-full.yaml")
+    assert isinstance(resolve(document), Service)
+    assert set(document["spec"]) == {field.alias for field in Spec.model_fields.values()}
+
+
+def test_the_image_runs_as_the_pods_user() -> None:
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    pod = one("Deployment")["spec"]["template"]["spec"]["securityContext"]
+    assert f"USER {pod['runAsUser']}:{pod['runAsGroup']}" in text
+    assert "--require-hashes" in text
