@@ -23,7 +23,7 @@ Prometheus
 - scrape anything but the service's pods; know rules, alerts, metadata, federation or remote write
 
 KEDA and the HPA
-- read ScaledObjects: there is one, of external-push type, made for the policy; no fallback, no idle replicas,
-  no pausing, no scaling modifiers, no activation from zero other than to the minimum
+- follow more than the one ScaledObject that `outrider scaledobject` prints for the policy: one external-push trigger
+  without TLS, one metric, AverageValue; no fallback, no idle replicas, no pausing, no scaling to zero
 - speak through the external metrics API: KEDA's answer goes to the HPA's arithmetic within the process
 """

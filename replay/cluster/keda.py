@@ -7,7 +7,7 @@ freezes the replicas where they are.
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import grpc
@@ -15,33 +15,15 @@ import grpc
 from autoscaler.scaler import externalscaler_pb2 as messages
 from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerStub
 from replay.cluster.clock import Clock
-from replay.sim.hpa import SYNC_SECONDS, Behavior, Hpa, Rules, ScalingPolicy, Unit
+from replay.cluster.scaledobject import ScaledObject
+from replay.sim.hpa import SYNC_SECONDS, Hpa
 
 REQUEST_TIMEOUT_SECONDS = 60.0  # kube-apiserver's; only calls on the HPA's behalf have it
 RECONCILE_FIRST_SECONDS, RECONCILE_LAST_SECONDS = 0.005, 1000.0  # controller-runtime's requeue back-off
 STREAM_FIRST_SECONDS, STREAM_LAST_SECONDS = 2.0, 60.0
 CHANNEL_BACKOFF_MS = 1000  # gRPC's first pause between two attempts to connect
 
-EXACT = Behavior(
-    up=Rules(0.0, (ScalingPolicy(Unit.PODS, 10_000, 1.0),), tolerance=0.0),
-    down=Rules(0.0, (ScalingPolicy(Unit.PERCENT, 100, 1.0),), tolerance=0.0),
-)
-"""Both directions written in full, so that the HPA lands on the value that the scaler gives."""
-
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True)
-class ScaledObject:
-    """The fields that count. `metadata` is the trigger's, sent along with every call."""
-
-    namespace: str
-    name: str
-    metadata: dict[str, str]
-    min_replicas: int
-    max_replicas: int
-    polling_seconds: float = 10.0
-    behavior: Behavior = field(default=EXACT)
 
 
 class Target(Protocol):
@@ -70,9 +52,9 @@ class ScalerError(Exception):
 class Keda:
     """`run` until cancelled. `problem` is the last call's failure, None while all is well."""
 
-    def __init__(self, scaled_object: ScaledObject, address: str, target: Target, clock: Clock, rate: float) -> None:
+    def __init__(self, scaled_object: ScaledObject, target: Target, clock: Clock, rate: float) -> None:
         self._object = scaled_object
-        self._address = address
+        self._address = scaled_object.metadata["scalerAddress"]
         self._target = target
         self._clock = clock
         # The channel's own pauses are the wall's; at a rate of 30 they must not last 30 times as long.

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import yaml
 
+from crds.scaledobject import Wiring, manifests
 from replay.cluster import past, pods, policy, prometheus
 from replay.cluster.api import Api
 from replay.cluster.clock import ScenarioClock
 from replay.cluster.controllers import Controllers
-from replay.cluster.keda import Keda, ScaledObject
+from replay.cluster.keda import Keda
 from replay.cluster.network import PodNetwork
 from replay.cluster.resources import SCALING_POLICIES, Json
+from replay.cluster.scaledobject import read
 from replay.cluster.server import Server
 from replay.cluster.state import snapshot
 from replay.cluster.store import Store
@@ -103,15 +105,8 @@ class Cluster:
         """Create the ScaledObject: KEDA calls the scaler from now on."""
         if self._clock is None or self._keda is not None:
             raise RuntimeError("connect once, after start")
-        scaled = self.service
-        scaled_object = ScaledObject(
-            namespace=scaled.namespace,
-            name=scaled.name,
-            metadata={"scalerAddress": scaler_address, "policy": scaled.name},
-            min_replicas=scaled.policy.min_replicas,
-            max_replicas=scaled.policy.max_replicas,
-        )
-        self._keda = Keda(scaled_object, scaler_address, self._controllers, self._clock, self._rate)
+        scaled_object = read(manifests(self.service, Wiring(scaler_address))[-1])
+        self._keda = Keda(scaled_object, self._controllers, self._clock, self._rate)
         self._tasks.append(asyncio.create_task(self._keda.run()))
 
     async def run(self) -> None:

@@ -1,0 +1,49 @@
+"""The fields of a ScaledObject that the simulated KEDA and HPA go by."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from replay.sim.hpa import Behavior, Rules, ScalingPolicy, Select, Unit
+
+
+@dataclass(frozen=True)
+class ScaledObject:
+    """`metadata` is the trigger's: sent along with every call, with the address of the scaler in it."""
+
+    namespace: str
+    name: str
+    metadata: dict[str, str]
+    min_replicas: int
+    max_replicas: int
+    polling_seconds: float
+    behavior: Behavior
+
+
+def read(manifest: dict[str, Any]) -> ScaledObject:
+    """Read a manifest that names all of these fields, with one trigger. Raises KeyError or ValueError where it does not."""
+    spec = manifest["spec"]
+    (trigger,) = spec["triggers"]
+    if trigger["type"] != "external-push":
+        raise ValueError(f"spec.triggers[0].type: {trigger['type']!r} is not external-push")
+    behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    return ScaledObject(
+        namespace=manifest["metadata"]["namespace"],
+        name=manifest["metadata"]["name"],
+        metadata=dict(trigger["metadata"]),
+        min_replicas=max(1, spec["minReplicaCount"]),
+        max_replicas=spec["maxReplicaCount"],
+        polling_seconds=float(spec["pollingInterval"]),
+        behavior=Behavior(up=_rules(behavior["scaleUp"]), down=_rules(behavior["scaleDown"])),
+    )
+
+
+def _rules(direction: dict[str, Any]) -> Rules:
+    policies = tuple(
+        ScalingPolicy(Unit(p["type"]), p["value"], float(p["periodSeconds"])) for p in direction["policies"]
+    )
+    return Rules(
+        stabilization_seconds=float(direction["stabilizationWindowSeconds"]),
+        policies=policies,
+        select=Select(direction["selectPolicy"]),
+        tolerance=float(direction["tolerance"]),
+    )
