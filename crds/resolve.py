@@ -44,8 +44,8 @@ def _broken_rules(document: object, blamed: set[str]) -> Iterator[Problem]:
     for rule in RULES:
         for path, it in locate(document, rule.at):
             where = f"{path}.{rule.field}".lstrip(".")
-            if where in blamed:
-                continue
+            if not blamed.isdisjoint({where, *(f"{path}.{member}".lstrip(".") for member in rule.reads)}):
+                continue  # one problem for one mistake
             try:
                 holds = rule.holds(it)
             except (AttributeError, KeyError, TypeError, ValueError):

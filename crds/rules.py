@@ -26,6 +26,11 @@ class Rule:
     holds: Callable[[Any], bool]
 
     @property
+    def reads(self) -> frozenset[str]:
+        """The members of `self` that it speaks of."""
+        return frozenset(re.findall(r"self\.([A-Za-z]+)", self.cel))
+
+    @property
     def message(self) -> str:
         """What the API server answers."""
         return f"{self.why}; instead: {self.instead}"

@@ -222,8 +222,29 @@ def test_ten_mistakes_are_ten_problems() -> None:
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.dates()
 NAMES = st.sampled_from(
-    "spec metadata name target slo queueWait attainment minReplicas maxReplicas signal engine decodeSecondsPerToken "
-    "schedules days start end timeZone kind apiVersion status x".split()
+    [
+        "spec",
+        "metadata",
+        "name",
+        "target",
+        "slo",
+        "queueWait",
+        "attainment",
+        "minReplicas",
+        "maxReplicas",
+        "signal",
+        "engine",
+        "decodeSecondsPerToken",
+        "schedules",
+        "days",
+        "start",
+        "end",
+        "timeZone",
+        "kind",
+        "apiVersion",
+        "status",
+        "x",
+    ]
 )
 JUNK = st.recursive(
     SCALARS,

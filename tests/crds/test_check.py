@@ -1,0 +1,199 @@
+"""`outrider check`: all problems at once, with their lines, for people and for shells."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from autoscaler.commands.check import command
+from crds.inspection import inspect, rivals
+
+GOOD = """\
+apiVersion: outrider.dev/v1alpha1
+kind: ScalingPolicy
+metadata: {name: chat, namespace: llm}
+spec:
+  target: {name: chat-vllm}
+  maxReplicas: 24
+"""
+BAD = """\
+apiVersion: outrider.dev/v1
+kind: ScalingPolicy
+metadata:
+  name: Chat
+spec:
+  target: {kind: DaemonSet, name: chat-vllm}
+  slo:
+    queueWait: 5
+    attainment: 110%
+  minReplicas: 0
+  maxReplicas: 24
+  maxReplicas: 12
+  signal: GPUUtilization
+  mod: Shadow
+  schedules:
+  - {name: day, start: 8am, end: "18:00", minReplicas: 3}
+"""
+OTHER = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"
+
+
+@pytest.fixture
+def outrider_check(tmp_path: Path, monkeypatch: Any, capsys: Any) -> Any:
+    """Writes files, runs the command in their folder, gives its exit code and what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(files: dict[str, str], *names: str, as_json: bool = False) -> tuple[int, str, str]:
+        for name, text in files.items():
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        with pytest.raises(typer.Exit) as end:
+            command(list(names or files), as_json=as_json)
+        printed = capsys.readouterr()
+        return end.value.exit_code, printed.out, printed.err
+
+    return run
+
+
+def test_ten_mistakes_are_ten_lines(outrider_check: Any) -> None:
+    code, out, err = outrider_check({"bad.yaml": BAD})
+    assert code == 2
+    assert [line.split(": ")[:2] for line in out.splitlines()] == [
+        ["bad.yaml:1", "apiVersion"],
+        ["bad.yaml:4", "metadata.name"],
+        ["bad.yaml:6", "spec.target.kind"],
+        ["bad.yaml:8", "spec.slo.queueWait"],
+        ["bad.yaml:9", "spec.slo.attainment"],
+        ["bad.yaml:10", "spec.minReplicas"],
+        ["bad.yaml:12", "spec.maxReplicas"],
+        ["bad.yaml:13", "spec.signal"],
+        ["bad.yaml:14", "spec.mod"],
+        ["bad.yaml:16", "spec.schedules[0].start"],
+    ]
+    assert "bad.yaml:8: spec.slo.queueWait: 5: a duration needs its unit; instead: 5s" in out
+    assert "10 problems, 0 policies fine" in err
+
+
+def test_what_is_fine_says_nothing_on_stdout(outrider_check: Any) -> None:
+    code, out, err = outrider_check({"good.yaml": f"{GOOD}---\n{OTHER}"})
+    assert (code, out) == (0, "")
+    assert "good.yaml:1: ScalingPolicy llm/chat: fine: Deployment chat-vllm, 1 to 24 replicas" in err
+    assert "good.yaml:8: Deployment web: not a ScalingPolicy, passed over" in err
+
+
+def test_json_is_one_document(outrider_check: Any) -> None:
+    code, out, err = outrider_check({"a.yaml": f"{GOOD}---\n{OTHER}", "b.yaml": BAD}, as_json=True)
+    assert (code, err) == (2, "")
+    printed = json.loads(out)
+    assert [len(policy["problems"]) for policy in printed["policies"]] == [0, 10]
+    assert printed["policies"][1]["problems"][3] == {
+        "path": "spec.slo.queueWait",
+        "line": 8,
+        "value": 5,
+        "why": "a duration needs its unit",
+        "instead": "5s",
+    }
+    assert printed["passed_over"] == [{"file": "a.yaml", "line": 8, "resource": "Deployment web"}]
+
+
+def test_json_takes_any_value(outrider_check: Any) -> None:
+    text = GOOD.replace("24", ".nan") + "  mode: {1: !!binary aGk=}\n"
+    code, out, _ = outrider_check({"a.yaml": text}, as_json=True)
+    assert code == 2
+    assert len(json.loads(out)["policies"][0]["problems"]) == 2
+
+
+def test_a_terminal_gets_the_same_in_colours(outrider_check: Any, monkeypatch: Any) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    code, _, _ = outrider_check({"a.yaml": f"{GOOD}---\n{OTHER}", "b.yaml": BAD})
+    shown = terminal.getvalue()
+    assert code == 2
+    for text in ("✓", "✗", "llm/chat", "Deployment web", "spec.slo.queueWait", "a duration needs its unit", "5s"):
+        assert text in shown
+    assert "10 problems, 1 policy fine" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "why"),
+    [
+        ("spec: [1,\nb: 2\n", "a.yaml:3", "not YAML"),
+        ("just text\n", "a.yaml:1", "not an object"),
+        ("- a\n", "a.yaml:1", "not an object"),
+        ("kind: ScalingPolicys\napiVersion: outrider.dev/v1alpha1\n", "a.yaml:1", "not one of the values"),
+        ("kind: ScalingPolicy\napiVersion: outrider.io/v1alpha1\n", "a.yaml:2", "not one of the values"),
+        ("kind: scalingpolicy\nmetadata: {}\n", "a.yaml:1", "apiVersion: it is required"),
+    ],
+)
+def test_what_is_meant_to_be_a_policy_is_judged(outrider_check: Any, text: str, where: str, why: str) -> None:
+    code, out, _ = outrider_check({"a.yaml": text})
+    assert code == 2
+    assert where in out
+    assert why in out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "kind: ScaledObject\napiVersion: keda.sh/v1alpha1\n",
+        "kind: ScalingPolicy\napiVersion: aws.services.k8s/v1\n",
+    ],
+)
+def test_a_file_without_a_policy_is_said_to_have_none(outrider_check: Any, text: str) -> None:
+    code, out, err = outrider_check({"a.yaml": text})
+    assert (code, out) == (0, "")
+    assert "no ScalingPolicy found" in err
+
+
+def test_what_cannot_be_read_is_told(outrider_check: Any, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "binary").write_bytes(b"a: \xff\xfe")
+    code, out, _ = outrider_check({}, "nowhere.yaml", "folder", "binary")
+    assert code == 2
+    assert "nowhere.yaml:1: file: it cannot be read: No such file or directory" in out
+    assert "folder:1: file: it cannot be read: Is a directory" in out
+    assert "binary:1: file: byte 3 is not UTF-8" in out
+
+
+def test_standard_input(outrider_check: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(BAD.encode())))
+    code, out, _ = outrider_check({}, "-")
+    assert code == 2
+    assert out.startswith("stdin:1: apiVersion")
+
+
+def test_a_list_as_kubectl_get_prints_it_is_opened() -> None:
+    text = """\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: outrider.dev/v1alpha1
+  kind: ScalingPolicy
+  metadata: {name: chat, uid: a-b, generation: 3, managedFields: []}
+  spec: {target: {name: a}, maxReplicas: 0}
+  status: {}
+"""
+    [found] = inspect("a.yaml", text)
+    [(line, problem)] = found.problems
+    assert (line, problem.path) == (7, "items[0].spec.maxReplicas")
+
+
+def test_two_policies_do_not_share_a_name_or_a_target() -> None:
+    second = GOOD.replace("name: chat,", "name: other,")
+    elsewhere = GOOD.replace("namespace: llm", "namespace: test")
+    found = rivals([*inspect("a.yaml", GOOD), *inspect("b.yaml", f"{second}---\n{elsewhere}---\n{GOOD}")])
+    assert [[problem.path for _, problem in it.problems] for it in found] == [
+        [],
+        ["spec.target"],
+        [],
+        ["metadata.name", "spec.target"],
+    ]
+    assert "a.yaml:1" in found[1].problems[0][1].why
