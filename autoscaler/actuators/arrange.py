@@ -1,19 +1,12 @@
 """Which balloons to make and which to let go: pure, from what is there and what is wanted."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from autoscaler.actuators.manifest import ENDED_SECONDS
 from autoscaler.kube.objects import Object, condition, created_seconds, deleting, labels, metadata, owned_by, seconds
-from autoscaler.kube.ours import SHAPE, SLOT
-
-
-class End(StrEnum):
-    """How a balloon ended."""
-
-    EXPIRED = "Expired"  # its deadline passed
-    PREEMPTED = "Preempted"  # a replica took its place, or its node went
-    BROKEN = "Broken"  # its container could not run: repeating it at once would only churn nodes
+from autoscaler.kube.ours import BALLOON, SHAPE, SLOT
+from autoscaler.kube.supply import phase, running_balloons
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +14,11 @@ class Balloon:
     """One Job of ours, as it is seen."""
 
     job: Object
-    slot: int | None  # None: not made by this version
+    slot: int | None  # None: no label of ours tells
     created_seconds: float
     prepared: bool  # its pod runs: the node holds the GPU and has the image
-    end: End | None
-    ended_seconds: float | None
+    ended_seconds: float | None  # by its deadline, a replica's preemption, a lost node, or a failed container
+    broken: bool  # its container failed: making it again at once would only churn nodes
     outdated: bool  # made for another policy of that name, or from another template
     leaving: bool  # its deletion has begun
 
@@ -42,30 +35,32 @@ class Moves:
         return bool(self.delete or self.create_slots)
 
 
-def seen(job: Object, running: frozenset[str], owner_uid: str, shape: str | None) -> Balloon:
-    """Read a Job. `running` names the Jobs whose pod runs; without a shape none is outdated by its template."""
+def balloons(jobs: Iterable[Object], pods: Iterable[Object], owner_uid: str, shape: str | None) -> list[Balloon]:
+    """Read a policy's Jobs and their pods. Without a shape none is outdated by its template."""
+    pods = list(pods)
+    running = running_balloons(pods)
+    # A preempted pod is deleted; one whose container failed stays.
+    failed = {labels(pod).get(BALLOON) for pod in pods if phase(pod) == "Failed" and not deleting(pod)}
+    return [_balloon(job, running, failed, owner_uid, shape) for job in jobs]
+
+
+def _balloon(
+    job: Object, running: frozenset[str], failed: set[str | None], owner_uid: str, shape: str | None
+) -> Balloon:
     about = metadata(job)
     made_of = (about.get("annotations") or {}).get(SHAPE)
-    failed = condition(job, "Failed")
-    ended = failed or condition(job, "Complete")
     slot = labels(job).get(SLOT, "")
+    ended = condition(job, "Failed") or condition(job, "Complete")
     return Balloon(
         job=job,
         slot=int(slot) if slot.isdecimal() else None,
         created_seconds=created_seconds(job) or 0.0,
         prepared=about.get("name") in running,
-        end=_end(failed) if ended else None,
-        ended_seconds=seconds(ended.get("lastTransitionTime")) if ended else None,
+        ended_seconds=None if ended is None else seconds(ended.get("lastTransitionTime")) or 0.0,
+        broken=ended is not None and about.get("name") in failed,
         outdated=not owned_by(job, owner_uid) or (shape is not None and made_of != shape),
         leaving=deleting(job),
     )
-
-
-def _end(failed: Object | None) -> End:
-    reason = (failed or {}).get("reason", "")
-    if not failed or reason == "DeadlineExceeded":
-        return End.EXPIRED
-    return End.PREEMPTED if reason == "PodFailurePolicy" else End.BROKEN
 
 
 def arrange(held: list[Balloon], wanted: int, slots: int, room: int, now_seconds: float) -> Moves:
@@ -76,7 +71,7 @@ def arrange(held: list[Balloon], wanted: int, slots: int, room: int, now_seconds
     wanted = min(wanted, slots)
     staying = [each for each in held if not each.leaving]
     resting = [each for each in staying if wanted > 0 and _rests(each, now_seconds)]
-    alive = [each for each in staying if each.end is None and not each.outdated and each.slot is not None]
+    alive = [each for each in staying if each.ended_seconds is None and not each.outdated and each.slot is not None]
     alive.sort(key=lambda each: (not each.prepared, each.created_seconds, each.slot))
     kept = alive[:wanted]
     delete = tuple(each for each in staying if each not in kept and each not in resting)
@@ -88,6 +83,5 @@ def arrange(held: list[Balloon], wanted: int, slots: int, room: int, now_seconds
 
 
 def _rests(balloon: Balloon, now_seconds: float) -> bool:
-    if balloon.end is not End.BROKEN or balloon.outdated or balloon.ended_seconds is None:
-        return False
-    return now_seconds - balloon.ended_seconds < ENDED_SECONDS
+    ended_seconds = balloon.ended_seconds
+    return balloon.broken and not balloon.outdated and now_seconds - (ended_seconds or 0.0) < ENDED_SECONDS

@@ -7,14 +7,14 @@ after a crash or from a controller that runs twice. Nothing here raises for an A
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from autoscaler.actuators.arrange import Moves, arrange, seen
+from autoscaler.actuators.arrange import Moves, arrange, balloons
 from autoscaler.actuators.manifest import BalloonSettings, NoBalloonError, balloon_job, job_name, shape
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
 from autoscaler.kube.objects import Key, Object, created_seconds, deleting, key, labels, owned_by, uid
 from autoscaler.kube.ours import BALLOONS, POLICY, policy_label
-from autoscaler.kube.supply import alive, running_balloons
+from autoscaler.kube.supply import alive
 from autoscaler.kube.watches import Watches
 from crds.service import Mode, Service
 
@@ -97,9 +97,9 @@ class Balloons:
         self, service: Service, jobs: Iterable[Object], made_of: str | None, wanted: int, now_seconds: float
     ) -> Moves:
         label = policy_label(service.name)
-        running = running_balloons(self._watches.pods(service.namespace))
+        pods = self._watches.pods(service.namespace)
         jobs = list(jobs)
-        held = [seen(job, running, service.uid, made_of) for job in jobs if labels(job).get(POLICY) == label]
+        held = balloons((job for job in jobs if labels(job).get(POLICY) == label), pods, service.uid, made_of)
         room = self._room(service, jobs, now_seconds) if made_of else 0
         return arrange(held, wanted, service.policy.max_prepared_nodes, room, now_seconds)
 

@@ -11,7 +11,7 @@ from autoscaler.kube.ours import BALLOON, MANAGED_BY, MANAGER, POLICY, SHAPE, SL
 from crds.service import Service
 
 JOB_NAME_LIMIT = 63  # characters; the name becomes a label of the pod
-ENDED_SECONDS = 60  # an ended Job is kept that long: its slot rests, so that a broken image cannot churn nodes
+ENDED_SECONDS = 60  # an ended Job is gone after that; one whose container failed rests so long, to churn no nodes
 NOBODY = 65534
 
 PLACEMENT = (
@@ -80,10 +80,6 @@ def balloon_job(service: Service, template: Object, slot: int, settings: Balloon
             "backoffLimit": 0,
             "activeDeadlineSeconds": settings.deadline_seconds,
             "ttlSecondsAfterFinished": ENDED_SECONDS,
-            # Tells a preempted or evicted balloon (reason PodFailurePolicy) from a broken one (BackoffLimitExceeded).
-            "podFailurePolicy": {
-                "rules": [{"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
-            },
             "template": {
                 "metadata": {
                     "labels": {**ours, BALLOON: name},
