@@ -59,9 +59,6 @@ class Settings(BaseSettings):
         None, description="Folder for the decision log that explain and redecide read. Default: none is written."
     )
     scrape_interval_seconds: Positive = Field(2.0, description="How often each vLLM pod is scraped, scenario seconds.")
-    grid_seconds: Positive = Field(
-        15.0, description="The decision grid, scenario seconds. Filters advance and replicas fall only on it."
-    )
     tls_cert: FilePath | None = Field(None, description="Certificate of the scaler's server. Default: plain text.")
     tls_key: FilePath | None = Field(None, description="Private key of the scaler's server.")
     tls_ca: FilePath | None = Field(

@@ -22,27 +22,16 @@ from autoscaler.sources.families import FINISHED, GENERATION_TOKENS, PROMPT_TOKE
 from autoscaler.sources.fetch import excerpt
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from autoscaler.telemetry.redact import redact
+from forecasting.pilot import Past
 
 _DAY_SECONDS = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """The whole service at one moment. None is unknown."""
-
-    at_seconds: float
-    running: float | None
-    waiting: float | None
-    requests_per_second: float | None
-    prompt_tokens_per_second: float | None
-    generation_tokens_per_second: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """Points in the order of time; moments of which nothing is known have none."""
 
-    points: tuple[Point, ...]
+    points: tuple[Past, ...]
     warnings: tuple[str, ...] = ()
     problem: SourceError | None = None  # why the older part is missing
 
@@ -107,7 +96,7 @@ async def read(
 
 
 def queries(namespace: str, target_name: str) -> tuple[str, ...]:
-    """The PromQL of each column of `Point`, in its order."""
+    """The PromQL of each column of `Past`, in its order."""
     name = target_name.replace(".", r"\\.")
     pods = f'{{namespace="{namespace}",pod=~"{name}-.+"}}'
     gauges = tuple(f"sum({family}{pods})" for family in (RUNNING, WAITING))
@@ -164,10 +153,10 @@ def _column(result: list[Any]) -> dict[float, float]:
     return {at: value for at, value in told if math.isfinite(value) and value >= 0}
 
 
-def _points(pages: list[_Page]) -> tuple[Point, ...]:
+def _points(pages: list[_Page]) -> tuple[Past, ...]:
     by_query: tuple[dict[float, float], ...] = tuple(
         {at: value for column in columns for at, value in column.items()}
         for columns in zip(*(page.columns for page in pages), strict=True)
     )
     times = sorted(set[float]().union(*by_query))
-    return tuple(Point(at, *(column.get(at) for column in by_query)) for at in times)
+    return tuple(Past(at, *(column.get(at) for column in by_query)) for at in times)

@@ -6,7 +6,7 @@ series for one pod and warnings all have their place here, and none of them read
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -22,6 +22,7 @@ from policies.model import PodSample
 MAX_BODY_BYTES = 16 << 20  # about 20 series of 300 bytes for each of 2,000 pods
 LOOKBACK_SECONDS = 60  # by default a value that stopped 5 min ago is still told as if it were new
 _PODS_PER_QUERY_CHARS = 3_000  # percent-encoded it stays below the 8 kB that servers take as a URL
+_REMEMBERED_PODS = 10_000
 _IDENTITY = ("engine", "model_name", "finished_reason", "reason")
 _log = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ class Prometheus:
         self._session = session
         self._clock = clock
         self._timeout_seconds = timeout_seconds
+        self._before: dict[tuple[str, str], PodSample] = {}
 
     async def samples(self, namespace: str, pods: Iterable[str]) -> dict[str, PodSample]:
         """The samples of these pods as far as Prometheus has them. Failures are logged and counted, never raised."""
@@ -71,8 +73,24 @@ class Prometheus:
             except SourceError as problem:
                 return Answer(samples, tuple(warnings), problem)
             warnings += warned
-            samples |= {pod: _gauges_only(sample) if warned else sample for pod, sample in found.items()}
+            for pod, sample in found.items():
+                samples[pod] = self._aged(namespace, _gauges_only(sample) if warned else sample)
         return Answer(samples, tuple(dict.fromkeys(warnings)))
+
+    def _aged(self, namespace: str, sample: PodSample) -> PodSample:
+        """The sample of before where a pod is at work and not one number has moved: it was not scraped since.
+
+        An instant query dates every value with the time of the query. Taken for new, the unmoved counters of a 30 s
+        scrape interval would read as a service without arrivals on every other tick.
+        """
+        before = self._before.pop((namespace, sample.pod), None)
+        at_work = sample.running or sample.waiting
+        if before and at_work and replace(sample, at_seconds=before.at_seconds) == before:
+            sample = before
+        self._before[namespace, sample.pod] = sample
+        while len(self._before) > _REMEMBERED_PODS:
+            del self._before[next(iter(self._before))]  # the one not asked for the longest
+        return sample
 
     async def _query(self, query: str) -> tuple[list[Any], list[str]]:
         params = {"query": query, "lookback_delta": f"{LOOKBACK_SECONDS}s"}

@@ -16,29 +16,29 @@ from aiohttp.test_utils import TestServer
 
 from tests.sources.faults import Handler
 
-FAMILIES = (
-    "vllm:num_requests_running",
-    "vllm:num_requests_waiting",
-    "vllm:prompt_tokens_total",
-    "vllm:prompt_tokens_cached_total",
-    "vllm:generation_tokens_total",
-    "vllm:request_prompt_tokens_sum",
-    "vllm:request_prompt_tokens_count",
-    "vllm:request_generation_tokens_sum",
-    "vllm:request_generation_tokens_count",
-)
+# Of one finished request: 1,000 prompt tokens and 200 generated ones.
+COUNTERS = {
+    "vllm:prompt_tokens_total": 1000,
+    "vllm:prompt_tokens_cached_total": 0,
+    "vllm:generation_tokens_total": 200,
+    "vllm:request_prompt_tokens_sum": 1000,
+    "vllm:request_prompt_tokens_count": 1,
+    "vllm:request_generation_tokens_sum": 200,
+    "vllm:request_generation_tokens_count": 1,
+}
 
 
-def body(running: float = 0, waiting: float = 0, engines: int = 1, awake: int = 1) -> bytes:
-    """A small `/metrics` body. The gauges are told per engine; every counter stands at 10."""
+def body(running: float = 0, waiting: float = 0, done: float = 10, engines: int = 1, awake: int = 1) -> bytes:
+    """A small `/metrics` body. All is told per engine; `done` requests have finished."""
     lines = ["process_start_time_seconds 1.7e+09"]
     for engine in range(engines):
         labels = f'engine="{engine}",model_name="m"'
-        for family in FAMILIES:
-            value = {"vllm:num_requests_running": running, "vllm:num_requests_waiting": waiting}.get(family, 10)
-            lines.append(f"{family}{{{labels}}} {float(value)}")
-        lines.append(f'vllm:request_success_total{{engine="{engine}",finished_reason="stop",model_name="m"}} 7.0')
-        lines.append(f'vllm:request_success_total{{engine="{engine}",finished_reason="length",model_name="m"}} 3.0')
+        lines += [f"vllm:num_requests_running{{{labels}}} {float(running)}"]
+        lines += [f"vllm:num_requests_waiting{{{labels}}} {float(waiting)}"]
+        lines += [f"{family}{{{labels}}} {float(each * done)}" for family, each in COUNTERS.items()]
+        for reason, value in (("stop", done - 3), ("length", 3)):
+            series = f'engine="{engine}",finished_reason="{reason}",model_name="m"'
+            lines.append(f"vllm:request_success_total{{{series}}} {float(value)}")
         for state, value in (("awake", awake), ("weights_offloaded", 1 - awake), ("discard_all", 0)):
             lines.append(f'vllm:engine_sleep_state{{{labels},sleep_state="{state}"}} {float(value)}')
     lines.append('vllm:admission_rejections_total{model_name="m",reason="max_num_queued_reqs"} 0.0')

@@ -8,8 +8,8 @@ import pytest
 
 from autoscaler.sources import history
 from autoscaler.sources.errors import Kind
-from autoscaler.sources.history import Point
 from autoscaler.telemetry.metrics import REGISTRY
+from forecasting.pilot import Past
 from tests.sources import faults
 from tests.sources.fake_prometheus import FakePrometheus, fake_prometheus
 from tests.sources.faults import Handler, answers
@@ -36,7 +36,7 @@ async def test_seven_days_without_seams(server: FakePrometheus) -> None:
     read = await history.read(server.url, "ns", "llama", NOW)
     assert read.problem is None
     assert len(read.points) == 7 * 1440
-    assert read.points[-1] == Point(END, 4, (END / 60) % 7, 0.5, 1500, 300)
+    assert read.points[-1] == Past(END, 4, (END / 60) % 7, 0.5, 1500, 300)
     assert {b.at_seconds - a.at_seconds for a, b in pairwise(read.points)} == {60}
     assert len(server.asked) == 7 * 5
     assert server.asked[0]["query"] == 'sum(vllm:num_requests_running{namespace="ns",pod=~"llama-.+"})'
@@ -49,9 +49,9 @@ async def test_what_is_not_known_is_none(server: FakePrometheus) -> None:
         "vllm:num_requests_waiting": lambda at: {END: "NaN", END - 60: "+Inf", END - 120: "-1"}.get(at, "3"),
     }
     points = {point.at_seconds: point for point in (await history.read(server.url, "ns", "llama", NOW, days=1)).points}
-    assert points[END] == Point(END, 2, None, None, None, None)
+    assert points[END] == Past(END, 2, None, None, None, None)
     assert points[END - 60].waiting is points[END - 120].waiting is None
-    assert points[END - 300] == Point(END - 300, None, 3, None, None, None)
+    assert points[END - 300] == Past(END - 300, None, 3, None, None, None)
 
 
 async def test_a_service_without_a_past(server: FakePrometheus) -> None:

@@ -97,12 +97,34 @@ async def test_a_sidecar_does_not_tell_when_vllm_started(server: FakePrometheus,
 async def test_a_stale_value_keeps_its_age_and_the_future_is_now(
     server: FakePrometheus, prometheus: Prometheus, clock: FakeClock
 ) -> None:
-    server.add("a", RUNNING, "1", engine="0")
+    server.add("a", RUNNING, "0", engine="0")
     server.now_seconds -= 200
     assert (await prometheus.samples("ns", ["a"]))["a"].at_seconds == clock.now() - 200
     server.now_seconds += 500
     assert (await prometheus.samples("ns", ["a"]))["a"].at_seconds == clock.now()
     assert server.asked[0]["lookback_delta"] == "60s"
+
+
+async def test_numbers_that_stand_still_at_work_are_not_new(
+    server: FakePrometheus, prometheus: Prometheus, clock: FakeClock
+) -> None:
+    async def read_later() -> PodSample:
+        await clock.advance(15)
+        server.now_seconds += 15
+        return (await prometheus.samples("ns", ["a"]))["a"]
+
+    server.add("a", RUNNING, "1", engine="0")
+    server.add("a", "vllm:generation_tokens_total", "9", engine="0")
+    first = await read_later()
+    assert await read_later() == first
+    assert (await prometheus.samples("other", ["a"])) == {}
+    server.series[1] = (server.series[1][0], "12")
+    moved = await read_later()
+    assert (moved.at_seconds, moved.generation_tokens_total) == (first.at_seconds + 30, 12)
+
+    server.series[0] = (server.series[0][0], "0")  # an idle pod's numbers stand still by right
+    await read_later()
+    assert (await read_later()).at_seconds == clock.now()
 
 
 async def test_a_warning_leaves_the_gauges_only(server: FakePrometheus, prometheus: Prometheus) -> None:

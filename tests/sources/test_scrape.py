@@ -2,8 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
@@ -13,6 +12,7 @@ from autoscaler.sources.scrape import Scraper, next_multiple
 from autoscaler.telemetry.metrics import REGISTRY
 from tests.fake_clock import FakeClock
 from tests.sources import faults
+from tests.sources.driving import running, until
 from tests.sources.fake_vllm import FakeVllm, body, fake_vllm
 from tests.sources.faults import Handler
 
@@ -23,24 +23,6 @@ START = 1_700_000_001.0  # between two multiples of 2 s
 async def vllm() -> AsyncIterator[FakeVllm]:
     async with fake_vllm() as fake:
         yield fake
-
-
-@asynccontextmanager
-async def running(scraper: Scraper) -> AsyncIterator[None]:
-    task = asyncio.create_task(scraper.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let sockets do their work: the clock stands still meanwhile."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  # nothing tells when a socket has done its work
-            await asyncio.sleep(0.002)
 
 
 async def test_takes_a_sample_at_each_multiple_of_the_interval(vllm: FakeVllm) -> None:

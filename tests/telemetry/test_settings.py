@@ -19,19 +19,19 @@ def test_defaults_need_nothing() -> None:
     settings = load()
     assert settings.prometheus_url is None
     assert (settings.scaler_bind, settings.web_bind) == ("0.0.0.0:6000", "0.0.0.0:8080")
-    assert (settings.scrape_interval_seconds, settings.grid_seconds, settings.clock_rate) == (2, 15, 1)
+    assert (settings.scrape_interval_seconds, settings.clock_rate) == (2, 1)
 
 
 def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OUTRIDER_GRID_SECONDS", "30")
+    monkeypatch.setenv("OUTRIDER_SCRAPE_INTERVAL_SECONDS", "30")
     monkeypatch.setenv("OUTRIDER_MAX_BALLOONS", "4")
     monkeypatch.setenv("OUTRIDER_NAMESPACE", "")
-    settings = load({"max_balloons": 5, "grid_seconds": None})
-    assert (settings.grid_seconds, settings.max_balloons, settings.namespace) == (30, 5, None)
+    settings = load({"max_balloons": 5, "scrape_interval_seconds": None})
+    assert (settings.scrape_interval_seconds, settings.max_balloons, settings.namespace) == (30, 5, None)
 
 
 def test_every_problem_is_told_at_once_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OUTRIDER_GRID_SECONDS", "soon")
+    monkeypatch.setenv("OUTRIDER_SCRAPE_INTERVAL_SECONDS", "soon")
     monkeypatch.setenv("OUTRIDER_SCALER_BIND", "6000")
     monkeypatch.setenv("OUTRIDER_PROMETHEUS_URL", "ftp://me:pa55@host")
     with pytest.raises(SettingsError) as caught:
@@ -40,7 +40,7 @@ def test_every_problem_is_told_at_once_with_its_name(monkeypatch: pytest.MonkeyP
         "settings cannot be used:",
         "  OUTRIDER_PROMETHEUS_URL=ftp://***@host: must be a URL like http://prometheus.monitoring:9090",
         "  OUTRIDER_SCALER_BIND=6000: must be HOST:PORT like 0.0.0.0:6000 or [::]:6000; port 0 takes a free one",
-        "  OUTRIDER_GRID_SECONDS=soon: Input should be a valid number, unable to parse string as a number",
+        "  OUTRIDER_SCRAPE_INTERVAL_SECONDS=soon: Input should be a valid number, unable to parse string as a number",
         "  --clock-rate 100: Input should be less than or equal to 30",
     ]
 
