@@ -171,7 +171,9 @@ async def test_leaving_ends_streams_well_and_refuses_calls(subject: Subject, hom
     answers: list[grpc.StatusCode] = []
     while not leaving.done():
         answers.append(await subject.stub.IsActive(subject.ref()).code())
-    assert answers == sorted(answers, key=(grpc.StatusCode.OK, UNAVAILABLE).index)  # once refused, always refused
+    assert answers.count(grpc.StatusCode.CANCELLED) <= 1  # the one call that meets the closing itself
+    refusals = [code for code in answers if code is not grpc.StatusCode.CANCELLED]
+    assert refusals == sorted(refusals, key=(grpc.StatusCode.OK, UNAVAILABLE).index)  # once refused, always refused
     assert time.monotonic() - started < 1.0  # idle streams do not use up the grace
     assert await asyncio.gather(*map(rest, streams)) == [[]] * 50
     async with refused(UNAVAILABLE):
