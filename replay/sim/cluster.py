@@ -73,12 +73,12 @@ class Cluster:
         return pod
 
     def _delete_pod(self, pod: Pod, now_seconds: float) -> None:
-        if pod.ready_seconds > now_seconds:
-            self._gone(pod, now_seconds)
-            return
         pod.deleted_seconds = now_seconds
-        gone_seconds = self._stops(pod)
-        self._agenda.at(gone_seconds, partial(self._leave, pod, gone_seconds))
+        gone_seconds = self._stops(pod) if pod.ready_seconds <= now_seconds else now_seconds
+        if gone_seconds > now_seconds:
+            self._agenda.at(gone_seconds, partial(self._leave, pod, gone_seconds))
+        else:
+            self._gone(pod, now_seconds)
 
     def _leave(self, pod: Pod, now_seconds: float) -> None:
         self._gone(pod, now_seconds)
@@ -87,7 +87,6 @@ class Cluster:
     def _gone(self, pod: Pod, now_seconds: float) -> None:
         self.pods.remove(pod)
         self.nodes.free(pod, now_seconds)
-        pod.deleted_seconds = min(pod.deleted_seconds, now_seconds)
 
     def _become_ready(self, pod: Pod) -> None:
         if pod.node is not None:

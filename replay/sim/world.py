@@ -18,9 +18,13 @@ class World:
     """A cluster in virtual time. Nothing moves but in `advance`; a command acts at `now_seconds`.
 
     Starts at the scenario's start with `initial_replicas` serving. `target` begins the names of its pods.
+    Raises ValueError for more of them than `max_nodes` hold.
     """
 
     def __init__(self, scenario: Scenario, target: str = "llm") -> None:
+        places = scenario.hardware.max_nodes * scenario.hardware.replicas_per_node
+        if not 0 <= scenario.initial_replicas <= places:
+            raise ValueError(f"initial_replicas is {scenario.initial_replicas}; the pool holds 0 to {places}")
         self.scenario = scenario
         self.now_seconds = scenario.start_seconds
         self._spec_replicas = scenario.initial_replicas

@@ -1,0 +1,173 @@
+"""Traces are read as they are published, and faults are named by file, row and column."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from replay.traces.read import read
+from replay.traces.recorded import BinTrace, RequestTrace
+from replay.traces.trace import TraceError
+
+REQUESTS = "arrival_s,prompt_tokens,output_tokens\n"
+BINS = "bin_start_s,bin_s,requests,prompt_tokens,output_tokens\n"
+
+
+def written(tmp_path: Path, name: str, text: str) -> Path:
+    path = tmp_path / name
+    if name.endswith(".gz"):
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_text(text)
+    return path
+
+
+def read_requests(path: Path) -> RequestTrace:
+    trace = read(path)
+    assert isinstance(trace, RequestTrace)
+    return trace
+
+
+def test_real_traces_of_both_layouts(shared: Path) -> None:
+    azure = read_requests(shared / "traces/azure2023_conv.parquet")
+    assert (azure.name, len(azure.requests), azure.quantum_seconds) == ("azure2023_conv", 19_366, 0.0)
+    mooncake = read_requests(shared / "traces/mooncake_conversation.parquet")
+    assert (len(mooncake.requests), mooncake.quantum_seconds) == (12_031, 3.0)
+    bins = read(shared / "traces/azure2024_conv_d0-3_10s.parquet")
+    assert isinstance(bins, BinTrace)
+    assert bins.requests.sum() == 16_274_475
+
+
+def test_publishers_formats_agree_with_the_tables_made_of_them(shared: Path) -> None:
+    azure = read_requests(shared / "traces/native/AzureLLMInferenceTrace_conv.first6000.csv.gz")
+    table = read_requests(shared / "traces/azure2023_conv.parquet").requests
+    np.testing.assert_allclose(azure.requests.arrival_s, table.arrival_s[: len(azure.requests)], atol=1e-5)
+    np.testing.assert_array_equal(azure.requests.output_tokens, table.output_tokens[: len(azure.requests)])
+    assert azure.epoch_seconds == pytest.approx(1_700_158_546.68)  # 2023-11-16 18:15:46.68 UTC
+    mooncake = read_requests(shared / "traces/native/mooncake_conversation_trace.first1500.jsonl.gz")
+    table = read_requests(shared / "traces/mooncake_conversation.parquet").requests
+    np.testing.assert_array_equal(mooncake.requests.prompt_tokens, table.prompt_tokens[: len(mooncake.requests)])
+    np.testing.assert_allclose(mooncake.requests.arrival_s, table.arrival_s[: len(mooncake.requests)])
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz"])
+def test_our_layouts_as_csv(tmp_path: Path, ending: str) -> None:
+    trace = read_requests(written(tmp_path, "t" + ending, REQUESTS + "2.5,10,3\n0.5,20,4\n"))
+    assert trace.name == "t"
+    assert trace.requests.arrival_s.tolist() == [0.5, 2.5]
+    assert trace.requests.prompt_tokens.tolist() == [20, 10]
+    bins = read(written(tmp_path, "b" + ending, BINS + "0,10,2,30,7\n20,10,1,5,5\n"))
+    assert isinstance(bins, BinTrace)
+    assert bins.duration_seconds == 30
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    trace = read_requests(written(tmp_path, "t.jsonl", '{"timestamp": 1500, "input_length": 7, "output_length": 2}\n'))
+    assert trace.requests.arrival_s.tolist() == [1.5]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("t.csv", REQUESTS + "1,2,3\nx,2,3\n", "row 2, column arrival_s: 'x' is not a number"),
+        ("t.csv", REQUESTS + "1,2,3\n2,-2,3\n", "row 2, column prompt_tokens: -2 is not a whole number of 0 or more"),
+        ("t.csv", REQUESTS + "1,2,3.5\n", "row 1, column output_tokens: 3.5 is not a whole number"),
+        ("t.csv", REQUESTS + "1,2,nan\n", "row 1, column output_tokens: nan is not"),
+        ("t.csv", REQUESTS + "1,2,3\n1,2\n", "row 2: has 2 values, the header 3"),
+        ("t.csv", REQUESTS, "has no rows"),
+        ("t.csv", "", "is empty"),
+        ("t.csv", "a,b\n1,2\n", "has the columns a, b; needed are arrival_s, prompt_tokens, output_tokens; or"),
+        ("t.csv", BINS + "0,10,1,1,1\n5,10,1,1,1\n", "row 2, column bin_start_s: begins before"),
+        (
+            "t.csv",
+            "TIMESTAMP,ContextTokens,GeneratedTokens\nsoon,1,2\n",
+            "row 1, column TIMESTAMP: 'soon' is not a time",
+        ),
+        ("t.jsonl", '{"timestamp": 1}\nno\n', "row 2: is not JSON"),
+        ("t.jsonl", "[1]\n", "row 1: is not a JSON object"),
+        (
+            "t.jsonl",
+            '{"timestamp": 1, "input_length": null, "output_length": 2}\n',
+            "row 1, column input_length: None is",
+        ),
+        ("t.parquet", "no", "cannot be read"),
+        ("t.xml", "", "is of no known kind; its name must end in one of .parquet, .csv"),
+    ],
+)
+def test_faults_are_placed(tmp_path: Path, name: str, text: str, fault: str) -> None:
+    path = written(tmp_path, name, text)
+    with pytest.raises(TraceError) as error:
+        read(path)
+    assert str(error.value).startswith(str(path))
+    assert fault in str(error.value)
+
+
+def test_a_missing_value_in_parquet_is_placed(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"arrival_s": [0.0, 1.0], "prompt_tokens": [1, None], "output_tokens": [1, 1]}), path)
+    with pytest.raises(TraceError, match="row 2, column prompt_tokens: nan is not"):
+        read(path)
+
+
+def test_a_missing_or_truncated_file(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match=r"gone\.csv: cannot be read"):
+        read(tmp_path / "gone.csv")
+    path = tmp_path / "cut.csv.gz"
+    path.write_bytes(gzip.compress((REQUESTS + "1,2,3\n" * 100).encode())[:-12])
+    with pytest.raises(TraceError, match="cannot be read"):
+        read(path)
+
+
+# ---------------------------------------------------------------- Prometheus
+
+
+def export(*series: tuple[str, str, list[tuple[float, str]]]) -> str:
+    result = [{"metric": {"__name__": name, "pod": pod}, "values": points} for name, pod, points in series]
+    return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}})
+
+
+def counters(pod: str, points: list[tuple[float, str]]) -> list[tuple[str, str, list[tuple[float, str]]]]:
+    names = ("request_success", "prompt_tokens", "generation_tokens")
+    return [(f"vllm:{name}_total", pod, points) for name in names]
+
+
+def test_increases_are_summed_over_pods_and_restarts(tmp_path: Path) -> None:
+    old = counters("a", [(1000.0, "50"), (1060.0, "60"), (1120.0, "4"), (1180.0, "9")])  # restarted before 1120
+    new = counters("b", [(1120.0, "3"), (1180.0, "5")])  # began before 1120
+    trace = read(written(tmp_path, "t.json", export(*old, *new)))
+    assert isinstance(trace, BinTrace)
+    assert trace.epoch_seconds == 1000.0
+    assert trace.start_s.tolist() == [0.0, 60.0, 120.0]
+    assert trace.requests.tolist() == [10.0, 7.0, 7.0]
+
+
+def test_what_prometheus_did_not_see_is_a_gap(tmp_path: Path) -> None:
+    points = [(0.0, "0"), (60.0, "6"), (120.0, "NaN"), (180.0, "8"), (240.0, "9")]
+    trace = read(written(tmp_path, "t.json", export(*counters("a", points))))
+    totals = trace.totals(0.0, 240.0, 60.0)
+    assert np.isnan(totals.requests).tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("{", "cannot be read"),
+        ('{"status": "error"}', "column status: is not a successful answer"),
+        ('{"status": "success", "data": {"resultType": "vector", "result": []}}', "is not a matrix"),
+        (export(("vllm:num_requests_running", "a", [(0.0, "1")])), "row 1, column metric.__name__: 'vllm:num_requests"),
+        (export(("", "a", [])).replace('"__name__": "", ', ""), "row 1, column metric.__name__: None is none of"),
+        (export(*counters("a", [(0.0, "1"), (60.0, "x")])), "row 1, column values: [60.0, 'x'] is not"),
+        (export(*counters("a", [(0.0, "1"), (60.0, "2")])[:2]), "holds no values of vllm:generation_tokens_total"),
+        (export(*counters("a", [(0.0, "1")])), "fewer than two points"),
+    ],
+)
+def test_faults_of_an_export_are_placed(tmp_path: Path, text: str, fault: str) -> None:
+    path = written(tmp_path, "t.json", text)
+    with pytest.raises(TraceError) as error:
+        read(path)
+    assert str(error.value).startswith(str(path))
+    assert fault in str(error.value)
