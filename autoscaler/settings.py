@@ -51,7 +51,9 @@ class Settings(BaseSettings):
     scaler_bind: Bind = Field("0.0.0.0:6000", description="Address that KEDA calls (gRPC external scaler).")
     web_bind: Bind = Field("0.0.0.0:8080", description="Address of /metrics, /healthz and /readyz.")
     namespace: str | None = Field(None, description="Watch the ScalingPolicies of this namespace only. Default: all.")
-    kubeconfig: FilePath | None = Field(None, description="Kubeconfig file. Default: the pod's service account.")
+    kubeconfig: FilePath | None = Field(
+        None, description="Kubeconfig file. Default: the pod's service account, else the user's own."
+    )
     state_dir: Path | None = Field(
         None, description="Folder for checkpoints, so that a restart is not blind. Default: none are written."
     )

@@ -73,7 +73,9 @@ async def read(
                 first = last - _DAY_SECONDS + step_seconds
                 if abandoned.is_set():
                     return
-                hand_over(_page(url, asked, first, last, step_seconds=step_seconds, timeout_seconds=timeout_seconds))
+                hand_over(
+                    _page(url, asked, first, last, step_seconds=step_seconds, patience_seconds=2 * timeout_seconds)
+                )
             hand_over(None)
         except SourceError as error:
             hand_over(error)
@@ -105,8 +107,9 @@ def queries(namespace: str, target_name: str) -> tuple[str, ...]:
 
 
 def _page(
-    url: str, asked: tuple[str, ...], start: float, end: float, *, step_seconds: float, timeout_seconds: float
+    url: str, asked: tuple[str, ...], start: float, end: float, *, step_seconds: float, patience_seconds: float
 ) -> _Page:
+    # `patience_seconds` only ends a thread that was left alone; the deadline is the event loop's.
     where = redact(url)
     warnings: list[str] = []
     session = requests.Session()
@@ -120,13 +123,11 @@ def _page(
     }
     try:
         with PrometheusConnect(
-            url.rstrip("/"), session=session, retry=Retry(total=0), timeout=timeout_seconds
+            url.rstrip("/"), session=session, retry=Retry(total=0), timeout=patience_seconds
         ) as client:
             columns = tuple(_column(client.custom_query_range(query, **span)) for query in asked)
     except requests.JSONDecodeError as error:
         raise SourceError(Kind.BODY, f"{where} is not Prometheus, it answered {excerpt(error.doc.encode())}") from None
-    except requests.Timeout:
-        raise SourceError(Kind.TIMEOUT, f"{where} gave no answer within {timeout_seconds:g} s") from None
     except requests.RequestException as error:
         raise SourceError(Kind.CONNECTION, f"{where}: {redact(str(error))}") from error
     except PrometheusApiClientException as error:

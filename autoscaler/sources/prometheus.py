@@ -5,6 +5,7 @@ series for one pod and warnings all have their place here, and none of them read
 """
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,10 +18,11 @@ from autoscaler.sources.errors import Kind, SourceError
 from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, Series, assemble
 from autoscaler.sources.fetch import excerpt, get
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
+from autoscaler.telemetry.redact import redact
 from policies.model import PodSample
 
 MAX_BODY_BYTES = 16 << 20  # about 20 series of 300 bytes for each of 2,000 pods
-LOOKBACK_SECONDS = 60  # by default a value that stopped 5 min ago is still told as if it were new
+LOOKBACK_SECONDS = 120  # two scrapes a minute apart; by default a value that ended 5 min ago is told as if it were new
 _PODS_PER_QUERY_CHARS = 3_000  # percent-encoded it stays below the 8 kB that servers take as a URL
 _REMEMBERED_PODS = 10_000
 _IDENTITY = ("engine", "model_name", "finished_reason", "reason")
@@ -45,23 +47,24 @@ class Prometheus:
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._before: dict[tuple[str, str], PodSample] = {}
+        self._troubles: dict[str, Kind | None] = {}
 
     async def samples(self, namespace: str, pods: Iterable[str]) -> dict[str, PodSample]:
         """The samples of these pods as far as Prometheus has them. Failures are logged and counted, never raised."""
         answer = await self.read(namespace, pods)
-        if answer.problem:
-            SOURCE_ERRORS.labels(source="prometheus", kind=answer.problem.kind).inc()
-            _log.warning("prometheus.failed", namespace=namespace, error=str(answer.problem))
-        if answer.warnings:
-            SOURCE_ERRORS.labels(source="prometheus", kind=Kind.PARTIAL).inc()
-            _log.warning("prometheus.partial", namespace=namespace, warnings=answer.warnings)
+        kind, text = _trouble(answer)
+        if kind is not None:
+            SOURCE_ERRORS.labels(source="prometheus", kind=kind).inc()
+        if kind is not self._troubles.get(namespace):  # told when it changes, not at every reading
+            _log.log(logging.WARNING if kind else logging.INFO, "prometheus", namespace=namespace, trouble=text)
+        self._troubles[namespace] = kind
         return answer.samples
 
     async def read(self, namespace: str, pods: Iterable[str]) -> Answer:
         """Ask for these pods. Stops at the first query that fails, and keeps what the ones before it brought.
 
-        Where Prometheus warns that something may be missing, the counters are dropped: the gauges may raise
-        replicas, and the sample is not whole, so that it cannot lower them.
+        Where Prometheus warns that something may be missing, sums may be too small: the counters are dropped, and
+        the sample is not whole, so that it cannot lower replicas.
         """
         samples: dict[str, PodSample] = {}
         warnings: list[str] = []
@@ -105,7 +108,16 @@ class Prometheus:
                 raise SourceError(Kind.BODY, f"Prometheus answered a {answer['data']['resultType']}, not a vector")
             return list(answer["data"]["result"]), [str(warning) for warning in answer.get("warnings") or ()]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise SourceError(Kind.BODY, f"{self._url} is not Prometheus, it answered {excerpt(body)}") from None
+            where = redact(self._url)
+            raise SourceError(Kind.BODY, f"{where} is not Prometheus, it answered {excerpt(body)}") from None
+
+
+def _trouble(answer: Answer) -> tuple[Kind | None, str]:
+    if answer.problem:
+        return answer.problem.kind, str(answer.problem)
+    if answer.warnings:
+        return Kind.PARTIAL, "; ".join(answer.warnings)
+    return None, "none"
 
 
 def instant_query(namespace: str, pods: Iterable[str]) -> str:

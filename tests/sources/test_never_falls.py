@@ -21,7 +21,7 @@ from tests.sources.fake_vllm import body, fake_vllm
 from tests.sources.faults import Handler, answers
 
 BUSY_TICKS = 8
-BAD_TICKS = 120  # half an hour: longer than the hold
+BAD_TICKS = 60  # 15 min: four times the hold
 
 
 def busy(tick: int) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+import structlog
 
 from autoscaler.sources.errors import Kind
 from autoscaler.sources.families import STARTED, SUMMED
@@ -102,7 +103,7 @@ async def test_a_stale_value_keeps_its_age_and_the_future_is_now(
     assert (await prometheus.samples("ns", ["a"]))["a"].at_seconds == clock.now() - 200
     server.now_seconds += 500
     assert (await prometheus.samples("ns", ["a"]))["a"].at_seconds == clock.now()
-    assert server.asked[0]["lookback_delta"] == "60s"
+    assert server.asked[0]["lookback_delta"] == "120s"
 
 
 async def test_numbers_that_stand_still_at_work_are_not_new(
@@ -206,9 +207,26 @@ async def test_a_bad_prometheus_leaves_everything_unknown(
     assert message in str(problem)
 
 
+async def test_trouble_is_logged_when_it_changes(server: FakePrometheus, prometheus: Prometheus) -> None:
+    with structlog.testing.capture_logs() as logs:
+        for fault in (None, faults.error_500, faults.error_500, faults.html, None, None):
+            server.fault = fault
+            await prometheus.samples("ns", ["a"])
+    assert [(log["log_level"], log["trouble"].split(":")[0]) for log in logs] == [
+        ("warning", "http"),
+        ("warning", "http"),
+        ("info", "none"),
+    ]
+
+
 async def test_secrets_in_the_url_are_not_told(
-    session: aiohttp.ClientSession, clock: FakeClock, unused_tcp_port: int
+    server: FakePrometheus, session: aiohttp.ClientSession, clock: FakeClock, unused_tcp_port: int
 ) -> None:
+    server.fault = faults.html
+    problem = (await Prometheus(server.url.replace("//", "//me:s3cret@"), session, clock).read("ns", ["a"])).problem
+    assert problem
+    assert problem.kind is Kind.BODY
+    assert "s3cret" not in str(problem)
     prometheus = Prometheus(f"http://me:s3cret@127.0.0.1:{unused_tcp_port}/prom/", session, clock)
     problem = (await prometheus.read("ns", ["a"])).problem
     assert problem
