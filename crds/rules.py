@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from crds import units
-from crds.v1alpha1.policy import LONGEST_NAME
 
+LONGEST_NAME = 54  # KEDA calls the HPA of ScaledObject NAME keda-hpa-NAME, and that ends at 63
 SIGNALS = ("Work", "Concurrency")
 SCALABLE_APPS = ("Deployment", "StatefulSet", "ReplicaSet")
 UTILISATION = "gpu|dcgm|util|cpu|memory"

@@ -46,7 +46,10 @@ def command(
         ),
     ] = None,
     kubernetes_version: Annotated[
-        str | None, typer.Option(metavar="1.35", help="The cluster's version: tells what an older one makes of it.")
+        str | None,
+        typer.Option(
+            metavar="VERSION", help="The cluster's version, such as 1.35: tells what an older one makes of it."
+        ),
     ] = None,
 ) -> None:
     """Print the KEDA ScaledObject that makes the HPA land on exactly what Outrider decides.

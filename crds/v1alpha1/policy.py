@@ -10,7 +10,6 @@ from crds.v1alpha1.status import Status
 
 GROUP = "outrider.dev"
 VERSION = "v1alpha1"
-LONGEST_NAME = 54  # KEDA calls the HPA of ScaledObject NAME keda-hpa-NAME, and 63 is the end for that
 
 
 class Metadata(Model):
@@ -18,7 +17,7 @@ class Metadata(Model):
 
     model_config = ConfigDict(extra="ignore")
 
-    name: Annotated[str, dns_name(DNS_SUBDOMAIN, LONGEST_NAME, "chat")] = Field(examples=["chat"])
+    name: Annotated[str, dns_name(DNS_SUBDOMAIN, 253, "chat")] = Field(examples=["chat"])
     namespace: Annotated[str, dns_name(DNS_LABEL, 63, "llm")] = "default"
     generation: int = 0
     uid: str = ""

@@ -107,7 +107,7 @@ def test_the_status_and_the_rest_of_the_metadata_are_not_judged() -> None:
     [
         ("apiVersion", "outrider.dev/v1", "not one of the values", "outrider.dev/v1alpha1"),
         ("metadata.name", "Chat_1", "not a DNS name", "chat-1"),
-        ("metadata.name", "x" * 55, "too many", "at most 54"),
+        ("metadata.name", "x" * 55, "keda-hpa-", "at most 54"),
         ("metadata.name", None, "required", "name: chat"),
         ("spec.target.name", None, "required", "name: chat-vllm"),
         ("spec.target.kind", "DaemonSet", "no such kind with a /scale", "Deployment"),
