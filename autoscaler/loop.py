@@ -28,9 +28,7 @@ _log = structlog.get_logger(__name__)
 class Loop:
     """Decides for every worker. `decided` is called after each decision."""
 
-    def __init__(
-        self, clock: Clock, watches: Watches, scraper: Scraper, board: Board, recorder: Recorder
-    ) -> None:
+    def __init__(self, clock: Clock, watches: Watches, scraper: Scraper, board: Board, recorder: Recorder) -> None:
         self.workers: dict[str, Worker] = {}
         self.decided: Callable[[Worker], None] = lambda _worker: None
         self._clock = clock

@@ -17,6 +17,9 @@ STALE_SECONDS = 30.0  # two grid steps
 RECENT_SECONDS = 30.0
 TOKENS_TAU_SECONDS = 600.0
 LEVEL_TAU_SECONDS = 120.0  # beats 30 s by 5 % of cost
+SATURATED_QUEUE = (
+    0.25  # waiting over running: the one or two that wait for the next step of an idle engine teach nothing
+)
 DRAIN_SECONDS = 60.0  # what waits is to be served within this time
 VOLATILITY_TAU_SECONDS = 1800.0
 VOLATILITY_LAG_SECONDS = 300.0
@@ -37,7 +40,7 @@ class Observation:
 class _Flow:
     """What went through the pods since their marks."""
 
-    arrivals_per_second: float
+    arrivals_per_second: float | None  # None: no pod was seen before, so nothing can be subtracted
     tokens: Tokens
     capacity: Capacity
 
@@ -56,21 +59,25 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
         blind = replace(filters, tick_seconds=inputs.now_seconds)
         return Observation(_unknown(policy, state, inputs), blind, state.capacity)
     flow = _flow(policy, state, inputs, pods)
-    arrivals = _recent(filters, inputs.now_seconds, flow.arrivals_per_second)
     waiting = sum(pod.waiting or 0.0 for pod in pods)
     running = sum(pod.running or 0.0 for pod in pods)
     # What was learned in this step speaks from the next one on: a longer queue must not lower the demand that it shows.
     work = cap.request_work_seconds(policy.engine, state.capacity, flow.tokens)
     concurrency = cap.sustainable_concurrency(policy.engine, state.capacity)
-    if work is not None and policy.signal is Signal.WORK:
+    arrivals = filters.arrivals
+    if flow.arrivals_per_second is not None:
+        arrivals = _recent(filters, inputs.now_seconds, flow.arrivals_per_second)
+    by_work = policy.signal is Signal.WORK and any(pod.request_prompt_tokens_count is not None for pod in pods)
+    if by_work and work is not None and flow.arrivals_per_second is not None:
         basis, demand = Basis.WORK, flow.arrivals_per_second * work
         recent = _mean_rate(arrivals) * work
     else:
         basis, demand = Basis.CONCURRENCY, (running + waiting) / concurrency
         recent = running / concurrency
         work = DRAIN_SECONDS / concurrency  # so that a queue of one replica's concurrency asks for one replica
-    level = _level(filters, inputs.now_seconds, demand)
-    if coverage < 1.0 and filters.level is not None:
+    # Below saturation concurrency says far too little, so that no level is begun with it where work will tell.
+    level = filters.level if by_work and basis is not Basis.WORK else _level(filters, inputs.now_seconds, demand)
+    if coverage < 1.0 and filters.level is not None and level is not None:
         level = max(level, filters.level)
     seen = Demand(
         at_seconds=inputs.now_seconds,
@@ -83,12 +90,10 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
         arrivals_per_second=flow.arrivals_per_second,
         work_seconds=work,
     )
-    advanced = advance_level(
-        replace(filters, marks=_marks(filters, inputs, pods), arrivals=arrivals, tokens=flow.tokens),
-        inputs.now_seconds,
-        level,
-    )
-    return Observation(seen, advanced, flow.capacity)
+    filters = replace(filters, marks=_marks(filters, inputs, pods), arrivals=arrivals, tokens=flow.tokens)
+    if level is None:
+        return Observation(seen, replace(filters, tick_seconds=inputs.now_seconds), flow.capacity)
+    return Observation(seen, advance_level(filters, inputs.now_seconds, level), flow.capacity)
 
 
 def backfill(filters: Filters, points: Iterable[tuple[float, float]]) -> Filters:
@@ -135,17 +140,17 @@ def _flow(policy: Policy, state: State, inputs: Inputs, pods: list[PodSample]) -
     marks = {mark.pod: mark for mark in filters.marks}
     fade = math.exp(-_elapsed(filters, inputs.now_seconds) / TOKENS_TAU_SECONDS)
     sums = [fade * value for value in _token_sums(filters.tokens)]
-    rate = 0.0
+    rate: float | None = None
     for pod in pods:
         before = marks.get(pod.pod) or _birth(filters, pod)
         now = _mark(pod)
         if before is None or now.at_seconds <= before.at_seconds:
             continue
         span = now.at_seconds - before.at_seconds
-        rate += max(0.0, now.arrived_total - before.arrived_total) / span
+        rate = (rate or 0.0) + max(0.0, now.arrived_total - before.arrived_total) / span
         grown = _growth(before, now)
         sums = [total + more for total, more in zip(sums, grown, strict=True)]
-        if before.waited and now.waited and _grown_up(pod):
+        if before.saturated and now.saturated and _grown_up(pod):
             generated = _grew(before, now, "generation_tokens_total")
             done = cap.work_seconds(policy.engine, max(0.0, grown[3] - grown[4]), generated)
             capacity = cap.learn(capacity, policy.engine, span, done, pod.running or 0.0)
@@ -185,7 +190,7 @@ def _birth(filters: Filters, pod: PodSample) -> PodMark | None:
     """Counters start at zero with the process: a pod born since the last tick needs no earlier sample."""
     if filters.tick_seconds is None or pod.started_seconds is None or pod.started_seconds < filters.tick_seconds:
         return None
-    return PodMark(pod.pod, filters.tick_seconds, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, waited=False)
+    return PodMark(pod.pod, filters.tick_seconds, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, saturated=False)
 
 
 def _mark(pod: PodSample) -> PodMark:
@@ -201,7 +206,7 @@ def _mark(pod: PodSample) -> PodMark:
         request_prompt_tokens_count=pod.request_prompt_tokens_count or 0.0,
         request_generation_tokens_sum=pod.request_generation_tokens_sum or 0.0,
         request_generation_tokens_count=pod.request_generation_tokens_count or 0.0,
-        waited=(pod.waiting or 0.0) > 0,
+        saturated=(pod.waiting or 0.0) > SATURATED_QUEUE * ((pod.running or 0.0) + 1.0),
     )
 
 

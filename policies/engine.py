@@ -9,7 +9,7 @@ from dataclasses import replace
 from policies import stabilize
 from policies.bounds import bound
 from policies.combine import combine, whole
-from policies.demand import observe
+from policies.demand import Observation, observe
 from policies.ladder import hold_seconds, lead_seconds, replica_rung
 from policies.model import Code, Decided, Demand, Filters, Inputs, Plan, Policy, Reason, State, StepResult
 from policies.prepare import prepare, total_floor
@@ -29,7 +29,7 @@ def step(policy: Policy, state: State, inputs: Inputs) -> StepResult:
         kept = replace(state, filters=seen.filters) if inputs.on_grid else state
         return StepResult(kept, None, seen.demand, wake_at)
     asked = recommend(policy, seen.demand, seen.filters, inputs)
-    replicas, reasons, decided = settle(policy, decided, asked, seen.demand, inputs)
+    replicas, reasons, decided = settle(policy, decided, asked, seen, inputs)
     prepared, prepared_reasons, decided = prepare(policy, decided, seen.filters, inputs, replicas)
     plan = Plan(inputs.now_seconds, replicas, prepared, reasons, prepared_reasons)
     decided = replace(decided, replicas=replicas, prepared=prepared)
@@ -80,7 +80,7 @@ def recommend(policy: Policy, demand: Demand, filters: Filters, inputs: Inputs) 
 
 
 def settle(
-    policy: Policy, decided: Decided, recommended: tuple[Reason, ...], demand: Demand, inputs: Inputs
+    policy: Policy, decided: Decided, recommended: tuple[Reason, ...], seen: Observation, inputs: Inputs
 ) -> tuple[int, tuple[Reason, ...], Decided]:
     """From what is asked for to what is decided. The last rule that changed the number stands first among the reasons."""
     now = inputs.now_seconds
@@ -89,7 +89,7 @@ def settle(
     peaks = stabilize.remember(decided.peaks, now, asked, window)
     rules: tuple[Callable[[int], Reason | None], ...] = (
         lambda n: stabilize.hold(peaks, n, now, window),
-        lambda n: _blind(decided, demand, inputs, n),
+        lambda n: _blind(decided, seen, inputs, n),
         lambda n: stabilize.release(policy, decided, n, now),
         lambda n: stabilize.growth(policy, decided, n, now),
         lambda n: bound(policy, n),
@@ -110,15 +110,16 @@ def _start(decided: Decided, inputs: Inputs) -> Decided:
     return replace(decided, replicas=supply.spec_replicas, prepared=supply.prepared + supply.preparing)
 
 
-def _blind(decided: Decided, demand: Demand, inputs: Inputs, asked: int) -> Reason | None:
+def _blind(decided: Decided, seen: Observation, inputs: Inputs, asked: int) -> Reason | None:
     """Nothing falls on missing data, after a restart, or between two ticks."""
     current = decided.replicas
     if current is None or asked >= current:
         return None
-    if inputs.supply is None or demand.coverage <= 0.0:
+    coverage = seen.demand.coverage
+    if inputs.supply is None or coverage <= 0.0 or seen.filters.level is None:
         return Reason(Code.UNKNOWN, float(current))
-    if demand.coverage < 1.0:
-        return Reason(Code.PARTIAL, float(current), (("coverage", demand.coverage),))
+    if coverage < 1.0:
+        return Reason(Code.PARTIAL, float(current), (("coverage", coverage),))
     if decided.blind_until_seconds is not None and inputs.now_seconds < decided.blind_until_seconds:
         left = decided.blind_until_seconds - inputs.now_seconds
         return Reason(Code.RESTARTED, float(current), (("left_seconds", left),))

@@ -182,7 +182,7 @@ class PodMark:
     request_prompt_tokens_count: float
     request_generation_tokens_sum: float
     request_generation_tokens_count: float
-    waited: bool  # something waited on it
+    saturated: bool  # a queue stood before it
 
 
 @dataclass(frozen=True, slots=True)

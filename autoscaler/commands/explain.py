@@ -14,16 +14,15 @@ def command(
     at: Annotated[
         str | None, typer.Option(help="The moment: 2026-05-04T09:30:00Z or Unix seconds. By default every change.")
     ] = None,
-    every: Annotated[bool, typer.Option("--every", help="Every decision, not only those that changed a number.")] = False,
+    every: Annotated[
+        bool, typer.Option("--every", help="Every decision, not only those that changed a number.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Tell in plain words why replicas are what they are, for any moment of a decision log.
 
-    Examples:
-
-        outrider explain decisions/                      every change of every policy
-
-        outrider explain decisions/ --policy chat/qwen --at 2026-05-04T09:30:00Z
+    `outrider explain decisions/` tells every change of every policy;
+    `outrider explain decisions/ --policy chat/qwen --at 2026-05-04T09:30:00Z` what held at a moment, and why.
     """
     from autoscaler.moments import BadTimeError, parse_time, select
     from policies.errors import LogError

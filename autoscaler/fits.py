@@ -1,0 +1,49 @@
+"""Fits forecasts in a process of their own: a fit holds the interpreter for up to seconds, which would stall the loop."""
+
+import asyncio
+import multiprocessing
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from typing import Self
+
+import structlog
+
+from forecasting.fit import Fit, fit
+from forecasting.series import Series
+
+TIMEOUT_SECONDS = 120.0  # wall time; a fit takes about one
+
+_log = structlog.get_logger(__name__)
+
+
+class Fits:
+    """One worker process, made by a fork server, since this process has threads and a gRPC core."""
+
+    def __init__(self) -> None:
+        self._pool = self._make()
+
+    async def fit(self, policy: str, series: Series) -> Fit | None:
+        """The fit, or None when the process failed; the next call has a new one."""
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(self._pool, fit, series)
+        except (BrokenExecutor, TimeoutError) as error:
+            _log.warning("fit.failed", policy=policy, error=str(error) or type(error).__name__)
+            self.close()
+            self._pool = self._make()
+            return None
+
+    def close(self) -> None:
+        """End the process, also in the middle of a fit."""
+        for process in list((self._pool._processes or {}).values()):  # noqa: SLF001 - the pool cannot end a busy worker
+            process.kill()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @staticmethod
+    def _make() -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("forkserver"))

@@ -1,0 +1,77 @@
+"""KEDA's Prometheus trigger and the HPA behind it, on a metric of vLLM: the seeds' reactive ScaledObject, and a tuned one."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from policies.model import PodSample
+from replay.driver import Periodic, aligned
+from replay.sim.hpa import SYNC_SECONDS, Behavior, Hpa, Rules, ScalingPolicy, Unit
+from replay.sim.world import World
+
+PROMETHEUS_SECONDS = 15.0  # its scrape interval
+PROMETHEUS_PHASE_SECONDS = 3.0
+SYNC_PHASE_SECONDS = 5.0
+
+# +2 pods / 60 s, -1 pod / 120 s, windows 30 s and 300 s.
+REACTIVE = Behavior(
+    up=Rules(30.0, (ScalingPolicy(Unit.PODS, 2, 60.0),)), down=Rules(300.0, (ScalingPolicy(Unit.PODS, 1, 120.0),))
+)
+# Up as fast as the HPA goes; down after 300 s, which is the HPA's default. Tolerance 5 % instead of 10 %.
+TUNED = Behavior(
+    up=Rules(0.0, (ScalingPolicy(Unit.PERCENT, 100, 15.0), ScalingPolicy(Unit.PODS, 4, 15.0)), tolerance=0.05),
+    down=Rules(300.0, (ScalingPolicy(Unit.PERCENT, 100, 15.0),), tolerance=0.05),
+)
+
+
+@dataclass
+class HpaOnMetric:
+    """A ScaledObject with one Prometheus trigger of metricType AverageValue. `metric` is summed over all pods."""
+
+    name: str
+    metric: Callable[[PodSample], float]
+    target: float  # of the metric, per replica
+    behavior: Behavior
+    min_replicas: int
+    max_replicas: int
+
+    def attach(self, world: World) -> Sequence[Periodic]:
+        """Take control of a world."""
+        self._world = world
+        self._usage: float | None = None
+        self._hpa = Hpa(self.min_replicas, self.max_replicas, self.behavior)
+        start = world.now_seconds
+        return (
+            Periodic(aligned(start, PROMETHEUS_SECONDS, PROMETHEUS_PHASE_SECONDS), PROMETHEUS_SECONDS, self._scrape),
+            Periodic(aligned(start, SYNC_SECONDS, SYNC_PHASE_SECONDS), SYNC_SECONDS, self._sync),
+        )
+
+    def _scrape(self, _now_seconds: float) -> None:
+        self._usage = total(self.metric, self._world.samples())
+
+    def _sync(self, now_seconds: float) -> None:
+        status = sum(1 for pod in self._world.pods() if not pod.terminating)
+        world = self._world
+        world.scale(self._hpa.sync(now_seconds, world.spec_replicas, status, self._usage, self.target))
+
+
+def total(metric: Callable[[PodSample], float], samples: Iterable[PodSample]) -> float | None:
+    """The sum over the pods; None where Prometheus would have no series at all."""
+    values = [metric(sample) for sample in samples]
+    return sum(values) if values else None
+
+
+def reactive(min_replicas: int, max_replicas: int) -> HpaOnMetric:
+    """`sum(vllm:num_requests_waiting)`, 10 waiting per replica."""
+    return HpaOnMetric("reactive", lambda pod: pod.waiting or 0.0, 10.0, REACTIVE, min_replicas, max_replicas)
+
+
+def tuned(target: float, min_replicas: int, max_replicas: int) -> HpaOnMetric:
+    """`sum(vllm:num_requests_running + vllm:num_requests_waiting)`, `target` in flight per replica."""
+    return HpaOnMetric(
+        f"HPA {target:g} in flight",
+        lambda pod: (pod.running or 0.0) + (pod.waiting or 0.0),
+        target,
+        TUNED,
+        min_replicas,
+        max_replicas,
+    )
