@@ -7,6 +7,7 @@ import asyncio
 import ipaddress
 import socket
 from collections import deque
+from collections.abc import Coroutine
 
 from aiohttp import web
 
@@ -34,9 +35,11 @@ class PodNetwork:
         self._runner: web.AppRunner | None = None
 
     async def start(self, application: web.Application) -> None:
-        """Serve this application on every listener that is opened from now on."""
+        """Serve this application on every listener: those that are open, and those that will be."""
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
+        for pod, listener in list(self._listening.items()):
+            await self._serve(self._runner, pod, listener)
 
     async def stop(self) -> None:
         """Close everything and give the block back."""
@@ -80,7 +83,8 @@ class PodNetwork:
         listener.bind((self.address(pod), self.port))
         listener.listen(_BACKLOG)
         self._listening[pod] = listener
-        self._spawn(self._serve(pod, listener))
+        if self._runner is not None:
+            self._spawn(self._serve(self._runner, pod, listener))
 
     def close(self, pod: str) -> None:
         """Refuse connections from this moment on."""
@@ -93,14 +97,14 @@ class PodNetwork:
         else:
             self._spawn(site.stop())
 
-    async def _serve(self, pod: str, listener: socket.socket) -> None:
-        if self._runner is None or self._listening.get(pod) is not listener:
+    async def _serve(self, runner: web.AppRunner, pod: str, listener: socket.socket) -> None:
+        if self._listening.get(pod) is not listener:  # it was closed before it was served
             return
-        site = web.SockSite(self._runner, listener, backlog=_BACKLOG)
+        site = web.SockSite(runner, listener, backlog=_BACKLOG)
         self._sites[pod] = site
         await site.start()
 
-    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,7 +1,5 @@
 """A snapshot of the simulated cluster for people to watch."""
 
-import math
-
 import numpy as np
 
 from replay.cluster.resources import Json
@@ -48,12 +46,9 @@ def snapshot(world: World, scenario: Scenario, keda_problem: str | None) -> Json
 def _demand(scenario: Scenario, elapsed_seconds: float) -> tuple[float, float]:
     """Arrivals per second, and the replicas that their tokens keep busy at a full batch."""
     first, last = np.searchsorted(scenario.arrival_s, (elapsed_seconds - WINDOW_SECONDS, elapsed_seconds), "right")
-    span_seconds = min(WINDOW_SECONDS, max(elapsed_seconds, math.ulp(0.0)))
-    if last <= first or elapsed_seconds <= 0:
+    if elapsed_seconds <= 0:
         return 0.0, 0.0
-    hardware = scenario.hardware
-    busy_seconds = float(
-        scenario.prompt_tokens[first:last].sum() / hardware.prefill_tokens_per_second
-        + scenario.output_tokens[first:last].sum() * hardware.decode_seconds_per_token(hardware.max_num_seqs)
-    )
+    span_seconds = min(WINDOW_SECONDS, elapsed_seconds)
+    tokens = (float(column[first:last].sum()) for column in (scenario.prompt_tokens, scenario.output_tokens))
+    busy_seconds = scenario.hardware.work_seconds(*tokens)
     return float(last - first) / span_seconds, busy_seconds / span_seconds
