@@ -39,6 +39,7 @@ class Cluster:
         self._launch_planned = False
         self.pods_created = 0
         self.pods: list[Pod] = []
+        self.serving: list[Pod] = []  # in order of readiness
         self.balloons: dict[str, Balloon] = {}
         self.nodes = Nodes(hardware, seed, agenda, became_ready=self._place)
 
@@ -49,11 +50,13 @@ class Cluster:
             node = self.nodes.free_place(now_seconds) or self.nodes.add_prepared(now_seconds)
             self.nodes.bind(pod, node, now_seconds)
             pod.started_seconds = pod.ready_seconds = now_seconds
-            self._serves(pod)
+            self._become_ready(pod)
 
     def scale(self, replicas: int, now_seconds: float) -> None:
         """Create or delete pods until that many are not terminating."""
         alive = self.alive(now_seconds)
+        if len(alive) == replicas:
+            return
         for _ in range(replicas - len(alive)):
             self._new_pod(now_seconds)
         # The order of a ReplicaSet: without a node, then not started, then not ready, then the newest to become ready.
@@ -74,7 +77,10 @@ class Cluster:
 
     def _delete_pod(self, pod: Pod, now_seconds: float) -> None:
         pod.deleted_seconds = now_seconds
-        gone_seconds = self._stops(pod) if pod.ready_seconds <= now_seconds else now_seconds
+        gone_seconds = now_seconds
+        if pod in self.serving:
+            self.serving.remove(pod)
+            gone_seconds = self._stops(pod)
         if gone_seconds > now_seconds:
             self._agenda.at(gone_seconds, partial(self._leave, pod, gone_seconds))
         else:
@@ -90,6 +96,7 @@ class Cluster:
 
     def _become_ready(self, pod: Pod) -> None:
         if pod.node is not None:
+            self.serving.append(pod)
             self._serves(pod)
 
     def create_balloon(self, name: str, deadline_seconds: float, now_seconds: float) -> None:

@@ -325,9 +325,12 @@ def drain(requests: Rows, fleet: Rows, ends: Rows, engine: Engine, slot: int, un
 
 
 @compiled
-def generated_tokens(fleet: Rows, engine: Engine, slot: int, time_s: float) -> float:
-    """Output tokens so far, those of running requests included."""
-    replica = fleet[slot]
-    if replica.decoding == 0:
-        return float(replica.generated_tokens)
-    return float(replica.generated_tokens + _tokens_since(replica, engine, time_s) * replica.decoding)
+def generated_tokens(fleet: Rows, engine: Engine, slots: NDArray[np.int64], time_s: float) -> NDArray[np.float64]:
+    """Output tokens of each replica so far, those of running requests included."""
+    totals = np.empty(len(slots))
+    for i, slot in enumerate(slots):
+        replica = fleet[slot]
+        totals[i] = replica.generated_tokens
+        if replica.decoding > 0:
+            totals[i] += _tokens_since(replica, engine, time_s) * replica.decoding
+    return totals

@@ -1,6 +1,7 @@
 """The serving fleet: the kernel's arrays, and who is in them."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from policies.model import PodSample
 from replay.scenario import Scenario
 from replay.sim import kernel
+from replay.sim.units import Pod
 from replay.sim.views import RequestLog
 
 
@@ -59,27 +61,34 @@ class Serving:
         end_s = kernel.drain(self._requests, self._fleet, self._ends, self._engine, slot, until_s)
         return self._start_seconds + max(self._now_s, end_s)
 
-    def sample(self, pod: int, name: str, started_seconds: float) -> PodSample:
-        """What the replica's /metrics says now."""
-        slot = self._slots[pod]
-        replica = self._fleet[slot]
-        finished = float(replica["finished"])
-        generated = kernel.generated_tokens(self._fleet, self._engine, slot, self._now_s)
-        return PodSample(
-            pod=name,
-            at_seconds=self._start_seconds + self._now_s,
-            started_seconds=started_seconds,
-            running=float(replica["outstanding"] - replica["waiting"]),
-            waiting=float(replica["waiting"]),
-            finished_total=finished,
-            rejected_total=0.0,
-            prompt_tokens_total=float(replica["prefilled_tokens"]),
-            cached_prompt_tokens_total=0.0,
-            generation_tokens_total=float(math.floor(generated + 1e-6)),  # a whole count stays whole
-            request_prompt_tokens_sum=float(replica["finished_prompt_tokens"]),
-            request_prompt_tokens_count=finished,
-            request_generation_tokens_sum=float(replica["finished_output_tokens"]),
-            request_generation_tokens_count=finished,
+    def samples(self, pods: Sequence[Pod]) -> tuple[PodSample, ...]:
+        """What the /metrics of serving pods say now."""
+        slots = np.array([self._slots[pod.ordinal] for pod in pods], np.int64)
+        replicas = self._fleet[slots]
+        generated = kernel.generated_tokens(self._fleet, self._engine, slots, self._now_s)
+        columns: dict[str, NDArray[np.generic]] = {
+            "running": replicas["outstanding"] - replicas["waiting"],
+            "waiting": replicas["waiting"],
+            "finished_total": replicas["finished"],
+            "prompt_tokens_total": replicas["prefilled_tokens"],
+            "generation_tokens_total": np.floor(generated + 1e-6),  # a whole count stays whole
+            "request_prompt_tokens_sum": replicas["finished_prompt_tokens"],
+            "request_prompt_tokens_count": replicas["finished"],
+            "request_generation_tokens_sum": replicas["finished_output_tokens"],
+            "request_generation_tokens_count": replicas["finished"],
+        }
+        values = np.stack([column.astype(np.float64) for column in columns.values()], axis=1).tolist()
+        at_seconds = self._start_seconds + self._now_s
+        return tuple(
+            PodSample(
+                pod.name,
+                at_seconds,
+                pod.started_seconds,
+                rejected_total=0.0,
+                cached_prompt_tokens_total=0.0,
+                **dict(zip(columns, row, strict=True)),
+            )
+            for pod, row in zip(pods, values, strict=True)
         )
 
     def requests(self) -> RequestLog:

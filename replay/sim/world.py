@@ -10,8 +10,7 @@ from replay.sim.agenda import Agenda
 from replay.sim.cluster import GRACE_SECONDS, Cluster
 from replay.sim.score import History, score
 from replay.sim.serving import Serving
-from replay.sim.units import Pod
-from replay.sim.views import BalloonView, NodeView, Phase, PodView, RequestLog, Score
+from replay.sim.views import BalloonView, NodeView, PodView, RequestLog, Score
 
 
 class World:
@@ -59,7 +58,7 @@ class World:
     def _note(self) -> None:
         now, cluster = self.now_seconds, self._cluster
         alive = cluster.alive(now)
-        ready = sum(pod.ready_seconds <= now for pod in alive)
+        ready = len(cluster.serving)
         balloons = sum(balloon.ended is None for balloon in cluster.balloons.values())
         self._history.note(now, (self._spec_replicas, ready, len(alive) - ready, balloons, len(cluster.nodes.all)))
 
@@ -101,24 +100,21 @@ class World:
         """All balloons not yet deleted, oldest first."""
         return tuple(balloon.view(self.now_seconds) for balloon in self._cluster.balloons.values())
 
-    def _ready_pods(self) -> list[Pod]:
-        return [pod for pod in self._cluster.pods if pod.phase(self.now_seconds) is Phase.SERVING]
-
     def samples(self) -> tuple[PodSample, ...]:
         """What each serving pod's /metrics says at this moment."""
-        return tuple(self._serving.sample(pod.ordinal, pod.name, pod.started_seconds) for pod in self._ready_pods())
+        return self._serving.samples(self._cluster.serving)
 
     def supply(self) -> Supply:
         """The units of supply by rung."""
         alive = self._cluster.alive(self.now_seconds)
-        ready = self._ready_pods()
+        serving = self._cluster.serving
         unplaced = sum(pod.node is None for pod in alive)
         balloons = [view for view in self.balloons() if view.ended is None]
         prepared = sum(view.running for view in balloons)
         return Supply(
             spec_replicas=self._spec_replicas,
-            ready=tuple(pod.name for pod in ready),
-            starting=len(alive) - len(ready) - unplaced,
+            ready=tuple(pod.name for pod in serving),
+            starting=len(alive) - len(serving) - unplaced,
             unplaced=unplaced,
             prepared=prepared,
             preparing=len(balloons) - prepared,
