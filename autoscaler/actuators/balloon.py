@@ -105,17 +105,17 @@ class Balloons:
 
     def _room(self, service: Service, jobs: list[Object], now_seconds: float) -> int:
         """How many balloons this service may have under the cluster-wide cap, given those of all others."""
-        others: set[Key] = set()
+        there = {key(job) for job in jobs if alive(job)}
+        watched: set[Key] = set()
         for namespace in self._watches.namespaces:
             known = self._watches.jobs(namespace)
             if not known.synced:
                 return 0  # unknown is not zero
-            found: Iterable[Object] = jobs if namespace == service.namespace else known
-            others |= {key(job) for job in found if alive(job)}
-        self._unseen = {at: until for at, until in self._unseen.items() if at not in others and until > now_seconds}
-        others |= set(self._unseen)
+            watched |= {key(job) for job in known if alive(job)}
+        self._unseen = {at: until for at, until in self._unseen.items() if at not in watched and until > now_seconds}
+        elsewhere = {at for at in watched if at[0] != service.namespace}
         own = {(service.namespace, job_name(service, slot)) for slot in range(service.policy.max_prepared_nodes)}
-        return self._settings.max_balloons - len(others - own)
+        return self._settings.max_balloons - len((there | elsewhere | set(self._unseen)) - own)
 
     async def _delete(self, jobs: Iterable[Object]) -> tuple[tuple[str, ...], str]:
         done: list[str] = []

@@ -26,13 +26,16 @@ class Condition:
 
 
 def status_patch(
-    service: Service, plan: Plan | None, demand: Demand | None, supply: Supply | None, sentence: str, previous: Object
+    service: Service,
+    plan: Plan | None,
+    demand: Demand | None,
+    supply: Supply | None,
+    *,
+    sentence: str,
+    previous: Object,
+    now_seconds: float,
 ) -> dict[str, Any]:
-    """The status of a valid policy; `previous` is the one it has. What is unknown is null, which removes the field.
-
-    Times are the plan's own, so that the same decision gives the same status.
-    """
-    at_seconds = plan.at_seconds if plan else None
+    """The status of a valid policy; `previous` is the one it has. What is unknown is null, which removes the field."""
     found = (
         Condition("Ready", "True", "TargetFound", "The policy is valid and its target is found.")
         if supply
@@ -51,9 +54,9 @@ def status_patch(
         "preparedNodes": plan.prepared_nodes if plan else None,
         "demandReplicas": _rounded(demand.replicas) if demand and demand.replicas is not None else None,
         "waitingRequests": round(demand.waiting) if demand and demand.waiting is not None else None,
-        "lastDecisionTime": timestamp(at_seconds) if at_seconds is not None else None,
+        "lastDecisionTime": timestamp(plan.at_seconds) if plan else None,
         "message": sentence[:MESSAGE_LIMIT],
-        "conditions": conditions([found, decided], previous, service.generation, at_seconds or 0.0),
+        "conditions": conditions([found, decided], previous, service.generation, now_seconds),
     }
 
 

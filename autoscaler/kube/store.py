@@ -21,9 +21,6 @@ class Store:
     def __iter__(self) -> Iterator[Object]:
         return iter(tuple(self._objects.values()))
 
-    def __len__(self) -> int:
-        return len(self._objects)
-
     def get(self, namespace: str, name: str) -> Object | None:
         """One object."""
         return self._objects.get((namespace, name))

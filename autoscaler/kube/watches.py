@@ -43,11 +43,11 @@ class Watches:
 
     def pods(self, namespace: str) -> Store:
         """A followed namespace's pods; empty and not synced for any other."""
-        return self._pods.get(namespace) or Store()
+        return self._pods.get(namespace, Store())
 
     def jobs(self, namespace: str) -> Store:
         """A followed namespace's balloon Jobs; empty and not synced for any other."""
-        return self._jobs.get(namespace) or Store()
+        return self._jobs.get(namespace, Store())
 
     async def run(self) -> None:
         """Watch until cancelled."""

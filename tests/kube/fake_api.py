@@ -91,7 +91,7 @@ class FakeApi:
             "resourceVersion": str(self.version + 1),
         }
         if "/namespaces/" in path:
-            about["namespace"] = path.split("/namespaces/")[1].split("/")[0]
+            about["namespace"] = path.split("/namespaces/")[1].split("/", maxsplit=1)[0]
         self.objects[path] = {**thing, "metadata": about}
         await self._tell(path, kind)
         return self.objects[path]
@@ -254,7 +254,7 @@ def _merge(thing: Any, patch: Any) -> Any:
 
 
 def _refuse(code: int, reason: str, path: str) -> web.Response:
-    message = f'{path.rsplit("/", 1)[1]!r}: {reason}'
+    message = f"{path.rsplit('/', 1)[1]!r}: {reason}"
     return web.json_response({"kind": "Status", "code": code, "reason": reason, "message": message}, status=code)
 
 

@@ -7,7 +7,19 @@ import pytest
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, Unavailable
-from tests.kube.fake_api import DROP, EMPTY, GONE, HANG, HTML, FakeApi, Fault, connected, serving, status, write_kubeconfig
+from tests.kube.fake_api import (
+    DROP,
+    EMPTY,
+    GONE,
+    HANG,
+    HTML,
+    FakeApi,
+    Fault,
+    connected,
+    serving,
+    status,
+    write_kubeconfig,
+)
 
 PODS = collection.pods("ns")
 
@@ -15,7 +27,11 @@ PODS = collection.pods("ns")
 @pytest.mark.parametrize(
     ("fault", "error", "said"),
     [
-        (status(404, "NotFound", 'pods "a" not found'), NotFound, 'GET /api/v1/namespaces/ns/pods: 404 pods "a" not found'),
+        (
+            status(404, "NotFound", 'pods "a" not found'),
+            NotFound,
+            'GET /api/v1/namespaces/ns/pods: 404 pods "a" not found',
+        ),
         (status(401, "Unauthorized"), Forbidden, "401 Unauthorized"),
         (status(403, "Forbidden", "exceeded quota"), Forbidden, "403 exceeded quota"),
         (status(409, "AlreadyExists"), Conflict, "409"),
@@ -31,7 +47,9 @@ PODS = collection.pods("ns")
     ],
     ids=str,
 )
-async def test_every_refusal_is_one_of_ours(api: FakeApi, kube: Kube, fault: Fault, error: type[KubeError], said: str) -> None:
+async def test_every_refusal_is_one_of_ours(
+    api: FakeApi, kube: Kube, fault: Fault, error: type[KubeError], said: str
+) -> None:
     api.standing.append(("pods", fault))
     with pytest.raises(error) as raised:
         await kube.list_all(PODS)
@@ -95,10 +113,9 @@ async def test_a_watch_line_that_cannot_be_whole(
     api.version += 1
     await api.say(PODS.path, line)
     asyncio.get_running_loop().call_later(0.01, lambda: asyncio.ensure_future(api.end_watches()))
-    with pytest.raises(Unavailable, match=said):
-        async with aclosing(kube.watch(PODS, "100", 60.0)) as lines:
-            async for _ in lines:
-                pass
+    async with aclosing(kube.watch(PODS, "100", 60.0)) as lines:
+        with pytest.raises(Unavailable, match=said):
+            await anext(lines)
 
 
 async def test_the_token_is_sent_and_the_sender_named(tmp_path: Path) -> None:
@@ -119,7 +136,13 @@ async def test_the_token_is_sent_and_the_sender_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "no such file"), ("", "kubeconfig"), ("[1, 2", "kubeconfig"), ("current-context: gone", "kubeconfig"), ("- a", "kubeconfig")],
+    [
+        (None, "no such file"),
+        ("", "kubeconfig"),
+        ("[1, 2", "kubeconfig"),
+        ("current-context: gone", "kubeconfig"),
+        ("- a", "kubeconfig"),
+    ],
     ids=["absent", "empty", "no YAML", "no context", "a list"],
 )
 async def test_a_bad_kubeconfig_is_named(tmp_path: Path, content: str | None, said: str) -> None:

@@ -6,5 +6,5 @@ from collections.abc import Callable
 
 async def until(true: Callable[[], object]) -> None:
     async with asyncio.timeout(5.0):
-        while not true():
+        while not true():  # noqa: ASYNC110 - what is waited for crosses a socket, and no event tells of it
             await asyncio.sleep(0.001)
