@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import yaml
 
+from crds import units
 from crds.problems import spell
 from crds.resolve import schema
 from crds.rules import RULES
@@ -33,6 +34,8 @@ ScaledObject that belongs to a policy and bears its name.
 Durations are whole numbers with `h`, `m`, `s` or `ms`, such as `1h30m` (GEP-2257). Quantities are Kubernetes' own:
 `2.5k` is 2,500, `200u` is 0.0002.
 """
+
+_NOTATIONS = {units.DURATION: "duration", units.PERCENT: "percentage", units.CLOCK_TIME: "time of day"}
 
 
 def page() -> str:
@@ -67,6 +70,8 @@ def _rules() -> Iterator[str]:
 def _type(member: Schema) -> str:
     if "x-kubernetes-int-or-string" in member:
         return "quantity"
+    if name := _NOTATIONS.get(member.get("pattern", "")):
+        return name
     if "enum" in member:
         return spell((f"`{value}`" for value in member["enum"]), "or")
     if "items" in member:

@@ -16,7 +16,14 @@ from crds import units
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 DNS_LABEL = rf"^{_LABEL}$"
 DNS_SUBDOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
-_SECONDS_OF = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "day": 86400.0}
+_SPELLINGS = {
+    0.001: ("ms", "millisecond", "milliseconds"),
+    1.0: ("", "s", "sec", "secs", "second", "seconds"),
+    60.0: ("m", "min", "mins", "minute", "minutes"),
+    3600.0: ("h", "hr", "hour", "hours"),
+    86_400.0: ("d", "day", "days"),
+}
+_SECONDS_OF = {spelling: factor for factor, spellings in _SPELLINGS.items() for spelling in spellings}
 
 
 class Model(BaseModel):
@@ -39,10 +46,8 @@ def _number(value: object) -> bool:
 def _duration(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(units.DURATION, value, re.ASCII):
         return value
-    match = re.fullmatch(
-        r"\s*([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([a-z]*?)(?:s|ond|onds|ute|utes|our|ours)?\s*", str(value)
-    )
-    factor = _SECONDS_OF.get(match[2] or "s") if match else None
+    match = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([a-z]*)\s*", str(value).lower())
+    factor = _SECONDS_OF.get(match[2]) if match else None
     instead = units.duration(float(match[1]) * factor) if match and factor else "a duration such as 500ms, 5s or 1h30m"
     if _number(value):
         raise refusal("a duration needs its unit", instead)

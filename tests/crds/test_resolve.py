@@ -117,6 +117,8 @@ def test_the_status_and_the_rest_of_the_metadata_are_not_judged() -> None:
         ("spec.slo.queueWait", "5", "not a duration", "5s"),
         ("spec.slo.queueWait", "1 day", "not a duration", "24h"),
         ("spec.slo.queueWait", "0.5s", "not a duration", "500ms"),
+        ("spec.slo.queueWait", "1.5ms", "not a duration", "2ms"),
+        ("spec.slo.queueWait", "2 Minutes", "not a duration", "2m"),
         ("spec.slo.queueWait", "2h", "out of range", "100ms to 1h"),
         ("spec.slo.queueWait", "soon", "not a duration", "500ms, 5s"),
         ("spec.slo.attainment", 99, "text with its sign", '"99%"'),
