@@ -18,6 +18,7 @@ from forecasting.series import Floats, Series
 from forecasting.skill import Matured
 
 HOLDOUT_SECONDS = 86_400.0  # at most; a third of a short history
+PREFERENCE = 0.05  # of the loss: by so much a family must beat one that is named before it
 LEARN_SECONDS = 7 * 86_400.0  # what autoreg and the error tables learn from; a profile learns from all
 
 
@@ -86,7 +87,8 @@ def fit(series: Series) -> Fit:
         except Unfit as refusal:
             notes.append(f"{family}: {refusal}")
             continue
-        if np.nansum(family_losses) < np.nansum(best_losses):
+        margin = PREFERENCE if best else 0.0
+        if np.nansum(family_losses) < (1.0 - margin) * np.nansum(best_losses):
             best, best_losses = family, family_losses
     if not best:
         return Fit(naive, naive, note="; ".join([*notes, f"nothing beat naive on the last {held_out} steps"]))

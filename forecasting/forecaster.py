@@ -65,7 +65,7 @@ class Forecaster:
         """
         if self._adopted and now_seconds > self._adopted[1]:
             self._fit, self._adopted, self._fan = self._adopted[0], None, None
-            self._skill.extend(self._fit.hindcast)
+            self._skill.add(self._fit.hindcast)
         if self._fan is None or self._closed_seconds != self._history.closed_seconds:
             self._closed_seconds = self._history.closed_seconds
             self._fan = self._speak(self._history.series())
@@ -102,4 +102,4 @@ class Forecaster:
             maxima = scored_maxima(realised_maxima(demand.cut(first - 1, len(demand)))[0])
             if np.isfinite(maxima).all():
                 lost = mean_loss(np.stack([own, naive]), np.stack([maxima, maxima])).tolist()
-                self._skill.add(Matured(as_of_seconds, *lost))
+                self._skill.add([Matured(as_of_seconds, *lost)])

@@ -1,4 +1,4 @@
-"""Time of day and day of week: the usual log demand of each ten minutes, in UTC."""
+"""Time of day and day of week: the usual log demand of each five minutes, in UTC."""
 
 from dataclasses import dataclass
 from typing import Self, TypeAlias
@@ -11,8 +11,8 @@ from forecasting.series import Floats, Series
 Integers: TypeAlias = NDArray[np.int64]
 
 DAY_SECONDS = 86_400
-BINS = 144  # of a day: ten minutes
-SMOOTH_BINS = 5
+BINS = 288  # of a day: five minutes
+SMOOTH_BINS = 3  # a step at the full hour stays a step of a quarter of an hour
 SHRINK_DAYS = 2.0  # a weekday's own shape counts as much as all days' shape once this many were seen
 _MONDAY = 3  # the epoch began on a Thursday
 

@@ -1,13 +1,15 @@
 """Rolling skill against naive, over forecasts whose time has come."""
 
 import math
-from bisect import bisect_left, insort
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 WINDOW_SECONDS = 86_400.0
 LEAST_MATURED = 120  # forecasts; two hours at one a minute
 LEAST_SKILL = 0.02
+RECENT_MATURED = 30  # forecasts; a change of demand's nature must be heard within the hour
+LEAST_RECENT_SKILL = -0.25  # lower than chance takes a forecast of true skill 0.05 in half an hour
 
 
 class Matured(NamedTuple):
@@ -19,24 +21,18 @@ class Matured(NamedTuple):
 
 
 class Skill:
-    """The last day of matured forecasts. Those given live count before those of a hindcast."""
+    """The last day of matured forecasts, live ones and those of hindcasts."""
 
     def __init__(self) -> None:
         self._matured: list[Matured] = []
 
-    def add(self, matured: Matured) -> None:
-        """Take a forecast that has matured; the first one of a moment stays."""
-        at = bisect_left(self._matured, matured.as_of_seconds, key=lambda each: each.as_of_seconds)
-        if at < len(self._matured) and self._matured[at].as_of_seconds == matured.as_of_seconds:
-            return
-        insort(self._matured, matured)
-        oldest = self._matured[-1].as_of_seconds - WINDOW_SECONDS
+    def add(self, matured: Iterable[Matured]) -> None:
+        """Take forecasts that have matured; the first one of a moment stays."""
+        scored = {each.as_of_seconds for each in self._matured}
+        self._matured += [each for each in matured if each.as_of_seconds not in scored]
+        self._matured.sort()
+        oldest = self._matured[-1].as_of_seconds - WINDOW_SECONDS if self._matured else 0.0
         del self._matured[: bisect_left(self._matured, oldest, key=lambda each: each.as_of_seconds)]
-
-    def extend(self, hindcast: Iterable[Matured]) -> None:
-        """Take a hindcast, where no forecast was given live."""
-        for matured in hindcast:
-            self.add(matured)
 
     @property
     def count(self) -> int:
@@ -46,12 +42,16 @@ class Skill:
     @property
     def value(self) -> float | None:
         """1 is perfect, 0 is naive, negative is worse; None while too few have matured."""
-        if len(self._matured) < LEAST_MATURED:
-            return None
-        naive = math.fsum(each.naive_loss for each in self._matured)
-        return 1.0 - math.fsum(each.loss for each in self._matured) / naive if naive > 0 else None
+        return _skill(self._matured) if self.count >= LEAST_MATURED else None
 
     @property
     def proven(self) -> bool:
-        """Whether the forecast has earned a voice."""
-        return (self.value or 0.0) >= LEAST_SKILL
+        """Whether the forecast has earned a voice, and has not just lost it."""
+        if self.value is None or self.value < LEAST_SKILL:
+            return False
+        return _skill(self._matured[-RECENT_MATURED:]) >= LEAST_RECENT_SKILL
+
+
+def _skill(matured: Sequence[Matured]) -> float:
+    naive_loss = math.fsum(each.naive_loss for each in matured)
+    return 1.0 - math.fsum(each.loss for each in matured) / naive_loss if naive_loss > 0 else 0.0

@@ -1,5 +1,6 @@
 """An autoregression on log demand, fitted by statsmodels, asked by one matrix product."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,15 +41,16 @@ class AutoReg:
 
 
 def fit_autoreg(log_demand: Series) -> AutoReg:
-    """Least squares over a filled series. Raises Unfit where the answer is none, or runs away."""
+    """Least squares over a filled series. Raises Unfit where statsmodels fails or warns, or the answer runs away."""
     from statsmodels.tsa.ar_model import AutoReg as Regression  # noqa: PLC0415 - 2 s to import: only where one fits
 
     try:
-        parameters = np.asarray(Regression(log_demand.values, LAGS, trend="c").fit().params, dtype=np.float64)
-    except (ValueError, np.linalg.LinAlgError) as error:
-        raise Unfit(f"statsmodels did not fit it: {error}") from error
+        with warnings.catch_warnings(action="error"):
+            parameters = np.asarray(Regression(log_demand.values, LAGS, trend="c").fit().params, dtype=np.float64)
+    except (ValueError, np.linalg.LinAlgError, Warning) as error:
+        raise Unfit(f"statsmodels found no fit: {error}") from error
     if not np.isfinite(parameters).all():
-        raise Unfit("the fit did not converge: its parameters are not finite")
+        raise Unfit("statsmodels found no fit: a parameter is not finite")
     companion = np.vstack([parameters[1:], np.eye(LAGS - 1, LAGS)])
     root = float(np.abs(np.linalg.eigvals(companion)).max())
     if root > GREATEST_ROOT:

@@ -15,6 +15,12 @@ def wave(days: float, *, noise: float = 0.1, level: float = 10.0, swing: float =
     return np.exp(usual + noise * np.random.default_rng(seed).normal(size=len(at)))
 
 
+def growing(steps: int = 300) -> Floats:
+    """A process that grows by a twentieth a minute, with noise."""
+    noise = np.random.default_rng(7).normal(scale=0.01, size=steps)
+    return 1.05 ** np.arange(steps) * (1.0 + np.cumsum(noise / 1.05 ** np.arange(steps)))
+
+
 def minutes(values: Floats, start_seconds: float = MONDAY_SECONDS) -> Series:
     """A series of one-minute steps."""
     return Series(start_seconds, 60.0, np.asarray(values, dtype=np.float64))

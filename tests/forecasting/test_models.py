@@ -1,0 +1,102 @@
+"""What each family expects."""
+
+import numpy as np
+import pytest
+
+from forecasting.log_demand import to_log
+from forecasting.models import Unfit
+from forecasting.models.autoreg import LAGS, AutoReg, fit_autoreg
+from forecasting.models.naive import Naive
+from forecasting.models.seasonal import fit_seasonal
+from forecasting.profile import DAY_SECONDS, learn
+from tests.forecasting.traffic import DAY_STEPS, MONDAY_SECONDS, growing, minutes, wave
+
+
+def test_naive_carries_the_last_value_on() -> None:
+    assert Naive().paths(minutes([1.0, 2.0]), 3).tolist() == [[1, 1, 1], [2, 2, 2]]
+
+
+def test_an_autoregression_is_the_iterated_expectation() -> None:
+    weights = np.zeros(LAGS)
+    weights[:2] = [0.5, 0.3]
+    path = AutoReg(1.0, weights).paths(minutes([2.0, 4.0]), 3)[-1]
+    first = 1 + 0.5 * 4 + 0.3 * 2
+    second = 1 + 0.5 * first + 0.3 * 4
+    assert path == pytest.approx([first, second, 1 + 0.5 * second + 0.3 * first])
+
+
+def test_a_fit_finds_the_process_that_made_the_series() -> None:
+    noise = np.random.default_rng(3).normal(size=20_000)
+    values = np.zeros(len(noise))
+    for at in range(2, len(values)):
+        values[at] = 0.2 + 0.6 * values[at - 1] + 0.3 * values[at - 2] + noise[at]
+    model = fit_autoreg(minutes(values))
+    assert model.weights[:2] == pytest.approx([0.6, 0.3], abs=0.03)
+    assert np.abs(model.weights[2:]).max() < 0.05
+
+
+def test_an_autoregression_knows_nothing_that_came_later() -> None:
+    log_demand = minutes(to_log(wave(0.2)))
+    model = fit_autoreg(log_demand)
+    whole = model.paths(log_demand, 10)
+    assert model.paths(log_demand.cut(0, 200), 10)[-1] == pytest.approx(whole[199])
+
+
+def test_a_series_that_grows_without_bound_is_refused() -> None:
+    with pytest.raises(Unfit, match="runs away"):
+        fit_autoreg(minutes(growing()))
+
+
+def test_a_series_shorter_than_its_lags_is_refused() -> None:
+    with pytest.raises(Unfit, match="statsmodels found no fit"):
+        fit_autoreg(minutes(np.arange(5.0)))
+
+
+def test_a_fit_that_is_not_finite_is_refused() -> None:
+    values = np.full(300, 1e200)
+    values[::2] = -1e200
+    with pytest.raises(Unfit, match="statsmodels found no fit"):
+        fit_autoreg(minutes(values))
+
+
+def test_a_fit_that_warns_is_refused() -> None:
+    with pytest.raises(Unfit, match="rank-deficient"):
+        fit_autoreg(minutes(np.arange(300) % 2))
+
+
+def test_a_profile_needs_two_days() -> None:
+    with pytest.raises(Unfit, match=r"needs 2 days of history, there are 1\.5"):
+        fit_seasonal(minutes(to_log(wave(1.5))))
+
+
+def test_a_profile_foresees_the_daily_wave() -> None:
+    demand = minutes(to_log(wave(4, noise=0.01)))
+    model = fit_seasonal(demand.cut(0, 3 * DAY_STEPS)).for_the_future()
+    at = 3 * DAY_STEPS + 400
+    ahead = model.paths(demand.tail(DAY_STEPS).cut(0, 401), 30)[-1]
+    assert ahead == pytest.approx(demand.values[at + 1 : at + 31], abs=0.05)
+
+
+def test_a_day_is_not_forecast_by_itself() -> None:
+    """Noise on one day shows in the profile to come, not in the one that the day's own past is scored by."""
+    values = np.zeros(3 * DAY_STEPS)
+    values[DAY_STEPS : 2 * DAY_STEPS] = 9.0
+    profile = learn(minutes(values))
+    noon = MONDAY_SECONDS + np.array([0.5, 1.5, 2.5, 8.5]) * DAY_SECONDS
+    past = profile.at(noon)
+    assert past[1] == pytest.approx(0.0)
+    assert past[0] == pytest.approx(4.5)
+    assert past[3] == pytest.approx(3.0 + 6.0 / 3.0)  # a Tuesday to come: a third of the way to its own shape
+    assert profile.without_past().at(noon)[1] == pytest.approx(past[3])
+
+
+def test_parts_of_the_day_that_were_never_seen_are_bridged() -> None:
+    values = np.ones(2 * DAY_STEPS)
+    values[600:700] = values[DAY_STEPS + 600 : DAY_STEPS + 700] = np.nan
+    profile = learn(minutes(values))
+    assert profile.curves == pytest.approx(1.0)
+
+
+def test_one_day_makes_no_profile() -> None:
+    with pytest.raises(ValueError, match="two days"):
+        learn(minutes(np.ones(100)))
