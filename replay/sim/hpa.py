@@ -1,4 +1,4 @@
-"""The HPA's arithmetic for one External metric of type AverageValue, and the rhythms of the HPA and KEDA.
+"""The HPA's arithmetic for one External metric of type AverageValue, and its rhythm.
 
 Follows kube-controller-manager: computed in thousandths; inside the tolerance it answers with the pods that exist, else
 with ceil(usage / target); then the stabilization windows, then the policies, then the bounds. Without a `Behavior` the
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 SYNC_SECONDS = 15.0  # --horizontal-pod-autoscaler-sync-period
-POLLING_SECONDS = 30.0  # KEDA's pollingInterval, by default
 TOLERANCE = 0.1  # --horizontal-pod-autoscaler-tolerance
 LONGEST_PERIOD_SECONDS = 1800.0
 

@@ -121,6 +121,6 @@ class Score:
     cold_starts_met: int  # requests that waited more than 1 s, and a replica was starting meanwhile
     unfinished: int  # still waiting or running
     failed: int
-    pods_created: int
-    nodes_launched: int
+    pods_created: int  # those that served at the start included
+    nodes_launched: int  # likewise
     timeline: Timeline

@@ -1,7 +1,7 @@
 """The simulated cluster: one service on a pool of GPU nodes, driven by whoever scales it.
 
 A World is not thread-safe, and deterministic: the same scenario and the same commands at the same times give the same
-run. What the HPA and KEDA do is not in it (see `hpa`), nor are scrapes (see `scrape`).
+run. The HPA is not in it (see `hpa`), nor is the age of what a scraper knows: `samples` is the truth of the moment.
 """
 
 from policies.model import PodSample, Supply
