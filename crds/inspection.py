@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from crds.documents import Unreadable, read
+from crds.problems import printable
 from crds.resolve import resolve
 from crds.service import Problem, Service
 from crds.v1alpha1 import GROUP
@@ -91,7 +92,7 @@ def _title(raw: object) -> str:
     metadata = raw.get("metadata")
     metadata = metadata if isinstance(metadata, Mapping) else {}
     name = "/".join(str(metadata[key]) for key in ("namespace", "name") if metadata.get(key))
-    return f"{raw.get('kind') or 'a document without a kind'} {name}".rstrip()
+    return printable(f"{raw.get('kind') or 'a document without a kind'} {name}".rstrip())
 
 
 def _below(prefix: str, problems: list[Problem]) -> list[Problem]:

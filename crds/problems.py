@@ -94,7 +94,13 @@ def _member(schema: Schema, location: Location) -> Schema:
 
 def dotted(location: Location) -> str:
     """A location as `kubectl explain` and the API server write it: `spec.schedules[0].start`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
+    steps = (f"[{step}]" if isinstance(step, int) else f".{printable(step)}" for step in location)
+    return "".join(steps).removeprefix(".")
+
+
+def printable(text: str) -> str:
+    """The text, escaped where it would move a terminal's cursor or be no character at all."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def spell(names: Iterable[str], last: str = "and") -> str:

@@ -75,7 +75,7 @@ def _show(resources: "Sequence[Found]") -> None:
             console.print(Padding(Text(_promise(found.service), "dim"), (0, 0, 0, 2)))
         for line, problem in found.problems:
             value = _shown(problem)
-            console.print(Text.assemble((f"{line:>5} ", "dim"), (problem.path, "cyan"), f"  {value}"))
+            console.print(Text.assemble((f"{line:>5} ", "dim"), (problem.path or found.title, "cyan"), f"  {value}"))
             console.print(Padding(Text(problem.why), (0, 0, 0, 8)))
             console.print(Padding(Text(problem.instead, "green"), (0, 0, 0, 8)))
     console.print(Text(_summary(resources), "bold"))
@@ -129,9 +129,11 @@ def _promise(service: "Service") -> str:
 
 def _shown(problem: "Problem") -> str:
     """The value on one line, cut where it is long; empty where something is missing."""
+    from crds.problems import printable
+
     if problem.value is None:
         return ""
-    text = _json(problem.value)
+    text = printable(_json(problem.value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -197,3 +197,11 @@ def test_two_policies_do_not_share_a_name_or_a_target() -> None:
         ["metadata.name", "spec.target"],
     ]
     assert "a.yaml:1" in found[1].problems[0][1].why
+
+
+def test_no_text_moves_the_terminals_cursor(outrider_check: Any) -> None:
+    text = GOOD.replace("chat,", '"\\e[2J\\uD800",') + '  "\\u009b2J": "\\u009b2J"\n'
+    code, out, _ = outrider_check({"a.yaml": text})
+    assert code == 2
+    assert len(out.splitlines()) == 2
+    assert out.replace("\n", "").isprintable()
