@@ -75,4 +75,8 @@ def _text(amounts: Mapping[str, float]) -> dict[str, str]:
 def _amount(name: str, amount: float) -> str:
     if name == CPU and amount != int(amount):
         return f"{round(amount * 1000)}m"
-    return str(round(amount))
+    whole = round(amount)
+    for unit, size in (("Gi", 2**30), ("Mi", 2**20)):
+        if whole and whole % size == 0:
+            return f"{whole // size}{unit}"
+    return str(whole)

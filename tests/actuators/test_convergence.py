@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ EVENTS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(EVENTS, max_size=25), st.integers(0, CAP + 2))
 def test_the_cap_holds_at_every_moment_and_the_wanted_number_is_reached(
     events: list[tuple[str, int]], wanted: int
@@ -35,7 +36,7 @@ def test_the_cap_holds_at_every_moment_and_the_wanted_number_is_reached(
 async def _play(events: list[tuple[str, int]], wanted: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with cluster(Path(folder), BalloonSettings(max_balloons=CAP + 1)) as there:
-            template = TEMPLATE
+            template: dict[str, Any] = TEMPLATE
             for what, number in events:
                 template = ROLLED if what == "roll" else template
                 await _happen(there, what, number, template)
@@ -49,7 +50,7 @@ async def _play(events: list[tuple[str, int]], wanted: int) -> None:
             assert there.jobs(ended=True) == []
 
 
-async def _happen(there: Cluster, what: str, number: int, template: dict[str, object]) -> None:
+async def _happen(there: Cluster, what: str, number: int, template: dict[str, Any]) -> None:
     slots = there.jobs()
     slot = slots[number] if number < len(slots) else None
     match what:

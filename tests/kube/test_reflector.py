@@ -157,7 +157,7 @@ async def test_a_quiet_watch_that_ends_in_its_time_is_renewed_without_a_pause(ap
     clock = FakeClock()
     async with reflecting(kube, clock):
         for n in range(2, 6):
-            await until(lambda n=n: len(api.requests) == n and api.watching)
+            await until(lambda count=n: len(api.requests) == count and api.watching)  # type: ignore[misc]
             await clock.advance(60.0)
             await api.end_watches()
         await until(lambda: len(api.requests) == 6)
