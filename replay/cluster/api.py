@@ -14,6 +14,7 @@ from replay.cluster.resources import EVENTS, JOBS, SCALING_POLICIES, Json, Resou
 from replay.cluster.store import Store
 
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"  # the same for a Scale, which has no lists
 
 
 class Hands(Protocol):
@@ -180,7 +181,8 @@ class Api:
         return web.json_response(success)
 
     async def _patch(self, request: web.Request, asked: Route) -> web.Response:
-        change = await _body(request, MERGE_PATCH)
+        accepted = (MERGE_PATCH, STRATEGIC_PATCH) if asked.subresource == "scale" else (MERGE_PATCH,)
+        change = await _body(request, *accepted)
         held = self._existing(asked)
         expected = (change.get("metadata") or {}).get("resourceVersion")
         if expected not in {None, held["metadata"]["resourceVersion"]}:
@@ -257,9 +259,9 @@ def _check_kind(body: Json, resource: Resource, namespace: str) -> None:
         )
 
 
-async def _body(request: web.Request, accepted: str) -> Json:
-    if request.content_type != accepted:
-        raise failures.unsupported_media_type(request.content_type, accepted)
+async def _body(request: web.Request, *accepted: str) -> Json:
+    if request.content_type not in accepted:
+        raise failures.unsupported_media_type(request.content_type, ", ".join(accepted))
     try:
         body = json.loads(await request.read())
     except ValueError as error:

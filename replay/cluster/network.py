@@ -4,6 +4,7 @@ Linux answers on all of 127.0.0.0/8. A cluster takes the first free block 127.77
 """
 
 import asyncio
+import errno
 import ipaddress
 import socket
 from collections import deque
@@ -115,8 +116,13 @@ def _take_block(port: int) -> tuple[socket.socket, ipaddress.IPv4Network]:
         holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             holder.bind((str(block[1]), port))
-        except OSError:
+        except OSError as error:
             holder.close()
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise NetworkError(
+                    f"this system does not answer on {block[1]}; on Linux all of 127.0.0.0/8 is there, on others "
+                    "an alias on the loopback interface is needed for each address"
+                ) from error
             continue
         return holder, ipaddress.IPv4Network(block)
     raise NetworkError(

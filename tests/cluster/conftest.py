@@ -1,6 +1,7 @@
 """A simulated API server with a fake world behind it."""
 
 import json
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,11 @@ from aiohttp import web
 
 from crds.service import Service
 from replay.cluster import policy
+from replay.cluster import server as servers
 from replay.cluster.api import Api
 from replay.cluster.controllers import Controllers
 from replay.cluster.network import PodNetwork
 from replay.cluster.resources import SCALING_POLICIES
-from replay.cluster.server import Server
 from replay.cluster.store import Store
 from replay.sim.world import World
 from tests.cluster.fake_world import START, FakeWorld
@@ -37,17 +38,11 @@ spec:
 
 
 @dataclass
-class Running:
-    """The server under test, and the hands of the test on what is behind it."""
+class Server:
+    """An API server by its URL: ours, or a real one."""
 
     url: str
     http: aiohttp.ClientSession
-    world: FakeWorld
-    store: Store
-    controllers: Controllers
-    network: PodNetwork
-    service: Service
-    now: float = START
 
     async def get(self, path: str, code: int = 200) -> Any:
         return await self.ask("GET", path, code=code)
@@ -59,6 +54,18 @@ class Running:
             answer = await response.json()
             assert response.status == code, answer
             return answer
+
+
+@dataclass
+class Running(Server):
+    """The simulated server, and the hands of the test on what is behind it."""
+
+    world: FakeWorld
+    store: Store
+    controllers: Controllers
+    network: PodNetwork
+    service: Service
+    now: float = START
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
@@ -84,10 +91,21 @@ async def cluster(policy_file: Path) -> AsyncIterator[Running]:
     controllers = Controllers(
         cast(World, world), store, network, service, lambda: START if running is None else running.now
     )
-    server = Server(Api(store, controllers, lambda: {"replicas": 1}).application(), 0)
+    server = servers.Server(Api(store, controllers, lambda: {"replicas": 1}).application(), 0)
     url = await server.start()
     async with aiohttp.ClientSession() as http:
         running = Running(url, http, world, store, controllers, network, service)
         yield running
     await server.stop()
     await network.stop()
+
+
+@pytest.fixture
+def api(cluster: Running) -> Server:
+    """The API under contract: the simulated one, or that at OUTRIDER_CONTRACT_URL (`kubectl proxy` in front of it).
+
+    A real one needs the namespace `serving` with one ready pod of the Deployment `llm` (label app=llm) and the policy
+    above, without finalizers or admission of its own, and all of it afresh for each test.
+    """
+    url = os.environ.get("OUTRIDER_CONTRACT_URL")
+    return Server(url, cluster.http) if url else cluster

@@ -5,9 +5,11 @@ import json
 from typing import Any
 
 import aiohttp
+import kubernetes
+import kubernetes.watch
 import pytest
 
-from tests.cluster.conftest import Running
+from tests.cluster.conftest import Server
 
 PODS = "/api/v1/namespaces/serving/pods"
 JOBS = "/apis/batch/v1/namespaces/serving/jobs"
@@ -29,14 +31,14 @@ def a_job(name: str = "balloon-0", **spec: Any) -> dict[str, Any]:
     }
 
 
-async def test_discovery_tells_plural_kind_and_subresources(cluster: Running) -> None:
-    found = await cluster.get("/apis/apps/v1")
+async def test_discovery_tells_plural_kind_and_subresources(api: Server) -> None:
+    found = await api.get("/apis/apps/v1")
     entries = {entry["name"]: entry for entry in found["resources"]}
     assert found["groupVersion"] == "apps/v1"
     assert entries["deployments"]["kind"] == "Deployment"
     assert entries["deployments/scale"]["kind"] == "Scale"
-    assert {group["name"] for group in (await cluster.get("/apis"))["groups"]} >= {"apps", "batch", "outrider.dev"}
-    assert "scpol" in (await cluster.get("/apis/outrider.dev/v1alpha1"))["resources"][0]["shortNames"]
+    assert {group["name"] for group in (await api.get("/apis"))["groups"]} >= {"apps", "batch", "outrider.dev"}
+    assert "scpol" in (await api.get("/apis/outrider.dev/v1alpha1"))["resources"][0]["shortNames"]
 
 
 @pytest.mark.parametrize(
@@ -48,24 +50,24 @@ async def test_discovery_tells_plural_kind_and_subresources(cluster: Running) ->
         (f"{DEPLOYMENT}/absent", "NotFound"),
     ],
 )
-async def test_absent_is_a_status(cluster: Running, path: str, reason: str) -> None:
-    status = await cluster.get(path, code=404)
+async def test_absent_is_a_status(api: Server, path: str, reason: str) -> None:
+    status = await api.get(path, code=404)
     assert (status["kind"], status["status"], status["reason"], status["code"]) == ("Status", "Failure", reason, 404)
 
 
-async def test_not_found_names_the_object(cluster: Running) -> None:
-    status = await cluster.get("/apis/apps/v1/namespaces/serving/deployments/absent", code=404)
+async def test_not_found_names_the_object(api: Server) -> None:
+    status = await api.get("/apis/apps/v1/namespaces/serving/deployments/absent", code=404)
     assert status["message"] == 'deployments.apps "absent" not found'
     assert status["details"] == {"name": "absent", "group": "apps", "kind": "deployments"}
 
 
-async def test_verbs_that_are_not_served(cluster: Running) -> None:
-    status = await cluster.ask("PUT", f"{POLICIES}/llm/status", {}, code=405)
+async def test_verbs_that_are_not_served(api: Server) -> None:
+    status = await api.ask("PUT", f"{POLICIES}/llm/status", {}, code=405)
     assert status["reason"] == "MethodNotAllowed"
 
 
-async def test_pods_by_label(cluster: Running) -> None:
-    found = await cluster.get(f"{PODS}?labelSelector=app%3Dllm")
+async def test_pods_by_label(api: Server) -> None:
+    found = await api.get(f"{PODS}?labelSelector=app%3Dllm")
     assert found["kind"] == "PodList"
     assert int(found["metadata"]["resourceVersion"]) > 0
     [pod] = found["items"]
@@ -73,70 +75,70 @@ async def test_pods_by_label(cluster: Running) -> None:
     assert pod["metadata"]["name"].startswith("llm-")
     ready = {c["type"]: c["status"] for c in pod["status"]["conditions"]}["Ready"]
     assert (pod["status"]["phase"], ready) == ("Running", "True")
-    assert (await cluster.get(f"{PODS}?labelSelector=app%21%3Dllm"))["items"] == []
-    assert (await cluster.get(f"{PODS}?labelSelector=app+in+(a,llm),!x"))["items"] == [pod]
-    assert (await cluster.get(f"{PODS}?labelSelector=app+notin+(llm)"))["items"] == []
-    assert (await cluster.get(f"{PODS}?fieldSelector=status.phase%3DPending"))["items"] == []
-    assert (await cluster.get("/api/v1/namespaces/other/pods"))["items"] == []
-    assert (await cluster.get("/api/v1/pods"))["items"] == [pod]
+    assert (await api.get(f"{PODS}?labelSelector=app%21%3Dllm"))["items"] == []
+    assert (await api.get(f"{PODS}?labelSelector=app+in+(a,llm),!x"))["items"] == [pod]
+    assert (await api.get(f"{PODS}?labelSelector=app+notin+(llm)"))["items"] == []
+    assert (await api.get(f"{PODS}?fieldSelector=status.phase%3DPending"))["items"] == []
+    assert (await api.get("/api/v1/namespaces/other/pods"))["items"] == []
+    assert (await api.get("/api/v1/pods"))["items"] == [pod]
 
 
 @pytest.mark.parametrize("query", ["labelSelector=a%3D%3D%3D", "labelSelector=a+in+b", "fieldSelector=spec.x%3D1"])
-async def test_a_selector_that_cannot_be_read(cluster: Running, query: str) -> None:
-    assert (await cluster.get(f"{PODS}?{query}", code=400))["reason"] == "BadRequest"
+async def test_a_selector_that_cannot_be_read(api: Server, query: str) -> None:
+    assert (await api.get(f"{PODS}?{query}", code=400))["reason"] == "BadRequest"
 
 
-async def test_scale_reads_and_writes(cluster: Running) -> None:
-    scale = await cluster.get(f"{DEPLOYMENT}/scale")
+async def test_scale_reads_and_writes(api: Server) -> None:
+    scale = await api.get(f"{DEPLOYMENT}/scale")
     assert (scale["kind"], scale["apiVersion"]) == ("Scale", "autoscaling/v1")
     assert (scale["spec"]["replicas"], scale["status"]) == (1, {"replicas": 1, "selector": "app=llm"})
     patch = {"spec": {"replicas": 3}}
-    answer = await cluster.ask("PATCH", f"{DEPLOYMENT}/scale", patch, kind="merge-patch+json")
+    answer = await api.ask("PATCH", f"{DEPLOYMENT}/scale", patch, kind="merge-patch+json")
     assert answer["spec"]["replicas"] == 3
-    assert (await cluster.get(DEPLOYMENT))["spec"]["replicas"] == 3
+    assert (await api.get(DEPLOYMENT))["spec"]["replicas"] == 3
     for replicas, code in ((-1, 422), ("3", 400), (True, 400)):
         patch = {"spec": {"replicas": replicas}}
-        await cluster.ask("PATCH", f"{DEPLOYMENT}/scale", patch, code=code, kind="merge-patch+json")
-    await cluster.ask("PATCH", f"{DEPLOYMENT}/scale", {"spec": {"replicas": 0}}, kind="merge-patch+json")
-    assert (await cluster.get(f"{DEPLOYMENT}/scale"))["spec"] == {}
+        await api.ask("PATCH", f"{DEPLOYMENT}/scale", patch, code=code, kind="merge-patch+json")
+    await api.ask("PATCH", f"{DEPLOYMENT}/scale", {"spec": {"replicas": 0}}, kind="merge-patch+json")
+    assert (await api.get(f"{DEPLOYMENT}/scale"))["spec"] == {}
 
 
-async def test_only_the_status_is_patched_through_status(cluster: Running) -> None:
-    before = await cluster.get(f"{POLICIES}/llm")
+async def test_only_the_status_is_patched_through_status(api: Server) -> None:
+    before = await api.get(f"{POLICIES}/llm")
     patch = {"status": {"desiredReplicas": 4, "message": "x"}, "spec": {"maxReplicas": 99}}
-    after = await cluster.ask("PATCH", f"{POLICIES}/llm/status", patch, kind="merge-patch+json")
+    after = await api.ask("PATCH", f"{POLICIES}/llm/status", patch, kind="merge-patch+json")
     assert after["spec"] == before["spec"]
     assert after["status"] == patch["status"]
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
     assert int(after["metadata"]["resourceVersion"]) > int(before["metadata"]["resourceVersion"])
     gone = {"status": {"message": None}}
-    after = await cluster.ask("PATCH", f"{POLICIES}/llm/status", gone, kind="merge-patch+json")
+    after = await api.ask("PATCH", f"{POLICIES}/llm/status", gone, kind="merge-patch+json")
     assert after["status"] == {"desiredReplicas": 4}
-    assert (await cluster.get("/apis/outrider.dev/v1alpha1/scalingpolicies"))["items"] == [after]
+    assert (await api.get("/apis/outrider.dev/v1alpha1/scalingpolicies"))["items"] == [after]
 
 
-async def test_patches_keep_the_rules(cluster: Running) -> None:
-    before = await cluster.get(f"{POLICIES}/llm")
+async def test_patches_keep_the_rules(api: Server) -> None:
+    before = await api.get(f"{POLICIES}/llm")
     spec = {"spec": {"maxReplicas": 9}, "status": {"desiredReplicas": 1}}
-    after = await cluster.ask("PATCH", f"{POLICIES}/llm", spec, kind="merge-patch+json")
+    after = await api.ask("PATCH", f"{POLICIES}/llm", spec, kind="merge-patch+json")
     assert after["metadata"]["generation"] == before["metadata"]["generation"] + 1
     assert "status" not in after
     stale = {"metadata": {"resourceVersion": before["metadata"]["resourceVersion"]}}
-    status = await cluster.ask("PATCH", f"{POLICIES}/llm", stale, code=409, kind="merge-patch+json")
+    status = await api.ask("PATCH", f"{POLICIES}/llm", stale, code=409, kind="merge-patch+json")
     assert status["reason"] == "Conflict"
-    await cluster.ask("PATCH", f"{POLICIES}/llm/status", {}, code=415, kind="json-patch+json")
+    await api.ask("PATCH", f"{POLICIES}/llm/status", {}, code=415, kind="json-patch+json")
 
 
-async def test_a_job_makes_a_pod(cluster: Running) -> None:
-    job = await cluster.ask("POST", JOBS, a_job(), code=201)
+async def test_a_job_makes_a_pod(api: Server) -> None:
+    job = await api.ask("POST", JOBS, a_job(), code=201)
     assert job["metadata"]["uid"]
     assert job["spec"]["template"]["metadata"]["labels"]["job-name"] == "balloon-0"
-    [pod] = (await cluster.get(f"{PODS}?labelSelector=job-name%3Dballoon-0"))["items"]
+    [pod] = (await api.get(f"{PODS}?labelSelector=job-name%3Dballoon-0"))["items"]
     assert pod["metadata"]["labels"]["outrider.dev/policy"] == "llm"
     [owner] = pod["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"], owner["uid"]) == ("Job", "balloon-0", job["metadata"]["uid"])
     assert pod["status"]["phase"] == "Pending"
-    status = await cluster.ask("POST", JOBS, a_job(), code=409)
+    status = await api.ask("POST", JOBS, a_job(), code=409)
     assert status["reason"] == "AlreadyExists"
 
 
@@ -194,18 +196,18 @@ def _pod(**changes: Any) -> dict[str, Any]:
         ),
     ],
 )
-async def test_a_job_that_cannot_be(cluster: Running, body: dict[str, Any], field: str) -> None:
-    status = await cluster.ask("POST", JOBS, body, code=422)
+async def test_a_job_that_cannot_be(api: Server, body: dict[str, Any], field: str) -> None:
+    status = await api.ask("POST", JOBS, body, code=422)
     assert status["reason"] == "Invalid"
     assert field in [cause["field"] for cause in status["details"]["causes"]]
 
 
-async def test_an_owner_must_be_whole(cluster: Running) -> None:
+async def test_an_owner_must_be_whole(api: Server) -> None:
     job = a_job()
     job["metadata"]["ownerReferences"] = [
         {"apiVersion": "outrider.dev/v1alpha1", "kind": "ScalingPolicy", "name": "llm"}
     ]
-    status = await cluster.ask("POST", JOBS, job, code=422)
+    status = await api.ask("POST", JOBS, job, code=422)
     assert status["details"]["causes"][0]["field"] == "metadata.ownerReferences[0].uid"
 
 
@@ -218,42 +220,42 @@ async def test_an_owner_must_be_whole(cluster: Running) -> None:
         [],
     ],
 )
-async def test_a_body_that_is_no_job(cluster: Running, body: Any) -> None:
-    assert (await cluster.ask("POST", JOBS, body, code=400))["reason"] == "BadRequest"
+async def test_a_body_that_is_no_job(api: Server, body: Any) -> None:
+    assert (await api.ask("POST", JOBS, body, code=400))["reason"] == "BadRequest"
 
 
-async def test_deleting_a_job_takes_its_pod(cluster: Running) -> None:
-    job = await cluster.ask("POST", JOBS, a_job(), code=201)
+async def test_deleting_a_job_takes_its_pod(api: Server) -> None:
+    job = await api.ask("POST", JOBS, a_job(), code=201)
     wrong = {"propagationPolicy": "Background", "preconditions": {"uid": "another"}}
-    assert (await cluster.ask("DELETE", f"{JOBS}/balloon-0", wrong, code=409))["reason"] == "Conflict"
+    assert (await api.ask("DELETE", f"{JOBS}/balloon-0", wrong, code=409))["reason"] == "Conflict"
     right = {"propagationPolicy": "Background", "preconditions": {"uid": job["metadata"]["uid"]}}
-    assert (await cluster.ask("DELETE", f"{JOBS}/balloon-0", right))["status"] == "Success"
-    assert (await cluster.get(f"{PODS}?labelSelector=job-name"))["items"] == []
-    await cluster.ask("DELETE", f"{JOBS}/balloon-0", right, code=404)
+    assert (await api.ask("DELETE", f"{JOBS}/balloon-0", right))["status"] == "Success"
+    assert (await api.get(f"{PODS}?labelSelector=job-name"))["items"] == []
+    await api.ask("DELETE", f"{JOBS}/balloon-0", right, code=404)
 
 
-async def test_what_a_policy_owns_goes_with_it(cluster: Running) -> None:
-    policy = await cluster.get(f"{POLICIES}/llm")
+async def test_what_a_policy_owns_goes_with_it(api: Server) -> None:
+    policy = await api.get(f"{POLICIES}/llm")
     owner = {"apiVersion": policy["apiVersion"], "kind": policy["kind"], "name": "llm"}
     for name, uid in (("kept", policy["metadata"]["uid"]), ("stray", "of-an-older-one")):
         job = a_job(name)
         job["metadata"]["ownerReferences"] = [{**owner, "uid": uid}]
-        await cluster.ask("POST", JOBS, job, code=201)
-    await cluster.ask("POST", JOBS, a_job("free"), code=201)
-    assert [job["metadata"]["name"] for job in (await cluster.get(JOBS))["items"]] == ["free", "kept"]
-    await cluster.ask("DELETE", f"{POLICIES}/llm")
-    assert [job["metadata"]["name"] for job in (await cluster.get(JOBS))["items"]] == ["free"]
+        await api.ask("POST", JOBS, job, code=201)
+    await api.ask("POST", JOBS, a_job("free"), code=201)
+    assert [job["metadata"]["name"] for job in (await api.get(JOBS))["items"]] == ["free", "kept"]
+    await api.ask("DELETE", f"{POLICIES}/llm")
+    assert [job["metadata"]["name"] for job in (await api.get(JOBS))["items"]] == ["free"]
 
 
-async def test_events_are_kept(cluster: Running) -> None:
+async def test_events_are_kept(api: Server) -> None:
     path = "/api/v1/namespaces/serving/events"
     regarding = {"kind": "ScalingPolicy", "namespace": "serving", "name": "llm"}
     event = {"metadata": {"generateName": "llm."}, "involvedObject": regarding, "reason": "Scaled", "message": "m"}
-    stored = await cluster.ask("POST", path, event, code=201)
+    stored = await api.ask("POST", path, event, code=201)
     assert stored["metadata"]["name"].startswith("llm.")
-    assert [held["reason"] for held in (await cluster.get(path))["items"]] == ["Scaled"]
+    assert [held["reason"] for held in (await api.get(path))["items"]] == ["Scaled"]
     elsewhere = {**event, "involvedObject": {**regarding, "namespace": "other"}}
-    await cluster.ask("POST", path, elsewhere, code=422)
+    await api.ask("POST", path, elsewhere, code=422)
 
 
 class Watch:
@@ -274,51 +276,75 @@ class Watch:
             return await self._response.content.readline() == b""
 
 
-async def _watch(cluster: Running, path: str) -> Watch:
+async def _watch(api: Server, path: str) -> Watch:
     joined = "&" if "?" in path else "?"
-    response = await cluster.http.get(f"{cluster.url}{path}{joined}watch=1")
+    response = await api.http.get(f"{api.url}{path}{joined}watch=1")
     assert response.status == 200
     return Watch(response)
 
 
-async def test_a_watch_goes_on_from_a_list(cluster: Running) -> None:
-    version = (await cluster.get(JOBS))["metadata"]["resourceVersion"]
-    watch = await _watch(cluster, f"{JOBS}?resourceVersion={version}")
-    job = await cluster.ask("POST", JOBS, a_job(), code=201)
+async def test_a_watch_goes_on_from_a_list(api: Server) -> None:
+    version = (await api.get(JOBS))["metadata"]["resourceVersion"]
+    watch = await _watch(api, f"{JOBS}?resourceVersion={version}")
+    job = await api.ask("POST", JOBS, a_job(), code=201)
     kind, seen = await watch.next()
     assert (kind, seen["metadata"]["uid"], seen["kind"]) == ("ADDED", job["metadata"]["uid"], "Job")
     kind, seen = await watch.next()
     assert (kind, seen["status"]["active"]) == ("MODIFIED", 1)
-    await cluster.ask("DELETE", f"{JOBS}/balloon-0")
+    await api.ask("DELETE", f"{JOBS}/balloon-0")
     kind, last = await watch.next()
     assert (kind, last["metadata"]["name"]) == ("DELETED", "balloon-0")
     assert int(last["metadata"]["resourceVersion"]) > int(seen["metadata"]["resourceVersion"])
 
 
-async def test_a_watch_without_a_version_opens_with_what_is_there(cluster: Running) -> None:
-    watch = await _watch(cluster, f"{PODS}?labelSelector=app%3Dllm")
+async def test_a_watch_without_a_version_opens_with_what_is_there(api: Server) -> None:
+    watch = await _watch(api, f"{PODS}?labelSelector=app%3Dllm")
     kind, pod = await watch.next()
     assert (kind, pod["metadata"]["labels"]["app"]) == ("ADDED", "llm")
 
 
-async def test_a_watch_follows_its_selector_only(cluster: Running) -> None:
-    watch = await _watch(cluster, f"{PODS}?labelSelector=job-name&resourceVersion={cluster.store.version}")
-    await cluster.ask("PATCH", f"{DEPLOYMENT}/scale", {"spec": {"replicas": 2}}, kind="merge-patch+json")
-    await cluster.ask("POST", JOBS, a_job(), code=201)
+async def test_a_watch_follows_its_selector_only(api: Server) -> None:
+    version = (await api.get(PODS))["metadata"]["resourceVersion"]
+    watch = await _watch(api, f"{PODS}?labelSelector=job-name&resourceVersion={version}")
+    await api.ask("PATCH", f"{DEPLOYMENT}/scale", {"spec": {"replicas": 2}}, kind="merge-patch+json")
+    await api.ask("POST", JOBS, a_job(), code=201)
     kind, pod = await watch.next()
     assert (kind, pod["metadata"]["labels"]["job-name"]) == ("ADDED", "balloon-0")
 
 
-async def test_a_watch_ends_in_time_with_a_bookmark(cluster: Running) -> None:
-    version = (await cluster.get(JOBS))["metadata"]["resourceVersion"]
+async def test_a_watch_ends_in_time_with_a_bookmark(api: Server) -> None:
+    version = (await api.get(JOBS))["metadata"]["resourceVersion"]
     query = f"resourceVersion={version}&timeoutSeconds=1&allowWatchBookmarks=true"
-    watch = await _watch(cluster, f"{JOBS}?{query}")
+    watch = await _watch(api, f"{JOBS}?{query}")
     kind, bookmark = await watch.next()
     assert kind == "BOOKMARK"
     assert (bookmark["kind"], bookmark["metadata"]["resourceVersion"]) == ("Job", version)
     assert await watch.ends()
 
 
-async def test_a_list_from_the_future_is_told_to_wait(cluster: Running) -> None:
-    status = await cluster.get(f"{PODS}?resourceVersion={cluster.store.version + 100}", code=504)
+async def test_a_list_from_the_future_is_told_to_wait(api: Server) -> None:
+    version = int((await api.get(PODS))["metadata"]["resourceVersion"])
+    status = await api.get(f"{PODS}?resourceVersion={version + 1_000_000}", code=504)
     assert status["reason"] == "Timeout"
+
+
+async def test_the_official_client_reads_every_object(api: Server) -> None:
+    """Its models refuse an object that lacks a required field, and parse every time."""
+    await api.ask("POST", JOBS, a_job(), code=201)
+
+    def read() -> None:
+        client = kubernetes.client.ApiClient(kubernetes.client.Configuration(host=api.url))
+        core, batch = kubernetes.client.CoreV1Api(client), kubernetes.client.BatchV1Api(client)
+        [balloon] = core.list_namespaced_pod("serving", label_selector="job-name").items
+        [job] = batch.list_namespaced_job("serving").items
+        assert balloon.metadata.owner_references[0].uid == job.metadata.uid
+        assert job.spec.active_deadline_seconds == 1800
+        apps = kubernetes.client.AppsV1Api(client)
+        assert apps.read_namespaced_deployment("llm", "serving").spec.replicas == 1
+        assert apps.patch_namespaced_deployment_scale("llm", "serving", {"spec": {"replicas": 2}}).spec.replicas == 2
+        stream = kubernetes.watch.Watch().stream
+        event = next(stream(core.list_namespaced_pod, "serving", label_selector="app=llm", timeout_seconds=1))
+        assert event["type"] == "ADDED"
+        assert event["object"].metadata.creation_timestamp is not None
+
+    await asyncio.to_thread(read)
