@@ -197,7 +197,7 @@ async def test_a_thousand_scaled_objects_on_one_connection(subject: Subject, hom
     for i, policy in enumerate(policies):
         home.board.publish(f"chat/{policy}", i, home.clock.now())
     latencies: list[float] = []
-    at_once = asyncio.Semaphore(20)
+    at_once = asyncio.Semaphore(8)
 
     async def timed(call: Awaitable[T]) -> T:
         started = time.perf_counter()
