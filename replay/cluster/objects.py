@@ -209,6 +209,7 @@ def _pod(
             {
                 "name": container["name"],
                 "image": container["image"],
+                "imageID": "" if running_seconds is None else container["image"],
                 "ready": ready_seconds is not None,
                 "started": running_seconds is not None,
                 "restartCount": 0,
