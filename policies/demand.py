@@ -25,6 +25,15 @@ VOLATILITY_TAU_SECONDS = 1800.0
 VOLATILITY_LAG_SECONDS = 300.0
 VOLATILITY_PRIOR = 0.1  # a level's move in 5 min, before any was seen
 LEVEL_OFFSET = 0.5  # replicas; keeps logarithms of small fleets calm
+COUNTERS = (
+    "prompt_tokens_total",
+    "cached_prompt_tokens_total",
+    "generation_tokens_total",
+    "request_prompt_tokens_sum",
+    "request_prompt_tokens_count",
+    "request_generation_tokens_sum",
+    "request_generation_tokens_count",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,8 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     if flow.arrivals_per_second is not None:
         arrivals = _recent(filters, inputs.now_seconds, flow.arrivals_per_second)
     by_work = policy.signal is Signal.WORK and any(pod.request_prompt_tokens_count is not None for pod in pods)
+    if work is None and flow.arrivals_per_second == 0.0 and running + waiting == 0.0:
+        work = 0.0  # no request has ever been seen, and none is there: idle whatever a request would take
     if by_work and work is not None and flow.arrivals_per_second is not None:
         basis, demand = Basis.WORK, flow.arrivals_per_second * work
         recent = _mean_rate(arrivals) * work
@@ -143,7 +154,7 @@ def _flow(policy: Policy, state: State, inputs: Inputs, pods: list[PodSample]) -
     rate: float | None = None
     for pod in pods:
         before = marks.get(pod.pod) or _birth(filters, pod)
-        now = _mark(pod)
+        now = _mark(pod, before)
         if before is None or now.at_seconds <= before.at_seconds:
             continue
         span = now.at_seconds - before.at_seconds
@@ -193,28 +204,27 @@ def _birth(filters: Filters, pod: PodSample) -> PodMark | None:
     return PodMark(pod.pod, filters.tick_seconds, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, saturated=False)
 
 
-def _mark(pod: PodSample) -> PodMark:
+def _mark(pod: PodSample, before: PodMark | None) -> PodMark:
+    """The pod's counters; one that this sample lacks stays where it was, so that its return is no jump."""
     arrived = (pod.finished_total or 0.0) + (pod.running or 0.0) + (pod.waiting or 0.0) + (pod.rejected_total or 0.0)
-    return PodMark(
-        pod=pod.pod,
-        at_seconds=pod.at_seconds,
-        arrived_total=arrived,
-        prompt_tokens_total=pod.prompt_tokens_total or 0.0,
-        cached_prompt_tokens_total=pod.cached_prompt_tokens_total or 0.0,
-        generation_tokens_total=pod.generation_tokens_total or 0.0,
-        request_prompt_tokens_sum=pod.request_prompt_tokens_sum or 0.0,
-        request_prompt_tokens_count=pod.request_prompt_tokens_count or 0.0,
-        request_generation_tokens_sum=pod.request_generation_tokens_sum or 0.0,
-        request_generation_tokens_count=pod.request_generation_tokens_count or 0.0,
-        saturated=(pod.waiting or 0.0) > SATURATED_QUEUE * ((pod.running or 0.0) + 1.0),
-    )
+    counters = {name: _counter(pod, before, name) for name in COUNTERS}
+    saturated = (pod.waiting or 0.0) > SATURATED_QUEUE * ((pod.running or 0.0) + 1.0)
+    return PodMark(pod=pod.pod, at_seconds=pod.at_seconds, arrived_total=arrived, saturated=saturated, **counters)
+
+
+def _counter(pod: PodSample, before: PodMark | None, name: str) -> float:
+    value: float | None = getattr(pod, name)
+    if value is not None:
+        return value
+    return 0.0 if before is None else float(getattr(before, name))
 
 
 def _marks(filters: Filters, inputs: Inputs, pods: list[PodSample]) -> tuple[PodMark, ...]:
     """Marks of the pods that were seen, and the old ones of serving pods that were not: their counters go on meanwhile."""
-    seen = {pod.pod: _mark(pod) for pod in pods}
+    old = {mark.pod: mark for mark in filters.marks}
+    seen = {pod.pod: _mark(pod, old.get(pod.pod)) for pod in pods}
     serving = set(inputs.supply.ready) if inputs.supply is not None else set(seen)
-    kept = {mark.pod: mark for mark in filters.marks if mark.pod in serving or inputs.supply is None}
+    kept = {name: mark for name, mark in old.items() if name in serving or inputs.supply is None}
     return tuple(mark for _, mark in sorted((kept | seen).items()))
 
 
