@@ -83,9 +83,9 @@ class Forecaster:
         voice, note = self._fit.voice, self._fit.note
         values = voice.quantiles(demand)[0]
         if not guard.sound(values):
-            note = f"{voice.model.family}: its quantiles are not finite"
+            note = f"{voice.model.family}: a quantile is not a number from 0 to {guard.GREATEST_REPLICAS:g} replicas"
             voice = self._fit.naive
-            values = voice.quantiles(demand)[0]
+            values = np.minimum(voice.quantiles(demand)[0], guard.GREATEST_REPLICAS)
         own = voice.model.family != Naive.family
         if own and demand.end_seconds == self._closed_seconds:
             naive = self._fit.naive.quantiles(demand)[0]

@@ -1,11 +1,10 @@
 """What is asked of a series before a family may be fitted to it, and of a fan before it is shown."""
 
-import numpy as np
-
 from forecasting.series import Floats, Series
 
 LEAST_STEPS = 120  # two hours of minutes: six for each of autoreg's lags
 GREATEST_GAP_SHARE = 0.5
+GREATEST_REPLICAS = 1e6
 LEAST_DEVIATION = 1e-6  # of demand in replicas
 
 
@@ -23,5 +22,5 @@ def objection(series: Series) -> str:
 
 
 def sound(values: Floats) -> bool:
-    """Whether these are quantiles that may be shown: finite, not negative."""
-    return bool(np.isfinite(values).all() and (values >= 0.0).all())
+    """Whether these are quantiles that may be shown: not NaN, not negative, and of this world."""
+    return bool(((values >= 0.0) & (values <= GREATEST_REPLICAS)).all())

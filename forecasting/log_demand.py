@@ -18,8 +18,9 @@ def to_log(replicas: Floats) -> Floats:
 
 
 def from_log(log_demand: Floats) -> Floats:
-    """Demand in replicas, never below zero."""
-    return np.maximum(np.exp(log_demand) - OFFSET_REPLICAS, 0.0)
+    """Demand in replicas, never below zero; infinite where no float holds it."""
+    with np.errstate(over="ignore"):
+        return np.maximum(np.exp(log_demand) - OFFSET_REPLICAS, 0.0)
 
 
 def smooth(values: Floats, mean_age_steps: float, start: float) -> Floats:

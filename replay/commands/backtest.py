@@ -123,7 +123,7 @@ def table(name: str, result: "Backtest") -> "Table":
         covered = score.coverage.mean(axis=0).tolist()
         shown.add_row(
             score.family,
-            f"{score.skill:.1%}",
+            f"{round(score.skill, 3) + 0.0:.1%}",
             *(f"{loss:.1f}" for loss in losses),
             *(f"{share:.3f}" for share in covered),
             str(score.refusals),

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasting.fit import Fit, fit
+from forecasting.fit import UNTAUGHT, Fit, Voice, fit
 from forecasting.forecaster import Forecaster
+from forecasting.models.autoreg import AutoReg
+from forecasting.quantiles import prior
 from policies.model import Fan
 from tests.forecasting.traffic import MONDAY_SECONDS, minutes, points, wave
 
@@ -138,6 +140,26 @@ def test_the_same_history_gives_the_same_fans() -> None:
         forecaster.adopt(fit(series), NOW)
         fans.append(forecaster.fan(NOW + 1))
     assert fans[0] == fans[1]
+
+
+def test_a_model_that_leaves_this_world_is_replaced_by_naive() -> None:
+    forecaster = told()
+    wild = AutoReg(0.0, np.array([1e9] + [0.0] * 19))
+    forecaster.adopt(Fit(Voice(wild, prior()), UNTAUGHT), NOW)
+    fan = forecaster.fan(NOW + 1)
+    assert fan is not None
+    assert (fan.model, fan.proven) == ("naive", False)
+    assert fan.note == "autoreg: a quantile is not a number from 0 to 1e+06 replicas"
+    assert_sound(fan)
+
+
+def test_demand_that_leaps_by_all_measures_gives_a_fan_of_numbers() -> None:
+    forecaster = Forecaster()
+    for tick in range(1, 50):
+        forecaster.observe(NOW + 60 * tick, 1e300 if tick % 2 else 0.0)
+    fan = forecaster.fan(NOW + 3000)
+    assert fan is not None
+    assert_sound(fan)
 
 
 readings = st.one_of(
