@@ -14,8 +14,10 @@ import grpc
 
 from autoscaler.scaler import externalscaler_pb2 as messages
 from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerStub
+from replay.baselines.hpa import SYNC_PHASE_SECONDS
 from replay.cluster.clock import Clock
 from replay.cluster.scaledobject import ScaledObject
+from replay.driver import aligned
 from replay.sim.hpa import SYNC_SECONDS, Hpa
 
 REQUEST_TIMEOUT_SECONDS = 60.0  # kube-apiserver's; only calls on the HPA's behalf have it
@@ -76,8 +78,10 @@ class Keda:
             stub = ExternalScalerStub(channel)
             await self._reconcile(stub)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._every(self._object.polling_seconds, lambda: self._poll(stub)))
-                tasks.create_task(self._every(SYNC_SECONDS, lambda: self._sync(stub)))
+                now = self._clock.now()
+                tasks.create_task(self._every(self._object.polling_seconds, now, lambda: self._poll(stub)))
+                first_sync = aligned(now, SYNC_SECONDS, SYNC_PHASE_SECONDS)
+                tasks.create_task(self._every(SYNC_SECONDS, first_sync, lambda: self._sync(stub)))
                 tasks.create_task(self._listen(stub))
 
     async def _reconcile(self, stub: ExternalScalerStub) -> None:
@@ -87,13 +91,13 @@ class Keda:
             await self._clock.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, RECONCILE_LAST_SECONDS)
 
-    async def _every(self, period_seconds: float, act: Callable[[], Awaitable[None]]) -> None:
-        """At once, then each period; a round that takes longer than its period delays the next."""
-        next_seconds = self._clock.now()
+    async def _every(self, period_seconds: float, first_seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+        """Each period from the first moment on; a round that takes longer than its period delays the next."""
+        due = first_seconds
         while True:
+            await self._clock.sleep(due - self._clock.now())
             await act()
-            next_seconds = max(next_seconds + period_seconds, self._clock.now())
-            await self._clock.sleep(next_seconds - self._clock.now())
+            due = max(due + period_seconds, self._clock.now())
 
     async def _sync(self, stub: ExternalScalerStub) -> None:
         metric = await self._tried(lambda: self._metric(stub, REQUEST_TIMEOUT_SECONDS))
