@@ -63,9 +63,10 @@ def _balloon(
     )
 
 
-def arrange(held: list[Balloon], wanted: int, slots: int, room: int, now_seconds: float) -> Moves:
+def arrange(held: list[Balloon], wanted: int, slots: int, room: int | None, now_seconds: float) -> Moves:
     """Bring `held` to `wanted` balloons in the slots 0 .. slots-1, growing to `room` of them at most.
 
+    Without a room none can be made, for a reason other than the cluster-wide cap.
     Lets go first of what prepares, then of the newest. A broken one keeps its slot for a minute.
     """
     wanted = min(wanted, slots)
@@ -77,8 +78,8 @@ def arrange(held: list[Balloon], wanted: int, slots: int, room: int, now_seconds
     delete = tuple(each for each in staying if each not in kept and each not in resting)
     taken = {each.slot for each in held if each.leaving or each in kept or each in resting}
     free = [slot for slot in range(slots) if slot not in taken]
-    lacking = min(max(0, wanted - len(kept) - len(resting)), len(free))
-    made = min(lacking, max(0, room - len(kept)))
+    lacking = min(max(0, wanted - len(kept) - len(resting)), len(free)) if room is not None else 0
+    made = min(lacking, max(0, (room or 0) - len(kept)))
     return Moves(delete, tuple(free[:made]), lacking - made)
 
 

@@ -50,22 +50,25 @@ class Balloons:
         """
         jobs = self._watches.jobs(service.namespace)
         if not jobs.synced:
-            return Change(problem="the cluster's balloons are not yet known")
+            return Change(problem=_unknown(service.namespace))
         wanted = 0 if service.mode is Mode.SHADOW else wanted
-        made_of, problem = self._shape(service, template)
+        made_of, problem = self._shape(service, template) if wanted else (None, "")
         moves = self._moves(service, jobs, made_of, wanted, now_seconds)
         if not moves:
-            return Change(refused=moves.refused, problem=problem if wanted else "")
+            return Change(refused=moves.refused, problem=problem)
         try:
             fresh, _ = await self._kube.list_all(collection.jobs(service.namespace, BALLOONS))
         except KubeError as error:
             return Change(problem=str(error))
         moves = self._moves(service, fresh, made_of, wanted, now_seconds)
+        new: list[Object] = (
+            [balloon_job(service, template, slot, self._settings) for slot in moves.create_slots] if template else []
+        )
+        # Before the first call, so that no other service takes the places meanwhile.
+        self._unseen |= {key(each): now_seconds + UNSEEN_SECONDS for each in new}
         released, trouble = await self._delete(each.job for each in moves.delete)
-        if trouble or template is None:
-            return Change(released=released, refused=moves.refused, problem=trouble or problem)
-        created, trouble = await self._create(service, template, moves.create_slots, now_seconds)
-        return Change(created, released, moves.refused, trouble or problem)
+        created, refusal = await self._create([] if trouble else new)
+        return Change(created, released, moves.refused, trouble or refusal or problem)
 
     async def sweep(self, now_seconds: float) -> Change:
         """Delete every balloon that no policy stands behind, found by label alone, and those that nothing has ended."""
@@ -88,6 +91,9 @@ class Balloons:
     def _shape(self, service: Service, template: Object | None) -> tuple[str | None, str]:
         if template is None:
             return None, "the target's pod template is not known"
+        behind = next((each for each in self._watches.namespaces if not self._watches.jobs(each).synced), None)
+        if behind is not None:  # then the cluster-wide cap cannot be kept
+            return None, _unknown(behind)
         try:
             return shape(service, template, self._settings), ""
         except NoBalloonError as error:
@@ -100,7 +106,7 @@ class Balloons:
         pods = self._watches.pods(service.namespace)
         jobs = list(jobs)
         held = balloons((job for job in jobs if labels(job).get(POLICY) == label), pods, service.uid, made_of)
-        room = self._room(service, jobs, now_seconds) if made_of else 0
+        room = self._room(service, jobs, now_seconds) if made_of else None
         return arrange(held, wanted, service.policy.max_prepared_nodes, room, now_seconds)
 
     def _room(self, service: Service, jobs: list[Object], now_seconds: float) -> int:
@@ -108,10 +114,7 @@ class Balloons:
         there = {key(job) for job in jobs if alive(job)}
         watched: set[Key] = set()
         for namespace in self._watches.namespaces:
-            known = self._watches.jobs(namespace)
-            if not known.synced:
-                return 0  # unknown is not zero
-            watched |= {key(job) for job in known if alive(job)}
+            watched |= {key(job) for job in self._watches.jobs(namespace) if alive(job)}
         self._unseen = {at: until for at, until in self._unseen.items() if at not in watched and until > now_seconds}
         elsewhere = {at for at in watched if at[0] != service.namespace}
         own = {(service.namespace, job_name(service, slot)) for slot in range(service.policy.max_prepared_nodes)}
@@ -130,23 +133,17 @@ class Balloons:
                 return tuple(done), str(error)
         return tuple(done), ""
 
-    async def _create(
-        self, service: Service, template: Object, slots: tuple[int, ...], now_seconds: float
-    ) -> tuple[tuple[str, ...], str]:
+    async def _create(self, new: list[Object]) -> tuple[tuple[str, ...], str]:
         done: list[str] = []
-        for slot in slots:
-            made = balloon_job(service, template, slot, self._settings)
-            # Before the call, so that no other service takes the place meanwhile.
-            self._unseen[key(made)] = now_seconds + UNSEEN_SECONDS
+        for each in new:
             try:
-                await self._kube.create(collection.jobs(service.namespace).path, made)
-                done.append(key(made)[1])
+                await self._kube.create(collection.jobs(key(each)[0]).path, each)
+                done.append(key(each)[1])
             except Conflict:  # it exists: the slot is held
                 pass
-            except Unavailable as error:  # it may have been made
-                return tuple(done), str(error)
             except KubeError as error:
-                del self._unseen[key(made)]
+                if not isinstance(error, Unavailable):  # else it may have been made
+                    del self._unseen[key(each)]
                 return tuple(done), str(error)
         return tuple(done), ""
 
@@ -156,3 +153,7 @@ class Balloons:
             return True
         age_seconds = now_seconds - (created_seconds(job) or now_seconds)
         return age_seconds > self._settings.deadline_seconds + LATE_SECONDS
+
+
+def _unknown(namespace: str) -> str:
+    return f"the balloons in namespace {namespace} are not yet known"

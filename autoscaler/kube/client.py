@@ -17,7 +17,7 @@ from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import ConfigException
 
 from autoscaler.kube.collection import Collection
-from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, Unavailable
+from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, Silent, Unavailable
 from autoscaler.kube.objects import Object
 
 BODY_LIMIT_BYTES = 64 * 2**20  # a page of 500 pods is near 5 MiB
@@ -53,6 +53,7 @@ class Kube:
         Without a path: the pod's own service account, else `$KUBECONFIG` or `~/.kube/config`.
         """
         configuration = Configuration()
+        configuration.connection_pool_maxsize = 0  # no limit: every watch holds a connection
         try:
             if kubeconfig is not None:
                 await _read_kubeconfig(kubeconfig, configuration)
@@ -124,7 +125,9 @@ class Kube:
                     yield line
             finally:
                 response.close()
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except TimeoutError as error:
+            raise Silent(f"{call}: no answer in time") from error
+        except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{call}: {_cause(error)}") from error
 
     async def _call(
@@ -146,7 +149,7 @@ class Kube:
                 finally:
                     response.release()
         except TimeoutError as error:
-            raise Unavailable(f"{call}: no answer within {self._timeout_seconds:g} s") from error
+            raise Silent(f"{call}: no answer within {self._timeout_seconds:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{call}: {_cause(error)}") from error
         if not 200 <= response.status < 300:

@@ -10,6 +10,10 @@ class Unavailable(KubeError):
     """No answer, a late one, or one that cannot be read: try again later, keep the last good content."""
 
 
+class Silent(Unavailable):
+    """No answer in time: nobody knows since when."""
+
+
 class Gone(KubeError):
     """The resource version is too old: list again."""
 

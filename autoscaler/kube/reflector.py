@@ -10,8 +10,8 @@ import structlog
 from autoscaler.clock import Clock
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection
-from autoscaler.kube.errors import Gone, KubeError, Unavailable
-from autoscaler.kube.objects import Object, key, metadata
+from autoscaler.kube.errors import Gone, KubeError, Silent, Unavailable
+from autoscaler.kube.objects import Object, key
 from autoscaler.kube.store import Store
 
 WATCH_SECONDS = 60.0  # of wall time; a half-open connection hides changes no longer than twice this
@@ -66,19 +66,25 @@ class Reflector:
 
     async def _list(self) -> None:
         items, version = await self._kube.list_all(self._collection)
-        self._store.replace(self._trim(_named(item)) for item in items)
+        self._store.replace([self._read(item) for item in items])
         self._version = version
         self._hear()
 
     async def _watch(self) -> None:
         opened_seconds, events = self._clock.now(), 0
         seconds = self._watch_seconds * self._dice.uniform(1.0, 1.5)
-        async with aclosing(self._kube.watch(self._collection, self._version or "", seconds)) as lines:
-            async for line in lines:
-                self._apply(line)
-                self._hear()
-                events += 1
-                self._failures = 0
+        try:
+            async with aclosing(self._kube.watch(self._collection, self._version or "", seconds)) as lines:
+                async for line in lines:
+                    self._apply(line)
+                    self._hear()
+                    events += 1
+                    self._failures = 0
+        except Silent:
+            raise
+        except KubeError:
+            self._heard_seconds = self._clock.now()  # until it broke, it would have told
+            raise
         self._hear()
         brief = not events and self._clock.now() - opened_seconds < BRIEF_SECONDS
         self._failures = self._failures + 1 if brief else 0
@@ -88,15 +94,28 @@ class Reflector:
         try:
             event = json.loads(line)
             kind, thing = event["type"], event["object"]
-            if kind == "ERROR":
-                raise _error(thing)
-            self._version = metadata(thing)["resourceVersion"]
+            version = thing["metadata"]["resourceVersion"] if kind != "ERROR" else None
+            code = thing.get("code")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Unavailable(f"watch {self._collection.path}: unreadable event {line[:80]!r}") from error
-        if kind in ("ADDED", "MODIFIED"):
-            self._store.put(self._trim(_named(thing)))
-        elif kind == "DELETED":
-            self._store.drop(self._trim(_named(thing)))
+        match kind:
+            case "ERROR":
+                said = f"watch {self._collection.path}: {code} {thing.get('message', '')}"
+                raise Gone(said) if code == 410 else Unavailable(said)
+            case "ADDED" | "MODIFIED":
+                self._store.put(self._read(thing))
+            case "DELETED":
+                self._store.drop(self._read(thing))
+        self._version = version
+
+    def _read(self, thing: Object) -> Object:
+        try:
+            kept = self._trim(thing)
+            if key(kept)[1]:
+                return kept
+        except (KeyError, TypeError, AttributeError) as error:
+            raise Unavailable(f"{self._collection.path}: unreadable object {str(thing)[:80]}") from error
+        raise Unavailable(f"{self._collection.path}: an object without a name: {str(thing)[:80]}")
 
     def _hear(self) -> None:
         self._heard_seconds = self._clock.now()
@@ -112,14 +131,3 @@ class Reflector:
     def _pause_seconds(self) -> float:
         doubled = BACKOFF_SECONDS * 2.0 ** min(self._failures - 1, 10)
         return min(BACKOFF_LIMIT_SECONDS, doubled) * self._dice.uniform(0.5, 1.0)
-
-
-def _named(thing: Object) -> Object:
-    if not isinstance(thing, dict) or not key(thing)[1]:
-        raise Unavailable(f"an object without a name: {str(thing)[:80]}")
-    return thing
-
-
-def _error(status: Object) -> KubeError:
-    kind = Gone if status.get("code") == 410 else Unavailable
-    return kind(f"watch: {status.get('code')} {status.get('message', '')}")

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from autoscaler.actuators.balloon import Change
 from autoscaler.actuators.manifest import BalloonSettings
 from crds.service import Mode
 from tests.actuators.cluster import JOBS, Cluster, cluster
-from tests.kube.fake_api import HTML, status
+from tests.kube.fake_api import HTML, LOST, Fault, status
 from tests.kube.services import TEMPLATE, service
 
 ZERO, ONE, TWO = "chat-balloon-0", "chat-balloon-1", "chat-balloon-2"
@@ -42,7 +43,7 @@ async def test_before_the_first_list_nothing_is_done(there: Cluster) -> None:
     there.watches.jobs("ns").synced = False
     assert (
         await there.balloons.ensure(service(), TEMPLATE, 2, 0.0)
-    ).problem == "the cluster's balloons are not yet known"
+    ).problem == "the balloons in namespace ns are not yet known"
     assert there.jobs() == []
 
 
@@ -72,16 +73,29 @@ async def test_two_controllers_at_once_make_each_balloon_once(there: Cluster) ->
     assert there.jobs() == [ZERO, ONE, TWO]
 
 
-async def test_one_that_exists_already_is_success(there: Cluster) -> None:
+async def test_a_creation_whose_answer_is_lost_is_not_repeated(there: Cluster) -> None:
+    there.api.faults.append((f"POST {JOBS}", LOST))
+    assert "POST" in (await there.ensure(1)).problem
+    assert there.jobs() == [ZERO]
+    there.crash()
+    assert await there.ensure(1) == Change()
+
+
+async def test_a_deletion_whose_answer_is_lost_is_not_repeated(there: Cluster) -> None:
     await there.ensure(1)
-    there.api.faults.append((f"GET {JOBS}", status(200, "")))
-    body = dict(there.api.objects[there.path(ZERO)])
-    await there.api.remove(there.path(ZERO))
-    there.catch_up()
-    there.api.faults.clear()
-    created = there.balloons._create
-    await there.api.put(f"{JOBS}/{body['metadata']['name']}", body)
-    assert await created(service(), TEMPLATE, (0,), there.clock.now()) == ((), "")
+    there.api.faults.append((f"DELETE {JOBS}", LOST))
+    await there.ensure(0)
+    assert there.jobs() == []
+    assert await there.ensure(0) == Change()
+
+
+async def test_one_that_exists_already_is_success(there: Cluster) -> None:
+    there.api.faults.append((f"GET {JOBS}", Fault(200, b'{"metadata": {"resourceVersion": "1"}, "items": []}')))
+    await Cluster(there.kube, there.api, there.clock).ensure(1)  # another controller, not seen in the list
+    there.watches.jobs("ns").replace([])
+    there.api.faults.append((f"GET {JOBS}", Fault(200, b'{"metadata": {"resourceVersion": "1"}, "items": []}')))
+    assert await there.balloons.ensure(service(), TEMPLATE, 1, there.clock.now()) == Change()
+    assert there.jobs() == [ZERO]
 
 
 async def test_a_watch_that_lags_makes_nothing_twice(there: Cluster) -> None:
@@ -174,7 +188,7 @@ async def test_a_restart_of_the_rollout_rolls_no_balloon(there: Cluster) -> None
 async def test_without_a_template_balloons_are_still_let_go(there: Cluster) -> None:
     await there.ensure(2)
     assert len((await there.ensure(1, template=None)).released) == 1
-    assert (await there.ensure(3, template=None)).problem == "the target's pod template is not known"
+    assert await there.ensure(3, template=None) == Change(problem="the target's pod template is not known")
     assert there.jobs() == [ZERO]
 
 
@@ -201,6 +215,24 @@ async def test_the_cluster_wide_cap_holds_over_policies_and_says_so(tmp_path: Pa
         there.crash()
         assert (await there.ensure(3, there.policies[1])).refused == 2
         assert len(there.jobs()) == 4
+
+
+async def test_at_once_two_services_do_not_take_the_same_room(tmp_path: Path) -> None:
+    async with cluster(tmp_path, BalloonSettings(max_balloons=4)) as there:
+        there.policies = [service("a"), service("b"), service("c")]
+        there.crash()
+        now = there.clock.now()
+        await asyncio.gather(*(there.balloons.ensure(each, TEMPLATE, 3, now) for each in there.policies))
+        assert len(there.jobs()) == 4
+
+
+async def test_a_namespace_not_yet_known_stops_growth_but_no_release(there: Cluster) -> None:
+    await there.ensure(2)
+    there.watches.follow(["ns", "new"])
+    now = there.clock.now()
+    change = await there.balloons.ensure(service(), TEMPLATE, 3, now)
+    assert change == Change(problem="the balloons in namespace new are not yet known")
+    assert len((await there.balloons.ensure(service(), TEMPLATE, 1, now)).released) == 1
 
 
 async def test_rolling_needs_no_room_beyond_the_cap(tmp_path: Path) -> None:

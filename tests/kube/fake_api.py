@@ -38,6 +38,7 @@ class Fault:
     content_type: str = "application/json"
     hang: bool = False
     drop: bool = False  # close the connection without an answer
+    heard: bool = False  # after doing what was asked
 
     async def answer(self, request: web.Request) -> web.Response:
         if self.hang:
@@ -51,6 +52,7 @@ HTML = Fault(500, b"<html><body>Bad gateway</body></html>", "text/html")
 EMPTY = Fault(200, b"")
 HANG = Fault(hang=True)
 DROP = Fault(drop=True)
+LOST = Fault(drop=True, heard=True)
 GONE = Fault(410, b'{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version"}')
 
 
@@ -141,10 +143,15 @@ class FakeApi:
         for i, (part, fault) in enumerate(self.faults):
             if part in call:
                 del self.faults[i]
+                if fault.heard:
+                    await self._do(request)
                 return await fault.answer(request)
         for part, fault in self.standing:
             if part in call:
                 return await fault.answer(request)
+        return await self._do(request)
+
+    async def _do(self, request: web.Request) -> web.StreamResponse:
         body = await request.json() if request.can_read_body else {}
         if body:
             self.bodies.append(body)

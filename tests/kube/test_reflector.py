@@ -126,6 +126,28 @@ async def test_while_the_api_is_away_the_last_good_content_stays(api: FakeApi, k
         assert store.trouble == ""
 
 
+async def test_a_watch_that_breaks_was_good_until_it_broke(api: FakeApi, kube: Kube) -> None:
+    clock = FakeClock(1000.0)
+    async with reflecting(kube, clock) as store:
+        await until(lambda: api.watching)
+        await clock.advance(50.0)
+        api.version += 1
+        await api.say(PODS.path, b"no json\n")
+        await until(lambda: clock.sleeping)
+        assert store.stale_since == 1050.0
+
+
+async def test_a_watch_that_falls_silent_was_good_until_it_was_heard_last(api: FakeApi, tmp_path: Path) -> None:
+    async with connected(api, tmp_path, timeout_seconds=0.05) as kube:
+        api.standing.append(("watch=", HANG))
+        clock = FakeClock(1000.0)
+        async with reflecting(kube, clock) as store:
+            await until(lambda: len(api.requests) == 2)
+            await clock.advance(50.0)
+            await until(lambda: clock.sleeping)
+            assert store.stale_since == 1000.0
+
+
 async def test_failures_are_spaced_out_more_and_more(api: FakeApi, kube: Kube) -> None:
     api.standing.append(("pods", HTML))
     clock = FakeClock(0.0)
