@@ -7,7 +7,7 @@ from dataclasses import dataclass
 NAME = r"[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?"
 VALUE = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
 FORMS = tuple(
-    re.compile(rf"\s*{form}\s*(?:,|$)")
+    re.compile(rf"\s*{form}\s*(?:,(?=.)|$)")
     for form in (
         rf"(?P<key>{NAME})\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)",
         rf"(?P<key>{NAME})\s*(?P<operator>==|=|!=)\s*(?P<values>{VALUE})",

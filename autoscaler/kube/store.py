@@ -30,9 +30,10 @@ class Store:
         self._listeners.append(listener)
 
     def put(self, thing: Object) -> None:
-        """Keep the object's new form."""
-        self._objects[key(thing)] = thing
-        self._tell(thing)
+        """Keep the object's new form. Listeners hear of it only if it differs in what is kept."""
+        if self._objects.get(key(thing)) != thing:
+            self._objects[key(thing)] = thing
+            self._tell(thing)
 
     def drop(self, thing: Object) -> None:
         """Forget the object."""

@@ -8,14 +8,12 @@ METADATA = (
     "name",
     "namespace",
     "uid",
-    "resourceVersion",
-    "generation",
     "creationTimestamp",
     "deletionTimestamp",
     "labels",
     "ownerReferences",
 )
-CONDITIONS = ("Ready", "Complete", "Failed", "FailureTarget", "SuccessCriteriaMet")
+CONDITIONS = ("Ready", "Complete", "Failed")
 
 
 def pod(thing: Object) -> Object:

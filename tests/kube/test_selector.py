@@ -39,7 +39,8 @@ def test_a_selector_matches_as_in_kubernetes(text: str, labels: dict[str, str], 
 
 
 @pytest.mark.parametrize(
-    "text", ["=b", "a=b c", "a in", "a in d", "a in (b", "a=b,,c", ",", "a=b=c", "a>1", "!", "a=(b)", "-a"]
+    "text",
+    ["=b", "a=b c", "a in", "a in d", "a in (b", "a=b,,c", "a=b,", "a, ", ",", "a=b=c", "a>1", "!", "a=(b)", "-a"],
 )
 def test_a_selector_that_cannot_be_read_is_refused_with_its_text(text: str) -> None:
     with pytest.raises(ValueError, match="cannot read"):
