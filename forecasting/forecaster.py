@@ -1,5 +1,6 @@
 """One service's forecaster: collects demand, says when to fit, and speaks as a fan of quantiles."""
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
@@ -30,6 +31,7 @@ class Forecaster:
         self._fit = Fit(UNTAUGHT, UNTAUGHT, note="no fit yet")
         self._adopted: tuple[Fit, float] | None = None
         self._asked_seconds: float | None = None
+        self._scored_steps = math.ceil(max(SCORED_HORIZONS_SECONDS) / step_seconds)
         self._skill = Skill()
         self._given: deque[tuple[float, Floats, Floats]] = deque()  # as of, own quantiles, naive's; not matured yet
         self._fan: Fan | None = None
@@ -98,8 +100,10 @@ class Forecaster:
         """Score the forecasts whose time has come; those that met a gap are dropped."""
         while self._given and self._given[0][0] + max(SCORED_HORIZONS_SECONDS) <= demand.end_seconds:
             as_of_seconds, own, naive = self._given.popleft()
-            first = round((as_of_seconds - demand.start_seconds) / self._step_seconds)
-            maxima = scored_maxima(realised_maxima(demand.cut(first - 1, len(demand)))[0])
+            origin = round((as_of_seconds - demand.start_seconds) / self._step_seconds) - 1
+            if origin < 0:
+                continue  # forgotten, after a gap as long as the history
+            maxima = scored_maxima(realised_maxima(demand.cut(origin, origin + 1 + self._scored_steps))[0])
             if np.isfinite(maxima).all():
                 lost = mean_loss(np.stack([own, naive]), np.stack([maxima, maxima])).tolist()
                 self._skill.add([Matured(as_of_seconds, *lost)])

@@ -8,7 +8,7 @@ import numpy as np
 
 from forecasting.series import Series
 
-_EDGE = 1e-9  # of a step: a reading this near to a step's end is one at its end
+_EDGE = 1e-6  # of a step: a reading this near to a step's end is one at its end
 
 
 class History:

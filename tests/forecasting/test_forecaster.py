@@ -131,6 +131,28 @@ def test_live_forecasts_are_scored_when_they_mature() -> None:
     assert fan.proven
 
 
+def test_an_outage_as_long_as_the_history_is_survived(three_days: Fit) -> None:
+    forecaster = told()
+    forecaster.adopt(three_days, NOW)
+    assert forecaster.fan(NOW + 1) is not None
+    later = NOW + 60 * 86_400
+    for tick in range(1, 20):
+        forecaster.observe(later + 60 * tick, 5.0)
+    fan = forecaster.fan(later + 1200)
+    assert fan is not None
+    assert fan.as_of_seconds == later + 1140
+    assert_sound(fan)
+
+
+def test_skill_after_a_restart_is_that_of_the_hindcast(three_days: Fit) -> None:
+    forecaster = told()
+    forecaster.adopt(three_days, NOW)
+    forecaster.fan(NOW + 1)
+    lost = sum(each.loss for each in three_days.hindcast)
+    naive = sum(each.naive_loss for each in three_days.hindcast)
+    assert forecaster.skill == pytest.approx(1 - lost / naive)
+
+
 def test_the_same_history_gives_the_same_fans() -> None:
     fans = []
     for _ in range(2):
