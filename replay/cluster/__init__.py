@@ -17,6 +17,7 @@ Kubernetes
 vLLM
 - answer anything but the metrics: no completions, no /health
 - keep histogram buckets (only +Inf), or more than the families that an autoscaler reads
+- answer while it drains: the listener closes when the pod's deletion is asked for, though its requests finish
 
 Prometheus
 - evaluate PromQL, but for a selector, `sum(...)` and `rate(...[window])` of one, and their combination

@@ -97,14 +97,14 @@ class Controllers:
         }
         template = {**template, "metadata": {**template["metadata"], "labels": labels}}
         spec = {**admitted["spec"], "selector": {"matchLabels": controller}, "template": template}
-        self._store.put(JOBS, {**admitted, "metadata": {**metadata, "generation": 1}, "spec": spec, "status": {}})
+        job = {**admitted, "metadata": {**metadata, "generation": 1}, "spec": spec, "status": {}}
+        stored = self._store.put(JOBS, job)
         deadline = spec.get("activeDeadlineSeconds")
         self._world.create_balloon(f"{namespace}/{name}", math.inf if deadline is None else float(deadline))
         self._jobs[namespace, name] = _Held()
         self._follow_jobs()
         self._collect_orphans()
-        stored = self._store.get(JOBS, namespace, name)
-        return stored if stored is not None else {**admitted, "metadata": metadata}
+        return stored
 
     def delete_job(self, namespace: str, name: str) -> None:
         """Remove a Job, its pod and its balloon."""

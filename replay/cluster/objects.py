@@ -107,7 +107,7 @@ def with_replicas(held: Json, replicas: int, pods: Sequence[PodView]) -> Json:
 
 
 def replica(of: Json, view: PodView, address: str | None) -> Json:
-    """One replica's pod. A draining one stays Ready: its server answers until it is gone."""
+    """One replica's pod. A draining one stays Ready, as kubelet leaves it until its server is gone."""
     template = of["spec"]["template"]
     digest = suffix(json.dumps(template, sort_keys=True))
     set_name = f"{of['metadata']['name']}-{digest}"

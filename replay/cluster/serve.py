@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,7 @@ class Cluster:
         lead_in_seconds: float = 0.0,
     ) -> None:
         self._scenario = scenario
+        self._end_seconds = scenario.start_seconds + scenario.duration_seconds
         self._rate = rate
         self._scaler_address = scaler_address
         self._kubeconfig_path = kubeconfig_path
@@ -80,6 +82,7 @@ class Cluster:
         )
         self._keda: Keda | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._failure: asyncio.Future[None] | None = None  # of the first task that failed
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     async def start(self) -> Endpoints:
@@ -90,7 +93,8 @@ class Cluster:
         )
         api_url, prometheus_url = [await server.start() for server in self._servers]
         self._clock = ScenarioClock(self._rate, self._scenario.start_seconds - self._lead_in_seconds)
-        self._tasks.append(asyncio.create_task(self._tick(self._clock)))
+        self._failure = asyncio.get_running_loop().create_future()
+        self._spawn(self._tick(self._clock))
         if self._scaler_address is not None:
             self.connect(self._scaler_address)
         return Endpoints(
@@ -107,26 +111,28 @@ class Cluster:
             raise RuntimeError("connect once, after start")
         scaled_object = read(manifests(self.service, Wiring(scaler_address))[-1])
         self._keda = Keda(scaled_object, self._controllers, self._clock, self._rate)
-        self._tasks.append(asyncio.create_task(self._keda.run()))
+        self._spawn(self._keda.run())
 
     async def run(self) -> None:
         """Wait until the scenario is over. Raises what made the cluster stop before."""
-        clock, end = self._clock, self._scenario.start_seconds + self._scenario.duration_seconds
-        if clock is None:
+        if self._clock is None or self._failure is None:
             raise RuntimeError("run after start")
-        over = asyncio.create_task(clock.sleep(end - clock.now()))
+        over = asyncio.create_task(self._clock.sleep(self._end_seconds - self._clock.now()))
         try:
-            done, _ = await asyncio.wait([over, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await asyncio.wait([over, self._failure], return_when=asyncio.FIRST_COMPLETED)
+            if self._failure.done():
+                self._failure.result()
         finally:
             over.cancel()
+        self._controllers.sync()
 
     async def stop(self) -> None:
         """Close everything; what the world came to stays readable in `world`."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._failure is not None:
+            self._failure.cancel()
         for server in self._servers:
             await server.stop()
         await self._network.stop()
@@ -135,12 +141,24 @@ class Cluster:
 
     def state(self) -> Json:
         """What there is now, for people to watch; also served by the API at /demo/state."""
+        self._controllers.sync()
         return snapshot(self.world, self._scenario, None if self._keda is None else self._keda.problem)
 
     def _now(self) -> float:
+        """The world's time: it stands still before the scenario's start and after its end."""
         if self._clock is None:
             return self._scenario.start_seconds
-        return max(self._clock.now(), self._scenario.start_seconds)
+        return min(max(self._clock.now(), self._scenario.start_seconds), self._end_seconds)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._failure is not None and not self._failure.done():
+            self._failure.set_exception(error)
 
     def _scrape(self, at_seconds: float) -> None:
         samples = self._controllers.samples

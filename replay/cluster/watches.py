@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -84,15 +84,15 @@ async def watch(
         raise failures.bad_request(f'timeoutSeconds: "{seconds}" is not a whole number')
     bookmarks = query.get("allowWatchBookmarks", "false") in {"true", "1"}
     loop = asyncio.get_running_loop()
-    end = loop.time() + (float(seconds) or DEFAULT_TIMEOUT_SECONDS if seconds else DEFAULT_TIMEOUT_SECONDS)
+    end = loop.time() + (float(seconds or 0) or DEFAULT_TIMEOUT_SECONDS)
 
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     response.enable_chunked_encoding()
     await response.prepare(request)
     cursor = since
     if since == 0:
-        await _send(response, (_event("ADDED", held) for held in collection.now(store)))
-        cursor = store.version
+        cursor = store.version  # before anything is sent: what changes meanwhile comes after
+        await _send(response, [_event("ADDED", held) for held in collection.now(store)])
     bookmark_at = loop.time() + BOOKMARK_SECONDS
     while True:
         try:
@@ -148,6 +148,6 @@ def _bookmark(resource: Resource, version: int) -> Json:
     }
 
 
-async def _send(response: web.StreamResponse, lines: "Iterator[bytes] | list[bytes]") -> None:
+async def _send(response: web.StreamResponse, lines: Iterable[bytes]) -> None:
     for line in lines:
         await response.write(line)

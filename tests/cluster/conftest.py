@@ -9,10 +9,9 @@ from typing import Any, cast
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from crds.service import Service
-from replay.cluster import policy
+from replay.cluster import pods, policy
 from replay.cluster import server as servers
 from replay.cluster.api import Api
 from replay.cluster.controllers import Controllers
@@ -85,12 +84,12 @@ async def cluster(policy_file: Path) -> AsyncIterator[Running]:
     world = FakeWorld()
     store = Store(history=64)
     network = PodNetwork(service.endpoint.port)
-    await network.start(web.Application())
     store.put(SCALING_POLICIES, stored)
     running: Running | None = None
     controllers = Controllers(
         cast(World, world), store, network, service, lambda: START if running is None else running.now
     )
+    await network.start(pods.application(network, controllers, "/metrics", "llm"))
     server = servers.Server(Api(store, controllers, lambda: {"replicas": 1}).application(), 0)
     url = await server.start()
     async with aiohttp.ClientSession() as http:

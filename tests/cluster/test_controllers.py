@@ -2,6 +2,9 @@
 
 import asyncio
 
+import aiohttp
+import pytest
+
 from replay.sim.views import Ended, Phase
 from tests.cluster.conftest import PORT, Running
 from tests.cluster.fake_world import START
@@ -57,6 +60,17 @@ async def test_a_draining_pod_is_ready_and_deleted(cluster: Running) -> None:
     cluster.pass_time(1)
     await cluster.get(f"{PODS}/llm-0", code=404)
     assert not await _listens(address)
+
+
+async def test_a_kept_connection_ends_with_its_pod(cluster: Running) -> None:
+    pod = await cluster.get(f"{PODS}/llm-0")
+    url = f"http://{pod['status']['podIP']}:{PORT}/metrics"
+    async with cluster.http.get(url) as response:
+        assert "vllm:num_requests_running" in await response.text()
+    cluster.world.views.clear()
+    cluster.pass_time(1)
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await cluster.http.get(url)
 
 
 async def test_a_balloon_runs_and_meets_its_deadline(cluster: Running) -> None:

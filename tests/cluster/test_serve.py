@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +130,27 @@ def test_a_policy_that_cannot_be_served(policy_file: Path, text: str, why: str) 
     policy_file.write_text(text)
     with pytest.raises(PolicyError, match=why):
         policy.read(policy_file, START)
+
+
+async def test_a_run_ends_with_its_scenario(policy_file: Path) -> None:
+    cluster = Cluster(replace(SCENARIO, duration_seconds=6.0), policy_file, rate=30.0)
+    await cluster.start()
+    async with asyncio.timeout(5):
+        await cluster.run()
+    assert cluster.state()["elapsed_seconds"] == 6.0
+    await cluster.stop()
+
+
+async def test_a_run_tells_what_broke_it(policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(SCENARIO, policy_file, rate=30.0)
+    await cluster.start()
+
+    def broken(to_seconds: float) -> None:
+        raise RuntimeError("the world is broken")
+
+    monkeypatch.setattr(cluster.world, "advance", broken)
+    async with asyncio.timeout(5):
+        with pytest.raises(RuntimeError, match="the world is broken"):
+            await cluster.run()
+    monkeypatch.undo()
+    await cluster.stop()
