@@ -51,9 +51,10 @@ def command(
                 trace = read(path)
                 series = demand(trace, PROFILES[profile].engine, scale)
                 done[trace.name] = backtest(series, lambda share: bar.update(task, completed=share))  # noqa: B023
-            except (OSError, TraceError, ValueError) as error:
+            except (TraceError, ValueError) as error:
                 bar.stop()
-                typer.echo(f"outrider backtest: {path}: {error}", err=True)
+                where = "" if isinstance(error, TraceError) else f"{path}: "  # a TraceError says it itself
+                typer.echo(f"outrider backtest: {where}{error}", err=True)
                 raise typer.Exit(2) from None
     if as_json:
         json.dump({name: document(result) for name, result in done.items()}, sys.stdout, indent=2)
