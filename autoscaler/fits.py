@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import signal
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from typing import Self
 
@@ -21,20 +22,23 @@ class Fits:
     def __init__(self) -> None:
         self._pool = self._make()
 
-    async def fit(self, policy: str, series: Series) -> Fit | None:
-        """The fit, or None when the process failed; the next call has a new one."""
+    async def fit(self, policy: str, series: Series) -> tuple[Fit | None, str]:
+        """The fit, or None and why there is none; a process that broke is replaced."""
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                return await asyncio.get_running_loop().run_in_executor(self._pool, fit, series)
-        except (BrokenExecutor, TimeoutError) as error:
-            _log.warning("fit.failed", policy=policy, error=str(error) or type(error).__name__)
-            self.close()
-            self._pool = self._make()
-            return None
+                return await asyncio.get_running_loop().run_in_executor(self._pool, fit, series), ""
+        except (BrokenExecutor, TimeoutError, ValueError, ArithmeticError) as error:
+            reason = str(error) or type(error).__name__
+            _log.warning("fit.failed", policy=policy, error=reason)
+            if not isinstance(error, ValueError | ArithmeticError):
+                self.close()
+                self._pool = self._make()
+            return None, reason
 
     def close(self) -> None:
         """End the process, also in the middle of a fit."""
-        for process in list((self._pool._processes or {}).values()):  # noqa: SLF001 - the pool cannot end a busy worker
+        # The pool itself cannot end a busy worker.
+        for process in list((self._pool._processes or {}).values()):
             process.kill()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -46,4 +50,9 @@ class Fits:
 
     @staticmethod
     def _make() -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("forkserver"))
+        context = multiprocessing.get_context("forkserver")
+        return ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_leave_interrupts_to_the_parent)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

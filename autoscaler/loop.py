@@ -4,6 +4,7 @@ It awaits nothing but time and its own yields: whatever may hang (Kubernetes, Pr
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import structlog
@@ -18,7 +19,7 @@ from autoscaler.worker import Worker
 from crds.service import Mode
 from policies.engine import next_tick
 from policies.explain import explain
-from policies.model import StepResult
+from policies.model import Fan, StepResult
 
 ROUND_SECONDS = 0.5  # after the first sample of a scrape round, for the others of that round
 
@@ -79,12 +80,12 @@ class Loop:
         inputs, result = worker.pilot.decide(inputs)
         metrics.STEP_SECONDS.observe(stopwatch_seconds() - started)
         self._recorder.record(worker.pilot.policy, before, inputs, result)
+        _measure(worker, result, inputs.fan)
         self._publish(worker, result, now_seconds)
         self.decided(worker)
 
     def _publish(self, worker: Worker, result: StepResult, now_seconds: float) -> None:
         worker.result = result
-        _measure(worker, result)
         if result.plan is None:
             return
         changed = worker.plan is None or (
@@ -113,10 +114,11 @@ class Loop:
         self._stir.set()
 
 
-def _measure(worker: Worker, result: StepResult) -> None:
-    known = result.demand.replicas is not None
-    metrics.SIGNAL_UNKNOWN.labels(policy=worker.key).set(0 if known else 1)
-    metrics.DEMAND_REPLICAS.labels(policy=worker.key).set(result.demand.replicas if known else float("nan"))
+def _measure(worker: Worker, result: StepResult, fan: Fan | None) -> None:
+    demand = result.demand.replicas
+    metrics.SIGNAL_UNKNOWN.labels(policy=worker.key).set(1 if demand is None else 0)
+    metrics.DEMAND_REPLICAS.labels(policy=worker.key).set(math.nan if demand is None else demand)
+    metrics.FORECAST_PROVEN.labels(policy=worker.key).set(0 if fan is None else int(fan.proven))
     if result.plan is not None:
         metrics.DESIRED_REPLICAS.labels(policy=worker.key).set(result.plan.desired_replicas)
         metrics.PREPARED_NODES.labels(policy=worker.key).set(result.plan.prepared_nodes)

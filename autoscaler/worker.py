@@ -29,6 +29,7 @@ class Worker:
     result: StepResult | None = None
     plan: Plan | None = None  # the last one
     before: Plan | None = None  # the one before it
+    problem: str = ""  # why the policy's newest form cannot be followed; its last good one is
 
     @property
     def key(self) -> str:

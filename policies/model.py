@@ -260,6 +260,7 @@ class Code(StrEnum):
     GROWTH_LIMIT = "GrowthLimit"
     MAXIMUM = "Maximum"
     LEAD = "LeadTime"
+    PREPARED = "PreparedForLead"
     PREPARED_LIMIT = "PreparedLimit"
     PREPARED_HOLD = "PreparedHold"
     HANDOVER = "Handover"

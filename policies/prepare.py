@@ -40,7 +40,8 @@ def prepare(
     units = max(min(whole(total.replicas), policy.max_replicas), replicas)
     asked = units - replicas
     peaks = stabilize.remember(decided.prepared_peaks, now, asked, HOLD_SECONDS)
-    reasons: tuple[Reason, ...] = (replace(total, replicas=float(asked)),)
+    numbers = (("units", total.replicas), *((n, v) for n, v in total.numbers if n == "lead_seconds"))
+    reasons: tuple[Reason, ...] = (Reason(Code.PREPARED, float(asked), numbers), total)
     if peaks[0][1] > asked:
         asked = peaks[0][1]
         reasons = (Reason(Code.PREPARED_HOLD, float(asked), (("hold_seconds", HOLD_SECONDS),)), *reasons)

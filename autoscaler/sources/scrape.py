@@ -90,7 +90,9 @@ class Scraper:
     def _failed(self, pod: str, error: SourceError) -> None:
         before = self.problems.get(pod)
         if before is None or before.kind != error.kind:  # not 30 lines a minute for one dead pod
-            _log.warning("scrape.failed", pod=pod, kind=error.kind, error=str(error))
+            # An engine that is not up yet refuses connections: that is no news.
+            tell = _log.warning if pod in self.latest else _log.debug
+            tell("scrape.failed", pod=pod, kind=error.kind, error=str(error))
         self.problems[pod] = error
 
 

@@ -9,5 +9,5 @@ def scheduled(windows: tuple[Window, ...], now_seconds: float, lead_seconds: flo
     if not due:
         return None
     window = max(due, key=lambda item: item.min_replicas)
-    numbers = (("starts_in_seconds", max(0.0, window.start_seconds - now_seconds)),)
+    numbers = (("starts_in_seconds", max(0.0, window.start_seconds - now_seconds)), ("lead_seconds", lead_seconds))
     return Reason(Code.SCHEDULED, float(window.min_replicas), numbers, window.name)

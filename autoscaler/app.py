@@ -1,0 +1,158 @@
+"""The composition root: makes the parts of the live controller, starts them in order and stops them in order."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+import structlog
+
+from autoscaler import checkpoint
+from autoscaler.actor import Tools
+from autoscaler.actuators.balloon import Balloons
+from autoscaler.actuators.manifest import BalloonSettings
+from autoscaler.clock import Clock, WallClock
+from autoscaler.fits import Fits
+from autoscaler.fleet import Fleet
+from autoscaler.kube.client import Kube
+from autoscaler.kube.discovery import Discovery
+from autoscaler.kube.events import Events
+from autoscaler.kube.objects import Object
+from autoscaler.kube.status import StatusWriter
+from autoscaler.kube.watches import Watches
+from autoscaler.loop import Loop
+from autoscaler.recorder import Recorder
+from autoscaler.scaler.board import Board
+from autoscaler.scaler.server import ScalerServer
+from autoscaler.scaler.tls import Tls
+from autoscaler.settings import Settings
+from autoscaler.sources.prometheus import Prometheus
+from autoscaler.sources.scrape import Scraper
+from autoscaler.telemetry import metrics
+from autoscaler.web import WebServer, app
+
+SAVE_SECONDS = 30.0
+
+_log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. KubeError, TlsError and OSError for what cannot be had at the start."""
+    stop = asyncio.Event()
+    for caught in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(caught, stop.set)
+    clock = WallClock(settings.clock_rate, settings.clock_scenario_epoch_seconds, settings.clock_wall_epoch_seconds)
+    metrics.DECISION_AGE.use(clock)
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+        kube = await Kube.connect(settings.kubeconfig)
+        stack.push_async_callback(kube.close)
+        fits = stack.enter_context(Fits())
+        recorder = Recorder(settings.decision_log_dir)
+        stack.callback(recorder.close)
+        board = Board(clock)
+        bell = _Bell()
+        watches = Watches(kube, clock, random.Random(), settings.namespace, bell.ring)  # noqa: S311 - jitter
+        scraper = Scraper(clock, settings.scrape_interval_seconds)
+        loop = Loop(clock, watches, scraper, board, recorder)
+        tools = _tools(settings, clock, kube, watches, scraper, fits, recorder, session)
+        fleet = Fleet(tools, loop, board, checkpoint.load(settings.state_dir))
+        bell.listener = fleet.changed
+        tls = (
+            Tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
+            if settings.tls_cert and settings.tls_key
+            else None
+        )
+        scaler = ScalerServer(board, clock, bind=settings.scaler_bind, tls=tls)
+        web = WebServer(app(metrics.REGISTRY, lambda: _ready(watches, loop)), settings.web_bind)
+        scaler_port, web_port = await scaler.start(), await web.start()
+        stack.push_async_callback(web.stop)
+        stack.push_async_callback(scaler.stop)
+        _log.info("started", scaler_port=scaler_port, web_port=web_port, tls=tls is not None, rate=settings.clock_rate)
+        parts = (watches.run, scraper.run, loop.run, fleet.run, lambda: _save(settings, clock, loop))
+        await _until(stop, parts)
+        _log.info("stopping")
+        if settings.state_dir is not None:
+            _checkpoint(settings, loop)
+
+
+class _Bell:
+    """Breaks the circle between what is watched and who follows it."""
+
+    def __init__(self) -> None:
+        self.listener: Callable[[Object], None] = lambda _thing: None
+
+    def ring(self, thing: Object) -> None:
+        self.listener(thing)
+
+
+def _tools(
+    settings: Settings,
+    clock: Clock,
+    kube: Kube,
+    watches: Watches,
+    scraper: Scraper,
+    fits: Fits,
+    recorder: Recorder,
+    session: aiohttp.ClientSession,
+) -> Tools:
+    url, timeout = settings.prometheus_url, settings.prometheus_timeout_seconds
+    held = BalloonSettings(settings.max_balloons, settings.balloon_deadline_seconds, settings.priority_class)
+    return Tools(
+        clock=clock,
+        kube=kube,
+        watches=watches,
+        discovery=Discovery(kube),
+        scraper=scraper,
+        balloons=Balloons(kube, watches, held),
+        status=StatusWriter(kube, clock),
+        events=Events(kube, clock),
+        fits=fits,
+        recorder=recorder,
+        prometheus=Prometheus(url, session, clock, timeout) if url else None,
+        history_url=url,
+    )
+
+
+async def _until(stop: asyncio.Event, parts: tuple[Callable[[], Any], ...]) -> None:
+    """Run all parts; the first that fails ends all, since half a controller is worse than a restarted one."""
+    tasks = [asyncio.create_task(part()) for part in parts]
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait((*tasks, stopped), return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (*tasks, stopped):
+            task.cancel()
+        await asyncio.gather(*tasks, stopped, return_exceptions=True)
+
+
+async def _save(settings: Settings, clock: Clock, loop: Loop) -> None:
+    while settings.state_dir is not None:
+        await clock.sleep(SAVE_SECONDS)
+        await asyncio.to_thread(_checkpoint, settings, loop)
+    await asyncio.Event().wait()
+
+
+def _checkpoint(settings: Settings, loop: Loop) -> None:
+    if settings.state_dir is None:
+        return
+    try:
+        checkpoint.save(settings.state_dir, {key: worker.pilot.state for key, worker in loop.workers.items()})
+    except OSError as error:
+        _log.error("checkpoint.unwritten", folder=str(settings.state_dir), error=str(error))
+
+
+def _ready(watches: Watches, loop: Loop) -> tuple[bool, dict[str, Any]]:
+    """Ready once the policies are listed; how many of them are decided is told beside it."""
+    decided = sum(worker.plan is not None for worker in loop.workers.values())
+    return watches.policies.synced, {
+        "policies_listed": watches.policies.synced,
+        "policies": len(loop.workers),
+        "decided": decided,
+        "kubernetes": watches.policies.trouble or "answers",
+    }
