@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from replay.scenario import Scenario
-from replay.sim.views import Score
+from replay.sim.views import RequestLog, Score
 from replay.sim.world import World
 
 
@@ -29,13 +31,19 @@ class Contender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One contender's run."""
+    """One contender's run. `attainment` is the share of requests whose queue wait is within the SLO's."""
 
     name: str
     score: Score
+    attainment: float
 
 
-def run(scenario: Scenario, contender: Contender, progress: Callable[[float], None] = lambda _share: None) -> Outcome:
+def run(
+    scenario: Scenario,
+    contender: Contender,
+    progress: Callable[[float], None] = lambda _share: None,
+    slo_wait_seconds: float = 5.0,
+) -> Outcome:
     """Play the scenario to its end. `progress` is told the share that is done, now and then."""
     world = World(scenario)
     duties = list(contender.attach(world))
@@ -54,7 +62,15 @@ def run(scenario: Scenario, contender: Contender, progress: Callable[[float], No
             progress(share)
     world.advance(end)
     progress(1.0)
-    return Outcome(contender.name, world.score())
+    return Outcome(
+        contender.name, world.score(), attainment(world.requests(), scenario.duration_seconds, slo_wait_seconds)
+    )
+
+
+def attainment(requests: RequestLog, now_s: float, wait_seconds: float) -> float:
+    """Share of requests that waited at most so long. One that still waits has waited until now; a failed one is late."""
+    wait = np.where(np.isnan(requests.wait_seconds), now_s - requests.arrival_s, requests.wait_seconds)
+    return float(np.mean((wait <= wait_seconds) & ~requests.failed)) if len(wait) else 1.0
 
 
 def aligned(start_seconds: float, period_seconds: float, phase_seconds: float = 0.0) -> float:

@@ -120,8 +120,9 @@ class Spec(Model):
     """Limits of growth."""
     scale_down: ScaleDown = Field(default_factory=ScaleDown, json_schema_extra={"default": {}})
     """Limits of release."""
-    max_prepared_nodes: int = Field(default=2, ge=0, le=1000)
-    """GPU nodes that may be held with the image on them while no replica needs them. 0: none, and a longer start."""
+    max_prepared_nodes: int = Field(default=0, ge=0, le=1000)
+    """GPU nodes that may be held with the image on them for replicas that may come. 0: what the long lead asks for serves
+    instead, which costs a lone service the same and serves better."""
     schedules: list[Schedule] = Field(
         default=[],
         max_length=16,

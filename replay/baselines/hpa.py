@@ -25,7 +25,10 @@ TUNED = Behavior(
 
 @dataclass
 class HpaOnMetric:
-    """A ScaledObject with one Prometheus trigger of metricType AverageValue. `metric` is summed over all pods."""
+    """A ScaledObject with one Prometheus trigger of metricType AverageValue. `metric` is summed over all pods.
+
+    `scheduled` are the replicas that its cron triggers ask for at a time.
+    """
 
     name: str
     metric: Callable[[PodSample], float]
@@ -33,6 +36,7 @@ class HpaOnMetric:
     behavior: Behavior
     min_replicas: int
     max_replicas: int
+    scheduled: Callable[[float], int] = lambda _now: 0
 
     def attach(self, world: World) -> Sequence[Periodic]:
         """Take control of a world."""
@@ -51,7 +55,9 @@ class HpaOnMetric:
     def _sync(self, now_seconds: float) -> None:
         status = sum(1 for pod in self._world.pods() if not pod.terminating)
         world = self._world
-        world.scale(self._hpa.sync(now_seconds, world.spec_replicas, status, self._usage, self.target))
+        # Of several metrics the HPA takes the one that asks for most: the same as the larger of two usages.
+        usage = None if self._usage is None else max(self._usage, self.scheduled(now_seconds) * self.target)
+        world.scale(self._hpa.sync(now_seconds, world.spec_replicas, status, usage, self.target))
 
 
 def total(metric: Callable[[PodSample], float], samples: Iterable[PodSample]) -> float | None:
@@ -60,12 +66,18 @@ def total(metric: Callable[[PodSample], float], samples: Iterable[PodSample]) ->
     return sum(values) if values else None
 
 
-def reactive(min_replicas: int, max_replicas: int) -> HpaOnMetric:
+def reactive(
+    min_replicas: int, max_replicas: int, scheduled: Callable[[float], int] = lambda _now: 0
+) -> HpaOnMetric:
     """`sum(vllm:num_requests_waiting)`, 10 waiting per replica."""
-    return HpaOnMetric("reactive", lambda pod: pod.waiting or 0.0, 10.0, REACTIVE, min_replicas, max_replicas)
+    return HpaOnMetric(
+        "reactive", lambda pod: pod.waiting or 0.0, 10.0, REACTIVE, min_replicas, max_replicas, scheduled
+    )
 
 
-def tuned(target: float, min_replicas: int, max_replicas: int) -> HpaOnMetric:
+def tuned(
+    target: float, min_replicas: int, max_replicas: int, scheduled: Callable[[float], int] = lambda _now: 0
+) -> HpaOnMetric:
     """`sum(vllm:num_requests_running + vllm:num_requests_waiting)`, `target` in flight per replica."""
     return HpaOnMetric(
         f"HPA {target:g} in flight",
@@ -74,4 +86,5 @@ def tuned(target: float, min_replicas: int, max_replicas: int) -> HpaOnMetric:
         TUNED,
         min_replicas,
         max_replicas,
+        scheduled,
     )

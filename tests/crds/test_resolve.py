@@ -57,7 +57,7 @@ def test_a_small_policy_is_whole() -> None:
     assert found.policy.hold_seconds is None
     assert found.policy.growth_replicas_per_minute is None
     assert found.policy.release_percent_per_minute == 25.0
-    assert found.policy.max_prepared_nodes == 2
+    assert found.policy.max_prepared_nodes == 0
 
 
 def test_every_field_has_an_effect() -> None:
