@@ -98,11 +98,15 @@ async def read(
 
 
 def queries(namespace: str, target_name: str) -> tuple[str, ...]:
-    """The PromQL of each column of `Past`, in its order."""
+    """The PromQL of each column of `Past`, in its order.
+
+    Pods are found by their names, NAME-HASH-ID or NAME-ORDINAL: those of a target named NAME-70b are another's. Rates
+    are those of one step, since demand is read by the minute live, and smoother history misleads the forecaster.
+    """
     name = target_name.replace(".", r"\\.")
-    pods = f'{{namespace="{namespace}",pod=~"{name}-.+"}}'
+    pods = f'{{namespace="{namespace}",pod=~"{name}-([a-z0-9]{{6,10}}-)?[a-z0-9]+"}}'
     gauges = tuple(f"sum({family}{pods})" for family in (RUNNING, WAITING))
-    rates = tuple(f"sum(rate({family}{pods}[5m]))" for family in (FINISHED, PROMPT_TOKENS, GENERATION_TOKENS))
+    rates = tuple(f"sum(rate({family}{pods}[1m]))" for family in (FINISHED, PROMPT_TOKENS, GENERATION_TOKENS))
     return gauges + rates
 
 

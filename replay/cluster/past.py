@@ -5,9 +5,11 @@ import numpy as np
 from replay.cluster.series import Floats, Series
 from replay.scenario import Hardware, Past
 
+SAMPLES = 4  # of each bin: a bin of 60 s scraped every 15 s
+
 
 def series(past: Past, hardware: Hardware, end_seconds: float, labels: dict[str, str]) -> list[Series]:
-    """One series for the whole service of each family that history is read from, a sample a bin, stale at the end.
+    """One series for the whole service of each family that history is read from, four samples a bin, stale at the end.
 
     The running requests are Little's law: arrivals per second times the seconds that a request of the bin's mean size
     takes on a replica whose batch is half full. Nothing waited. Bins that are unknown have no samples.
@@ -19,13 +21,20 @@ def series(past: Past, hardware: Hardware, end_seconds: float, labels: dict[str,
     step_seconds = hardware.step_base_seconds + hardware.step_sequence_seconds * hardware.max_num_seqs / 2
     busy_seconds = prompt / hardware.prefill_tokens_per_second + output * step_seconds
     columns = {
-        "vllm:num_requests_running": np.round(busy_seconds / past.step_seconds, 3),
-        "vllm:num_requests_waiting": np.zeros(len(requests)),
-        "vllm:request_success_total": np.cumsum(requests),
-        "vllm:prompt_tokens_total": np.cumsum(prompt),
-        "vllm:generation_tokens_total": np.cumsum(output),
+        "vllm:num_requests_running": np.repeat(np.round(busy_seconds / past.step_seconds, 3), SAMPLES),
+        "vllm:num_requests_waiting": np.zeros(SAMPLES * len(requests)),
+        "vllm:request_success_total": _counted(requests),
+        "vllm:prompt_tokens_total": _counted(prompt),
+        "vllm:generation_tokens_total": _counted(output),
     }
-    return [_series(name, labels, at[known], column, end_seconds) for name, column in columns.items()]
+    before_end = past.step_seconds * (np.arange(SAMPLES) - (SAMPLES - 1)) / SAMPLES
+    times = (at[known][:, np.newaxis] + before_end).ravel()
+    return [_series(name, labels, times, column, end_seconds) for name, column in columns.items()]
+
+
+def _counted(per_bin: Floats) -> Floats:
+    """A counter that grows evenly within each bin."""
+    return np.cumsum(np.repeat(per_bin / SAMPLES, SAMPLES))
 
 
 def _series(name: str, labels: dict[str, str], times: Floats, values: Floats, end_seconds: float) -> Series:

@@ -32,6 +32,7 @@ spec:
   target: {{name: llm}}
   profile: 8b-l4
   maxReplicas: 8
+  maxPreparedNodes: 2
   metrics: {{port: {PORT}}}
 """
 

@@ -20,7 +20,7 @@ from tests.sources.faults import Handler
 
 INSTANT = re.compile(r'\{__name__=~"([^"]+)",namespace="([^"]+)",pod=~"([^"]+)"\}')
 GAUGE = re.compile(r'sum\(([\w:]+)\{namespace="([^"]+)",pod=~"([^"]+)"\}\)')
-RATE = re.compile(r'sum\(rate\(([\w:]+)\{namespace="([^"]+)",pod=~"([^"]+)"\}\[5m\]\)\)')
+RATE = re.compile(r'sum\(rate\(([\w:]+)\{namespace="([^"]+)",pod=~"([^"]+)"\}\[1m\]\)\)')
 
 
 @dataclass

@@ -40,7 +40,7 @@ async def test_seven_days_without_seams(server: FakePrometheus) -> None:
     assert {b.at_seconds - a.at_seconds for a, b in pairwise(read.points)} == {60}
     assert len(server.asked) == 7 * 5
     assert server.asked[0]["query"] == 'sum(vllm:num_requests_running{namespace="ns",pod=~"llama-.+"})'
-    assert server.asked[2]["query"] == 'sum(rate(vllm:request_success_total{namespace="ns",pod=~"llama-.+"}[5m]))'
+    assert server.asked[2]["query"] == 'sum(rate(vllm:request_success_total{namespace="ns",pod=~"llama-([a-z0-9]{6,10}-)?[a-z0-9]+"}[1m]))'
 
 
 async def test_what_is_not_known_is_none(server: FakePrometheus) -> None:
