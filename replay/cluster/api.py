@@ -1,10 +1,9 @@
 """The Kubernetes API over HTTP: finds resource and verb of a request, and does what the verb says."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiohttp import web
 
@@ -90,7 +89,6 @@ class Api:
         self._store = store
         self._hands = hands
         self._state = state
-        self._watchers: set[asyncio.Task[Any]] = set()
 
     def application(self) -> web.Application:
         """An aiohttp application that answers every path."""
@@ -116,7 +114,8 @@ class Api:
         if "dryRun" in query and verb in {"create", "delete", "patch"}:
             raise failures.bad_request("dryRun is not served by the simulated cluster")
         if verb == "watch":
-            return await self._watch(request, asked, query)
+            collection = watches.Collection.of(asked.resource, asked.namespace, query)
+            return await watches.watch(request, self._store, collection, query)
         if verb == "list":
             collection = watches.Collection.of(asked.resource, asked.namespace, query)
             return web.json_response(watches.listing(self._store, collection, query))
@@ -137,19 +136,8 @@ class Api:
                 return resources.resource_list(group, version)
         return None
 
-    async def _watch(self, request: web.Request, asked: Route, query: dict[str, str]) -> web.StreamResponse:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  # a handler always runs in one
-        self._watchers.add(task)
-        try:
-            collection = watches.Collection.of(asked.resource, asked.namespace, query)
-            return await watches.watch(request, self._store, collection, query)
-        finally:
-            self._watchers.discard(task)
-
     async def _end_watches(self, _: web.Application) -> None:
-        for task in self._watchers:
-            task.cancel()
+        self._store.close()
 
     async def _get(self, _: web.Request, asked: Route) -> web.Response:
         held = self._existing(asked)

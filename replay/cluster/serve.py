@@ -106,12 +106,26 @@ class Cluster:
         )
 
     def connect(self, scaler_address: str) -> None:
-        """Create the ScaledObject: KEDA calls the scaler from now on."""
+        """Create the ScaledObject as soon as the scaler listens: KEDA, which finds none, tries again ever more seldom."""
         if self._clock is None or self._keda is not None:
             raise RuntimeError("connect once, after start")
+        host, _, port = scaler_address.rpartition(":")
+        if not host or not port.isdecimal():
+            raise ValueError(f"the scaler's address {scaler_address!r} is not HOST:PORT")
         scaled_object = read(manifests(self.service, Wiring(scaler_address))[-1])
         self._keda = Keda(scaled_object, self._controllers, self._clock, self._rate)
-        self._spawn(self._keda.run())
+        self._keda.problem = f"no ScaledObject yet: nothing listens on {scaler_address}"
+        self._spawn(self._follow(self._keda, self._clock, host, int(port)))
+
+    async def _follow(self, keda: Keda, clock: ScenarioClock, host: str, port: int) -> None:
+        while True:
+            try:
+                _, probe = await asyncio.open_connection(host, port)
+            except OSError:
+                await clock.sleep(TICK_WALL_SECONDS * self._rate)
+            else:
+                probe.close()
+                return await keda.run()
 
     async def run(self) -> None:
         """Wait until the scenario is over. Raises what made the cluster stop before."""

@@ -38,6 +38,7 @@ class Store:
         self._changes: deque[Change] = deque(maxlen=history)
         self._oldest = 1  # changes after this version are all kept
         self._pulse = asyncio.Event()
+        self.closed = False
 
     def get(self, resource: Resource, namespace: str, name: str) -> Json | None:
         """The object, or None."""
@@ -82,13 +83,21 @@ class Store:
         return found[::-1]
 
     async def wait(self) -> None:
-        """Return after the next change."""
+        """Return after the next change, or when the store is closed."""
         await self._pulse.wait()
+
+    def close(self) -> None:
+        """Let those who wait go."""
+        self.closed = True
+        self._wake()
 
     def _record(self, resource: Resource, before: Json | None, after: Json | None) -> None:
         self.version += 1
         if len(self._changes) == self._changes.maxlen:
             self._oldest = self._changes[0].version
         self._changes.append(Change(self.version, resource, before, after))
-        self._pulse.set()  # wakes those who wait now ...
-        self._pulse = asyncio.Event()  # ... and lets the next ones wait
+        self._wake()
+
+    def _wake(self) -> None:
+        self._pulse.set()  # for those who wait now ...
+        self._pulse = asyncio.Event()  # ... and the next ones wait anew

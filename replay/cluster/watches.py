@@ -102,6 +102,8 @@ async def watch(
             break
         cursor = max(cursor, store.version)
         await _send(response, _events(collection, changes))
+        if store.closed:
+            break
         left = min(end, bookmark_at) - loop.time()
         if left > 0:
             await _wait(store, cursor, left)

@@ -33,6 +33,7 @@ spec:
   profile: 8b-l4
   maxReplicas: 8
   maxPreparedNodes: 2
+  maxPreparedNodes: 2
   metrics: {{port: {PORT}}}
 """
 

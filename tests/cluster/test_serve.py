@@ -1,6 +1,7 @@
 """The whole cluster with a real world behind it, met through the live client and by hand."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -8,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import grpc
 import numpy as np
 import pytest
 
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection, jobs, pods
+from autoscaler.scaler.externalscaler_pb2_grpc import add_ExternalScalerServicer_to_server
 from autoscaler.sources.vllm import parse
 from replay.cluster import policy
 from replay.cluster.network import BLOCKS, PodNetwork
@@ -22,6 +25,7 @@ from replay.scenario import L4_8B, Scenario
 from tests.cluster.conftest import POLICY, PORT
 from tests.cluster.fake_world import START
 from tests.cluster.test_api import a_job
+from tests.cluster.test_keda import FakeScaler
 
 SCENARIO = Scenario(
     name="steady",
@@ -130,6 +134,36 @@ def test_a_policy_that_cannot_be_served(policy_file: Path, text: str, why: str) 
     policy_file.write_text(text)
     with pytest.raises(PolicyError, match=why):
         policy.read(policy_file, START)
+
+
+async def test_keda_scales_the_world_once_the_scaler_listens(served: tuple[Cluster, Endpoints]) -> None:
+    cluster, _ = served
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    cluster.connect(address)
+    assert "nothing listens" in cluster.state()["keda_problem"]
+    scaler = FakeScaler()
+    scaler.say(4)
+    server = grpc.aio.server()
+    add_ExternalScalerServicer_to_server(scaler, server)
+    server.add_insecure_port(address)
+    await server.start()
+    async with asyncio.timeout(10):
+        while cluster.state()["spec_replicas"] != 4:  # noqa: ASYNC110  # one sync of the HPA is half a second
+            await asyncio.sleep(0.02)
+    assert cluster.state()["keda_problem"] is None
+    await server.stop(0)
+
+
+async def test_watches_end_cleanly_with_the_server(policy_file: Path) -> None:
+    cluster = Cluster(SCENARIO, policy_file, rate=30.0)
+    endpoints = await cluster.start()
+    async with aiohttp.ClientSession() as http:
+        response = await http.get(f"{endpoints.api_url}/api/v1/pods?watch=1")
+        await response.content.readline()
+        await cluster.stop()
+        assert (await response.content.read()).count(b"ADDED") == 1  # of two pods; then the end, not an error
 
 
 async def test_a_run_ends_with_its_scenario(policy_file: Path) -> None:
