@@ -1,6 +1,7 @@
 """Core values to canonical JSON and back: `decode(type(x), encode(x)) == x`. Keys are sorted, nothing is spelled two ways."""
 
 import json
+import math
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -85,8 +86,8 @@ def _build_tuple(kinds: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ..
 
 
 def _build_scalar(kind: Any, data: Any, where: str) -> Any:
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
+    if kind is float and isinstance(data, int | float) and not isinstance(data, bool):
+        return _build_float(data, where)
     if isinstance(kind, type) and issubclass(kind, Enum):
         try:
             return kind(data)
@@ -95,3 +96,13 @@ def _build_scalar(kind: Any, data: Any, where: str) -> Any:
     if type(data) is not kind:
         raise CodecError(f"{where}: {kind.__name__} was expected, not {data!r}")
     return data
+
+
+def _build_float(data: float, where: str) -> float:
+    try:
+        value = float(data)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise CodecError(f"{where}: a finite number was expected, not {value}")
+    return value

@@ -49,6 +49,7 @@ class Observation:
 class _Flow:
     """What went through the pods since their marks."""
 
+    pods: int  # whose arrivals can be told: they have a mark, and a sample that is younger
     arrivals_per_second: float | None  # None: no pod was seen before, so nothing can be subtracted
     tokens: Tokens
     capacity: Capacity
@@ -57,13 +58,12 @@ class _Flow:
 def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     """The fleet's demand at `inputs.now_seconds`.
 
-    A pod counts if it serves and its sample is fresh and whole; where one does not, `coverage` is below 1 and the demand
-    is a lower bound, under which the filtered level does not fall.
+    A pod counts if it serves, its sample is fresh and whole, and its arrivals can be told, where they are asked for; where
+    one does not, `coverage` is below 1 and the demand is a lower bound, under which the filtered level does not fall.
     """
     pods = _whole(inputs)
     filters = state.filters
     ready = len(inputs.supply.ready) if inputs.supply is not None else 0
-    coverage = len(pods) / ready if ready else 0.0
     if not pods:
         blind = replace(filters, tick_seconds=inputs.now_seconds)
         return Observation(_unknown(policy, state, inputs), blind, state.capacity)
@@ -77,6 +77,7 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     if flow.arrivals_per_second is not None:
         arrivals = _recent(filters, inputs.now_seconds, flow.arrivals_per_second)
     by_work = policy.signal is Signal.WORK and any(pod.request_prompt_tokens_count is not None for pod in pods)
+    coverage = (flow.pods if by_work else len(pods)) / ready if ready else 0.0
     if work is None and flow.arrivals_per_second == 0.0 and running + waiting == 0.0:
         work = 0.0  # no request has ever been seen, and none is there: idle whatever a request would take
     if by_work and work is not None and flow.arrivals_per_second is not None:
@@ -93,7 +94,7 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     seen = Demand(
         at_seconds=inputs.now_seconds,
         basis=basis,
-        coverage=min(coverage, 1.0),
+        coverage=coverage,
         replicas=demand,
         recent_replicas=recent,
         waiting=waiting,
@@ -118,7 +119,10 @@ def backfill(filters: Filters, points: Iterable[tuple[float, float]]) -> Filters
 def advance_level(filters: Filters, now_seconds: float, level: float) -> Filters:
     """The filters one tick later: the level, its last 5 min, and how much it moves in 5 min."""
     dt = _elapsed(filters, now_seconds)
-    levels = tuple(item for item in filters.levels if item[0] >= now_seconds - VOLATILITY_LAG_SECONDS - dt)
+    oldest = (
+        now_seconds - VOLATILITY_LAG_SECONDS - min(dt, VOLATILITY_LAG_SECONDS)
+    )  # what moved in a gap is no volatility
+    levels = tuple(item for item in filters.levels if item[0] >= oldest)
     volatility = VOLATILITY_PRIOR if filters.volatility is None else filters.volatility
     if levels and now_seconds - levels[0][0] >= 0.8 * VOLATILITY_LAG_SECONDS:
         move = abs(math.log((level + LEVEL_OFFSET) / (levels[0][1] + LEVEL_OFFSET)))
@@ -129,13 +133,17 @@ def advance_level(filters: Filters, now_seconds: float, level: float) -> Filters
 
 
 def _whole(inputs: Inputs) -> list[PodSample]:
-    """Fresh samples of serving pods in which all that arrivals need is there. A sleeping engine shows 0 and lies."""
-    serving = set(inputs.supply.ready) if inputs.supply is not None else {sample.pod for sample in inputs.samples}
+    """Fresh samples of serving pods in which all that arrivals need is there. A sleeping engine shows 0 and lies.
+
+    One from the future is no fresher than one from the past: its clock is wrong.
+    """
+    newest = {sample.pod: sample for sample in sorted(inputs.samples, key=lambda sample: sample.at_seconds)}
+    serving = set(inputs.supply.ready) if inputs.supply is not None else newest.keys()
     return [
         sample
-        for sample in inputs.samples
+        for sample in newest.values()
         if sample.pod in serving
-        and inputs.now_seconds - sample.at_seconds <= STALE_SECONDS
+        and abs(inputs.now_seconds - sample.at_seconds) <= STALE_SECONDS
         and not sample.asleep
         and None not in (sample.running, sample.waiting, sample.finished_total)
     ]
@@ -152,11 +160,13 @@ def _flow(policy: Policy, state: State, inputs: Inputs, pods: list[PodSample]) -
     fade = math.exp(-_elapsed(filters, inputs.now_seconds) / TOKENS_TAU_SECONDS)
     sums = [fade * value for value in _token_sums(filters.tokens)]
     rate: float | None = None
+    told = 0
     for pod in pods:
-        before = marks.get(pod.pod) or _birth(filters, pod)
+        before = _before(filters, marks.get(pod.pod), pod)
         now = _mark(pod, before)
         if before is None or now.at_seconds <= before.at_seconds:
             continue
+        told += 1
         span = now.at_seconds - before.at_seconds
         rate = (rate or 0.0) + max(0.0, now.arrived_total - before.arrived_total) / span
         grown = _growth(before, now)
@@ -165,7 +175,7 @@ def _flow(policy: Policy, state: State, inputs: Inputs, pods: list[PodSample]) -
             generated = _grew(before, now, "generation_tokens_total")
             done = cap.work_seconds(policy.engine, max(0.0, grown[3] - grown[4]), generated)
             capacity = cap.learn(capacity, policy.engine, span, done, pod.running or 0.0)
-    return _Flow(rate, Tokens(*sums), capacity)
+    return _Flow(told, rate, Tokens(*sums), capacity)
 
 
 def _token_sums(tokens: Tokens) -> tuple[float, float, float, float, float]:
@@ -197,11 +207,14 @@ def _grown_up(pod: PodSample) -> bool:
     return pod.started_seconds is None or pod.at_seconds - pod.started_seconds >= cap.MIN_AGE_SECONDS
 
 
-def _birth(filters: Filters, pod: PodSample) -> PodMark | None:
-    """Counters start at zero with the process: a pod born since the last tick needs no earlier sample."""
-    if filters.tick_seconds is None or pod.started_seconds is None or pod.started_seconds < filters.tick_seconds:
-        return None
-    return PodMark(pod.pod, filters.tick_seconds, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, saturated=False)
+def _before(filters: Filters, mark: PodMark | None, pod: PodSample) -> PodMark | None:
+    """The pod's mark. Counters start at zero with the process: one that was born since needs no earlier sample."""
+    since = filters.tick_seconds if mark is None else mark.at_seconds
+    if since is None or pod.started_seconds is None or pod.started_seconds < since:
+        return mark
+    if mark is not None and _mark(pod, mark).arrived_total >= mark.arrived_total:
+        return mark  # nothing was reset: the pod's clock is ahead of ours
+    return PodMark(pod.pod, since, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, saturated=False)
 
 
 def _mark(pod: PodSample, before: PodMark | None) -> PodMark:

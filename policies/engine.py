@@ -10,7 +10,7 @@ from policies import stabilize
 from policies.bounds import bound
 from policies.combine import combine, whole
 from policies.demand import Observation, observe
-from policies.ladder import hold_seconds, lead_seconds, replica_rung
+from policies.ladder import Rung, hold_seconds, lead_seconds, replica_rung
 from policies.model import Code, Decided, Demand, Filters, Inputs, Plan, Policy, Reason, State, StepResult
 from policies.prepare import prepare, total_floor
 from policies.recommend.predictive import forecast_floor, volatility_floor
@@ -58,7 +58,8 @@ def urgent(policy: Policy, state: State, inputs: Inputs) -> bool:
     """Whether an event between two ticks deserves a step: the reactive path asks for more than is decided."""
     demand = observe(policy, state, inputs).demand
     word = reactive(policy, demand, len(inputs.supply.ready) if inputs.supply is not None else 0)
-    return word is not None and whole(word.replicas) > (state.decided.replicas or 0)
+    asked = 0 if word is None else min(whole(word.replicas), policy.max_replicas)
+    return asked > (state.decided.replicas or 0)
 
 
 def recommend(policy: Policy, demand: Demand, filters: Filters, inputs: Inputs) -> tuple[Reason, ...]:
@@ -70,8 +71,7 @@ def recommend(policy: Policy, demand: Demand, filters: Filters, inputs: Inputs) 
         (
             volatility_floor(policy, filters, lead),
             forecast_floor(policy, inputs.fan, inputs.now_seconds, lead),
-            # What may not be prepared has to serve, or the long lead is not covered.
-            None if total is None else Reason(Code.LEAD, total.replicas - policy.max_prepared_nodes, total.numbers),
+            None if total is None else _unprepared(policy, total),
             reactive(policy, demand, ready),
             scheduled(inputs.windows, inputs.now_seconds, lead),
             Reason(Code.MINIMUM, float(policy.min_replicas)),
@@ -100,6 +100,12 @@ def settle(
         if word is not None:
             replicas, reasons = whole(word.replicas), (word, *reasons)
     return replicas, reasons, _moved(replace(decided, peaks=peaks), replicas, now)
+
+
+def _unprepared(policy: Policy, total: Reason) -> Reason:
+    """What may not be prepared has to serve, or the long lead is not covered."""
+    numbers = (("lead_seconds", lead_seconds(policy, Rung.REQUESTED)),)
+    return Reason(Code.LEAD, total.replicas - policy.max_prepared_nodes, numbers)
 
 
 def _start(decided: Decided, inputs: Inputs) -> Decided:

@@ -42,7 +42,8 @@ class Redecided:
     @property
     def matches(self) -> bool:
         """Whether the plan, its reasons and the demand are the same."""
-        return encode(self.again.plan) == encode(self.logged.plan)
+        again = encode(self.again.plan), encode(self.again.demand)
+        return again == (encode(self.logged.plan), encode(self.logged.demand))
 
 
 def header_line(platform: str) -> str:
@@ -94,6 +95,8 @@ def _read(lines: Iterable[str]) -> Iterator[_Line]:
     for number, text, is_last in _numbered(lines):
         try:
             data = json.loads(text)
+            if not isinstance(data, dict):
+                raise CodecError("an object was expected")
             opened = opened or _header(data, number)
             line = _line(data, number, policies)
         except (CodecError, KeyError, TypeError, ValueError) as error:

@@ -35,26 +35,42 @@ def prepare(
     """Prepared nodes beside `replicas`, the reasons, and what is remembered of it."""
     now = inputs.now_seconds
     total = total_floor(policy, filters, inputs)
+    awaited = (
+        decided.prepared if inputs.supply is None else min(decided.prepared, max(0, replicas - inputs.supply.placed))
+    )
+    most = min(policy.max_prepared_nodes, policy.max_replicas - min(replicas, policy.max_replicas) + awaited)
     if total is None or (inputs.supply is None and decided.prepared == 0):
-        return decided.prepared, (Reason(Code.UNKNOWN, float(decided.prepared)),), decided
+        asked, reasons = _limited(decided.prepared, (Reason(Code.UNKNOWN, float(decided.prepared)),), most)
+        return asked, reasons, decided
     units = max(min(whole(total.replicas), policy.max_replicas), replicas)
     asked = units - replicas
     peaks = stabilize.remember(decided.prepared_peaks, now, asked, HOLD_SECONDS)
     numbers = (("units", total.replicas), *((n, v) for n, v in total.numbers if n == "lead_seconds"))
-    reasons: tuple[Reason, ...] = (Reason(Code.PREPARED, float(asked), numbers), total)
+    reasons = (Reason(Code.PREPARED, float(asked), numbers), total)
     if peaks[0][1] > asked:
         asked = peaks[0][1]
         reasons = (Reason(Code.PREPARED_HOLD, float(asked), (("hold_seconds", HOLD_SECONDS),)), *reasons)
-    blind = inputs.supply is None or not inputs.on_grid or now < (decided.blind_until_seconds or 0.0)
-    awaited = (
-        decided.prepared if inputs.supply is None else min(decided.prepared, max(0, replicas - inputs.supply.placed))
-    )
-    kept = max(decided.prepared if blind else 0, awaited)
-    if kept > asked:
-        asked = kept
+    if awaited > asked:
+        asked = awaited
         reasons = (Reason(Code.HANDOVER, float(asked)), *reasons)
-    most = min(policy.max_prepared_nodes, policy.max_replicas - min(replicas, policy.max_replicas) + awaited)
-    if asked > most:
-        reasons = (Reason(Code.PREPARED_LIMIT, float(most), (("asked", float(asked)),)), *reasons)
-        asked = most
+    if decided.prepared > asked and (word := _blind(decided, inputs)) is not None:
+        asked = decided.prepared
+        reasons = (word, *reasons)
+    asked, reasons = _limited(asked, reasons, most)
     return asked, reasons, replace(decided, prepared_peaks=peaks)
+
+
+def _blind(decided: Decided, inputs: Inputs) -> Reason | None:
+    """Nothing is given up on missing data, after a restart, or between two ticks."""
+    left = (decided.blind_until_seconds or 0.0) - inputs.now_seconds
+    if inputs.supply is None:
+        return Reason(Code.UNKNOWN, float(decided.prepared))
+    if left > 0.0:
+        return Reason(Code.RESTARTED, float(decided.prepared), (("left_seconds", left),))
+    return None if inputs.on_grid else Reason(Code.BETWEEN_TICKS, float(decided.prepared))
+
+
+def _limited(asked: int, reasons: tuple[Reason, ...], most: int) -> tuple[int, tuple[Reason, ...]]:
+    if asked <= most:
+        return asked, reasons
+    return most, (Reason(Code.PREPARED_LIMIT, float(most), (("asked", float(asked)),)), *reasons)

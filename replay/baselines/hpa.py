@@ -66,9 +66,7 @@ def total(metric: Callable[[PodSample], float], samples: Iterable[PodSample]) ->
     return sum(values) if values else None
 
 
-def reactive(
-    min_replicas: int, max_replicas: int, scheduled: Callable[[float], int] = lambda _now: 0
-) -> HpaOnMetric:
+def reactive(min_replicas: int, max_replicas: int, scheduled: Callable[[float], int] = lambda _now: 0) -> HpaOnMetric:
     """`sum(vllm:num_requests_waiting)`, 10 waiting per replica."""
     return HpaOnMetric(
         "reactive", lambda pod: pod.waiting or 0.0, 10.0, REACTIVE, min_replicas, max_replicas, scheduled
