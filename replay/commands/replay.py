@@ -1,0 +1,179 @@
+"""Replay traffic against a policy: what it would cost and what users would wait, beside the usual autoscalers."""
+
+import json
+import re
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from crds.service import Service
+    from replay.compare import Comparison
+    from replay.scenario import PastKind, Scenario
+    from replay.traces.trace import Trace
+
+SAMPLE = "sample:"
+DAY_SECONDS = 86_400.0
+
+
+def command(
+    trace: Annotated[
+        str | None, typer.Argument(metavar="[TRACE]", help="A table of requests or bins, an export, or sample:NAME.")
+    ] = None,
+    *,
+    sample: Annotated[str | None, typer.Option(metavar="NAME", help="A shipped sample instead of a trace.")] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="YAML file with the one ScalingPolicy. Default: 1 to 400 replicas."),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Engine and GPU of the default policy; without it 8b-h100.")
+    ] = None,
+    scale: Annotated[float, typer.Option(help="So many times the trace's requests.")] = 1.0,
+    start: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Begin so far into the trace, as in 45m or 1d2h.")
+    ] = None,
+    duration: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Length; to the trace's end without it.")
+    ] = None,
+    past: Annotated[
+        str, typer.Option(metavar="trace|generated|none", help="What Outrider knows of the time before the start.")
+    ] = "trace",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
+    decision_log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write Outrider's decisions, for explain and redecide.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Replay traffic against a policy: what it would cost and what users would wait, beside the usual autoscalers.
+
+    The peers are the reactive ScaledObject (10 waiting requests per replica) and an HPA on running + waiting, tuned for
+    this very trace. All start with the same fleet, on the hardware of the policy's profile. A policy in mode Shadow is
+    played as if it were Active. Exit code 2: a trace, a policy or an option that cannot be used.
+    """
+    from replay.service import PolicyError
+    from replay.traces.trace import TraceError
+
+    try:
+        service, source = _service(policy, profile)
+        scenario = _scenario(
+            service, _trace_name(trace, sample), scale=scale, start=start, duration=duration, past=past, seed=seed
+        )
+        comparison = _play(scenario, service, decision_log)
+    except PolicyError as error:
+        _refuse(str(error))
+    except (TraceError, ValueError, OSError) as error:
+        _refuse(f"outrider replay: {error}")
+    if as_json:
+        from replay.report.document import document
+
+        json.dump(document(comparison, policy_source=source), sys.stdout, indent=2, allow_nan=False)
+        print()
+    else:
+        from rich.console import Console
+
+        from replay.report.terminal import show
+
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console = Console(highlight=False, width=120)
+        show(console, comparison, policy_source=source)
+
+
+def _refuse(why: str) -> NoReturn:
+    print(why, file=sys.stderr)
+    raise typer.Exit(2) from None
+
+
+def _service(path: Path | None, profile: str | None) -> "tuple[Service, str]":
+    """The policy, and how to name where it is from."""
+    from crds.profiles import PROFILES
+    from replay.service import default, read
+
+    if path is not None:
+        if profile is not None:
+            raise ValueError("--profile is that of the default policy; with --policy write spec.profile in the file")
+        service = read(path)
+        return service, f"policy {service.policy.name}"
+    if profile is not None and profile not in PROFILES:
+        raise ValueError(f"--profile {profile!r} is none of {', '.join(PROFILES)}")
+    return (default() if profile is None else default(profile)), "default policy"
+
+
+def _trace_name(trace: str | None, sample: str | None) -> str:
+    if (trace is None) == (sample is None):
+        raise ValueError("give a TRACE or --sample NAME, one of the two")
+    return trace if trace is not None else f"{SAMPLE}{sample}"
+
+
+def _scenario(
+    service: "Service", name: str, *, scale: float, start: str | None, duration: str | None, past: str, seed: int
+) -> "Scenario":
+    from replay.compare import scene
+    from replay.traces.read import read
+    from replay.traces.samples import SAMPLES
+    from replay.traces.samples import sample as shipped
+
+    kinds: dict[str, PastKind] = {"trace": "trace", "generated": "generated", "none": "none"}
+    if past not in kinds:
+        raise ValueError(f"--past {past!r} is none of {', '.join(kinds)}")
+    recorded: Trace
+    start_seconds, duration_seconds = _seconds("--start", start), _seconds("--duration", duration)
+    if name.startswith(SAMPLE):
+        if name.removeprefix(SAMPLE) not in SAMPLES:
+            raise ValueError(f"no sample {name.removeprefix(SAMPLE)!r}; there are {', '.join(SAMPLES)}")
+        made = shipped(name.removeprefix(SAMPLE))
+        recorded = made.trace
+        start_seconds = made.start_seconds if start_seconds is None else start_seconds
+        duration_seconds = made.duration_seconds if duration_seconds is None else duration_seconds
+    else:
+        recorded = read(Path(name))
+    return scene(
+        recorded,
+        service,
+        scale=scale,
+        start_seconds=start_seconds or 0.0,
+        duration_seconds=duration_seconds,
+        past=kinds[past],
+        seed=seed,
+    )
+
+
+def _seconds(option: str, text: str | None) -> float | None:
+    """Kubernetes' notation, and days before it."""
+    from crds.units import seconds
+
+    if text is None:
+        return None
+    match = re.fullmatch(r"(?:([0-9]{1,5})d)?(.*)", text, re.ASCII)
+    days, rest = (match[1], match[2]) if match else (None, text)
+    try:
+        return int(days or 0) * DAY_SECONDS + (seconds(rest) if rest or not days else 0.0)
+    except ValueError:
+        raise ValueError(f"{option} {text!r} is not a duration like 90s, 45m or 1d2h") from None
+
+
+def _play(scenario: "Scenario", service: "Service", log: Path | None) -> "Comparison":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    from replay.compare import compare
+    from replay.recording import DecisionLog
+
+    console = Console(stderr=True)
+    words = TextColumn("{task.description:<22}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    with (
+        Progress(*words, console=console, transient=True, disable=not console.is_terminal) as bar,
+        log.open("w", encoding="utf-8") if log is not None else nullcontext() as file,
+    ):
+        task = bar.add_task(scenario.name, total=1.0)
+
+        def progress(name: str, share: float) -> None:
+            bar.update(task, completed=share, description=name)
+
+        if file is None:
+            return compare(scenario, service, progress=progress)
+        return compare(scenario, service, DecisionLog(file, service.policy, scenario).record, progress)

@@ -1,0 +1,30 @@
+"""In which columns Outrider is better than each peer, and in which worse."""
+
+from dataclasses import dataclass
+
+from replay.compare import Comparison, Kind
+from replay.report.columns import Column, columns
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Outrider against one peer, by names of columns."""
+
+    against: Kind
+    better: tuple[str, ...]
+    equal: tuple[str, ...]
+    worse: tuple[str, ...]
+
+
+def verdicts(comparison: Comparison) -> tuple[Verdict, ...]:
+    """One for each peer that has a row."""
+    judged = columns(comparison.service.policy.queue_wait_seconds)
+    found = []
+    for row in comparison.rows[1:]:
+        sides: dict[int, list[Column]] = {-1: [], 0: [], 1: []}
+        for column in judged:
+            ours, theirs = column.loss(comparison.ours), column.loss(row.outcome)
+            sides[(ours > theirs) - (ours < theirs)].append(column)
+        better, equal, worse = (tuple(column.name for column in sides[side]) for side in (-1, 0, 1))
+        found.append(Verdict(row.kind, better, equal, worse))
+    return tuple(found)
