@@ -9,49 +9,54 @@ from replay.driver import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One figure of an outcome, `lower` being better or not. Figures are compared as they are shown."""
+    """One figure of an outcome, `lower` being better or not."""
 
     name: str
     value: Callable[[Outcome], float]
     show: Callable[[float], str]
-    digits: int  # behind the point that count
     lower: bool = True
 
+    def shown(self, outcome: Outcome) -> str:
+        """The figure as it is read."""
+        return self.show(self.value(outcome))
+
     def loss(self, outcome: Outcome) -> float:
-        """The figure as it is shown, so turned that less is better."""
-        value = self.value(outcome)
-        value = value if math.isinf(value) else cut(value, self.digits)
-        return value if self.lower else -value
+        """The figure, so turned that less is better."""
+        return self.value(outcome) if self.lower else -self.value(outcome)
+
+    def order(self, one: Outcome, other: Outcome) -> int:
+        """-1 where the one is better, 1 where it is worse, 0 where both are shown alike."""
+        if self.shown(one) == self.shown(other):
+            return 0
+        return -1 if self.loss(one) < self.loss(other) else 1
 
 
 def columns(slo_wait_seconds: float) -> tuple[Column, ...]:
     """The columns of a comparison; the SLO's own wait has one where it is neither 1 s nor 5 s."""
-    slo = Column(f"waited at most {slo_wait_seconds:g} s", lambda it: it.attainment, percent, 4, lower=False)
+    shares: dict[float, Callable[[Outcome], float]] = {slo_wait_seconds: lambda it: it.attainment}
+    shares |= {1.0: lambda it: it.score.share_within_1s, 5.0: lambda it: it.score.share_within_5s}
+    waited = (
+        Column(f"waited at most {seconds:g} s", share, percent, lower=False)
+        for seconds, share in sorted(shares.items(), key=lambda item: item[0])
+    )
     return (
-        Column("GPU-hours", lambda it: it.score.gpu_hours, lambda hours: f"{cut(hours, 2):,.2f}", 2),
-        Column("cost", lambda it: it.score.cost, lambda dollars: f"${cut(dollars, 2):,.2f}", 2),
-        Column("waited at most 1 s", lambda it: it.score.share_within_1s, percent, 4, lower=False),
-        Column("waited at most 5 s", lambda it: it.score.share_within_5s, percent, 4, lower=False),
-        *(() if slo_wait_seconds in (1.0, 5.0) else (slo,)),
-        Column("p99 wait", lambda it: it.score.p99_wait_seconds, wait, 1),
-        Column("cold starts met", lambda it: float(it.score.cold_starts_met), whole, 0),
-        Column("failed", lambda it: float(it.score.failed), whole, 0),
+        Column("GPU-hours", lambda it: it.score.gpu_hours, lambda hours: f"{hours:,.2f}"),
+        Column("cost", lambda it: it.score.cost, lambda dollars: f"${dollars:,.2f}"),
+        *waited,
+        Column("p99 wait", lambda it: it.score.p99_wait_seconds, wait),
+        Column("cold starts met", lambda it: float(it.score.cold_starts_met), whole),
+        Column("failed", lambda it: float(it.score.failed), whole),
     )
 
 
-def cut(value: float, digits: int) -> float:
-    """So many digits behind the point, the rest cut off: 99.999 % must not read as all."""
-    return math.floor(value * 10.0**digits + 1e-9) / 10.0**digits
-
-
 def percent(share: float) -> str:
-    """A share of one, in hundredths of a percent."""
-    return f"{100 * cut(share, 4):.2f}%"
+    """A share of one, cut off behind hundredths of a percent: 99.999 % must not read as all."""
+    return f"{math.floor(share * 10_000 + 1e-9) / 100:.2f}%"
 
 
 def wait(seconds: float) -> str:
-    """Infinite where more than one in a hundred failed."""
-    return "never" if math.isinf(seconds) else f"{cut(seconds, 1):,.1f} s"
+    """Seconds; infinite where more than one in a hundred failed."""
+    return "never" if math.isinf(seconds) else f"{seconds:,.1f} s"
 
 
 def whole(count: float) -> str:

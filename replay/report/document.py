@@ -4,6 +4,9 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from policies.codec import plain
 from replay.baselines import tuning
 from replay.compare import Comparison
@@ -74,19 +77,21 @@ def _series(comparison: Comparison) -> dict[str, Any]:
     """Means over equal steps from the scenario's start. `starting` are pods that do not serve yet."""
     scenario = comparison.scenario
     borders = edges(scenario, STEPS)
-    fleets = {}
+    fleets = []
     for row in comparison.rows:
         line = row.outcome.score.timeline
         counts = {"ready": line.ready_replicas, "starting": line.starting_replicas, "nodes": line.nodes}
-        fleets[row.kind.value] = {
-            name: [round(float(mean), 3) for mean in means(line.seconds, values, borders)]
-            for name, values in counts.items()
-        }
+        drawn = {name: _rounded(means(line.seconds, values, borders)) for name, values in counts.items()}
+        fleets.append({"kind": row.kind.value, **drawn})
     return {
         "step_seconds": scenario.duration_seconds / STEPS,
-        "demand_replicas": [round(float(value), 3) for value in demand(scenario, STEPS)],
+        "demand_replicas": _rounded(demand(scenario, STEPS)),
         "fleets": fleets,
     }
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float]:
+    return [round(value, 3) for value in values.tolist()]
 
 
 def _finite(seconds: float) -> float | None:

@@ -63,14 +63,12 @@ def _table(comparison: Comparison) -> Table:
         title = NAMES[row.kind].replace("ScaledObject", "\nScaledObject").replace(", ", ",\n")
         table.add_column(Text(title, STYLES[row.kind]), justify="right", vertical="bottom")
     for column in columns(comparison.service.policy.queue_wait_seconds):
-        best = min(column.loss(row.outcome) for row in comparison.rows)
-        table.add_row(
-            column.name,
-            *(
-                Text(column.show(column.value(row.outcome)), "bold" if column.loss(row.outcome) == best else "")
-                for row in comparison.rows
-            ),
+        best = min((row.outcome for row in comparison.rows), key=column.loss)
+        cells = (
+            Text(column.shown(row.outcome), "bold" if column.order(best, row.outcome) == 0 else "")
+            for row in comparison.rows
         )
+        table.add_row(column.name, *cells)
     lines = [row.outcome.score.timeline for row in comparison.rows]
     table.add_row("most replicas", *(str(line.ready_replicas.max()) for line in lines))
     table.add_row("most prepared nodes", *(str(line.balloons.max()) for line in lines))
@@ -111,13 +109,11 @@ def _tuning(comparison: Comparison) -> Iterator[Text]:
         f"one runs and {len(tried) - tuning.STEPS} around the picks; picked with hindsight, on this very trace.",
         style="dim",
     )
-    whys = {
-        Kind.AT_COST: f"no target costs {ours.score.gpu_hours:,.2f} GPU-hours or less.",
-        Kind.AT_ATTAINMENT: f"no target attains {percent(ours.attainment)} within {policy.queue_wait_seconds:g} s.",
-    }
+    whys = {Kind.AT_COST: "every target costs more than Outrider does"}
+    whys[Kind.AT_ATTAINMENT] = f"every target attains less than Outrider's {percent(ours.attainment)}"
     for kind, why in whys.items():
         if comparison.row(kind) is None:
-            yield Text.assemble((NAMES[kind], STYLES[kind]), f": {why}")
+            yield Text.assemble((NAMES[kind], STYLES[kind]), f": {why}.")
     promise = f"{policy.attainment * 100:g}% within {policy.queue_wait_seconds:g} s"
     kept = "keeps" if ours.attainment >= policy.attainment else "misses"
     cheapest = comparison.cheapest_within_slo

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from replay.compare import Comparison, Kind
-from replay.report.columns import Column, columns
+from replay.report.columns import columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,7 @@ def verdicts(comparison: Comparison) -> tuple[Verdict, ...]:
     judged = columns(comparison.service.policy.queue_wait_seconds)
     found = []
     for row in comparison.rows[1:]:
-        sides: dict[int, list[Column]] = {-1: [], 0: [], 1: []}
-        for column in judged:
-            ours, theirs = column.loss(comparison.ours), column.loss(row.outcome)
-            sides[(ours > theirs) - (ours < theirs)].append(column)
-        better, equal, worse = (tuple(column.name for column in sides[side]) for side in (-1, 0, 1))
+        orders = [(column.name, column.order(comparison.ours, row.outcome)) for column in judged]
+        better, equal, worse = (tuple(name for name, order in orders if order == side) for side in (-1, 0, 1))
         found.append(Verdict(row.kind, better, equal, worse))
     return tuple(found)

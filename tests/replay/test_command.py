@@ -1,0 +1,167 @@
+"""`outrider replay`: what it prints, what it writes, what it refuses."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoscaler.moments import select
+from policies.log import redecide
+from tests.replay.played import POLICY, chat, replay
+
+KEYS = Path(__file__).parent / "document_keys.txt"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("replay")
+    chat(folder)
+    (folder / "policy.yaml").write_text(POLICY)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def arguments(folder: Path) -> list[str]:
+    return [str(folder / "chat.csv"), "--policy", str(folder / "policy.yaml"), "--seed", "5"]
+
+
+@pytest.fixture(scope="module")
+def document(folder: Path, arguments: list[str]) -> dict[str, Any]:
+    code, out, err = replay(*arguments, "--json", "--decision-log", str(folder / "log.jsonl"))
+    assert (code, err) == (0, "")
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def paths(value: object, prefix: str = "") -> set[str]:
+    if isinstance(value, dict):
+        return set().union(*(paths(inner, f"{prefix}.{name}") for name, inner in value.items()))
+    if isinstance(value, list):
+        return set().union(*(paths(inner, f"{prefix}[]") for inner in value)) or {f"{prefix}[]".removeprefix(".")}
+    return {prefix.removeprefix(".")}
+
+
+def test_the_documents_keys_are_stable(document: dict[str, Any]) -> None:
+    """Another key set is another schema: change the golden file, and the VERSION where a key goes."""
+    assert sorted(paths(document)) == KEYS.read_text().splitlines()
+
+
+def test_what_was_played(document: dict[str, Any]) -> None:
+    assert document["scenario"]["requests"] == 3900
+    assert document["scenario"]["initial_replicas"] <= 6
+    assert document["hardware"]["name"] == "8b-l4"
+    assert document["policy"]["name"] == "llm/chat"
+    kinds = [row["kind"] for row in document["contenders"]]
+    assert kinds[:2] == ["outrider", "reactive"]
+    assert all(row["max_replicas"] <= 6 for row in document["contenders"])
+    first = document["scenario"]["initial_replicas"]
+    assert [fleet["kind"] for fleet in document["series"]["fleets"]] == kinds
+    assert all(fleet["ready"][0] == first for fleet in document["series"]["fleets"])
+
+
+def test_the_picks_are_those_of_the_sweep(document: dict[str, Any]) -> None:
+    ours = document["contenders"][0]
+    tried = document["tuning"]["tried"]
+    assert [it["target_in_flight"] for it in tried] == sorted({it["target_in_flight"] for it in tried})
+    for row in document["contenders"][2:]:
+        same = next(it for it in tried if it["target_in_flight"] == row["target_in_flight"])
+        assert {**same, "kind": row["kind"]} == row
+        if row["kind"] == "tuned_at_cost":
+            able = [it for it in tried if it["gpu_hours"] <= ours["gpu_hours"]]
+            assert row["attainment"] == max(it["attainment"] for it in able)
+        else:
+            able = [it for it in tried if it["attainment"] >= ours["attainment"]]
+            assert row["gpu_hours"] == min(it["gpu_hours"] for it in able)
+
+
+def test_the_same_seed_gives_the_same_document(arguments: list[str], document: dict[str, Any]) -> None:
+    assert json.loads(replay(*arguments, "--json")[1]) == document
+
+
+def test_the_decision_log_redecides_and_explains(folder: Path, document: dict[str, Any]) -> None:
+    with (folder / "log.jsonl").open() as lines:
+        decisions = list(redecide(lines))
+    assert len(decisions) >= 600 / 15 - 1
+    assert all(item.matches for item in decisions)
+    stories = select(folder / "log.jsonl", policy="llm/chat", at_seconds=None, every=False)
+    assert any("replicas" in story.sentence for story in stories)
+
+
+def test_the_table_the_plot_and_the_verdict(arguments: list[str], document: dict[str, Any]) -> None:
+    code, out, err = replay(*arguments)
+    assert (code, err) == (0, "")
+    assert "\x1b" not in out  # not a terminal: no colours
+    for name in ("GPU-hours", "cost", "waited at most 1 s", "waited at most 2 s", "waited at most 5 s", "p99 wait"):
+        assert re.search(f"^{name} +[$0-9]", out, re.MULTILINE)
+    hours = [f"{row['gpu_hours']:,.2f}" for row in document["contenders"]]
+    assert re.search("^GPU-hours +" + " +".join(hours) + "$", out, re.MULTILINE)
+    assert re.search("^Outrider +[▁▂▃▄▅▆▇█]+  [0-9]+$", out, re.MULTILINE)
+    assert "Outrider beside reactive ScaledObject: " in out
+    assert "picked with hindsight" in out
+
+
+def test_the_default_policy_says_so_and_takes_a_profile(folder: Path) -> None:
+    code, out, _ = replay(str(folder / "chat.csv"), "--profile", "8b-a10g", "--duration", "2m")
+    assert code == 0
+    assert "default policy: 1 to 400 replicas of 8b-a10g" in out
+    assert "requests in 2m" in out
+
+
+REFUSED = {
+    "neither trace nor sample": ([], "give a TRACE or --sample NAME"),
+    "trace and sample": (["chat.csv", "--sample", "office-morning"], "give a TRACE or --sample NAME"),
+    "unknown sample": (["sample:nights"], "no sample 'nights'; there are office-morning"),
+    "no such file": (["none.csv"], "none.csv: cannot be read"),
+    "truncated parquet": (["cut.parquet"], "cut.parquet: cannot be read"),
+    "wrong column": (["columns.csv"], "columns.csv: has the columns time, tokens; needed are"),
+    "unknown kind": (["notes.txt"], "notes.txt: is of no known kind"),
+    "window outside": (["chat.csv", "--start", "1h"], "no window from 3600"),
+    "window without length": (["chat.csv", "--duration", "0s"], "no window from 0 to 0 s"),
+    "window without requests": (["gap.csv", "--start", "1m", "--duration", "1m"], "no requests from 60 to 120 s"),
+    "scale": (["chat.csv", "--scale", "0"], "scale must be above 0"),
+    "duration": (["chat.csv", "--duration", "ten"], "--duration 'ten' is not a duration like 90s, 45m or 1d2h"),
+    "days": (["chat.csv", "--start", "1d2x"], "--start '1d2x' is not a duration"),
+    "empty duration": (["chat.csv", "--start", ""], "--start '' is not a duration"),
+    "past": (["chat.csv", "--past", "all"], "--past 'all' is none of trace, generated, none"),
+    "profile": (["chat.csv", "--profile", "8b"], "--profile '8b' is none of 8b-l4"),
+    "profile and policy": (["chat.csv", "--profile", "8b-l4", "--policy", "policy.yaml"], "write spec.profile"),
+    "no policy file": (["chat.csv", "--policy", "none.yaml"], "none.yaml: cannot be read: No such file"),
+    "no policy inside": (["chat.csv", "--policy", "service.yaml"], "service.yaml: holds 0 ScalingPolicies"),
+    "log folder": (["chat.csv", "--decision-log", "none/log.jsonl"], "No such file or directory"),
+}
+
+
+@pytest.mark.parametrize(("given", "why"), REFUSED.values(), ids=REFUSED)
+def test_refusals(given: list[str], why: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "cut.parquet").write_bytes(b"PAR1 and then nothing")
+    (folder / "columns.csv").write_text("time,tokens\n1,2\n")
+    (folder / "gap.csv").write_text("arrival_s,prompt_tokens,output_tokens\n0,5,5\n600,5,5\n")
+    (folder / "notes.txt").write_text("x")
+    (folder / "service.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n")
+    monkeypatch.chdir(folder)
+    code, out, err = replay(*given)
+    assert (code, out) == (2, "")
+    assert why in err
+
+
+def test_every_problem_of_a_policy_is_told_with_its_line(folder: Path) -> None:
+    bad = folder / "bad.yaml"
+    bad.write_text(POLICY.replace("2s", "soon").replace("95%", "101%").replace("maxReplicas: 6", "maxReplica: 6"))
+    code, out, err = replay(str(folder / "chat.csv"), "--policy", str(bad))
+    assert (code, out) == (2, "")
+    told = [line.removeprefix(f"{bad}:") for line in err.splitlines()]
+    assert [line.split(": ")[1] for line in told] == [
+        "spec.maxReplicas", "spec.slo.queueWait", "spec.slo.attainment", "spec.maxReplica",
+    ]  # fmt: skip
+    assert all("; instead: " in line for line in told)
+
+
+def test_days_are_a_duration() -> None:
+    from replay.commands.replay import _seconds
+
+    assert _seconds("--start", "1d2h") == 26 * 3600.0
+    assert _seconds("--start", "2d") == 2 * 86_400.0
+    assert _seconds("--start", "1h30m") == 5400.0
+    assert _seconds("--start", None) is None
