@@ -81,10 +81,11 @@ class Loop:
         metrics.STEP_SECONDS.observe(stopwatch_seconds() - started)
         self._recorder.record(worker.pilot.policy, before, inputs, result)
         _measure(worker, result, inputs.fan)
-        self._publish(worker, result, now_seconds)
+        supply = inputs.supply
+        self._publish(worker, result, None if supply is None else supply.placed + supply.unplaced, now_seconds)
         self.decided(worker)
 
-    def _publish(self, worker: Worker, result: StepResult, now_seconds: float) -> None:
+    def _publish(self, worker: Worker, result: StepResult, current: int | None, now_seconds: float) -> None:
         worker.result = result
         if result.plan is None:
             return
@@ -94,7 +95,8 @@ class Loop:
         )
         worker.before, worker.plan = worker.plan, result.plan
         if worker.service.mode is Mode.ACTIVE:
-            self._board.publish(worker.key, result.plan.desired_replicas, now_seconds)
+            most = worker.service.policy.max_replicas
+            self._board.publish(worker.key, result.plan.desired_replicas, now_seconds, current, most)
         else:
             self._board.withdraw(worker.key)
         metrics.DECISION_AGE.decided(worker.key, now_seconds)

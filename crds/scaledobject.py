@@ -13,6 +13,7 @@ from crds.service import Mode, Service
 
 _KEDA = "keda.sh/v1alpha1"
 _POLL_SECONDS = 10  # KEDA's own poll; between 1 and N it only refreshes the status
+DEFAULT_TOLERANCE = "0.1"  # --horizontal-pod-autoscaler-tolerance
 _COOLDOWN_SECONDS = 30  # three polls: a second guard, should the minimum ever be set to zero
 
 
@@ -22,6 +23,7 @@ class Wiring:
 
     scaler_address: str
     tls_secret: str | None = None
+    hpa_tolerance: str | None = None  # of HPAs that cannot be given one of their own
 
 
 def manifests(service: Service, wiring: Wiring) -> list[dict[str, Any]]:
@@ -31,6 +33,8 @@ def manifests(service: Service, wiring: Wiring) -> list[dict[str, Any]]:
         "metricType": "AverageValue",
         "metadata": {"scalerAddress": wiring.scaler_address, "policy": service.name},
     }
+    if wiring.hpa_tolerance is not None:
+        trigger["metadata"]["hpaTolerance"] = wiring.hpa_tolerance
     objects = []
     if wiring.tls_secret:
         trigger["authenticationRef"] = {"name": service.name}
@@ -60,9 +64,10 @@ def remarks(service: Service, kubernetes: tuple[int, int] | None) -> list[str]:
     elif kubernetes < (1, 35):
         cause = "does not know" if kubernetes < (1, 33) else "ignores, unless its gate HPAConfigurableTolerance is on,"
         found.append(
-            f"Kubernetes {kubernetes[0]}.{kubernetes[1]} {cause} the tolerance of one HPA. Its own of 10 % holds: a "
-            "change within 10 % of the running replicas is not followed, so that at 20 replicas a decision for 19 or "
-            "21 leaves 20. Outrider sends its decision as it is and does not work around that."
+            f"Kubernetes {kubernetes[0]}.{kubernetes[1]} {cause} the tolerance of one HPA, so the cluster's own of 10 % "
+            "holds. With hpaTolerance Outrider shapes its value around that: upwards the HPA lands on the decision or "
+            "on the first step outside the tolerance (11 to 12 becomes 13), downwards on the decision, or it stays "
+            "until the decision is far enough (20 to 18 is the first from 20)."
         )
     if service.mode is Mode.SHADOW:
         found.append(
@@ -70,6 +75,11 @@ def remarks(service: Service, kubernetes: tuple[int, int] | None) -> list[str]:
             "Apply this once the mode is Active."
         )
     return found
+
+
+def hpa_tolerance(kubernetes: tuple[int, int] | None) -> str | None:
+    """The tolerance to tell the scaler of, for a cluster that takes none for one HPA; None where it takes it."""
+    return DEFAULT_TOLERANCE if kubernetes is not None and kubernetes < (1, 35) else None
 
 
 def kubernetes_version(text: str) -> tuple[int, int]:

@@ -76,7 +76,7 @@ def command(
     except ValueError as error:
         print(f"outrider scaledobject: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
-    wiring = scaledobject.Wiring(scaler_address, tls)
+    wiring = scaledobject.Wiring(scaler_address, tls, scaledobject.hpa_tolerance(version))
     documents = []
     for service in services:
         lines = [line for text in scaledobject.remarks(service, version) for line in textwrap.wrap(text, 98)]

@@ -19,6 +19,7 @@ from kubernetes_asyncio.config import ConfigException
 from autoscaler.kube.collection import Collection
 from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, Silent, Unavailable
 from autoscaler.kube.objects import Object
+from autoscaler.telemetry.metrics import KUBE_ERRORS
 
 BODY_LIMIT_BYTES = 64 * 2**20  # a page of 500 pods is near 5 MiB
 LINE_LIMIT_BYTES = 4 * 2**20  # etcd stores at most 1.5 MiB
@@ -137,6 +138,15 @@ class Kube:
         query: Mapping[str, str],
         body: Object | None = None,
         content_type: str = JSON_TYPE,
+    ) -> Object:
+        try:
+            return await self._exchange(method, path, query, body, content_type)
+        except KubeError as error:
+            KUBE_ERRORS.labels(kind=type(error).__name__).inc()
+            raise
+
+    async def _exchange(
+        self, method: str, path: str, query: Mapping[str, str], body: Object | None, content_type: str
     ) -> Object:
         call = f"{method} {path}"
         try:

@@ -4,7 +4,9 @@ import re
 
 from autoscaler.scaler.externalscaler_pb2 import ScaledObjectRef
 
-POLICY = "policy"  # the one metadata key that we read; whatever else a trigger carries is KEDA's or the user's
+# The metadata keys that we read; whatever else a trigger carries is KEDA's or the user's.
+POLICY = "policy"
+TOLERANCE = "hpaTolerance"  # of an HPA that cannot be given one of its own; absent: 0
 SHOWN = 80  # characters of a wrong value that an error repeats
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -32,3 +34,14 @@ def key(ref: ScaledObjectRef) -> str:
             f"in namespace {namespace}, without the namespace"
         )
     return f"{namespace}/{policy}"
+
+
+def tolerance(ref: ScaledObjectRef) -> float:
+    """The tolerance of the cluster's HPA. BindingError where it is no share from 0 to below 1."""
+    text = ref.scalerMetadata.get(TOLERANCE, "0")
+    if not re.fullmatch(r"0(\.[0-9]{1,6})?", text):
+        raise BindingError(
+            f"trigger metadata {TOLERANCE}={text[:SHOWN]!r} is no share: write the cluster's "
+            "--horizontal-pod-autoscaler-tolerance, such as 0.1, or leave it out where the HPA has tolerance 0"
+        )
+    return float(text)

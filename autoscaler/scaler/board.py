@@ -17,6 +17,8 @@ class Entry:
 
     desired_replicas: int
     at_seconds: float  # when it was decided, scenario Unix seconds
+    current_replicas: int | None = None  # pods that exist, None where unknown
+    max_replicas: int = MAX_REPLICAS
 
     @property
     def active(self) -> bool:
@@ -72,12 +74,19 @@ class Board:
         for key in came & self._entries.keys():
             self._wake(key)
 
-    def publish(self, key: str, desired: int, at_seconds: float) -> None:
+    def publish(
+        self,
+        key: str,
+        desired: int,
+        at_seconds: float,
+        current_replicas: int | None = None,
+        max_replicas: int = MAX_REPLICAS,
+    ) -> None:
         """Write a decision over the last one. ValueError when no HPA could take the number."""
         if not 0 <= desired <= MAX_REPLICAS:
             raise ValueError(f"{key}: {desired} replicas; publish 0 to {MAX_REPLICAS}, withdraw what is unknown")
         before = self.get(key)
-        entry = self._entries[key] = Entry(desired, at_seconds)
+        entry = self._entries[key] = Entry(desired, at_seconds, current_replicas, max_replicas)
         if before is None or before.active != entry.active:
             self._wake(key)
 

@@ -4,6 +4,7 @@ No unary handler waits for anything, so none needs a deadline of its own; a stre
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,10 +24,14 @@ from autoscaler.scaler.externalscaler_pb2 import (
     ScaledObjectRef,
 )
 from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerServicer
+from autoscaler.scaler.landing import landing_value
+from autoscaler.telemetry.metrics import SCALER_REQUESTS
 
 METRIC = "desired-replicas"  # lower case: the external metrics API lowers what it is asked for
 SPEC = MetricSpec(metricName=METRIC, targetSize=1, targetSizeFloat=1.0)
 REPEAT_SECONDS = 60.0  # KEDA may drop a `true`, and writes the ScaledObject's status for each that it takes
+
+NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -43,21 +48,32 @@ class Servicer(ExternalScalerServicer):
 
     async def GetMetricSpec(self, request: ScaledObjectRef, context: Context) -> GetMetricSpecResponse:  # noqa: N802
         """One metric with target 1. Depends on no decision, so that the HPA can be made before the first."""
+        _count("GetMetricSpec", context)
         await self._key(request, context)
         return GetMetricSpecResponse(metricSpecs=[SPEC])
 
     async def GetMetrics(self, request: GetMetricsRequest, context: Context) -> GetMetricsResponse:  # noqa: N802
-        """The desired replicas, in both fields: KEDA falls back to the integer where the float is zero."""
+        """The desired replicas, in both fields: KEDA falls back to the integer where the float is zero.
+
+        Where the trigger names the tolerance of an HPA that has no zero one, the value is shaped to land (`landing`).
+        """
+        _count("GetMetrics", context)
         key = await self._key(request.scaledObjectRef, context)
         if request.metricName != METRIC:
             wrong = f"no metric {request.metricName[: binding.SHOWN]!r}: ask for {METRIC!r}, as GetMetricSpec says"
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, wrong)
-        replicas = (await self._entry(key, context)).desired_replicas
-        value = MetricValue(metricName=METRIC, metricValue=replicas, metricValueFloat=replicas)
+        entry = await self._entry(key, context)
+        try:
+            tolerance = binding.tolerance(request.scaledObjectRef)
+        except binding.BindingError as error:
+            return await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        wanted = landing_value(entry.desired_replicas, entry.current_replicas, entry.max_replicas, tolerance)
+        value = MetricValue(metricName=METRIC, metricValue=math.ceil(wanted), metricValueFloat=wanted)
         return GetMetricsResponse(metricValues=[value])
 
     async def IsActive(self, request: ScaledObjectRef, context: Context) -> IsActiveResponse:  # noqa: N802
         """Whether more than zero replicas are desired."""
+        _count("IsActive", context)
         entry = await self._entry(await self._key(request, context), context)
         return IsActiveResponse(result=entry.active)
 
@@ -66,6 +82,7 @@ class Servicer(ExternalScalerServicer):
 
         Silent while nothing is known: an error would cost KEDA a back-off that it keeps. Ends with OK when drained.
         """
+        _count("StreamIsActive", context)
         if self._draining:
             return
         key = await self._key(request, context)
@@ -120,3 +137,14 @@ class Servicer(ExternalScalerServicer):
         else:
             why = f"its last decision is {age_seconds:.0f} s old, {FRESH_SECONDS:.0f} s are allowed; see Outrider's log"
         return await context.abort(code, f"ScalingPolicy {key}: {why}")
+
+
+def _count(method: str, context: Context) -> None:
+    """Count the call when it ends, by its status; a client that hung up leaves none."""
+
+    def ended(done: Context) -> None:
+        code = done.code()
+        name = code.name if isinstance(code, grpc.StatusCode) else NAMES.get(code, "OK")
+        SCALER_REQUESTS.labels(method=method, code=name).inc()
+
+    context.add_done_callback(ended)

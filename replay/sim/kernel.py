@@ -304,7 +304,7 @@ def advance(  # noqa: PLR0917 - the compiler takes no keywords
 
 
 @compiled
-def drain(requests: Rows, fleet: Rows, ends: Rows, engine: Engine, slot: int, until_s: float) -> float:  # noqa: PLR0917
+def drain(requests: Rows, fleet: Rows, ends: Rows, engine: Engine, slot: int, until_s: float) -> float:
     """Run a replica that gets nothing new until it is empty, `until_s` at most; what is left then fails.
 
     Returns the time of its last event, or `until_s`. As nothing else moves it any more, it may run ahead of the others.

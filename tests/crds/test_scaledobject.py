@@ -93,7 +93,10 @@ def test_a_cluster_that_drops_tolerance_is_told_of(scaledobject: Any, version: s
     comments = " ".join(line.removeprefix("# ") for line in printed.splitlines() if line.startswith("#"))
     assert remark in comments
     assert bool(comments) == bool(remark)
-    assert yaml.safe_load(printed)["kind"] == "ScaledObject"
+    made = yaml.safe_load(printed)
+    assert made["kind"] == "ScaledObject"
+    shaped = made["spec"]["triggers"][0]["metadata"].get("hpaTolerance")
+    assert shaped == ("0.1" if version in ("1.32", "v1.34.2-eks-1") else None)
 
 
 def test_a_shadow_policy_is_told_of(scaledobject: Any) -> None:

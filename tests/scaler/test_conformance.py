@@ -157,6 +157,22 @@ async def test_the_hpa_lands_on_what_was_decided(subject: Subject, home: Home) -
             assert hpa(status_replicas, usage, target, tolerance=0.1) in (desired, status_replicas)
 
 
+async def test_an_hpa_without_its_own_tolerance_lands_as_near_as_it_can(subject: Subject, home: Home) -> None:
+    ref = subject.ref(hpaTolerance="0.1")
+    for desired, current, lands in ((12, 11, 13), (15, 16, 15), (19, 20, 20), (18, 20, 18), (30, 11, 30)):
+        home.board.publish(KEY, desired, home.clock.now(), current)
+        value = await subject.value(ref)
+        assert value.metricValue >= value.metricValueFloat > value.metricValue - 1
+        assert hpa(current, value_read(value), milli(1), 0.1) == lands
+
+
+async def test_a_malformed_tolerance_is_told(subject: Subject, home: Home) -> None:
+    home.decide(3)
+    for text in ("10%", "-0.1", "1", "nan", "0.1.1", ""):
+        async with refused(INVALID):
+            await subject.value(subject.ref(hpaTolerance=text))
+
+
 def test_the_formula_gives_kedas_own_figures() -> None:
     assert [hpa(1, milli(value), milli(10), 0.1) for value in (10, 20, 22.222, 31)] == [1, 2, 3, 4]
     assert hpa(1, milli(22.222), milli(6.111), 0.1) == 4

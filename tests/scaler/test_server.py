@@ -9,7 +9,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from autoscaler.scaler.externalscaler_pb2 import DESCRIPTOR
 from autoscaler.scaler.server import ScalerServer
-from tests.scaler.subject import Home, Subject, refused
+from autoscaler.telemetry.metrics import REGISTRY
+from tests.fake_clock import settle
+from tests.scaler.subject import KEY, Home, Subject, refused
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -67,3 +69,17 @@ async def test_drained_streams_end_at_once_and_calls_are_refused(subject: Subjec
         async with refused(grpc.StatusCode.UNAVAILABLE) as caught:
             await call()
         assert "shutting down" in (caught.value.details() or "")
+
+
+async def test_calls_are_counted_by_method_and_status(home: Home, subject: Subject) -> None:
+    def counted(method: str, code: str) -> float:
+        return REGISTRY.get_sample_value("outrider_scaler_requests_total", {"method": method, "code": code}) or 0.0
+
+    fine, cold = counted("GetMetrics", "OK"), counted("IsActive", "UNAVAILABLE")
+    home.decide(3)
+    await subject.value()
+    home.board.withdraw(KEY)
+    with pytest.raises(grpc.aio.AioRpcError):
+        await subject.active()
+    await settle()
+    assert (counted("GetMetrics", "OK"), counted("IsActive", "UNAVAILABLE")) == (fine + 1, cold + 1)

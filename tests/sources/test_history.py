@@ -39,8 +39,9 @@ async def test_seven_days_without_seams(server: FakePrometheus) -> None:
     assert read.points[-1] == Past(END, 4, (END / 60) % 7, 0.5, 1500, 300)
     assert {b.at_seconds - a.at_seconds for a, b in pairwise(read.points)} == {60}
     assert len(server.asked) == 7 * 5
-    assert server.asked[0]["query"] == 'sum(vllm:num_requests_running{namespace="ns",pod=~"llama-([a-z0-9]{6,10}-)?[a-z0-9]+"})'
-    assert server.asked[2]["query"] == 'sum(rate(vllm:request_success_total{namespace="ns",pod=~"llama-([a-z0-9]{6,10}-)?[a-z0-9]+"}[1m]))'
+    pods = '{namespace="ns",pod=~"llama-([a-z0-9]{6,10}-)?[a-z0-9]+"}'
+    assert server.asked[0]["query"] == f"sum(vllm:num_requests_running{pods})"
+    assert server.asked[2]["query"] == f"sum(rate(vllm:request_success_total{pods}[1m]))"
 
 
 async def test_what_is_not_known_is_none(server: FakePrometheus) -> None:
