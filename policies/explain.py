@@ -11,7 +11,8 @@ PHRASES: Mapping[Code, str] = {
     " {recent:.1f} replicas of demand",
     Code.VOLATILITY: "a demand of {level:.1f} replicas may grow to {replicas:.1f} within the lead of {lead_seconds:.0f} s",
     Code.FORECAST: "the forecast ({note}) stays under {replicas:.1f} for {lead_seconds:.0f} s with {probability:.1%}",
-    Code.LEAD: "of the units for the lead from nothing ({lead_seconds:.0f} s) {replicas:.1f} have to serve, since no more may be prepared",
+    Code.LEAD: "of the units for the lead from nothing ({lead_seconds:.0f} s) {replicas:.1f} have to serve, since no more"
+    " may be prepared",
     Code.SCHEDULED: "the window {note} holds {replicas:g} (it starts in {starts_in_seconds:.0f} s)",
     Code.UNKNOWN: "nothing is known of the pods, which lowers nothing",
     Code.PARTIAL: "only {coverage:.0%} of the pods could be read, which lowers nothing",

@@ -6,6 +6,7 @@ nodes at IMAGE_READY. For each, enough units to outlast the lead time of the run
 
 import math
 from enum import IntEnum
+from itertools import pairwise
 
 from policies.model import ColdStart, Policy, Stage
 
@@ -77,7 +78,7 @@ def headroom_deviations(lead_seconds: float, attainment: float) -> float:
     Scaled by the policy's attainment; 99 % is what the points were studied at.
     """
     log_lead = math.log(max(lead_seconds, Z_TABLE[0][0]))
-    pairs = list(zip(Z_TABLE, Z_TABLE[1:], strict=False))
+    pairs = list(pairwise(Z_TABLE))
     (low, z_low), (high, z_high) = next((pair for pair in pairs if lead_seconds <= pair[1][0]), pairs[-1])
     share = (log_lead - math.log(low)) / (math.log(high) - math.log(low))
     return min(z_low + share * (z_high - z_low), Z_LIMIT) * normal_quantile(attainment) / normal_quantile(0.99)

@@ -50,12 +50,12 @@ def prepare(
     if peaks[0][1] > asked:
         asked = peaks[0][1]
         reasons = (Reason(Code.PREPARED_HOLD, float(asked), (("hold_seconds", HOLD_SECONDS),)), *reasons)
-    if awaited > asked:
-        asked = awaited
-        reasons = (Reason(Code.HANDOVER, float(asked)), *reasons)
     if decided.prepared > asked and (word := _blind(decided, inputs)) is not None:
         asked = decided.prepared
         reasons = (word, *reasons)
+    if awaited > asked:
+        asked = awaited
+        reasons = (Reason(Code.HANDOVER, float(asked)), *reasons)
     asked, reasons = _limited(asked, reasons, most)
     return asked, reasons, replace(decided, prepared_peaks=peaks)
 

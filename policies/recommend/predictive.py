@@ -1,6 +1,7 @@
 """The floor for a lead time: the level with headroom from its recent volatility, or the forecast where that has skill."""
 
 import math
+from itertools import pairwise
 
 from policies.demand import LEVEL_OFFSET, VOLATILITY_PRIOR
 from policies.ladder import headroom_deviations
@@ -45,7 +46,7 @@ def interpolate(fan: Fan, horizon_seconds: float, probability: float) -> float:
 def _position(grid: tuple[float, ...], value: float) -> tuple[int, float]:
     if value <= grid[0]:
         return 0, 0.0
-    for index, (low, high) in enumerate(zip(grid, grid[1:], strict=False)):
+    for index, (low, high) in enumerate(pairwise(grid)):
         if value <= high:
             return index, (value - low) / (high - low)
     return len(grid) - 1, 0.0

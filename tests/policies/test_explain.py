@@ -1,0 +1,98 @@
+"""One record, one sentence: every reason that the core can give has its words."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+
+from policies.engine import step
+from policies.explain import PHRASES, explain, phrase
+from policies.model import Code, Plan, Policy, Reason, State, Window
+from tests.policies.test_properties import histories, lived, policies
+from tests.policies.worlds import START, Fleet, a_fan, a_policy, a_supply
+
+
+def test_every_code_has_a_phrase() -> None:
+    assert set(PHRASES) == set(Code)
+
+
+@given(policies, histories)
+def test_every_reason_of_any_history_has_its_words(policy: Policy, history: list) -> None:
+    _, steps, _ = lived(policy, history)
+    for _, result in steps:
+        if result.plan is not None:
+            assert explain(result.plan).endswith(".")
+            for word in (*result.plan.replica_reasons, *result.plan.prepared_reasons):
+                assert "{" not in phrase(word)
+
+
+def a_rich_life() -> list[Plan]:
+    """A day that provokes every rule: a fan, windows, bursts, silence, limits, a restart, events between ticks."""
+    plans: list[Plan] = []
+    calm = a_policy(max_prepared_nodes=2, growth_replicas_per_minute=2, min_replicas=2, max_replicas=12)
+    fleet, state = Fleet(pods=3), State()
+
+    def live(policy: Policy, rate: float, waiting: float = 0.0, **changes: object) -> None:
+        nonlocal state
+        result = step(policy, state, fleet.tick(rate, waiting, **changes))
+        state = result.state
+        plans.extend([result.plan] if result.plan else [])
+
+    for _ in range(8):
+        live(calm, 2.0)
+    for _ in range(4):
+        live(calm, 9.0, 30.0)
+    live(calm, 9.0, 60.0, on_grid=False)
+    live(calm, 0.1, on_grid=False)
+    live(calm, 0.1, samples=())
+    live(calm, 0.1, supply=None)
+    live(calm, 40.0, fan=a_fan(fleet.now + 15.0, 30.0))
+    for ahead in (200.0, 500.0):
+        live(calm, 2.0, windows=(Window("fair", fleet.now + ahead, fleet.now + 9e3, 11),))
+    for _ in range(120):
+        live(calm, 0.1, supply=a_supply(3, prepared=1))
+    free = replace(calm, hold_seconds=0.0, max_prepared_nodes=0, growth_replicas_per_minute=None)
+    for rate in (4.0, 4.0, 4.0, 0.0, 0.0, 0.0):
+        live(free, rate)
+    state = replace(state, decided=replace(state.decided, replicas=9))
+    live(free, 0.0, on_grid=False)
+    live(free, 0.0, supply=a_supply(4))
+    state = replace(state, decided=replace(state.decided, blind_until_seconds=fleet.now + 60.0))
+    live(free, 0.0)
+    return plans
+
+
+def test_a_life_that_provokes_every_rule() -> None:
+    plans = a_rich_life()
+    words = [word for plan in plans for word in (*plan.replica_reasons, *plan.prepared_reasons)]
+    assert {word.code for word in words} == set(Code)
+    assert all(phrase(word) for word in words)
+    assert all(explain(now, before) for before, now in pairwise(plans))
+
+
+def a_plan(replicas: int, *reasons: Reason, prepared: int = 0) -> Plan:
+    return Plan(START, replicas, prepared, reasons or (Reason(Code.MINIMUM, 1.0),), (Reason(Code.HANDOVER, 1.0),))
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "told"),
+    [
+        (a_plan(1), None, "Runs 1 replica: the policy's minimum is 1."),
+        (a_plan(1), a_plan(1), "Keeps 1 replica: the policy's minimum is 1."),
+        (a_plan(2), a_plan(1), "Grows to 2 replicas (from 1): the policy's minimum is 1."),
+        (a_plan(1), a_plan(2), "Shrinks to 1 replica (from 2): the policy's minimum is 1."),
+        (
+            a_plan(4, Reason(Code.BETWEEN_TICKS, 4.0), Reason(Code.MINIMUM, 1.0)),
+            a_plan(4),
+            "Keeps 4 replicas: between two ticks nothing falls (otherwise the policy's minimum is 1).",
+        ),
+        (
+            a_plan(1, prepared=1),
+            a_plan(1),
+            "Keeps 1 replica: the policy's minimum is 1; 1 prepared node: 1 wait for the replicas that will take their places.",
+        ),
+    ],
+)
+def test_sentences(now: Plan, before: Plan | None, told: str) -> None:
+    assert explain(now, before) == told

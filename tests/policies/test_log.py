@@ -1,0 +1,126 @@
+"""The decision log: folded from its states, every decision comes out as it was written."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from policies.engine import restarted, step
+from policies.errors import LogError
+from policies.log import decision_line, decisions, header_line, redecide, state_line
+from policies.model import Inputs, Policy, State
+from tests.policies.worlds import Fleet, a_fan, a_policy
+
+
+def inputs_of(chance: Random, fleet: Fleet) -> Inputs:
+    """Any moment: on the grid or between two ticks, with what may be missing, a fan, sometimes."""
+    inputs = fleet.tick(chance.uniform(0, 20), chance.choice([0.0, 0.0, 3.0, 40.0]))
+    if chance.random() < 0.2:
+        fleet.now -= chance.uniform(1.0, 14.0)
+        return replace(inputs, now_seconds=fleet.now, on_grid=False)
+    if chance.random() < 0.1:
+        return replace(inputs, samples=inputs.samples[1:])
+    if chance.random() < 0.1:
+        return replace(inputs, supply=None)
+    return replace(inputs, fan=a_fan(fleet.now, chance.uniform(0, 20))) if chance.random() < 0.3 else inputs
+
+
+def written(policies: list[Policy], moments: int, *, again_every: int = 1000, seed: int = 1) -> Iterator[str]:
+    """A log of these policies, whose states are repeated every so many decisions of each."""
+    chance = Random(seed)
+    fleets, states = {p.name: Fleet() for p in policies}, {p.name: State() for p in policies}
+    yield header_line("test") + "\n"
+    for moment in range(moments):
+        for policy in policies:
+            if moment % again_every == 0:
+                yield state_line(policy, states[policy.name]) + "\n"
+            inputs = inputs_of(chance, fleets[policy.name])
+            result = step(policy, states[policy.name], inputs)
+            states[policy.name] = result.state
+            yield decision_line(policy, inputs, result) + "\n"
+
+
+def test_a_long_and_varied_history_is_redecided_to_the_letter() -> None:
+    policies = [a_policy(), a_policy(name="chat/other", max_prepared_nodes=0, growth_replicas_per_minute=2)]
+    again = list(redecide(written(policies, 600, again_every=250)))
+    assert len(again) == 1200
+    assert [item.logged.line for item in again if not item.matches] == []
+
+
+def test_folding_starts_at_any_state() -> None:
+    header, *lines = written([a_policy()], 300, again_every=100)
+    third = [line for line in lines[202:] if line]
+    assert json.loads(third[0])["kind"] == "state"
+    again = list(redecide([header, *third]))
+    assert len(again) == 100
+    assert all(item.matches for item in again)
+
+
+def test_a_state_takes_over_what_is_no_decision() -> None:
+    """A restart changes the state between two decisions."""
+    policy, fleet = a_policy(), Fleet()
+    first = step(policy, State(), inputs := fleet.tick(5.0))
+    new = restarted(policy, first.state, fleet.now)
+    second = step(policy, new, later := fleet.tick(0.1))
+    lines = [header_line("x"), state_line(policy, State()), decision_line(policy, inputs, first)]
+    lines += [state_line(policy, new), decision_line(policy, later, second)]
+    assert all(item.matches for item in redecide(line + "\n" for line in lines))
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda data: data["plan"].update(desired_replicas=17), "another number"),
+        (lambda data: data["plan"]["replica_reasons"].pop(), "a reason less"),
+        (lambda data: data["demand"].update(waiting=3.5), "another demand"),
+        (lambda data: data.update(plan=None), "no plan"),
+    ],
+)
+def test_what_was_changed_afterwards_does_not_match(change, what: str) -> None:
+    *lines, last = written([a_policy()], 20)
+    data = json.loads(last)
+    change(data)
+    again = list(redecide([*lines, json.dumps(data)]))
+    assert [item.matches for item in again] == [True] * 19 + [False], what
+
+
+def test_a_torn_last_line_is_left_out() -> None:
+    lines = list(written([a_policy()], 5))
+    for cut in (1, 10, len(lines[-1]) // 2, len(lines[-1]) - 2):
+        assert len(list(decisions([*lines[:-1], lines[-1][:cut]]))) == 4
+    assert len(list(decisions([*lines[:-1], lines[-1][:-1]]))) == 5  # whole, but for the line's end
+
+
+def test_a_torn_line_in_the_middle_is_named() -> None:
+    lines = list(written([a_policy()], 5))
+    lines[3] = lines[3][:40] + "\n"
+    with pytest.raises(LogError, match="line 4 is not a line of a decision log"):
+        list(decisions(lines))
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["hello\n"], "line 1 is not a line of a decision log"),
+        (['{"kind":"decision"}\n', "\n"], "line 1 should be the header"),
+        (["[]\n", "\n"], "line 1 is not a line of a decision log: an object was expected"),
+        (["7\n"], "line 1 is not a line of a decision log: an object was expected"),
+        (['{"kind":"header","version":2}\n'], "of version 2; this program reads version 1"),
+        (
+            [header_line("x"), '{"kind":"decision","name":"chat/qwen"}\n'],
+            "line 2 decides for chat/qwen, of which no state",
+        ),
+        ([header_line("x"), '{"kind":"state","name":"chat/qwen"}\n'], "line 2 .*policy"),
+        ([header_line("x"), '{"kind":"state","name":"a/b","policy":{},"state":{}}\n'], "line 2 .*Policy.* missing"),
+    ],
+)
+def test_another_file_is_refused(lines: list[str], told: str) -> None:
+    with pytest.raises(LogError, match=told):
+        list(decisions(lines))
+
+
+def test_an_empty_log_has_no_decisions() -> None:
+    assert list(decisions([])) == []
+    assert list(redecide(["\n", header_line("x") + "\n", "\n"])) == []

@@ -1,0 +1,82 @@
+"""Prepared nodes: enough for the long lead, kept until their replica stands on them, never bought twice."""
+
+from dataclasses import replace
+
+import pytest
+
+from policies.model import Code, Decided, Filters, Inputs, Supply, Window
+from policies.prepare import HOLD_SECONDS, prepare
+from tests.policies.worlds import START, TICK, a_policy, a_supply
+
+POLICY = a_policy(max_prepared_nodes=3)
+CALM = Filters(level=4.0, volatility=0.0)
+
+
+def an_input(supply: Supply | None, minimum: int, tick: int = 0, *, on_grid: bool = True) -> Inputs:
+    """A window asks for `minimum` units in all."""
+    return Inputs(START + tick * TICK, on_grid, (), supply, windows=(Window("fair", START, START + 9e9, minimum),))
+
+
+def test_units_for_the_long_lead_that_do_not_serve_are_prepared() -> None:
+    asked, reasons, _ = prepare(POLICY, Decided(), CALM, an_input(a_supply(8), 10), 8)
+    assert asked == 2
+    assert [word.code for word in reasons] == [Code.PREPARED, Code.SCHEDULED]
+    assert dict(reasons[0].numbers)["units"] == 10.0
+
+
+@pytest.mark.parametrize(
+    ("minimum", "replicas", "prepared", "placed", "most"),
+    [
+        (20, 8, 0, 8, 3),  # the policy's limit
+        (30, 19, 0, 19, 1),  # no unit beyond max_replicas
+        (30, 20, 0, 20, 0),
+        (30, 20, 2, 18, 2),  # those two are the nodes of the replicas that are on their way, not others
+    ],
+)
+def test_never_bought_twice(minimum: int, replicas: int, prepared: int, placed: int, most: int) -> None:
+    inputs = an_input(a_supply(placed), minimum)
+    asked, _, _ = prepare(POLICY, Decided(prepared=prepared), CALM, inputs, replicas)
+    assert asked == most
+
+
+def test_a_prepared_node_is_given_up_once_the_replica_stands_on_it() -> None:
+    """4 serve, 2 are prepared, 6 are decided: node by node the balloons make room."""
+    decided, held = Decided(prepared=2), []
+    for tick, placed in enumerate((4, 4, 5, 5, 6, 6, 6, 6, 6, 6)):
+        inputs = an_input(a_supply(4, starting=placed - 4), 6, tick)
+        asked, reasons, decided = prepare(POLICY, decided, CALM, inputs, 6)
+        decided = replace(decided, prepared=asked)
+        held.append((asked, reasons[0].code))
+    assert held[:4] == [(2, Code.HANDOVER), (2, Code.HANDOVER), (1, Code.HANDOVER), (1, Code.HANDOVER)]
+    assert {count for count, _ in held[4:]} == {0}
+
+
+def test_prepared_nodes_are_held_for_a_minute() -> None:
+    decided, held = Decided(), []
+    for tick, minimum in enumerate((10, 8, 8, 8, 8, 8)):
+        asked, _, decided = prepare(POLICY, decided, Filters(), an_input(a_supply(8), minimum, tick), 8)
+        decided = replace(decided, prepared=asked)
+        held.append(asked)
+    assert held == [2, 2, 2, 2, 0, 0]
+    assert HOLD_SECONDS == 60.0
+
+
+@pytest.mark.parametrize(
+    ("inputs", "blind_until", "code"),
+    [
+        (an_input(None, 8), None, Code.UNKNOWN),
+        (an_input(a_supply(8), 8, on_grid=False), None, Code.BETWEEN_TICKS),
+        (an_input(a_supply(8), 8), START + 60.0, Code.RESTARTED),
+    ],
+)
+def test_what_is_prepared_stays_while_nothing_may_fall(inputs: Inputs, blind_until: float | None, code: Code) -> None:
+    decided = Decided(prepared=2, blind_until_seconds=blind_until)
+    asked, reasons, _ = prepare(POLICY, decided, Filters(), inputs, 8)
+    assert (asked, reasons[0].code) == (2, code)
+
+
+@pytest.mark.parametrize("supply", [None, a_supply(4)])
+def test_what_was_prepared_before_a_limit_was_lowered_goes_even_if_nothing_is_known(supply: Supply | None) -> None:
+    inputs = Inputs(START, True, (), supply)
+    asked, reasons, _ = prepare(a_policy(max_prepared_nodes=1), Decided(prepared=5), Filters(), inputs, 4)
+    assert (asked, reasons[0].code) == (1, Code.PREPARED_LIMIT)

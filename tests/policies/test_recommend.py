@@ -1,0 +1,123 @@
+"""Each recommender by itself, and what becomes of all their words."""
+
+import pytest
+
+from policies.combine import combine, whole
+from policies.model import Basis, Code, Demand, Fan, Filters, Reason, Window
+from policies.recommend.predictive import FAN_STALE_SECONDS, forecast_floor, interpolate, volatility_floor
+from policies.recommend.reactive import reactive
+from policies.recommend.scheduled import scheduled
+from tests.policies.worlds import START, a_fan, a_policy
+
+POLICY = a_policy()
+
+
+def a_demand(recent: float | None, waiting: float | None, work_seconds: float = 1.0) -> Demand:
+    return Demand(START, Basis.WORK, 1.0, recent, recent, waiting, 4.0, 4.0, work_seconds)
+
+
+@pytest.mark.parametrize(
+    ("recent", "waiting", "ready", "asked"),
+    [
+        (2.0, 0.0, 2, None),
+        (2.2, 0.0, 2, None),  # a tenth over is noise
+        (2.3, 0.0, 2, 2.3),
+        (1.0, 2.0, 2, None),  # 1 s of queue, a fifth of the SLO
+        (1.0, 2.1, 2, 1.0 + 2.1 / 60),
+        (1.0, 120.0, 2, 3.0),  # drained within a minute
+        (0.0, 3.0, 0, 0.05),  # nobody serves
+        (None, 3.0, 2, None),
+        (2.0, None, 2, None),
+    ],
+)
+def test_reactive(recent: float | None, waiting: float | None, ready: int, asked: float | None) -> None:
+    word = reactive(POLICY, a_demand(recent, waiting), ready)
+    assert (word and word.replicas) == (asked and pytest.approx(asked))
+
+
+def test_a_stricter_wait_hears_a_shorter_queue() -> None:
+    assert reactive(a_policy(queue_wait_seconds=1.0), a_demand(1.0, 1.0), 2) is not None
+    assert reactive(a_policy(queue_wait_seconds=30.0), a_demand(1.0, 11.0), 2) is None
+
+
+def test_the_volatility_floor_is_silent_without_a_level() -> None:
+    assert volatility_floor(POLICY, Filters(), 300.0) is None
+
+
+@pytest.mark.parametrize("level", [0.0, 0.3, 1.0, 5.0, 50.0])
+def test_the_volatility_floor_is_above_the_level_and_grows_with_all_that_it_fears(level: float) -> None:
+    def floor(lead: float = 120.0, volatility: float = 0.1, attainment: float = 0.99) -> float:
+        word = volatility_floor(a_policy(attainment=attainment), Filters(level=level, volatility=volatility), lead)
+        assert word is not None
+        return word.replicas
+
+    assert level < floor() < floor(lead=300.0)
+    assert floor() < floor(volatility=0.2)
+    assert floor(attainment=0.9) < floor() < floor(attainment=0.999)
+    assert floor(volatility=9.0) == floor(volatility=99.0) < 3 * (level + 0.5)  # the limit of what it fears
+
+
+@pytest.mark.parametrize(
+    ("age", "proven", "speaks"),
+    [(0.0, True, True), (FAN_STALE_SECONDS, True, True), (FAN_STALE_SECONDS + 1, True, False), (0.0, False, False)],
+)
+def test_a_forecast_speaks_while_it_is_fresh_and_proven(age: float, proven: bool, speaks: bool) -> None:
+    word = forecast_floor(POLICY, a_fan(START - age, 8.0, proven=proven), START, 120.0)
+    assert (word is not None) is speaks
+    if word is not None:
+        assert word.replicas == pytest.approx(8.0)
+        assert word.note == "profile"
+
+
+FAN = Fan(START, (60.0, 120.0), (0.5, 0.9), ((1.0, 3.0), (2.0, 6.0)), "profile", True)
+
+
+@pytest.mark.parametrize(
+    ("horizon", "probability", "value"),
+    [
+        (60, 0.5, 1.0),
+        (120, 0.9, 6.0),
+        (90, 0.5, 1.5),
+        (60, 0.7, 2.0),
+        (90, 0.7, 3.0),
+        (1, 0.1, 1.0),  # before the first
+        (999, 0.999, 6.0),  # beyond the last
+    ],
+)
+def test_a_fan_is_read_linearly_and_at_its_ends(horizon: float, probability: float, value: float) -> None:
+    assert interpolate(FAN, horizon, probability) == pytest.approx(value)
+
+
+def test_an_aged_forecast_is_read_further_ahead() -> None:
+    fresh, aged = (forecast_floor(a_policy(attainment=0.9), FAN, START + age, 60.0) for age in (0.0, 30.0))
+    assert fresh is not None
+    assert aged is not None
+    assert aged.replicas > fresh.replicas
+
+
+@pytest.mark.parametrize(
+    ("at", "asked"),
+    [(-121.0, None), (-120.0, 5.0), (0.0, 5.0), (3599.0, 5.0), (3600.0, None)],
+)
+def test_a_window_is_held_from_one_lead_before_it_opens(at: float, asked: float | None) -> None:
+    word = scheduled((Window("fair", START, START + 3600.0, 5),), START + at, 120.0)
+    assert (word and word.replicas) == asked
+
+
+def test_of_two_windows_the_larger_counts() -> None:
+    windows = (Window("day", START, START + 9.0, 3), Window("fair", START, START + 9.0, 7))
+    word = scheduled(windows, START, 0.0)
+    assert word is not None
+    assert (word.note, word.replicas) == ("fair", 7.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"), [(0.0, 0), (-2.0, 0), (0.2, 1), (3.0, 3), (3.0000001, 3), (3.0001, 4), (2.9, 3)]
+)
+def test_whole(asked: float, count: int) -> None:
+    assert whole(asked) == count
+
+
+def test_the_largest_word_leads_and_the_first_of_two_equal_ones() -> None:
+    low, high, same = Reason(Code.MINIMUM, 1.0), Reason(Code.FORECAST, 4.0), Reason(Code.REACTIVE, 4.0)
+    assert combine((low, None, high, same)) == (high, same, low)
