@@ -273,7 +273,7 @@ def _receive(requests: Rows, row: int, replica: Replica, engine: Engine, time_s:
 
 
 @compiled
-def advance(  # noqa: PLR0917 - the compiler takes no keywords
+def advance(
     requests: Rows,
     fleet: Rows,
     ends: Rows,
