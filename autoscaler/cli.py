@@ -49,14 +49,16 @@ def _root() -> None:
 
 
 def summary(entry: EntryPoint) -> str:
-    """The first line of the command's module, read without importing it."""
+    """The first line of the command's module, read without importing it. One that cannot be read hides no other."""
     package, _, name = entry.module.rpartition(".")
-    parent = find_spec(package)
-    if parent is None or not parent.submodule_search_locations:
+    try:
+        parent = find_spec(package)
+        if parent is None or not parent.submodule_search_locations:
+            return ""
+        with open(f"{parent.submodule_search_locations[0]}/{name}.py", encoding="utf-8") as file:
+            return (ast.get_docstring(ast.parse(file.read())) or "").partition("\n")[0]
+    except (ImportError, OSError, SyntaxError, ValueError):
         return ""
-    path = f"{parent.submodule_search_locations[0]}/{name}.py"
-    with open(path, encoding="utf-8") as file:
-        return (ast.get_docstring(ast.parse(file.read())) or "").partition("\n")[0]
 
 
 def load(entry: EntryPoint) -> TyperCommand:
@@ -79,3 +81,7 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,7 @@
 """Reads a decision log for people: which moment, which policy, in which words."""
 
+import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,10 +66,10 @@ def select(log: Path, *, policy: str | None, at_seconds: float | None, every: bo
 
 def parse_time(text: str) -> float:
     """Unix seconds of an ISO 8601 time (UTC where it names no zone) or of a number; BadTimeError for anything else."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
+    with contextlib.suppress(ValueError):
+        seconds = float(text)
+        if math.isfinite(seconds):
+            return seconds
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

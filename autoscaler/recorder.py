@@ -1,5 +1,6 @@
 """Writes the decision log: JSON lines that `explain` and `redecide` read. A full disk costs the log, never a decision."""
 
+import contextlib
 import platform
 from pathlib import Path
 from typing import TextIO
@@ -44,6 +45,7 @@ class Recorder:
             if not self._broken:
                 _log.error("recorder.failed", folder=str(self._folder), error=str(error))
             self._broken = True
+            self.close()  # its last line may be torn, and a decision is missing: the next file opens with all states
 
     def restart(self, policy: str) -> None:
         """The policy's state was changed by something else than a decision: the next line carries it."""
@@ -52,7 +54,8 @@ class Recorder:
     def close(self) -> None:
         """End the file."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None
 
     def _open(self, now_seconds: float) -> TextIO:
@@ -61,13 +64,21 @@ class Recorder:
         self.close()
         folder = self._folder or Path()
         folder.mkdir(parents=True, exist_ok=True)
-        for old in sorted(folder.glob("decisions-*.jsonl"))[: -FILES_KEPT + 1]:
+        path = folder / f"decisions-{now_seconds:014.3f}.jsonl"
+        file = path.open("x", encoding="utf-8")
+        try:
+            file.write(header_line(f"{platform.system()}-{platform.machine()}-{platform.python_version()}") + "\n")
+            file.flush()
+        except OSError:
+            path.unlink()  # or a full disk would trade full logs for empty ones
+            with contextlib.suppress(OSError):
+                file.close()
+            raise
+        for old in sorted(folder.glob("decisions-*.jsonl"))[:-FILES_KEPT]:
             old.unlink()
-        self._file = (folder / f"decisions-{now_seconds:014.3f}.jsonl").open("a", encoding="utf-8")
-        self._lines = 0
+        self._file, self._lines = file, 1
         self._policies.clear()
-        self._write(self._file, header_line(f"{platform.system()}-{platform.machine()}-{platform.python_version()}"))
-        return self._file
+        return file
 
     def _write(self, file: TextIO, line: str) -> None:
         file.write(line + "\n")

@@ -1,0 +1,171 @@
+"""The core among pods that come, go, restart and lie, clocks that jump, and policies that change under way."""
+
+import math
+from dataclasses import dataclass, fields, is_dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.codec import decode, encode
+from policies.engine import restarted, step, urgent
+from policies.explain import explain
+from policies.log import decision_line, header_line, redecide, state_line
+from policies.model import Fan, Inputs, PodSample, Policy, State, StepResult, Supply, Window
+from tests.policies.test_properties import policies
+from tests.policies.worlds import START
+
+NAMES = [f"qwen-{index}" for index in range(5)]
+HUGE = 1e12
+
+counts = st.one_of(st.none(), st.floats(0, 300), st.floats(0, HUGE))
+ages = st.one_of(st.floats(0, 20), st.sampled_from([-7200.0, -10.0, 0.0, 29.9, 30.1, 7200.0]))
+# Clocks that stand still, run, jump ahead by hours, and go back (a change of leader).
+steps_seconds = st.one_of(
+    st.just(15.0), st.just(15.0), st.sampled_from([0.0, 0.5, 60.0, 3600.0, 86_400.0, -20.0, -3600.0])
+)
+
+
+@st.composite
+def samples(draw: st.DrawFn, now: float) -> PodSample:
+    return PodSample(
+        pod=draw(st.sampled_from(NAMES)),
+        at_seconds=now - draw(ages),
+        started_seconds=draw(st.one_of(st.none(), st.sampled_from([now - 86_400, now - 100, now - 10, now + 50]))),
+        asleep=draw(st.integers(0, 9)) == 0,
+        **{field.name: draw(counts) for field in fields(PodSample)[3:-1]},
+    )
+
+
+@st.composite
+def supplies(draw: st.DrawFn) -> Supply:
+    few = st.integers(0, 6)
+    ready = tuple(draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=5)))
+    return Supply(draw(st.integers(0, 60)), ready, draw(few), draw(few), draw(few), draw(few))
+
+
+@st.composite
+def fans(draw: st.DrawFn, now: float) -> Fan:
+    low, spread, growth = draw(st.floats(0, 50)), draw(st.floats(0, 50)), draw(st.floats(0, 50))
+    values = ((low, low + spread), (low + growth, low + growth + spread))
+    return Fan(now - draw(ages), (60.0, 600.0), (0.5, 0.99), values, "profile", draw(st.booleans()))
+
+
+@st.composite
+def worlds(draw: st.DrawFn, now: float) -> Inputs:
+    windows = st.builds(
+        Window, st.just("fair"), st.just(now + 60.0), st.sampled_from([now, now + 600.0]), st.integers(0, 60)
+    )
+    return Inputs(
+        now_seconds=now,
+        on_grid=draw(st.booleans()),
+        samples=tuple(draw(st.lists(samples(now), max_size=6))),
+        supply=draw(st.one_of(st.none(), supplies())),
+        fan=draw(st.one_of(st.none(), fans(now))),
+        windows=tuple(draw(st.lists(windows, max_size=2))),
+    )
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One decision of a wild life. `restart`: the process ended before it."""
+
+    policy: Policy
+    inputs: Inputs
+    restart: bool
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[Turn]:
+    now, turns = START, []
+    policy = draw(policies)
+    for _ in range(draw(st.integers(1, 12))):
+        now += draw(steps_seconds)
+        if draw(st.integers(0, 5)) == 0:
+            policy = draw(policies)
+        turns.append(Turn(policy, draw(worlds(now)), draw(st.integers(0, 7)) == 0))
+    return turns
+
+
+def lived(life: list[Turn]) -> list[tuple[Turn, State, StepResult]]:
+    """Every turn, the state before it, and its result."""
+    state, told = State(), []
+    for turn in life:
+        if turn.restart:
+            state = restarted(turn.policy, decode(State, encode(state)), turn.inputs.now_seconds)
+        result = step(turn.policy, state, turn.inputs)
+        told.append((turn, state, result))
+        state = result.state
+    return told
+
+
+def numbers(value: object) -> list[float]:
+    if is_dataclass(value):
+        return [number for field in fields(value) for number in numbers(getattr(value, field.name))]
+    if isinstance(value, tuple):
+        return [number for item in value for number in numbers(item)]
+    return [value] if isinstance(value, float) else []
+
+
+@given(lives())
+def test_p1_bounds_hold_whatever_the_world_says(life: list[Turn]) -> None:
+    for turn, before, result in lived(life):
+        if (plan := result.plan) is None:
+            continue
+        policy = turn.policy
+        assert policy.min_replicas <= plan.desired_replicas <= policy.max_replicas
+        assert 0 <= plan.prepared_nodes <= policy.max_prepared_nodes
+        supply = turn.inputs.supply
+        if supply is not None:  # what awaits its replica is that replica's own node
+            held = (
+                before.decided.prepared if before.decided.replicas is not None else supply.prepared + supply.preparing
+            )
+            awaited = min(held, max(0, plan.desired_replicas - supply.placed))
+            assert plan.desired_replicas + plan.prepared_nodes - awaited <= policy.max_replicas
+
+
+@given(lives())
+def test_p3_without_a_whole_view_nothing_falls_but_to_the_maximum(life: list[Turn]) -> None:
+    for turn, before, result in lived(life):
+        inputs, was = turn.inputs, before.decided.replicas
+        whole = inputs.on_grid and inputs.supply is not None and result.demand.coverage >= 1.0
+        if result.plan is not None and was is not None and not whole:
+            assert result.plan.desired_replicas >= min(was, turn.policy.max_replicas)
+
+
+@given(lives())
+def test_p9_every_state_is_finite_small_and_survives_its_codec(life: list[Turn]) -> None:
+    for _, _, result in lived(life):
+        assert all(math.isfinite(number) for number in numbers(result.state))
+        assert all(math.isfinite(number) for number in numbers((result.plan, result.demand)))
+        assert decode(State, encode(result.state)) == result.state
+
+
+@given(lives())
+def test_p10_every_plan_can_be_told_and_taken_again(life: list[Turn]) -> None:
+    lines, states, policy = [header_line("x")], None, None
+    for turn, before, result in lived(life):
+        if before is not states or turn.policy != policy:
+            lines.append(state_line(turn.policy, before))
+        policy, states = turn.policy, result.state
+        lines.append(decision_line(turn.policy, turn.inputs, result))
+        assert result.plan is None or explain(result.plan).endswith(".")
+    assert all(item.matches for item in redecide(line + "\n" for line in lines))
+
+
+@given(lives())
+def test_p11_an_urgent_event_raises(life: list[Turn]) -> None:
+    """What wakes the loop between two ticks changes the plan, or it would wake it at every sample."""
+    for turn, before, result in lived(life):
+        limited = turn.policy.growth_replicas_per_minute is not None
+        known = result.plan is not None and before.decided.replicas is not None
+        if known and not limited and urgent(turn.policy, before, turn.inputs):
+            assert result.plan.desired_replicas > before.decided.replicas
+
+
+@given(lives())
+def test_p12_the_filters_know_only_the_pods_that_serve_or_were_seen(life: list[Turn]) -> None:
+    for _, _, result in lived(life):
+        marks = [mark.pod for mark in result.state.filters.marks]
+        assert marks == sorted(set(marks))
+        assert len(result.state.filters.arrivals) <= len(life)
+        assert len(marks) <= len(NAMES)

@@ -1,0 +1,86 @@
+"""The `outrider` command: its list of commands is light, every command loads, and wrong usage is told."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, entry_points
+
+import pytest
+from typer.testing import CliRunner
+
+from autoscaler.cli import GROUP, app, load, summary
+
+ENTRIES = {entry.name: entry for entry in entry_points(group=GROUP)}
+HEAVY = (
+    "numpy",
+    "scipy",
+    "statsmodels",
+    "grpc",
+    "kubernetes",
+    "kubernetes_asyncio",
+    "aiohttp",
+    "pyarrow",
+    "numba",
+    "pydantic",
+)
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """Exit code and all output, 200 columns wide."""
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"})
+    return result.exit_code, result.output
+
+
+def test_help_lists_every_command_with_its_line() -> None:
+    code, text = run("--help")
+    assert code == 0
+    told = " ".join(text.split())
+    for entry in ENTRIES.values():
+        assert entry.name in told
+        line = summary(entry)
+        assert line.endswith("."), entry.name
+        assert line in told
+
+
+def test_help_loads_neither_shell() -> None:
+    program = (
+        "import sys; sys.argv = ['outrider', '--help']\n"
+        "from autoscaler.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "ours = [m for m in sys.modules if m.split('.')[0] in ('policies', 'forecasting', 'crds')]\n"
+        "ours += [m for m in sys.modules if m.startswith(('autoscaler.commands.', 'replay.commands.', 'replay.sim'))]\n"
+        "print('loaded', heavy + ours)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded []"
+
+
+@pytest.mark.parametrize("name", sorted(ENTRIES))
+def test_every_command_loads_and_tells_its_usage(name: str) -> None:
+    assert load(ENTRIES[name]).name == name
+    code, text = run(name, "--help")
+    assert code == 0, text
+    assert f"Usage: outrider {name}" in text
+
+
+@pytest.mark.parametrize(
+    "arguments", [("fly",), ("explain",), ("explain", "a", "b"), ("explain", "--fly", "a"), ("--fly",)]
+)
+def test_wrong_usage_exits_2(arguments: tuple[str, ...]) -> None:
+    code, text = run(*arguments)
+    assert code == 2
+    assert "Usage" in text
+
+
+def test_an_unknown_command_is_named() -> None:
+    assert "No such command 'fly'" in run("fly")[1]
+
+
+def test_without_arguments_the_help_is_shown() -> None:
+    assert "explain" in run()[1]
+
+
+@pytest.mark.parametrize("module", ["replay.commands.nothing", "nothing.commands.fly", "nothing"])
+def test_a_command_whose_module_is_not_there_hides_no_other(module: str) -> None:
+    assert summary(EntryPoint("fly", f"{module}:command", GROUP)) == ""
