@@ -1,0 +1,126 @@
+"""What a decision takes, for 1, 100 and 1,000 policies of 8 pods each: `python -m benchmarks.step`.
+
+Each policy lives through 90 min of swinging traffic with a queue now and then, so that its filters are full; then every
+policy is decided in turn, tick after tick, as the loop does it. Making the samples is not timed.
+"""
+
+import math
+import statistics
+import time
+from dataclasses import replace
+from random import Random
+
+from rich.console import Console
+from rich.table import Table
+
+from crds.profiles import PROFILES
+from policies.engine import GRID_SECONDS, step
+from policies.model import Fan, Inputs, PodSample, Policy, Signal, State, Supply
+
+AIM_MILLISECONDS = 1.0
+PODS = 8
+FULL_TICKS = 360  # 90 min
+ROUNDS = 5
+START = 1_760_000_400.0
+PROFILE = PROFILES["8b-l4"]
+
+
+def main() -> None:
+    table = Table(title=f"step(): one decision, {PODS} pods a policy, median of {ROUNDS} rounds")
+    for heading in ("policies", "ms a decision", "slowest round", "all, ms", "aim, ms a decision"):
+        table.add_column(heading, justify="right")
+    for count in (1, 100, 1000):
+        rounds = measure(count)
+        took, worst = statistics.median(rounds), max(rounds)
+        figures = (f"{took:.3f}", f"{worst:.3f}", f"{took * count:.1f}", f"under {AIM_MILLISECONDS:g}")
+        table.add_row(str(count), *figures, style=None if took < AIM_MILLISECONDS else "red")
+    Console().print(table)
+
+
+def measure(count: int) -> list[float]:
+    """Milliseconds a decision, of each round over all policies."""
+    chance, life = Random(1), Life()
+    lived = State()
+    for _ in range(FULL_TICKS):
+        lived = step(a_policy(0), lived, life.tick(chance)).state
+    policies = [a_policy(index) for index in range(count)]
+    states = [lived] * count
+    took = []
+    for _ in range(ROUNDS):
+        moment = life.tick(chance)
+        moments = [replace(moment) for _ in policies]
+        began = time.perf_counter()
+        states = [
+            step(policy, state, inputs).state for policy, state, inputs in zip(policies, states, moments, strict=True)
+        ]
+        took.append((time.perf_counter() - began) / count * 1000.0)
+    return took
+
+
+class Life:
+    """Eight pods under swinging traffic."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self._arrived = [5000.0 * (index + 1) for index in range(PODS)]
+
+    def tick(self, chance: Random) -> Inputs:
+        """The inputs one tick later."""
+        self.now += GRID_SECONDS
+        load = 0.8 + 0.4 * math.sin(self.now / 600.0)  # requests per second and pod
+        samples = []
+        for index in range(PODS):
+            self._arrived[index] += max(0.0, chance.gauss(load, 0.2)) * GRID_SECONDS
+            waiting = float(chance.choice((0, 0, 0, 12)))
+            samples.append(a_sample(index, self.now - chance.uniform(0.1, 2.0), self._arrived[index], waiting))
+        names = tuple(sample.pod for sample in samples)
+        supply = Supply(PODS, names, starting=1, unplaced=0, prepared=1, preparing=0)
+        return Inputs(self.now, True, tuple(samples), supply, a_fan(self.now, 6.0 * load))
+
+
+def a_policy(index: int) -> Policy:
+    return Policy(
+        name=f"bench/p{index}",
+        signal=Signal.WORK,
+        min_replicas=1,
+        max_replicas=64,
+        queue_wait_seconds=5.0,
+        attainment=0.99,
+        engine=PROFILE.engine,
+        cold_start=PROFILE.cold_start,
+        hold_seconds=None,
+        growth_replicas_per_minute=None,
+        release_percent_per_minute=25.0,
+        max_prepared_nodes=2,
+    )
+
+
+def a_sample(index: int, at_seconds: float, arrived: float, waiting: float) -> PodSample:
+    running = 18.0
+    finished = arrived - waiting - running
+    return PodSample(
+        pod=f"qwen-7d9c6b5f4-{index:05d}",
+        at_seconds=at_seconds,
+        started_seconds=START - 86_400.0,
+        running=running,
+        waiting=waiting,
+        finished_total=finished,
+        rejected_total=0.0,
+        prompt_tokens_total=812.0 * finished,
+        cached_prompt_tokens_total=104.0 * finished,
+        generation_tokens_total=231.0 * finished,
+        request_prompt_tokens_sum=812.0 * finished,
+        request_prompt_tokens_count=finished,
+        request_generation_tokens_sum=231.0 * finished,
+        request_generation_tokens_count=finished,
+    )
+
+
+def a_fan(now_seconds: float, demand: float) -> Fan:
+    horizons = (60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0)
+    values = tuple(tuple(demand + 0.002 * h + 2.0 * p for p in (0.5, 0.8, 0.9, 0.95, 0.99)) for h in horizons)
+    return Fan(now_seconds, horizons, (0.5, 0.8, 0.9, 0.95, 0.99), values, "profile", proven=True)
+
+
+if __name__ == "__main__":
+    main()
