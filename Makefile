@@ -31,7 +31,8 @@ lint: $(READY) ## Check style, types, layers and generated files
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q tests/policies/test_layers.py
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code --stat -- crds/generated deploy docs/reference autoscaler/scaler \
 	  || { echo "generated files are out of date: run make generate and commit what changes" >&2; exit 1; }

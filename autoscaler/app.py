@@ -3,8 +3,9 @@
 import asyncio
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -33,6 +34,7 @@ from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
 from autoscaler.telemetry import metrics
 from autoscaler.web import WebServer, app
+from policies.model import State
 
 SAVE_SECONDS = 30.0
 
@@ -76,7 +78,7 @@ async def run(settings: Settings) -> None:
         await _until(stop, parts)
         _log.info("stopping")
         if settings.state_dir is not None:
-            _checkpoint(settings, loop)
+            _checkpoint(settings.state_dir, _states(loop))
 
 
 class _Bell:
@@ -134,17 +136,19 @@ async def _until(stop: asyncio.Event, parts: tuple[Callable[[], Any], ...]) -> N
 async def _save(settings: Settings, clock: Clock, loop: Loop) -> None:
     while settings.state_dir is not None:
         await clock.sleep(SAVE_SECONDS)
-        await asyncio.to_thread(_checkpoint, settings, loop)
+        await asyncio.to_thread(_checkpoint, settings.state_dir, _states(loop))
     await asyncio.Event().wait()
 
 
-def _checkpoint(settings: Settings, loop: Loop) -> None:
-    if settings.state_dir is None:
-        return
+def _states(loop: Loop) -> dict[str, State]:
+    return {key: worker.pilot.state for key, worker in loop.workers.items()}
+
+
+def _checkpoint(folder: Path, states: Mapping[str, State]) -> None:
     try:
-        checkpoint.save(settings.state_dir, {key: worker.pilot.state for key, worker in loop.workers.items()})
-    except OSError as error:
-        _log.error("checkpoint.unwritten", folder=str(settings.state_dir), error=str(error))
+        checkpoint.save(folder, states)
+    except (OSError, ValueError) as error:
+        _log.error("checkpoint.unwritten", folder=str(folder), error=str(error))
 
 
 def _ready(watches: Watches, loop: Loop) -> tuple[bool, dict[str, Any]]:
