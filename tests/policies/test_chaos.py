@@ -14,7 +14,7 @@ from policies.model import Fan, Inputs, PodSample, Policy, State, StepResult, Su
 from tests.policies.test_properties import policies
 from tests.policies.worlds import START
 
-NAMES = [f"qwen-{index}" for index in range(5)]
+NAMES = [f"qwen-{index}" for index in range(4)]
 HUGE = 1e12
 
 counts = st.one_of(st.none(), st.floats(0, 300), st.floats(0, HUGE))
@@ -39,7 +39,7 @@ def samples(draw: st.DrawFn, now: float) -> PodSample:
 @st.composite
 def supplies(draw: st.DrawFn) -> Supply:
     few = st.integers(0, 6)
-    ready = tuple(draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=5)))
+    ready = tuple(draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=4)))
     return Supply(draw(st.integers(0, 60)), ready, draw(few), draw(few), draw(few), draw(few))
 
 
@@ -58,7 +58,7 @@ def worlds(draw: st.DrawFn, now: float) -> Inputs:
     return Inputs(
         now_seconds=now,
         on_grid=draw(st.booleans()),
-        samples=tuple(draw(st.lists(samples(now), max_size=6))),
+        samples=tuple(draw(st.lists(samples(now), max_size=5))),
         supply=draw(st.one_of(st.none(), supplies())),
         fan=draw(st.one_of(st.none(), fans(now))),
         windows=tuple(draw(st.lists(windows, max_size=2))),
@@ -78,7 +78,7 @@ class Turn:
 def lives(draw: st.DrawFn) -> list[Turn]:
     now, turns = START, []
     policy = draw(policies)
-    for _ in range(draw(st.integers(1, 12))):
+    for _ in range(draw(st.integers(1, 8))):
         now += draw(steps_seconds)
         if draw(st.integers(0, 5)) == 0:
             policy = draw(policies)
