@@ -119,8 +119,12 @@ def compare(
     service: Service,
     watch: Callable[[Inputs, StepResult], None] = lambda _inputs, _result: None,
     progress: Progress = lambda _name, _share: None,
+    ours: Outcome | None = None,
 ) -> Comparison:
-    """Play the scenario with every contender. `watch` is told each decision of Outrider."""
+    """Play the scenario with every contender. `watch` is told each decision of Outrider.
+
+    `ours` is what Outrider came to where it has been played already, live.
+    """
     policy = service.policy
     played = 0
 
@@ -137,7 +141,8 @@ def compare(
         return outcome
 
     ahead = lead_seconds(policy, Rung.REQUESTED)
-    ours = play(Outrider(policy, scenario.past, partial(_windows, service, ahead), watch))
+    if ours is None:
+        ours = play(Outrider(policy, scenario.past, partial(_windows, service, ahead), watch))
     bounds = policy.min_replicas, policy.max_replicas, partial(_scheduled, service)
     plain = play(reactive(*bounds))
     tried: dict[float, Outcome] = {}

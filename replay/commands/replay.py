@@ -21,7 +21,7 @@ DAY_SECONDS = 86_400.0
 
 def command(
     trace: Annotated[
-        str | None, typer.Argument(metavar="[TRACE]", help="A table of requests or bins, an export, or sample:NAME.")
+        str | None, typer.Argument(metavar="TRACE", help="A table of requests or bins, an export, or sample:NAME.")
     ] = None,
     *,
     sample: Annotated[str | None, typer.Option(metavar="NAME", help="A shipped sample instead of a trace.")] = None,
@@ -32,7 +32,7 @@ def command(
     profile: Annotated[
         str | None, typer.Option(help="Engine and GPU of the default policy; without it 8b-h100.")
     ] = None,
-    scale: Annotated[float, typer.Option(help="So many times the trace's requests.")] = 1.0,
+    scale: Annotated[float, typer.Option(max=1000.0, help="So many times the trace's requests.")] = 1.0,
     start: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Begin so far into the trace, as in 45m or 1d2h.")
     ] = None,
@@ -59,7 +59,7 @@ def command(
 
     try:
         service, source = _service(policy, profile)
-        scenario = _scenario(
+        scenario = scenario_of(
             service, _trace_name(trace, sample), scale=scale, start=start, duration=duration, past=past, seed=seed
         )
         comparison = _play(scenario, service, decision_log)
@@ -109,9 +109,10 @@ def _trace_name(trace: str | None, sample: str | None) -> str:
     return trace if trace is not None else f"{SAMPLE}{sample}"
 
 
-def _scenario(
+def scenario_of(
     service: "Service", name: str, *, scale: float, start: str | None, duration: str | None, past: str, seed: int
 ) -> "Scenario":
+    """The scenario of a trace file, or of sample:NAME. Raises ValueError, and TraceError for a file that is no trace."""
     from replay.compare import scene
     from replay.traces.read import read
     from replay.traces.samples import SAMPLES
