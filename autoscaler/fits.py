@@ -22,18 +22,17 @@ class Fits:
     def __init__(self) -> None:
         self._pool = self._make()
 
-    async def fit(self, policy: str, series: Series) -> tuple[Fit | None, str]:
-        """The fit, or None and why there is none; a process that broke is replaced."""
+    async def fit(self, policy: str, series: Series) -> Fit | None:
+        """The fit, or None; the log says why there is none. A process that broke is replaced."""
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                return await asyncio.get_running_loop().run_in_executor(self._pool, fit, series), ""
+                return await asyncio.get_running_loop().run_in_executor(self._pool, fit, series)
         except (BrokenExecutor, TimeoutError, ValueError, ArithmeticError) as error:
-            reason = str(error) or type(error).__name__
-            _log.warning("fit.failed", policy=policy, error=reason)
+            _log.warning("fit.failed", policy=policy, error=str(error) or type(error).__name__)
             if not isinstance(error, ValueError | ArithmeticError):
                 self.close()
                 self._pool = self._make()
-            return None, reason
+            return None
 
     def close(self) -> None:
         """End the process, also in the middle of a fit."""
@@ -51,8 +50,15 @@ class Fits:
     @staticmethod
     def _make() -> ProcessPoolExecutor:
         context = multiprocessing.get_context("forkserver")
-        return ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_leave_interrupts_to_the_parent)
+        pool = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_leave_interrupts_to_the_parent)
+        pool.submit(_import)
+        return pool
 
 
 def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _import() -> None:
+    """What a fit imports takes seconds: the first one, which every decision after a start waits for, should not pay that."""
+    import statsmodels.tsa.ar_model  # noqa: F401, PLC0415

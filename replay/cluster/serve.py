@@ -38,7 +38,9 @@ class Endpoints:
 
 
 class Cluster:
-    """One scenario, served. The clock starts with `start`, `lead_in_seconds` of scenario time before the first request.
+    """One scenario, served. The clock starts with `start`, `lead_in_seconds` of scenario time before the scenario.
+
+    A lead-in is for a controller to start in: the policy is applied when the scenario begins, and nothing moves before.
 
     `policies_yaml` holds the one ScalingPolicy. `kubeconfig_path` is written by `start`; by default in a folder of its
     own that `stop` removes. `scaler_address` is where KEDA finds the scaler; without one it waits for `connect`.
@@ -67,7 +69,9 @@ class Cluster:
         self.world = World(scenario, name)
         self._network = PodNetwork(self.service.endpoint.port)
         self._store = Store()
-        self._store.put(SCALING_POLICIES, stored)
+        self._policy = stored
+        if not lead_in_seconds:
+            self._store.put(SCALING_POLICIES, stored)
         self._clock: ScenarioClock | None = None
         self._controllers = Controllers(self.world, self._store, self._network, self.service, self._now)
         labels = {"namespace": namespace, "pod": f"{name}-before", "job": f"{namespace}/{name}"}
@@ -95,6 +99,8 @@ class Cluster:
         self._clock = ScenarioClock(self._rate, self._scenario.start_seconds - self._lead_in_seconds)
         self._failure = asyncio.get_running_loop().create_future()
         self._spawn(self._tick(self._clock))
+        if self._lead_in_seconds:
+            self._spawn(self._apply(self._clock))
         if self._scaler_address is not None:
             self.connect(self._scaler_address)
         return Endpoints(
@@ -156,7 +162,9 @@ class Cluster:
     def state(self) -> Json:
         """What there is now, for people to watch; also served by the API at /demo/state."""
         self._controllers.sync()
-        return snapshot(self.world, self._scenario, None if self._keda is None else self._keda.problem)
+        now = self._scenario.start_seconds if self._clock is None else self._clock.now()
+        lead_in_seconds = max(0.0, self._scenario.start_seconds - now)
+        return snapshot(self.world, self._scenario, None if self._keda is None else self._keda.problem, lead_in_seconds)
 
     def _now(self) -> float:
         """The world's time: it stands still before the scenario's start and after its end."""
@@ -178,6 +186,10 @@ class Cluster:
         samples = self._controllers.samples
         instances = {pod: f"{self._network.address(pod)}:{self._network.port}" for pod in samples}
         self._prometheus.scrape(at_seconds, samples, instances)
+
+    async def _apply(self, clock: ScenarioClock) -> None:
+        await clock.sleep(self._scenario.start_seconds - clock.now())
+        self._store.put(SCALING_POLICIES, self._policy)
 
     async def _tick(self, clock: ScenarioClock) -> None:
         while True:

@@ -10,7 +10,7 @@ from replay.sim.world import World
 WINDOW_SECONDS = 60.0
 
 
-def snapshot(world: World, scenario: Scenario, keda_problem: str | None) -> Json:
+def snapshot(world: World, scenario: Scenario, keda_problem: str | None, lead_in_seconds: float = 0.0) -> Json:
     """Demand, replicas and nodes by rung, and requests, as they are now. Rates are means over the last minute."""
     now = world.now_seconds
     samples = world.samples()
@@ -22,6 +22,7 @@ def snapshot(world: World, scenario: Scenario, keda_problem: str | None) -> Json
         "scenario": scenario.name,
         "now_seconds": now,
         "elapsed_seconds": now - scenario.start_seconds,
+        "lead_in_seconds": lead_in_seconds,  # until the scenario begins
         "duration_seconds": scenario.duration_seconds,
         "requests_per_second": per_second,
         "demand_replicas": replicas,
@@ -34,8 +35,9 @@ def snapshot(world: World, scenario: Scenario, keda_problem: str | None) -> Json
             "empty": sum(not node.occupants for node in nodes),
         },
         "balloons": {
+            "unplaced": sum(balloon.node is None for balloon in balloons),
+            "pulling": sum(balloon.node is not None and not balloon.running for balloon in balloons),
             "running": sum(balloon.running for balloon in balloons),
-            "preparing": sum(not balloon.running for balloon in balloons),
         },
         "waiting": sum(sample.waiting or 0.0 for sample in samples),
         "running": sum(sample.running or 0.0 for sample in samples),

@@ -1,0 +1,92 @@
+"""Watch the live controller ride ahead of a traffic trace, on a simulated cluster that needs nothing but this machine."""
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SAMPLE = "sample:office-morning"
+
+
+def command(
+    *,
+    trace: Annotated[str, typer.Option(metavar="FILE", help="A trace, or sample:NAME.")] = SAMPLE,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML file with the one ScalingPolicy. Default: the demo's own.")
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0.1, max=30.0, help="Scenario seconds per second.")] = 30.0,
+    scale: Annotated[float, typer.Option(help="So many times the trace's requests.")] = 1.0,
+    start: Annotated[str | None, typer.Option(metavar="DURATION", help="Begin so far into the trace.")] = None,
+    duration: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Length, as in 45m; to the trace's end without it.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
+    keep: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep the decision log and the logs of both processes there.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Only the final score, as one JSON document.")] = False,
+) -> None:
+    """Watch the live controller ride ahead of a traffic trace, on a simulated cluster that needs nothing but this machine.
+
+    The cluster (Kubernetes API, vLLM pods, Prometheus, KEDA and its HPA) is one process and the controller another; they
+    meet on the real protocols. At the end stands the score, beside a reactive ScaledObject and a tuned HPA on the same
+    traffic. Exit code 1: one of the two processes failed; 2: a trace, a policy or an option that cannot be used.
+    """
+    from rich.console import Console
+
+    from replay.cluster.policy import PolicyError as UnservedError
+    from replay.cluster.policy import read as read_served
+    from replay.commands.replay import scenario_of
+    from replay.compare import compare
+    from replay.demo.processes import DiedError
+    from replay.demo.show import play
+    from replay.report.document import document
+    from replay.report.terminal import show
+    from replay.service import PolicyError, read
+    from replay.traces.trace import TraceError
+
+    path = policy or Path(__file__).parents[1] / "demo" / "policy.yaml"
+    past = "trace" if trace.startswith("sample:") else "generated"
+    try:
+        service = read(path)
+        scenario = scenario_of(service, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
+        read_served(path, scenario.start_seconds)
+        folder = _folder(keep)
+    except (PolicyError, UnservedError, TraceError, ValueError, OSError) as error:
+        print(f"outrider demo: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    console = Console(highlight=False, quiet=as_json)
+    try:
+        ours = play(scenario, service, path, speed=speed, folder=folder, console=console)
+    except KeyboardInterrupt:
+        _forget(folder, keep)
+        raise typer.Exit(130) from None
+    except DiedError as error:
+        print(f"outrider demo: {error}\nEverything is in {folder}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    _forget(folder, keep)
+    comparison = compare(scenario, service, ours=ours)
+    source = f"policy {service.policy.name}"
+    if as_json:
+        json.dump(document(comparison, policy_source=source), sys.stdout, indent=2, allow_nan=False)
+        print()
+    else:
+        show(console if console.is_terminal else Console(highlight=False, width=120), comparison, policy_source=source)
+
+
+def _folder(keep: Path | None) -> Path:
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix="outrider-demo-"))
+    keep.mkdir(parents=True, exist_ok=True)
+    if any(keep.iterdir()):
+        raise ValueError(f"--keep {keep} is not empty; name a new folder")
+    return keep
+
+
+def _forget(folder: Path, keep: Path | None) -> None:
+    if keep is None:
+        shutil.rmtree(folder, ignore_errors=True)

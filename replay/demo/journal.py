@@ -1,0 +1,68 @@
+"""Reads the controller's decision log while it is written: what was decided, why, and which forecast was read."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from policies.codec import build
+from policies.explain import explain
+from policies.model import Fan, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One decision. `sentence` is there where it changed a number."""
+
+    at_seconds: float
+    plan: Plan
+    fan: Fan | None
+    sentence: str | None
+
+
+class Journal:
+    """Follows the log files of a folder, from one to the next."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._name = ""
+        self._file: TextIO | None = None
+        self._torn = ""  # the begun line at the end
+        self._plan: Plan | None = None
+
+    def news(self) -> list[Entry]:
+        """The decisions that were written since the last call."""
+        entries = []
+        for line in self._lines():
+            data = json.loads(line)
+            if data["kind"] != "decision" or data["plan"] is None:
+                continue
+            plan, fan = build(Plan, data["plan"]), data["inputs"]["fan"]
+            changed = self._plan is None or _numbers(plan) != _numbers(self._plan)
+            sentence = explain(plan, self._plan) if changed else None
+            entries.append(Entry(plan.at_seconds, plan, None if fan is None else build(Fan, fan), sentence))
+            self._plan = plan
+        return entries
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _lines(self) -> list[str]:
+        whole = self._read()
+        for newer in sorted(file for file in self._folder.glob("decisions-*.jsonl") if file.name > self._name):
+            self.close()
+            self._file, self._name, self._torn = newer.open(encoding="utf-8"), newer.name, ""
+            whole += self._read()
+        return whole
+
+    def _read(self) -> list[str]:
+        if self._file is None:
+            return []
+        *whole, self._torn = (self._torn + self._file.read()).split("\n")
+        return whole
+
+
+def _numbers(plan: Plan) -> tuple[int, int]:
+    return plan.desired_replicas, plan.prepared_nodes

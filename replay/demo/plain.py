@@ -1,0 +1,40 @@
+"""The same without a terminal: a line for each decision that changes a number, and one for each minute's state."""
+
+from collections.abc import Iterable, Iterator
+
+from replay.demo.journal import Entry
+from replay.demo.story import Story
+from replay.demo.view import clock
+
+STATUS_SECONDS = 60.0  # scenario time
+
+
+class Lines:
+    """Tells what is new since the last call."""
+
+    def __init__(self) -> None:
+        self._due_s = 0.0
+
+    def news(self, story: Story, entries: Iterable[Entry]) -> Iterator[str]:
+        """The lines for a frame whose entries the story has been told."""
+        for entry in entries:
+            if entry.sentence is not None:
+                yield f"{clock(entry.at_seconds)}  {entry.sentence}"
+        snapshot = story.snapshot
+        if snapshot["lead_in_seconds"] == 0.0 and snapshot["elapsed_seconds"] >= self._due_s:
+            self._due_s = (snapshot["elapsed_seconds"] // STATUS_SECONDS + 1) * STATUS_SECONDS
+            yield f"{clock(snapshot['now_seconds'])}  {status(story)}"
+
+
+def status(story: Story) -> str:
+    """Demand, supply by rung, and requests, in one line."""
+    snapshot, rungs = story.snapshot, story.rungs
+    supply = ", ".join(
+        f"{replicas + balloons} {name}"
+        for name, replicas, balloons in zip(rungs.names, rungs.replicas, rungs.balloons, strict=True)
+        if replicas + balloons
+    )
+    return (
+        f"demand {snapshot['demand_replicas']:.1f} replicas; {supply or 'no replicas'}; "
+        f"{snapshot['running']:.0f} requests running, {snapshot['waiting']:.0f} waiting"
+    )

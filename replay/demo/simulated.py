@@ -1,0 +1,68 @@
+"""The process of the simulated cluster. It ends with its scenario, or when the other end of its link is closed."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from replay.scenario import Scenario
+
+LOG = "cluster.log"
+FRAME_WALL_SECONDS = 0.15
+LEAD_IN_WALL_SECONDS = 8.0  # the controller starts meanwhile; half of it are imports
+
+
+@dataclass(frozen=True)
+class Play:
+    """What is played, and where its files go."""
+
+    scenario: Scenario
+    policy: Path
+    speed: float
+    queue_wait_seconds: float  # of the SLO
+    scaler_address: str
+    folder: Path
+
+
+def serve(play: Play, link: Connection) -> None:
+    """Send the endpoints, then a snapshot each frame, and the outcome at the end."""
+    log = os.open(play.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    asyncio.run(_serve(play, link))
+
+
+async def _serve(play: Play, link: Connection) -> None:
+    from replay.cluster.serve import Cluster  # noqa: PLC0415 - slow to import, and the parent needs only `Play`
+    from replay.driver import Outcome, attainment  # noqa: PLC0415
+    from replay.sim.world import World  # noqa: PLC0415
+
+    scenario = play.scenario
+    World(scenario).advance(scenario.start_seconds + 1.0)  # compiles: not while the clock runs
+    cluster = Cluster(
+        scenario,
+        play.policy,
+        play.speed,
+        scaler_address=play.scaler_address,
+        kubeconfig_path=play.folder / "kubeconfig",
+        lead_in_seconds=LEAD_IN_WALL_SECONDS * play.speed,
+    )
+    left = asyncio.Event()
+    asyncio.get_running_loop().add_reader(link.fileno(), left.set)
+    try:
+        link.send(await cluster.start())
+        run = asyncio.create_task(cluster.run())
+        while not run.done() and not left.is_set():
+            link.send(cluster.state())
+            await asyncio.wait((run,), timeout=FRAME_WALL_SECONDS)
+        if run.done():
+            run.result()
+            link.send(cluster.state())
+            reached = attainment(cluster.world.requests(), scenario.duration_seconds, play.queue_wait_seconds)
+            link.send(Outcome("Outrider", cluster.world.score(), reached))
+        run.cancel()
+    except BrokenPipeError:
+        pass
+    finally:
+        await cluster.stop()
