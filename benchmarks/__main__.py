@@ -10,7 +10,8 @@ from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("step", "help", "sim", "scaler")
-RECORDS = {"sim": ("requests_per_second", 200_000)}  # print a line of JSON for each scenario; a figure and its aim
+SHOWN = ("scenario", "requests", "wall_seconds", "requests_per_second")
+RECORDS = {"sim": 200_000}  # prints a line of JSON for each scenario; the aim of its last figure
 
 
 def main() -> None:
@@ -28,19 +29,20 @@ def main() -> None:
         if done.returncode:
             failed.append(name)
         elif name in RECORDS:
-            console.print(tabled([json.loads(line) for line in done.stdout.splitlines()], *RECORDS[name]))
+            console.print(tabled([json.loads(line) for line in done.stdout.splitlines()], RECORDS[name]))
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
 
-def tabled(records: list[dict[str, float]], figure: str, aim: float) -> Table:
-    """A row a record, the aim beside its figure."""
+def tabled(records: list[dict[str, str | float]], aim: float) -> Table:
+    """A row a record, the aim beside the last figure."""
     table = Table()
-    for heading in (*records[0], "aim"):
-        table.add_column(heading.replace("_", " "), justify="right")
+    for heading in (*SHOWN, "aim"):
+        table.add_column(heading.replace("_", " "), justify="right", no_wrap=True)
     for record in records:
-        cells = (f"{value:,}" if isinstance(value, int | float) else value for value in record.values())
-        table.add_row(*cells, f"over {aim:,}", style="red" if record[figure] < aim else None)
+        shown = [record[name] for name in SHOWN]
+        cells = [value if isinstance(value, str) else f"{value:,}" for value in shown]
+        table.add_row(*cells, f"over {aim:,}", style="red" if float(shown[-1]) < aim else None)
     return table
 
 
