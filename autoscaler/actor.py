@@ -225,5 +225,4 @@ class Actor:
         series = worker.pilot.forecaster.fit_due(tools.clock.now())
         if series is None:
             return
-        fitted, reason = await tools.fits.fit(worker.key, series)
-        worker.pilot.forecaster.adopt(fitted, tools.clock.now())
+        worker.pilot.forecaster.adopt(await tools.fits.fit(worker.key, series), tools.clock.now())

@@ -69,8 +69,11 @@ class Scraper:
     async def _read(self, session: aiohttp.ClientSession, pod: str, url: str) -> None:
         try:
             async with self._slots:
+                # When it was asked, not when it was read: a busy loop reads late, and two answers that are read in one
+                # go would show what came in between as if it had come at once.
+                asked_seconds = self._clock.now()
                 body = await get(session, url, timeout_seconds=self._timeout_seconds, max_bytes=MAX_BODY_BYTES)
-            sample = vllm.parse(body, pod, self._clock.now())
+            sample = vllm.parse(body, pod, asked_seconds)
         except SourceError as error:
             SOURCE_ERRORS.labels(source="vllm", kind=error.kind).inc()
             if self._urls.get(pod) == url:
