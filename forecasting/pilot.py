@@ -46,8 +46,9 @@ class Pilot:
     def decide(self, inputs: Inputs) -> tuple[Inputs, StepResult]:
         """Observe, forecast, step. Gives the inputs with the forecast that was read, and the result."""
         if inputs.on_grid:
-            demand = observe(self.policy, self.state, inputs).demand
-            self.forecaster.observe(inputs.now_seconds, demand.replicas if demand.coverage >= 1.0 else None)
+            seen = observe(self.policy, self.state, inputs)
+            whole = seen.demand.coverage >= 1.0 and seen.filters.level is not None
+            self.forecaster.observe(inputs.now_seconds, seen.demand.replicas if whole else None)
         inputs = replace(inputs, fan=self.forecaster.fan(inputs.now_seconds))
         result = engine.step(self.policy, self.state, inputs)
         self.state = result.state

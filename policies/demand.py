@@ -82,7 +82,7 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
         work = 0.0  # no request has ever been seen, and none is there: idle whatever a request would take
     if by_work and work is not None and flow.arrivals_per_second is not None:
         basis, demand = Basis.WORK, flow.arrivals_per_second * work
-        recent = _mean_rate(arrivals) * work
+        recent = _mean_rate(arrivals, inputs.now_seconds) * work
     else:
         basis, demand = Basis.CONCURRENCY, (running + waiting) / concurrency
         recent = running / concurrency
@@ -246,8 +246,13 @@ def _recent(filters: Filters, now_seconds: float, rate: float) -> tuple[tuple[fl
     return (*kept, (now_seconds, rate))
 
 
-def _mean_rate(arrivals: tuple[tuple[float, float], ...]) -> float:
-    return sum(rate for _, rate in arrivals) / len(arrivals)
+def _mean_rate(arrivals: tuple[tuple[float, float], ...], now_seconds: float) -> float:
+    """Over the last 30 s; each rate holds since the one before it, so that 2 s after a tick weigh as 2 s."""
+    total, since = 0.0, now_seconds - RECENT_SECONDS
+    for until, rate in arrivals:
+        total += rate * (until - since)
+        since = until
+    return total / RECENT_SECONDS
 
 
 def _level(filters: Filters, now_seconds: float, demand: float) -> float:

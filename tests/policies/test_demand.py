@@ -223,3 +223,15 @@ def test_history_fills_the_filters_and_never_goes_back() -> None:
     filters = backfill(Filters(), [(START + 60.0 * i, 5.0) for i in range(60)])
     assert filters.level == pytest.approx(5.0)
     assert backfill(filters, [(START, 50.0)]) == filters
+
+
+def test_a_moment_after_a_tick_weighs_as_a_moment() -> None:
+    """Ten requests within the 2 s after a tick are 5 a second for 2 s, not for a third of the last 30 s."""
+    state = State()
+    for tick in range(1, 4):
+        inputs = look(tick, pod(tick, 1000 + 15 * tick))
+        state = State(filters=observe(POLICY, state, inputs).filters)
+    now = inputs.now_seconds + 2.0
+    sample = replace(pod(3, 1000 + 45 + 10), at_seconds=inputs.samples[0].at_seconds + 2.0)
+    later = observe(POLICY, state, replace(inputs, now_seconds=now, on_grid=False, samples=(sample,))).demand
+    assert later.recent_replicas == pytest.approx((28 * 1.0 + 2 * 5.0) / 30 * later.work_seconds)
