@@ -38,9 +38,12 @@ def explain(plan: Plan, before: Plan | None = None) -> str:
 
 
 def reasons(words: tuple[Reason, ...]) -> str:
-    """The first reason, and the one that it overruled."""
-    overruled = [word for word in words[1:] if word.replicas != words[0].replicas][:1]
-    return phrase(words[0]) + "".join(f" (otherwise {phrase(word)})" for word in overruled)
+    """The first reason, and the one that it overruled, or that it rests on."""
+    first, *others = words
+    if first.code is Code.PREPARED and others:
+        return f"{phrase(first)}, since {phrase(others[0])}"
+    overruled = [word for word in others if word.replicas != first.replicas][:1]
+    return phrase(first) + "".join(f" (otherwise {phrase(word)})" for word in overruled)
 
 
 def phrase(word: Reason) -> str:
