@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from forecasting.forecaster import Forecaster
 from policies import engine
 from policies.capacity import work_seconds
-from policies.demand import DRAIN_SECONDS, backfill, observe
+from policies.demand import DRAIN_SECONDS, observe
+from policies.level import backfill
 from policies.model import Inputs, Policy, State, StepResult, Tokens
 
 

@@ -3,8 +3,8 @@
 import math
 from itertools import pairwise
 
-from policies.demand import LEVEL_OFFSET, VOLATILITY_PRIOR
 from policies.ladder import headroom_deviations
+from policies.level import LEVEL_OFFSET, VOLATILITY_PRIOR
 from policies.model import Code, Fan, Filters, Policy, Reason
 
 SAMPLING_VARIANCE = 0.02  # of log demand at one replica: few requests are noisy

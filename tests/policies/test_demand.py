@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from policies.capacity import DOUBT
-from policies.demand import Observation, advance_level, backfill, observe
+from policies.demand import Observation, observe
+from policies.level import advance_level, backfill
 from policies.model import Basis, Filters, Inputs, PodSample, Policy, Signal, State
 from tests.policies.worlds import START, TICK, Fleet, a_policy, a_sample, a_supply
 

@@ -1,0 +1,52 @@
+"""The level of demand: smoothed, with how much it usually moves in five minutes."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+from policies.model import Filters
+
+LEVEL_TAU_SECONDS = 120.0  # beats 30 s by 5 % of cost
+VOLATILITY_TAU_SECONDS = 1800.0
+VOLATILITY_LAG_SECONDS = 300.0
+VOLATILITY_PRIOR = 0.1  # a level's move in 5 min, before any was seen
+LEVEL_OFFSET = 0.5  # replicas; keeps logarithms of small fleets calm
+
+
+def backfill(filters: Filters, points: Iterable[tuple[float, float]]) -> Filters:
+    """Filters that have lived through history: (seconds, demand in replicas), ascending. Later than the last tick only."""
+    for at_seconds, demand in points:
+        if filters.tick_seconds is None or at_seconds > filters.tick_seconds:
+            filters = advance_level(filters, at_seconds, level_after(filters, at_seconds, demand))
+    return filters
+
+
+def advance_level(filters: Filters, now_seconds: float, level: float) -> Filters:
+    """The filters one tick later: the level, its last 5 min, and how much it moves in 5 min."""
+    dt = elapsed_seconds(filters, now_seconds)
+    # What moved in a gap is no volatility.
+    oldest = now_seconds - VOLATILITY_LAG_SECONDS - min(dt, VOLATILITY_LAG_SECONDS)
+    levels = tuple(item for item in filters.levels if item[0] >= oldest)
+    volatility = VOLATILITY_PRIOR if filters.volatility is None else filters.volatility
+    if levels and now_seconds - levels[0][0] >= 0.8 * VOLATILITY_LAG_SECONDS:
+        move = abs(math.log((level + LEVEL_OFFSET) / (levels[0][1] + LEVEL_OFFSET)))
+        volatility += _gain(dt, VOLATILITY_TAU_SECONDS) * (move - volatility)
+    return replace(
+        filters, tick_seconds=now_seconds, level=level, levels=(*levels, (now_seconds, level)), volatility=volatility
+    )
+
+
+def level_after(filters: Filters, now_seconds: float, demand: float) -> float:
+    """The level once `demand` has held since the last tick; the demand itself where there was no level."""
+    if filters.level is None:
+        return demand
+    return filters.level + _gain(elapsed_seconds(filters, now_seconds), LEVEL_TAU_SECONDS) * (demand - filters.level)
+
+
+def elapsed_seconds(filters: Filters, now_seconds: float) -> float:
+    """Since the last tick; 0 before the first."""
+    return max(0.0, now_seconds - filters.tick_seconds) if filters.tick_seconds is not None else 0.0
+
+
+def _gain(dt_seconds: float, tau_seconds: float) -> float:
+    return 1.0 - math.exp(-dt_seconds / tau_seconds)
