@@ -19,7 +19,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(READY) ## Watch the live controller ride ahead of a traffic trace (about 90 s)
-	@$(BIN)/outrider demo
+	@$(BIN)/outrider demo $(DEMO)
 
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest
