@@ -13,7 +13,7 @@ import structlog
 
 from autoscaler.clock import Clock
 from autoscaler.sources import vllm
-from autoscaler.sources.errors import SourceError
+from autoscaler.sources.errors import Kind, SourceError
 from autoscaler.sources.fetch import get
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from policies.model import PodSample
@@ -73,6 +73,9 @@ class Scraper:
                 # go would show what came in between as if it had come at once.
                 asked_seconds = self._clock.now()
                 body = await get(session, url, timeout_seconds=self._timeout_seconds, max_bytes=MAX_BODY_BYTES)
+                took_seconds = self._clock.now() - asked_seconds
+            if took_seconds > self._interval_seconds:
+                raise SourceError(Kind.TIMEOUT, f"{pod} answered {took_seconds:.1f} s late: nobody knows for which moment")
             sample = vllm.parse(body, pod, asked_seconds)
         except SourceError as error:
             SOURCE_ERRORS.labels(source="vllm", kind=error.kind).inc()

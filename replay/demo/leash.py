@@ -5,6 +5,7 @@
 The command gets SIGTERM when the input ends, and is killed if it does not follow. The exit code is the command's.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -16,14 +17,14 @@ PATIENCE_SECONDS = 2.0
 
 def hold(command: Sequence[str]) -> int:
     """Run the command; its exit code, as a shell tells it."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - it is ours
     threading.Thread(target=_follow, args=(process,), daemon=True).start()
     code = process.wait()
     return code if code >= 0 else 128 - code
 
 
 def _follow(process: subprocess.Popen[bytes]) -> None:
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):  # not sys.stdin: its lock would be held when this process ends
         pass
     process.terminate()
     try:

@@ -10,7 +10,7 @@ from replay.scenario import Scenario
 
 LOG = "cluster.log"
 FRAME_WALL_SECONDS = 0.15
-LEAD_IN_WALL_SECONDS = 8.0  # the controller starts meanwhile; half of it are imports
+LEAD_IN_WALL_SECONDS = 10.0  # the controller starts meanwhile: imports, for the most part
 
 
 @dataclass(frozen=True)

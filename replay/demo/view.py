@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from replay.demo.chart import Chart
@@ -36,9 +36,8 @@ def clock(seconds: float) -> str:
 
 def _head(story: Story, title: str, speed: float, duration_seconds: float, columns: int) -> Iterator[Text]:
     now, elapsed = story.snapshot["now_seconds"], story.snapshot["elapsed_seconds"]
-    day = datetime.fromtimestamp(now, UTC).strftime("%A")
     left = Text.assemble((" outrider demo", "bold"), f"  {title}")
-    right = Text.assemble((f"{day} {clock(now)}", "bold"), f"  {speed:g}x ")
+    right = Text.assemble((clock(now), "bold"), f"  {speed:g}x ")
     yield _spread(left, right, columns)
     lead_in = story.snapshot["lead_in_seconds"]
     if lead_in:
@@ -122,8 +121,6 @@ def _decisions(story: Story, columns: int, rows: int) -> Iterator[Text]:
 
 
 def _wrapped(text: Text, columns: int) -> list[Text]:
-    from rich.console import Console  # noqa: PLC0415
-
     return list(text.wrap(Console(width=columns), columns))
 
 

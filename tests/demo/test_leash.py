@@ -1,0 +1,46 @@
+"""The leash with real processes: what it holds ends with its input, and with nothing else of ours."""
+
+import os
+import signal
+import subprocess
+import sys
+
+FOR_EVER = "import signal; print(flush=True); signal.pause()"
+DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {FOR_EVER}"
+
+
+def _leashed(program: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "replay.demo.leash", sys.executable, "-c", program]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+
+
+def test_the_exit_code_is_the_command_s() -> None:
+    assert _leashed("raise SystemExit(7)").wait(10) == 7
+
+
+def test_a_command_that_was_killed_tells_as_a_shell_does() -> None:
+    assert _leashed("import os, signal; os.kill(os.getpid(), signal.SIGKILL)").wait(10) == 128 + signal.SIGKILL
+
+
+def test_it_ends_with_its_input() -> None:
+    process = _leashed(FOR_EVER)
+    process.stdout.readline()
+    process.stdin.close()
+    assert process.wait(10) == 128 + signal.SIGTERM
+
+
+def test_one_that_does_not_listen_is_killed() -> None:
+    process = _leashed(DEAF)
+    process.stdout.readline()
+    process.stdin.close()
+    assert process.wait(10) == 128 + signal.SIGKILL
+
+
+def test_signals_do_not_end_it() -> None:
+    process = _leashed(FOR_EVER)
+    process.stdout.readline()
+    for sent in (signal.SIGINT, signal.SIGTERM):
+        os.kill(process.pid, sent)
+    assert process.poll() is None
+    process.stdin.close()
+    assert process.wait(10) == 128 + signal.SIGTERM
