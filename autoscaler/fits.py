@@ -2,7 +2,9 @@
 
 import asyncio
 import multiprocessing
+import os
 import signal
+import threading
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from typing import Self
 
@@ -50,13 +52,22 @@ class Fits:
     @staticmethod
     def _make() -> ProcessPoolExecutor:
         context = multiprocessing.get_context("forkserver")
-        pool = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_leave_interrupts_to_the_parent)
+        pool = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_begin)
         pool.submit(_import)
         return pool
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _begin() -> None:
+    """Interrupts are the parent's business. One that was killed could not end this process, nor the fork server with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_the_parent, daemon=True).start()
+
+
+def _follow_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _import() -> None:
