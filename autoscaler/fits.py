@@ -23,15 +23,17 @@ class Fits:
 
     def __init__(self) -> None:
         self._pool = self._make()
+        self._turn = asyncio.Lock()
 
     async def fit(self, policy: str, series: Series) -> Fit | None:
         """The fit, or None; the log says why there is none. A process that broke is replaced."""
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            # The time in the queue is no fit's own: after a start all policies are due at once.
+            async with self._turn, asyncio.timeout(TIMEOUT_SECONDS):
                 return await asyncio.get_running_loop().run_in_executor(self._pool, fit, series)
-        except (BrokenExecutor, TimeoutError, ValueError, ArithmeticError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a fit raises, the one before it goes on
             _log.warning("fit.failed", policy=policy, error=str(error) or type(error).__name__)
-            if not isinstance(error, ValueError | ArithmeticError):
+            if isinstance(error, BrokenExecutor | TimeoutError):
                 self.close()
                 self._pool = self._make()
             return None
@@ -41,7 +43,7 @@ class Fits:
         # The pool itself cannot end a busy worker.
         for process in list((self._pool._processes or {}).values()):
             process.kill()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
 
     def __enter__(self) -> Self:
         return self
