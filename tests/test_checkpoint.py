@@ -1,6 +1,7 @@
 """The states on disk: the old file or the new one, never a half; what cannot be read is told and left out."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -71,4 +72,29 @@ def test_no_state_that_is_not_a_number_is_ever_saved(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, {"chat/qwen": State()})
     with pytest.raises(ValueError, match="Out of range float"):
         checkpoint.save(tmp_path, {"chat/qwen": State(filters=Filters(level=float("nan")))})
+    assert checkpoint.load(tmp_path) == {"chat/qwen": State()}
+
+
+def test_a_file_nested_without_end_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / checkpoint.NAME).write_text("[" * 100_000)
+    assert checkpoint.load(tmp_path) == {}
+
+
+def test_two_saves_at_once_leave_one_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last save, at the end, beside one that a thread is busy with."""
+    writing, go_on = threading.Event(), threading.Event()
+
+    def slow(_descriptor: int) -> None:
+        writing.set()
+        go_on.wait(5.0)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    first = threading.Thread(target=checkpoint.save, args=(tmp_path, {"chat/qwen": a_state()}))
+    last = threading.Thread(target=checkpoint.save, args=(tmp_path, {"chat/qwen": State()}))
+    first.start()
+    assert writing.wait(5.0)
+    last.start()
+    go_on.set()
+    first.join()
+    last.join()
     assert checkpoint.load(tmp_path) == {"chat/qwen": State()}
