@@ -44,7 +44,10 @@ class WebServer:
         """Listen, and return the port: a free one where the address says 0. Raises `OSError` if it is taken."""
         host, _, port = self._bind.rpartition(":")
         await self._runner.setup()
-        await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
+        try:
+            await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
+        except OSError as error:
+            raise OSError(f"the pages cannot be served on {self._bind!r}: give a free HOST:PORT ({error})") from error
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
