@@ -16,8 +16,8 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
 from autoscaler.kube.errors import KubeError
 from autoscaler.kube.events import Events, Reason
-from autoscaler.kube.objects import Object
-from autoscaler.kube.scale import read_scale, read_template
+from autoscaler.kube.objects import metadata
+from autoscaler.kube.scale import Scale, read_scale, read_template
 from autoscaler.kube.status import StatusWriter, refused_patch, status_patch
 from autoscaler.kube.watches import Watches
 from autoscaler.recorder import Recorder
@@ -26,11 +26,12 @@ from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
 from autoscaler.telemetry import metrics
 from autoscaler.worker import Worker
-from policies.engine import GRID_SECONDS, restarted
+from policies.engine import GRID_SECONDS
 from policies.explain import explain
 from policies.model import Plan
 
 TEMPLATE_SECONDS = 60.0  # how old the pod template may be that balloons are made from
+LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
 GAP_SECONDS = 10.0  # a scrape this old is asked of Prometheus
 
 _log = structlog.get_logger(__name__)
@@ -57,10 +58,12 @@ class Tools:
 class Actor:
     """One service's hands. `run` until its policy is gone; `wake` after each decision."""
 
-    def __init__(self, worker: Worker, tools: Tools) -> None:
+    def __init__(self, worker: Worker, tools: Tools, located: Callable[[], None]) -> None:
         self._worker = worker
         self._tools = tools
+        self._located = located  # called when it becomes known, or changes, which pods are the target's
         self._woken = asyncio.Event()
+        self._scale_seconds = tools.clock.now()  # when it was last read; no sooner than never
         self._template_seconds: float | None = None
         self._acted: Plan | None = None
         self._trouble = ""
@@ -71,8 +74,10 @@ class Actor:
 
     async def run(self) -> None:
         """Prepare, then act after every decision and at least once a grid step."""
-        await self._look()
-        await self._remember()
+        await self._safely(self._look)
+        await self._safely(self._remember)
+        self._worker.restart(self._tools.clock.now())
+        self._tools.recorder.restart(self._worker.pilot.policy.name)
         self._worker.ready = True
         async with asyncio.TaskGroup() as group:
             group.create_task(self._repeat(self._look_and_act))
@@ -82,11 +87,18 @@ class Actor:
 
     async def _repeat(self, part: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await part()
+            await self._safely(part)
             if part == self._look_and_act:
                 await self._rest()
             else:
                 await self._tools.clock.sleep(GRID_SECONDS)
+
+    async def _safely(self, part: Callable[[], Awaitable[None]]) -> None:
+        """A fault of ours in one part costs this policy that turn, and no other policy anything."""
+        try:
+            await part()
+        except Exception:  # noqa: BLE001 - a fault of ours, of any kind
+            _log.exception("actor.failed", policy=self._worker.key, instead="trying again at the next turn")
 
     async def _rest(self) -> None:
         """Until the next decision, or a grid step later."""
@@ -109,8 +121,6 @@ class Actor:
             _log.info(
                 "history.read", policy=worker.key, points=points, problem=str(past.problem) if past.problem else None
             )
-        worker.pilot.state = restarted(worker.pilot.policy, worker.pilot.state, tools.clock.now())
-        tools.recorder.restart(worker.pilot.policy.name)
 
     async def _look_and_act(self) -> None:
         await self._look()
@@ -122,7 +132,7 @@ class Actor:
         worker, tools = self._worker, self._tools
         service, now = worker.service, tools.clock.now()
         try:
-            worker.scale = await read_scale(tools.kube, tools.discovery, service.namespace, service.target)
+            self._locate(await read_scale(tools.kube, tools.discovery, service.namespace, service.target))
             if self._template_seconds is None or now - self._template_seconds >= TEMPLATE_SECONDS:
                 worker.template = await read_template(tools.kube, tools.discovery, service.namespace, service.target)
                 self._template_seconds = now
@@ -130,6 +140,12 @@ class Actor:
             await self._troubled(str(error))
         else:
             self._trouble = ""
+
+    def _locate(self, scale: Scale) -> None:
+        before, self._worker.scale = self._worker.scale, scale
+        self._scale_seconds = self._tools.clock.now()
+        if before is None or before.selector != scale.selector:
+            self._located()
 
     async def _troubled(self, trouble: str) -> None:
         if trouble == self._trouble:
@@ -166,11 +182,15 @@ class Actor:
         """Write the status, and an Event where replicas moved."""
         worker, tools = self._worker, self._tools
         now = tools.clock.now()
-        raw: Object = tools.watches.policies.get(worker.service.namespace, worker.service.name) or {}
-        previous = raw.get("status") or {}
+        raw = tools.watches.policies.get(worker.service.namespace, worker.service.name)
+        if raw is None:  # it is gone, and soon we are
+            return
+        previous, generation = raw.get("status") or {}, metadata(raw).get("generation", worker.service.generation)
         inputs = worker.inputs(tools.watches, {}, now, on_grid=False)
         if worker.problem:
-            status = refused_patch(raw["metadata"]["generation"], "Invalid", worker.problem, previous, now)
+            status = refused_patch(generation, "Invalid", worker.problem, previous, now)
+        elif self._trouble and now - self._scale_seconds > LOST_SECONDS:
+            status = refused_patch(generation, "TargetFailed", self._trouble, previous, now)
         else:
             status = status_patch(
                 worker.service,

@@ -70,15 +70,15 @@ async def run(settings: Settings) -> None:
         )
         scaler = ScalerServer(board, clock, bind=settings.scaler_bind, tls=tls)
         web = WebServer(app(metrics.REGISTRY, lambda: _ready(watches, loop)), settings.web_bind)
-        scaler_port, web_port = await scaler.start(), await web.start()
         stack.push_async_callback(web.stop)
         stack.push_async_callback(scaler.stop)
+        scaler_port, web_port = await scaler.start(), await web.start()
         _log.info("started", scaler_port=scaler_port, web_port=web_port, tls=tls is not None, rate=settings.clock_rate)
-        parts = (watches.run, scraper.run, loop.run, fleet.run, lambda: _save(settings, clock, loop))
+        parts = (watches.run, scraper.run, loop.run, fleet.run, lambda: _save(settings, clock, fleet))
         await _until(stop, parts)
         _log.info("stopping")
         if settings.state_dir is not None:
-            _checkpoint(settings.state_dir, _states(loop))
+            _checkpoint(settings.state_dir, fleet.states())
 
 
 class _Bell:
@@ -133,15 +133,11 @@ async def _until(stop: asyncio.Event, parts: tuple[Callable[[], Any], ...]) -> N
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
 
 
-async def _save(settings: Settings, clock: Clock, loop: Loop) -> None:
+async def _save(settings: Settings, clock: Clock, fleet: Fleet) -> None:
     while settings.state_dir is not None:
         await clock.sleep(SAVE_SECONDS)
-        await asyncio.to_thread(_checkpoint, settings.state_dir, _states(loop))
+        await asyncio.to_thread(_checkpoint, settings.state_dir, fleet.states())
     await asyncio.Event().wait()
-
-
-def _states(loop: Loop) -> dict[str, State]:
-    return {key: worker.pilot.state for key, worker in loop.workers.items()}
 
 
 def _checkpoint(folder: Path, states: Mapping[str, State]) -> None:

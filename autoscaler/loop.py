@@ -19,7 +19,7 @@ from autoscaler.worker import Worker
 from crds.service import Mode
 from policies.engine import next_tick
 from policies.explain import explain
-from policies.model import Fan, StepResult
+from policies.model import Fan, Inputs, StepResult
 
 ROUND_SECONDS = 0.5  # after the first sample of a scrape round, for the others of that round
 
@@ -53,7 +53,7 @@ class Loop:
             await self._clock.sleep(due - self._clock.now())
             # The tick's own time, not the moment at which each policy's turn comes: filters see an even grid.
             for worker in list(self.workers.values()):
-                self._decide(worker, due, on_grid=True)
+                self._turn(worker, due, on_grid=True)
                 await self._clock.sleep(0)
             due = max(due, self._clock.now())
             due = next_tick(due)
@@ -65,18 +65,25 @@ class Loop:
             self._stir.clear()
             stirred, self._stirred = self._stirred, set()
             for worker in [self.workers[key] for key in sorted(stirred) if key in self.workers]:
-                now = self._clock.now()
-                inputs = worker.inputs(self._watches, self._scraper.latest, now, on_grid=False)
-                if worker.ready and worker.pilot.urgent(inputs):
-                    self._decide(worker, now, on_grid=False)
+                self._turn(worker, self._clock.now(), on_grid=False)
                 await self._clock.sleep(0)
 
-    def _decide(self, worker: Worker, now_seconds: float, *, on_grid: bool) -> None:
+    def _turn(self, worker: Worker, now_seconds: float, *, on_grid: bool) -> None:
+        """Decide for one policy. A fault in it costs that policy its decision, whose age tells; the others go on."""
         if not worker.ready:
             return
+        try:
+            inputs = worker.inputs(self._watches, self._scraper.latest, now_seconds, on_grid=on_grid)
+            if on_grid or worker.pilot.urgent(inputs):
+                self._decide(worker, inputs)
+        except Exception:  # noqa: BLE001 - a fault of ours, of any kind
+            _log.exception(
+                "decision.failed", policy=worker.key, instead="the last decision, for as long as it is fresh"
+            )
+
+    def _decide(self, worker: Worker, inputs: Inputs) -> None:
         started = stopwatch_seconds()
-        before = worker.pilot.state
-        inputs = worker.inputs(self._watches, self._scraper.latest, now_seconds, on_grid=on_grid)
+        before, now_seconds = worker.pilot.state, inputs.now_seconds
         inputs, result = worker.pilot.decide(inputs)
         metrics.STEP_SECONDS.observe(stopwatch_seconds() - started)
         self._recorder.record(worker.pilot.policy, before, inputs, result)

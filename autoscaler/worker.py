@@ -10,6 +10,7 @@ from autoscaler.kube.watches import Watches
 from crds.schedules import windows
 from crds.service import Service
 from forecasting.pilot import Pilot
+from policies.engine import restarted
 from policies.ladder import Rung, lead_seconds
 from policies.model import Inputs, Plan, PodSample, StepResult
 
@@ -35,6 +36,10 @@ class Worker:
     def key(self) -> str:
         """namespace/name of the policy."""
         return f"{self.service.namespace}/{self.service.name}"
+
+    def restart(self, now_seconds: float) -> None:
+        """Take what runs as decided, and let nothing fall until one hold has passed."""
+        self.pilot.state = restarted(self.pilot.policy, self.pilot.state, now_seconds)
 
     def urls(self, watches: Watches) -> dict[str, str]:
         """Where its pods are scraped, by namespace/pod."""

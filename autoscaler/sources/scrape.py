@@ -75,7 +75,9 @@ class Scraper:
                 body = await get(session, url, timeout_seconds=self._timeout_seconds, max_bytes=MAX_BODY_BYTES)
                 took_seconds = self._clock.now() - asked_seconds
             if took_seconds > self._interval_seconds:
-                raise SourceError(Kind.TIMEOUT, f"{pod} answered {took_seconds:.1f} s late: nobody knows for which moment")
+                raise SourceError(
+                    Kind.TIMEOUT, f"{pod} answered {took_seconds:.1f} s late: nobody knows for which moment"
+                )
             sample = vllm.parse(body, pod, asked_seconds)
         except SourceError as error:
             SOURCE_ERRORS.labels(source="vllm", kind=error.kind).inc()

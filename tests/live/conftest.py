@@ -1,0 +1,3 @@
+from tests.kube.conftest import api, kube
+
+__all__ = ["api", "kube"]
