@@ -11,6 +11,8 @@ from policies.model import ColdStart, Stage
 from replay.traces.trace import Requests, Trace
 
 STEP_SECONDS = 60.0  # of the past's bins
+SHORTEST_SECONDS = 1.0
+MOST_REQUESTS = 50_000_000  # some 10 GB of memory
 
 PastKind = Literal["trace", "generated", "none"]
 
@@ -119,8 +121,16 @@ def build(
             f"{trace.name} lasts {trace.duration_seconds:.0f} s: "
             f"no window from {start_seconds:.0f} to {end_seconds:.0f} s; choose one inside"
         )
+    if end_seconds - start_seconds < SHORTEST_SECONDS:
+        raise ValueError(f"{trace.name}: a window of less than {SHORTEST_SECONDS:g} s cannot be played")
     if not 0.0 < scale < math.inf:
         raise ValueError(f"scale must be above 0, not {scale}")
+    expected = scale * trace.count(start_seconds, end_seconds)
+    if expected > MOST_REQUESTS:
+        raise ValueError(
+            f"{trace.name} has {expected:,.0f} requests from {start_seconds:.0f} to {end_seconds:.0f} s; "
+            f"{MOST_REQUESTS:,} are the most: choose a shorter window or a smaller scale"
+        )
     requests = trace.window(start_seconds, end_seconds, scale, seed)
     if len(requests) == 0:
         raise ValueError(f"{trace.name} has no requests from {start_seconds:.0f} to {end_seconds:.0f} s")

@@ -25,7 +25,14 @@ def outrider(line: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
-@pytest.mark.parametrize("line", [line for line in OFFLINE if "decisions" not in line and "backtest" not in line])
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(line, marks=[pytest.mark.slow] if "backtest" in line else [])  # 20 s
+        for line in OFFLINE
+        if "decisions" not in line
+    ],
+)
 def test_an_offline_command_does_what_it_says(line: str) -> None:
     done = outrider(line)
     assert done.returncode == 0, done.stderr

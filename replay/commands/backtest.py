@@ -23,8 +23,10 @@ TOKEN_STEPS = 10  # tokens per request are means over ten minutes
 
 
 def command(
-    traces: Annotated[list[Path], typer.Argument(metavar="TRACE...", help="Tables of requests or bins, or exports.")],
-    scale: Annotated[float, typer.Option(help="Traffic is multiplied by this.", min=1e-6)] = 1.0,
+    traces: Annotated[
+        list[str], typer.Argument(metavar="TRACE...", help="Tables of requests or bins, exports, or sample:NAME.")
+    ],
+    scale: Annotated[float, typer.Option(help="Traffic is multiplied by this.", min=1e-6, max=1e6)] = 1.0,
     profile: Annotated[str, typer.Option(help="Engine and GPU that demand is counted in.")] = "8b-l4",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
@@ -38,22 +40,22 @@ def command(
 
     from crds.profiles import PROFILES
     from forecasting.backtest import backtest
-    from replay.traces.read import read
+    from replay.commands.arguments import named
     from replay.traces.trace import TraceError
 
     if profile not in PROFILES:
         raise typer.BadParameter(f"{profile!r} is none of {', '.join(PROFILES)}", param_hint="--profile")
     done: dict[str, Backtest] = {}
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        tasks = {path: bar.add_task(path.name, total=1.0) for path in traces}
-        for path, task in tasks.items():
+        tasks = {name: bar.add_task(Path(name).name, total=1.0) for name in traces}
+        for name, task in tasks.items():
             try:
-                trace = read(path)
+                trace, *_ = named(name)
                 series = demand(trace, PROFILES[profile].engine, scale)
                 done[trace.name] = backtest(series, lambda share: bar.update(task, completed=share))  # noqa: B023
             except (TraceError, ValueError) as error:
                 bar.stop()
-                where = "" if isinstance(error, TraceError) else f"{path}: "  # a TraceError says it itself
+                where = "" if isinstance(error, TraceError) else f"{name}: "  # a TraceError says it itself
                 typer.echo(f"outrider backtest: {where}{error}", err=True)
                 raise typer.Exit(2) from None
     if as_json:

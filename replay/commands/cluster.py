@@ -12,21 +12,23 @@ if TYPE_CHECKING:
     from replay.cluster.serve import Cluster, Endpoints
     from replay.scenario import Scenario
 
-DAY_SECONDS = 86_400.0
-
 
 def command(
     trace: Annotated[
-        str, typer.Argument(metavar="[TRACE]", help="A trace file, or a shipped sample.")
-    ] = "office-morning",
+        str, typer.Argument(metavar="TRACE", help="A table of requests or bins, an export, or sample:NAME.")
+    ] = "sample:office-morning",
     *,
-    policy: Annotated[Path, typer.Option("--policy", help="YAML file with the one ScalingPolicy.", exists=True)],
+    policy: Annotated[Path, typer.Option("--policy", metavar="FILE", help="YAML file with the one ScalingPolicy.")],
     speed: Annotated[float, typer.Option(min=0.1, max=30.0, help="Scenario seconds per second.")] = 1.0,
-    scale: Annotated[float, typer.Option(min=0.001, help="So many times the trace's requests.")] = 1.0,
-    start: Annotated[float | None, typer.Option(min=0.0, help="Begin so many seconds into the trace.")] = None,
-    duration: Annotated[float | None, typer.Option(min=1.0, help="End after so many scenario seconds.")] = None,
+    scale: Annotated[float, typer.Option(max=1000.0, help="So many times the trace's requests.")] = 1.0,
+    start: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Begin so far into the trace, as in 45m or 1d2h.")
+    ] = None,
+    duration: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Length; to the trace's end without it.")
+    ] = None,
     replicas: Annotated[int | None, typer.Option(min=0, help="Replicas at the start. Default: what fits it.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all that is random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
     scaler: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Where KEDA calls the external scaler. Default: no KEDA.")
     ] = None,
@@ -59,32 +61,26 @@ def command(
             kubeconfig_path=kubeconfig,
         )
         asyncio.run(_serve(cluster, speed))
-    except (TraceError, PolicyError, NetworkError, ValueError, KeyError, OSError) as error:
-        print(error.args[0] if isinstance(error, KeyError) else error, file=sys.stderr)
-        raise typer.Exit(2) from error
+    except (TraceError, PolicyError, NetworkError, ValueError, OSError) as error:
+        print(f"outrider cluster: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
 
 
 def _scenario(
-    trace: str, *, scale: float, start: float | None, duration: float | None, replicas: int | None, seed: int
+    trace: str, *, scale: float, start: str | None, duration: str | None, replicas: int | None, seed: int
 ) -> "Scenario":
+    from replay.commands.arguments import DAY_SECONDS, named, span_seconds
     from replay.scenario import build
-    from replay.traces.read import read
-    from replay.traces.samples import SAMPLES, sample
-    from replay.traces.trace import Trace
 
-    if trace in SAMPLES:
-        shipped = sample(trace)
-        start = shipped.start_seconds if start is None else start
-        duration = shipped.duration_seconds if duration is None else duration
-        recorded: Trace = shipped.trace
-    else:
-        recorded, start = read(Path(trace)), start or 0.0
+    start_seconds, duration_seconds = span_seconds("--start", start), span_seconds("--duration", duration)
+    recorded, begins_seconds, lasts_seconds = named(trace)
+    begins_seconds = begins_seconds if start_seconds is None else start_seconds
     return build(
         recorded,
         scale=scale,
-        start_seconds=start,
-        duration_seconds=duration,
-        past="trace" if start >= DAY_SECONDS else "generated",
+        start_seconds=begins_seconds,
+        duration_seconds=lasts_seconds if duration_seconds is None else duration_seconds,
+        past="trace" if begins_seconds >= DAY_SECONDS else "generated",
         seed=seed,
         initial_replicas=replicas,
     )

@@ -1,7 +1,6 @@
 """Replay traffic against a policy: what it would cost and what users would wait, beside the usual autoscalers."""
 
 import json
-import re
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,10 +12,6 @@ if TYPE_CHECKING:
     from crds.service import Service
     from replay.compare import Comparison
     from replay.scenario import PastKind, Scenario
-    from replay.traces.trace import Trace
-
-SAMPLE = "sample:"
-DAY_SECONDS = 86_400.0
 
 
 def command(
@@ -106,55 +101,30 @@ def _service(path: Path | None, profile: str | None) -> "tuple[Service, str]":
 def _trace_name(trace: str | None, sample: str | None) -> str:
     if (trace is None) == (sample is None):
         raise ValueError("give a TRACE or --sample NAME, one of the two")
-    return trace if trace is not None else f"{SAMPLE}{sample}"
+    return trace if trace is not None else f"sample:{sample}"
 
 
 def scenario_of(
     service: "Service", name: str, *, scale: float, start: str | None, duration: str | None, past: str, seed: int
 ) -> "Scenario":
     """The scenario of a trace file, or of sample:NAME. Raises ValueError, and TraceError for a file that is no trace."""
+    from replay.commands.arguments import named, span_seconds
     from replay.compare import scene
-    from replay.traces.read import read
-    from replay.traces.samples import SAMPLES
-    from replay.traces.samples import sample as shipped
 
     kinds: dict[str, PastKind] = {"trace": "trace", "generated": "generated", "none": "none"}
     if past not in kinds:
         raise ValueError(f"--past {past!r} is none of {', '.join(kinds)}")
-    recorded: Trace
-    start_seconds, duration_seconds = _seconds("--start", start), _seconds("--duration", duration)
-    if name.startswith(SAMPLE):
-        if name.removeprefix(SAMPLE) not in SAMPLES:
-            raise ValueError(f"no sample {name.removeprefix(SAMPLE)!r}; there are {', '.join(SAMPLES)}")
-        made = shipped(name.removeprefix(SAMPLE))
-        recorded = made.trace
-        start_seconds = made.start_seconds if start_seconds is None else start_seconds
-        duration_seconds = made.duration_seconds if duration_seconds is None else duration_seconds
-    else:
-        recorded = read(Path(name))
+    start_seconds, duration_seconds = span_seconds("--start", start), span_seconds("--duration", duration)
+    recorded, begins_seconds, lasts_seconds = named(name)
     return scene(
         recorded,
         service,
         scale=scale,
-        start_seconds=start_seconds or 0.0,
-        duration_seconds=duration_seconds,
+        start_seconds=begins_seconds if start_seconds is None else start_seconds,
+        duration_seconds=lasts_seconds if duration_seconds is None else duration_seconds,
         past=kinds[past],
         seed=seed,
     )
-
-
-def _seconds(option: str, text: str | None) -> float | None:
-    """Kubernetes' notation, and days before it."""
-    from crds.units import seconds
-
-    if text is None:
-        return None
-    match = re.fullmatch(r"(?:([0-9]{1,5})d)?(.*)", text, re.ASCII)
-    days, rest = (match[1], match[2]) if match else (None, text)
-    try:
-        return int(days or 0) * DAY_SECONDS + (seconds(rest) if rest or not days else 0.0)
-    except ValueError:
-        raise ValueError(f"{option} {text!r} is not a duration like 90s, 45m or 1d2h") from None
 
 
 def _play(scenario: "Scenario", service: "Service", log: Path | None) -> "Comparison":

@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from replay.traces.recorded import BinTrace, RequestTrace
 from replay.traces.tables import Columns, numbers, timestamps
-from replay.traces.trace import Requests, Trace, TraceError
+from replay.traces.trace import LONGEST_SECONDS, Requests, Trace, TraceError
+
+MOST_TOKENS = 1e8  # of one request: fifty times the longest context that is served
+MOST_PER_BIN = 1e15  # of anything; sums of floats are exact up to here
 
 
 def recognise(path: Path, name: str, columns: Columns) -> Trace:
@@ -23,13 +26,13 @@ def recognise(path: Path, name: str, columns: Columns) -> Trace:
 
 
 def _requests(path: Path, name: str, columns: Columns) -> Trace:
-    arrival_s = numbers(path, columns, "arrival_s")
+    arrival_s = numbers(path, columns, "arrival_s", most=LONGEST_SECONDS)
     prompt, output = _tokens(path, columns, "prompt_tokens", "output_tokens")
     return RequestTrace(name, _sorted(arrival_s, prompt, output))
 
 
 def _mooncake(path: Path, name: str, columns: Columns) -> Trace:
-    arrival_s = numbers(path, columns, "timestamp") / 1000.0
+    arrival_s = numbers(path, columns, "timestamp", most=1000.0 * LONGEST_SECONDS) / 1000.0
     prompt, output = _tokens(path, columns, "input_length", "output_length")
     return RequestTrace(name, _sorted(arrival_s, prompt, output))
 
@@ -37,12 +40,16 @@ def _mooncake(path: Path, name: str, columns: Columns) -> Trace:
 def _azure(path: Path, name: str, columns: Columns) -> Trace:
     times = timestamps(path, columns, "TIMESTAMP")
     epoch_seconds = float(times.min())
+    far = times - epoch_seconds > LONGEST_SECONDS
+    if far.any():
+        why = f"is more than {LONGEST_SECONDS / 86_400:.0f} days after the first"
+        raise TraceError(path, why, row=int(np.argmax(far)) + 1, column="TIMESTAMP")
     prompt, output = _tokens(path, columns, "ContextTokens", "GeneratedTokens")
     return RequestTrace(name, _sorted(times - epoch_seconds, prompt, output), epoch_seconds)
 
 
 def _tokens(path: Path, columns: Columns, *names: str) -> tuple[NDArray[np.int64], ...]:
-    return tuple(numbers(path, columns, name, whole=True).astype(np.int64) for name in names)
+    return tuple(numbers(path, columns, name, whole=True, most=MOST_TOKENS).astype(np.int64) for name in names)
 
 
 def _sorted(arrival_s: NDArray[np.float64], prompt: NDArray[np.int64], output: NDArray[np.int64]) -> Requests:
@@ -51,7 +58,10 @@ def _sorted(arrival_s: NDArray[np.float64], prompt: NDArray[np.int64], output: N
 
 
 def _bins(path: Path, name: str, columns: Columns) -> Trace:
-    start_s, width_s, requests, prompt, output = (numbers(path, columns, column) for column in BINS)
+    start_s, width_s = (numbers(path, columns, column, most=LONGEST_SECONDS) for column in BINS[:2])
+    requests, prompt, output = (numbers(path, columns, column, most=MOST_PER_BIN) for column in BINS[2:])
+    if not width_s.all():
+        raise TraceError(path, "0 is no width of a bin", row=int(np.argmin(width_s)) + 1, column="bin_s")
     # Starts may be single floats, whose error grows with time: 1/32 s at four days.
     overlaps = start_s[:-1] + width_s[:-1] > start_s[1:] + 1e-6 * start_s[1:] + 1e-6
     if overlaps.any():

@@ -8,6 +8,7 @@ Requests are counted when they finish, so a saturated fleet's export shows what 
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from replay.traces.trace import TraceError
 
 REQUESTS, PROMPT, OUTPUT = "vllm:request_success_total", "vllm:prompt_tokens_total", "vllm:generation_tokens_total"
 COUNTERS = (REQUESTS, PROMPT, OUTPUT)
+MOST_STEPS = 1_000_000  # 173 days at 15 s
+MOST_COUNTED = 1e15  # sums of floats are exact up to here
 
 
 def read_range(path: Path, name: str) -> BinTrace:
@@ -29,6 +32,9 @@ def read_range(path: Path, name: str) -> BinTrace:
         raise TraceError(path, "has fewer than two points in time; export a longer range")
     step_seconds = float(np.median(np.diff(stamps)))
     counts = round(float(stamps[-1] - stamps[0]) / step_seconds)
+    if counts > MOST_STEPS:
+        why = f"spans {counts:,} steps of {step_seconds:g} s; export {MOST_STEPS:,} at the most"
+        raise TraceError(path, why, column="values")
     sums = {counter: np.zeros(counts) for counter in COUNTERS}
     seen = np.zeros(counts, np.bool_)
     for counter, at, value in series:
@@ -62,12 +68,19 @@ def _series(path: Path) -> list[tuple[str, NDArray[np.float64], NDArray[np.float
     """Counter, times and values of each series that has a known point."""
     found: list[tuple[str, NDArray[np.float64], NDArray[np.float64]]] = []
     for row, entry in enumerate(_matrix(path), 1):
-        counter = entry.get("metric", {}).get("__name__")
+        labels = entry.get("metric") if isinstance(entry, dict) else None
+        if not isinstance(labels, dict):
+            raise TraceError(path, "is not a series with its labels", row=row, column="metric")
+        counter = labels.get("__name__")
         if counter not in COUNTERS:
             why = f"{counter!r} is none of {', '.join(COUNTERS)}; export the counters themselves, not their rate"
             raise TraceError(path, why, row=row, column="metric.__name__")
-        points = np.array([_point(path, point, row) for point in entry.get("values", [])], np.float64).reshape(-1, 2)
+        values = entry.get("values", [])
+        if not isinstance(values, list):
+            raise TraceError(path, "is not a list of [time, value] pairs", row=row, column="values")
+        points = np.array([_point(path, point, row) for point in values], np.float64).reshape(-1, 2)
         known = points[np.isfinite(points[:, 1])]
+        known = known[np.argsort(known[:, 0], kind="stable")]
         if len(known):
             found.append((counter, known[:, 0], known[:, 1]))
     missing = [counter for counter in COUNTERS if all(counter != name for name, _, _ in found)]
@@ -76,24 +89,29 @@ def _series(path: Path) -> list[tuple[str, NDArray[np.float64], NDArray[np.float
     return found
 
 
-def _matrix(path: Path) -> list[dict[str, Any]]:
+def _matrix(path: Path) -> list[Any]:
     try:
         body = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise TraceError(path, f"cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise TraceError(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not isinstance(body, dict) or body.get("status") != "success":
-        raise TraceError(path, "is not a successful answer of query_range", column="status")
+        told = body.get("error") if isinstance(body, dict) else None
+        why = f"is not a successful answer of query_range{f', but the error: {told}' if told else ''}"
+        raise TraceError(path, why, column="status")
     data = body.get("data")
     if not isinstance(data, dict) or data.get("resultType") != "matrix" or not isinstance(data.get("result"), list):
         raise TraceError(path, "is not a matrix; export query_range, not an instant query", column="data.resultType")
-    result: list[dict[str, Any]] = data["result"]
+    result: list[Any] = data["result"]
     return result
 
 
 def _point(path: Path, point: object, row: int) -> tuple[float, float]:
     if isinstance(point, list) and len(point) == 2:
         try:
-            return float(point[0]), float(point[1])
-        except (TypeError, ValueError):
+            at_seconds, value = float(point[0]), float(point[1])
+        except (TypeError, ValueError, OverflowError):
             pass
-    raise TraceError(path, f"{point!r} is not a [time, value] pair", row=row, column="values")
+        else:
+            if math.isfinite(at_seconds) and not (value < 0 or MOST_COUNTED < value < math.inf):
+                return at_seconds, value
+    raise TraceError(path, f"{point!r} is not a [time, value] pair of a counter", row=row, column="values")

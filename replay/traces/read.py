@@ -12,6 +12,8 @@ TABLES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
 
 def read(path: Path) -> Trace:
     """Read a trace: a table of requests or bins, or a Prometheus range export (`.json`). Raises TraceError."""
+    if path.is_dir():
+        raise TraceError(path, "is a folder; name one file")
     for ending in (*TABLES, ".json"):
         if path.name.endswith(ending):
             name = path.name.removesuffix(ending)

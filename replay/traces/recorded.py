@@ -55,6 +55,11 @@ class RequestTrace:
         row = row[order]
         return Requests(arrival_s[order] - start_seconds, all_.prompt_tokens[row], all_.output_tokens[row])
 
+    def count(self, start_seconds: float, end_seconds: float) -> float:
+        """Requests in the window, unscaled."""
+        first, past = np.searchsorted(self.requests.arrival_s, (start_seconds, end_seconds))
+        return float(past - first)
+
     def totals(self, start_seconds: float, end_seconds: float, step_seconds: float) -> Totals:
         """Sums per step over the window, unscaled."""
         edges = _edges(start_seconds, end_seconds, step_seconds)
@@ -95,11 +100,10 @@ class BinTrace:
         Requests are placed evenly at random inside their bin, and share its tokens at random.
         """
         random = np.random.default_rng(seed)
-        first = int(np.searchsorted(self.start_s + self.width_s, start_seconds, side="right"))
-        past = int(np.searchsorted(self.start_s, end_seconds, side="left"))
-        chosen = slice(first, past)
-        counts = np.floor(self.requests[chosen] * scale + random.random(past - first)).astype(np.int64)
-        share = np.divide(counts, self.requests[chosen], out=np.zeros(past - first), where=self.requests[chosen] > 0)
+        chosen = self._within(start_seconds, end_seconds)
+        bins = chosen.stop - chosen.start
+        counts = np.floor(self.requests[chosen] * scale + random.random(bins)).astype(np.int64)
+        share = np.divide(counts, self.requests[chosen], out=np.zeros(bins), where=self.requests[chosen] > 0)
         width_s = np.repeat(self.width_s[chosen], counts)
         arrival_s = np.repeat(self.start_s[chosen], counts) + random.random(len(width_s)) * width_s
         prompts = _split(self.prompt_tokens[chosen] * share, counts, PROMPT_SPREAD, random)
@@ -107,6 +111,14 @@ class BinTrace:
         inside = np.flatnonzero((arrival_s >= start_seconds) & (arrival_s < end_seconds))
         order = inside[np.argsort(arrival_s[inside], kind="stable")]
         return Requests(arrival_s[order] - start_seconds, prompts[order], outputs[order])
+
+    def count(self, start_seconds: float, end_seconds: float) -> float:
+        """Requests of all bins that reach into the window, unscaled."""
+        return float(self.requests[self._within(start_seconds, end_seconds)].sum())
+
+    def _within(self, start_seconds: float, end_seconds: float) -> slice:
+        first = int(np.searchsorted(self.start_s + self.width_s, start_seconds, side="right"))
+        return slice(first, int(np.searchsorted(self.start_s, end_seconds, side="left")))
 
     def totals(self, start_seconds: float, end_seconds: float, step_seconds: float) -> Totals:
         """Sums per step over the window, unscaled. A step that is not wholly recorded is unknown."""

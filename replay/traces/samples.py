@@ -12,6 +12,7 @@ from replay.traces.trace import UNDATED_EPOCH_SECONDS
 
 BIN_SECONDS = 10.0
 HOUR, DAY = 3600.0, 86_400.0
+WINDOW_SECONDS = 36 * 60.0  # 72 s of a demo at 30x
 # Chat: mean tokens of a request.
 PROMPT_TOKENS, OUTPUT_TOKENS = 900.0, 220.0
 
@@ -33,24 +34,24 @@ def sample(name: str) -> Sample:
 
 
 def _office_morning() -> Sample:
-    """Chat of an office: seven days, then 45 minutes from Wednesday 09:00 UTC in which the rush of every working day comes.
+    """Chat of an office: seven days, then 36 minutes from Wednesday 09:00 UTC in which the rush of every working day comes.
 
-    The rush begins within a minute or so of 09:15, grows for five minutes to 2.2 to 2.6 times the traffic and lasts
-    twenty. Ten other bursts, at any time of the week, are announced by nothing. Requests a second peak near 13.
+    The rush begins within a minute or so of 09:12, grows for five minutes to 2.2 to 2.6 times the traffic and lasts
+    fifteen. Ten other bursts, at any time of the week, are announced by nothing. Requests a second peak near 13.
     """
     random = np.random.default_rng(20250108)
     first_s = 2 * DAY + 9 * HOUR  # since Monday 00:00
-    start_s = np.arange(0.0, 7 * DAY + 0.75 * HOUR, BIN_SECONDS)
+    start_s = np.arange(0.0, 7 * DAY + WINDOW_SECONDS, BIN_SECONDS)
     clock_s = start_s + first_s
     rate = 5.5 * _daily(clock_s % DAY) * np.where(clock_s // DAY % 7 < 5, 1.0, 0.35)
     rate *= _wander(len(start_s), random)
     for day in (2, 3, 4, 7, 8, 9):
-        at_s = day * DAY + 9 * HOUR + 15 * 60 + random.normal(0, 45)
-        rate *= 1.0 + random.uniform(1.2, 1.6) * _rush(clock_s - at_s, rise=300.0, length=1200.0, fall=300.0)
+        at_s = day * DAY + 9 * HOUR + 12 * 60 + random.normal(0, 45)
+        rate *= 1.0 + random.uniform(1.2, 1.6) * _rush(clock_s - at_s, rise=300.0, length=900.0, fall=240.0)
     for at_s in first_s + random.uniform(HOUR, 7 * DAY - HOUR, 10):
         length_s = random.uniform(180, 600)
         rate *= 1.0 + random.uniform(0.3, 0.8) * _rush(clock_s - at_s, rise=45.0, length=length_s, fall=120.0)
-    return Sample(_bins("office-morning", start_s, rate, random, UNDATED_EPOCH_SECONDS + first_s), 7 * DAY, 0.75 * HOUR)
+    return Sample(_bins("office-morning", start_s, rate, random, UNDATED_EPOCH_SECONDS + first_s), 7 * DAY, WINDOW_SECONDS)
 
 
 def _daily(second_of_day: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,7 +3,10 @@
 import csv
 import gzip
 import json
+import zlib
+from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -25,15 +28,16 @@ def load(path: Path) -> Columns:
             return _parquet(path)
         with (
             gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as raw,
-            TextIOWrapper(raw, "utf-8") as text,
+            TextIOWrapper(raw, "utf-8-sig", newline="") as text,
         ):
             return _csv(path, text) if name.endswith(".csv") else _json_lines(path, text)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
-        raise TraceError(path, f"cannot be read: {error}") from error
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error, pa.ArrowException) as error:
+        raise TraceError(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _parquet(path: Path) -> Columns:
     table = pq.read_table(path)
+    _unique(path, table.column_names)
     columns: Columns = {}
     for name in table.column_names:
         column = table[name]
@@ -47,6 +51,8 @@ def _csv(path: Path, text: TextIOWrapper) -> Columns:
     header = next(rows, None)
     if header is None:
         raise TraceError(path, "is empty; the first line must name the columns")
+    header = [name.strip() for name in header]
+    _unique(path, header)
     table = list(rows)
     for number, row in enumerate(table, 1):
         if len(row) != len(header):
@@ -54,22 +60,30 @@ def _csv(path: Path, text: TextIOWrapper) -> Columns:
     return dict(zip(header, zip(*table, strict=True) if table else ((),) * len(header), strict=True))
 
 
+def _unique(path: Path, names: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise TraceError(path, "is there more than once; leave one", column=twice[0])
+
+
 def _json_lines(path: Path, text: TextIOWrapper) -> Columns:
     rows: list[dict[str, object]] = []
     for number, line in enumerate(text, 1):
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TraceError(path, f"is not JSON: {error}", row=number) from error
         if not isinstance(row, dict):
             raise TraceError(path, "is not a JSON object", row=number)
         rows.append(row)
-    names = list(rows[0]) if rows else []
+    if not rows:
+        raise TraceError(path, "is empty; give a JSON object a line")
+    names = list(rows[0])
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def numbers(path: Path, columns: Columns, name: str, *, whole: bool = False) -> NDArray[np.float64]:
-    """A column of finite numbers of 0 or more. Raises TraceError at the first row that holds anything else."""
+def numbers(path: Path, columns: Columns, name: str, *, whole: bool = False, most: float) -> NDArray[np.float64]:
+    """A column of numbers from 0 to `most`. Raises TraceError at the first row that holds anything else."""
     values = columns[name]
     if isinstance(values, np.ndarray):
         array = values
@@ -78,10 +92,14 @@ def numbers(path: Path, columns: Columns, name: str, *, whole: bool = False) -> 
     bad = ~np.isfinite(array) | (array < 0)
     if whole:
         bad |= array != np.floor(array)
-    if bad.any():
-        row = int(np.argmax(bad))
-        kind = "a whole number" if whole else "a number"
-        raise TraceError(path, f"{array[row]:g} is not {kind} of 0 or more", row=row + 1, column=name)
+    kind = "a whole number" if whole else "a number"
+    for wrong, why in (
+        (bad, f"is not {kind} of 0 or more"),
+        (array > most, f"is more than {most:,.0f}, the most that makes sense here"),
+    ):
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise TraceError(path, f"{array[row]:g} {why}", row=row + 1, column=name)
     return array
 
 
@@ -89,9 +107,12 @@ def _number(path: Path, value: object, row: int, column: str) -> float:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
             return float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
-    raise TraceError(path, f"{value!r} is not a number", row=row, column=column)
+    shown = repr(value)
+    raise TraceError(
+        path, f"{shown if len(shown) < 60 else shown[:57] + '...'} is not a number", row=row, column=column
+    )
 
 
 def timestamps(path: Path, columns: Columns, name: str) -> NDArray[np.float64]:
@@ -100,11 +121,9 @@ def timestamps(path: Path, columns: Columns, name: str) -> NDArray[np.float64]:
 
 
 def _timestamp(path: Path, value: object, row: int, column: str) -> float:
-    why = f"{value!r} is not a time like 2023-11-16 18:15:46.68"
     try:
-        moment = np.datetime64(str(value), "ns")
-    except ValueError as error:
+        moment = datetime.fromisoformat(str(value))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as error:
+        why = f"{value!r} is not a time like 2023-11-16 18:15:46.68"
         raise TraceError(path, why, row=row, column=column) from error
-    if np.isnat(moment):
-        raise TraceError(path, why, row=row, column=column)
-    return float(moment.astype(np.int64)) / 1e9

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 # Where a trace does not say when it was recorded, it starts on Monday 2025-01-06 00:00 UTC.
 UNDATED_EPOCH_SECONDS = 1_736_121_600.0
 
+# Times count from the trace's start: what lies farther from it is a date, or a slip of the pen.
+LONGEST_SECONDS = 400 * 86_400.0
+
 
 class TraceError(Exception):
     """A trace that cannot be used: the file, where known the row (from 1, the first of the data) and the column."""
@@ -64,6 +67,9 @@ class Trace(Protocol):
 
     def window(self, start_seconds: float, end_seconds: float, scale: float, seed: int) -> Requests:
         """Requests that arrive in the window, `scale` times as many; arrivals count from the window's start."""
+
+    def count(self, start_seconds: float, end_seconds: float) -> float:
+        """Requests in the window, unscaled; of bins that reach out of it, all."""
 
     def totals(self, start_seconds: float, end_seconds: float, step_seconds: float) -> Totals:
         """Sums per step over the window, unscaled."""

@@ -113,6 +113,7 @@ REFUSED = {
     "neither trace nor sample": ([], "give a TRACE or --sample NAME"),
     "trace and sample": (["chat.csv", "--sample", "office-morning"], "give a TRACE or --sample NAME"),
     "unknown sample": (["sample:nights"], "no sample 'nights'; there are office-morning"),
+    "sample without its prefix": (["office-morning"], "the shipped sample is sample:office-morning"),
     "no such file": (["none.csv"], "none.csv: cannot be read"),
     "truncated parquet": (["cut.parquet"], "cut.parquet: cannot be read"),
     "wrong column": (["columns.csv"], "columns.csv: has the columns time, tokens; needed are"),
@@ -159,7 +160,7 @@ def test_every_problem_of_a_policy_is_told_with_its_line(folder: Path) -> None:
 
 
 def test_days_are_a_duration() -> None:
-    from replay.commands.replay import _seconds
+    from replay.commands.arguments import span_seconds as _seconds
 
     assert _seconds("--start", "1d2h") == 26 * 3600.0
     assert _seconds("--start", "2d") == 2 * 86_400.0

@@ -15,6 +15,7 @@ from replay.traces.trace import TraceError
 
 REQUESTS = "arrival_s,prompt_tokens,output_tokens\n"
 BINS = "bin_start_s,bin_s,requests,prompt_tokens,output_tokens\n"
+AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
 
 
 def written(tmp_path: Path, name: str, text: str) -> Path:
@@ -84,7 +85,7 @@ def test_json_lines(tmp_path: Path) -> None:
         ("t.csv", BINS + "0,10,1,1,1\n5,10,1,1,1\n", "row 2, column bin_start_s: begins before"),
         (
             "t.csv",
-            "TIMESTAMP,ContextTokens,GeneratedTokens\nsoon,1,2\n",
+            AZURE + "soon,1,2\n",
             "row 1, column TIMESTAMP: 'soon' is not a time",
         ),
         ("t.jsonl", '{"timestamp": 1}\nno\n', "row 2: is not JSON"),
@@ -95,6 +96,19 @@ def test_json_lines(tmp_path: Path) -> None:
             "row 1, column input_length: None is",
         ),
         ("t.parquet", "no", "cannot be read"),
+        ("t.csv", "arrival_s," + REQUESTS + "1,2,3,4\n", "column arrival_s: is there more than once"),
+        ("t.csv", REQUESTS + "1,2,3\n1700000000,2,3\n", "row 2, column arrival_s: 1.7e+09 is more than 34,560,000"),
+        ("t.csv", REQUESTS + "1,1e30,3\n", "row 1, column prompt_tokens: 1e+30 is more than 100,000,000"),
+        ("t.csv", BINS + "0,0,1,1,1\n", "row 1, column bin_s: 0 is no width"),
+        ("t.csv", BINS + "0,9,1,1e30,1\n", "row 1, column prompt_tokens: 1e+30 is more than"),
+        ("t.csv", AZURE + "2024-01-01,1,2\n9999-01-01,1,2\n", "row 2, column TIMESTAMP: is more than 400 days after"),
+        ("t.jsonl", "", "is empty"),
+        ("t.jsonl", "[" * 100_000, "row 1: is not JSON"),
+        (
+            "t.jsonl",
+            f'{{"timestamp": {10**400}, "input_length": 1, "output_length": 1}}',
+            "row 1, column timestamp: 1000",
+        ),
         ("t.xml", "", "is of no known kind; its name must end in one of .parquet, .csv"),
     ],
 )
@@ -120,13 +134,35 @@ def test_a_missing_or_truncated_file(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress((REQUESTS + "1,2,3\n" * 100).encode())[:-12])
     with pytest.raises(TraceError, match="cannot be read"):
         read(path)
+    whole = bytearray(gzip.compress((REQUESTS + "1,2,3\n" * 100).encode()))
+    whole[12:14] = b"\xff\xff"  # inside the stream
+    path.write_bytes(whole)
+    with pytest.raises(TraceError, match=r"cut\.csv\.gz: cannot be read"):
+        read(path)
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(TraceError, match="is a folder"):
+        read(tmp_path / "folder.csv")
+
+
+def test_what_spreadsheets_add_to_a_header_is_no_part_of_a_name(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", "\ufeffarrival_s, prompt_tokens, output_tokens\r\n1, 2, 3\r\n")
+    assert read_requests(path).requests.prompt_tokens.tolist() == [2]
+
+
+def test_times_may_name_their_zone(tmp_path: Path) -> None:
+    rows = "2024-05-10 00:00:00.009930+00:00,1,2\n2024-05-10 02:00:10+02:00,1,2\n"
+    trace = read_requests(written(tmp_path, "t.csv", AZURE + rows))
+    assert trace.requests.arrival_s == pytest.approx([0.0, 9.99007], abs=1e-5)
 
 
 # ---------------------------------------------------------------- Prometheus
 
 
 def export(*series: tuple[str, str, list[tuple[float, str]]]) -> str:
-    result = [{"metric": {"__name__": name, "pod": pod}, "values": points} for name, pod, points in series]
+    return matrix(*({"metric": {"__name__": name, "pod": pod}, "values": points} for name, pod, points in series))
+
+
+def matrix(*result: object) -> str:
     return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}})
 
 
@@ -143,6 +179,13 @@ def test_increases_are_summed_over_pods_and_restarts(tmp_path: Path) -> None:
     assert trace.epoch_seconds == 1000.0
     assert trace.start_s.tolist() == [0.0, 60.0, 120.0]
     assert trace.requests.tolist() == [10.0, 7.0, 7.0]
+
+
+def test_points_in_any_order_are_the_same_counter(tmp_path: Path) -> None:
+    points = [(120.0, "9"), (0.0, "0"), (60.0, "6")]
+    trace = read(written(tmp_path, "t.json", export(*counters("a", points))))
+    assert isinstance(trace, BinTrace)
+    assert trace.requests.tolist() == [6.0, 3.0]
 
 
 def test_what_prometheus_did_not_see_is_a_gap(tmp_path: Path) -> None:
@@ -163,6 +206,17 @@ def test_what_prometheus_did_not_see_is_a_gap(tmp_path: Path) -> None:
         (export(*counters("a", [(0.0, "1"), (60.0, "x")])), "row 1, column values: [60.0, 'x'] is not"),
         (export(*counters("a", [(0.0, "1"), (60.0, "2")])[:2]), "holds no values of vllm:generation_tokens_total"),
         (export(*counters("a", [(0.0, "1")])), "fewer than two points"),
+        ('{"status": "error", "error": "parse error at 3"}', "but the error: parse error at 3"),
+        ("[" * 100_000, "cannot be read"),
+        (matrix(7), "row 1, column metric: is not a series"),
+        (matrix({"metric": [], "values": []}), "row 1, column metric: is not a series"),
+        (
+            matrix({"metric": {"__name__": "vllm:prompt_tokens_total"}, "values": 5}),
+            "row 1, column values: is not a list",
+        ),
+        (export(*counters("a", [(0.0, "1"), (60.0, "-2")])), "row 1, column values: [60.0, '-2'] is not"),
+        (export(*counters("a", [(0.0, "1"), (60.0, "1e300")])), "row 1, column values: [60.0, '1e300'] is not"),
+        (export(*counters("a", [(0.0, "1"), (60.0, "2"), (120.0, "3"), (1e13, "4")])), "export 1,000,000 at the most"),
     ],
 )
 def test_faults_of_an_export_are_placed(tmp_path: Path, text: str, fault: str) -> None:

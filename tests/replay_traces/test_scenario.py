@@ -61,6 +61,8 @@ def test_every_request_has_a_token_each_way() -> None:
         ({"start_seconds": 20_000.0}, "lasts 10800 s: no window from 20000"),
         ({"duration_seconds": 20_000.0}, "no window from 0 to 20000"),
         ({"scale": 0.0}, "scale must be above 0"),
+        ({"duration_seconds": 0.5}, "less than 1 s cannot be played"),
+        ({"scale": 1e6}, "21,600,000,000 requests from 0 to 10800 s; 50,000,000 are the most"),
     ],
 )
 def test_impossible_windows_say_so(arguments: dict[str, float], fault: str) -> None:

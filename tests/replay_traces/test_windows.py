@@ -87,14 +87,14 @@ def test_wide_bins_spread_over_steps_and_gaps_stay_unknown() -> None:
 
 def test_the_sample_has_a_week_a_ramp_and_a_rush() -> None:
     office = sample("office-morning")
-    assert office.duration_seconds == 2700
+    assert office.duration_seconds == 2160
     minutes = office.trace.totals(0.0, office.trace.duration_seconds, 60.0).requests / 60
-    window = minutes[-45:]
-    before, rush, after = window[:13].mean(), window[22:29].mean(), window[37:].mean()
+    window = minutes[-36:]
+    before, rush, after = window[:11].mean(), window[18:22].mean(), window[29:].mean()
     assert rush == pytest.approx(2.6 * before, rel=0.15)
     assert before < after < rush / 1.5
-    yesterday = office.trace.totals(6 * 86_400.0, 6 * 86_400.0 + 2700.0, 60.0).requests / 60
-    assert yesterday[22:29].mean() > 1.8 * yesterday[:13].mean()
+    yesterday = office.trace.totals(6 * 86_400.0, 6 * 86_400.0 + 2160.0, 60.0).requests / 60
+    assert yesterday[18:22].mean() > 1.8 * yesterday[:11].mean()
     night = office.trace.totals(17 * 3600.0, 19 * 3600.0, 3600.0).requests / 3600
     assert night.max() < before / 2
     np.testing.assert_array_equal(sample("office-morning").trace.requests, office.trace.requests)

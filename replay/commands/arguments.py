@@ -1,0 +1,40 @@
+"""What the arguments of the offline commands mean: a trace by its name, and a duration with days."""
+
+import re
+from pathlib import Path
+
+from crds.units import seconds
+from replay.traces.read import read
+from replay.traces.samples import SAMPLES, sample
+from replay.traces.trace import Trace
+
+SAMPLE = "sample:"
+DAY_SECONDS = 86_400.0
+
+
+def named(name: str) -> tuple[Trace, float, float | None]:
+    """The trace of a file or of sample:NAME, where to begin in it, and for how long (None: to its end); both in seconds.
+
+    Raises ValueError for an unknown sample, and TraceError for a file that is no trace.
+    """
+    if name in SAMPLES and not Path(name).exists():
+        raise ValueError(f"there is no file {name}; the shipped sample is {SAMPLE}{name}")
+    if not name.startswith(SAMPLE):
+        return read(Path(name)), 0.0, None
+    wanted = name.removeprefix(SAMPLE)
+    if wanted not in SAMPLES:
+        raise ValueError(f"no sample {wanted!r}; there are {', '.join(SAMPLES)}")
+    shipped = sample(wanted)
+    return shipped.trace, shipped.start_seconds, shipped.duration_seconds
+
+
+def span_seconds(option: str, text: str | None) -> float | None:
+    """Kubernetes' notation of a duration, and days before it. Raises ValueError that names the option."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(?:([0-9]{1,5})d)?(.*)", text, re.ASCII)
+    days, rest = (match[1], match[2]) if match else (None, text)
+    try:
+        return int(days or 0) * DAY_SECONDS + (seconds(rest) if rest or not days else 0.0)
+    except ValueError:
+        raise ValueError(f"{option} {text!r} is not a duration like 90s, 45m or 1d2h") from None

@@ -1,0 +1,68 @@
+"""Traces by their names, and the commands that take them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from forecasting import backtest as scoring
+from forecasting.series import Series
+from replay.commands import backtest, cluster
+from replay.commands.arguments import named
+from replay.traces.trace import TraceError
+
+
+def invoke(command: Any, *arguments: str) -> tuple[int, str]:
+    app = Typer()
+    app.command()(command)
+    done = CliRunner().invoke(app, list(arguments))
+    return done.exit_code, done.stderr
+
+
+def test_a_sample_comes_with_the_window_worth_playing(tmp_path: Path) -> None:
+    trace, begins_seconds, lasts_seconds = named("sample:office-morning")
+    assert (trace.name, begins_seconds, lasts_seconds) == ("office-morning", 7 * 86_400.0, 2700.0)
+    path = tmp_path / "t.csv"
+    path.write_text("arrival_s,prompt_tokens,output_tokens\n1,2,3\n9,2,3\n")
+    assert named(str(path))[1:] == (0.0, None)
+
+
+def test_a_name_that_is_no_trace_says_what_is() -> None:
+    with pytest.raises(ValueError, match="there are office-morning"):
+        named("sample:nights")
+    with pytest.raises(ValueError, match="the shipped sample is sample:office-morning"):
+        named("office-morning")
+    with pytest.raises(TraceError, match="cannot be read: No such file"):
+        named("gone.csv")
+
+
+def test_backtest_scores_a_shipped_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    scored: list[Series] = []
+
+    def stop(series: Series, _progress: object) -> None:
+        scored.append(series)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(scoring, "backtest", stop)
+    code, err = invoke(backtest.command, "sample:office-morning")
+    assert (code, err.strip().splitlines()[-1]) == (2, "outrider backtest: sample:office-morning: enough")
+    assert len(scored[0].values) == 7 * 1440 + 45
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["sample:nights"], "no sample 'nights'; there are office-morning"),
+        (["sample:office-morning", "--start", "45"], "--start '45' is not a duration"),
+        (["sample:office-morning", "--scale", "1e-9"], "has no requests"),
+        (["gone.csv"], "gone.csv: cannot be read"),
+        ([], "none.yaml: cannot be read"),
+    ],
+)
+def test_cluster_refuses_in_a_line(arguments: list[str], why: str) -> None:
+    code, err = invoke(cluster.command, *arguments, "--policy", "none.yaml")
+    assert code == 2
+    assert err.startswith("outrider cluster: ")
+    assert why in err
