@@ -36,7 +36,7 @@ def sample(name: str) -> Sample:
 def _office_morning() -> Sample:
     """Chat of an office: seven days, then 36 minutes from Wednesday 09:00 UTC in which the rush of every working day comes.
 
-    The rush begins within a minute or so of 09:12, grows for five minutes to 2.2 to 2.6 times the traffic and lasts
+    The rush begins within a minute or so of 09:14, grows for five minutes to 2.2 to 2.6 times the traffic and lasts
     fifteen. Ten other bursts, at any time of the week, are announced by nothing. Requests a second peak near 13.
     """
     random = np.random.default_rng(20250108)
@@ -46,7 +46,7 @@ def _office_morning() -> Sample:
     rate = 5.5 * _daily(clock_s % DAY) * np.where(clock_s // DAY % 7 < 5, 1.0, 0.35)
     rate *= _wander(len(start_s), random)
     for day in (2, 3, 4, 7, 8, 9):
-        at_s = day * DAY + 9 * HOUR + 12 * 60 + random.normal(0, 45)
+        at_s = day * DAY + 9 * HOUR + 14 * 60 + random.normal(0, 45)
         rate *= 1.0 + random.uniform(1.2, 1.6) * _rush(clock_s - at_s, rise=300.0, length=900.0, fall=240.0)
     for at_s in first_s + random.uniform(HOUR, 7 * DAY - HOUR, 10):
         length_s = random.uniform(180, 600)

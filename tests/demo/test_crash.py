@@ -7,7 +7,7 @@ import pytest
 from replay.demo.processes import Pair, Snapshot
 from tests.demo.live import a_pair, logged, the_scenario
 
-CRASH_S = 540.0  # 09:21; the rush began at 09:20
+CRASH_S = 540.0  # 09:17; the rush began at 09:14
 BACK_S = 120.0  # scenario time until it is started again
 
 
@@ -27,7 +27,7 @@ def _play(pair: Pair) -> list[Snapshot]:
 
 @pytest.mark.slow
 def test_no_replica_is_lost_and_no_balloon_is_leaked(tmp_path: Path) -> None:
-    scenario = the_scenario(start="7d12m", duration="18m")  # 09:12 to 09:30; the rush is at 09:20
+    scenario = the_scenario(start="7d8m", duration="18m")  # 09:08 to 09:26; the rush is at 09:14
     with a_pair(scenario, tmp_path) as pair:
         seen = _play(pair)
     assert pair.outcome is not None

@@ -90,11 +90,11 @@ def test_the_sample_has_a_week_a_ramp_and_a_rush() -> None:
     assert office.duration_seconds == 2160
     minutes = office.trace.totals(0.0, office.trace.duration_seconds, 60.0).requests / 60
     window = minutes[-36:]
-    before, rush, after = window[:11].mean(), window[18:22].mean(), window[29:].mean()
+    before, rush, after = window[:13].mean(), window[20:24].mean(), window[31:].mean()
     assert rush == pytest.approx(2.6 * before, rel=0.15)
     assert before < after < rush / 1.5
     yesterday = office.trace.totals(6 * 86_400.0, 6 * 86_400.0 + 2160.0, 60.0).requests / 60
-    assert yesterday[18:22].mean() > 1.8 * yesterday[:11].mean()
+    assert yesterday[20:24].mean() > 1.8 * yesterday[:13].mean()
     night = office.trace.totals(17 * 3600.0, 19 * 3600.0, 3600.0).requests / 3600
     assert night.max() < before / 2
     np.testing.assert_array_equal(sample("office-morning").trace.requests, office.trace.requests)
