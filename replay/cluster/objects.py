@@ -19,11 +19,6 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def seconds_of(text: str) -> float:
-    """Unix seconds of a `metav1.Time`."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z").timestamp()
-
-
 def uid(*parts: object) -> str:
     """A uid that is the same for the same parts."""
     return str(uuid.uuid5(_UUIDS, "/".join(map(str, parts))))
