@@ -14,7 +14,7 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
 from autoscaler.kube.objects import Key, Object, created_seconds, deleting, key, labels, owned_by, uid
 from autoscaler.kube.ours import BALLOONS, POLICY, policy_label
-from autoscaler.kube.supply import alive
+from autoscaler.kube.supply import BALLOON_PODS, alive
 from autoscaler.kube.watches import Watches
 from crds.service import Mode, Service
 
@@ -103,7 +103,7 @@ class Balloons:
         self, service: Service, jobs: Iterable[Object], made_of: str | None, wanted: int, now_seconds: float
     ) -> Moves:
         label = policy_label(service.name)
-        pods = self._watches.pods(service.namespace)
+        pods = self._watches.pods(service.namespace).matching(BALLOON_PODS)
         jobs = list(jobs)
         held = balloons((job for job in jobs if labels(job).get(POLICY) == label), pods, service.uid, made_of)
         room = self._room(service, jobs, now_seconds) if made_of else None

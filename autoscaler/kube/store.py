@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from autoscaler.kube.objects import Key, Object, key
+from autoscaler.kube.objects import Key, Object, key, labels
+from autoscaler.kube.selector import Selector
 
 
 class Store:
@@ -11,6 +12,7 @@ class Store:
     def __init__(self) -> None:
         self._objects: dict[Key, Object] = {}
         self._listeners: list[Callable[[Object], None]] = []
+        self._matching: dict[Selector, tuple[Object, ...]] = {}
         self.synced = False
         """Whether it was listed once. Until then its emptiness means nothing."""
         self.stale_since: float | None = None
@@ -24,6 +26,13 @@ class Store:
     def get(self, namespace: str, name: str) -> Object | None:
         """One object."""
         return self._objects.get((namespace, name))
+
+    def matching(self, selector: Selector) -> tuple[Object, ...]:
+        """The objects whose labels the selector matches, looked for once until something changes."""
+        found = self._matching.get(selector)
+        if found is None:
+            found = self._matching[selector] = tuple(each for each in self if selector.matches(labels(each)))
+        return found
 
     def subscribe(self, listener: Callable[[Object], None]) -> None:
         """Call `listener` with every object that appears, changes or goes (then in its last form)."""
@@ -52,5 +61,6 @@ class Store:
                 self._tell(thing)
 
     def _tell(self, thing: Object) -> None:
+        self._matching.clear()
         for listener in self._listeners:
             listener(thing)

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from autoscaler.kube.objects import Object, condition, deleting, labels, metadata
 from autoscaler.kube.ours import BALLOON, POLICY, policy_label
 from autoscaler.kube.scale import Scale
+from autoscaler.kube.selector import parse
 from autoscaler.kube.store import Store
 from crds.service import Service
 from policies.model import Supply
 
 ENDED = ("Succeeded", "Failed")
+BALLOON_PODS = parse(BALLOON)
 
 
 def supply(service: Service, scale: Scale | None, pods: Store, jobs: Store) -> Supply | None:
@@ -23,7 +25,7 @@ def supply(service: Service, scale: Scale | None, pods: Store, jobs: Store) -> S
     ready = tuple(sorted(name(pod) for pod in replicas if condition(pod, "Ready")))
     placed = sum(1 for pod in replicas if condition(pod, "Ready") or node(pod))
     balloons = [job for job in jobs if labels(job).get(POLICY) == policy_label(service.name) and alive(job)]
-    held = running_balloons(pods)
+    held = running_balloons(pods.matching(BALLOON_PODS))
     prepared = sum(1 for job in balloons if name(job) in held)
     return Supply(
         spec_replicas=scale.spec_replicas,
@@ -47,15 +49,12 @@ def endpoints(service: Service, scale: Scale | None, pods: Store) -> Mapping[str
     }
 
 
-def replicas_of(scale: Scale, pods: Iterable[Object]) -> list[Object]:
+def replicas_of(scale: Scale, pods: Store) -> list[Object]:
     """The target's pods that serve or will. A balloon is none, even where the selector is wide enough."""
     return [
         pod
-        for pod in pods
-        if not deleting(pod)
-        and phase(pod) not in ENDED
-        and BALLOON not in labels(pod)
-        and scale.selector.matches(labels(pod))
+        for pod in pods.matching(scale.selector)
+        if not deleting(pod) and phase(pod) not in ENDED and BALLOON not in labels(pod)
     ]
 
 
