@@ -32,6 +32,9 @@ from policies.model import Plan
 
 TEMPLATE_SECONDS = 60.0  # how old the pod template may be that balloons are made from
 LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
+PATIENCE_SECONDS = (
+    30.0  # of wall time, for the history; then decisions begin without it, and it is read when its turn comes
+)
 GAP_SECONDS = 10.0  # a scrape this old is asked of Prometheus
 
 _log = structlog.get_logger(__name__)
@@ -53,6 +56,7 @@ class Tools:
     recorder: Recorder
     prometheus: Prometheus | None
     history_url: str | None
+    reading: asyncio.Semaphore  # how many policies may read their history at once
 
 
 class Actor:
@@ -75,7 +79,14 @@ class Actor:
     async def run(self) -> None:
         """Prepare, then act after every decision and at least once a grid step."""
         await self._safely(self._look)
-        await self._safely(self._remember)
+        remembering = asyncio.create_task(self._safely(self._remember))
+        try:
+            await asyncio.wait({remembering}, timeout=PATIENCE_SECONDS)
+            await self._act()
+        finally:
+            remembering.cancel()
+
+    async def _act(self) -> None:
         self._worker.restart(self._tools.clock.now())
         self._tools.recorder.restart(self._worker.pilot.policy.name)
         self._worker.ready = True
@@ -114,13 +125,14 @@ class Actor:
     async def _remember(self) -> None:
         """Read back what the service did before this process, so that the restart is not blind."""
         worker, tools = self._worker, self._tools
-        now = tools.clock.now()
-        if tools.history_url is not None:
-            past = await history.read(tools.history_url, worker.service.namespace, worker.service.target.name, now)
+        if tools.history_url is None:
+            return
+        async with tools.reading:
+            target = worker.service.target.name
+            past = await history.read(tools.history_url, worker.service.namespace, target, tools.clock.now())
             points = worker.pilot.remember(past.points)
-            _log.info(
-                "history.read", policy=worker.key, points=points, problem=str(past.problem) if past.problem else None
-            )
+            tools.recorder.restart(worker.pilot.policy.name)
+        _log.info("history.read", policy=worker.key, points=points, problem=str(past.problem) if past.problem else None)
 
     async def _look_and_act(self) -> None:
         await self._look()

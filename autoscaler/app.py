@@ -37,6 +37,7 @@ from autoscaler.web import WebServer, app
 from policies.model import State
 
 SAVE_SECONDS = 30.0
+READERS = 2  # a week is 50,000 numbers: 200 policies at once kept KEDA waiting for 14 s
 
 _log = structlog.get_logger(__name__)
 
@@ -116,6 +117,7 @@ def _tools(
         recorder=recorder,
         prometheus=Prometheus(url, session, clock, timeout) if url else None,
         history_url=url,
+        reading=asyncio.Semaphore(READERS),
     )
 
 

@@ -57,6 +57,7 @@ class House:
     board: Board
     scraper: Scraper
     recorder: Recorder
+    reading: asyncio.Semaphore
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def target(self, name: str, replicas: int, pods: int | None = None) -> None:
@@ -113,7 +114,12 @@ class House:
 
 @asynccontextmanager
 async def a_house(
-    api: FakeApi, kube: Kube, *, saved: Mapping[str, State] | None = None, log: Path | None = None
+    api: FakeApi,
+    kube: Kube,
+    *,
+    saved: Mapping[str, State] | None = None,
+    log: Path | None = None,
+    history_url: str | None = None,
 ) -> AsyncIterator[House]:
     """Everything is made and runs, and ends with the block."""
     clock = FakeClock()
@@ -121,6 +127,7 @@ async def a_house(
     board, recorder, scraper = Board(clock), Recorder(log), Scraper(clock)
     watches = Watches(kube, clock, random.Random(1), None, lambda thing: fleet.changed(thing))  # noqa: PLW0108 - made below
     loop = Loop(clock, watches, scraper, board, recorder)
+    reading = asyncio.Semaphore(1)
     tools = Tools(
         clock=clock,
         kube=kube,
@@ -133,10 +140,11 @@ async def a_house(
         fits=cast(Fits, None),
         recorder=recorder,
         prometheus=None,
-        history_url=None,
+        history_url=history_url,
+        reading=reading,
     )
     fleet = Fleet(tools, loop, board, saved or {})
-    house = House(api, clock, watches, loop, fleet, board, scraper, recorder)
+    house = House(api, clock, watches, loop, fleet, board, scraper, recorder, reading)
     house.tasks += [asyncio.create_task(part()) for part in (watches.run, loop.run, fleet.run)]
     try:
         yield house

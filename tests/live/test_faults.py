@@ -4,6 +4,7 @@ from typing import NoReturn
 
 import pytest
 
+from autoscaler import actor
 from autoscaler.kube.client import Kube
 from tests.kube.fake_api import DROP, FakeApi
 from tests.live.house import House, a_house, spec
@@ -94,3 +95,14 @@ async def test_a_target_with_no_pods_is_left_as_it_is(api: FakeApi, kube: Kube) 
         await house.decided("a")
         await house.clock.advance(1800.0)
         assert house.desired("a") == 4
+
+
+async def test_decisions_do_not_wait_for_a_history_whose_turn_does_not_come(
+    api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actor, "PATIENCE_SECONDS", 0.0)
+    async with a_house(api, kube, history_url="http://127.0.0.1:9") as house, house.reading:
+        await house.target("a", 3)
+        await house.policy("a", spec("a"))
+        await house.decided("a")
+        assert house.desired("a") == 3
