@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -27,6 +28,9 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
         """The command that is called, loaded."""
+        if args and not args[0].startswith("-") and args[0] not in _entries():
+            close = get_close_matches(args[0], _entries(), n=1)
+            ctx.fail(f"No such command {args[0]!r}.{f' Did you mean {close[0]!r}?' if close else ''}")
         name, found, rest = super().resolve_command(ctx, args)
         entry = _entries().get(name or "")
         return (name, found, rest) if entry is None else (name, load(entry), rest)

@@ -38,7 +38,7 @@ def tabled(records: list[dict[str, str | float]], aim: float) -> Table:
     """A row a record, the aim beside the last figure."""
     table = Table()
     for heading in (*SHOWN, "aim"):
-        table.add_column(heading.replace("_", " "), justify="right", no_wrap=True)
+        table.add_column(heading.replace("_", " "), justify="right", overflow="fold")
     for record in records:
         shown = [record[name] for name in SHOWN]
         cells = [value if isinstance(value, str) else f"{value:,}" for value in shown]

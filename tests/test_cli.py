@@ -84,3 +84,10 @@ def test_without_arguments_the_help_is_shown() -> None:
 @pytest.mark.parametrize("module", ["replay.commands.nothing", "nothing.commands.fly", "nothing"])
 def test_a_command_whose_module_is_not_there_hides_no_other(module: str) -> None:
     assert summary(EntryPoint("fly", f"{module}:command", GROUP)) == ""
+
+
+def test_a_slip_in_a_command_is_met_with_the_nearest() -> None:
+    code, text = run("repaly")
+    assert code == 2
+    assert "No such command 'repaly'. Did you mean 'replay'?" in text
+    assert "Did you mean" not in run("xyzzy")[1]
