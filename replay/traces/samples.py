@@ -51,7 +51,9 @@ def _office_morning() -> Sample:
     for at_s in first_s + random.uniform(HOUR, 7 * DAY - HOUR, 10):
         length_s = random.uniform(180, 600)
         rate *= 1.0 + random.uniform(0.3, 0.8) * _rush(clock_s - at_s, rise=45.0, length=length_s, fall=120.0)
-    return Sample(_bins("office-morning", start_s, rate, random, UNDATED_EPOCH_SECONDS + first_s), 7 * DAY, WINDOW_SECONDS)
+    return Sample(
+        _bins("office-morning", start_s, rate, random, UNDATED_EPOCH_SECONDS + first_s), 7 * DAY, WINDOW_SECONDS
+    )
 
 
 def _daily(second_of_day: NDArray[np.float64]) -> NDArray[np.float64]:
