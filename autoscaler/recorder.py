@@ -74,7 +74,9 @@ class Recorder:
             with contextlib.suppress(OSError):
                 file.close()
             raise
-        for old in sorted(folder.glob("decisions-*.jsonl"))[:-FILES_KEPT]:
+        # The new one stays, also where others bear the names of a clock that is ahead of this one.
+        others = sorted(other for other in folder.glob("decisions-*.jsonl") if other != path)
+        for old in others[: -FILES_KEPT + 1]:
             old.unlink()
         self._file, self._lines = file, 1
         self._policies.clear()

@@ -23,19 +23,18 @@ GRID_SECONDS = 15.0
 def step(policy: Policy, state: State, inputs: Inputs) -> StepResult:
     """The decision at `inputs.now_seconds`; the same arguments give the same result, always."""
     seen = observe(policy, state, inputs)
-    wake_at = next_tick(inputs.now_seconds)
     decided = _start(state.decided, inputs)
     if decided.replicas is None:
         kept = replace(state, filters=seen.filters) if inputs.on_grid else state
-        return StepResult(kept, None, seen.demand, wake_at)
+        return StepResult(kept, None, seen.demand)
     asked = recommend(policy, seen.demand, seen.filters, inputs)
     replicas, reasons, decided = settle(policy, decided, asked, seen, inputs)
     prepared, prepared_reasons, decided = prepare(policy, decided, seen.filters, inputs, replicas)
     plan = Plan(inputs.now_seconds, replicas, prepared, reasons, prepared_reasons)
     decided = replace(decided, replicas=replicas, prepared=prepared)
     if inputs.on_grid:
-        return StepResult(State(seen.filters, seen.capacity, decided), plan, seen.demand, wake_at)
-    return StepResult(replace(state, decided=decided), plan, seen.demand, wake_at)
+        return StepResult(State(seen.filters, seen.capacity, decided), plan, seen.demand)
+    return StepResult(replace(state, decided=decided), plan, seen.demand)
 
 
 def next_tick(now_seconds: float) -> float:

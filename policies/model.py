@@ -289,9 +289,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """A decision: the next state, the plan, what was seen, and when to look again at the latest."""
+    """A decision: the next state, the plan, and what was seen. The next is due at `engine.next_tick`."""
 
     state: State
     plan: Plan | None  # None: nothing is known yet, not even how many replicas there are
     demand: Demand
-    wake_at_seconds: float

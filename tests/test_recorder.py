@@ -12,7 +12,7 @@ import pytest
 from autoscaler import recorder
 from autoscaler.recorder import FILES_KEPT, Recorder
 from policies.engine import restarted, step
-from policies.log import STATE_EVERY_LINES, redecide
+from policies.log import STATE_EVERY_LINES, decisions, redecide
 from policies.model import Policy, State
 from tests.policies.worlds import Fleet, a_policy
 
@@ -148,3 +148,16 @@ def test_a_full_disk_does_not_trade_old_logs_for_empty_ones(tmp_path: Path, disk
     late.fleet.now += 3600.0
     late.live(50)
     assert [file.read_text() for file in files(tmp_path)] == before
+
+
+def test_logs_of_a_clock_that_is_ahead_do_not_cost_the_new_one(tmp_path: Path) -> None:
+    for number in range(FILES_KEPT + 2):
+        (tmp_path / f"decisions-9{number:013.3f}.jsonl").write_text("{}\n")
+    log = Recorder(tmp_path)
+    fleet, state = Fleet(), State()
+    inputs = fleet.tick(4.0)
+    log.record(a_policy(), state, inputs, step(a_policy(), state, inputs))
+    log.close()
+    found = sorted(tmp_path.glob("decisions-*.jsonl"))
+    assert len(found) == FILES_KEPT
+    assert len(list(decisions(found[0].read_text().splitlines(keepends=True)))) == 1

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 def command(
     trace: Annotated[
-        str | None, typer.Argument(metavar="TRACE", help="A table of requests or bins, an export, or sample:NAME.")
-    ] = None,
+        str, typer.Argument(metavar="TRACE", help="A table of requests or bins, an export, or sample:NAME.")
+    ],
     *,
-    sample: Annotated[str | None, typer.Option(metavar="NAME", help="A shipped sample instead of a trace.")] = None,
     policy: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="YAML file with the one ScalingPolicy. Default: 1 to 400 replicas."),
@@ -54,9 +53,7 @@ def command(
 
     try:
         service, source = _service(policy, profile)
-        scenario = scenario_of(
-            service, _trace_name(trace, sample), scale=scale, start=start, duration=duration, past=past, seed=seed
-        )
+        scenario = scenario_of(service, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
         comparison = _play(scenario, service, decision_log)
     except PolicyError as error:
         _refuse(str(error))
@@ -96,12 +93,6 @@ def _service(path: Path | None, profile: str | None) -> "tuple[Service, str]":
     if profile is not None and profile not in PROFILES:
         raise ValueError(f"--profile {profile!r} is none of {', '.join(PROFILES)}")
     return (default() if profile is None else default(profile)), "default policy"
-
-
-def _trace_name(trace: str | None, sample: str | None) -> str:
-    if (trace is None) == (sample is None):
-        raise ValueError("give a TRACE or --sample NAME, one of the two")
-    return trace if trace is not None else f"sample:{sample}"
 
 
 def scenario_of(

@@ -110,8 +110,6 @@ def test_the_default_policy_says_so_and_takes_a_profile(folder: Path) -> None:
 
 
 REFUSED = {
-    "neither trace nor sample": ([], "give a TRACE or --sample NAME"),
-    "trace and sample": (["chat.csv", "--sample", "office-morning"], "give a TRACE or --sample NAME"),
     "unknown sample": (["sample:nights"], "no sample 'nights'; there are office-morning"),
     "sample without its prefix": (["office-morning"], "the shipped sample is sample:office-morning"),
     "no such file": (["none.csv"], "none.csv: cannot be read"),
