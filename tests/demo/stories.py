@@ -39,7 +39,7 @@ def a_line(at_seconds: float, desired: int, prepared: int = 0, *, fan: bool = Tr
     word = Reason(Code.VOLATILITY, desired - 0.4, numbers)
     plan = Plan(at_seconds, desired, prepared, (word,), (Reason(Code.PREPARED_LIMIT, prepared, (("asked", 3.0),)),))
     inputs = Inputs(at_seconds, True, (), None, fan=a_fan(at_seconds) if fan else None)
-    return decision_line(POLICY, inputs, StepResult(State(), plan, demand, at_seconds + 15.0))
+    return decision_line(POLICY, inputs, StepResult(State(), plan, demand))
 
 
 def the_head() -> str:
