@@ -91,18 +91,18 @@ class Actor:
         self._tools.recorder.restart(self._worker.pilot.policy.name)
         self._worker.ready = True
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._repeat(self._look_and_act))
-            group.create_task(self._repeat(self._fit))
+            group.create_task(self._repeat(self._look_and_act, self._rest))
+            group.create_task(self._repeat(self._fit, self._grid_step))
             if self._tools.prometheus is not None:
-                group.create_task(self._repeat(self._fill))
+                group.create_task(self._repeat(self._fill, self._grid_step))
 
-    async def _repeat(self, part: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(self, part: Callable[[], Awaitable[None]], pause: Callable[[], Awaitable[None]]) -> None:
         while True:
             await self._safely(part)
-            if part == self._look_and_act:
-                await self._rest()
-            else:
-                await self._tools.clock.sleep(GRID_SECONDS)
+            await pause()
+
+    async def _grid_step(self) -> None:
+        await self._tools.clock.sleep(GRID_SECONDS)
 
     async def _safely(self, part: Callable[[], Awaitable[None]]) -> None:
         """A fault of ours in one part costs this policy that turn, and no other policy anything."""
@@ -113,7 +113,7 @@ class Actor:
 
     async def _rest(self) -> None:
         """Until the next decision, or a grid step later."""
-        timer = asyncio.create_task(self._tools.clock.sleep(GRID_SECONDS))
+        timer = asyncio.create_task(self._grid_step())
         woken = asyncio.create_task(self._woken.wait())
         try:
             await asyncio.wait((timer, woken), return_when=asyncio.FIRST_COMPLETED)

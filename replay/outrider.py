@@ -6,17 +6,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from forecasting.fit import fit
-from forecasting.forecaster import Forecaster
 from forecasting.pilot import Past, Pilot
 from policies.engine import GRID_SECONDS, restarted
 from policies.model import Inputs, Plan, PodSample, Policy, StepResult, Window
 from replay import scenario as scene
-from replay.driver import Periodic, aligned
-from replay.sim.hpa import SYNC_SECONDS, Behavior, Hpa, Rules, ScalingPolicy, Unit
+from replay.driver import Periodic, aligned, follow
+from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, Rules, ScalingPolicy, Unit
 from replay.sim.world import World
 
 SCRAPE_SECONDS = 2.0
-SYNC_PHASE_SECONDS = 5.0  # the HPA's rhythm owes nothing to ours
 BALLOON_DEADLINE_SECONDS = 1800.0
 AT_ONCE = ScalingPolicy(Unit.PODS, 10_000, 1.0)
 ALL_AT_ONCE = ScalingPolicy(Unit.PERCENT, 100, 1.0)
@@ -39,9 +37,7 @@ class Outrider:
         """Take control of a world."""
         start = world.now_seconds
         self._world = world
-        self._pilot = Pilot(self.policy, forecaster=Forecaster())
-        self._pilot.remember(history(self.past))
-        self._pilot.state = restarted(self.policy, self._pilot.state, start)
+        self._pilot = opening(self.policy, self.past, start)
         self._hpa = Hpa(self.policy.min_replicas, self.policy.max_replicas, EXACT)
         return (
             Periodic(aligned(start, GRID_SECONDS), GRID_SECONDS, self._tick),
@@ -73,10 +69,8 @@ class Outrider:
         return Inputs(now_seconds, on_grid, samples, supply, windows=self.windows(now_seconds))
 
     def _sync(self, now_seconds: float) -> None:
-        world = self._world
-        status = sum(1 for pod in world.pods() if not pod.terminating)
         usage = None if self._desired is None else float(self._desired)
-        world.scale(self._hpa.sync(now_seconds, world.spec_replicas, status, usage, 1.0))
+        follow(self._world, self._hpa, now_seconds, usage, 1.0)
 
     def _prepare(self, plan: Plan) -> None:
         """As the balloon actuator does: ended ones go, what prepares goes before what is ready, then the newest."""
@@ -93,6 +87,14 @@ class Outrider:
         free = [name for name in slots if name not in kept]
         for name in free[: plan.prepared_nodes - len(kept)]:
             self._world.create_balloon(name, BALLOON_DEADLINE_SECONDS)
+
+
+def opening(policy: Policy, past: scene.Past | None, start_seconds: float) -> Pilot:
+    """The pilot as it starts a scenario: it has lived through the past, and what runs is held as after a restart."""
+    pilot = Pilot(policy)
+    pilot.remember(history(past))
+    pilot.state = restarted(policy, pilot.state, start_seconds)
+    return pilot
 
 
 def history(past: scene.Past | None) -> Iterable[Past]:

@@ -3,11 +3,9 @@
 import platform
 from typing import TextIO
 
-from forecasting.pilot import Pilot
-from policies.engine import restarted
 from policies.log import STATE_EVERY_LINES, decision_line, header_line, state_line
 from policies.model import Inputs, Policy, StepResult
-from replay.outrider import history
+from replay.outrider import opening
 from replay.scenario import Scenario
 
 
@@ -16,10 +14,8 @@ class DecisionLog:
 
     def __init__(self, file: TextIO, policy: Policy, scenario: Scenario) -> None:
         """The first state is the one that Outrider starts this scenario with."""
-        pilot = Pilot(policy)
-        pilot.remember(history(scenario.past))
         self._file, self._policy = file, policy
-        self._state = restarted(policy, pilot.state, scenario.start_seconds)
+        self._state = opening(policy, scenario.past, scenario.start_seconds).state
         self._decisions = 0
         file.write(header_line(f"{platform.system()}-{platform.machine()}-{platform.python_version()}") + "\n")
 

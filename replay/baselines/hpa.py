@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from policies.model import PodSample
-from replay.driver import Periodic, aligned
-from replay.sim.hpa import SYNC_SECONDS, Behavior, Hpa, Rules, ScalingPolicy, Unit
+from replay.driver import Periodic, aligned, follow
+from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, Rules, ScalingPolicy, Unit
 from replay.sim.world import World
 
 PROMETHEUS_SECONDS = 15.0  # its scrape interval
 PROMETHEUS_PHASE_SECONDS = 3.0
-SYNC_PHASE_SECONDS = 5.0
 
 # +2 pods / 60 s, -1 pod / 120 s, windows 30 s and 300 s.
 REACTIVE = Behavior(
@@ -53,11 +52,9 @@ class HpaOnMetric:
         self._usage = total(self.metric, self._world.samples())
 
     def _sync(self, now_seconds: float) -> None:
-        status = sum(1 for pod in self._world.pods() if not pod.terminating)
-        world = self._world
         # Of several metrics the HPA takes the one that asks for most: the same as the larger of two usages.
         usage = None if self._usage is None else max(self._usage, self.scheduled(now_seconds) * self.target)
-        world.scale(self._hpa.sync(now_seconds, world.spec_replicas, status, usage, self.target))
+        follow(self._world, self._hpa, now_seconds, usage, self.target)
 
 
 def total(metric: Callable[[PodSample], float], samples: Iterable[PodSample]) -> float | None:

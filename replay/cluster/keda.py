@@ -14,11 +14,10 @@ import grpc
 
 from autoscaler.scaler import externalscaler_pb2 as messages
 from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerStub
-from replay.baselines.hpa import SYNC_PHASE_SECONDS
 from replay.cluster.clock import Clock
 from replay.cluster.scaledobject import ScaledObject
 from replay.driver import aligned
-from replay.sim.hpa import SYNC_SECONDS, Hpa
+from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Hpa
 
 REQUEST_TIMEOUT_SECONDS = 60.0  # kube-apiserver's; only calls on the HPA's behalf have it
 RECONCILE_FIRST_SECONDS, RECONCILE_LAST_SECONDS = 0.005, 1000.0  # controller-runtime's requeue back-off

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 SYNC_SECONDS = 15.0  # --horizontal-pod-autoscaler-sync-period
+SYNC_PHASE_SECONDS = 5.0  # its rhythm owes nothing to the scalers'
 TOLERANCE = 0.1  # --horizontal-pod-autoscaler-tolerance
 LONGEST_PERIOD_SECONDS = 1800.0
 
