@@ -4,10 +4,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format generate lock bench clean
+.PHONY: help setup demo test test-slow e2e cluster cluster-down lint format generate lock bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv from the hashed lock (about 40 s, then nothing)
 
@@ -26,6 +26,16 @@ test: $(READY) ## Run the tests
 
 test-slow: $(READY) ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+e2e: $(READY) ## Run the tests on a real control plane (needs Go; the first build takes about 25 min)
+	$(BIN)/python -m tests.e2e.build
+	$(BIN)/python -m pytest -m e2e -rP tests/e2e $(E2E)
+
+cluster: $(READY) ## Keep a real cluster up, and print its KUBECONFIG line
+	@$(BIN)/python -m tests.e2e up
+
+cluster-down: $(READY) ## End that cluster
+	@$(BIN)/python -m tests.e2e down
 
 lint: $(READY) ## Check style, types, layers and generated files
 	$(BIN)/ruff format --check --quiet .

@@ -1,7 +1,10 @@
 """Certificates for the TLS checks, made on the spot."""
 
 import datetime as dt
+import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -14,22 +17,43 @@ DAY = dt.timedelta(days=1)
 class Authority:
     """A certificate authority of one test."""
 
-    def __init__(self, name: str) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
+    def __init__(self, name: str, key: bytes | None = None) -> None:
+        """A new one, or that of a key as PEM."""
+        found = (
+            ec.generate_private_key(ec.SECP256R1()) if key is None else serialization.load_pem_private_key(key, None)
+        )
+        self._key = cast(ec.EllipticCurvePrivateKey, found)
+        self.key = unlocked(self._key)
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.certificate = pem(self._sign(self._name, self._key, expired=False, authority=True))
+        self.certificate = pem(self._sign(self._name, self._key, (), expired=False, authority=True))
 
-    def issue(self, name: str, *, expired: bool = False) -> tuple[bytes, bytes]:
-        """Certificate and key for localhost, as PEM."""
+    def issue(
+        self,
+        name: str,
+        *,
+        organization: str | None = None,
+        hosts: Sequence[str] = ("localhost",),
+        expired: bool = False,
+    ) -> tuple[bytes, bytes]:
+        """Certificate and key for those names and addresses, as PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        return pem(self._sign(subject, key, expired=expired, authority=False)), unlocked(key)
+        attributes = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
+        if organization:
+            attributes.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+        subject = x509.Name(attributes)
+        return pem(self._sign(subject, key, hosts, expired=expired, authority=False)), unlocked(key)
 
     def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, expired: bool, authority: bool
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        hosts: Sequence[str],
+        *,
+        expired: bool,
+        authority: bool,
     ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
-        return (
+        unsigned = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
@@ -37,10 +61,19 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - 2 * DAY)
             .not_valid_after(now - DAY if expired else now + DAY)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-            .sign(self._key, hashes.SHA256())
         )
+        if hosts:
+            names = x509.SubjectAlternativeName([_name(host) for host in hosts])
+            unsigned = unsigned.add_extension(names, critical=False)
+        return unsigned.sign(self._key, hashes.SHA256())
+
+
+def _name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def pem(certificate: x509.Certificate) -> bytes:

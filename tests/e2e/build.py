@@ -1,0 +1,167 @@
+"""Build the real components of the cluster with Go, once for each state of `modules/`; say `python -m tests.e2e.build`.
+
+Nothing but a Go toolchain and the module proxy is needed. What was built stays outside the tree (`components.cache`), so
+the next run finds it there. A group that is half built when the run ends is built again.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tests.e2e.components import Group, cache, groups
+
+SAY_EVERY_SECONDS = 30  # a log that is not a terminal gets a line this often
+
+
+class BuildError(Exception):
+    """Why a component cannot be built, and what to do."""
+
+
+def environment() -> dict[str, str]:
+    """Go's settings: its own toolchain, the committed sums, no C compiler."""
+    fixed = {
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-buildvcs=false -trimpath -mod=readonly",
+        "GOWORK": "off",
+        "CGO_ENABLED": "0",
+    }
+    return {**os.environ, **fixed}
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def need_go(wanted: list[Group]) -> None:
+    """Raise BuildError unless Go is there and new enough for every group that is wanted."""
+    least = max(
+        (re.search(r"^go (\S+)$", (g.source / "go.mod").read_text(), re.MULTILINE)[1] for g in wanted), key=_numbers
+    )
+    advice = f"install Go {least} or newer (https://go.dev/dl) and put its bin folder on PATH"
+    if shutil.which("go") is None:
+        raise BuildError(f"go is not there, and {', '.join(g.name for g in wanted)} must be built: {advice}")
+    found = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, env=environment(), check=True)
+    if _numbers(found.stdout) < _numbers(least):
+        raise BuildError(f"{found.stdout.strip()} is too old for {wanted[-1].name}: {advice}")
+
+
+def _packages(group: Group) -> int:
+    """How many packages are behind a group's programs; fetches the modules."""
+    wanted = [group.package(folder) for folder in group.programs.values()]
+    answer = subprocess.run(
+        ["go", "list", "-deps", *wanted],
+        cwd=group.source,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode:
+        raise BuildError(f"{group.name}: cannot fetch its modules\n{_tail(answer.stderr)}")
+    return len(answer.stdout.splitlines())
+
+
+def _tail(text: str) -> str:
+    return "\n".join(text.splitlines()[-15:])
+
+
+def _compile(group: Group, into: Path) -> Iterator[str]:
+    """Build a group's programs into a folder; yields each package as it is compiled."""
+    flags = " ".join(["-s -w", *group.ldflags])
+    for name, folder in group.programs.items():
+        command = ["go", "build", "-v", f"-ldflags={flags}", "-o", str(into / name), group.package(folder)]
+        said: list[str] = []
+        with subprocess.Popen(
+            command, cwd=group.source, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        ) as running:
+            for line in running.stderr:
+                said.append(line)
+                yield line.strip()
+        if running.returncode:
+            raise BuildError(f"{name} does not build\n{_tail(''.join(said))}")
+
+
+def _read_files(group: Group, into: Path) -> None:
+    command = ["go", "list", "-m", "-f", "{{.Dir}}", group.module]
+    found = subprocess.run(command, cwd=group.source, env=environment(), capture_output=True, text=True, check=True)
+    for name, folder in group.files.items():
+        shutil.copytree(Path(found.stdout.strip()) / folder, into / name, copy_function=shutil.copyfile)
+    for folder in into.rglob("*/"):
+        folder.chmod(0o755)  # the module cache is read-only, and a copy of it could not be removed
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One build at a time on a machine; a second one waits, and then finds everything built."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def build(console: Console) -> None:
+    """Build what is not built yet. Raises BuildError."""
+    if all(group.home.is_dir() for group in groups()):
+        return
+    with _alone():
+        missing = [group for group in groups() if not group.home.is_dir()]
+        if not missing:
+            return
+        need_go(missing)
+        console.print(f"building {', '.join(g.name for g in missing)} (all six take about 25 minutes on 2 cores)")
+        with Progress(
+            TextColumn("{task.description:12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("packages"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        ) as bars:
+            for group in missing:
+                _build(group, bars, console)
+
+
+def _build(group: Group, bars: Progress, console: Console) -> None:
+    began = said = time.monotonic()
+    bar = bars.add_task(group.name, total=None)
+    total, done = _packages(group), 0
+    bars.update(bar, total=total)
+    half = group.home.with_name(f"{group.home.name}.part")
+    shutil.rmtree(half, ignore_errors=True)
+    (half / "bin").mkdir(parents=True)
+    for _ in _compile(group, half / "bin"):
+        done = min(done + 1, total)
+        bars.update(bar, completed=done)
+        if not console.is_terminal and time.monotonic() - said > SAY_EVERY_SECONDS:
+            said = time.monotonic()
+            console.print(f"  {group.name}: {done} of {total} packages, {said - began:.0f} s")
+    _read_files(group, half / "files")
+    half.rename(group.home)
+    bars.update(bar, completed=total)
+    console.print(f"  {group.name} {group.version}: built in {time.monotonic() - began:.0f} s")
+
+
+def main() -> int:
+    """Build, and say what went wrong."""
+    console = Console(stderr=True)
+    try:
+        build(console)
+    except BuildError as error:
+        console.print(f"[red]cannot build[/red] {error}", highlight=False)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

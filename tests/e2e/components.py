@@ -1,0 +1,65 @@
+"""The real components of the cluster, as `components.toml` lists them, and the folder that holds each once it is built."""
+
+import hashlib
+import json
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def cache() -> Path:
+    """Where binaries are kept between runs, outside the tree; `OUTRIDER_E2E_CACHE` moves it."""
+    given = os.environ.get("OUTRIDER_E2E_CACHE")
+    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "outrider-e2e"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Programs that share one dependency graph, so one `go.mod`."""
+
+    name: str
+    module: str
+    version: str
+    programs: dict[str, str]
+    files: dict[str, str] = field(default_factory=dict)
+    ldflags: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> Path:
+        """The folder of its `go.mod`."""
+        return HERE / "modules" / self.name
+
+    @property
+    def home(self) -> Path:
+        """Where its binaries lie once built: named by everything that decides what is in them."""
+        digest = hashlib.sha256(json.dumps([self.programs, self.files, self.ldflags], sort_keys=True).encode())
+        for name in ("go.mod", "go.sum"):
+            digest.update((self.source / name).read_bytes())
+        return cache() / f"{self.name}-{self.version}-{digest.hexdigest()[:12]}"
+
+    def package(self, folder: str) -> str:
+        """The import path of a folder of the module."""
+        return self.module if folder == "." else f"{self.module}/{folder}"
+
+
+def groups() -> tuple[Group, ...]:
+    """All of them, in the order in which they are built."""
+    listed = tomllib.loads((HERE / "components.toml").read_text())
+    return tuple(
+        Group(name=name, **{**table, "ldflags": tuple(table.get("ldflags", ()))}) for name, table in listed.items()
+    )
+
+
+def program(name: str) -> Path:
+    """The path of one built program."""
+    [group] = [group for group in groups() if name in group.programs]
+    return group.home / "bin" / name
+
+
+def files(group: str, name: str) -> Path:
+    """A folder of files that was read from a group's module."""
+    [found] = [each for each in groups() if each.name == group]
+    return found.home / "files" / name

@@ -1,0 +1,62 @@
+"""One cluster for the whole suite, and a namespace for each test."""
+
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.e2e import build
+from tests.e2e.harness import Cluster
+from tests.e2e.harness.outrider import Outrider
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the cluster is not in the default run."""
+    for item in items:
+        if HERE in item.path.parents and "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The suite's own, or the one that runs in the folder OUTRIDER_E2E_CLUSTER, which no test may disturb."""
+    running = os.environ.get("OUTRIDER_E2E_CLUSTER")
+    if running:
+        yield Cluster(Path(running))
+        return
+    build.build(Console(stderr=True))
+    with Cluster() as own:
+        yield own
+
+
+@pytest.fixture
+def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace of the test's own."""
+    stem = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")[:40]
+    name = f"{stem}-{uuid.uuid4().hex[:5]}"
+    cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield name
+    cluster.api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def outrider(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Callable[..., Outrider]]:
+    """Starts a controller for the test's namespace; keyword arguments are settings, `scrape_interval_seconds=1`."""
+    started: list[Outrider] = []
+
+    def start(**settings: object) -> Outrider:
+        folder = tmp_path / f"outrider-{len(started)}"
+        folder.mkdir()
+        started.append(Outrider(cluster, folder, namespace, settings))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.stop()

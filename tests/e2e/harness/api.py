@@ -1,0 +1,109 @@
+"""A plain client of the API server: raw JSON in and out, as its administrator."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import requests
+import yaml
+
+Json = dict[str, Any]
+TIMEOUT_SECONDS = 30.0
+
+
+class ApiError(Exception):
+    """The API server's refusal; `status` is the HTTP code and the text the server's own."""
+
+    def __init__(self, request: str, status: int, text: str) -> None:
+        super().__init__(f"{request}: {status} {text}")
+        self.status = status
+
+
+class Api:
+    """Paths are as in the API reference, `/api/v1/namespaces/NS/pods/NAME`. Raises ApiError and requests' own."""
+
+    def __init__(self, url: str, authority: Path, certificate: tuple[Path, Path]) -> None:
+        self.url = url
+        self._session = requests.Session()
+        self._session.trust_env = False  # REQUESTS_CA_BUNDLE would win over the cluster's own authority
+        self._session.verify = str(authority)
+        self._session.cert = (str(certificate[0]), str(certificate[1]))
+        self._plural = cache(self._ask_plural)
+
+    def ask(self, method: str, path: str, body: object = None, content: str = "application/json") -> Any:
+        """One request; its answer as JSON, or as text where it is none."""
+        data = None if body is None else json.dumps(body)
+        answer = self._session.request(
+            method, self.url + path, data=data, headers={"Content-Type": content}, timeout=TIMEOUT_SECONDS
+        )
+        if not answer.ok:
+            raise ApiError(f"{method} {path}", answer.status_code, _message(answer))
+        return answer.json() if "json" in answer.headers.get("Content-Type", "") else answer.text
+
+    def get(self, path: str) -> Json:
+        return self.ask("GET", path)
+
+    def get_or_none(self, path: str) -> Json | None:
+        try:
+            return self.get(path)
+        except ApiError as error:
+            if error.status == requests.codes.not_found:
+                return None
+            raise
+
+    def items(self, path: str, selector: str = "") -> list[Json]:
+        return self.get(f"{path}?labelSelector={requests.utils.quote(selector)}")["items"]
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Json:
+        return self.ask("POST", path, body)
+
+    def patch(self, path: str, body: object, kind: str = "merge") -> Json:
+        return self.ask("PATCH", path, body, f"application/{kind}-patch+json")
+
+    def delete(self, path: str, body: Mapping[str, Any] | None = None) -> None:
+        """Delete it; that it is gone already is fine."""
+        try:
+            self.ask("DELETE", path, body)
+        except ApiError as error:
+            if error.status != requests.codes.not_found:
+                raise
+
+    def apply(self, *manifests: Mapping[str, Any] | Path, namespace: str | None = None) -> list[Json]:
+        """Server-side apply of objects, or of YAML files and folders of them; their state afterwards."""
+        return [self._apply(one, namespace) for given in manifests for one in _objects(given)]
+
+    def path(self, manifest: Mapping[str, Any], namespace: str | None = None) -> str:
+        """Where an object lives."""
+        version, kind = manifest["apiVersion"], manifest["kind"]
+        plural, namespaced = self._plural(version, kind)
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        where = manifest["metadata"].get("namespace") or namespace or "default"
+        inside = f"/namespaces/{where}" if namespaced else ""
+        return f"{root}{inside}/{plural}/{manifest['metadata']['name']}"
+
+    def _apply(self, manifest: Mapping[str, Any], namespace: str | None) -> Json:
+        path = self.path(manifest, namespace)
+        return self.ask("PATCH", f"{path}?fieldManager=tests&force=true", manifest, "application/apply-patch+yaml")
+
+    def _ask_plural(self, version: str, kind: str) -> tuple[str, bool]:
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        for entry in self.get(root)["resources"]:
+            if entry["kind"] == kind and "/" not in entry["name"]:
+                return entry["name"], entry["namespaced"]
+        raise LookupError(f"the server knows no {kind} in {version}")
+
+
+def _objects(given: Mapping[str, Any] | Path) -> list[Mapping[str, Any]]:
+    if not isinstance(given, Path):
+        return [given]
+    files = sorted(given.glob("*.yaml")) if given.is_dir() else [given]
+    return [one for file in files for one in yaml.safe_load_all(file.read_text()) if one]
+
+
+def _message(answer: requests.Response) -> str:
+    try:
+        return answer.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        return answer.text

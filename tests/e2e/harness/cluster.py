@@ -1,0 +1,147 @@
+"""The whole cluster: what runs in it, in the order in which it starts, and how a test reaches it."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Self
+
+import requests
+
+from tests.e2e.components import files, program
+from tests.e2e.harness import controlplane, keda, nodes, prometheus
+from tests.e2e.harness.api import Api, ApiError
+from tests.e2e.harness.controlplane import Address
+from tests.e2e.harness.identity import Identities
+from tests.e2e.harness.process import Process, free_port
+from tests.e2e.harness.waiting import until
+
+RATE = 5  # the suite's cluster lives five times as fast as a usual one: every control period is a fifth
+HPA_SYNC_SECONDS = 15 / RATE
+TOKEN_SECONDS = 6 * 3600
+DEPLOY = Path(__file__).parents[3] / "deploy"
+CRDS = (("keda", "crds"), ("karpenter", "crds"), ("karpenter", "kwok-crds"))
+
+
+class Cluster:
+    """As a context it starts everything and ends everything. Without, it is a view of the one in that folder."""
+
+    def __init__(
+        self, folder: Path | None = None, *, hpa_sync_seconds: float = HPA_SYNC_SECONDS, gates: str = ""
+    ) -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="outrider-e2e-"))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ports = iter(_ports(self.folder / "ports.json"))
+        store, api = Address(next(ports)), Address(next(ports))
+        operator_port, self._adapter_port = next(ports), next(ports)
+        self.prometheus_url, self.standin_url = Address(next(ports)).http, Address(next(ports)).http
+        self._identities = identities = Identities(self.folder / "identity")
+        accounts = identities.issue("service-accounts")
+        admin = identities.issue("admin", organization="system:masters")
+        user: dict[str, object] = {"client-certificate": str(admin.certificate), "client-key": str(admin.key)}
+        self.kubeconfig = config = identities.kubeconfig("admin", api.https, user)
+        self.api = Api(api.https, identities.authority, (admin.certificate, admin.key))
+        self._api_address = api
+        certificates = identities.keda()
+        folder = self.folder
+        everything = (
+            controlplane.etcd(folder, store),
+            controlplane.api_server(folder, identities, store, api, accounts, gates),
+            controlplane.controller_manager(folder, identities, config, accounts, hpa_sync_seconds),
+            controlplane.scheduler(folder, config),
+            nodes.kwok(folder, config),
+            nodes.karpenter(folder, config),
+            prometheus.prometheus(folder, config, int(self.prometheus_url.rpartition(":")[2])),
+            keda.operator(folder, config, certificates, operator_port),
+            keda.adapter(folder, config, certificates, identities.authority, operator_port, self._adapter_port),
+            _standin(folder, config, self.standin_url),
+        )
+        self.components = {process.name: process for process in everything}
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.components.values():
+            process.let_go()
+        for process in reversed(self.components.values()):
+            process.stop()
+
+    def check(self) -> None:
+        """Raise DiedError where a component has ended by itself."""
+        for process in self.components.values():
+            process.check()
+
+    def _start(self) -> None:
+        until.watch = self.check
+        control_plane = ("etcd", "kube-apiserver")
+        for name in control_plane:
+            self.components[name].start()
+        until(self._ready, 60, "the API server's /readyz")
+        for source in CRDS:
+            self.api.apply(files(*source))
+        self.api.apply(DEPLOY / "00-crd.yaml", *keda.registration(self._adapter_port))
+        for name, process in self.components.items():
+            if name not in control_plane:
+                process.start()
+        until(lambda: keda.available(self.api.get(keda.API_SERVICE)), 60, "the external metrics API to be Available")
+        until(lambda: requests.get(f"{self.prometheus_url}/-/ready", timeout=2).ok, 60, "Prometheus to be ready")
+        until(lambda: requests.get(f"{self.standin_url}/healthz", timeout=2).ok, 60, "the stand-in to be ready")
+        self.api.apply(*nodes.pool())
+
+    def _ready(self) -> bool:
+        try:
+            return self.api.ask("GET", "/readyz") == "ok"
+        except ApiError:
+            return False
+
+    def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 - as subprocess names it
+        """What kubectl prints. Raises RuntimeError with its error."""
+        command = [str(program("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments]
+        done = subprocess.run(command, input=input, capture_output=True, text=True, check=False, timeout=60)
+        if done.returncode:
+            raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def kubeconfig_for(self, account: str, namespace: str) -> Path:
+        """A kubeconfig with a token of that ServiceAccount and nothing else."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        answer = self.api.post(path, {**request, "spec": {"expirationSeconds": TOKEN_SECONDS}})
+        user: dict[str, object] = {"token": answer["status"]["token"]}
+        return self._identities.kubeconfig(f"{namespace}-{account}", self._api_address.https, user)
+
+    def identity(self, name: str, **more: object) -> tuple[Path, Path]:
+        """A certificate and its key from the cluster's authority, as files."""
+        pair = self._identities.issue(name, **more)
+        return pair.certificate, pair.key
+
+    @property
+    def authority(self) -> Path:
+        """The certificate of the authority that signs them all."""
+        return self._identities.authority
+
+    def restart_api_server(self, *more: str) -> None:
+        """Stop it, start it with arguments added, and wait until it serves, KEDA's metrics included."""
+        self.components["kube-apiserver"].restart(*more)
+        until(self._ready, 60, "the API server's /readyz")
+
+
+def _ports(file: Path) -> list[int]:
+    """The cluster's ports; the same again for the same folder."""
+    if not file.exists():
+        file.write_text(json.dumps([free_port() for _ in range(6)]))
+    found: list[int] = json.loads(file.read_text())
+    return found
+
+
+def _standin(folder: Path, kubeconfig: Path, url: str) -> Process:
+    control = url.removeprefix("http://")
+    command = [sys.executable, "-m", "tests.e2e.standin", f"--kubeconfig={kubeconfig}", f"--control={control}"]
+    return Process("standin", command, folder)

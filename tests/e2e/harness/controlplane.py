@@ -1,0 +1,114 @@
+"""Command lines of etcd and of Kubernetes' own components."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.components import program
+from tests.e2e.harness.identity import SERVICE_IPS, Identities, Pair
+from tests.e2e.harness.process import Process, free_port
+
+API_SERVER_HOSTS = ("localhost", "127.0.0.1", "kubernetes.default.svc", "10.96.0.1")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a component listens."""
+
+    port: int
+
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def https(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+
+def etcd(folder: Path, clients: Address) -> Process:
+    """A store for the length of the cluster: nothing waits for the disk."""
+    peers = Address(free_port())
+    command = [
+        program("etcd"),
+        f"--data-dir={folder / 'etcd'}",
+        f"--listen-client-urls={clients.http}",
+        f"--advertise-client-urls={clients.http}",
+        f"--listen-peer-urls={peers.http}",
+        f"--initial-advertise-peer-urls={peers.http}",
+        f"--initial-cluster=default={peers.http}",
+        "--unsafe-no-fsync",
+        "--log-level=warn",
+    ]
+    return Process("etcd", command, folder)
+
+
+def api_server(
+    folder: Path, identities: Identities, store: Address, here: Address, accounts: Pair, gates: str
+) -> Process:
+    """kube-apiserver with RBAC and aggregation. Without the name allowed to proxy, one authority for clients and
+    proxies makes it exit with "overlapping certificates"."""
+    server = identities.issue("apiserver", hosts=API_SERVER_HOSTS)
+    proxy = identities.issue("front-proxy")
+    command = [
+        program("kube-apiserver"),
+        f"--etcd-servers={store.http}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={here.port}",
+        f"--tls-cert-file={server.certificate}",
+        f"--tls-private-key-file={server.key}",
+        f"--client-ca-file={identities.authority}",
+        "--authorization-mode=RBAC",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={accounts.certificate}",
+        f"--service-account-signing-key-file={accounts.key}",
+        f"--service-cluster-ip-range={SERVICE_IPS}",
+        f"--requestheader-client-ca-file={identities.authority}",
+        "--requestheader-allowed-names=front-proxy",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        f"--proxy-client-cert-file={proxy.certificate}",
+        f"--proxy-client-key-file={proxy.key}",
+        "--endpoint-reconciler-type=none",
+        "--shutdown-delay-duration=0s",
+        *([f"--feature-gates={gates}"] if gates else []),
+    ]
+    return Process("kube-apiserver", command, folder)
+
+
+def controller_manager(
+    folder: Path, identities: Identities, kubeconfig: Path, accounts: Pair, hpa_sync_seconds: float
+) -> Process:
+    """kube-controller-manager; the HPA is in it. Its share of the API is raised, since one client acts for all."""
+    command = [
+        program("kube-controller-manager"),
+        *_kubeconfigs(kubeconfig),
+        "--leader-elect=false",
+        "--controllers=*",
+        f"--service-account-private-key-file={accounts.key}",
+        f"--root-ca-file={identities.authority}",
+        f"--horizontal-pod-autoscaler-sync-period={hpa_sync_seconds}s",
+        "--kube-api-qps=200",
+        "--kube-api-burst=400",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={free_port()}",
+        f"--cert-dir={folder / 'controller-manager'}",
+    ]
+    return Process("kube-controller-manager", command, folder)
+
+
+def scheduler(folder: Path, kubeconfig: Path) -> Process:
+    """kube-scheduler."""
+    command = [
+        program("kube-scheduler"),
+        *_kubeconfigs(kubeconfig),
+        "--leader-elect=false",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={free_port()}",
+        f"--cert-dir={folder / 'scheduler'}",
+    ]
+    return Process("kube-scheduler", command, folder)
+
+
+def _kubeconfigs(path: Path) -> list[str]:
+    return [f"--{name}={path}" for name in ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")]

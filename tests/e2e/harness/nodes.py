@@ -1,0 +1,124 @@
+"""Where nodes come from: Karpenter with its KWOK provider makes them, KWOK keeps them Ready, both with their own files.
+
+KWOK's fast pod stages run every pod but those that ask for a GPU; these are the stand-in's.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.e2e.components import files, program
+from tests.e2e.harness.process import Process, free_port
+
+GPU = "nvidia.com/gpu"
+STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
+# name, GPUs, CPUs, memory in GiB, price per hour on demand; spot costs 0.35 of it
+INSTANCE_TYPES = (("g6.2xlarge", 1, 8, 32, 0.98), ("g6.12xlarge", 4, 48, 192, 4.6))
+ZONES = ("zone-a", "zone-b")
+SPOT_SHARE = 0.35
+POOL = "gpu"
+
+
+def kwok(folder: Path, kubeconfig: Path) -> Process:
+    """KWOK for all nodes."""
+    config = folder / "kwok-stages.yaml"
+    config.write_text(yaml.safe_dump_all(_stages()))
+    command = [
+        program("kwok"),
+        f"--kubeconfig={kubeconfig}",
+        f"--config={config}",
+        "--manage-all-nodes=true",
+        "--node-lease-duration-seconds=40",
+        f"--server-address=127.0.0.1:{free_port()}",
+    ]
+    return Process("kwok", command, folder)
+
+
+def _stages() -> list[dict[str, Any]]:
+    found = []
+    for folder in STAGES:
+        for file in sorted((files("kwok", "stages") / folder).glob("*.yaml")):
+            stage = yaml.safe_load(file.read_text())
+            if stage["kind"] != "Stage":
+                continue
+            if stage["spec"]["resourceRef"]["kind"] == "Pod":
+                mine = {"key": f'.spec.containers.[].resources.requests.["{GPU}"]', "operator": "DoesNotExist"}
+                stage["spec"]["selector"]["matchExpressions"].append(mine)
+            found.append(stage)
+    return found
+
+
+def karpenter(folder: Path, kubeconfig: Path) -> Process:
+    """Karpenter, which batches pending pods for a fifth of its usual times."""
+    types = folder / "instance-types.json"
+    types.write_text(json.dumps([_instance_type(*each) for each in INSTANCE_TYPES]))
+    command = [
+        program("karpenter"),
+        "--disable-leader-election",
+        f"--metrics-port={free_port()}",
+        f"--health-probe-port={free_port()}",
+        f"--instance-types-file-path={types}",
+        "--batch-idle-duration=200ms",
+        "--batch-max-duration=2s",
+        "--feature-gates=CapacityBuffer=true",
+    ]
+    return Process("karpenter", command, folder, {"KUBECONFIG": str(kubeconfig), "SYSTEM_NAMESPACE": "kube-system"})
+
+
+def _instance_type(name: str, gpus: int, cpus: int, memory_gib: int, price: float) -> dict[str, Any]:
+    def offering(zone: str, capacity: str) -> dict[str, Any]:
+        labels = {"karpenter.sh/capacity-type": capacity, "topology.kubernetes.io/zone": zone}
+        return {
+            "Price": price * (SPOT_SHARE if capacity == "spot" else 1.0),
+            "Available": True,
+            "Requirements": [{"key": key, "operator": "In", "values": [value]} for key, value in labels.items()],
+        }
+
+    return {
+        "name": name,
+        "offerings": [offering(zone, capacity) for zone in ZONES for capacity in ("spot", "on-demand")],
+        "architecture": "amd64",
+        "operatingSystems": ["linux"],
+        "resources": {
+            "cpu": str(cpus),
+            "memory": f"{memory_gib}Gi",
+            "pods": "110",
+            "ephemeral-storage": "200Gi",
+            GPU: str(gpus),
+        },
+    }
+
+
+def pool(registration_seconds: int = 2, idle_seconds: int = 12) -> list[dict[str, Any]]:
+    """The NodePool of GPU nodes, one replica each, and its class; a node registers that long after its launch."""
+    node_class = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": POOL}
+    wanted = {"karpenter.sh/capacity-type": ["on-demand"], "node.kubernetes.io/instance-type": ["g6.2xlarge"]}
+    return [
+        {
+            "apiVersion": "karpenter.kwok.sh/v1alpha1",
+            "kind": "KWOKNodeClass",
+            "metadata": {"name": POOL},
+            "spec": {"nodeRegistrationDelay": f"{registration_seconds}s"},
+        },
+        {
+            "apiVersion": "karpenter.sh/v1",
+            "kind": "NodePool",
+            "metadata": {"name": POOL},
+            "spec": {
+                "template": {
+                    "spec": {
+                        "nodeClassRef": node_class,
+                        "requirements": [
+                            {"key": key, "operator": "In", "values": values} for key, values in wanted.items()
+                        ],
+                        "expireAfter": "Never",
+                        "terminationGracePeriod": "30s",
+                    }
+                },
+                "limits": {GPU: "64"},
+                "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": f"{idle_seconds}s"},
+            },
+        },
+    ]

@@ -1,0 +1,8 @@
+//go:build tools
+
+// The programs of this group. Nothing here is compiled; the imports hold the requirements in go.mod.
+package tools
+
+import (
+	_ "sigs.k8s.io/kwok/cmd/kwok"
+)

@@ -1,0 +1,9 @@
+//go:build tools
+
+// The programs of this group. Nothing here is compiled; the imports hold the requirements in go.mod.
+package tools
+
+import (
+	_ "github.com/prometheus/prometheus/cmd/prometheus"
+	_ "github.com/prometheus/prometheus/cmd/promtool"
+)
