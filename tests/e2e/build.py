@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,17 +42,15 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
-def need_go(wanted: list[Group]) -> None:
+def need_go(wanted: Sequence[Group]) -> None:
     """Raise BuildError unless Go is there and new enough for every group that is wanted."""
-    least = max(
-        (re.search(r"^go (\S+)$", (g.source / "go.mod").read_text(), re.MULTILINE)[1] for g in wanted), key=_numbers
-    )
-    advice = f"install Go {least} or newer (https://go.dev/dl) and put its bin folder on PATH"
+    needs = max(wanted, key=lambda group: _numbers(group.least_go))
+    advice = f"install Go {needs.least_go} or newer (https://go.dev/dl) and put its bin folder on PATH"
     if shutil.which("go") is None:
         raise BuildError(f"go is not there, and {', '.join(g.name for g in wanted)} must be built: {advice}")
     found = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, env=environment(), check=True)
-    if _numbers(found.stdout) < _numbers(least):
-        raise BuildError(f"{found.stdout.strip()} is too old for {wanted[-1].name}: {advice}")
+    if _numbers(found.stdout) < _numbers(needs.least_go):
+        raise BuildError(f"{found.stdout.strip()} is too old for {needs.name} {needs.version}: {advice}")
 
 
 def _packages(group: Group) -> int:

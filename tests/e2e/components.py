@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,13 @@ class Group:
     def source(self) -> Path:
         """The folder of its `go.mod`."""
         return HERE / "modules" / self.name
+
+    @property
+    def least_go(self) -> str:
+        """The oldest Go that builds it."""
+        found = re.search(r"^go (\S+)$", (self.source / "go.mod").read_text(), re.MULTILINE)
+        assert found is not None, self.source
+        return found[1]
 
     @property
     def home(self) -> Path:

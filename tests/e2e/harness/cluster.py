@@ -60,6 +60,7 @@ class Cluster:
         self.components = {process.name: process for process in everything}
 
     def __enter__(self) -> Self:
+        until.watching.append(self.check)
         try:
             self._start()
         except BaseException:
@@ -68,6 +69,7 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
+        until.watching.remove(self.check)
         for process in self.components.values():
             process.let_go()
         for process in reversed(self.components.values()):
@@ -79,7 +81,6 @@ class Cluster:
             process.check()
 
     def _start(self) -> None:
-        until.watch = self.check
         control_plane = ("etcd", "kube-apiserver")
         for name in control_plane:
             self.components[name].start()

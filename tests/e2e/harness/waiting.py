@@ -11,10 +11,10 @@ PAUSE_SECONDS = 0.1
 
 
 class Waiting:
-    """Waits, and looks meanwhile whether anything has died."""
+    """Waits, and asks meanwhile each of `watching`, which raises where something has died."""
 
-    def __init__(self, watch: Callable[[], None] = lambda: None) -> None:
-        self.watch = watch
+    def __init__(self) -> None:
+        self.watching: list[Callable[[], None]] = []
 
     def __call__(self, check: Callable[[], Found], seconds: float = 60.0, what: str = "") -> Found:
         """Poll until `check` gives something true. Raises TimeoutError with the last value or the last error."""
@@ -27,7 +27,8 @@ class Waiting:
                 last = found
             except (requests.RequestException, OSError) as error:
                 last = error
-            self.watch()
+            for watch in self.watching:
+                watch()
             time.sleep(PAUSE_SECONDS)
         name = what or getattr(check, "__name__", "the condition")
         raise TimeoutError(f"waited {seconds:g} s for: {name}; last seen: {last!r}")

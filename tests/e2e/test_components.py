@@ -1,0 +1,115 @@
+"""The list of components, and their build with a `go` that compiles nothing."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import components
+from tests.e2e.components import Group, groups
+
+GROUPS = {group.name: group for group in groups()}
+FAKE_GO = """#!/bin/sh
+echo "$@" >> {calls}
+case "$1 $2" in
+  "env GOVERSION") echo {version};;
+  "list -deps") echo one; echo two;;
+  "list -m") echo {module};;
+  "build -v")
+    echo one >&2
+    {fails}
+    while [ "$1" != "-o" ]; do shift; done
+    echo built > "$2";;
+esac
+"""
+
+
+@pytest.mark.parametrize("group", groups(), ids=GROUPS)
+def test_go_mod_pins_what_the_list_says(group: Group) -> None:
+    required = re.search(rf"^require {re.escape(group.module)} (\S+)$", (group.source / "go.mod").read_text(), re.M)
+    assert required is not None
+    assert required[1] == group.version
+    imported = set(re.findall(r'_ "(.+)"', (group.source / "tools.go").read_text()))
+    assert imported == {group.package(folder) for folder in group.programs.values()}
+
+
+def test_the_parts_of_kubernetes_are_of_one_version() -> None:
+    group = GROUPS["kubernetes"]
+    text = (group.source / "go.mod").read_text()
+    assert set(re.findall(r"^\tk8s\.io/\S+ => \S+ (\S+)$", text, re.M)) == {group.version.replace("v1.", "v0.")}
+    _, minor, _ = group.version.split(".")
+    flags = " ".join(group.ldflags)
+    assert f"gitVersion={group.version}" in flags
+    assert f"gitMinor={minor}" in flags
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with nothing built and no Go; its `bin` is the whole PATH beside the shell's."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}")
+    monkeypatch.setenv("OUTRIDER_E2E_CACHE", str(tmp_path / "cache"))
+    for name in ("crds", "pkg/apis/crds", "kwok/apis/crds", "kustomize/stage", "config/crd/bases"):
+        (tmp_path / "module" / name).mkdir(parents=True)
+        (tmp_path / "module" / name / "thing.yaml").touch(0o444)
+    return tmp_path
+
+
+def _install_go(machine: Path, version: str = "go1.99.0", fails: str = "") -> None:
+    values = {"calls": machine / "calls", "version": version, "module": machine / "module", "fails": fails}
+    (machine / "bin" / "go").write_text(FAKE_GO.format(**values))
+    (machine / "bin" / "go").chmod(0o755)
+
+
+def _build() -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.e2e.build"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+
+
+def test_without_go_it_says_what_to_do(machine: Path) -> None:
+    done = _build()
+    assert done.returncode == 1
+    assert "go is not there" in done.stderr
+    assert "go.dev/dl" in done.stderr
+
+
+def test_an_old_go_is_refused(machine: Path) -> None:
+    _install_go(machine, "go1.20.3")
+    done = _build()
+    assert done.returncode == 1
+    assert "go1.20.3 is too old for karpenter" in " ".join(done.stderr.split())
+
+
+def test_a_build_is_kept_and_not_done_again(machine: Path) -> None:
+    _install_go(machine)
+    assert _build().returncode == 0
+    for group in groups():
+        assert {path.name for path in (group.home / "bin").iterdir()} == set(group.programs)
+        for name in group.files:
+            assert (components.files(group.name, name) / "thing.yaml").exists()
+    (machine / "bin" / "go").unlink()  # and no Go is needed any more
+    assert _build().returncode == 0
+
+
+def test_what_does_not_build_is_told_and_not_kept(machine: Path) -> None:
+    _install_go(machine, fails="echo undefined: x >&2; exit 1")
+    done = _build()
+    assert done.returncode == 1
+    assert "kube-apiserver does not build" in done.stderr
+    assert "undefined: x" in done.stderr
+    assert not GROUPS["kubernetes"].home.exists()
+    _install_go(machine)
+    assert _build().returncode == 0
+
+
+def test_other_sums_are_another_build(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = GROUPS["etcd"]
+    before = group.home
+    copied = machine / "modules" / "etcd"
+    copied.mkdir(parents=True)
+    for name in ("go.mod", "go.sum"):
+        (copied / name).write_text((group.source / name).read_text() + "\n")
+    monkeypatch.setattr(components, "HERE", machine)
+    assert group.home != before
