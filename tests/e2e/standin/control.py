@@ -1,0 +1,119 @@
+"""The control API: services are put, read, broken and dropped. Refusals are JSON: {"error": ...}."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+
+from autoscaler.clock import Clock
+from replay.cluster.network import NetworkError
+from tests.e2e.standin.disk import Machine
+from tests.e2e.standin.kubelet import Kubelet
+from tests.e2e.standin.services import Service, Services
+from tests.e2e.standin.spec import BadRequestError, Faults, ServiceSpec, read
+
+SERVICE = "/services/{namespace}/{name}"
+
+
+class UnknownServiceError(LookupError):
+    """No such service was put."""
+
+
+class Control:
+    """The handlers."""
+
+    def __init__(self, services: Services, kubelet: Kubelet, clock: Clock) -> None:
+        self._services, self._kubelet, self._clock = services, kubelet, clock
+
+    def application(self) -> web.Application:
+        """An application with all of them."""
+        application = web.Application(middlewares=[_refusals])
+        application.add_routes(
+            [
+                web.get("/healthz", self._health),
+                web.get("/services", self._list),
+                web.put(SERVICE, self._put),
+                web.get(SERVICE, self._get),
+                web.delete(SERVICE, self._delete),
+                web.put(f"{SERVICE}/faults", self._break),
+            ]
+        )
+        return application
+
+    async def _health(self, _: web.Request) -> web.Response:
+        """Fine once pods and nodes are known, and while the API server is there."""
+        return web.json_response({"synced": self._kubelet.synced}, status=200 if self._kubelet.synced else 503)
+
+    async def _list(self, _: web.Request) -> web.Response:
+        return web.json_response(self._services.names())
+
+    async def _put(self, request: web.Request) -> web.Response:
+        spec = read(ServiceSpec, await _body(request))
+        service = await self._services.put(request.match_info["namespace"], request.match_info["name"], spec)
+        self._kubelet.retake()
+        return web.json_response({"started_seconds": service.fleet.started_seconds})
+
+    async def _get(self, request: web.Request) -> web.Response:
+        service, now_seconds = self._known(request), self._clock.now()
+        return web.json_response(
+            {
+                "now_seconds": now_seconds,
+                "started_seconds": service.fleet.started_seconds,
+                "score": service.fleet.score(now_seconds),
+                "pods": {name: asdict(times) for name, times in service.times.items()},
+                "nodes": {machine.name: _node(machine, service) for machine in self._kubelet.machines},
+            }
+        )
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        service = self._known(request)
+        self._services.drop(service.namespace, service.name)
+        self._kubelet.retake()
+        return web.json_response({})
+
+    async def _break(self, request: web.Request) -> web.Response:
+        service = self._known(request)
+        faults = read(Faults, await _body(request))
+        service.break_(faults.metrics)
+        return web.json_response(faults.model_dump())
+
+    def _known(self, request: web.Request) -> Service:
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        service = self._services.get(namespace, name)
+        if service is None:
+            raise UnknownServiceError(f"no service {namespace}/{name}; there are {self._services.names()}")
+        return service
+
+
+def _node(machine: Machine, service: Service) -> dict[str, Any]:
+    return {
+        "images": machine.images,
+        "weights": service.weights in machine.disk,
+        "gpus": machine.gpus,
+        "created": machine.created_seconds,
+        "ready": machine.ready_seconds,
+        "gone": machine.gone_seconds,
+    }
+
+
+async def _body(request: web.Request) -> Any:
+    try:
+        return json.loads(await request.read())
+    except ValueError as error:
+        raise BadRequestError(f"the body is no JSON: {error}") from error
+
+
+@web.middleware
+async def _refusals(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except UnknownServiceError as error:
+        return web.json_response({"error": str(error)}, status=404)
+    except (BadRequestError, NetworkError) as error:
+        return web.json_response({"error": str(error)}, status=400)
+    except web.HTTPException as error:
+        return web.json_response({"error": f"{request.method} {request.path}: {error.reason}"}, status=error.status)

@@ -1,0 +1,94 @@
+"""The engines of one service: the project's serving model, moved by the wall's clock."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from policies.model import PodSample
+from replay.scenario import Scenario
+from replay.sim.score import score
+from replay.sim.serving import Serving
+from replay.sim.units import Pod
+from replay.sim.views import Timeline
+
+FIGURES = (
+    "requests",
+    "share_within_1s",
+    "share_within_5s",
+    "p50_wait_seconds",
+    "p99_wait_seconds",
+    "p999_wait_seconds",
+    "p99_first_token_seconds",
+    "unfinished",
+    "failed",
+)
+
+
+class Fleet:
+    """Engines by the names of their pods. Arguments are wall seconds; `rate` engine seconds pass in each.
+
+    Second 0 of the scenario is at `started_seconds`, where both times agree. Before it the engines are idle.
+    """
+
+    def __init__(self, scenario: Scenario, rate: float, started_seconds: float) -> None:
+        self.started_seconds, self._rate = started_seconds, rate
+        self._serving = Serving(replace(scenario, start_seconds=started_seconds))
+        self._engine_now = started_seconds
+        self._pods: dict[str, Pod] = {}
+        self._ordinals = itertools.count()
+
+    @property
+    def pods(self) -> tuple[str, ...]:
+        """Those that serve, in order of readiness."""
+        return tuple(self._pods)
+
+    def advance(self, now_seconds: float) -> None:
+        """Serve up to now."""
+        to_seconds = self._engine_seconds(now_seconds)
+        if to_seconds > self._engine_now:
+            self._engine_now = to_seconds
+            self._serving.advance(to_seconds)
+
+    def join(self, pod: str, now_seconds: float) -> None:
+        """A pod serves from now on, its counters at zero."""
+        self.advance(now_seconds)
+        born_seconds = self._engine_seconds(now_seconds)
+        unit = Pod(pod, born_seconds, ordinal=next(self._ordinals), started_seconds=born_seconds)
+        self._serving.join(unit.ordinal)
+        self._pods[pod] = unit
+
+    def leave(self, pod: str, now_seconds: float, grace_seconds: float) -> float:
+        """A pod takes nothing new from now on. Returns when it has finished, or is cut off after its grace."""
+        self.advance(now_seconds)
+        end_seconds = self._serving.leave(self._pods.pop(pod).ordinal, grace_seconds * self._rate)
+        return now_seconds + (end_seconds - self._engine_now) / self._rate
+
+    def sample(self, pod: str, now_seconds: float) -> PodSample | None:
+        """What a pod's /metrics say now; None if it does not serve."""
+        unit = self._pods.get(pod)
+        if unit is None:
+            return None
+        self.advance(now_seconds)
+        return self._serving.samples([unit])[0]
+
+    def score(self, now_seconds: float) -> dict[str, float | None]:
+        """What users have met so far; a wait without end, that of a failed request, is null."""
+        self.advance(now_seconds)
+        nothing = np.zeros(1, np.int64)
+        judged = score(
+            self._serving.requests(),
+            Timeline(np.array([self.started_seconds]), nothing, nothing, nothing, nothing, nothing),
+            start_seconds=self.started_seconds,
+            now_seconds=self._engine_now,
+            gpu_hours=0.0,
+            price_per_gpu_hour=0.0,
+            pods_created=0,
+            nodes_launched=0,
+        )
+        figures = {name: getattr(judged, name) for name in FIGURES}
+        return {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}
+
+    def _engine_seconds(self, wall_seconds: float) -> float:
+        return self.started_seconds + (wall_seconds - self.started_seconds) * self._rate

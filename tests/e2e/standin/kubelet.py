@@ -1,0 +1,129 @@
+"""Follows pods and nodes, and gives every GPU pod that has a node a life."""
+
+import asyncio
+import random
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from autoscaler.clock import Clock
+from autoscaler.kube.collection import Collection
+from autoscaler.kube.objects import Key, Object, key, uid
+from autoscaler.kube.reflector import Reflector
+from autoscaler.kube.store import Store
+from tests.e2e.standin import pods
+from tests.e2e.standin.disk import Disk, Machine
+from tests.e2e.standin.hand import NODES, PODS, Client, Hand
+from tests.e2e.standin.life import Life, Ward
+from tests.e2e.standin.services import Services
+
+ADVANCE_SECONDS = 0.2
+
+log = structlog.get_logger("standin")
+
+
+class Kubelet:
+    """The kubelets of all nodes. `retries` is the clock of the back-off while the API is away."""
+
+    def __init__(self, client: Client, clock: Clock, services: Services, retries: Clock) -> None:
+        self._client, self._clock, self._services, self._retries = client, clock, services, retries
+        self._hand = Hand(client, clock)
+        self._pods, self._nodes = Store(), Store()
+        self._lives: dict[Key, Life] = {}
+        self._machines: dict[str, Machine] = {}
+        self._gone: list[Machine] = []
+        self._group: asyncio.TaskGroup | None = None
+        self._pods.subscribe(self._see_pod)
+        self._nodes.subscribe(self._see_node)
+
+    @property
+    def synced(self) -> bool:
+        """Whether pods and nodes are known, and the API is there."""
+        return all(store.synced and store.stale_since is None for store in (self._pods, self._nodes))
+
+    @property
+    def machines(self) -> list[Machine]:
+        """Every node with a GPU that was ever seen."""
+        return [machine for machine in (*self._gone, *self._machines.values()) if machine.gpus]
+
+    async def run(self) -> None:
+        """Be the kubelets until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            group.create_task(self._reflect(NODES, self._nodes))
+            group.create_task(self._reflect(PODS, self._pods))
+            while True:
+                await self._clock.sleep(ADVANCE_SECONDS)
+                self._services.advance()
+
+    def retake(self) -> None:
+        """The services have changed: whoever has another one now goes on under that."""
+        for pod in self._pods:
+            self._record(pod)
+        for life in self._lives.values():
+            if life.service is not self._services.of(life.pod):
+                life.retake()
+
+    async def _reflect(self, collection: Collection, store: Store) -> None:
+        dice = random.Random()
+        await Reflector(self._client, collection, store, clock=self._retries, dice=dice, trim=_without_managers).run()
+
+    def _see_pod(self, thing: Object) -> None:
+        where, pod = key(thing), self._pods.get(*key(thing))
+        life = self._lives.get(where)
+        if life is not None and (pod is None or uid(pod) != life.uid):
+            del self._lives[where]
+            life.gone()
+        self._record(thing, gone=pod is None)
+        if pod is None:
+            return
+        if where not in self._lives and pods.is_ours(pod):
+            self._lives[where] = Life(pod, self._machine(pod["spec"]["nodeName"]), self._ward())
+        if where in self._lives:
+            self._lives[where].see(pod)
+
+    def _see_node(self, thing: Object) -> None:
+        name = key(thing)[1]
+        node, machine = self._nodes.get("", name), self._machines.get(name)
+        if machine is not None and machine.uid and (node is None or uid(node) != machine.uid):
+            self._lose(machine)
+        if node is None:
+            return
+        machine = self._machine(name)
+        machine.see(node, self._clock.now())
+
+    def _lose(self, machine: Machine) -> None:
+        log.info("node gone", node=machine.name)
+        del self._machines[machine.name]
+        self._gone.append(machine)
+        machine.lose(self._clock.now())
+        for life in self._lives.values():
+            if life.machine is machine:
+                life.lose_node()
+
+    def _machine(self, name: str) -> Machine:
+        if name not in self._machines:
+            self._machines[name] = Machine(name, Disk(self._clock))
+        return self._machines[name]
+
+    def _record(self, pod: Object, *, gone: bool = False) -> None:
+        service = self._services.of(pod) if pods.gpus(pod) else None
+        if service is not None:
+            times = service.times_of(pod)
+            times.observe(pod, self._clock.now())
+            if gone:
+                times.gone = self._clock.now()
+
+    def _ward(self) -> Ward:
+        return Ward(self._clock, self._hand, self._services, self._spawn)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        if self._group is None:
+            raise RuntimeError("lives begin after run")
+        return self._group.create_task(work)
+
+
+def _without_managers(thing: Object) -> Object:
+    about = {name: value for name, value in thing["metadata"].items() if name != "managedFields"}
+    return {**thing, "metadata": about}

@@ -1,0 +1,224 @@
+"""One pod's life on its node, from the binding to its end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from autoscaler.clock import Clock
+from autoscaler.kube.errors import NotFound, Rejected
+from autoscaler.kube.objects import Object, condition, deleting, key, metadata, uid
+from tests.e2e.standin import pods, status
+from tests.e2e.standin.disk import Machine
+from tests.e2e.standin.hand import Hand
+from tests.e2e.standin.services import Service, Services
+
+TERMINATED = 143  # the exit code of what SIGTERM has ended
+KILLED = 137
+
+log = structlog.get_logger("standin")
+
+
+@dataclass(frozen=True)
+class Ward:
+    """What all lives share."""
+
+    clock: Clock
+    hand: Hand
+    services: Services
+    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+
+
+class Life:
+    """Does one thing at a time: it begins, ends, or is done. `see` tells it of every change of its pod."""
+
+    def __init__(self, pod: Object, machine: Machine, ward: Ward) -> None:
+        self.pod, self.machine = pod, machine
+        self._ward, self._clock, self._hand = ward, ward.clock, ward.hand
+        self.uid, self._name = uid(pod), "/".join(key(pod))
+        self._joined: Service | None = None
+        self._ending = False
+        self._started_seconds: float | None = None
+        self.service: Service | None = ward.services.of(pod)
+        self._task = self._spawn(self._begin)
+
+    def see(self, pod: Object) -> None:
+        """Its pod has changed."""
+        if _version(pod) > _version(self.pod):
+            self.pod = pod
+        if deleting(pod) and not self._ending:
+            self._ending = True
+            self._switch(self._end)
+
+    def lose_node(self) -> None:
+        """Its node is gone, and the pod with it."""
+        self._ending = True
+        self._cut()
+        self._switch(self._vanish)
+
+    def gone(self) -> None:
+        """Its pod is gone from the API."""
+        self._ending = True
+        self._task.cancel()
+        self._cut()
+        if self.service is not None:
+            self.service.network.release(self._name)
+
+    def retake(self) -> None:
+        """Its service is another one now: go on from where the pod is, under the new one."""
+        if self._ending:
+            return
+        self._task.cancel()
+        self._cut()
+        if self.service is not None:
+            self.service.network.release(self._name)
+        self.service = self._ward.services.of(self.pod)
+        self._task = self._spawn(self._begin)
+
+    # -- stages
+
+    async def _begin(self) -> None:
+        await self.machine.up.wait()
+        service, ready = self.service, False
+        if pods.phase(self.pod) == "Running":
+            ready = self._take_up()
+        else:
+            await self._start()
+        if service is not None:
+            if ready:
+                self.machine.disk.hold(service.weights)
+            else:
+                await self._load(service)
+            service.join(self._name, self._clock.now())
+            self._joined = service
+            service.times_of(self.pod).ready = service.times_of(self.pod).ready or self._clock.now()
+        self._log("ready")
+        await self._write_running(ready=True)
+        await self._sleep()
+
+    def _take_up(self) -> bool:
+        """Find out where a pod is that runs already; whether it is ready."""
+        held = self.pod["status"]
+        for container in pods.containers(self.pod):
+            self.machine.disk.hold(container["image"])
+        if self.service is not None and held.get("podIP"):
+            self.service.network.keep(self._name, held["podIP"])
+        times = pods.Times()
+        times.observe(self.pod, self._clock.now())
+        self._started_seconds = times.started
+        self._log("taken up")
+        return condition(self.pod, "Ready") is not None
+
+    async def _start(self) -> None:
+        """Images, then the containers."""
+        await self._write(status.waiting(self.pod, self.machine.address, self._clock.now()))
+        for container in pods.containers(self.pod):
+            await self._pull(container["name"], container["image"])
+        if self.service is not None:
+            self.service.times_of(self.pod).image_ready = self._clock.now()
+        self._started_seconds = self._clock.now()
+        for container in pods.containers(self.pod):
+            await self._tell("Created", f"Created container: {container['name']}", container["name"])
+            await self._tell("Started", f"Started container {container['name']}", container["name"])
+        if self.service is not None:
+            self.service.times_of(self.pod).started = self._started_seconds
+            self._log("started")
+            await self._write_running(ready=False)
+
+    async def _pull(self, container: str, image: str) -> None:
+        disk, began_seconds = self.machine.disk, self._clock.now()
+        if image in disk:
+            await self._tell("Pulled", f'Container image "{image}" already present on machine', container)
+            return
+        self._log("pulling")
+        telling = self._tell("Pulling", f'Pulling image "{image}"', container)
+        await asyncio.gather(disk.fetch(image, self._ward.services.image_seconds(self.pod, image)), telling)
+        await self._tell("Pulled", status.pulled(image, self._clock.now() - began_seconds), container)
+        await self._hand.list_images(self.machine.name, self.machine.images)
+
+    async def _load(self, service: Service) -> None:
+        self._log("loading")
+        await self.machine.disk.fetch(service.weights, service.spec.weights_seconds)
+        self._log("warming up")
+        await self._clock.sleep(service.spec.warmup_seconds)
+
+    async def _sleep(self) -> None:
+        """A pod that only sleeps ends by itself."""
+        for_seconds = pods.sleep_seconds(self.pod)
+        if for_seconds is None or for_seconds == float("inf"):
+            return
+        began_seconds = self._started_seconds or self._clock.now()
+        await self._clock.sleep(began_seconds + for_seconds - self._clock.now())
+        self._log("ended")
+        await self._write(self._ended(0))
+
+    async def _end(self) -> None:
+        """Its deletion was asked for: finish, then go."""
+        self._log("deleted")
+        now_seconds, code = self._clock.now(), TERMINATED
+        grace_seconds = pods.grace_seconds(self.pod)
+        end_seconds = now_seconds
+        if self._joined is not None:
+            end_seconds = self._joined.leave(self._name, now_seconds, grace_seconds)
+            self._joined, code = None, 0 if end_seconds < now_seconds + grace_seconds else KILLED
+        if self._started_seconds is not None:
+            first = pods.containers(self.pod)[0]["name"]
+            await self._tell("Killing", f"Stopping container {first}", first)
+        await self._clock.sleep(end_seconds - self._clock.now())
+        if pods.phase(self.pod) not in pods.ENDED:
+            await self._write(self._ended(code))
+        await self._vanish()
+
+    async def _vanish(self) -> None:
+        await self._hand.remove(self.pod)
+        self._log("gone")
+
+    # -- means
+
+    def _cut(self) -> None:
+        """The engine stops in the middle of what it does."""
+        if self._joined is not None:
+            self._joined.leave(self._name, self._clock.now(), 0.0)
+            self._joined = None
+
+    def _ended(self, exit_code: int) -> status.Json:
+        started_seconds = self._started_seconds
+        return status.ended(self.pod, self._clock.now(), started_seconds=started_seconds, exit_code=exit_code)
+
+    async def _write_running(self, *, ready: bool) -> None:
+        now_seconds = self._clock.now()
+        address = "" if self.service is None else self.service.network.address(self._name)
+        started_seconds = now_seconds if self._started_seconds is None else self._started_seconds
+        await self._write(status.running(self.pod, address, now_seconds, started_seconds=started_seconds, ready=ready))
+
+    async def _write(self, wanted: status.Json) -> None:
+        written = await self._hand.write(self.pod, wanted)
+        if _version(written) > _version(self.pod):
+            self.pod = written
+
+    async def _tell(self, reason: str, message: str, container: str) -> None:
+        await self._hand.tell(self.pod, self.machine.name, reason, message, container)
+
+    def _switch(self, stage: Callable[[], Awaitable[None]]) -> None:
+        self._task.cancel()
+        self._task = self._spawn(stage)
+
+    def _spawn(self, stage: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        return self._ward.spawn(self._run(stage))
+
+    async def _run(self, stage: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await stage()
+        except NotFound:
+            self._log("gone")
+        except Rejected as error:
+            log.warning("refused", pod=self._name, error=str(error))
+
+    def _log(self, stage: str) -> None:
+        log.info(stage, pod=self._name, node=self.machine.name)
+
+
+def _version(thing: Object) -> int:
+    return int(metadata(thing).get("resourceVersion", 0))

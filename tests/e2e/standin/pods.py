@@ -1,0 +1,85 @@
+"""Reading a pod: whether it is ours, what it runs, and when it came how far."""
+
+from dataclasses import dataclass
+
+from autoscaler.kube.objects import Object, condition, created_seconds, deleting, metadata, seconds
+
+GPU = "nvidia.com/gpu"
+ENDED = ("Succeeded", "Failed")
+TOLD_SECONDS = 1.5  # the API's times are whole seconds: what is heard of so soon after is dated by the hearing
+
+
+@dataclass
+class Times:
+    """When a replica reached each stage, in Unix seconds; None: not yet."""
+
+    gpus: int = 0
+    node: str | None = None
+    created: float | None = None
+    scheduled: float | None = None
+    image_ready: float | None = None
+    started: float | None = None
+    ready: float | None = None
+    deleted: float | None = None
+    gone: float | None = None
+
+    def observe(self, pod: Object, now_seconds: float) -> None:
+        """Fill in what the API tells and the stand-in has not set itself."""
+        status, about = pod.get("status") or {}, metadata(pod)
+        self.gpus, self.node = gpus(pod), (pod.get("spec") or {}).get("nodeName")
+        states = [each.get("state") or {} for each in status.get("containerStatuses") or ()]
+        running = [state["running"] for state in states if "running" in state]
+        told = {
+            "created": created_seconds(pod),
+            "scheduled": seconds((condition(pod, "PodScheduled") or {}).get("lastTransitionTime")),
+            "started": seconds(running[0].get("startedAt")) if running else None,
+            "ready": seconds((condition(pod, "Ready") or {}).get("lastTransitionTime")),
+            "deleted": seconds(about.get("deletionTimestamp")),
+        }
+        if told["deleted"] is not None:
+            told["deleted"] -= about.get("deletionGracePeriodSeconds") or 0
+        for name, at_seconds in told.items():
+            if at_seconds is not None and getattr(self, name) is None:
+                setattr(self, name, now_seconds if 0 <= now_seconds - at_seconds < TOLD_SECONDS else at_seconds)
+
+
+def containers(pod: Object) -> list[Object]:
+    """The pod's containers, init containers apart."""
+    return list((pod.get("spec") or {}).get("containers") or ())
+
+
+def gpus(pod: Object) -> int:
+    """GPUs that it asks for."""
+    return sum(gpus_of(each) for each in containers(pod))
+
+
+def gpus_of(container: Object) -> int:
+    """GPUs that a container asks for."""
+    resources = container.get("resources") or {}
+    asked = (resources.get("requests") or {}).get(GPU) or (resources.get("limits") or {}).get(GPU)
+    return int(asked or 0)
+
+
+def is_ours(pod: Object) -> bool:
+    """Whether it asks for a GPU, has a node, and has not ended, or has ended and waits to be taken away."""
+    bound = (pod.get("spec") or {}).get("nodeName")
+    return bool(bound) and gpus(pod) > 0 and (phase(pod) not in ENDED or deleting(pod))
+
+
+def phase(pod: Object) -> str:
+    """Its phase."""
+    return str((pod.get("status") or {}).get("phase", "Pending"))
+
+
+def sleep_seconds(pod: Object) -> float | None:
+    """How long it sleeps, if that is all it does."""
+    command = next(([*each.get("command", ()), *each.get("args", ())] for each in containers(pod)), [])
+    if len(command) != 2 or command[0].rpartition("/")[2] != "sleep":
+        return None
+    return float("inf") if command[1] in ("infinity", "inf") else float(command[1])
+
+
+def grace_seconds(pod: Object) -> float:
+    """How long it may take to end."""
+    told = metadata(pod).get("deletionGracePeriodSeconds")
+    return float((pod.get("spec") or {}).get("terminationGracePeriodSeconds", 30) if told is None else told)

@@ -1,0 +1,158 @@
+"""The services whose pods the stand-in plays: their configuration, engines, addresses and faults."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from autoscaler.clock import Clock
+from autoscaler.kube.objects import Object, key, labels
+from replay.cluster.network import PodNetwork
+from tests.e2e.standin import pods, traffic
+from tests.e2e.standin.disk import WEIGHTS
+from tests.e2e.standin.fleet import Fleet
+from tests.e2e.standin.pods import Times
+from tests.e2e.standin.spec import ServiceSpec
+
+IMAGE_SECONDS = 0.5  # of what belongs to no service
+
+log = structlog.get_logger("standin")
+
+
+class Addresses(PodNetwork):
+    """The pods' addresses for one port."""
+
+    def keep(self, pod: str, address: str) -> None:
+        """Give a pod the address that it had before, if nobody has it now."""
+        if pod not in self._addresses and address in self._free:
+            self._free.remove(address)
+            self._addresses[pod], self._pods[address] = address, pod
+
+
+class Service:
+    """One service. Pods are named NAMESPACE/NAME, times are wall seconds."""
+
+    def __init__(self, namespace: str, name: str, spec: ServiceSpec, fleet: Fleet, network: Addresses) -> None:
+        self.namespace, self.name, self.spec, self.fleet, self.network = namespace, name, spec, fleet, network
+        self.fault = "ok"
+        self.fault_changed = asyncio.Event()
+        self.images: set[str] = set()  # that its engines were seen to run
+        self.times: dict[str, Times] = {}
+        self.weights = f"{WEIGHTS}{namespace}/{name}"  # on a node's disk
+
+    def owns(self, pod: Object) -> bool:
+        """Whether a pod is one of its replicas."""
+        held = labels(pod)
+        chosen = all(held.get(name) == value for name, value in self.spec.selector.items())
+        return chosen and key(pod)[0] == self.namespace and pods.sleep_seconds(pod) is None
+
+    def times_of(self, pod: Object) -> Times:
+        """The record of a pod; a new one for a new pod of an old name."""
+        name = key(pod)[1]
+        if name not in self.times or self.times[name].gone is not None:
+            self.times[name] = Times()
+        return self.times[name]
+
+    def join(self, pod: str, now_seconds: float) -> None:
+        """A pod's engine is up: it listens, and takes requests."""
+        self.fleet.join(pod, now_seconds)
+        if self.fault != "refuse":
+            self.network.open(pod)
+
+    def leave(self, pod: str, now_seconds: float, grace_seconds: float) -> float:
+        """A pod listens no more; when its engine has finished."""
+        self.network.close(pod)
+        return self.fleet.leave(pod, now_seconds, grace_seconds)
+
+    def renew(self, spec: ServiceSpec, fleet: Fleet, now_seconds: float) -> None:
+        """Traffic starts anew, and so do the engines of the pods that serve."""
+        for pod in self.fleet.pods:
+            fleet.join(pod, now_seconds)
+        self.spec, self.fleet = spec, fleet
+
+    def break_(self, fault: str) -> None:
+        """What /metrics do from now on."""
+        self.fault = fault
+        self.fault_changed.set()
+        self.fault_changed = asyncio.Event()
+        for pod in self.fleet.pods:
+            if fault == "refuse":
+                self.network.close(pod)
+            else:
+                self.network.open(pod)
+
+
+class Services:
+    """All of them, by namespace and name. `listen` starts what answers on a new port."""
+
+    def __init__(self, clock: Clock, listen: Callable[["Services", Addresses], web.Application]) -> None:
+        self._clock, self._listen = clock, listen
+        self._services: dict[tuple[str, str], Service] = {}
+        self._networks: dict[int, Addresses] = {}
+
+    def get(self, namespace: str, name: str) -> Service | None:
+        """One service."""
+        return self._services.get((namespace, name))
+
+    def names(self) -> list[str]:
+        """All of them, as NAMESPACE/NAME."""
+        return ["/".join(where) for where in self._services]
+
+    def of(self, pod: Object) -> Service | None:
+        """The service whose replica a pod is."""
+        found = next((service for service in self._services.values() if service.owns(pod)), None)
+        if found is not None:
+            found.images |= {each["image"] for each in pods.containers(pod) if pods.gpus_of(each)}
+        return found
+
+    def serving(self, pod: str) -> Service | None:
+        """The service of a pod that serves."""
+        return next((service for service in self._services.values() if pod in service.fleet.pods), None)
+
+    def image_seconds(self, pod: Object, image: str) -> float:
+        """How long a pod's image takes: its service's time, also for a balloon of that service."""
+        near = [service for service in self._services.values() if service.namespace == key(pod)[0]]
+        known = [service for service in near if image in service.images]
+        if not known and len(near) == 1 and pods.sleep_seconds(pod) is not None:
+            known = near  # a balloon that comes before the first replica
+        return known[0].spec.image_seconds if known else IMAGE_SECONDS
+
+    async def put(self, namespace: str, name: str, spec: ServiceSpec) -> Service:
+        """Make a service, or give it a new configuration. Raises BadRequestError, or NetworkError for its port."""
+        scenario = await asyncio.to_thread(traffic.scenario, spec)
+        network = await self._network(spec.port)
+        now_seconds = self._clock.now()
+        fleet = Fleet(scenario, spec.rate, now_seconds)
+        service = self.get(namespace, name)
+        if service is not None and (service.spec.port, service.spec.selector) == (spec.port, spec.selector):
+            service.renew(spec, fleet, now_seconds)
+        else:
+            if service is not None:
+                self.drop(namespace, name)
+            service = self._services[namespace, name] = Service(namespace, name, spec, fleet, network)
+        log.info("service", service=f"{namespace}/{name}", traffic=scenario.name, requests=len(scenario.arrival_s))
+        return service
+
+    def drop(self, namespace: str, name: str) -> None:
+        """Forget a service; its pods are of no service then."""
+        self._services.pop((namespace, name)).break_("ok")  # who hangs may go
+
+    def advance(self) -> None:
+        """Bring all engines up to the present."""
+        for service in self._services.values():
+            service.fleet.advance(self._clock.now())
+
+    async def close(self) -> None:
+        """Stop listening."""
+        for service in self._services.values():
+            service.break_("ok")  # who hangs may go
+        stops: list[Awaitable[None]] = [network.stop() for network in self._networks.values()]
+        await asyncio.gather(*stops)
+
+    async def _network(self, port: int) -> Addresses:
+        network = self._networks.get(port)
+        if network is None:
+            network = self._networks[port] = Addresses(port)
+            await network.start(self._listen(self, network))
+        return network

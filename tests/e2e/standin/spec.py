@@ -1,0 +1,88 @@
+"""What a control request may ask for. Anything else is refused with the place and the reason."""
+
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from replay.hardware import HARDWARE
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class BadRequestError(ValueError):
+    """The request cannot be done; the text says where it is wrong."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Steady(_Strict):
+    """The same request at even distances; the rate is that of the engine's time."""
+
+    requests_per_second: Positive
+    prompt_tokens: Annotated[int, Field(ge=1)]
+    output_tokens: Annotated[int, Field(ge=1)]
+
+
+class Traffic(_Strict):
+    """A window of a trace, or steady requests, `rate` engine seconds to one of the wall."""
+
+    rate: Positive = 1.0
+    trace: str | None = None
+    steady: Steady | None = None
+    start_seconds: NotNegative | None = None  # of the trace's time
+    duration_seconds: Positive | None = None  # of the engine's time
+    scale: Positive = 1.0
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.trace is None) == (self.steady is None):
+            raise ValueError("give either trace or steady")
+        if self.steady is not None and self.duration_seconds is None:
+            raise ValueError("steady traffic needs duration_seconds")
+        return self
+
+
+class ServiceSpec(_Strict):
+    """A service: which pods are its replicas, how long their stages take in seconds of the wall, and its traffic."""
+
+    selector: Annotated[dict[str, str], Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    hardware: str = "8b-l4"
+    image_seconds: NotNegative
+    weights_seconds: NotNegative
+    warmup_seconds: NotNegative
+    traffic: Traffic | None = None
+
+    @field_validator("hardware")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in HARDWARE:
+            raise ValueError(f"no hardware {name!r}; there are {', '.join(HARDWARE)}")
+        return name
+
+    @property
+    def rate(self) -> float:
+        """Engine seconds to one of the wall."""
+        return 1.0 if self.traffic is None else self.traffic.rate
+
+
+class Faults(_Strict):
+    """What the pods' /metrics do."""
+
+    metrics: Literal["ok", "refuse", "hang", "error"]
+
+
+Model = TypeVar("Model", bound=_Strict)
+
+
+def read(model: type[Model], body: Any) -> Model:
+    """A request's body as that model; raises BadRequestError."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        wrong = (f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors())
+        raise BadRequestError("; ".join(wrong)) from error

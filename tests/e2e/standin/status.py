@@ -1,0 +1,116 @@
+"""What a kubelet writes: a pod's status at each stage, and Events."""
+
+import hashlib
+from typing import Any
+
+from autoscaler.kube.objects import Object, key, timestamp, uid
+from tests.e2e.standin.pods import containers
+
+Json = dict[str, Any]
+IMAGE_BYTES = 9_663_676_416  # vllm-openai, about
+
+
+def waiting(pod: Object, host: str, now_seconds: float) -> Json:
+    """Admitted by its node; the containers are being made."""
+    began = (pod.get("status") or {}).get("startTime") or timestamp(now_seconds)
+    state = {"waiting": {"reason": "ContainerCreating"}}
+    return {
+        "phase": "Pending",
+        "hostIP": host,
+        "hostIPs": [{"ip": host}],
+        "startTime": began,
+        "conditions": _conditions(pod, {"Initialized"}, now_seconds),
+        "containerStatuses": [_container(each, state) for each in containers(pod)],
+    }
+
+
+def running(pod: Object, address: str, now_seconds: float, *, started_seconds: float, ready: bool) -> Json:
+    """The containers run; they are ready, or not yet. Without an address it keeps none."""
+    true = {"Initialized", "PodReadyToStartContainers"} | ({"ContainersReady", "Ready"} if ready else set())
+    state = {"running": {"startedAt": timestamp(started_seconds)}}
+    return {
+        "phase": "Running",
+        **({"podIP": address, "podIPs": [{"ip": address}]} if address else {}),
+        "conditions": _conditions(pod, true, now_seconds),
+        "containerStatuses": [_container(each, state, started=True, ready=ready) for each in containers(pod)],
+    }
+
+
+def ended(pod: Object, now_seconds: float, *, started_seconds: float | None, exit_code: int) -> Json:
+    """The containers have ended, or never began."""
+    reason = "Completed" if exit_code == 0 else "Error"
+    times = {} if started_seconds is None else {"startedAt": timestamp(started_seconds)}
+    state = {"terminated": {"exitCode": exit_code, "reason": reason, "finishedAt": timestamp(now_seconds), **times}}
+    return {
+        "phase": "Failed" if exit_code else "Succeeded",
+        "conditions": _conditions(pod, {"Initialized"}, now_seconds, why="PodFailed" if exit_code else "PodCompleted"),
+        "containerStatuses": [_container(each, state) for each in containers(pod)],
+    }
+
+
+def _conditions(pod: Object, true: set[str], now_seconds: float, why: str = "ContainersNotReady") -> list[Json]:
+    """The kubelet's conditions; others' are kept, and so is the time of what did not change."""
+    before = {each["type"]: each for each in (pod.get("status") or {}).get("conditions") or ()}
+    unready = " ".join(each["name"] for each in containers(pod))
+    for kind in ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready"):
+        value = "True" if kind in true else "False"
+        new: Json = {"type": kind, "status": value, "lastProbeTime": None, "lastTransitionTime": timestamp(now_seconds)}
+        if value == "False" and kind in ("ContainersReady", "Ready"):
+            new |= {"reason": why, "message": f"containers with unready status: [{unready}]"}
+        old = before.get(kind)
+        if old is not None and old["status"] == value:
+            new["lastTransitionTime"] = old["lastTransitionTime"]
+        before[kind] = new
+    return list(before.values())
+
+
+def _container(container: Object, state: Json, *, started: bool = False, ready: bool = False) -> Json:
+    digest = hashlib.sha256(container["image"].encode()).hexdigest()
+    known = "waiting" not in state
+    return {
+        "name": container["name"],
+        "image": container["image"],
+        "imageID": f"sha256:{digest}" if known else "",
+        **({"containerID": f"standin://{digest[:12]}"} if known else {}),
+        "restartCount": 0,
+        "started": started,
+        "ready": ready,
+        "state": state,
+    }
+
+
+def event(pod: Object, node: str, reason: str, message: str, now_seconds: float, container: str) -> Json:
+    """An Event of a pod's container."""
+    namespace, name = key(pod)
+    unique = hashlib.sha256(f"{uid(pod)} {reason} {message} {now_seconds!r}".encode()).hexdigest()[:16]
+    at = timestamp(now_seconds)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{name}.{unique}", "namespace": namespace},
+        "involvedObject": {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "namespace": namespace,
+            "name": name,
+            "uid": uid(pod),
+            "fieldPath": f"spec.containers{{{container}}}",
+        },
+        "type": "Normal",
+        "reason": reason,
+        "message": message,
+        "count": 1,
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "source": {"component": "kubelet", "host": node},
+        "reportingComponent": "kubelet",
+        "reportingInstance": node,
+    }
+
+
+def pulled(image: str, seconds: float) -> str:
+    """The text of a pull's end."""
+    return (
+        f'Successfully pulled image "{image}" in {seconds:.3f}s ({seconds:.3f}s including waiting). '
+        f"Image size: {IMAGE_BYTES} bytes."
+    )
