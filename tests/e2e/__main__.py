@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from tests.e2e import build
-from tests.e2e.components import cache
+from tests.e2e.components import cache, program
 from tests.e2e.harness import Cluster
 from tests.e2e.harness.process import DiedError
 
@@ -56,6 +56,7 @@ def up(folder: Path) -> int:
                 return 1
             time.sleep(0.1)
         print(f"# ready in {time.monotonic() - began:.1f} s; logs in {folder}; make cluster-down ends it")
+    print(f"# kubectl of the same version: {program('kubectl')}")
     print(f"export KUBECONFIG={folder / 'identity' / 'admin.kubeconfig'}")
     return 0
 
