@@ -24,14 +24,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The suite's own, or the one that runs in the folder OUTRIDER_E2E_CLUSTER, which no test may disturb."""
     running = os.environ.get("OUTRIDER_E2E_CLUSTER")
     if running:
         yield Cluster(Path(running))
         return
     build.build(Console(stderr=True))
-    with Cluster() as own:
+    with Cluster(tmp_path_factory.mktemp("cluster")) as own:
         yield own
 
 
