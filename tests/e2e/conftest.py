@@ -3,7 +3,7 @@
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.e2e)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure comes with the end of the log of whatever has died, and of the controller."""
+    report = yield
+    cluster = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and isinstance(cluster, Cluster):
+        dead = [each for each in cluster.components.values() if each.died]
+        suspects = [*dead, *(each.process for each in item.funcargs.get("controllers", ()))]
+        report.sections += [(f"{each.name} ({report.when})", each.tail()) for each in suspects]
+        report.sections.append(("cluster", f"all logs are in {cluster.folder}"))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -46,17 +59,23 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]
 
 
 @pytest.fixture
-def outrider(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Callable[..., Outrider]]:
-    """Starts a controller for the test's namespace; keyword arguments are settings, `scrape_interval_seconds=1`."""
+def controllers() -> Iterator[list[Outrider]]:
+    """The controllers that the test has started; they end with it."""
     started: list[Outrider] = []
-
-    def start(**settings: object) -> Outrider:
-        folder = tmp_path / f"outrider-{len(started)}"
-        folder.mkdir()
-        started.append(Outrider(cluster, folder, namespace, settings))
-        started[-1].start()
-        return started[-1]
-
-    yield start
+    yield started
     for each in started:
         each.process.stop()
+
+
+@pytest.fixture
+def outrider(cluster: Cluster, namespace: str, tmp_path: Path, controllers: list[Outrider]) -> Callable[..., Outrider]:
+    """Starts a controller for the test's namespace; keyword arguments are settings, `scrape_interval_seconds=1`."""
+
+    def start(**settings: object) -> Outrider:
+        folder = tmp_path / f"outrider-{len(controllers)}"
+        folder.mkdir()
+        controllers.append(Outrider(cluster, folder, namespace, settings))
+        controllers[-1].start()
+        return controllers[-1]
+
+    return start

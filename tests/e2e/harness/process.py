@@ -34,6 +34,11 @@ class Process:
         """Whether it was started and has not ended."""
         return self._leash is not None and self._leash.poll() is None
 
+    @property
+    def died(self) -> bool:
+        """Whether it has ended though nobody stopped it."""
+        return self._leash is not None and self._leash.poll() is not None
+
     def start(self, *more: str) -> None:
         """Start it, with arguments added for this time."""
         leash = [sys.executable, "-m", "replay.demo.leash"]
@@ -49,8 +54,8 @@ class Process:
 
     def check(self) -> None:
         """Raise DiedError where it has ended, though nobody stopped it."""
-        if self._leash is not None and (code := self._leash.poll()) is not None:
-            raise DiedError(f"{self.name} ended with exit code {code}\n{self.tail()}")
+        if self.died:
+            raise DiedError(f"{self.name} ended with exit code {self._leash.poll()}\n{self.tail()}")
 
     def let_go(self) -> None:
         """Ask it to end; `stop` waits for that."""
