@@ -14,11 +14,11 @@ TIMEOUT_SECONDS = 30.0
 
 
 class ApiError(Exception):
-    """The API server's refusal; `status` is the HTTP code and the text the server's own."""
+    """The API server's refusal; `status` is the HTTP code, the text the server's own, and `causes` its parts."""
 
-    def __init__(self, request: str, status: int, text: str) -> None:
+    def __init__(self, request: str, status: int, text: str, causes: list[Json]) -> None:
         super().__init__(f"{request}: {status} {text}")
-        self.status = status
+        self.status, self.text, self.causes = status, text, causes
 
 
 class Api:
@@ -39,7 +39,7 @@ class Api:
             method, self.url + path, data=data, headers={"Content-Type": content}, timeout=TIMEOUT_SECONDS
         )
         if not answer.ok:
-            raise ApiError(f"{method} {path}", answer.status_code, _message(answer))
+            raise ApiError(f"{method} {path}", answer.status_code, *_refusal(answer))
         return answer.json() if "json" in answer.headers.get("Content-Type", "") else answer.text
 
     def get(self, path: str) -> Json:
@@ -102,8 +102,9 @@ def _objects(given: Mapping[str, Any] | Path) -> list[Mapping[str, Any]]:
     return [one for file in files for one in yaml.safe_load_all(file.read_text()) if one]
 
 
-def _message(answer: requests.Response) -> str:
+def _refusal(answer: requests.Response) -> tuple[str, list[Json]]:
     try:
-        return answer.json()["message"]
-    except (ValueError, KeyError, TypeError):
-        return answer.text
+        status = answer.json()
+        return status["message"], (status.get("details") or {}).get("causes") or []
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return answer.text, []
