@@ -1,0 +1,183 @@
+"""One served model in a namespace: a Deployment of GPU pods, its traffic, its ScalingPolicy and its ScaledObject."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import requests
+
+from autoscaler.kube.objects import condition, deleting
+from tests.e2e.harness.api import Json
+from tests.e2e.harness.cluster import RATE, Cluster
+from tests.e2e.harness.nodes import GPU
+from tests.e2e.harness.outrider import Outrider, scaled_objects
+from tests.e2e.harness.prometheus import ENGINE_PORT_ANNOTATION
+from tests.e2e.harness.waiting import until
+
+IMAGE = "vllm/vllm-openai:v0.11.0"
+PORT = 8000
+
+
+@dataclass(frozen=True)
+class Stages:
+    """How long a pod's way takes once it has a node, in wall seconds."""
+
+    image_seconds: float = 4.0
+    weights_seconds: float = 2.0
+    warmup_seconds: float = 2.0
+
+
+class Service:
+    """Deploy it, send it traffic, scale it. The policy, the ScaledObject and the Deployment bear its name."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        name: str = "llm",
+        *,
+        hardware: str = "8b-l4",
+        stages: Stages | None = None,
+        policy_spec: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._cluster, self._api = cluster, cluster.api
+        self.namespace, self.name, self.hardware = namespace, name, hardware
+        self._stages = stages or Stages()
+        self._deployment = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
+        self._policy = f"/apis/outrider.dev/v1alpha1/namespaces/{namespace}/scalingpolicies/{name}"
+        self.scaled_object = f"/apis/keda.sh/v1alpha1/namespaces/{namespace}/scaledobjects/{name}"
+        self.hpa = f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers/keda-hpa-{name}"
+        self._control = f"{cluster.standin_url}/services/{namespace}/{name}"
+        self.started_seconds: float | None = None  # of the traffic; where its clock and the wall's agree
+        self.policy: Json = {
+            "apiVersion": "outrider.dev/v1alpha1",
+            "kind": "ScalingPolicy",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"target": {"name": name}, "maxReplicas": 12, "profile": hardware, **(policy_spec or {})},
+        }
+
+    # -- what is made
+
+    def deploy(self, replicas: int) -> None:
+        """Make it with that many replicas, without traffic, and wait until they are ready."""
+        self._put(None)
+        self._api.apply(self._manifest(replicas))
+        until(lambda: self.ready() == replicas, 90, f"{replicas} ready replicas of {self.namespace}/{self.name}")
+
+    def traffic(self, traffic: Mapping[str, Any] | None) -> float:
+        """What comes from now on, as the stand-in takes it; when it began. The engines' counters begin anew."""
+        self._put(traffic)
+        assert self.started_seconds is not None
+        return self.started_seconds
+
+    def steady(
+        self, requests_per_second: float, prompt_tokens: int = 500, output_tokens: int = 200, *, rate: float = RATE
+    ) -> float:
+        """The same request at even distances, for an hour. Of 500 + 200 tokens an `8b-l4` serves 1.4 in a second."""
+        request = {
+            "requests_per_second": requests_per_second,
+            "prompt_tokens": prompt_tokens,
+            "output_tokens": output_tokens,
+        }
+        return self.traffic({"rate": rate, "steady": request, "duration_seconds": 3600.0 * rate})
+
+    def clock(self, rate: float = RATE) -> dict[str, float]:
+        """Settings that give a controller the traffic's clock; after a restart of the controller it goes on."""
+        assert self.started_seconds is not None, "the traffic has the clock"
+        return {
+            "clock_rate": rate,
+            "clock_scenario_epoch_seconds": self.started_seconds,
+            "clock_wall_epoch_seconds": self.started_seconds,
+        }
+
+    def scaled_by(self, outrider: Outrider, *arguments: str) -> None:
+        """Have it followed: policy, decision, ScaledObject and HPA. Arguments are those of `outrider scaledobject`."""
+        self._api.apply(self.policy)
+        until(lambda: "desiredReplicas" in self.status(), 60, f"a decision for {self.namespace}/{self.name}")
+        self._api.apply(*scaled_objects(self.policy, outrider.scaler_address, *arguments))
+        until(self.followed, 60, f"the HPA of {self.namespace}/{self.name} to read the decision")
+
+    def fault(self, metrics: str) -> None:
+        """What the pods' /metrics do: ok, refuse, hang or error."""
+        requests.put(f"{self._control}/faults", json={"metrics": metrics}, timeout=10).raise_for_status()
+
+    def delete(self) -> None:
+        """Forget it; what else is in the namespace goes with that."""
+        self._api.delete(self.scaled_object)
+        self._api.delete(self._deployment)
+        requests.delete(self._control, timeout=10)
+
+    # -- what is seen
+
+    def scale(self) -> tuple[int, int]:
+        """Replicas as asked for and as there are: of the scale, spec and status."""
+        scale = self._api.get(f"{self._deployment}/scale")
+        return scale["spec"].get("replicas", 0), scale["status"].get("replicas", 0)
+
+    def pods(self) -> list[Json]:
+        """Its pods that are not going."""
+        found = self._api.items(f"/api/v1/namespaces/{self.namespace}/pods", f"app={self.name}")
+        return [pod for pod in found if not deleting(pod)]
+
+    def ready(self) -> int:
+        """How many of them are ready."""
+        return sum(condition(pod, "Ready") is not None for pod in self.pods())
+
+    def status(self) -> Json:
+        """The policy's status."""
+        return self._api.get(self._policy).get("status") or {}
+
+    def desired(self) -> int | None:
+        """Replicas that the status tells as decided."""
+        return self.status().get("desiredReplicas")
+
+    def followed(self) -> bool:
+        """Whether the HPA reads the metric and has acted on it."""
+        found = self._api.get_or_none(self.hpa)
+        if found is None:
+            return False
+        conditions = {each["type"]: each["status"] for each in (found.get("status") or {}).get("conditions") or ()}
+        return conditions.get("ScalingActive") == "True"
+
+    def standin(self) -> Json:
+        """What the stand-in tells of it: score, pods, nodes."""
+        answer = requests.get(self._control, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    # -- how
+
+    def _put(self, traffic: Mapping[str, Any] | None) -> None:
+        body = {
+            "selector": {"app": self.name},
+            "port": PORT,
+            "hardware": self.hardware,
+            **asdict(self._stages),
+            "traffic": traffic,
+        }
+        answer = requests.put(self._control, json=body, timeout=60)
+        assert answer.ok, answer.text
+        self.started_seconds = answer.json()["started_seconds"]
+
+    def _manifest(self, replicas: int) -> Json:
+        labels = {"app": self.name}
+        container = {
+            "name": "vllm",
+            "image": IMAGE,
+            "ports": [{"containerPort": PORT}],
+            "resources": {"requests": {"cpu": "1", "memory": "4Gi", GPU: "1"}, "limits": {GPU: "1"}},
+        }
+        annotations = {ENGINE_PORT_ANNOTATION: str(PORT)}
+        return {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": self.name, "namespace": self.namespace, "labels": labels},
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels, "annotations": annotations},
+                    "spec": {"containers": [container], "terminationGracePeriodSeconds": 30},
+                },
+            },
+        }
