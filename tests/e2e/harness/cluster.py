@@ -11,7 +11,7 @@ import requests
 
 from tests.e2e.components import files, program
 from tests.e2e.harness import controlplane, keda, nodes, prometheus
-from tests.e2e.harness.api import Api, ApiError
+from tests.e2e.harness.api import Api, ApiError, Json
 from tests.e2e.harness.controlplane import Address
 from tests.e2e.harness.identity import Identities
 from tests.e2e.harness.process import Process, free_port
@@ -85,9 +85,9 @@ class Cluster:
         for name in control_plane:
             self.components[name].start()
         until(self._ready, 60, "the API server's /readyz")
-        for source in CRDS:
-            self.api.apply(files(*source))
-        self.api.apply(DEPLOY / "00-crd.yaml", *keda.registration(self._adapter_port))
+        crds = self.api.apply(*(files(*source) for source in CRDS), DEPLOY / "00-crd.yaml")
+        until(lambda: all(map(self._served, crds)), 60, "the CRDs to be served")  # Karpenter indexes what it finds
+        self.api.apply(*keda.registration(self._adapter_port))
         for name, process in self.components.items():
             if name not in control_plane:
                 process.start()
@@ -95,6 +95,11 @@ class Cluster:
         until(lambda: requests.get(f"{self.prometheus_url}/-/ready", timeout=2).ok, 60, "Prometheus to be ready")
         until(lambda: requests.get(f"{self.standin_url}/healthz", timeout=2).ok, 60, "the stand-in to be ready")
         self.api.apply(*nodes.pool())
+
+    def _served(self, crd: Json) -> bool:
+        spec = crd["spec"]
+        found = self.api.get_or_none(f"/apis/{spec['group']}/{spec['versions'][0]['name']}")
+        return found is not None and spec["names"]["plural"] in (each["name"] for each in found["resources"])
 
     def _ready(self) -> bool:
         try:
