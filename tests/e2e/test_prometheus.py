@@ -1,0 +1,130 @@
+"""Outrider's two Prometheus sources on a real Prometheus, which scrapes the engines' pods on the cluster."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import aiohttp
+import pytest
+import requests
+
+from autoscaler.clock import WallClock
+from autoscaler.sources import history
+from autoscaler.sources.errors import Kind
+from autoscaler.sources.prometheus import Answer, Prometheus
+from autoscaler.sources.vllm import parse
+from policies.model import PodSample
+from tests.e2e.harness import Cluster, until
+from tests.e2e.harness.api import Json
+
+PORT = 8000
+LABELS = {"app": "llm"}
+STEADY = {"requests_per_second": 2.0, "prompt_tokens": 400, "output_tokens": 60}
+SERVICE = {"selector": LABELS, "port": PORT, "image_seconds": 0.5, "weights_seconds": 0.2, "warmup_seconds": 0.2}
+Got = TypeVar("Got")
+
+
+def _deployment(replicas: int) -> Json:
+    gpu = {"limits": {"nvidia.com/gpu": "1"}}
+    pod = {"containers": [{"name": "vllm", "image": "vllm/vllm-openai:v1", "resources": gpu}]}
+    about = {"labels": LABELS, "annotations": {"prometheus.io/port": str(PORT)}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "llm"},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": LABELS},
+            "template": {"metadata": about, "spec": pod},
+        },
+    }
+
+
+def _run(work: Coroutine[Any, Any, Got]) -> Got:
+    return asyncio.run(work)
+
+
+async def _read(url: str, namespace: str, pods: list[str]) -> Answer:
+    async with aiohttp.ClientSession() as session:
+        return await Prometheus(url, session, WallClock()).read(namespace, pods)
+
+
+@pytest.fixture
+def pods(cluster: Cluster, namespace: str) -> list[Json]:
+    """Two engines at work."""
+    traffic = {"rate": 1, "steady": STEADY, "duration_seconds": 600}
+    requests.put(
+        f"{cluster.standin_url}/services/{namespace}/llm", json={**SERVICE, "traffic": traffic}
+    ).raise_for_status()
+    cluster.api.apply(_deployment(2), namespace=namespace)
+
+    def ready() -> list[Json]:
+        found = cluster.api.items(f"/api/v1/namespaces/{namespace}/pods", "app=llm")
+        good = [p for p in found if {"type": "Ready", "status": "True"}.items() <= _condition(p, "Ready").items()]
+        return good if len(good) == 2 else []
+
+    return until(ready, 60, "two ready engines")
+
+
+def _condition(pod: Json, kind: str) -> Json:
+    return next((each for each in pod["status"].get("conditions", []) if each["type"] == kind), {})
+
+
+def _page(pod: Json) -> PodSample:
+    text = requests.get(f"http://{pod['status']['podIP']}:{PORT}/metrics", timeout=5).text
+    return parse(text, pod["metadata"]["name"], 0.0)
+
+
+def _counters(sample: PodSample) -> dict[str, float]:
+    names = ("finished_total", "prompt_tokens_total", "generation_tokens_total", "request_prompt_tokens_count")
+    return {name: getattr(sample, name) for name in names}
+
+
+def test_instant_queries_tell_what_the_pods_tell(cluster: Cluster, namespace: str, pods: list[Json]) -> None:
+    names = [pod["metadata"]["name"] for pod in pods]
+    before = {name: _page(pod) for name, pod in zip(names, pods, strict=True)}
+
+    def caught_up() -> Answer | None:
+        answer = _run(_read(cluster.prometheus_url, namespace, [*names, "absent-pod"]))
+        found = answer.samples
+        newer = set(found) == set(names) and all(
+            found[name].finished_total >= before[name].finished_total + 1 for name in names
+        )
+        return answer if newer else None
+
+    answer = until(caught_up, 60, "Prometheus to know both pods")
+    after = {name: _page(pod) for name, pod in zip(names, pods, strict=True)}
+    assert answer.problem is None
+    assert answer.warnings == ()
+    for name in names:
+        told = answer.samples[name]
+        assert told.started_seconds == before[name].started_seconds
+        assert None not in (told.running, told.waiting)
+        for counter, value in _counters(told).items():
+            assert _counters(before[name])[counter] <= value <= _counters(after[name])[counter], counter
+    print(f"two pods read: {[_counters(answer.samples[name]) for name in names]}")
+
+
+def test_history_is_read_back(cluster: Cluster, namespace: str, pods: list[Json]) -> None:
+    def points() -> history.History | None:
+        now = WallClock().now()
+        read = _run(history.read(cluster.prometheus_url, namespace, "llm", now, days=1, step_seconds=10))
+        assert read.problem is None
+        told = (read.points[-1].requests_per_second or 0.0) if read.points else 0.0
+        return read if told > 0.5 * STEADY["requests_per_second"] else None  # a window of a minute fills slowly
+
+    read = until(points, 90, "history with the whole rate")
+    last = read.points[-1]
+    print(f"{len(read.points)} points, the last: {last}")
+    assert last.requests_per_second == pytest.approx(STEADY["requests_per_second"], rel=0.5)
+    assert last.prompt_tokens_per_second == pytest.approx(
+        STEADY["requests_per_second"] * STEADY["prompt_tokens"], rel=0.5
+    )
+    other = _run(history.read(cluster.prometheus_url, namespace, "ll", WallClock().now(), days=1))
+    assert other.points == ()  # another target's name is not a prefix of this one's pods
+
+
+def test_a_prometheus_that_is_away_is_a_problem_and_no_value(cluster: Cluster, namespace: str) -> None:
+    url = "http://127.0.0.1:9"  # the discard port, where nobody listens
+    answer = _run(_read(url, namespace, ["llm-0"]))
+    assert (answer.samples, answer.problem and answer.problem.kind) == ({}, Kind.CONNECTION)
