@@ -22,6 +22,6 @@ Engine
 - answer anything but `/metrics`: no completions, no /health; the requests come from the trace, not from the network
 - keep histogram buckets (only +Inf), or more than the families that an autoscaler reads
 - answer while it drains: the listener closes when the pod's deletion is asked for, though its requests finish
-- remember: when this process starts again the pods of before are taken up, but their counters start at zero, and a pod
-  that was still loading loads anew; services have to be put again
+- remember: when this process starts again it takes up services (kept beside the kubeconfig) and pods, but the engines
+  and their score start at zero, requests from before are lost, and a pod that was still loading loads anew
 """

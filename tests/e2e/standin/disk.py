@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 from autoscaler.clock import Clock
-from autoscaler.kube.objects import Object, condition, created_seconds, uid
-from tests.e2e.standin.pods import GPU
+from autoscaler.kube.objects import Object, condition, created_seconds, seconds, uid
+from tests.e2e.standin.pods import GPU, dated
 
 WEIGHTS = "weights of "  # what the name of a service's weights begins with
 
@@ -73,7 +73,8 @@ class Machine:
         """The node as the API tells it."""
         told = node.get("status") or {}
         self.uid = uid(node)
-        self.created_seconds = created_seconds(node)
+        if self.created_seconds is None:
+            self.created_seconds = dated(created_seconds(node) or now_seconds, now_seconds)
         self.gpus = int((told.get("capacity") or {}).get(GPU) or 0)
         self.address = next(
             (each["address"] for each in told.get("addresses") or () if each["type"] == "InternalIP"), ""
@@ -81,7 +82,8 @@ class Machine:
         for image in told.get("images") or ():
             self.disk.hold(image["names"][0])
         if condition(node, "Ready") is not None and not self.up.is_set():
-            self.ready_seconds = now_seconds
+            told_seconds = seconds((condition(node, "Ready") or {}).get("lastTransitionTime"))
+            self.ready_seconds = dated(told_seconds or now_seconds, now_seconds)
             self.up.set()
 
     def lose(self, now_seconds: float) -> None:

@@ -29,11 +29,15 @@ FIGURES = (
 class Fleet:
     """Engines by the names of their pods. Arguments are wall seconds; `rate` engine seconds pass in each.
 
-    Second 0 of the scenario is at `started_seconds`, where both times agree. Before it the engines are idle.
+    Second 0 of the scenario is at `started_seconds`. Before it the engines are idle. The engines' processes are dated in
+    engine time, which agrees with the wall's at `epoch_seconds`.
     """
 
-    def __init__(self, scenario: Scenario, rate: float, started_seconds: float) -> None:
+    def __init__(
+        self, scenario: Scenario, rate: float, started_seconds: float, epoch_seconds: float | None = None
+    ) -> None:
         self.started_seconds, self._rate = started_seconds, rate
+        self._epoch_seconds = started_seconds if epoch_seconds is None else epoch_seconds
         self._serving = Serving(replace(scenario, start_seconds=started_seconds))
         self._engine_now = started_seconds
         self._pods: dict[str, Pod] = {}
@@ -54,9 +58,10 @@ class Fleet:
     def join(self, pod: str, now_seconds: float) -> None:
         """A pod serves from now on, its counters at zero."""
         self.advance(now_seconds)
-        born_seconds = self._engine_seconds(now_seconds)
+        born_seconds = self._epoch_seconds + (now_seconds - self._epoch_seconds) * self._rate
         unit = Pod(pod, born_seconds, ordinal=next(self._ordinals), started_seconds=born_seconds)
         self._serving.join(unit.ordinal)
+        self._serving.advance(self._engine_now)  # whoever waits at the router comes at once
         self._pods[pod] = unit
 
     def leave(self, pod: str, now_seconds: float, grace_seconds: float) -> float:

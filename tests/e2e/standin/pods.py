@@ -40,7 +40,12 @@ class Times:
             told["deleted"] -= about.get("deletionGracePeriodSeconds") or 0
         for name, at_seconds in told.items():
             if at_seconds is not None and getattr(self, name) is None:
-                setattr(self, name, now_seconds if 0 <= now_seconds - at_seconds < TOLD_SECONDS else at_seconds)
+                setattr(self, name, dated(at_seconds, now_seconds))
+
+
+def dated(told_seconds: float, now_seconds: float) -> float:
+    """When that happened which the API dates so, and of which we hear now."""
+    return now_seconds if 0 <= now_seconds - told_seconds < TOLD_SECONDS else told_seconds
 
 
 def containers(pod: Object) -> list[Object]:

@@ -1,7 +1,9 @@
 """The services whose pods the stand-in plays: their configuration, engines, addresses and faults."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -84,10 +86,10 @@ class Service:
 
 
 class Services:
-    """All of them, by namespace and name. `listen` starts what answers on a new port."""
+    """All of them, by namespace and name. `listen` makes what answers on a new port; `memory` outlives this process."""
 
-    def __init__(self, clock: Clock, listen: Callable[["Services", Addresses], web.Application]) -> None:
-        self._clock, self._listen = clock, listen
+    def __init__(self, clock: Clock, listen: Callable[["Services", Addresses], web.Application], memory: Path) -> None:
+        self._clock, self._listen, self._memory = clock, listen, memory
         self._services: dict[tuple[str, str], Service] = {}
         self._networks: dict[int, Addresses] = {}
 
@@ -118,12 +120,18 @@ class Services:
             known = near  # a balloon that comes before the first replica
         return known[0].spec.image_seconds if known else IMAGE_SECONDS
 
-    async def put(self, namespace: str, name: str, spec: ServiceSpec) -> Service:
-        """Make a service, or give it a new configuration. Raises BadRequestError, or NetworkError for its port."""
+    async def put(self, namespace: str, name: str, spec: ServiceSpec, started_seconds: float | None = None) -> Service:
+        """Make a service, or give it a new configuration. Its traffic starts now, or goes on if it started before.
+
+        Raises BadRequestError, or NetworkError for its port.
+        """
         scenario = await asyncio.to_thread(traffic.scenario, spec)
         network = await self._network(spec.port)
         now_seconds = self._clock.now()
-        fleet = Fleet(scenario, spec.rate, now_seconds)
+        rate, epoch_seconds = (spec.traffic.rate, spec.traffic.epoch_seconds) if spec.traffic else (1.0, None)
+        if started_seconds is not None:
+            scenario = traffic.after(scenario, (now_seconds - started_seconds) * rate)
+        fleet = Fleet(scenario, rate, now_seconds if started_seconds is None else started_seconds, epoch_seconds)
         service = self.get(namespace, name)
         if service is not None and (service.spec.port, service.spec.selector) == (spec.port, spec.selector):
             service.renew(spec, fleet, now_seconds)
@@ -131,12 +139,21 @@ class Services:
             if service is not None:
                 self.drop(namespace, name)
             service = self._services[namespace, name] = Service(namespace, name, spec, fleet, network)
+        self._remember()
         log.info("service", service=f"{namespace}/{name}", traffic=scenario.name, requests=len(scenario.arrival_s))
         return service
+
+    async def recall(self) -> None:
+        """Put the services again that were there when this process ended. Requests that came before now are lost."""
+        if self._memory.exists():
+            for line in self._memory.read_text().splitlines():
+                namespace, name, spec, started_seconds = json.loads(line)
+                await self.put(namespace, name, ServiceSpec.model_validate(spec), started_seconds)
 
     def drop(self, namespace: str, name: str) -> None:
         """Forget a service; its pods are of no service then."""
         self._services.pop((namespace, name)).break_("ok")  # who hangs may go
+        self._remember()
 
     def advance(self) -> None:
         """Bring all engines up to the present."""
@@ -156,3 +173,10 @@ class Services:
             network = self._networks[port] = Addresses(port)
             await network.start(self._listen(self, network))
         return network
+
+    def _remember(self) -> None:
+        lines = (
+            json.dumps([*where, service.spec.model_dump(), service.fleet.started_seconds])
+            for where, service in self._services.items()
+        )
+        self._memory.write_text("\n".join(lines))

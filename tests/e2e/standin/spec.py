@@ -27,9 +27,14 @@ class Steady(_Strict):
 
 
 class Traffic(_Strict):
-    """A window of a trace, or steady requests, `rate` engine seconds to one of the wall."""
+    """A window of a trace, or steady requests, `rate` engine seconds to one of the wall.
+
+    Both times agree at `epoch_seconds`, by default when the traffic starts. It dates the engines' processes, so a
+    controller whose clock runs as fast is to have the same epoch.
+    """
 
     rate: Positive = 1.0
+    epoch_seconds: Positive | None = None  # Unix time
     trace: str | None = None
     steady: Steady | None = None
     start_seconds: NotNegative | None = None  # of the trace's time
@@ -63,11 +68,6 @@ class ServiceSpec(_Strict):
         if name not in HARDWARE:
             raise ValueError(f"no hardware {name!r}; there are {', '.join(HARDWARE)}")
         return name
-
-    @property
-    def rate(self) -> float:
-        """Engine seconds to one of the wall."""
-        return 1.0 if self.traffic is None else self.traffic.rate
 
 
 class Faults(_Strict):

@@ -16,8 +16,7 @@ def waiting(pod: Object, host: str, now_seconds: float) -> Json:
     state = {"waiting": {"reason": "ContainerCreating"}}
     return {
         "phase": "Pending",
-        "hostIP": host,
-        "hostIPs": [{"ip": host}],
+        **({"hostIP": host, "hostIPs": [{"ip": host}]} if host else {}),  # KWOK's nodes may have none
         "startTime": began,
         "conditions": _conditions(pod, {"Initialized"}, now_seconds),
         "containerStatuses": [_container(each, state) for each in containers(pod)],

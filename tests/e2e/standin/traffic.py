@@ -24,6 +24,17 @@ def scenario(spec: ServiceSpec) -> Scenario:
     return _traced(hardware, traffic)
 
 
+def after(whole: Scenario, seconds: float) -> Scenario:
+    """A scenario without the requests that come before that second."""
+    late = whole.arrival_s >= seconds
+    return replace(
+        whole,
+        arrival_s=whole.arrival_s[late],
+        prompt_tokens=whole.prompt_tokens[late],
+        output_tokens=whole.output_tokens[late],
+    )
+
+
 def _even(hardware: Hardware, steady: Steady, duration_seconds: float) -> Scenario:
     requests = round(duration_seconds * steady.requests_per_second)
     return Scenario(

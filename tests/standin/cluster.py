@@ -1,0 +1,128 @@
+"""The stand-in as its tests see it: on an API in memory and a clock that stands still until it is moved."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp.test_utils import TestClient, TestServer
+
+from autoscaler.kube.objects import condition, timestamp
+from tests.e2e.standin.control import Control
+from tests.e2e.standin.kubelet import Kubelet
+from tests.e2e.standin.metrics import Pages
+from tests.e2e.standin.services import Services
+from tests.fake_clock import FakeClock
+from tests.standin.fake_kube import FakeKube
+
+Json = dict[str, Any]
+IMAGE = "vllm/vllm-openai:v0.32.0"
+PORT = 18473
+LLM = "/services/ns/llm"
+STEADY = {"requests_per_second": 2, "prompt_tokens": 500, "output_tokens": 100}
+
+
+def spec(**changes: object) -> Json:
+    """A service whose replica is ready 4 + 2 + 3 s after its binding."""
+    stages = {"image_seconds": 4, "weights_seconds": 2, "warmup_seconds": 3}
+    return {"selector": {"app": "llm"}, "port": PORT, **stages, **changes}
+
+
+def steady(rate: float = 1.0, duration_seconds: float = 600.0, **changes: object) -> Json:
+    return {"rate": rate, "steady": STEADY | changes, "duration_seconds": duration_seconds}
+
+
+def pod_path(name: str) -> str:
+    return f"/api/v1/namespaces/ns/pods/{name}"
+
+
+class Rig:
+    """A running stand-in, and the hands of everyone else in the cluster."""
+
+    def __init__(self, clock: FakeClock, kube: FakeKube, control: TestClient) -> None:
+        self.clock, self.kube, self.control = clock, kube, control
+
+    async def put(self, body: Json | None = None, path: str = LLM) -> Json:
+        answer = await self.control.put(path, json=spec() if body is None else body)
+        assert answer.status == 200, await answer.text()
+        return await answer.json()
+
+    async def told(self, path: str = LLM) -> Json:
+        answer = await self.control.get(path)
+        assert answer.status == 200, await answer.text()
+        return await answer.json()
+
+    async def node(self, name: str = "n1", ready: str = "True") -> None:
+        about = {"uid": f"uid of {name} from {self.clock.now()}"}
+        conditions = [{"type": "Ready", "status": ready}]
+        status = {"capacity": {"nvidia.com/gpu": "4"}, "conditions": conditions}
+        path = f"/api/v1/nodes/{name}"
+        self.kube.tell(path, {"status": status} if path in self.kube.objects else {"metadata": about, "status": status})
+        await self.later(0)
+
+    async def bind(self, name: str, node: str = "n1", *, app: str = "llm", command: tuple[str, ...] = ()) -> None:
+        """A pod with one GPU appears, bound to a node."""
+        limits = {"limits": {"nvidia.com/gpu": "1"}}
+        container = {"name": "vllm", "image": IMAGE, "resources": limits, "command": list(command)}
+        scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": timestamp(self.clock.now())}
+        self.kube.tell(
+            pod_path(name),
+            {
+                "metadata": {"labels": {"app": app}},
+                "spec": {"nodeName": node, "containers": [container]},
+                "status": {"phase": "Pending", "conditions": [scheduled]},
+            },
+        )
+        await self.later(0)
+
+    async def later(self, seconds: float) -> None:
+        """Let time go by; whatever it brings about is done in its own moment."""
+        await self.clock.advance(seconds)
+
+    def pod(self, name: str) -> Json | None:
+        return self.kube.objects.get(pod_path(name))
+
+    def stage(self, name: str) -> str:
+        """Where a pod is, as the API tells it."""
+        pod = self.pod(name)
+        if pod is None:
+            return "Gone"
+        ready = condition(pod, "Ready") is not None
+        return "Ready" if ready else pod["status"]["phase"]
+
+    def reasons(self, name: str) -> list[str]:
+        return [event["reason"] for event in self._events(name)]
+
+    def messages(self, name: str) -> list[str]:
+        return [event["message"] for event in self._events(name)]
+
+    def _events(self, name: str) -> list[Json]:
+        return [event for event in self.kube.events if event["involvedObject"]["name"] == name]
+
+    async def page(self, name: str) -> tuple[int, str]:
+        """What a pod's /metrics answer. Raises aiohttp's errors."""
+        pod = self.pod(name)
+        assert pod is not None
+        url = f"http://{pod['status']['podIP']}:{PORT}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return answer.status, await answer.text()
+
+
+@asynccontextmanager
+async def standing_in(clock: FakeClock, kube: FakeKube, memory: Path) -> AsyncIterator[Rig]:
+    """Start the stand-in; as often as one likes on the same API."""
+    services = Services(clock, Pages(clock), memory)
+    await services.recall()
+    kubelet = Kubelet(kube, clock, services, clock)
+    work = asyncio.create_task(kubelet.run())
+    async with TestClient(TestServer(Control(services, kubelet, clock).application())) as control:
+        await clock.advance(0)
+        try:
+            yield Rig(clock, kube, control)
+            assert not work.done(), work.exception()
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await services.close()

@@ -1,0 +1,17 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.fake_clock import FakeClock
+from tests.standin.cluster import Rig, standing_in
+from tests.standin.fake_kube import FakeKube
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    """A stand-in on a cluster with one node."""
+    clock = FakeClock()
+    async with standing_in(clock, FakeKube(clock), tmp_path / "memory") as running:
+        await running.node()
+        yield running

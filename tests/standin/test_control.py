@@ -1,0 +1,204 @@
+import asyncio
+import re
+
+import aiohttp
+import pytest
+
+from tests.standin.cluster import LLM, PORT, STEADY, Json, Rig, pod_path, spec, steady
+
+OTHER = "/services/ns/other"
+
+
+def value(page: str, name: str) -> float:
+    found = re.search(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", page, re.MULTILINE)
+    assert found, name
+    return float(found[1])
+
+
+async def test_a_ready_pod_serves_the_traffic_and_its_figures(rig: Rig) -> None:
+    await rig.put(spec(traffic=steady(rate=5.0, requests_per_second=1)))
+    await rig.bind("a")
+    await rig.later(9)
+    status, page = await rig.page("a")
+    assert status == 200
+    arrived = value(page, "vllm:num_requests_running") + value(page, "vllm:num_requests_waiting")
+    assert arrived == 46  # in 45 s
+    await rig.later(91)
+    _, page = await rig.page("a")
+    assert value(page, "vllm:request_generation_tokens_count") > 450
+    told = await rig.told()
+    assert told["score"]["requests"] == 501
+    assert 0.5 < told["score"]["share_within_5s"] < 1.0
+    assert told["now_seconds"] == rig.clock.now()
+
+
+async def test_before_and_after_the_traffic_the_gauges_rest(rig: Rig) -> None:
+    await rig.put()
+    await rig.bind("a")
+    await rig.later(10)
+    _, idle = await rig.page("a")
+    assert value(idle, "vllm:num_requests_running") == 0
+    await rig.put(spec(traffic=steady(duration_seconds=20.0)))
+    await rig.later(60)
+    _, after = await rig.page("a")
+    await rig.later(60)
+    assert (await rig.page("a"))[1] == after
+    assert value(after, "vllm:num_requests_running") == 0
+    assert value(after, "vllm:request_prompt_tokens_sum") == 40 * 500
+
+
+async def test_the_process_is_dated_in_engine_time(rig: Rig) -> None:
+    epoch_seconds = rig.clock.now() - 100
+    for given, age_seconds in ((None, 45), (epoch_seconds, 545 - 100)):
+        began = await rig.put(spec(traffic=steady(rate=5.0) | {"epoch_seconds": given}))
+        await rig.bind("a")
+        await rig.later(9)
+        _, page = await rig.page("a")
+        assert value(page, "process_start_time_seconds") == pytest.approx(began["started_seconds"] + age_seconds)
+        rig.kube.ask_deletion(pod_path("a"), 0)
+        rig.kube.lose("/api/v1/nodes/n1")
+        await rig.later(1)
+        await rig.node()
+        epoch_seconds += 10
+
+
+async def test_faults_come_and_go(rig: Rig) -> None:
+    await rig.put()
+    await rig.bind("a")
+    await rig.later(9)
+
+    async def break_(fault: str) -> None:
+        assert (await rig.control.put(f"{LLM}/faults", json={"metrics": fault})).status == 200
+
+    await break_("refuse")
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await rig.page("a")
+    await break_("error")
+    assert (await rig.page("a"))[0] == 500
+    await break_("hang")
+    asked = asyncio.create_task(rig.page("a"))
+    done, _ = await asyncio.wait([asked], timeout=0.05)
+    assert not done
+    await break_("ok")
+    assert (await asked)[0] == 200  # the connection is dropped, and the client asks again
+
+
+async def test_a_pod_that_comes_up_while_all_refuse_refuses(rig: Rig) -> None:
+    await rig.put()
+    await rig.control.put(f"{LLM}/faults", json={"metrics": "refuse"})
+    await rig.bind("a")
+    await rig.later(9)
+    assert rig.stage("a") == "Ready"
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await rig.page("a")
+    await rig.control.put(f"{LLM}/faults", json={"metrics": "ok"})
+    assert (await rig.page("a"))[0] == 200
+
+
+async def test_a_pod_that_drains_refuses(rig: Rig) -> None:
+    await rig.put(spec(traffic=steady()))
+    await rig.bind("a")
+    await rig.later(20)
+    rig.kube.ask_deletion(pod_path("a"))
+    await rig.later(0.1)
+    assert rig.stage("a") == "Ready"
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await rig.page("a")
+
+
+async def test_a_second_put_starts_the_traffic_anew_and_keeps_the_pods(rig: Rig) -> None:
+    first = await rig.put(spec(traffic=steady()))
+    await rig.bind("a")
+    await rig.later(30)
+    second = await rig.put(spec(traffic=steady()))
+    assert second["started_seconds"] == first["started_seconds"] + 30
+    assert rig.stage("a") == "Ready"
+    _, page = await rig.page("a")
+    assert value(page, "vllm:request_prompt_tokens_count") == 0
+    await rig.later(10)
+    assert (await rig.told())["score"]["requests"] == 21
+
+
+async def test_a_service_that_comes_after_its_pods_takes_them_up(rig: Rig) -> None:
+    await rig.bind("a")
+    await rig.later(1)
+    assert "podIP" not in rig.pod("a")["status"]
+    await rig.put()
+    await rig.later(0.1)
+    assert (await rig.page("a"))[0] == 200
+    assert (await rig.told())["pods"]["a"]["ready"] is not None
+
+
+async def test_a_dropped_service_is_unknown_and_its_pods_stop_serving(rig: Rig) -> None:
+    await rig.put()
+    await rig.bind("a")
+    await rig.later(9)
+    assert (await rig.control.delete(LLM)).status == 200
+    assert (await rig.control.get(LLM)).status == 404
+    await rig.later(0.1)
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await rig.page("a")
+
+
+async def test_two_services_do_not_meet(rig: Rig) -> None:
+    await rig.put(spec(traffic=steady()))
+    await rig.put(spec(selector={"app": "other"}, image_seconds=1, port=PORT + 1), OTHER)
+    await rig.bind("a")
+    await rig.later(9)
+    await rig.bind("b", app="other")
+    assert rig.stage("b") == "Running"  # one image, which is there already
+    await rig.later(5)
+    assert list((await rig.told(OTHER))["pods"]) == ["b"]
+    assert list((await rig.told())["pods"]) == ["a"]
+    assert (await rig.told(OTHER))["score"]["requests"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"port": None}, "port"),
+        ({"selector": {}}, "selector"),
+        ({"image_seconds": -1}, "image_seconds"),
+        ({"wamup_seconds": 1}, "wamup_seconds"),
+        ({"hardware": "abacus"}, "no hardware 'abacus'; there are 8b-l4"),
+        ({"traffic": {"rate": 0, "steady": STEADY, "duration_seconds": 5}}, "traffic.rate"),
+        ({"traffic": {"rate": 5}}, "either trace or steady"),
+        ({"traffic": {"steady": STEADY}}, "duration_seconds"),
+        ({"traffic": {"trace": "/no/such.csv"}}, "/no/such.csv"),
+        ({"traffic": {"trace": "sample:no-such"}}, "no sample 'no-such'; there are office-morning"),
+        ({"traffic": {"trace": "sample:office-morning", "duration_seconds": 1e9}}, "choose one inside"),
+    ],
+)
+async def test_a_bad_service_is_refused_with_the_reason(rig: Rig, body: Json, said: str) -> None:
+    answer = await rig.control.put(LLM, json=spec() | body)
+    assert answer.status == 400
+    assert said in (await answer.json())["error"]
+    assert (await rig.control.get(LLM)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "said"),
+    [
+        ("PUT", LLM, b"{", 400, "no JSON"),
+        ("PUT", LLM, b"[]", 400, "body"),
+        ("GET", LLM, b"", 404, "no service ns/llm"),
+        ("DELETE", LLM, b"", 404, "no service ns/llm"),
+        ("PUT", f"{LLM}/faults", b'{"metrics": "ok"}', 404, "no service ns/llm"),
+        ("PUT", f"{OTHER}/faults", b'{"metrics": "sulk"}', 400, "'ok', 'refuse', 'hang' or 'error'"),
+        ("GET", "/nowhere", b"", 404, "/nowhere"),
+    ],
+)
+async def test_a_bad_request_is_refused_with_the_reason(
+    rig: Rig, method: str, path: str, body: bytes, status: int, said: str
+) -> None:
+    await rig.put(path=OTHER)
+    answer = await rig.control.request(method, path, data=body)
+    assert answer.status == status
+    assert said in (await answer.json())["error"]
+
+
+async def test_health_tells_whether_the_api_is_there(rig: Rig) -> None:
+    assert (await rig.control.get("/healthz")).status == 200
+    rig.kube.go_away()
+    await rig.later(0.1)
+    assert (await rig.control.get("/healthz")).status == 503
