@@ -30,10 +30,11 @@ def structural(schema: Schema) -> Schema:
 
 
 def defaulted(value: object, schema: Schema) -> object:
-    """The value as the API server would store it: defaults filled in, empty members (null) gone."""
+    """The value as the API server would store it: defaults filled in, empty members (null) gone but unknown ones kept."""
     if isinstance(value, Mapping) and "properties" in schema:
         members = schema["properties"]
-        filled = {name: defaulted(value[name], members.get(name, {})) for name in value if value[name] is not None}
+        kept = [name for name in value if value[name] is not None or name not in members]
+        filled = {name: defaulted(value[name], members.get(name, {})) for name in kept}
         for name, member in members.items():
             if name not in filled and "default" in member:
                 filled[name] = defaulted(member["default"], member)
