@@ -1,5 +1,6 @@
 """Writes what is made from the models: `python -m crds.build`. The CRD, its copy for deploying, and the reference page."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,10 @@ _COLUMNS = (
     ("Desired", "integer", ".status.desiredReplicas", False, "Replicas that were decided on"),
     ("Prepared", "integer", ".status.preparedNodes", False, "GPU nodes held with the image on them"),
     ("Ready", "string", ".status.conditions[?(@.type=='Ready')].status", False, "Valid, and the target is found"),
+    ("Decided", "date", ".status.lastDecisionTime", False, "How long ago the last decision was made"),
     ("Age", "date", ".metadata.creationTimestamp", False, ""),
     ("Demand", "string", ".status.demandReplicas", True, "Demand in replicas"),
     ("Waiting", "integer", ".status.waitingRequests", True, "Requests that wait in the engines' queues"),
-    ("Decided", "date", ".status.lastDecisionTime", True, "When the last decision was made"),
     ("Message", "string", ".status.message", True, "The last decision and its reason"),
 )
 
@@ -74,7 +75,7 @@ def files() -> dict[str, str]:
 
 
 def _open_api_schema() -> Schema:
-    whole = structural(schema())
+    whole = structural(_explained(schema()))
     members = whole["properties"]
     for name in ("apiVersion", "kind"):
         members[name] = {"type": "string"}  # the API server sees to these and to metadata
@@ -87,6 +88,23 @@ def _open_api_schema() -> Schema:
             place = place["items"] if step.endswith("[]") else place
         place.setdefault("x-kubernetes-validations", []).append(_validation(rule))
     return whole
+
+
+def _explained(node: Schema) -> Schema:
+    """The schema as `kubectl explain` needs it: that keeps every line break, and shows neither defaults nor examples."""
+    node = dict(node)
+    if text := node.get("description"):
+        default, examples = node.get("default"), node.get("examples", ())
+        if isinstance(default, str | int):
+            text += f" Default: {default}."
+        elif examples and isinstance(examples[0], str):
+            text += f" Such as {examples[0]}."
+        node["description"] = re.sub(r"(?<!\n)\n(?!\n)", " ", text)
+    if "properties" in node:
+        node["properties"] = {name: _explained(member) for name, member in node["properties"].items()}
+    if "items" in node:
+        node["items"] = _explained(node["items"])
+    return node
 
 
 def _validation(rule: Rule) -> dict[str, str]:

@@ -38,7 +38,7 @@ class Engine(Model):
     prefill_tokens_per_second: Quantity | None = Field(default=None, examples=["20k"])
     """Prompt tokens that one replica reads in a second while it does nothing else."""
     decode_seconds_per_token: Quantity | None = Field(default=None, examples=["200u"])
-    """Seconds of one replica that one generated token takes at a full batch; 200u is 200 microseconds."""
+    """Seconds of one replica that one generated token takes at a full batch; u is a millionth."""
     max_concurrency: Annotated[int, Field(ge=1, le=65_536)] | None = Field(default=None, examples=[256])
     """Requests that one replica runs at once (vLLM's --max-num-seqs, or less where memory ends sooner)."""
 
@@ -81,7 +81,7 @@ class Schedule(Model):
         max_length=7,
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
-    """Days on which the window opens. Unset: every day."""
+    """Days on which the window opens: Mon, Tue, Wed, Thu, Fri, Sat, Sun. Unset: every day."""
     start: ClockTime = Field(examples=['"08:30"'])
     """When it opens, as HH:MM in local time."""
     end: ClockTime = Field(examples=['"18:00"'])

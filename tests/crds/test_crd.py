@@ -128,11 +128,19 @@ def test_names_columns_and_status() -> None:
     assert (spec["group"], spec["scope"], spec["names"]["shortNames"]) == ("outrider.dev", "Namespaced", ["scpol"])
     assert version()["subresources"] == {"status": {}}
     columns = [column["name"] for column in version()["additionalPrinterColumns"] if "priority" not in column]
-    assert columns == ["Mode", "Target", "Min", "Max", "Current", "Desired", "Prepared", "Ready", "Age"]
+    assert columns == ["Mode", "Target", "Min", "Max", "Current", "Desired", "Prepared", "Ready", "Decided", "Age"]
     for column in version()["additionalPrinterColumns"]:
         path = column["jsonPath"].partition("[")[0]
         assert path in NODES or path == ".metadata.creationTimestamp"
     assert NODES[".status.conditions"]["x-kubernetes-list-map-keys"] == ["type"]
+
+
+def test_descriptions_tell_what_kubectl_explain_leaves_out() -> None:
+    told = {path: node.get("description", "") for path, node in NODES.items()}
+    assert told[".spec.mode"].endswith("acts on nothing. Default: Active.")
+    assert told[".spec.slo.queueWait"].endswith(" Default: 5s.")
+    assert told[".spec.target.name"] == "Name of the target. Such as chat-vllm."
+    assert not [path for path, text in told.items() if path.startswith(".") and "\n" in text]
 
 
 def test_both_clients_read_it() -> None:
