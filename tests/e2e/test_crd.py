@@ -1,0 +1,183 @@
+"""The CRD on a real API server: installed, defaulted, validated and refused just as `outrider check` says offline."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from crds.build import crd
+from crds.structural import defaulted
+from tests.crds.verdicts import CASES, RECORDED, disagreement, policy, told, write
+from tests.e2e.harness import Cluster, until
+from tests.e2e.harness.api import ApiError, Json
+
+STRICT = "fieldManager=kubectl&fieldValidation=Strict"  # as `kubectl apply` asks
+GOOD: Json = {"path": "spec.minReplicas", "value": 2}
+STATUS = {
+    "observedGeneration": 1,
+    "desiredReplicas": 11,
+    "currentReplicas": 7,
+    "preparedNodes": 2,
+    "demandReplicas": "6.3",
+    "waitingRequests": 14,
+    "lastDecisionTime": "2026-11-21T15:00:00Z",
+    "message": "11 replicas, for the forecast says so.",
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "True",
+            "reason": "TargetFound",
+            "message": "The policy is valid and its target is found.",
+            "lastTransitionTime": "2026-11-21T15:00:00Z",
+        }
+    ],
+}
+
+
+def policies(namespace: str) -> str:
+    return f"/apis/outrider.dev/v1alpha1/namespaces/{namespace}/scalingpolicies"
+
+
+def test_verdicts_are_as_recorded_and_as_outrider_check_gives_them(cluster: Cluster, namespace: str) -> None:
+    schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    changed, disagreeing, says = [], [], []
+    for case in CASES:
+        document = policy(case, namespace)
+        try:
+            stored = cluster.api.post(f"{policies(namespace)}?dryRun=All&{STRICT}", document)
+        except ApiError as error:
+            says.append(_says(error))
+        else:
+            says.append([])
+            if stored["spec"] != defaulted(document, schema)["spec"]:  # type: ignore[index]
+                disagreeing.append(f"{case['path']} = {case['value']!r}: stored as {stored['spec']}")
+        if says[-1] != case["says"]:
+            changed.append(f"{case['path']} = {case['value']!r}: {says[-1]}, and recorded is {case['says']}")
+        if difference := disagreement(case, says[-1], told(document)):
+            disagreeing.append(difference)
+    version = cluster.api.get("/version")["gitVersion"].removeprefix("v")
+    refused = sum(map(bool, says))
+    print(f"Kubernetes {version} takes {len(says) - refused} policies and refuses {refused}, as outrider check does")
+    if os.environ.get("OUTRIDER_RECORD"):
+        write(version, says)
+    else:
+        assert not changed, "\n".join(["record them anew, see tests/crds/verdicts.py:", *changed])
+        assert version == RECORDED["kubernetes"]
+    assert not disagreeing, "\n".join(disagreeing)
+
+
+def _says(error: ApiError) -> list[str]:
+    causes = [cause for cause in error.causes if cause.get("field") != "<nil>"]  # "some rules were not checked"
+    return sorted(f"{cause['field']}: {cause['message']}" for cause in causes) or [error.text]
+
+
+def test_kubectl_tells_the_mistake_in_our_words(cluster: Cluster, namespace: str) -> None:
+    for path, value, words in (
+        ("spec.signal", "GPUUtilization", "instead: Work, or Concurrency where the engine does not count tokens"),
+        ("spec.minReplicas", 0, "so nothing would ever wake the service; instead: 1 or more"),
+        ("spec.maxReplica", 8, 'unknown field "spec.maxReplica"'),
+    ):
+        text = yaml.safe_dump(policy({"path": path, "value": value}, namespace))
+        with pytest.raises(RuntimeError, match=words):
+            cluster.kubectl("apply", "-f", "-", input=text)
+
+
+def test_a_stored_policy_does_not_become_a_bad_one(cluster: Cluster, namespace: str) -> None:
+    """No rule looks at what was before: a change is judged as a new policy is."""
+    cluster.api.post(policies(namespace), policy(GOOD, namespace))
+    place = f"{policies(namespace)}/chat"
+    with pytest.raises(ApiError, match="minReplicas is above maxReplicas") as refused:
+        cluster.api.patch(place, {"spec": {"maxReplicas": 1}})
+    assert refused.value.status == 422
+    changed = cluster.api.patch(place, {"spec": {"target": {"name": "another"}, "maxReplicas": 8}})
+    assert (changed["spec"]["target"]["name"], changed["metadata"]["generation"]) == ("another", 2)
+
+
+def test_status_is_written_through_its_subresource_alone(cluster: Cluster, namespace: str) -> None:
+    place = f"{policies(namespace)}/chat"
+    made = cluster.api.post(policies(namespace), {**policy(GOOD, namespace), "status": STATUS})
+    assert "status" not in made
+    assert "status" not in cluster.api.patch(place, {"status": STATUS})
+    written = cluster.api.patch(f"{place}/status", {"status": STATUS, "spec": {"maxReplicas": 1}})
+    assert (written["status"], written["spec"]) == (STATUS, made["spec"])
+    assert written["metadata"]["generation"] == made["metadata"]["generation"]
+    with pytest.raises(ApiError, match=r"status\.desiredReplicas"):
+        cluster.api.patch(f"{place}/status", {"status": {"desiredReplicas": -1}})
+
+
+def test_kubectl_get_reads_well(cluster: Cluster, namespace: str) -> None:
+    cluster.api.post(policies(namespace), policy(GOOD, namespace))
+    cluster.api.patch(f"{policies(namespace)}/chat/status", {"status": STATUS})
+    [names, values] = _table(cluster.kubectl("get", "scpol", "-n", namespace))
+    print(*("  ".join(f"{cell:<9}" for cell in row) for row in (names, values)), sep="\n")
+    shown = dict(zip(names, values, strict=True))
+    assert all(shown.pop(name) for name in ("DECIDED", "AGE"))
+    assert names == [
+        "NAME",
+        "MODE",
+        "TARGET",
+        "MIN",
+        "MAX",
+        "CURRENT",
+        "DESIRED",
+        "PREPARED",
+        "READY",
+        "DECIDED",
+        "AGE",
+    ]
+    assert list(shown.values()) == ["chat", "Active", "chat-vllm", "2", "24", "7", "11", "2", "True"]
+    wide = cluster.kubectl("get", "scpol", "-n", namespace, "-o", "wide")
+    assert wide.splitlines()[0].split()[-3:] == ["DEMAND", "WAITING", "MESSAGE"]
+    assert STATUS["message"] in wide
+    assert "scalingpolicy.outrider.dev/chat" in cluster.kubectl("get", "autoscaling", "-n", namespace)
+
+
+def _table(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+OPENAPI = "/openapi/v3/apis/outrider.dev/v1alpha1"  # what kubectl and editors read
+EXPLAINED: dict[str, tuple[str, ...]] = {
+    "scpol": ("ScalingPolicy says what an LLM service promises to its users", "spec <Object> -required-"),
+    "scpol.spec": (
+        "maxReplicas <integer> -required- Replicas that are never exceeded.",
+        "target <Object> -required- What is scaled:",
+        "mode <string> enum: Active, Shadow Active acts. Shadow decides and tells",
+        "Work: arrivals weighted by their tokens. Concurrency: running and waiting requests. Default: Work.",
+    ),
+    "scpol.spec.slo": (
+        "a request waits at most `queueWait` before it runs, in `attainment` of all cases.",
+        "queueWait <string> How long a request may wait in the engine's queue, from 100ms to 1h. Default: 5s.",
+        "from 50% to 99.99%. The higher it is, the more is kept in reserve. Default: 99%.",
+    ),
+    "scpol.spec.engine": ("at a full batch; u is a millionth. Such as 200u.",),
+    "scpol.spec.schedules": (
+        "end <string> -required- When it closes, as HH:MM in local time, up to 24:00.",
+        "Name of the time zone in the IANA database. Default: UTC.",
+    ),
+    "scpol.status": ("demandReplicas <Object> Demand in replicas. Absent while it is unknown.",),
+}
+
+
+@pytest.mark.parametrize("path", EXPLAINED)
+def test_kubectl_explain_reads_well(cluster: Cluster, path: str) -> None:
+    until(lambda: cluster.api.get_or_none(OPENAPI), 30, "the API server to publish the schema")
+    explained = " ".join(cluster.kubectl("explain", path).split())
+    assert [line for line in EXPLAINED[path] if line not in explained] == [], explained
+    assert "<no description>" not in explained
+
+
+def test_every_member_is_explained(cluster: Cluster) -> None:
+    document = until(lambda: cluster.api.get_or_none(OPENAPI), 30, "the API server to publish the schema")
+    schema = document["components"]["schemas"]["dev.outrider.v1alpha1.ScalingPolicy"]["properties"]
+    members = [*_members("spec", schema["spec"]), *_members("status", schema["status"])]
+    print(f"all {len(members)} members are explained")
+    assert [path for path, member in members if not member.get("description")] == []
+
+
+def _members(path: str, node: Json) -> Iterator[tuple[str, Json]]:
+    inner = node.get("items", node)
+    for name, member in inner.get("properties", {}).items():
+        yield f"{path}.{name}", member
+        yield from _members(f"{path}.{name}", member)
