@@ -1,5 +1,6 @@
 """One served model in a namespace: a Deployment of GPU pods, its traffic, its ScalingPolicy and its ScaledObject."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -48,7 +49,7 @@ class Service:
         self.scaled_object = f"/apis/keda.sh/v1alpha1/namespaces/{namespace}/scaledobjects/{name}"
         self.hpa = f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers/keda-hpa-{name}"
         self._control = f"{cluster.standin_url}/services/{namespace}/{name}"
-        self.started_seconds: float | None = None  # of the traffic; where its clock and the wall's agree
+        self.epoch_seconds = time.time()  # where the wall, the engines and the controller agree; then they run at RATE
         self.policy: Json = {
             "apiVersion": "outrider.dev/v1alpha1",
             "kind": "ScalingPolicy",
@@ -64,31 +65,21 @@ class Service:
         self._api.apply(self._manifest(replicas))
         until(lambda: self.ready() == replicas, 90, f"{replicas} ready replicas of {self.namespace}/{self.name}")
 
-    def traffic(self, traffic: Mapping[str, Any] | None) -> float:
-        """What comes from now on, as the stand-in takes it; when it began. The engines' counters begin anew."""
-        self._put(traffic)
-        assert self.started_seconds is not None
-        return self.started_seconds
+    def traffic(self, traffic: Mapping[str, Any]) -> float:
+        """What comes from now on, as the stand-in takes it; the wall's time of its second 0. Engines begin anew."""
+        return self._put({"rate": RATE, "epoch_seconds": self.epoch_seconds, **traffic})
 
-    def steady(
-        self, requests_per_second: float, prompt_tokens: int = 500, output_tokens: int = 200, *, rate: float = RATE
-    ) -> float:
+    def steady(self, requests_per_second: float, prompt_tokens: int = 500, output_tokens: int = 200) -> float:
         """The same request at even distances, for an hour. Of 500 + 200 tokens an `8b-l4` serves 1.4 in a second."""
-        request = {
-            "requests_per_second": requests_per_second,
-            "prompt_tokens": prompt_tokens,
-            "output_tokens": output_tokens,
-        }
-        return self.traffic({"rate": rate, "steady": request, "duration_seconds": 3600.0 * rate})
+        tokens = {"prompt_tokens": prompt_tokens, "output_tokens": output_tokens}
+        steady = {"requests_per_second": requests_per_second, **tokens}
+        return self.traffic({"steady": steady, "duration_seconds": 3600.0 * RATE})
 
-    def clock(self, rate: float = RATE) -> dict[str, float]:
-        """Settings that give a controller the traffic's clock; after a restart of the controller it goes on."""
-        assert self.started_seconds is not None, "the traffic has the clock"
-        return {
-            "clock_rate": rate,
-            "clock_scenario_epoch_seconds": self.started_seconds,
-            "clock_wall_epoch_seconds": self.started_seconds,
-        }
+    @property
+    def clock(self) -> dict[str, float]:
+        """Settings that give a controller the engines' clock. One that starts again goes on in it."""
+        epochs = ("clock_scenario_epoch_seconds", "clock_wall_epoch_seconds")
+        return {"clock_rate": RATE, **dict.fromkeys(epochs, self.epoch_seconds)}
 
     def scaled_by(self, outrider: Outrider, *arguments: str) -> None:
         """Have it followed: policy, decision, ScaledObject and HPA. Arguments are those of `outrider scaledobject`."""
@@ -147,7 +138,7 @@ class Service:
 
     # -- how
 
-    def _put(self, traffic: Mapping[str, Any] | None) -> None:
+    def _put(self, traffic: Mapping[str, Any] | None) -> float:
         body = {
             "selector": {"app": self.name},
             "port": PORT,
@@ -157,7 +148,7 @@ class Service:
         }
         answer = requests.put(self._control, json=body, timeout=60)
         assert answer.ok, answer.text
-        self.started_seconds = answer.json()["started_seconds"]
+        return answer.json()["started_seconds"]
 
     def _manifest(self, replicas: int) -> Json:
         labels = {"app": self.name}
