@@ -12,6 +12,7 @@ from rich.console import Console
 from tests.e2e import build
 from tests.e2e.harness import Cluster
 from tests.e2e.harness.outrider import Outrider
+from tests.e2e.harness.scripted import ScriptedScaler
 
 HERE = Path(__file__).parent
 
@@ -79,3 +80,10 @@ def outrider(cluster: Cluster, namespace: str, tmp_path: Path, controllers: list
         return controllers[-1]
 
     return start
+
+
+@pytest.fixture
+def scaler() -> Iterator[ScriptedScaler]:
+    """Outrider's scaler without the rest of it: the test writes the decisions."""
+    with ScriptedScaler() as own:
+        yield own

@@ -1,0 +1,64 @@
+"""Outrider's own gRPC scaler, on whose board the test writes the decisions.
+
+What it does not do: decide. It reads no policy, pod or metric, knows no bounds but those it is told, and a decision
+stays fresh until the next one.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, Self
+
+from autoscaler.clock import WallClock
+from autoscaler.scaler.board import MAX_REPLICAS, Board
+from autoscaler.scaler.server import ScalerServer
+from autoscaler.scaler.tls import Tls
+
+PATIENCE_SECONDS = 10.0
+AHEAD_SECONDS = 86_400.0  # a decision's time lies that far ahead, or it would be stale after a minute
+
+
+class ScriptedScaler:
+    """As a context it has an event loop on a thread of its own; every server that it starts shows the same board."""
+
+    def __init__(self) -> None:
+        self._clock = WallClock()
+        self._board = Board(self._clock)
+        self._servers: list[ScalerServer] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="scripted-scaler", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in self._servers:
+            self._do(server.stop(grace_seconds=1.0))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def serve(self, tls: Tls | None = None) -> str:
+        """Serve on a free port; the address, by the name for which the suite's certificates are made out."""
+        server = ScalerServer(self._board, self._clock, bind="127.0.0.1:0", tls=tls)
+        port = self._do(server.start())
+        self._servers.append(server)
+        return f"localhost:{port}"
+
+    def decide(self, key: str, desired: int, current: int | None = None, maximum: int = MAX_REPLICAS) -> None:
+        """Write the decision for `namespace/name` of a policy, over the last one."""
+
+        async def write() -> None:
+            self._board.know(self._board.known | {key})
+            self._board.publish(key, desired, self._clock.now() + AHEAD_SECONDS, current, maximum)
+
+        self._do(write())
+
+    @property
+    def streams(self) -> int:
+        """How many clients listen for activations."""
+        return self._board.subscribers
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_SECONDS)
