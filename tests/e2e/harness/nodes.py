@@ -91,21 +91,21 @@ def _instance_type(name: str, gpus: int, cpus: int, memory_gib: int, price: floa
     }
 
 
-def pool(registration_seconds: int = 2, idle_seconds: int = 12) -> list[dict[str, Any]]:
-    """The NodePool of GPU nodes, one replica each, and its class; a node registers that long after its launch."""
-    node_class = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": POOL}
+def pool(name: str = POOL, *, registration_seconds: int = 2, idle_seconds: int = 12) -> list[dict[str, Any]]:
+    """A NodePool of GPU nodes, one replica each, and its class; a node registers that long after its launch."""
+    node_class = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": name}
     wanted = {"karpenter.sh/capacity-type": ["on-demand"], "node.kubernetes.io/instance-type": ["g6.2xlarge"]}
     return [
         {
             "apiVersion": "karpenter.kwok.sh/v1alpha1",
             "kind": "KWOKNodeClass",
-            "metadata": {"name": POOL},
+            "metadata": {"name": name},
             "spec": {"nodeRegistrationDelay": f"{registration_seconds}s"},
         },
         {
             "apiVersion": "karpenter.sh/v1",
             "kind": "NodePool",
-            "metadata": {"name": POOL},
+            "metadata": {"name": name},
             "spec": {
                 "template": {
                     "spec": {
@@ -118,7 +118,11 @@ def pool(registration_seconds: int = 2, idle_seconds: int = 12) -> list[dict[str
                     }
                 },
                 "limits": {GPU: "64"},
-                "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": f"{idle_seconds}s"},
+                "disruption": {
+                    "consolidationPolicy": "WhenEmpty",
+                    "consolidateAfter": f"{idle_seconds}s",
+                    "budgets": [{"nodes": "100%"}],  # 10 % by default: one of ten nodes every 25 s, which is not a fifth
+                },
             },
         },
     ]

@@ -10,7 +10,7 @@ import requests
 from autoscaler.kube.objects import condition, deleting
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import RATE, Cluster
-from tests.e2e.harness.nodes import GPU
+from tests.e2e.harness.nodes import GPU, POOL
 from tests.e2e.harness.outrider import Outrider, scaled_objects
 from tests.e2e.harness.prometheus import ENGINE_PORT_ANNOTATION
 from tests.e2e.harness.waiting import until
@@ -39,11 +39,12 @@ class Service:
         *,
         hardware: str = "8b-l4",
         stages: Stages | None = None,
+        pool: str = POOL,
         policy_spec: Mapping[str, Any] | None = None,
     ) -> None:
         self._cluster, self._api = cluster, cluster.api
         self.namespace, self.name, self.hardware = namespace, name, hardware
-        self._stages = stages or Stages()
+        self._stages, self._pool = stages or Stages(), pool
         self._deployment = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
         self._policy = f"/apis/outrider.dev/v1alpha1/namespaces/{namespace}/scalingpolicies/{name}"
         self.scaled_object = f"/apis/keda.sh/v1alpha1/namespaces/{namespace}/scaledobjects/{name}"
@@ -168,7 +169,11 @@ class Service:
                 "selector": {"matchLabels": labels},
                 "template": {
                     "metadata": {"labels": labels, "annotations": annotations},
-                    "spec": {"containers": [container], "terminationGracePeriodSeconds": 30},
+                    "spec": {
+                        "containers": [container],
+                        "nodeSelector": {"karpenter.sh/nodepool": self._pool},
+                        "terminationGracePeriodSeconds": 30,
+                    },
                 },
             },
         }

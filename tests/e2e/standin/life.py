@@ -141,6 +141,7 @@ class Life:
     async def _load(self, service: Service) -> None:
         self._log("loading")
         await self.machine.disk.fetch(service.weights, service.spec.weights_seconds)
+        service.times_of(self.pod).weights_ready = self._clock.now()
         self._log("warming up")
         await self._clock.sleep(service.spec.warmup_seconds)
 

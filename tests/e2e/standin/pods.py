@@ -19,6 +19,7 @@ class Times:
     scheduled: float | None = None
     image_ready: float | None = None
     started: float | None = None
+    weights_ready: float | None = None
     ready: float | None = None
     deleted: float | None = None
     gone: float | None = None
