@@ -1,0 +1,89 @@
+"""KEDA and the HPA land on exactly the decision, whichever way it reaches them.
+
+The ScaledObjects are those that `outrider scaledobject` prints. No policy may ask for zero replicas yet, so to zero and
+from zero is proved with the same manifest with its minimum set to 0: what the contract can do, not yet what users get.
+"""
+
+import time
+
+from autoscaler.scaler.tls import Tls
+from tests.e2e.harness import Cluster, until
+from tests.e2e.harness.api import Json
+from tests.e2e.harness.outrider import POLLING_SECONDS, scaled_objects
+from tests.e2e.harness.scripted import ScriptedScaler
+from tests.e2e.harness.target import Target, client_secret, condition, followed, landing, ready
+
+DECISIONS = (3, 10, 11, 37, 38, 2, 0, 5)  # 38 is 37 and 2.7 %, which an HPA of 10 % tolerance ignores
+
+
+def patched(manifests: list[Json], trigger: str = "external-push", **spec: object) -> list[Json]:
+    """The same with this type of trigger and these fields of the ScaledObject's spec."""
+    manifests[-1]["spec"].update(spec)
+    manifests[-1]["spec"]["triggers"][0]["type"] = trigger
+    return manifests
+
+
+def test_up_down_to_zero_and_back(cluster: Cluster, namespace: str, scaler: ScriptedScaler) -> None:
+    """Three Deployments follow the same decisions side by side: by push, by push over mTLS, and by polling alone."""
+    push, mtls, poll = targets = [Target(cluster.api, namespace, name) for name in ("push", "mtls", "poll")]
+    plain = scaler.serve()
+    secured = scaler.serve(Tls(*cluster.identity("scaler"), client_ca=cluster.authority))
+    client_secret(cluster.api, namespace, "scaler-client", cluster.authority, cluster.identity("scaler-client"))
+    for target in targets:
+        scaler.decide(target.key, 1)
+        target.create(replicas=1)
+    cluster.api.apply(*patched(scaled_objects(push.policy, plain), minReplicaCount=0))
+    cluster.api.apply(*patched(scaled_objects(mtls.policy, secured, "--tls", "scaler-client"), minReplicaCount=0))
+    cluster.api.apply(*patched(scaled_objects(poll.policy, plain), "external", minReplicaCount=0))
+    until(lambda: all(map(followed, targets)), 60, "three HPAs that have their metric")
+    until(lambda: scaler.streams == 2, 60, "a stream for each push")
+
+    print(f"{'decision':>10}  {'push':>6}  {'mtls':>6}  {'poll':>6}")
+    before = 1
+    for desired in DECISIONS:
+        for target in targets:
+            scaler.decide(target.key, desired)
+        seconds = landing(dict.fromkeys(targets, desired))
+        print(f"{before:>4} -> {desired:>2}  " + "  ".join(f"{seconds[target]:4.1f} s" for target in targets))
+        before = desired
+
+    for target in targets:
+        shown = cluster.kubectl("get", "hpa", f"keda-hpa-{target.name}", "-n", namespace, "--no-headers")
+        print(shown.strip())
+        assert "1/1 (avg)   1     64    5" in shown  # the metric is told per replica
+        assert condition(target.hpa(), "AbleToScale")["status"] == "True"
+        assert followed(target)
+        assert ready(target)
+
+
+def test_from_zero_by_push_at_once_and_else_within_a_poll(
+    cluster: Cluster, namespace: str, scaler: ScriptedScaler
+) -> None:
+    """With the next poll ten minutes away only the stream can have brought it."""
+    push, poll = targets = [Target(cluster.api, namespace, name) for name in ("push", "poll")]
+    address = scaler.serve()
+    for target in targets:
+        scaler.decide(target.key, 0)
+        target.create(replicas=0)
+    cluster.api.apply(*patched(scaled_objects(push.policy, address), minReplicaCount=0, pollingInterval=600))
+    cluster.api.apply(*patched(scaled_objects(poll.policy, address), "external", minReplicaCount=0))
+    until(
+        lambda: all(condition(each.scaled_object(), "Ready").get("status") == "True" for each in targets), 60, "Ready"
+    )
+    until(lambda: scaler.streams == 1, 60, "the stream")
+    landing(dict.fromkeys(targets, 0))
+
+    began = time.monotonic()
+    for target in targets:
+        scaler.decide(target.key, 5)
+    woken: dict[Target, float] = {}
+
+    def all_woken() -> bool:
+        woken.update({each: time.monotonic() - began for each in targets if each not in woken and each.replicas})
+        return len(woken) == len(targets)
+
+    until(all_woken, 20, "replicas above zero")
+    landed = landing(dict.fromkeys(targets, 5))
+    for target in targets:
+        print(f"{target.name}: 0 -> 1 after {woken[target]:.1f} s, 5 another {landed[target]:.1f} s later")
+    assert woken[poll] < 2 * POLLING_SECONDS + 2

@@ -1,0 +1,70 @@
+"""Over mTLS nothing lands for whom either side does not know; `test_landing` has two that know each other."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from autoscaler.scaler.tls import Tls
+from tests.e2e.harness import Cluster, until
+from tests.e2e.harness.outrider import scaled_objects
+from tests.e2e.harness.scripted import ScriptedScaler
+from tests.e2e.harness.target import Target, client_secret, condition, landing
+from tests.scaler.certificates import Authority, put
+
+
+def test_strangers_change_nothing(
+    cluster: Cluster, namespace: str, scaler: ScriptedScaler, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A client of another authority, and one that trusts another: both stay where they are until that is mended."""
+    strangers = Authority("strangers")
+    foreign = put(tmp_path, strangers.issue("stranger"))
+    other = tmp_path / "ca.crt"
+    other.write_bytes(strangers.certificate)
+    known = cluster.identity("scaler-client")
+    address = scaler.serve(Tls(*cluster.identity("scaler"), client_ca=cluster.authority))
+    shows = {"unknown": (cluster.authority, foreign), "trusts-another": (other, known)}
+    targets = [Target(cluster.api, namespace, name) for name in shows]
+    for target in targets:
+        client_secret(cluster.api, namespace, target.name, *shows[target.name])
+        scaler.decide(target.key, 7)
+        target.create(replicas=2)
+        cluster.api.apply(*scaled_objects(target.policy, address, "--tls", target.name))
+
+    def refused() -> bool:
+        return all(condition(each.scaled_object(), "Ready").get("status") == "False" for each in targets)
+
+    until(refused, 60, "ScaledObjects that are not Ready")
+    landing(dict.fromkeys(targets, 2))
+    assert not any(target.hpa() for target in targets)
+    assert refused()
+    handshakes = capfd.readouterr().err.count("CERTIFICATE_VERIFY_FAILED")
+    print(f"the scaler: {handshakes} handshakes with a certificate that it does not know")
+    assert handshakes
+    for target, cause in zip(targets, ("EOF", "certificate signed by unknown authority"), strict=True):
+        status = condition(target.scaled_object(), "Ready")
+        print(f"{target.name}: {status['reason']}: {status['message'].replace(namespace + '/', '')}")
+        said = scaler_errors(cluster, target)
+        print(f"{target.name}: the operator's log: {said}")
+        assert status["reason"] == "ScaledObjectCheckFailed"
+        assert cause in said  # the status has no word of it
+
+    for target in targets:
+        client_secret(cluster.api, namespace, target.name, cluster.authority, known)
+        edited = scaled_objects(target.policy, address, "--tls", target.name)
+        edited[-1]["spec"]["cooldownPeriod"] += 1  # KEDA has read the Secret, and reads it again at an edit
+        cluster.api.apply(*edited)
+    for target, seconds in landing(dict.fromkeys(targets, 7)).items():
+        print(f"{target.name}: 2 -> 7 in {seconds:.1f} s once its Secret is mended")
+
+
+def scaler_errors(cluster: Cluster, target: Target) -> str:
+    """What KEDA's operator last said about calling the scaler for it."""
+    log = cluster.components["keda-operator"].log.read_text()
+    found = [
+        line["error"]
+        for line in (json.loads(text) for text in log.splitlines() if text.startswith("{") and text.endswith("}"))
+        if line.get("logger") == "external_push_scaler"
+        and (line.get("namespace"), line.get("name")) == (target.namespace, target.name)
+    ]
+    return found[-1] if found else ""
