@@ -202,7 +202,7 @@ async def test_a_restart_takes_up_what_runs(tmp_path: Path) -> None:
         assert rig.stage("a") == "Gone"
 
 
-async def test_an_api_server_that_is_away_delays_but_loses_nothing(rig: Rig) -> None:
+async def test_life_goes_on_while_the_api_server_is_away(rig: Rig) -> None:
     await rig.put()
     await rig.bind("a")
     await rig.later(2)
@@ -211,6 +211,8 @@ async def test_an_api_server_that_is_away_delays_but_loses_nothing(rig: Rig) -> 
     rig.kube.away = False
     await rig.later(30)
     assert rig.stage("a") == "Ready"
+    assert rig.reasons("a") == ["Pulling", "Pulled", "Created", "Started"]
+    assert times(await rig.told(), "a")[-1] == 9.0
     await rig.bind("b")
     await rig.later(3)
     assert rig.stage("b") == "Ready"

@@ -1,20 +1,23 @@
 """What a kubelet does to the API: write status and Events, and take a pod away once it has ended."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from autoscaler.clock import Clock
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection, events
-from autoscaler.kube.errors import Conflict, Forbidden, KubeError, NotFound, Unavailable
+from autoscaler.kube.errors import Conflict, Forbidden, KubeError, NotFound, Rejected, Unavailable
 from autoscaler.kube.objects import Object, key, uid
 from tests.e2e.standin import status
 
 PODS, NODES = Collection("v1", "pods"), Collection("v1", "nodes")
 PAUSE_SECONDS = 0.2  # before a call that failed is made again
+PASSING = (Unavailable, Forbidden, Conflict)  # an API server that starts forbids for a while
 
 Answer = TypeVar("Answer")
 log = structlog.get_logger("standin")
@@ -28,6 +31,45 @@ class Client(Kube):
         preconditions = {"uid": its_uid}
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "preconditions": preconditions}
         await self._call("DELETE", path, {}, body)
+
+
+Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+
+
+class Outbox:
+    """One pod's writes, one after another, while its life goes on: a kubelet does not wait for the API server."""
+
+    def __init__(self, pod: str, spawn: Spawn) -> None:
+        self._pod, self._spawn = pod, spawn
+        self._writes: deque[Callable[[], Awaitable[None]]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    def add(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write this after what is there already."""
+        self._writes.append(write)
+        if self._worker is None or self._worker.done():
+            self._worker = self._spawn(self._work())
+
+    async def empty(self) -> None:
+        """Wait until all is written."""
+        if self._worker is not None:
+            await asyncio.wait([self._worker])
+
+    def discard(self) -> None:
+        """Write nothing more."""
+        self._writes.clear()
+        if self._worker is not None:
+            self._worker.cancel()
+            self._worker = None
+
+    async def _work(self) -> None:
+        while self._writes:
+            try:
+                await self._writes.popleft()()
+            except NotFound:  # the pod is gone
+                self._writes.clear()
+            except Rejected as error:
+                log.warning("refused", pod=self._pod, error=str(error))
 
 
 class Hand:
@@ -52,26 +94,28 @@ class Hand:
 
         await self._insist(remove)
 
-    async def tell(self, pod: Object, node: str, reason: str, message: str, container: str) -> None:
-        """Write an Event, if the API is there."""
-        event = status.event(pod, node, reason, message, self._clock.now(), container)
-        try:
-            await self._client.create(events(key(pod)[0]).path, event)
-        except KubeError as error:
-            log.warning("event_lost", pod="/".join(key(pod)), reason=reason, error=str(error))
+    async def tell(self, event: status.Json) -> None:
+        """Write an Event; one that is refused is lost."""
+        path = events(event["metadata"]["namespace"]).path
+        with suppress(NotFound, Rejected, Forbidden, Conflict):
+            await self._insist(lambda: self._client.create(path, event), (Unavailable,))
 
     async def list_images(self, node: str, images: list[str]) -> None:
-        """Write what a node holds, if it and the API are there."""
+        """Write what a node holds, if it is there."""
         listed = [{"names": [image], "sizeBytes": status.IMAGE_BYTES} for image in images]
-        try:
-            await self._client.merge_patch(f"{NODES.path}/{node}/status", {"status": {"images": listed}})
-        except KubeError as error:
-            log.warning("images_not_listed", node=node, error=str(error))
+        path = f"{NODES.path}/{node}/status"
+        with suppress(NotFound):
+            await self._insist(lambda: self._client.merge_patch(path, {"status": {"images": listed}}))
 
-    async def _insist(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _insist(
+        self, call: Callable[[], Awaitable[Answer]], passing: tuple[type[KubeError], ...] = PASSING
+    ) -> Answer:
+        told = False
         while True:
             try:
                 return await call()
-            except (Unavailable, Forbidden, Conflict) as error:  # an API server that starts refuses for a while
-                log.warning("again", error=str(error))
+            except passing as error:
+                if not told:
+                    log.warning("not written yet", error=str(error))
+                    told = True
                 await self._clock.sleep(PAUSE_SECONDS)

@@ -1,18 +1,16 @@
 """One pod's life on its node, from the binding to its end."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from autoscaler.clock import Clock
-from autoscaler.kube.errors import NotFound, Rejected
 from autoscaler.kube.objects import Object, condition, deleting, key, metadata, uid
 from tests.e2e.standin import pods, status
 from tests.e2e.standin.disk import Machine
-from tests.e2e.standin.hand import Hand
+from tests.e2e.standin.hand import Hand, Outbox, Spawn
 from tests.e2e.standin.services import Service, Services
 
 TERMINATED = 143  # the exit code of what SIGTERM has ended
@@ -28,7 +26,7 @@ class Ward:
     clock: Clock
     hand: Hand
     services: Services
-    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    spawn: Spawn
 
 
 class Life:
@@ -38,11 +36,12 @@ class Life:
         self.pod, self.machine = pod, machine
         self._ward, self._clock, self._hand = ward, ward.clock, ward.hand
         self.uid, self._name = uid(pod), "/".join(key(pod))
+        self._outbox = Outbox(self._name, ward.spawn)
         self._joined: Service | None = None
         self._ending = False
         self._started_seconds: float | None = None
         self.service: Service | None = ward.services.of(pod)
-        self._task = self._spawn(self._begin)
+        self._task = ward.spawn(self._begin())
 
     def see(self, pod: Object) -> None:
         """Its pod has changed."""
@@ -50,18 +49,20 @@ class Life:
             self.pod = pod
         if deleting(pod) and not self._ending:
             self._ending = True
-            self._switch(self._end)
+            self._switch(self._end())
 
     def lose_node(self) -> None:
         """Its node is gone, and the pod with it."""
         self._ending = True
         self._cut()
-        self._switch(self._vanish)
+        self._outbox.discard()
+        self._switch(self._vanish())
 
     def gone(self) -> None:
         """Its pod is gone from the API."""
         self._ending = True
         self._task.cancel()
+        self._outbox.discard()
         self._cut()
         if self.service is not None:
             self.service.network.release(self._name)
@@ -75,12 +76,13 @@ class Life:
         if self.service is not None:
             self.service.network.release(self._name)
         self.service = self._ward.services.of(self.pod)
-        self._task = self._spawn(self._begin)
+        self._task = self._ward.spawn(self._begin())
 
     # -- stages
 
     async def _begin(self) -> None:
         await self.machine.up.wait()
+        await self._outbox.empty()
         service, ready = self.service, False
         if pods.phase(self.pod) == "Running":
             ready = self._take_up()
@@ -95,7 +97,7 @@ class Life:
             self._joined = service
             service.times_of(self.pod).ready = service.times_of(self.pod).ready or self._clock.now()
         self._log("ready")
-        await self._write_running(ready=True)
+        self._write_running(ready=True)
         await self._sleep()
 
     def _take_up(self) -> bool:
@@ -113,30 +115,31 @@ class Life:
 
     async def _start(self) -> None:
         """Images, then the containers."""
-        await self._write(status.waiting(self.pod, self.machine.address, self._clock.now()))
+        began_seconds = self._clock.now()
+        self._write(lambda pod: status.waiting(pod, self.machine.address, began_seconds))
         for container in pods.containers(self.pod):
             await self._pull(container["name"], container["image"])
         if self.service is not None:
             self.service.times_of(self.pod).image_ready = self._clock.now()
         self._started_seconds = self._clock.now()
         for container in pods.containers(self.pod):
-            await self._tell("Created", f"Created container: {container['name']}", container["name"])
-            await self._tell("Started", f"Started container {container['name']}", container["name"])
+            self._tell("Created", f"Created container: {container['name']}", container["name"])
+            self._tell("Started", f"Started container {container['name']}", container["name"])
         if self.service is not None:
             self.service.times_of(self.pod).started = self._started_seconds
             self._log("started")
-            await self._write_running(ready=False)
+            self._write_running(ready=False)
 
     async def _pull(self, container: str, image: str) -> None:
         disk, began_seconds = self.machine.disk, self._clock.now()
         if image in disk:
-            await self._tell("Pulled", f'Container image "{image}" already present on machine', container)
+            self._tell("Pulled", f'Container image "{image}" already present on machine', container)
             return
         self._log("pulling")
-        telling = self._tell("Pulling", f'Pulling image "{image}"', container)
-        await asyncio.gather(disk.fetch(image, self._ward.services.image_seconds(self.pod, image)), telling)
-        await self._tell("Pulled", status.pulled(image, self._clock.now() - began_seconds), container)
-        await self._hand.list_images(self.machine.name, self.machine.images)
+        self._tell("Pulling", f'Pulling image "{image}"', container)
+        await disk.fetch(image, self._ward.services.image_seconds(self.pod, image))
+        self._tell("Pulled", status.pulled(image, self._clock.now() - began_seconds), container)
+        self._outbox.add(lambda: self._hand.list_images(self.machine.name, self.machine.images))
 
     async def _load(self, service: Service) -> None:
         self._log("loading")
@@ -153,7 +156,7 @@ class Life:
         began_seconds = self._started_seconds or self._clock.now()
         await self._clock.sleep(began_seconds + for_seconds - self._clock.now())
         self._log("ended")
-        await self._write(self._ended(0))
+        self._write_ended(0)
 
     async def _end(self) -> None:
         """Its deletion was asked for: finish, then go."""
@@ -166,10 +169,11 @@ class Life:
             self._joined, code = None, 0 if end_seconds < now_seconds + grace_seconds else KILLED
         if self._started_seconds is not None:
             first = pods.containers(self.pod)[0]["name"]
-            await self._tell("Killing", f"Stopping container {first}", first)
+            self._tell("Killing", f"Stopping container {first}", first)
         await self._clock.sleep(end_seconds - self._clock.now())
         if pods.phase(self.pod) not in pods.ENDED:
-            await self._write(self._ended(code))
+            self._write_ended(code)
+        await self._outbox.empty()
         await self._vanish()
 
     async def _vanish(self) -> None:
@@ -184,38 +188,31 @@ class Life:
             self._joined.leave(self._name, self._clock.now(), 0.0)
             self._joined = None
 
-    def _ended(self, exit_code: int) -> status.Json:
-        started_seconds = self._started_seconds
-        return status.ended(self.pod, self._clock.now(), started_seconds=started_seconds, exit_code=exit_code)
-
-    async def _write_running(self, *, ready: bool) -> None:
+    def _write_running(self, *, ready: bool) -> None:
         now_seconds = self._clock.now()
         address = "" if self.service is None else self.service.network.address(self._name)
-        started_seconds = now_seconds if self._started_seconds is None else self._started_seconds
-        await self._write(status.running(self.pod, address, now_seconds, started_seconds=started_seconds, ready=ready))
+        began_seconds = now_seconds if self._started_seconds is None else self._started_seconds
+        self._write(lambda pod: status.running(pod, address, now_seconds, started_seconds=began_seconds, ready=ready))
 
-    async def _write(self, wanted: status.Json) -> None:
-        written = await self._hand.write(self.pod, wanted)
-        if _version(written) > _version(self.pod):
-            self.pod = written
+    def _write_ended(self, exit_code: int) -> None:
+        now_seconds, began_seconds = self._clock.now(), self._started_seconds
+        self._write(lambda pod: status.ended(pod, now_seconds, started_seconds=began_seconds, exit_code=exit_code))
 
-    async def _tell(self, reason: str, message: str, container: str) -> None:
-        await self._hand.tell(self.pod, self.machine.name, reason, message, container)
+    def _write(self, wanted: Callable[[Object], status.Json]) -> None:
+        async def write() -> None:
+            written = await self._hand.write(self.pod, wanted(self.pod))
+            if _version(written) > _version(self.pod):
+                self.pod = written
 
-    def _switch(self, stage: Callable[[], Awaitable[None]]) -> None:
+        self._outbox.add(write)
+
+    def _tell(self, reason: str, message: str, container: str) -> None:
+        event = status.event(self.pod, self.machine.name, reason, message, self._clock.now(), container)
+        self._outbox.add(lambda: self._hand.tell(event))
+
+    def _switch(self, stage: Coroutine[Any, Any, None]) -> None:
         self._task.cancel()
-        self._task = self._spawn(stage)
-
-    def _spawn(self, stage: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
-        return self._ward.spawn(self._run(stage))
-
-    async def _run(self, stage: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await stage()
-        except NotFound:
-            self._log("gone")
-        except Rejected as error:
-            log.warning("refused", pod=self._name, error=str(error))
+        self._task = self._ward.spawn(stage)
 
     def _log(self, stage: str) -> None:
         log.info(stage, pod=self._name, node=self.machine.name)
