@@ -1,0 +1,115 @@
+"""What both services are: a window of a trace, the hardware that it meets, and every time at a fifth."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from crds.profiles import PROFILES
+from crds.resolve import resolve
+from crds.service import Service as Resolved
+from policies.model import ColdStart, Stage
+from replay.baselines.hpa import REACTIVE, reactive
+from replay.compare import scene
+from replay.scenario import Scenario
+from replay.sim.hpa import Rules
+from replay.traces.read import read
+from tests.e2e.harness.api import Json
+from tests.e2e.harness.cluster import RATE
+from tests.e2e.harness.service import Service, Stages
+
+TRACE = "traces/azure2023_conv.parquet"  # request by request, all of it recorded
+START_SECONDS = 500.0  # the fleet that its first minutes need is past; a third more comes 20 minutes later
+DURATION_SECONDS = 3000.0  # ten minutes of the wall
+SCALE = 14.0
+PROFILE = "8b-h100"
+BOUNDS = {"minReplicas": 1, "maxReplicas": 16}
+POLICY: Json = {
+    **BOUNDS,
+    "slo": {"queueWait": "5s", "attainment": "99%"},
+    "profile": PROFILE,
+    "maxPreparedNodes": 2,
+}
+KEDA_POLLING_SECONDS, KEDA_COOLDOWN_SECONDS = 30 // RATE, 300 // RATE  # KEDA's defaults
+SCHEDULING_SECONDS = 3.0  # of the profile's node stage, what comes before the machine: the real chain takes its own
+NODE_IDLE_SECONDS = 60.0
+
+
+def scenario(service: Service, shared: Path) -> Scenario:
+    """The traffic, from no past, on hardware whose stages last exactly their medians as those on the cluster do."""
+    found = scene(
+        read(shared / TRACE),
+        resolved(service),
+        scale=SCALE,
+        start_seconds=START_SECONDS,
+        duration_seconds=DURATION_SECONDS,
+        past="none",
+        seed=0,
+    )
+    held = found.hardware.cold_start
+    exact = [Stage(each.p50_seconds, each.p50_seconds) for each in (held.node, held.image, held.weights, held.warmup)]
+    return replace(found, hardware=replace(found.hardware, cold_start=ColdStart(*exact)))
+
+
+def resolved(service: Service) -> Resolved:
+    """The service's policy, its defaults filled in."""
+    found = resolve(service.policy)
+    assert isinstance(found, Resolved), found
+    return found
+
+
+def traffic(shared: Path) -> Json:
+    """The same window, as the stand-in takes it."""
+    return {
+        "trace": str((shared / TRACE).resolve()),
+        "start_seconds": START_SECONDS,
+        "duration_seconds": DURATION_SECONDS,
+        "scale": SCALE,
+    }
+
+
+def stages() -> Stages:
+    """What a pod's way takes once it has a node, in seconds of the wall."""
+    cold = PROFILES[PROFILE].cold_start
+    return Stages(cold.image.p50_seconds / RATE, cold.weights.p50_seconds / RATE, cold.warmup.p50_seconds / RATE)
+
+
+def registration_seconds() -> int:
+    """From a node's launch to its registration, in seconds of the wall."""
+    return round((PROFILES[PROFILE].cold_start.node.p50_seconds - SCHEDULING_SECONDS) / RATE)
+
+
+def reactive_scaled_object(namespace: str, name: str, prometheus_url: str) -> Json:
+    """The benchmarks' reactive ScaledObject: 10 waiting requests a replica, its HPA's periods and KEDA's at a fifth."""
+    baseline = reactive(BOUNDS["minReplicas"], BOUNDS["maxReplicas"])
+    metadata = {
+        "serverAddress": prometheus_url,
+        "query": f'sum(vllm:num_requests_waiting{{namespace="{namespace}"}})',
+        "threshold": f"{baseline.target:g}",
+    }
+    behavior = {"scaleUp": _rules(REACTIVE.up), "scaleDown": _rules(REACTIVE.down)}
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "scaleTargetRef": {"name": name},
+            "minReplicaCount": BOUNDS["minReplicas"],
+            "maxReplicaCount": BOUNDS["maxReplicas"],
+            "pollingInterval": KEDA_POLLING_SECONDS,
+            "cooldownPeriod": KEDA_COOLDOWN_SECONDS,
+            "advanced": {"horizontalPodAutoscalerConfig": {"behavior": behavior}},
+            "triggers": [{"type": "prometheus", "metricType": "AverageValue", "metadata": metadata}],
+        },
+    }
+
+
+def _rules(rules: Rules) -> dict[str, Any]:
+    policies = [
+        {"type": each.unit.value, "value": each.value, "periodSeconds": round(each.period_seconds / RATE)}
+        for each in rules.policies
+    ]
+    return {
+        "stabilizationWindowSeconds": round(rules.stabilization_seconds / RATE),
+        "selectPolicy": rules.select.value,
+        "policies": policies,
+    }

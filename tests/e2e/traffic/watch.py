@@ -1,0 +1,73 @@
+"""Looks at the cluster twice a second while the traffic runs: what is asked for, which nodes are paid, which balloons."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from autoscaler.kube.objects import created_seconds, labels, metadata, uid
+from autoscaler.kube.ours import POLICY
+from tests.e2e.harness.api import Api
+from tests.e2e.harness.service import Service
+
+LOOK_SECONDS = 0.5
+NODE_CLAIMS = "/apis/karpenter.sh/v1/nodeclaims"
+
+
+@dataclass
+class Life:
+    """A node that is paid for, from its NodeClaim to that one's end; wall seconds."""
+
+    created_seconds: float
+    gone_seconds: float | None = None
+
+
+@dataclass
+class Seen:
+    """What was seen of one service. Wall seconds."""
+
+    pool: str
+    asked: list[tuple[float, int]] = field(default_factory=list)  # spec.replicas of its Deployment, where they change
+    nodes: dict[str, Life] = field(default_factory=dict)  # by NodeClaim
+    balloons: set[str] = field(default_factory=set)
+
+    def gpu_hours(self, from_seconds: float, to_seconds: float) -> float:
+        """Of the wall's time, with one GPU on each node."""
+        lives = self.nodes.values()
+        spans = (
+            min(life.gone_seconds or to_seconds, to_seconds) - max(life.created_seconds, from_seconds) for life in lives
+        )
+        return sum(max(0.0, span) for span in spans) / 3600.0
+
+
+class Watch:
+    """`look` as often as you like: it looks no more than twice a second."""
+
+    def __init__(self, api: Api, services: Iterable[tuple[Service, str]]) -> None:
+        self._api = api
+        self._services = [(service, Seen(pool)) for service, pool in services]
+        self._looked_seconds = 0.0
+
+    def of(self, service: Service) -> Seen:
+        """What was seen of a service."""
+        return next(seen for each, seen in self._services if each is service)
+
+    def look(self) -> float:
+        """The wall's time."""
+        now = time.time()
+        if now - self._looked_seconds < LOOK_SECONDS:
+            return now
+        self._looked_seconds = now
+        claims = self._api.items(NODE_CLAIMS)
+        for service, seen in self._services:
+            spec, _ = service.scale()
+            if not seen.asked or seen.asked[-1][1] != spec:
+                seen.asked.append((now, spec))
+            there = {uid(each): each for each in claims if labels(each).get("karpenter.sh/nodepool") == seen.pool}
+            for name, claim in there.items():
+                seen.nodes.setdefault(name, Life(created_seconds(claim) or now))
+            for name, life in seen.nodes.items():
+                if life.gone_seconds is None and name not in there:
+                    life.gone_seconds = now
+            jobs = self._api.items(f"/apis/batch/v1/namespaces/{service.namespace}/jobs", POLICY)
+            seen.balloons |= {metadata(job)["uid"] for job in jobs}
+        return now
