@@ -26,8 +26,8 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
 ) -> None:
     with grounds(cluster, namespace) as both:
         ours, theirs = play(cluster, both, outrider, shared)
-    scenario = scene.scenario(ours.service, shared)
-    policy = scene.resolved(ours.service).policy
+    scenario = scene.scenario(ours.service.policy, shared)
+    policy = scene.resolved(ours.service.policy).policy
     results = [
         _result("Outrider", ours),
         _result("reactive", theirs),

@@ -75,7 +75,7 @@ def play(
 
     for ground in both:
         first = service(ground, QUICK)
-        first.deploy(scene.scenario(first, shared).initial_replicas)
+        first.deploy(scene.scenario(first.policy, shared).initial_replicas)
         cluster.api.apply(*nodes.pool(ground[1], registration_seconds=scene.registration_seconds()))
     ours, theirs = (service(ground, scene.stages()) for ground in both)
     controller = outrider(**ours.clock, balloon_deadline_seconds=AHEAD_SECONDS)

@@ -6,7 +6,7 @@ from typing import Any
 
 from crds.profiles import PROFILES
 from crds.resolve import resolve
-from crds.service import Service as Resolved
+from crds.service import Service
 from policies.model import ColdStart, Stage
 from replay.baselines.hpa import REACTIVE, reactive
 from replay.compare import scene
@@ -15,7 +15,7 @@ from replay.sim.hpa import Rules
 from replay.traces.read import read
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import RATE
-from tests.e2e.harness.service import Service, Stages
+from tests.e2e.harness.service import Stages
 
 TRACE = "traces/azure2023_conv.parquet"  # request by request, all of it recorded
 START_SECONDS = 500.0  # the fleet that its first minutes need is past; a third more comes 20 minutes later
@@ -34,11 +34,11 @@ SCHEDULING_SECONDS = 3.0  # of the profile's node stage, what comes before the m
 NODE_IDLE_SECONDS = 60.0
 
 
-def scenario(service: Service, shared: Path) -> Scenario:
+def scenario(policy: Json, shared: Path) -> Scenario:
     """The traffic, from no past, on hardware whose stages last exactly their medians as those on the cluster do."""
     found = scene(
         read(shared / TRACE),
-        resolved(service),
+        resolved(policy),
         scale=SCALE,
         start_seconds=START_SECONDS,
         duration_seconds=DURATION_SECONDS,
@@ -50,10 +50,10 @@ def scenario(service: Service, shared: Path) -> Scenario:
     return replace(found, hardware=replace(found.hardware, cold_start=ColdStart(*exact)))
 
 
-def resolved(service: Service) -> Resolved:
-    """The service's policy, its defaults filled in."""
-    found = resolve(service.policy)
-    assert isinstance(found, Resolved), found
+def resolved(policy: Json) -> Service:
+    """A ScalingPolicy with its defaults filled in."""
+    found = resolve(policy)
+    assert isinstance(found, Service), found
     return found
 
 
