@@ -158,6 +158,7 @@ class Service:
             "image": IMAGE,
             "ports": [{"containerPort": PORT}],
             "resources": {"requests": {"cpu": "1", "memory": "4Gi", GPU: "1"}, "limits": {GPU: "1"}},
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }
         annotations = {ENGINE_PORT_ANNOTATION: str(PORT)}
         return {
@@ -172,6 +173,7 @@ class Service:
                     "spec": {
                         "containers": [container],
                         "nodeSelector": {"karpenter.sh/nodepool": self._pool},
+                        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
                         "terminationGracePeriodSeconds": 30,
                     },
                 },
