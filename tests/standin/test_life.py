@@ -153,6 +153,17 @@ async def test_a_deleted_replica_is_cut_off_after_its_grace(rig: Rig) -> None:
     assert told["score"]["p99_wait_seconds"] is None
 
 
+async def test_a_replica_that_is_taken_away_is_cut_off_at_once(rig: Rig) -> None:
+    await rig.put(spec(traffic=steady(requests_per_second=20)))
+    await rig.bind("a")
+    await rig.later(40)
+    rig.kube.lose(pod_path("a"))
+    await rig.later(0.1)
+    told = await rig.told()
+    assert told["score"]["failed"] > 100
+    assert told["pods"]["a"]["gone"] == rig.clock.now() - 0.1
+
+
 async def test_a_node_takes_its_pods_and_caches_with_it(rig: Rig) -> None:
     await rig.put(spec(traffic=steady(requests_per_second=20)))
     await rig.bind("a")
@@ -177,8 +188,12 @@ async def test_a_restart_takes_up_what_runs(tmp_path: Path) -> None:
     async with standing_in(clock, kube, tmp_path / "memory") as rig:
         await rig.node()
         began = await rig.put(spec(traffic=steady()))
+        await rig.bind("first")
+        await rig.later(5)
         await rig.bind("a")
-        await rig.later(8)
+        await rig.later(4)
+        rig.kube.lose(pod_path("first"))  # so that the other's address is not the first of all
+        await rig.later(4)
         await rig.bind("b")
         await rig.bind("balloon", app="other", command=("sleep", "60"))
         await rig.later(1)
