@@ -199,3 +199,14 @@ async def test_health_tells_whether_the_api_is_there(rig: Rig) -> None:
     rig.kube.go_away()
     await rig.later(0.1)
     assert (await rig.control.get("/healthz")).status == 503
+
+
+async def test_a_trace_is_played_from_where_one_says(rig: Rig) -> None:
+    traced = {"rate": 5, "trace": "sample:office-morning", "duration_seconds": 100}
+    requests = []
+    for changes in ({}, {"scale": 3}, {"start_seconds": 0}):  # 0 is at 09:00 a week before the sample's own window
+        await rig.put(spec(traffic=traced | changes))
+        await rig.later(30)
+        requests.append((await rig.told())["score"]["requests"])
+    assert requests[1] > 2 * requests[0] > 200
+    assert requests[2] not in (0, requests[0])
