@@ -9,7 +9,7 @@ Kubernetes
 - run more than one service: one ScalingPolicy, one Deployment, one kind of node
 - check a ScalingPolicy after the start against its schema, or fill in its defaults; it is served as it was written
 - read formats other than JSON, or patches other than merge patches; page through lists; print tables; dry-run
-- delete Pods or Deployments by hand; delete in the Foreground, or run finalizers
+- delete Pods or Deployments by hand; delete in the Foreground or leave orphans, or run finalizers
 - look at a Job's node selector, affinity, tolerations, quota or priority class: its pod takes one replica's GPUs,
   and gives way to a replica; one pod for each Job, which never completes by itself; unknown fields are kept
 - roll out a changed template, restart a crashed container, fail a probe

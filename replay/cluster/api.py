@@ -105,6 +105,8 @@ class Api:
                 return web.json_response(document)
         asked = route(request.path)
         if asked is None:
+            if not resources.serves(request.path):
+                return web.Response(status=404, text="404 page not found\n")
             raise failures.unknown_resource()
         query = dict(request.query)
         verb = verb_of(request.method, asked, query)
@@ -154,7 +156,8 @@ class Api:
         options = await _body(request, "application/json") if request.body_exists else {}
         held = self._existing(asked)
         namespace, name, uid = asked.namespace or "", asked.name or "", held["metadata"]["uid"]
-        policy = options.get("propagationPolicy") or request.query.get("propagationPolicy") or "Background"
+        default = "Orphan" if asked.resource is JOBS else "Background"
+        policy = options.get("propagationPolicy") or request.query.get("propagationPolicy") or default
         if policy != "Background":
             raise failures.bad_request(
                 f"propagationPolicy {policy} is not served by the simulated cluster: use Background"
@@ -222,10 +225,11 @@ def scale_of(deployment: Json) -> Json:
 
 
 def replicas_of(scale: Json, name: str) -> int:
-    """The replicas that a Scale asks for; `ApiError` 400 where they are no integer, 422 where negative."""
+    """The replicas that a Scale asks for; `ApiError` 422 where they are no integer or negative."""
     replicas = scale["spec"].get("replicas", 0) if isinstance(scale["spec"], dict) else None
     if not isinstance(replicas, int) or isinstance(replicas, bool):
-        raise failures.bad_request(f"spec.replicas: {replicas!r} is not a whole number")
+        cause = failures.invalid_value("patch", json.dumps(scale), "replicas is not a whole number")
+        raise failures.invalid("", "", "", [cause])
     if replicas < 0:
         cause = failures.invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
         raise failures.invalid("autoscaling", "Scale", name, [cause])

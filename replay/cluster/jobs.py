@@ -123,12 +123,12 @@ def _metadata_causes(metadata: Json) -> Iterator[Cause]:
     elif not _NAME.fullmatch(name.rstrip("-") if "name" not in metadata else name):
         yield invalid_value("metadata.name", name, _NAME_RULE)
     elif len(name) > 63:  # the name becomes a label of the pod
-        yield invalid_value("metadata.name", name, "must be no more than 63 characters")
+        yield invalid_value("spec.template.labels", name, "must be no more than 63 bytes")
     yield from _label_causes(metadata.get("labels") or {}, "metadata.labels")
-    for i, owner in enumerate(metadata.get("ownerReferences") or []):
+    for owner in metadata.get("ownerReferences") or []:
         for key in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(key):
-                yield required(f"metadata.ownerReferences[{i}].{key}", "must not be empty")
+                yield required(f"metadata.ownerReferences.{key}", "must not be empty")
 
 
 def _label_causes(labels: Json, path: str) -> Iterator[Cause]:
@@ -148,7 +148,7 @@ def _spec_causes(spec: Json) -> Iterator[Cause]:
     for key in ("completions", "parallelism"):
         if (spec.get(key) or 0) > 1:
             yield invalid_value(f"spec.{key}", spec[key], "the simulated cluster runs one pod for each Job")
-    if spec.get("selector") is not None:
+    if any((spec.get("selector") or {}).values()):
         yield invalid_value("spec.selector", "{...}", "`selector` not auto-generated")
     template = spec.get("template") or {}
     path = "spec.template.metadata.labels"
@@ -207,8 +207,8 @@ def _resource_causes(given: Json, path: str) -> Iterator[Cause]:
         for name, text in amounts.items():
             amount = quantity(text)
             if amount is None:
-                yield invalid_value(f"{path}.{kind}[{name}]", text, _QUANTITY_RULE)
-            elif amount < 0:
+                raise failures.bad_request(f'Job in version "v1" cannot be handled as a Job: {_QUANTITY_RULE}')
+            if amount < 0:
                 yield invalid_value(f"{path}.{kind}[{name}]", text, _NOT_NEGATIVE)
             elif "/" in name and amount != int(amount):
                 yield invalid_value(f"{path}.{kind}[{name}]", text, "must be an integer")

@@ -72,6 +72,16 @@ def group_versions() -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys((resource.group, resource.version) for resource in RESOURCES))
 
 
+def serves(path: str) -> bool:
+    """Whether a path leads into a group and version that is served."""
+    match path.strip("/").split("/"):
+        case ["api", version, *_]:
+            return ("", version) in group_versions()
+        case ["apis", group, version, *_]:
+            return (group, version) in group_versions()
+    return False
+
+
 def resource_list(group: str, version: str) -> Json | None:
     """The discovery document of one group and version, or None where there is no such group."""
     members = [resource for resource in RESOURCES if (resource.group, resource.version) == (group, version)]

@@ -12,7 +12,8 @@ from replay.cluster.resources import Json, Resource
 from replay.cluster.store import Change, Store
 
 DEFAULT_TIMEOUT_SECONDS = 1800.0
-BOOKMARK_SECONDS = 60.0  # wall time, about what a real API server keeps to
+BOOKMARK_SECONDS = 60.0  # wall time, as a real API server keeps to
+LAST_BOOKMARK_SECONDS = 2.0  # before the end of a watch; one that is shorter gets none
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ async def watch(
     if since == 0:
         cursor = store.version  # before anything is sent: what changes meanwhile comes after
         await _send(response, [_event("ADDED", held) for held in collection.now(store)])
-    bookmark_at = loop.time() + BOOKMARK_SECONDS
+    bookmark_at = _bookmark_at(loop.time(), end)
     while True:
         try:
             changes = store.changes(collection.resource, cursor)
@@ -108,13 +109,19 @@ async def watch(
         if left > 0:
             await _wait(store, cursor, left)
             continue
-        if bookmarks:
-            await _send(response, [_event("BOOKMARK", _bookmark(collection.resource, cursor))])
-        bookmark_at = loop.time() + BOOKMARK_SECONDS
         if loop.time() >= end:
             break
+        if bookmarks:
+            await _send(response, [_event("BOOKMARK", _bookmark(collection.resource, cursor))])
+        bookmark_at = _bookmark_at(loop.time(), end)
     await response.write_eof()
     return response
+
+
+def _bookmark_at(now_seconds: float, end_seconds: float) -> float:
+    last = end_seconds - LAST_BOOKMARK_SECONDS
+    regular = now_seconds + BOOKMARK_SECONDS
+    return last if now_seconds < last < regular else regular
 
 
 async def _wait(store: Store, cursor: int, seconds: float) -> None:

@@ -1,7 +1,6 @@
 """A simulated API server with a fake world behind it."""
 
 import json
-import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,6 @@ spec:
   target: {{name: llm}}
   profile: 8b-l4
   maxReplicas: 8
-  maxPreparedNodes: 2
   maxPreparedNodes: 2
   metrics: {{port: {PORT}}}
 """
@@ -103,10 +101,5 @@ async def cluster(policy_file: Path) -> AsyncIterator[Running]:
 
 @pytest.fixture
 def api(cluster: Running) -> Server:
-    """The API under contract: the simulated one, or that at OUTRIDER_CONTRACT_URL (`kubectl proxy` in front of it).
-
-    A real one needs the namespace `serving` with one ready pod of the Deployment `llm` (label app=llm) and the policy
-    above, without finalizers or admission of its own, and all of it afresh for each test.
-    """
-    url = os.environ.get("OUTRIDER_CONTRACT_URL")
-    return Server(url, cluster.http) if url else cluster
+    """The API under contract. tests/e2e/test_contract.py puts a real one in its place."""
+    return cluster

@@ -111,3 +111,10 @@ async def test_a_watch_that_is_too_old_is_told_so(cluster: Running) -> None:
     async with cluster.http.get(url) as response:
         event = await response.json(content_type=None)
     assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
+
+
+async def test_orphans_are_not_left_silently(cluster: Running) -> None:
+    """A real API server leaves a Job's pod behind where nothing else is asked for."""
+    await cluster.ask("POST", JOBS, a_job(), code=201)
+    status = await cluster.ask("DELETE", f"{JOBS}/balloon-0", code=400)
+    assert "propagationPolicy Orphan is not served" in status["message"]
