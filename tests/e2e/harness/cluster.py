@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Self
 
@@ -28,7 +29,12 @@ class Cluster:
     """As a context it starts everything and ends everything. Without, it is a view of the one in that folder."""
 
     def __init__(
-        self, folder: Path | None = None, *, hpa_sync_seconds: float = HPA_SYNC_SECONDS, gates: str = ""
+        self,
+        folder: Path | None = None,
+        *,
+        hpa_sync_seconds: float = HPA_SYNC_SECONDS,
+        gates: str = "",
+        without: Collection[str] = (),
     ) -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="outrider-e2e-"))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +63,7 @@ class Cluster:
             keda.adapter(folder, config, certificates, identities.authority, operator_port, self._adapter_port),
             _standin(folder, config, self.standin_url),
         )
-        self.components = {process.name: process for process in everything}
+        self.components = {process.name: process for process in everything if process.name not in without}
 
     def __enter__(self) -> Self:
         until.watching.append(self.check)
@@ -92,8 +98,9 @@ class Cluster:
             if name not in control_plane:
                 process.start()
         until(lambda: keda.available(self.api.get(keda.API_SERVICE)), 60, "the external metrics API to be Available")
-        until(lambda: requests.get(f"{self.prometheus_url}/-/ready", timeout=2).ok, 60, "Prometheus to be ready")
-        until(lambda: requests.get(f"{self.standin_url}/healthz", timeout=2).ok, 60, "the stand-in to be ready")
+        for name, url in (("prometheus", f"{self.prometheus_url}/-/ready"), ("standin", f"{self.standin_url}/healthz")):
+            if name in self.components:
+                until(lambda url=url: requests.get(url, timeout=2).ok, 60, f"{name} to be ready")
         self.api.apply(*nodes.pool())
 
     def _served(self, crd: Json) -> bool:

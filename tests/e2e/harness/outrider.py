@@ -53,12 +53,11 @@ class Outrider:
         return requests.get(f"{self.web_url}/metrics", timeout=5).text
 
 
-def scaled_objects(policy: Json, scaler_address: str, *arguments: str) -> list[dict[str, Any]]:
-    """What `outrider scaledobject` prints for a policy, its periods at the cluster's fifth."""
+def scaled_objects(policies: Json | list[Json], scaler_address: str, *arguments: str) -> list[dict[str, Any]]:
+    """What `outrider scaledobject` prints for a policy or several, its periods at the cluster's fifth."""
     command = [sys.executable, "-m", "autoscaler.cli", "scaledobject", "-f", "-", "--scaler-address", scaler_address]
-    done = subprocess.run(
-        [*command, *arguments], input=yaml.safe_dump(policy), capture_output=True, text=True, check=False
-    )
+    text = yaml.safe_dump_all(policies if isinstance(policies, list) else [policies])
+    done = subprocess.run([*command, *arguments], input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)
     found = [one for one in yaml.safe_load_all(done.stdout) if one]
