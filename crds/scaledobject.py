@@ -66,8 +66,8 @@ def remarks(service: Service, kubernetes: tuple[int, int] | None) -> list[str]:
         found.append(
             f"Kubernetes {kubernetes[0]}.{kubernetes[1]} {cause} the tolerance of one HPA, so the cluster's own of 10 % "
             "holds. With hpaTolerance Outrider shapes its value around that: upwards the HPA lands on the decision or "
-            "on the first step outside the tolerance (11 to 12 becomes 13), downwards on the decision, or it stays "
-            "until the decision is far enough (20 to 18 is the first from 20)."
+            "on the first step outside the tolerance (11 to 12 becomes 13, and 12 after the next decision), downwards on "
+            "the decision, or it stays until the decision is far enough (20 to 18 is the first from 20)."
         )
     if service.mode is Mode.SHADOW:
         found.append(
