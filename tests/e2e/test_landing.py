@@ -9,6 +9,7 @@ import time
 from autoscaler.scaler.tls import Tls
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Json
+from tests.e2e.harness.cluster import HPA_SYNC_SECONDS
 from tests.e2e.harness.outrider import POLLING_SECONDS, scaled_objects
 from tests.e2e.harness.scripted import ScriptedScaler
 from tests.e2e.harness.target import Target, client_secret, condition, followed, landing, ready
@@ -39,13 +40,16 @@ def test_up_down_to_zero_and_back(cluster: Cluster, namespace: str, scaler: Scri
     until(lambda: scaler.streams == 2, 60, "a stream for each push")
 
     print(f"{'decision':>10}  {'push':>6}  {'mtls':>6}  {'poll':>6}")
-    before = 1
+    before, awake = 1, []
     for desired in DECISIONS:
         for target in targets:
             scaler.decide(target.key, desired)
         seconds = landing(dict.fromkeys(targets, desired))
         print(f"{before:>4} -> {desired:>2}  " + "  ".join(f"{seconds[target]:4.1f} s" for target in targets))
+        if before and desired:
+            awake += seconds.values()
         before = desired
+    print(f"from one count to another at most {max(awake):.1f} s; the HPA looks every {HPA_SYNC_SECONDS:g} s")
 
     for target in targets:
         shown = cluster.kubectl("get", "hpa", f"keda-hpa-{target.name}", "-n", namespace, "--no-headers")

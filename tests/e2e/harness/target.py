@@ -115,5 +115,9 @@ def landing(wanted: Mapping[Target, int]) -> dict[Target, float]:
             assert now in (had[target], 1), where
         return len(landed) == len(wanted) and time.monotonic() - began >= max(landed.values()) + HOLD_SECONDS
 
-    until(check, LANDING_SECONDS, f"landing on {sorted(wanted.values())}")
+    try:
+        until(check, LANDING_SECONDS, f"landing on {sorted(wanted.values())}")
+    except TimeoutError as error:
+        error.add_note("now: " + ", ".join(f"{target.name} {target.replicas}" for target in wanted))
+        raise
     return landed
