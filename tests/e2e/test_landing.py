@@ -52,9 +52,10 @@ def test_up_down_to_zero_and_back(cluster: Cluster, namespace: str, scaler: Scri
     print(f"from one count to another at most {max(awake):.1f} s; the HPA looks every {HPA_SYNC_SECONDS:g} s")
 
     for target in targets:
-        shown = cluster.kubectl("get", "hpa", f"keda-hpa-{target.name}", "-n", namespace, "--no-headers")
-        print(shown.strip())
-        assert "1/1 (avg)   1     64    5" in shown  # the metric is told per replica
+        asked = ("get", "hpa", f"keda-hpa-{target.name}", "-n", namespace, "--no-headers")
+        shown = "1/1 (avg)   1     64    5"  # the metric is told per replica
+        until(lambda asked=asked, shown=shown: shown in cluster.kubectl(*asked), 20, shown)
+        print(cluster.kubectl(*asked).strip())
         assert condition(target.hpa(), "AbleToScale")["status"] == "True"
         assert followed(target)
         assert ready(target)
@@ -71,11 +72,8 @@ def test_from_zero_by_push_at_once_and_else_within_a_poll(
         target.create(replicas=0)
     cluster.api.apply(*patched(scaled_objects(push.policy, address), minReplicaCount=0, pollingInterval=600))
     cluster.api.apply(*patched(scaled_objects(poll.policy, address), "external", minReplicaCount=0))
-    until(
-        lambda: all(condition(each.scaled_object(), "Ready").get("status") == "True" for each in targets), 60, "Ready"
-    )
-    until(lambda: scaler.streams == 1, 60, "the stream")
-    landing(dict.fromkeys(targets, 0))
+    until(lambda: all(map(ready, targets)) and scaler.streams == 1, 60, "two ready ScaledObjects and one stream")
+    landing(dict.fromkeys(targets, 0))  # past the first poll, which comes with the stream
 
     began = time.monotonic()
     for target in targets:
