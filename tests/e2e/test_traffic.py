@@ -2,8 +2,11 @@
 side by side: seconds from the burst to serving, what users met, what it cost. The simulation of the same is beside it."""
 
 import json
+import math
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 from replay.baselines.hpa import reactive
 from replay.driver import Contender, run
@@ -14,7 +17,7 @@ from tests.e2e.harness.cluster import HPA_SYNC_SECONDS, RATE
 from tests.e2e.harness.outrider import Outrider
 from tests.e2e.traffic import scene
 from tests.e2e.traffic.contest import Side, grounds, play
-from tests.e2e.traffic.stages import Spread, after_need, first_reached, ladder, lasted, needed, spread
+from tests.e2e.traffic.stages import after_need, climbed, landings, lasted, needed, spread
 from tests.e2e.traffic.tables import Climb, Result, document, text
 
 OUT = Path(__file__).parents[2] / "build" / "e2e"
@@ -36,18 +39,23 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
     ]
     levels = {level: at for level, at in needed(scenario).items() if level > scenario.initial_replicas}
     climbs = [_climb("Outrider", ours, levels), _climb("reactive", theirs, levels)]
-    landed, missed = _landings(ours)
+    took, missed = landings(ours.decided, ours.seen.asked, ours.told["now_seconds"], STANDS_SECONDS)
+    landed = spread(took)
+    assert landed is not None, "no decision changed anything"
     print(
         f"{len(scenario.arrival_s)} requests of {scenario.name} to each in {_seconds(ours):.0f} s, at {RATE} x the clock"
     )
     print(f"decisions landed after {landed.median:.1f} s ({landed.worst:.1f} s at worst), {landed.count} of them")
     print(text(results, climbs, sorted(levels)))
-    _write(results, climbs, sorted(levels))
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "traffic.txt").write_text(text(results, climbs, sorted(levels)))
+    (OUT / "traffic.json").write_text(json.dumps(document(results, climbs, levels) | _raw(ours, theirs)))
 
     assert not missed, f"decided (when, replicas), and not what ran: {missed}"
     assert _seconds(ours) >= 600.0
     assert {each.requests for each in results} == {len(scenario.arrival_s)}
     assert results[0].share_within_5s >= results[1].share_within_5s
+    assert results[0].balloons, "no node was prepared"
 
 
 def _seconds(side: Side) -> float:
@@ -72,10 +80,11 @@ def _result(name: str, side: Side) -> Result:
 
 def _simulated(name: str, scenario: Scenario, contender: Contender) -> Result:
     score = run(scenario, contender).score
-    shown = ("requests", "share_within_1s", "share_within_5s", "p99_wait_seconds", "failed", "gpu_hours")
+    shown = ("requests", "share_within_1s", "share_within_5s", "failed", "gpu_hours")
     return Result(
         name=name,
         **{each: getattr(score, each) for each in shown},
+        p99_wait_seconds=score.p99_wait_seconds if math.isfinite(score.p99_wait_seconds) else None,
         nodes=score.nodes_launched,
         most_replicas=int(score.timeline.spec_replicas.max()),
         balloons=None,
@@ -86,34 +95,21 @@ def _climb(name: str, side: Side, levels: dict[int, float]) -> Climb:
     """The levels' times are of the scenario, from the traffic's second 0."""
     start = side.started_seconds
     need = {level: start + at / RATE for level, at in levels.items()}
-    reached = ladder(side.pods, side.node_ready)
-    reached["asked of the Deployment"] = first_reached(side.seen.asked)
-    reached["decided"] = first_reached(side.decided)
+    reached = climbed(side.pods, side.node_ready, side.seen.asked, side.decided)
     added = [pod for pod in side.pods if pod["created"] > start]
     return Climb(name, after_need(need, reached), lasted(added, side.node_ready))
 
 
-def _landings(side: Side) -> tuple[Spread, list[tuple[float, int]]]:
-    """How long decisions took to be what the Deployment runs; and those that stood for long and were not followed."""
-    took, missed = [], []
-    ends = [at for at, _ in side.decided[1:]] + [side.told["now_seconds"]]
-    for (at, replicas), end in zip(side.decided, ends, strict=True):
-        met = next((when for when, asked in side.seen.asked if at <= when <= end and asked == replicas), None)
-        if met is not None:
-            took.append(met - at)
-        elif end - at >= STANDS_SECONDS and replicas != _asked(side, at):
-            missed.append((at, replicas))
-    found = spread(took)
-    assert found is not None, "no decision changed anything"
-    return found, missed
-
-
-def _asked(side: Side, at_seconds: float) -> int:
-    """What the Deployment was asked to run."""
-    return [replicas for when, replicas in side.seen.asked if when <= at_seconds][-1]
-
-
-def _write(results: list[Result], climbs: list[Climb], levels: list[int]) -> None:
-    OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "traffic.json").write_text(json.dumps(document(results, climbs, levels), indent=2) + "\n")
-    (OUT / "traffic.txt").write_text(text(results, climbs, levels))
+def _raw(*sides: Side) -> dict[str, Any]:
+    """What the tables are made of; wall seconds from the traffic's second 0."""
+    found = {}
+    for name, side in zip(("outrider", "reactive"), sides, strict=True):
+        start = side.started_seconds
+        found[name] = {
+            "decided": [(at - start, replicas) for at, replicas in side.decided],
+            "asked": [(at - start, replicas) for at, replicas in side.seen.asked],
+            "nodes": [[at and at - start for at in astuple(life)] for life in side.seen.nodes.values()],
+            "pods": side.pods,
+            "started_seconds": start,
+        }
+    return {"seen": found}

@@ -13,7 +13,7 @@ from tests.e2e.harness.cluster import RATE
 from tests.e2e.standin import traffic
 from tests.e2e.standin.spec import ServiceSpec
 from tests.e2e.traffic import scene
-from tests.e2e.traffic.stages import Spread, after_need, first_reached, ladder, lasted, needed
+from tests.e2e.traffic.stages import Spread, after_need, climbed, first_reached, ladder, landings, lasted, needed
 from tests.e2e.traffic.tables import Climb, Result, document, text
 from tests.e2e.traffic.watch import Life, Seen
 
@@ -41,6 +41,18 @@ def test_a_replica_taken_back_on_its_way_reaches_nothing() -> None:
     climbed = ladder([_pod(0.0, deleted=5.0)], {})
     assert climbed["pod made"] == {1: 0.0}
     assert climbed["bound"] == climbed["node ready"] == climbed["serving"] == {}
+
+
+def test_a_deployment_was_asked_no_later_than_its_pod_was_made() -> None:
+    found = climbed([_pod(7.6)], {}, [(0.0, 0), (8.0, 1), (9.0, 2)], [(6.0, 1)])
+    assert found["asked of the Deployment"] == {1: 7.6, 2: 9.0}
+    assert found["decided"] == {1: 6.0}
+
+
+def test_a_decision_that_stood_and_was_not_followed_is_told() -> None:
+    asked = [(0.0, 10), (13.0, 12)]
+    assert landings([(1.0, 10), (10.0, 12)], asked, 60.0, 12.0) == ([3.0], [])
+    assert landings([(10.0, 12), (30.0, 11), (40.0, 14)], asked, 60.0, 12.0) == ([3.0], [(40.0, 14)])
 
 
 def test_seconds_after_the_need_are_below_zero_where_somebody_was_ahead_of_it() -> None:
@@ -75,7 +87,7 @@ def test_the_need_is_the_work_of_the_last_half_minute() -> None:
 
 def test_nodes_are_paid_from_their_claim_to_its_end_within_the_traffic() -> None:
     lives = {"a": Life(-100.0), "b": Life(1800.0, 2700.0), "c": Life(3500.0, 9000.0), "d": Life(9000.0)}
-    assert Seen("pool", nodes=lives).gpu_hours(0.0, 3600.0) == pytest.approx(1.0 + 0.25 + 100 / 3600)
+    assert Seen(nodes=lives).gpu_hours(0.0, 3600.0) == pytest.approx(1.0 + 0.25 + 100 / 3600)
 
 
 def test_every_period_and_every_stage_is_a_fifth() -> None:
@@ -111,7 +123,7 @@ def test_the_tables_show_the_wall_s_seconds_and_the_scenario_s() -> None:
     assert "46.0 (47.0)" in shown
     assert "endless" in shown
     assert "11 to 12 replicas" in " ".join(shown.split())
-    assert document([result], [climb], [11, 12])["wall_seconds"][0]["after_need"]["decided"]["median"] == -2.0
+    assert document([result], [climb], {11: 750.0})["wall_seconds"][0]["after_need"]["decided"]["median"] == -2.0
 
 
 def test_the_simulation_plays_what_the_cluster_plays(shared: Path) -> None:

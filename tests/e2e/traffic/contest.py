@@ -1,10 +1,9 @@
 """Sets the two services up, lets the traffic run, and takes everything away again."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from autoscaler.kube.objects import labels
 from policies.log import decisions
@@ -14,7 +13,7 @@ from tests.e2e.harness.cluster import RATE
 from tests.e2e.harness.outrider import Outrider
 from tests.e2e.harness.service import Service, Stages
 from tests.e2e.traffic import scene
-from tests.e2e.traffic.watch import NODE_CLAIMS, Seen, Watch
+from tests.e2e.traffic.watch import NODE_CLAIMS, POOL_LABEL, Seen, Watch
 
 AHEAD_SECONDS = 3600  # a balloon's deadline is told by the API server's clock, and the controller's gets ahead of that
 QUICK = Stages(image_seconds=0.2, weights_seconds=0.2, warmup_seconds=0.2)  # for the fleet that is there at first
@@ -42,44 +41,40 @@ class Side:
 
 
 @contextlib.contextmanager
-def grounds(cluster: Cluster, namespace: str) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
-    """Two namespaces, each with the name of a pool of nodes of its own. Raises where something stays behind."""
-    both = tuple((name, name) for name in (namespace, f"{namespace}-reactive"))
-    cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": both[1][0]}})
-    for _, pool in both:
-        cluster.api.apply(*nodes.pool(pool))
+def grounds(cluster: Cluster, namespace: str) -> Iterator[tuple[str, str]]:
+    """Two namespaces, each with a pool of nodes of its name. Raises where something stays behind."""
+    both = namespace, f"{namespace}-reactive"
+    cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": both[1]}})
+    for name in both:
+        cluster.api.apply(*nodes.pool(name))
     try:
-        yield both[0], both[1]
+        yield both
     finally:
-        for name, pool in both:
-            for kind in ("keda.sh/v1alpha1", "scaledobjects"), ("outrider.dev/v1alpha1", "scalingpolicies"):
-                cluster.api.delete(f"/apis/{kind[0]}/namespaces/{name}/{kind[1]}/llm")
-            cluster.api.delete(f"/apis/apps/v1/namespaces/{name}/deployments/llm")
-            until(lambda name=name: not cluster.api.items(f"/api/v1/namespaces/{name}/pods"), 90, f"no pods in {name}")
-            for made in reversed(nodes.pool(pool)):
+        for name in both:
+            service = Service(cluster, name)
+            service.delete()
+            cluster.api.delete(cluster.api.path(service.policy))
+        for name in both:
+            until(lambda name=name: not _pods(cluster, name), 90, f"no pods in {name}")
+            for made in reversed(nodes.pool(name)):
                 cluster.api.delete(cluster.api.path(made))
-        pools = {pool for _, pool in both}
-        until(lambda: not _claims(cluster, pools), 90, "no nodes of the two pools")
-        cluster.api.delete(f"/api/v1/namespaces/{both[1][0]}")
+        until(lambda: not _claims(cluster, both), 90, "no nodes of the two pools")
+        cluster.api.delete(f"/api/v1/namespaces/{both[1]}")
 
 
-def play(
-    cluster: Cluster, both: tuple[tuple[str, str], ...], outrider: Callable[..., Outrider], shared: Path
-) -> tuple[Side, Side]:
-    """Ten minutes: Outrider's side and the reactive one."""
+def play(cluster: Cluster, both: tuple[str, str], outrider: Callable[..., Outrider], shared: Path) -> tuple[Side, Side]:
+    """Ten minutes in two namespaces: Outrider's side and the reactive one."""
 
-    def service(ground: tuple[str, str], stages: Stages) -> Service:
-        namespace, pool = ground
-        kind: dict[str, Any] = {"hardware": scene.PROFILE, "pool": pool, "policy_spec": scene.POLICY}
-        return Service(cluster, namespace, stages=stages, **kind)
+    def service(name: str, stages: Stages) -> Service:
+        return Service(cluster, name, hardware=scene.PROFILE, stages=stages, pool=name, policy_spec=scene.POLICY)
 
-    for ground in both:
-        first = service(ground, QUICK)
+    for name in both:
+        first = service(name, QUICK)
         first.deploy(scene.scenario(first.policy, shared).initial_replicas)
-        cluster.api.apply(*nodes.pool(ground[1], registration_seconds=scene.registration_seconds()))
-    ours, theirs = (service(ground, scene.stages()) for ground in both)
+        cluster.api.apply(*nodes.pool(name, registration_seconds=scene.registration_seconds()))
+    ours, theirs = (service(name, scene.stages()) for name in both)
     controller = outrider(**ours.clock, balloon_deadline_seconds=AHEAD_SECONDS)
-    watch = Watch(cluster.api, [(ours, both[0][1]), (theirs, both[1][1])])
+    watch = Watch(cluster.api, [ours, theirs])
     watch.look()
     started = {each.namespace: each.traffic(scene.traffic(shared)) for each in (ours, theirs)}
     cluster.api.apply(scene.reactive_scaled_object(theirs.namespace, theirs.name, cluster.prometheus_url))
@@ -107,5 +102,9 @@ def _decided(controller: Outrider, epoch_seconds: float) -> list[tuple[float, in
     return found
 
 
-def _claims(cluster: Cluster, pools: set[str]) -> list[Json]:
-    return [each for each in cluster.api.items(NODE_CLAIMS) if labels(each).get("karpenter.sh/nodepool") in pools]
+def _pods(cluster: Cluster, namespace: str) -> list[Json]:
+    return cluster.api.items(f"/api/v1/namespaces/{namespace}/pods")
+
+
+def _claims(cluster: Cluster, pools: Collection[str]) -> list[Json]:
+    return [each for each in cluster.api.items(NODE_CLAIMS) if labels(each).get(POOL_LABEL) in pools]

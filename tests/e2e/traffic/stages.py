@@ -74,6 +74,38 @@ def ladder(pods: Sequence[Mapping[str, Any]], node_ready: Mapping[str, float]) -
     return found | {"node ready": count({i: with_node(pod) for i, pod in enumerate(pods)})}
 
 
+def climbed(
+    pods: Sequence[Mapping[str, Any]],
+    node_ready: Mapping[str, float],
+    asked: Iterable[tuple[float, int]],
+    decided: Iterable[tuple[float, int]],
+) -> dict[str, dict[int, float]]:
+    """All stages. Who looks twice a second sees a new number of replicas later than its first pod was made."""
+    found = ladder(pods, node_ready)
+    made = found["pod made"]
+    of_deployment = {level: min(at, made.get(level, at)) for level, at in first_reached(asked).items()}
+    return found | {"asked of the Deployment": of_deployment, "decided": first_reached(decided)}
+
+
+def landings(
+    decided: Sequence[tuple[float, int]], asked: Sequence[tuple[float, int]], end_seconds: float, within_seconds: float
+) -> tuple[list[float], list[tuple[float, int]]]:
+    """How long each decision took to be what is asked of the Deployment; and those that stood for longer and never were.
+
+    One that had been asked already, or that another took the place of in time, is neither.
+    """
+    took, missed = [], []
+    ends = [at for at, _ in decided[1:]] + [end_seconds]
+    for (at, replicas), end in zip(decided, ends, strict=True):
+        before = [value for when, value in asked if when <= at][-1:]
+        met = next((when for when, value in asked if at <= when <= end and value == replicas), None)
+        if met is not None:
+            took.append(met - at)
+        elif before != [replicas] and end - at >= within_seconds:
+            missed.append((at, replicas))
+    return took, missed
+
+
 def after_need(levels: Mapping[int, float], reached: Mapping[str, Mapping[int, float]]) -> dict[str, Spread | None]:
     """Seconds from the traffic's need for each level to every stage; below zero: before it."""
     return {

@@ -39,11 +39,11 @@ class Climb:
     lasted: Mapping[str, Spread | None]
 
 
-def document(results: Sequence[Result], climbs: Sequence[Climb], levels: Sequence[int]) -> Json:
+def document(results: Sequence[Result], climbs: Sequence[Climb], levels: Mapping[int, float]) -> Json:
     """All of it."""
     return {
         "rate": RATE,
-        "replicas_needed_beyond_the_first": list(levels),
+        "needed_at_scenario_seconds": dict(levels),
         "results": [asdict(each) for each in results],
         "wall_seconds": [asdict(each) for each in climbs],
     }

@@ -10,6 +10,7 @@ from tests.e2e.harness.api import Api
 from tests.e2e.harness.service import Service
 
 LOOK_SECONDS = 0.5
+POOL_LABEL = "karpenter.sh/nodepool"
 NODE_CLAIMS = "/apis/karpenter.sh/v1/nodeclaims"
 
 
@@ -25,7 +26,6 @@ class Life:
 class Seen:
     """What was seen of one service. Wall seconds."""
 
-    pool: str
     asked: list[tuple[float, int]] = field(default_factory=list)  # spec.replicas of its Deployment, where they change
     nodes: dict[str, Life] = field(default_factory=dict)  # by NodeClaim
     balloons: set[str] = field(default_factory=set)
@@ -40,11 +40,11 @@ class Seen:
 
 
 class Watch:
-    """`look` as often as you like: it looks no more than twice a second."""
+    """`look` as often as you like: it looks no more than twice a second. A service's pool bears its namespace's name."""
 
-    def __init__(self, api: Api, services: Iterable[tuple[Service, str]]) -> None:
+    def __init__(self, api: Api, services: Iterable[Service]) -> None:
         self._api = api
-        self._services = [(service, Seen(pool)) for service, pool in services]
+        self._services = [(service, Seen()) for service in services]
         self._looked_seconds = 0.0
 
     def of(self, service: Service) -> Seen:
@@ -62,7 +62,7 @@ class Watch:
             spec, _ = service.scale()
             if not seen.asked or seen.asked[-1][1] != spec:
                 seen.asked.append((now, spec))
-            there = {uid(each): each for each in claims if labels(each).get("karpenter.sh/nodepool") == seen.pool}
+            there = {uid(each): each for each in claims if labels(each).get(POOL_LABEL) == service.namespace}
             for name, claim in there.items():
                 seen.nodes.setdefault(name, Life(created_seconds(claim) or now))
             for name, life in seen.nodes.items():
