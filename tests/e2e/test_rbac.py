@@ -1,0 +1,141 @@
+"""The controller as it is deployed, for all namespaces, with a token that has the RBAC in deploy/ and nothing else."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from tests.e2e.harness import Cluster, until
+from tests.e2e.harness.api import Json
+from tests.e2e.harness.cluster import DEPLOY, RATE
+from tests.e2e.harness.outrider import ACCOUNT, HOME, Outrider
+from tests.e2e.harness.service import Service
+
+WHO = f"system:serviceaccount:{HOME}:{ACCOUNT}"
+AHEAD_SECONDS = 480.0  # 8b-h100 leads by 740 s without the image on a node, by 126 s with it: so a node, not a replica
+
+
+def test_the_role_is_enough(cluster: Cluster, namespace: str, outrider: Callable[..., Outrider]) -> None:
+    """Policies, pods, scale, template, status, Events, balloons made and swept: and no call is refused."""
+    policy = {"profile": "8b-h100", "maxReplicas": 3, "maxPreparedNodes": 1}
+    service = Service(cluster, namespace, policy_spec=policy)
+    service.deploy(1)
+    service.steady(1.0)
+    controller = outrider(namespace=None, **service.clock)
+    cluster.api.apply(service.policy)
+    until(lambda: "demandReplicas" in service.status(), 60, "the status with a demand, which only pods tell")
+    status = service.status()
+    assert (status["currentReplicas"], status["desiredReplicas"]) == (1, 1)
+
+    began = time.monotonic()
+    service.policy["spec"] |= {"schedules": [window(service, AHEAD_SECONDS)]}
+    cluster.api.apply(service.policy)
+    [job] = until(lambda: jobs(cluster, namespace), 60, "a balloon")
+    made_seconds = time.monotonic() - began
+    assert job["metadata"]["ownerReferences"][0]["name"] == service.name
+
+    began = time.monotonic()
+    service.policy["spec"] |= {"mode": "Shadow"}
+    cluster.api.apply(service.policy)
+    until(lambda: not jobs(cluster, namespace), 60, "the controller to sweep it in mode Shadow")
+    print(f"balloon made in {made_seconds:.1f} s and swept in {time.monotonic() - began:.1f} s")
+
+    reasons = until(lambda: events(cluster, namespace), 30, "an Event on the policy")
+    assert "PreparingNode" in reasons
+    metrics, log = controller.metrics(), controller.process.log.read_text()
+    failed = [line for line in metrics.splitlines() if line.startswith("outrider_kube_errors_total")]
+    assert failed == [], "\n".join([*failed, controller.process.tail()])
+    assert "orbidden" not in log
+    print(f"no call refused; Events: {', '.join(sorted(reasons))}")
+    service.delete()
+
+
+@pytest.mark.usefixtures("account")
+def test_kubectl_tells_just_the_rights_that_are_written(cluster: Cluster) -> None:
+    told = set()
+    for line in cluster.kubectl("auth", "can-i", "--list", f"--as={WHO}").splitlines()[1:]:
+        resource, _, rest = line.partition(" ")
+        if resource and not resource.startswith("selfsubject"):  # what any account may ask about itself
+            told |= {(resource, verb) for verb in rest.rpartition("[")[2].rstrip("]").split()}
+    [role] = [one for one in yaml.safe_load_all((DEPLOY / "rbac.yaml").read_text()) if one["kind"] == "ClusterRole"]
+    assert told == {
+        (_told(group, resource), verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    print(f"{len(told)} rights, as written")
+
+
+def _told(group: str, resource: str) -> str:
+    """`deployments.apps/scale`, as kubectl writes it."""
+    plural, slash, sub = resource.partition("/")
+    return f"{plural}{'.' * bool(group)}{group}{slash}{sub}"
+
+
+REFUSED = (
+    ("get", "", "secrets"),
+    ("list", "", "configmaps"),
+    ("list", "", "nodes"),
+    ("delete", "", "pods"),
+    ("create", "", "pods/exec"),
+    ("patch", "apps", "deployments"),
+    ("patch", "apps", "deployments/scale"),
+    ("update", "outrider.dev", "scalingpolicies"),
+    ("delete", "outrider.dev", "scalingpolicies"),
+    ("patch", "autoscaling", "horizontalpodautoscalers"),
+    ("create", "rbac.authorization.k8s.io", "clusterrolebindings"),
+    ("impersonate", "", "users"),
+)
+GRANTED = (("list", "", "pods"), ("get", "apps", "deployments/scale"), ("create", "batch", "jobs"))
+
+
+@pytest.mark.usefixtures("account")
+def test_what_it_may_not_do(cluster: Cluster) -> None:
+    """Nodes among it: what pods say of their places is all that a decision needs."""
+    assert [right for right in REFUSED if may(cluster, *right)] == []
+    assert all(may(cluster, *right) for right in GRANTED)
+
+
+def may(cluster: Cluster, verb: str, group: str, resource: str) -> bool:
+    """What `kubectl auth can-i` asks, in all namespaces."""
+    plural, _, subresource = resource.partition("/")
+    asked = {"verb": verb, "group": group, "resource": plural, "subresource": subresource}
+    groups = ["system:serviceaccounts", f"system:serviceaccounts:{HOME}", "system:authenticated"]
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview"}
+    spec = {"user": WHO, "groups": groups, "resourceAttributes": asked}
+    answer = cluster.api.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", {**review, "spec": spec})
+    return bool(answer["status"]["allowed"])
+
+
+@pytest.mark.usefixtures("account")
+def test_its_token_reads_no_secret(cluster: Cluster) -> None:
+    config = cluster.kubeconfig_for(ACCOUNT, HOME)
+    with pytest.raises(RuntimeError, match="Forbidden"):
+        cluster.kubectl("get", "secrets", "-A", f"--kubeconfig={config}")
+
+
+@pytest.fixture(scope="module")
+def account(cluster: Cluster) -> None:
+    """The account and its rights, applied."""
+    cluster.api.apply(*(DEPLOY / f"{name}.yaml" for name in ("namespace", "serviceaccount", "rbac")))
+
+
+def window(service: Service, in_seconds: float) -> Json:
+    """A schedule of 2 replicas that opens within the minute before that time of the controller's."""
+    now = service.epoch_seconds + (time.time() - service.epoch_seconds) * RATE
+    opens = (now + in_seconds) // 60 * 60
+    start, end = (time.strftime("%H:%M", time.gmtime(opens + more)) for more in (0, 3600))
+    return {"name": "fair", "start": start, "end": end, "minReplicas": 2}
+
+
+def jobs(cluster: Cluster, namespace: str) -> list[Json]:
+    return cluster.api.items(f"/apis/batch/v1/namespaces/{namespace}/jobs")
+
+
+def events(cluster: Cluster, namespace: str) -> set[str]:
+    """Reasons of the Events on policies."""
+    found = cluster.api.get(f"/api/v1/namespaces/{namespace}/events")["items"]
+    return {each["reason"] for each in found if each["involvedObject"]["kind"] == "ScalingPolicy"}
