@@ -16,8 +16,9 @@ from tests.e2e.harness import Cluster
 from tests.e2e.harness.cluster import HPA_SYNC_SECONDS, RATE
 from tests.e2e.harness.outrider import Outrider
 from tests.e2e.traffic import scene
+from tests.e2e.traffic.burst import Burst, burst
 from tests.e2e.traffic.contest import Side, grounds, play
-from tests.e2e.traffic.stages import after_need, climbed, landings, lasted, needed, spread
+from tests.e2e.traffic.stages import after_need, climbed, landings, lasted, spread
 from tests.e2e.traffic.tables import Climb, Result, document, text
 
 OUT = Path(__file__).parents[2] / "build" / "e2e"
@@ -37,8 +38,8 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
         _simulated("Outrider, simulated", scenario, Simulated(policy)),
         _simulated("reactive, simulated", scenario, reactive(policy.min_replicas, policy.max_replicas)),
     ]
-    levels = {level: at for level, at in needed(scenario).items() if level > scenario.initial_replicas}
-    climbs = [_climb("Outrider", ours, levels), _climb("reactive", theirs, levels)]
+    rise = burst(scenario)
+    climbs = [_climb("Outrider", ours, rise), _climb("reactive", theirs, rise)]
     took, missed = landings(ours.decided, ours.seen.asked, ours.told["now_seconds"], STANDS_SECONDS)
     landed = spread(took)
     assert landed is not None, "no decision changed anything"
@@ -46,10 +47,10 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
         f"{len(scenario.arrival_s)} requests of {scenario.name} to each in {_seconds(ours):.0f} s, at {RATE} x the clock"
     )
     print(f"decisions landed after {landed.median:.1f} s ({landed.worst:.1f} s at worst), {landed.count} of them")
-    print(text(results, climbs, sorted(levels)))
+    print(text(results, climbs, rise))
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "traffic.txt").write_text(text(results, climbs, sorted(levels)))
-    (OUT / "traffic.json").write_text(json.dumps(document(results, climbs, levels) | _raw(ours, theirs)))
+    (OUT / "traffic.txt").write_text(text(results, climbs, rise))
+    (OUT / "traffic.json").write_text(json.dumps(document(results, climbs, rise) | _raw(ours, theirs)))
 
     assert not missed, f"decided (when, replicas), and not what ran: {missed}"
     assert _seconds(ours) >= 600.0
@@ -91,17 +92,17 @@ def _simulated(name: str, scenario: Scenario, contender: Contender) -> Result:
     )
 
 
-def _climb(name: str, side: Side, levels: dict[int, float]) -> Climb:
-    """The levels' times are of the scenario, from the traffic's second 0."""
+def _climb(name: str, side: Side, rise: Burst) -> Climb:
     start = side.started_seconds
-    need = {level: start + at / RATE for level, at in levels.items()}
-    reached = climbed(side.pods, side.node_ready, side.seen.asked, side.decided)
+    need = {level: start + at / RATE for level, at in rise.levels.items()}
+    since = start + rise.starts_seconds / RATE
+    reached = climbed(side.pods, side.node_ready, side.seen.asked, side.decided, since)
     added = [pod for pod in side.pods if pod["created"] > start]
     return Climb(name, after_need(need, reached), lasted(added, side.node_ready))
 
 
 def _raw(*sides: Side) -> dict[str, Any]:
-    """What the tables are made of; wall seconds from the traffic's second 0."""
+    """What the tables are made of. Wall seconds: of nodes and replicas from the traffic's second 0, else Unix."""
     found = {}
     for name, side in zip(("outrider", "reactive"), sides, strict=True):
         start = side.started_seconds
@@ -110,6 +111,7 @@ def _raw(*sides: Side) -> dict[str, Any]:
             "asked": [(at - start, replicas) for at, replicas in side.seen.asked],
             "nodes": [[at and at - start for at in astuple(life)] for life in side.seen.nodes.values()],
             "pods": side.pods,
+            "node_ready": side.node_ready,
             "started_seconds": start,
         }
     return {"seen": found}

@@ -1,6 +1,6 @@
 """What the traffic's test concludes from what it saw, without a cluster."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from tests.e2e.harness.cluster import RATE
 from tests.e2e.standin import traffic
 from tests.e2e.standin.spec import ServiceSpec
 from tests.e2e.traffic import scene
-from tests.e2e.traffic.stages import Spread, after_need, climbed, first_reached, ladder, landings, lasted, needed
+from tests.e2e.traffic.burst import Burst, burst
+from tests.e2e.traffic.stages import Spread, after_need, climbed, first_reached, ladder, landings, lasted
 from tests.e2e.traffic.tables import Climb, Result, document, text
 from tests.e2e.traffic.watch import Life, Seen
 
@@ -29,22 +30,25 @@ def _whole(created: float, node: str, **times: float) -> dict[str, Any]:
 
 
 def test_a_level_is_reached_once_so_many_replicas_are_there_at_the_same_time() -> None:
-    assert first_reached([(0.0, 2), (5.0, 1), (9.0, 3)]) == {1: 0.0, 2: 0.0, 3: 9.0}
+    changes = [(0.0, 2), (5.0, 1), (9.0, 3)]
+    assert first_reached(changes, -1.0) == {1: 0.0, 2: 0.0, 3: 9.0}
+    assert first_reached(changes, 6.0) == {1: 6.0, 2: 9.0, 3: 9.0}
+    assert first_reached(changes, 60.0) == {1: 60.0, 2: 60.0, 3: 60.0}
     pods = [_whole(0.0, "a", deleted=100.0), _whole(200.0, "b"), _whole(210.0, "c")]
-    climbed = ladder(pods, {"a": -50.0, "b": 207.0, "c": 205.0})
+    climbed = ladder(pods, {"a": -50.0, "b": 207.0, "c": 205.0}, -60.0)
     assert climbed["pod made"] == {1: 0.0, 2: 210.0}
     assert climbed["node ready"] == {1: 0.0, 2: 210.0}  # c's was ready before there was a pod for it
     assert climbed["serving"] == {1: 30.0, 2: 240.0}
 
 
 def test_a_replica_taken_back_on_its_way_reaches_nothing() -> None:
-    climbed = ladder([_pod(0.0, deleted=5.0)], {})
+    climbed = ladder([_pod(0.0, deleted=5.0)], {}, -1.0)
     assert climbed["pod made"] == {1: 0.0}
     assert climbed["bound"] == climbed["node ready"] == climbed["serving"] == {}
 
 
 def test_a_deployment_was_asked_no_later_than_its_pod_was_made() -> None:
-    found = climbed([_pod(7.6)], {}, [(0.0, 0), (8.0, 1), (9.0, 2)], [(6.0, 1)])
+    found = climbed([_pod(7.6)], {}, [(0.0, 0), (8.0, 1), (9.0, 2)], [(6.0, 1)], 0.0)
     assert found["asked of the Deployment"] == {1: 7.6, 2: 9.0}
     assert found["decided"] == {1: 6.0}
 
@@ -73,16 +77,14 @@ def test_stages_of_the_replicas_that_came_to_serve_add_up_to_their_way() -> None
     }
 
 
-def test_the_need_is_the_work_of_the_last_half_minute() -> None:
-    hardware = replace(L4_8B, prefill_max_share=1.0)
-    each_seconds = hardware.work_seconds(500, 200)
+def test_the_burst_is_the_rise_to_the_most_work_of_half_a_minute() -> None:
+    each_seconds = L4_8B.work_seconds(500, 200)
     arrival = np.concatenate((np.arange(0, 60, 2 * each_seconds), np.arange(60, 120, each_seconds / 2.5)))
     same = np.ones(len(arrival), np.int64)
-    scenario = Scenario("steps", 0.0, 120.0, arrival, 500 * same, 200 * same, None, hardware, 0, 1)
-    found = needed(scenario)
-    assert found[1] == 30.0
-    assert 60.0 < found[2] < found[3] <= 95.0
-    assert set(found) <= {1, 2, 3}
+    found = burst(Scenario("steps", 0.0, 120.0, arrival, 500 * same, 200 * same, None, L4_8B, 0, 1))
+    assert found.least == 1
+    assert 60.0 <= found.starts_seconds < found.levels[2] < found.levels[3] <= 95.0
+    assert set(found.levels) == {2, 3}
 
 
 def test_nodes_are_paid_from_their_claim_to_its_end_within_the_traffic() -> None:
@@ -117,13 +119,14 @@ def test_the_tables_show_the_wall_s_seconds_and_the_scenario_s() -> None:
     result = Result("Outrider", 10, 0.9, 1.0, None, 0, 1.5, 3, 12, None)
     spreads = {"decided": Spread(-2.0, 1.0, 3), "serving": None}
     climb = Climb("Outrider", spreads, {"serving": Spread(9.2, 9.4, 2)})
-    shown = text([result], [climb], [11, 12])
+    rise = Burst(690.0, 10, {11: 695.0, 12: 750.0})
+    shown = text([result], [climb], rise)
     assert "-2.0 (+1.0)" in shown
     assert "-10.0 (+5.0)" in shown
     assert "46.0 (47.0)" in shown
     assert "endless" in shown
     assert "11 to 12 replicas" in " ".join(shown.split())
-    assert document([result], [climb], {11: 750.0})["wall_seconds"][0]["after_need"]["decided"]["median"] == -2.0
+    assert document([result], [climb], rise)["wall_seconds"][0]["after_need"]["decided"]["median"] == -2.0
 
 
 def test_the_simulation_plays_what_the_cluster_plays(shared: Path) -> None:
@@ -136,5 +139,4 @@ def test_the_simulation_plays_what_the_cluster_plays(shared: Path) -> None:
     played = traffic.scenario(ServiceSpec.model_validate({**body, "traffic": {"rate": RATE, **scene.traffic(shared)}}))
     assert np.array_equal(simulated.arrival_s, played.arrival_s)
     assert np.array_equal(simulated.output_tokens, played.output_tokens)
-    beyond = [level for level in needed(simulated) if level > simulated.initial_replicas]
-    assert len(beyond) >= 3, "no burst that needs more replicas"
+    assert len(burst(simulated).levels) >= 6, "no burst that needs several more replicas"

@@ -1,57 +1,42 @@
 """When a fleet of k replicas had come how far: the stages from the traffic that needs them to their serving.
 
-A stage is reached for k when k replicas are at it or beyond it at the same time. Times are wall seconds.
+A stage is reached for k when k replicas are at it or beyond it at the same time. Times are wall seconds; `since_seconds`
+is the burst's start, before which nothing is dated.
 """
 
-import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from replay.scenario import Scenario
-
-NEED_SECONDS = 30.0  # the traffic of so long says how many replicas are needed; scenario time
-STEP_SECONDS = 5.0
 FIELDS = {"bound": "scheduled", "image there": "image_ready", "weights there": "weights_ready", "serving": "ready"}
 LADDER = ("decided", "asked of the Deployment", "pod made", "node ready", *FIELDS)
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Of several figures. None: there are none."""
+    """Of several figures."""
 
     median: float
     worst: float
     count: int
 
 
-def needed(scenario: Scenario) -> dict[int, float]:
-    """The first second at which each number of replicas is the least that carries what came in the last 30 s."""
-    hardware = scenario.hardware
-    sizes = zip(scenario.prompt_tokens, scenario.output_tokens, strict=True)
-    work = np.array([hardware.work_seconds(prompt, output) for prompt, output in sizes])
-    done = np.concatenate(([0.0], np.cumsum(work)))
+def first_reached(changes: Iterable[tuple[float, int]], since_seconds: float) -> dict[int, float]:
+    """When each number was first reached, from then on, by a figure that took these values at these times."""
     found: dict[int, float] = {}
-    for at in np.arange(NEED_SECONDS, scenario.duration_seconds, STEP_SECONDS):
-        first, last = np.searchsorted(scenario.arrival_s, (at - NEED_SECONDS, at))
-        for replicas in range(1, math.ceil((done[last] - done[first]) / NEED_SECONDS) + 1):
-            found.setdefault(replicas, float(at))
-    return found
-
-
-def first_reached(changes: Iterable[tuple[float, int]]) -> dict[int, float]:
-    """When each number was first reached by a figure that took these values at these times."""
-    found: dict[int, float] = {}
+    held = 0
     for at, value in changes:
-        for level in range(1, value + 1):
-            found.setdefault(level, at)
-    return found
+        if at > since_seconds:
+            found |= {level: since_seconds for level in range(1, held + 1) if level not in found}
+            found |= {level: at for level in range(1, value + 1) if level not in found}
+        held = value
+    return found | {level: since_seconds for level in range(1, held + 1) if level not in found}
 
 
-def ladder(pods: Sequence[Mapping[str, Any]], node_ready: Mapping[str, float]) -> dict[str, dict[int, float]]:
+def ladder(
+    pods: Sequence[Mapping[str, Any]], node_ready: Mapping[str, float], since_seconds: float
+) -> dict[str, dict[int, float]]:
     """By stage: when each number of replicas had first come so far. Pods are as the stand-in tells them."""
 
     def count(reached: Mapping[int, float | None]) -> dict[int, float]:
@@ -63,7 +48,7 @@ def ladder(pods: Sequence[Mapping[str, Any]], node_ready: Mapping[str, float]) -
         for at, step in sorted([*came, *went]):
             held += step
             changes.append((at, held))
-        return first_reached(changes)
+        return first_reached(changes, since_seconds)
 
     def with_node(pod: Mapping[str, Any]) -> float | None:
         ready = node_ready.get(pod["node"] or "")
@@ -79,12 +64,14 @@ def climbed(
     node_ready: Mapping[str, float],
     asked: Iterable[tuple[float, int]],
     decided: Iterable[tuple[float, int]],
+    since_seconds: float,
 ) -> dict[str, dict[int, float]]:
     """All stages. Who looks twice a second sees a new number of replicas later than its first pod was made."""
-    found = ladder(pods, node_ready)
+    found = ladder(pods, node_ready, since_seconds)
     made = found["pod made"]
-    of_deployment = {level: min(at, made.get(level, at)) for level, at in first_reached(asked).items()}
-    return found | {"asked of the Deployment": of_deployment, "decided": first_reached(decided)}
+    seen = first_reached(asked, since_seconds)
+    of_deployment = {level: min(at, made.get(level, at)) for level, at in seen.items()}
+    return found | {"asked of the Deployment": of_deployment, "decided": first_reached(decided, since_seconds)}
 
 
 def landings(
@@ -107,7 +94,7 @@ def landings(
 
 
 def after_need(levels: Mapping[int, float], reached: Mapping[str, Mapping[int, float]]) -> dict[str, Spread | None]:
-    """Seconds from the traffic's need for each level to every stage; below zero: before it."""
+    """Seconds from the traffic's need for each level to every stage; below zero: ahead of it."""
     return {
         stage: spread([reached[stage][level] - at for level, at in levels.items() if level in reached.get(stage, {})])
         for stage in LADDER
@@ -115,7 +102,7 @@ def after_need(levels: Mapping[int, float], reached: Mapping[str, Mapping[int, f
 
 
 def spread(figures: Sequence[float]) -> Spread | None:
-    """Their middle and the largest."""
+    """Their middle and the largest; None where there are none."""
     return Spread(statistics.median(figures), max(figures), len(figures)) if figures else None
 
 

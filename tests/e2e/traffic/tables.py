@@ -9,6 +9,7 @@ from rich.table import Table
 
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import RATE
+from tests.e2e.traffic.burst import Burst
 from tests.e2e.traffic.stages import Spread
 
 WIDTH = 118
@@ -39,23 +40,27 @@ class Climb:
     lasted: Mapping[str, Spread | None]
 
 
-def document(results: Sequence[Result], climbs: Sequence[Climb], levels: Mapping[int, float]) -> Json:
+def document(results: Sequence[Result], climbs: Sequence[Climb], rise: Burst) -> Json:
     """All of it."""
     return {
         "rate": RATE,
-        "needed_at_scenario_seconds": dict(levels),
+        "burst": asdict(rise),
         "results": [asdict(each) for each in results],
         "wall_seconds": [asdict(each) for each in climbs],
     }
 
 
-def text(results: Sequence[Result], climbs: Sequence[Climb], levels: Sequence[int]) -> str:
+def text(results: Sequence[Result], climbs: Sequence[Climb], rise: Burst) -> str:
     """The tables, as plain text."""
     console = Console(file=io.StringIO(), width=WIDTH, highlight=False)
-    span = f"{levels[0]} to {levels[-1]}" if levels else "no more"
-    title = f"From the traffic that needs a replica to its serving ({span} replicas): median (worst), seconds"
+    first, last = min(rise.levels), max(rise.levels)
+    title = (
+        f"The burst: from {rise.least} replicas that the traffic needs at {rise.starts_seconds:.0f} s to {last} at "
+        f"{rise.levels[last]:.0f} s.\nSeconds from the need for each of {first} to {last} replicas to the moment when so many "
+        "had come so far: median (worst)"
+    )
     console.print(_stages(title, {climb.name: climb.after_need for climb in climbs}, "{:+.1f}"))
-    title = "What each stage took, of every replica that was added: median (worst), seconds"
+    title = "Seconds that each stage took, of every replica that was added: median (worst)"
     console.print(_stages(title, {climb.name: climb.lasted for climb in climbs}, "{:.1f}"))
     console.print(_outcomes(results))
     assert isinstance(console.file, io.StringIO)
