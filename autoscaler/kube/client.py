@@ -6,7 +6,8 @@ Deadlines are wall-clock seconds and are set on every call, since the library se
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -116,20 +117,21 @@ class Kube:
             "timeoutSeconds": str(round(seconds)),
         }
         call = f"watch {collection.path}"
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                response = await self._open("GET", collection.path, query, total_seconds=seconds + GRACE_SECONDS)
+        with _counted():
             try:
-                if response.status != 200:
-                    raise _refusal(call, response.status, await self._read(response, call))
-                async for line in _lines(response, call):
-                    yield line
-            finally:
-                response.close()
-        except TimeoutError as error:
-            raise Silent(f"{call}: no answer in time") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unavailable(f"{call}: {_cause(error)}") from error
+                async with asyncio.timeout(self._timeout_seconds):
+                    response = await self._open("GET", collection.path, query, total_seconds=seconds + GRACE_SECONDS)
+                try:
+                    if response.status != 200:
+                        raise _refusal(call, response.status, await self._read(response, call))
+                    async for line in _lines(response, call):
+                        yield line
+                finally:
+                    response.close()
+            except TimeoutError as error:
+                raise Silent(f"{call}: no answer in time") from error
+            except (aiohttp.ClientError, OSError) as error:
+                raise Unavailable(f"{call}: {_cause(error)}") from error
 
     async def _call(
         self,
@@ -139,11 +141,8 @@ class Kube:
         body: Object | None = None,
         content_type: str = JSON_TYPE,
     ) -> Object:
-        try:
+        with _counted():
             return await self._exchange(method, path, query, body, content_type)
-        except KubeError as error:
-            KUBE_ERRORS.labels(kind=type(error).__name__).inc()
-            raise
 
     async def _exchange(
         self, method: str, path: str, query: Mapping[str, str], body: Object | None, content_type: str
@@ -232,6 +231,16 @@ async def _lines(response: aiohttp.ClientResponse, call: str) -> AsyncIterator[b
             raise Unavailable(f"{call}: a line is longer than {LINE_LIMIT_BYTES} bytes")
     if rest.strip():
         raise Unavailable(f"{call}: cut within a line")
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """Counts the call that fails within."""
+    try:
+        yield
+    except KubeError as error:
+        KUBE_ERRORS.labels(kind=type(error).__name__).inc()
+        raise
 
 
 def _parse(content: bytes) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ import pytest
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, Silent, Unavailable
+from autoscaler.telemetry.metrics import REGISTRY
 from tests.kube.fake_api import (
     DROP,
     EMPTY,
@@ -55,6 +56,21 @@ async def test_every_refusal_is_one_of_ours(
         await kube.list_all(PODS)
     assert type(raised.value) is error
     assert said in str(raised.value)
+
+
+async def test_what_is_refused_is_counted(api: FakeApi, kube: Kube) -> None:
+    def counted() -> float:
+        return REGISTRY.get_sample_value("outrider_kube_errors_total", {"kind": "Forbidden"}) or 0.0
+
+    api.standing.append(("pods", status(403, "Forbidden")))
+    before = counted()
+    with pytest.raises(Forbidden):
+        await kube.list_all(PODS)
+    assert counted() == before + 1
+    async with aclosing(kube.watch(PODS, "1", 60.0)) as lines:
+        with pytest.raises(Forbidden):
+            await anext(lines)
+    assert counted() == before + 2
 
 
 async def test_a_hanging_server_meets_the_deadline(api: FakeApi, tmp_path: Path) -> None:
