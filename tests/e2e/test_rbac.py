@@ -44,7 +44,7 @@ def test_the_role_is_enough(cluster: Cluster, namespace: str, outrider: Callable
     reasons = until(lambda: events(cluster, namespace), 30, "an Event on the policy")
     assert "PreparingNode" in reasons
     metrics, log = controller.metrics(), controller.process.log.read_text()
-    failed = [line for line in metrics.splitlines() if line.startswith("outrider_kube_errors_total")]
+    failed = [line for line in metrics.splitlines() if line.startswith("outrider_kube_errors_total{")]
     assert failed == [], "\n".join([*failed, controller.process.tail()])
     assert "orbidden" not in log
     print(f"no call refused; Events: {', '.join(sorted(reasons))}")
