@@ -316,8 +316,12 @@ class Watch:
                 return found
 
     async def ends(self) -> bool:
+        """Whether nothing comes any more but bookmarks, and then the end."""
         async with asyncio.timeout(5):
-            return await self._response.content.readline() == b""
+            while line := await self._response.content.readline():
+                if json.loads(line)["type"] != "BOOKMARK":
+                    return False
+        return True
 
 
 async def _watch(api: Server, path: str) -> Watch:
