@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 STOP_SECONDS = 5.0  # the leash kills after 2
 TAIL_LINES = 25
+PORTS = 15_000, 32_000  # Linux gives 32768 and above to outgoing connections
 
 
 class DiedError(Exception):
@@ -97,7 +99,12 @@ class Process:
 
 
 def free_port() -> int:
-    """A port of loopback on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback on which nobody listens.
+
+    Below those that the kernel gives to outgoing connections: one of these could take it while its server is away.
+    """
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
