@@ -20,6 +20,8 @@ _UTILISATION_WHY = next(rule.why for rule in RULES if "utilisation" in rule.why)
 def problem(error: ErrorDetails, schema: Schema) -> Problem:
     """Tell one validation error. `schema` is the described one of the whole resource."""
     location, kind, context = error["loc"], error["type"], error.get("ctx", {})
+    if location[-1:] == ("[key]",):
+        location = location[:-1]
     path, value, member = dotted(location), error["input"], _member(schema, location)
     if kind == "refused":
         return Problem(path, value, context["why"], context["instead"])
@@ -71,7 +73,7 @@ def _fitting(member: Schema) -> str:
     if "enum" in member:
         return spell(member["enum"], "or")
     example = _example(member)
-    return f"{example}" if member.get("type") != "object" else f"an object with {spell(member.get('properties', {}))}"
+    return f"an object with {spell(member['properties'])}" if member.get("properties") else f"{example}"
 
 
 def _example(member: Schema) -> str:

@@ -16,6 +16,8 @@ from crds import units
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 DNS_LABEL = rf"^{_LABEL}$"
 DNS_SUBDOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
+_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_QUALIFIED = rf"(?=[^/]{{1,253}}(/|$))({_LABEL}(\.{_LABEL})*/)?{_NAME}"
 _SPELLINGS = {
     0.001: ("ms", "millisecond", "milliseconds"),
     1.0: ("", "s", "sec", "secs", "second", "seconds"),
@@ -103,6 +105,26 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _text(value: object) -> object:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        raise refusal("not text", f'"{str(value).lower()}"')
+    raise refusal("not text", '"text"')
+
+
+def _label_value(value: object) -> object:
+    if value and isinstance(value, str) and not re.fullmatch(_NAME, value, re.ASCII):
+        raise refusal("not a label: at most 63 letters, digits, -, _ and .", "text for people in an annotation")
+    return _text(value)
+
+
+def _key(value: object, matched: object) -> object:
+    if isinstance(matched, str) and not re.fullmatch(_QUALIFIED, matched, re.ASCII):
+        raise refusal("not a key: at most 63 letters, digits, -, _ and ., a domain and / before them or not", "team")
+    return value
+
+
 def _dns(value: object, pattern: str, longest: int, example: str) -> object:
     if isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) and len(value) <= longest:
         return value
@@ -126,6 +148,13 @@ ObjectName = Annotated[
     str, Field(pattern=DNS_SUBDOMAIN, min_length=1, max_length=253), dns_name(DNS_SUBDOMAIN, 253, "chat-vllm")
 ]
 Label = Annotated[str, Field(pattern=DNS_LABEL, min_length=1, max_length=63), dns_name(DNS_LABEL, 63, "mornings")]
+Labels = dict[
+    Annotated[str, BeforeValidator(lambda key: _key(key, key))], Annotated[str | None, BeforeValidator(_label_value)]
+]
+Annotations = dict[
+    Annotated[str, BeforeValidator(lambda key: _key(key, str(key).lower()))],
+    Annotated[str | None, BeforeValidator(_text)],
+]
 Quantity = Annotated[
     int | str,
     BeforeValidator(_quantity),

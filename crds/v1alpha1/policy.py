@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from crds.v1alpha1.fields import DNS_LABEL, DNS_SUBDOMAIN, Model, dns_name
+from crds.v1alpha1.fields import DNS_LABEL, DNS_SUBDOMAIN, Annotations, Labels, Model, dns_name
 from crds.v1alpha1.spec import Spec
 from crds.v1alpha1.status import Status
 
@@ -21,6 +21,8 @@ class Metadata(Model):
     namespace: Annotated[str, dns_name(DNS_LABEL, 63, "llm")] = "default"
     generation: int = 0
     uid: str = ""
+    labels: Labels | None = Field(default=None, examples=["{team: chat}"])
+    annotations: Annotations | None = Field(default=None, examples=["{purpose: chat for customers}"])
 
 
 class ScalingPolicy(Model):

@@ -60,8 +60,9 @@ def write(version: str, says: list[list[str]]) -> None:
 
 
 def _place(said: str) -> str:
-    unknown = re.search(r'unknown field "(.*?)"', said)
-    return unknown[1] if unknown else said.partition(": ")[0]
+    said = said.replace("Go struct field ObjectMeta.", "Go struct field metadata.")
+    undecoded = re.search(r'unknown field "(.*?)"|Go struct field (\S+)', said)
+    return undecoded[undecoded.lastindex or 0] if undecoded else said.partition(": ")[0]
 
 
 def _meet(path: str, place: str) -> bool:

@@ -39,6 +39,12 @@ def policies(namespace: str) -> str:
     return f"/apis/outrider.dev/v1alpha1/namespaces/{namespace}/scalingpolicies"
 
 
+def test_it_is_installed_without_a_complaint(cluster: Cluster) -> None:
+    installed = cluster.api.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/scalingpolicies.outrider.dev")
+    conditions = {each["type"]: each["status"] for each in installed["status"]["conditions"]}
+    assert conditions == {"NamesAccepted": "True", "Established": "True"}  # NonStructuralSchema would be a third
+
+
 def test_verdicts_are_as_recorded_and_as_outrider_check_gives_them(cluster: Cluster, namespace: str) -> None:
     schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     changed, disagreeing, says = [], [], []
