@@ -30,7 +30,7 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
 ) -> None:
     with grounds(cluster, namespace) as both:
         ours, theirs = play(cluster, both, outrider, shared)
-    scenario = scene.scenario(ours.service.policy, shared)
+    scenario = scene.scenario(ours.service.policy, shared, ours.scenario_started_seconds)
     policy = scene.resolved(ours.service.policy).policy
     results = [
         _result("Outrider", ours),

@@ -30,6 +30,12 @@ class Side:
     decided: list[tuple[float, int]]  # replicas by Outrider, where they change; none of the other
 
     @property
+    def scenario_started_seconds(self) -> float:
+        """Second 0 of the traffic, by the controller's clock and the engines'."""
+        epoch = self.service.epoch_seconds
+        return epoch + (self.started_seconds - epoch) * RATE
+
+    @property
     def pods(self) -> list[Json]:
         """The replicas' pods, as the stand-in tells them."""
         return list(self.told["pods"].values())

@@ -31,11 +31,13 @@ POLICY: Json = {
 }
 KEDA_POLLING_SECONDS, KEDA_COOLDOWN_SECONDS = 30 // RATE, 300 // RATE  # KEDA's defaults
 SCHEDULING_SECONDS = 3.0  # of the profile's node stage, what comes before the machine: the real chain takes its own
-NODE_IDLE_SECONDS = 60.0
 
 
-def scenario(policy: Json, shared: Path) -> Scenario:
-    """The traffic, from no past, on hardware whose stages last exactly their medians as those on the cluster do."""
+def scenario(policy: Json, shared: Path, start_seconds: float = 0.0) -> Scenario:
+    """The traffic, from no past, on hardware whose stages last exactly their medians as those on the cluster do.
+
+    It begins at that Unix time: where on the decision grid it does moves the first decisions by several replicas.
+    """
     found = scene(
         read(shared / TRACE),
         resolved(policy),
@@ -47,7 +49,8 @@ def scenario(policy: Json, shared: Path) -> Scenario:
     )
     held = found.hardware.cold_start
     exact = [Stage(each.p50_seconds, each.p50_seconds) for each in (held.node, held.image, held.weights, held.warmup)]
-    return replace(found, hardware=replace(found.hardware, cold_start=ColdStart(*exact)))
+    hardware = replace(found.hardware, cold_start=ColdStart(*exact))
+    return replace(found, hardware=hardware, start_seconds=start_seconds)
 
 
 def resolved(policy: Json) -> Service:
