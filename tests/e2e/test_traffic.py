@@ -22,6 +22,7 @@ from tests.e2e.traffic.stages import after_need, climbed, landings, lasted, spre
 from tests.e2e.traffic.tables import Climb, Result, document, text
 
 OUT = Path(__file__).parents[2] / "build" / "e2e"
+LEAST_SHARE = 0.95  # within 5 s; the first fleet would come to 0.82 if nobody scaled it
 STANDS_SECONDS = 4 * HPA_SYNC_SECONDS  # a decision that stands so long has been followed
 
 
@@ -55,7 +56,7 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
     assert not missed, f"decided (when, replicas), and not what ran: {missed}"
     assert _seconds(ours) >= 600.0
     assert {each.requests for each in results} == {len(scenario.arrival_s)}
-    assert results[0].share_within_5s >= results[1].share_within_5s
+    assert results[0].share_within_5s >= max(LEAST_SHARE, results[1].share_within_5s)
     assert results[0].balloons, "no node was prepared"
 
 
