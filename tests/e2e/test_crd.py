@@ -116,7 +116,7 @@ def test_kubectl_get_reads_well(cluster: Cluster, namespace: str) -> None:
     cluster.api.post(policies(namespace), policy(GOOD, namespace))
     cluster.api.patch(f"{policies(namespace)}/chat/status", {"status": STATUS})
     [names, values] = _table(cluster.kubectl("get", "scpol", "-n", namespace))
-    print(*("  ".join(f"{cell:<9}" for cell in row) for row in (names, values)), sep="\n")
+    print(*("  ".join(f"{cell:<9}" for cell in row).rstrip() for row in (names, values)), sep="\n")
     shown = dict(zip(names, values, strict=True))
     assert all(shown.pop(name) for name in ("DECIDED", "AGE"))
     assert names == [

@@ -27,7 +27,7 @@ def applied(cluster: Cluster) -> Iterator[str]:
 def test_all_of_it_applies_and_a_second_time_changes_nothing(cluster: Cluster, applied: str) -> None:
     named = yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())["resources"]
     kinds = [one["kind"] for name in named for one in yaml.safe_load_all((DEPLOY / name).read_text())]
-    print(applied)
+    print(applied.rstrip())
     assert sorted(line.split(".")[0].split("/")[0] for line in applied.splitlines()) == sorted(map(str.lower, kinds))
     again = cluster.kubectl("apply", "-k", str(DEPLOY), "--warnings-as-errors").splitlines()
     assert [line for line in again if not line.endswith(" unchanged")] == []
@@ -56,7 +56,7 @@ def test_the_examples_are_taken(cluster: Cluster, namespace: str, file: Path) ->
 
 STALE, UNKNOWN = "OutriderDecisionStale", "OutriderSignalUnknown"
 CASES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
-    # series a minute long each step, when, what fires
+    # series in promtool's notation, a sample each minute; when one looks; which alerts fire then, and how severe
     "all is well": (
         {'up{job="outrider"}': "1x20", 'outrider_decision_age_seconds{policy="a/b"}': "3x20"},
         "10m",
