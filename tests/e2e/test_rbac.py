@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import yaml
 
+from autoscaler.kube.objects import deleting, metadata
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import DEPLOY, RATE
@@ -18,15 +19,15 @@ AHEAD_SECONDS = 480.0  # 8b-h100 leads by 740 s without the image on a node, by 
 
 def test_the_role_is_enough(cluster: Cluster, namespace: str, outrider: Callable[..., Outrider]) -> None:
     """Policies, pods, scale, template, status, Events, balloons made and swept: and no call is refused."""
+    until(lambda: not lingering(cluster), 60, "the policies of other tests to go: none can be told there what happens")
     policy = {"profile": "8b-h100", "maxReplicas": 3, "maxPreparedNodes": 1}
     service = Service(cluster, namespace, policy_spec=policy)
     service.deploy(1)
-    service.steady(1.0)
+    service.steady(0.3)
     controller = outrider(namespace=None, **service.clock)
     cluster.api.apply(service.policy)
     until(lambda: "demandReplicas" in service.status(), 60, "the status with a demand, which only pods tell")
-    status = service.status()
-    assert (status["currentReplicas"], status["desiredReplicas"]) == (1, 1)
+    assert service.status()["currentReplicas"] == 1
 
     began = time.monotonic()
     service.policy["spec"] |= {"schedules": [window(service, AHEAD_SECONDS)]}
@@ -41,13 +42,11 @@ def test_the_role_is_enough(cluster: Cluster, namespace: str, outrider: Callable
     until(lambda: not jobs(cluster, namespace), 60, "the controller to sweep it in mode Shadow")
     print(f"balloon made in {made_seconds:.1f} s and swept in {time.monotonic() - began:.1f} s")
 
-    reasons = until(lambda: events(cluster, namespace), 30, "an Event on the policy")
-    assert "PreparingNode" in reasons
-    metrics, log = controller.metrics(), controller.process.log.read_text()
-    failed = [line for line in metrics.splitlines() if line.startswith("outrider_kube_errors_total{")]
-    assert failed == [], "\n".join([*failed, controller.process.tail()])
-    assert "orbidden" not in log
-    print(f"no call refused; Events: {', '.join(sorted(reasons))}")
+    until(lambda: "PreparingNode" in events(cluster, namespace), 30, "the Event of the balloon on the policy")
+    failed = [line for line in controller.metrics().splitlines() if line.startswith("outrider_kube_errors_total{")]
+    assert not any("Forbidden" in line for line in failed), failed
+    assert "orbidden" not in controller.process.log.read_text()
+    print(f"no call refused; Events: {', '.join(sorted(events(cluster, namespace)))}")
     service.delete()
 
 
@@ -129,6 +128,13 @@ def window(service: Service, in_seconds: float) -> Json:
     opens = (now + in_seconds) // 60 * 60
     start, end = (time.strftime("%H:%M", time.gmtime(opens + more)) for more in (0, 3600))
     return {"name": "fair", "start": start, "end": end, "minReplicas": 2}
+
+
+def lingering(cluster: Cluster) -> list[Json]:
+    """Policies in namespaces that are being deleted."""
+    leaving = {metadata(each)["name"] for each in cluster.api.items("/api/v1/namespaces") if deleting(each)}
+    policies = cluster.api.items("/apis/outrider.dev/v1alpha1/scalingpolicies")
+    return [each for each in policies if metadata(each)["namespace"] in leaving]
 
 
 def jobs(cluster: Cluster, namespace: str) -> list[Json]:
