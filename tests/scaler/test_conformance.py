@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from autoscaler.scaler.externalscaler_pb2 import MetricSpec, MetricValue, ScaledObjectRef
-from tests.scaler.subject import KEY, METRIC, Home, Subject, refused
+from tests.scaler.subject import KEY, METRIC, Home, Subject, refused, until
 
 INVALID, NOT_FOUND, UNAVAILABLE = (
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -192,9 +192,7 @@ async def test_no_call_waits_for_a_blocked_engine(subject: Subject, home: Home) 
         await subject.stub.IsActive(subject.ref(), timeout=5)
     async with refused(UNAVAILABLE):
         await subject.stub.IsActive(subject.ref())
-    async with asyncio.timeout(5):  # gRPC ends a call's task some turns after its answer
-        while len(asyncio.all_tasks()) > len(tasks):
-            await asyncio.sleep(0.01)
+    await until(lambda: len(asyncio.all_tasks()) <= len(tasks))  # gRPC ends a call's task some turns after its answer
     engine.cancel()
 
 

@@ -121,7 +121,7 @@ def pool(name: str = POOL, *, registration_seconds: int = 2, idle_seconds: int =
                 "disruption": {
                     "consolidationPolicy": "WhenEmpty",
                     "consolidateAfter": f"{idle_seconds}s",
-                    "budgets": [{"nodes": "100%"}],  # 10 % by default: one of ten nodes every 25 s, which is not a fifth
+                    "budgets": [{"nodes": "100%"}],  # by default 10 %, which frees one of ten nodes every 25 s
                 },
             },
         },
