@@ -42,6 +42,12 @@ class Follower:
         """The fewest that were seen."""
         return min(replicas for _, replicas in self.seen)
 
+    @property
+    def changes(self) -> list[tuple[float, int]]:
+        """When they became what."""
+        pairs = zip([(0.0, -1), *self.seen], self.seen, strict=False)
+        return [(round(now[0], 1), now[1]) for before, now in pairs if before[1] != now[1]]
+
     def _look(self) -> None:
         while not self._ended.wait(EVERY_SECONDS):
             try:
