@@ -57,7 +57,7 @@ def text(results: Sequence[Result], climbs: Sequence[Climb], rise: Burst) -> str
     title = (
         f"The burst: from {rise.least} replicas that the traffic needs at {rise.starts_seconds:.0f} s to {last} at "
         f"{rise.levels[last]:.0f} s.\nSeconds from the need for each of {first} to {last} replicas to the moment when so many "
-        "had come so far: median (worst)"
+        "had come so far: median (worst)\nBelow zero: ahead of the need; what was there before the burst counts from its start."
     )
     console.print(_stages(title, {climb.name: climb.after_need for climb in climbs}, "{:+.1f}"))
     title = "Seconds that each stage took, of every replica that was added: median (worst)"
