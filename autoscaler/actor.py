@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from autoscaler.actuators.arrange import awaited
 from autoscaler.actuators.balloon import Balloons, Change
 from autoscaler.clock import Clock
 from autoscaler.fits import Fits
@@ -172,7 +173,9 @@ class Actor:
         if worker.plan is None:
             return
         now = tools.clock.now()
-        change = await tools.balloons.ensure(worker.service, worker.template, worker.plan.prepared_nodes, now)
+        wanted = worker.plan.prepared_nodes
+        supply = worker.inputs(tools.watches, {}, now, on_grid=False).supply
+        change = await tools.balloons.ensure(worker.service, worker.template, wanted, now, awaited(worker.plan, supply))
         if change.created or change.released or change.problem:
             _log.info(
                 "balloons", policy=worker.key, created=change.created, released=change.released, problem=change.problem

@@ -42,13 +42,14 @@ def prepare(
     if total is None or (inputs.supply is None and decided.prepared == 0):
         asked, reasons = _limited(decided.prepared, (Reason(Code.UNKNOWN, float(decided.prepared)),), most)
         return asked, reasons, decided
-    units = max(min(whole(total.replicas), policy.max_replicas), replicas)
-    asked = units - replicas
-    peaks = stabilize.remember(decided.prepared_peaks, now, asked, HOLD_SECONDS)
+    units = min(whole(total.replicas), policy.max_replicas)
+    asked = max(0, units - replicas)
+    # Of units in all, not of those beside the replicas: where replicas take the prepared places, nothing is lacking.
+    peaks = stabilize.remember(decided.prepared_peaks, now, units, HOLD_SECONDS)
     numbers = (("units", total.replicas), *((n, v) for n, v in total.numbers if n == "lead_seconds"))
     reasons = (Reason(Code.PREPARED, float(asked), numbers), total)
-    if peaks[0][1] > asked:
-        asked = peaks[0][1]
+    if peaks[0][1] > replicas + asked:
+        asked = peaks[0][1] - replicas
         reasons = (Reason(Code.PREPARED_HOLD, float(asked), (("hold_seconds", HOLD_SECONDS),)), *reasons)
     if decided.prepared > asked and (word := _blind(decided, inputs)) is not None:
         asked = decided.prepared

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from autoscaler.actuators.manifest import ENDED_SECONDS
 from autoscaler.kube.objects import Object, condition, created_seconds, deleting, labels, metadata, owned_by, seconds
 from autoscaler.kube.ours import BALLOON, SHAPE, SLOT
-from autoscaler.kube.supply import phase, running_balloons
+from autoscaler.kube.supply import node, phase, running_balloons
+from policies.model import Code, Plan, Supply
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class Balloon:
     job: Object
     slot: int | None  # None: no label of ours tells
     created_seconds: float
-    prepared: bool  # its pod runs: the node holds the GPU and has the image
+    placed: bool  # its pod has a node
+    prepared: bool  # and runs there: the node holds the GPU and has the image
     ended_seconds: float | None  # by its deadline, a replica's preemption, a lost node, or a failed container
     broken: bool  # its container failed: making it again at once would only churn nodes
     outdated: bool  # made for another policy of that name, or from another template
@@ -39,13 +41,19 @@ def balloons(jobs: Iterable[Object], pods: Iterable[Object], owner_uid: str, sha
     """Read a policy's Jobs and their pods. Without a shape none is outdated by its template."""
     pods = list(pods)
     running = running_balloons(pods)
+    placed = {labels(pod).get(BALLOON) for pod in pods if node(pod) and not deleting(pod)}
     # A preempted pod is deleted; one whose container failed stays.
     failed = {labels(pod).get(BALLOON) for pod in pods if phase(pod) == "Failed" and not deleting(pod)}
-    return [_balloon(job, running, failed, owner_uid, shape) for job in jobs]
+    return [_balloon(job, placed, running, failed, owner_uid, shape) for job in jobs]
 
 
 def _balloon(
-    job: Object, running: frozenset[str], failed: set[str | None], owner_uid: str, shape: str | None
+    job: Object,
+    placed: set[str | None],
+    running: frozenset[str],
+    failed: set[str | None],
+    owner_uid: str,
+    shape: str | None,
 ) -> Balloon:
     about = metadata(job)
     made_of = (about.get("annotations") or {}).get(SHAPE)
@@ -55,6 +63,7 @@ def _balloon(
         job=job,
         slot=int(slot) if slot.isdecimal() else None,
         created_seconds=created_seconds(job) or 0.0,
+        placed=about.get("name") in placed,
         prepared=about.get("name") in running,
         ended_seconds=None if ended is None else seconds(ended.get("lastTransitionTime")) or 0.0,
         broken=ended is not None and about.get("name") in failed,
@@ -63,17 +72,29 @@ def _balloon(
     )
 
 
-def arrange(held: list[Balloon], wanted: int, slots: int, room: int | None, now_seconds: float) -> Moves:
+def awaited(plan: Plan, supply: Supply | None) -> int:
+    """How many of the plan's prepared nodes are for no more than replicas that are decided and have no node yet."""
+    lasting = [word.replicas for word in plan.prepared_reasons if word.code in (Code.PREPARED, Code.PREPARED_HOLD)]
+    if supply is None or not lasting:
+        return 0
+    return max(0, min(plan.prepared_nodes - int(max(lasting)), plan.desired_replicas - supply.placed))
+
+
+def arrange(held: list[Balloon], wanted: int, awaited: int, slots: int, room: int | None, now_seconds: float) -> Moves:
     """Bring `held` to `wanted` balloons in the slots 0 .. slots-1, growing to `room` of them at most.
 
     Without a room none can be made, for a reason other than the cluster-wide cap.
-    Lets go first of what prepares, then of the newest. A broken one keeps its slot for a minute.
+    Lets go first of what has no node, then of what prepares, then of the newest. A broken one keeps its slot for a minute.
+
+    `awaited` of them are for replicas that are decided and have no node. A balloon without a node holds no place for one:
+    beside it, it would bring a second node, while without it the replica gets the one that is on its way.
     """
-    wanted = min(wanted, slots)
     staying = [each for each in held if not each.leaving]
-    resting = [each for each in staying if wanted > 0 and _rests(each, now_seconds)]
     alive = [each for each in staying if each.ended_seconds is None and not each.outdated and each.slot is not None]
-    alive.sort(key=lambda each: (not each.prepared, each.created_seconds, each.slot))
+    without_place = max(0, awaited - sum(each.placed for each in alive))
+    wanted = max(0, min(wanted - without_place, slots))
+    resting = [each for each in staying if wanted > 0 and _rests(each, now_seconds)]
+    alive.sort(key=lambda each: (not each.placed, not each.prepared, each.created_seconds, each.slot))
     kept = alive[:wanted]
     delete = tuple(each for each in staying if each not in kept and each not in resting)
     taken = {each.slot for each in held if each.leaving or each in kept or each in resting}

@@ -42,8 +42,12 @@ class Balloons:
         self._unseen: dict[Key, float] = {}  # balloons that we made, until when they count unseen
         self._swept: set[str] = set()  # namespaces that ever had a policy: its balloons may outlive it
 
-    async def ensure(self, service: Service, template: Object | None, wanted: int, now_seconds: float) -> Change:
+    async def ensure(
+        self, service: Service, template: Object | None, wanted: int, now_seconds: float, awaited: int = 0
+    ) -> Change:
         """Bring a service to `wanted` balloons; none in mode Shadow. Never raises for the API or the template.
+
+        Of these, `awaited` are wanted only until replicas that are decided have a node.
 
         `template` is the target's pod template; without it, or where it cannot be held a place for, nothing is made or
         rolled, and what is there is still let go.
@@ -53,14 +57,14 @@ class Balloons:
             return Change(problem=_unknown(service.namespace))
         wanted = 0 if service.mode is Mode.SHADOW else wanted
         made_of, problem = self._shape(service, template) if wanted else (None, "")
-        moves = self._moves(service, jobs, made_of, wanted, now_seconds)
+        moves = self._moves(service, jobs, made_of, wanted, awaited, now_seconds)
         if not moves:
             return Change(refused=moves.refused, problem=problem)
         try:
             fresh, _ = await self._kube.list_all(collection.jobs(service.namespace, BALLOONS))
         except KubeError as error:
             return Change(problem=str(error))
-        moves = self._moves(service, fresh, made_of, wanted, now_seconds)
+        moves = self._moves(service, fresh, made_of, wanted, awaited, now_seconds)
         new: list[Object] = (
             [balloon_job(service, template, slot, self._settings) for slot in moves.create_slots] if template else []
         )
@@ -100,14 +104,20 @@ class Balloons:
             return None, str(error)
 
     def _moves(
-        self, service: Service, jobs: Iterable[Object], made_of: str | None, wanted: int, now_seconds: float
+        self,
+        service: Service,
+        jobs: Iterable[Object],
+        made_of: str | None,
+        wanted: int,
+        awaited: int,
+        now_seconds: float,
     ) -> Moves:
         label = policy_label(service.name)
         pods = self._watches.pods(service.namespace).matching(BALLOON_PODS)
         jobs = list(jobs)
         held = balloons((job for job in jobs if labels(job).get(POLICY) == label), pods, service.uid, made_of)
         room = self._room(service, jobs, now_seconds) if made_of else None
-        return arrange(held, wanted, service.policy.max_prepared_nodes, room, now_seconds)
+        return arrange(held, wanted, awaited, service.policy.max_prepared_nodes, room, now_seconds)
 
     def _room(self, service: Service, jobs: list[Object], now_seconds: float) -> int:
         """How many balloons this service may have under the cluster-wide cap, given those of all others."""

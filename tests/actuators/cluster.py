@@ -49,9 +49,9 @@ class Cluster:
         self.watches.policies.replace(policy_object(each) for each in self.policies)
 
     async def ensure(
-        self, wanted: int, of: Service | None = None, template: dict[str, Any] | None = TEMPLATE
+        self, wanted: int, of: Service | None = None, template: dict[str, Any] | None = TEMPLATE, awaited: int = 0
     ) -> Change:
-        change = await self.balloons.ensure(of or self.policies[0], template, wanted, self.clock.now())
+        change = await self.balloons.ensure(of or self.policies[0], template, wanted, self.clock.now(), awaited)
         self.catch_up()
         return change
 

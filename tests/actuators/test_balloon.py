@@ -148,6 +148,26 @@ async def test_a_balloon_that_gave_way_to_a_replica_is_made_again_only_if_still_
     assert there.jobs() == [ZERO]
 
 
+async def test_a_balloon_without_a_node_does_not_compete_with_the_replica_that_it_was_made_for(there: Cluster) -> None:
+    await there.ensure(3)
+    await there.run_pod(ONE, phase="Pending")  # bound, and pulling
+    await there.ensure(3, awaited=1)
+    assert there.jobs() == [ZERO, ONE, TWO], "the replica takes the place of the bound one"
+    await there.ensure(3, awaited=2)
+    assert ONE in there.jobs()
+    assert len(there.jobs()) == 2, "for the second a node is on its way"
+    await there.ensure(3, awaited=3)
+    assert there.jobs() == [ONE]
+
+
+async def test_a_preempted_balloon_is_not_made_again_before_its_replica_has_the_node(there: Cluster) -> None:
+    await there.ensure(1)
+    await there.run_pod(ZERO)
+    await there.preempt(ZERO)
+    await there.ensure(1, awaited=1)
+    assert there.jobs() == there.jobs(ended=True) == []
+
+
 async def test_a_balloon_past_its_deadline_is_replaced(there: Cluster) -> None:
     await there.ensure(1)
     await there.expire(ZERO)

@@ -61,6 +61,18 @@ def test_prepared_nodes_are_held_for_a_minute() -> None:
     assert HOLD_SECONDS == 60.0
 
 
+def test_what_was_prepared_is_not_held_beside_the_replicas_that_take_it() -> None:
+    """8 serve and 2 are prepared for a window; as it opens, 10 are decided, and within the minute all 10 are placed."""
+    _, _, decided = prepare(POLICY, Decided(), Filters(), an_input(a_supply(8), 10), 8)
+    decided = replace(decided, prepared=2)
+    held = []
+    for tick, placed in enumerate((8, 9, 10), start=1):
+        asked, _, decided = prepare(POLICY, decided, Filters(), an_input(a_supply(placed), 10, tick), 10)
+        decided = replace(decided, prepared=asked)
+        held.append(asked)
+    assert held == [2, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("inputs", "blind_until", "code"),
     [
