@@ -102,7 +102,7 @@ def own(cluster: Cluster, controllers: list[Outrider], tmp_path_factory: pytest.
 @pytest.fixture
 def standing(own: Standing) -> Standing:
     """The service once it stands where it should."""
-    until(own.stands, 90, f"{own.service.namespace} to stand at {REPLICAS} replicas")
+    until(own.stands, 60, f"{own.service.namespace} to stand at {REPLICAS} replicas")
     return own
 
 
