@@ -21,11 +21,8 @@ from tests.e2e.harness.outrider import Outrider
 from tests.e2e.harness.service import Service, Stages
 
 POOL = "karpenter.sh/nodepool"
-SPEC = {
-    "profile": "8b-h100",
-    "maxReplicas": 3,
-    "maxPreparedNodes": 2,
-}  # leads 126 s with the image there, 740 s without
+# Leads of 126 s with the image there, 740 s without. Room for more replicas than come, so that more could be prepared.
+SPEC = {"profile": "8b-h100", "maxReplicas": 9, "maxPreparedNodes": 2}
 SOON_SECONDS = 480.0  # until a window opens: within the lead without the image, not within the other
 BEHIND_SECONDS = 3600.0  # a fast clock overtakes the API server's, by which a Job is told to be past its deadline
 JOB_TTL_SECONDS = 60
@@ -158,6 +155,22 @@ def test_a_replica_takes_the_place_of_a_balloon(ground: Ground, outrider: Starte
     assert len(ground.claims_seen) == 3, "no node is bought for a replica that has a place"
 
 
+def test_replicas_that_come_before_the_balloons_nodes_get_these(ground: Ground, outrider: Starter) -> None:
+    """Pending balloons beside pending replicas would make Karpenter bring twice as many."""
+    node_class, _ = nodes.pool(ground.name, registration_seconds=12)
+    ground.cluster.api.apply(node_class)
+    service = ground.service()
+    outrider(**ground.clock())
+    ground.window(service, SOON_SECONDS)
+    ground.until(lambda: len(ground.claims()) == 2, "Karpenter to begin with nodes for two balloons")
+    ground.window(service, 0)
+    ground.until(lambda: service.desired() == 3 and not ground.jobs(), "the balloons to make way for 3 replicas")
+    ground.cluster.kubectl("scale", f"deployment/{service.name}", "--replicas=2", f"--namespace={ground.name}")
+    took_seconds = ground.until(lambda: _placed(service) == 2, "both replicas to have a node")
+    print(f"2 replicas have the 2 balloons' nodes {took_seconds:.1f} s after they were made")
+    assert len(ground.claims_seen) == 2, "no node is bought twice"
+
+
 def test_nothing_outlives_a_controller_that_was_killed(ground: Ground, outrider: Starter) -> None:
     """Deadline, time to live and owner are Kubernetes' to keep."""
     deadline_seconds = 15
@@ -208,6 +221,10 @@ def test_no_balloon_beyond_the_cap_and_none_without_a_need(ground: Ground, outri
     ground.cluster.api.apply(two.policy)
     took_seconds = ground.until(lambda: not ground.jobs() and not ground.balloons(), "those without a need to go")
     print(f"2 balloons went in {took_seconds:.1f} s after the need, of which 12 s are the hold's minute")
+
+
+def _placed(service: Service) -> int:
+    return sum(bool(pod["spec"].get("nodeName")) for pod in service.pods())
 
 
 def _seconds_to_ready(service: Service) -> dict[str, float]:
