@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import Self
@@ -30,13 +29,13 @@ class Cluster:
 
     def __init__(
         self,
-        folder: Path | None = None,
+        folder: Path,
         *,
         hpa_sync_seconds: float = HPA_SYNC_SECONDS,
         gates: str = "",
         without: Collection[str] = (),
     ) -> None:
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="outrider-e2e-"))
+        self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         ports = iter(_ports(self.folder / "ports.json"))
         store, api = Address(next(ports)), Address(next(ports))
@@ -50,7 +49,6 @@ class Cluster:
         self.api = Api(api.https, identities.authority, (admin.certificate, admin.key))
         self._api_address = api
         certificates = identities.keda()
-        folder = self.folder
         everything = (
             controlplane.etcd(folder, store),
             controlplane.api_server(folder, identities, store, api, accounts, gates),
