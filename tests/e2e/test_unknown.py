@@ -1,6 +1,7 @@
 """Whatever becomes unknown, replicas never fall because of it, and afterwards all goes on."""
 
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def own(cluster: Cluster, controllers: list[Outrider], tmp_path_factory: pytest.
     """The service that the tests disturb one after the other."""
     if not cluster.components["kube-apiserver"].running:
         pytest.skip("the cluster of OUTRIDER_E2E_CLUSTER is not to be disturbed")
-    namespace = f"unknown-{tmp_path_factory.getbasetemp().name}"
+    namespace = f"unknown-{uuid.uuid4().hex[:5]}"
     cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     service = Service(cluster, namespace, stages=Stages(2.0, 0.5, 0.5), policy_spec=POLICY)
     try:
