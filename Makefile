@@ -13,9 +13,10 @@ setup: $(READY) ## Make .venv from the hashed lock (about 40 s, then nothing)
 
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.11 or newer, or say make PYTHON=python3.12" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "setting .venv up (about 40 s)" >&2 # stdout is for what `make cluster` has a shell evaluate
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(READY) ## Watch the live controller ride ahead of a traffic trace (about 90 s)
@@ -31,7 +32,7 @@ e2e: $(READY) ## Run the tests on a real control plane (needs Go; the first buil
 	$(BIN)/python -m tests.e2e.build
 	$(BIN)/python -m pytest -m e2e -rP tests/e2e $(E2E)
 
-cluster: $(READY) ## Keep a real cluster up, and print its KUBECONFIG line
+cluster: $(READY) ## Keep a real cluster up: eval "$$(make cluster)"
 	@$(BIN)/python -m tests.e2e up
 
 cluster-down: $(READY) ## End that cluster

@@ -1,21 +1,34 @@
-"""A real cluster for daily work: `python -m tests.e2e up` keeps one until `python -m tests.e2e down`."""
+"""A real cluster for daily work: `python -m tests.e2e up` keeps one until `python -m tests.e2e down`.
+
+Its keeper is a process that holds a lock in the cluster's folder for as long as it lives, so nobody else is ever taken
+for it, and two of them cannot meet.
+"""
 
 import argparse
+import fcntl
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from tests.e2e import build
 from tests.e2e.components import cache, program
 from tests.e2e.harness import Cluster
 from tests.e2e.harness.process import DiedError
 
-PATIENCE_SECONDS = 120.0
-READY = "ready"  # holds the process id of the keeper
+LOCK, READY = "keeper", "ready"
+PAUSE_SECONDS = 0.1
+DOWN_SECONDS = 60.0  # then it is killed
+LOOK_SECONDS = 1.0  # somebody who only looks for a keeper holds the lock for a moment
+TAKEN = 3  # exit code of a keeper that finds another
 
 
 def main() -> int:
@@ -25,7 +38,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=default, help="where the cluster lives (default: %(default)s)")
     verbs = parser.add_subparsers(required=True, metavar="up|down|stay")
     for verb, text in (
-        (up, "build what is missing, start a cluster, print its KUBECONFIG line and leave it running"),
+        (up, "build what is missing, start a cluster, print what a shell has to eval, and leave it running"),
         (down, "end it"),
         (stay, "run a cluster in the foreground until SIGTERM or Ctrl-C"),
     ):
@@ -36,68 +49,126 @@ def main() -> int:
 
 def up(folder: Path) -> int:
     """Start one that outlives this command."""
+    if not _is_ours(folder):
+        return 2
     if code := build.main():
         return code
-    if _keeper(folder) is None:
-        began = time.monotonic()
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        with (folder / "cluster.log").open("wb") as log:
-            keeper = subprocess.Popen(
-                [sys.executable, "-m", "tests.e2e", f"--folder={folder}", "stay"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        while not (folder / READY).exists():
-            if keeper.poll() is not None or time.monotonic() - began > PATIENCE_SECONDS:
-                print((folder / "cluster.log").read_text(), file=sys.stderr)
-                return 1
-            time.sleep(0.1)
-        print(f"# ready in {time.monotonic() - began:.1f} s; logs in {folder}; make cluster-down ends it")
-    print(f"# kubectl of the same version: {program('kubectl')}")
-    print(f"export KUBECONFIG={folder / 'identity' / 'admin.kubeconfig'}")
+    began = time.monotonic()
+    if not (running := _keeper(folder)) and not _start(folder):
+        return 1
+    took = "runs already" if running else f"ready in {time.monotonic() - began:.1f} s"
+    print(f"{took}; logs in {folder}; make cluster-down ends it", file=sys.stderr)
+    print(f"export KUBECONFIG={shlex.quote(str(folder / 'identity' / 'admin.kubeconfig'))}")
+    print(f"export PATH={shlex.quote(str(program('kubectl').parent))}:$PATH")
     return 0
 
 
 def down(folder: Path) -> int:
     """End the one that `up` left running."""
-    keeper = _keeper(folder)
-    if keeper is None:
+    if _keeper(folder) is None:
         print(f"no cluster runs in {folder}", file=sys.stderr)
-        return 0
-    os.kill(keeper, signal.SIGTERM)
-    while _keeper(folder) is not None:
-        time.sleep(0.1)
+    began = time.monotonic()
+    asked = False
+    while (keeper := _keeper(folder)) is not None:
+        late = time.monotonic() - began > DOWN_SECONDS
+        if late or not asked:
+            os.kill(keeper, signal.SIGKILL if late else signal.SIGTERM)
+            asked = True
+        time.sleep(PAUSE_SECONDS)
     return 0
 
 
 def stay(folder: Path) -> int:
     """Be its keeper: everything ends with this process, however it ends."""
+    if not _is_ours(folder):
+        return 2
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    try:
-        with Cluster(folder) as cluster:
-            (folder / READY).write_text(str(os.getpid()))
-            while True:
-                cluster.check()
-                time.sleep(1.0)
-    except (DiedError, TimeoutError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    finally:
-        (folder / READY).unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder, LOOK_SECONDS) as lock:
+        if lock is None:
+            print(f"another process keeps the cluster in {folder}", file=sys.stderr)
+            return TAKEN
+        _empty(folder)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        try:
+            with Cluster(folder) as cluster:
+                (folder / READY).touch()
+                while True:
+                    cluster.check()
+                    time.sleep(1.0)
+        except (DiedError, TimeoutError) as error:
+            print(error, *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
+            return 1
+        finally:
+            (folder / READY).unlink(missing_ok=True)
+
+
+def _start(folder: Path) -> bool:
+    """Start a keeper and wait until its cluster, or that of one who came first, is ready. It ends with a failure here."""
+    with tempfile.TemporaryFile() as said:
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e", f"--folder={folder}", "stay"],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+        try:
+            while not ((folder / READY).exists() and _keeper(folder)):
+                if keeper.poll() is not None and not (keeper.returncode == TAKEN and _keeper(folder)):
+                    said.seek(0)
+                    sys.stderr.write(said.read().decode(errors="replace"))
+                    return False
+                time.sleep(PAUSE_SECONDS)
+        except BaseException:
+            keeper.terminate()
+            raise
+    return True
 
 
 def _keeper(folder: Path) -> int | None:
     """The process id of a running keeper."""
-    try:
-        keeper = int((folder / READY).read_text())
-        os.kill(keeper, 0)
-    except (OSError, ValueError):
+    if not (folder / LOCK).exists():
         return None
-    return keeper
+    with _locked(folder) as lock:
+        return None if lock else int((folder / LOCK).read_text() or 0) or None
+
+
+@contextmanager
+def _locked(folder: Path, patience_seconds: float = 0.0) -> Iterator[IO[str] | None]:
+    """The folder's lock, or None while a keeper holds it."""
+    began = time.monotonic()
+    with (folder / LOCK).open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() - began > patience_seconds:
+                    yield None
+                    return
+                time.sleep(PAUSE_SECONDS)
+            else:
+                yield lock
+                return
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether the folder is free or a cluster's own: what is in it will go."""
+    if not folder.exists() or (folder.is_dir() and ((folder / LOCK).exists() or not any(folder.iterdir()))):
+        return True
+    print(f"{folder} holds something that is no cluster of ours; give an empty --folder", file=sys.stderr)
+    return False
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - 2 * DAY)
-            .not_valid_after(now - DAY if expired else now + DAY)
+            .not_valid_after(now - DAY if expired else now + 365 * DAY)
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         )
         if hosts:
