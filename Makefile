@@ -7,7 +7,7 @@ READY := .venv/.ready
 .PHONY: help setup demo test test-slow e2e cluster cluster-down lint format generate lock bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv from the hashed lock (about 40 s, then nothing)
 
@@ -32,7 +32,7 @@ e2e: $(READY) ## Run the tests on a real control plane (needs Go; the first buil
 	$(BIN)/python -m tests.e2e.build
 	$(BIN)/python -m pytest -m e2e -rP tests/e2e $(E2E)
 
-cluster: $(READY) ## Keep a real cluster up: eval "$$(make cluster)"
+cluster: $(READY) ## Keep a real cluster up, for a shell to eval what it prints
 	@$(BIN)/python -m tests.e2e up
 
 cluster-down: $(READY) ## End that cluster
