@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from tests.e2e.components import Group, cache, groups
 
@@ -48,25 +49,26 @@ def need_go(wanted: Sequence[Group]) -> None:
     advice = f"install Go {needs.least_go} or newer (https://go.dev/dl) and put its bin folder on PATH"
     if shutil.which("go") is None:
         raise BuildError(f"go is not there, and {', '.join(g.name for g in wanted)} must be built: {advice}")
-    found = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, env=environment(), check=True)
-    if _numbers(found.stdout) < _numbers(needs.least_go):
-        raise BuildError(f"{found.stdout.strip()} is too old for {needs.name} {needs.version}: {advice}")
+    found = _ask(["env", "GOVERSION"], None, "this go does not work")
+    if _numbers(found) < _numbers(needs.least_go):
+        raise BuildError(f"{found} is too old for {needs.name} {needs.version}: {advice}")
+
+
+def _ask(question: Sequence[str], folder: Path | None, problem: str) -> str:
+    """What Go answers. Raises BuildError with the problem and the end of what Go says of it."""
+    answer = subprocess.run(
+        ["go", *question], cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        raise BuildError(f"{problem}\n{_tail(answer.stderr)}")
+    return answer.stdout.strip()
 
 
 def _packages(group: Group) -> int:
     """How many packages are behind a group's programs; fetches the modules."""
     wanted = [group.package(folder) for folder in group.programs.values()]
-    answer = subprocess.run(
-        ["go", "list", "-deps", *wanted],
-        cwd=group.source,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if answer.returncode:
-        raise BuildError(f"{group.name}: cannot fetch its modules\n{_tail(answer.stderr)}")
-    return len(answer.stdout.splitlines())
+    answer = _ask(["list", "-deps", *wanted], group.source, f"{group.name}: cannot fetch its modules")
+    return len(answer.splitlines())
 
 
 def _tail(text: str) -> str:
@@ -90,28 +92,40 @@ def _compile(group: Group, into: Path) -> Iterator[str]:
 
 
 def _read_files(group: Group, into: Path) -> None:
-    command = ["go", "list", "-m", "-f", "{{.Dir}}", group.module]
-    found = subprocess.run(command, cwd=group.source, env=environment(), capture_output=True, text=True, check=True)
+    question = ["list", "-m", "-f", "{{.Dir}}", group.module]
+    found = Path(_ask(question, group.source, f"{group.name}: cannot find its module"))
     for name, folder in group.files.items():
-        shutil.copytree(Path(found.stdout.strip()) / folder, into / name, copy_function=shutil.copyfile)
+        shutil.copytree(found / folder, into / name, copy_function=shutil.copyfile)
     for folder in into.rglob("*/"):
         folder.chmod(0o755)  # the module cache is read-only, and a copy of it could not be removed
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _alone(console: Console) -> Iterator[None]:
     """One build at a time on a machine; a second one waits, and then finds everything built."""
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.print("another build runs; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def build(console: Console) -> None:
     """Build what is not built yet. Raises BuildError."""
+    try:
+        _build_missing(console)
+    except OSError as error:
+        where = f"into {cache()}, which OUTRIDER_E2E_CACHE can move"
+        raise BuildError(f"{where}: {error}") from error
+
+
+def _build_missing(console: Console) -> None:
     if all(group.home.is_dir() for group in groups()):
         return
-    with _alone():
+    with _alone(console):
         missing = [group for group in groups() if not group.home.is_dir()]
         if not missing:
             return
@@ -133,6 +147,7 @@ def build(console: Console) -> None:
 def _build(group: Group, bars: Progress, console: Console) -> None:
     began = said = time.monotonic()
     bar = bars.add_task(group.name, total=None)
+    console.print(f"  {group.name}: fetching modules")
     total, done = _packages(group), 0
     bars.update(bar, total=total)
     half = group.home.with_name(f"{group.home.name}.part")
@@ -156,7 +171,7 @@ def main() -> int:
     try:
         build(console)
     except BuildError as error:
-        console.print(f"[red]cannot build[/red] {error}", highlight=False)
+        console.print(Text("cannot build", "red"), Text(str(error)), soft_wrap=True)  # Go's [words] are no markup
         return 1
     return 0
 

@@ -1,5 +1,6 @@
 """The list of components, and their build with a `go` that compiles nothing."""
 
+import fcntl
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from tests.e2e.components import Group, groups
 GROUPS = {group.name: group for group in groups()}
 FAKE_GO = """#!/bin/sh
 echo "$@" >> {calls}
+{breaks}
 case "$1 $2" in
   "env GOVERSION") echo {version};;
   "list -deps") echo one; echo two;;
@@ -57,15 +59,19 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _install_go(machine: Path, version: str = "go1.99.0", fails: str = "") -> None:
-    values = {"calls": machine / "calls", "version": version, "module": machine / "module", "fails": fails}
+def _install_go(machine: Path, version: str = "go1.99.0", fails: str = "", breaks: str = "") -> None:
+    values = {"calls": machine / "calls", "version": version, "module": machine / "module"}
+    values |= {"fails": fails, "breaks": breaks}
     (machine / "bin" / "go").write_text(FAKE_GO.format(**values))
     (machine / "bin" / "go").chmod(0o755)
 
 
+COMMAND = [sys.executable, "-m", "tests.e2e.build"]
+ROOT = Path(__file__).parents[2]
+
+
 def _build() -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.e2e.build"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    return subprocess.run(COMMAND, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
 def test_without_go_it_says_what_to_do(machine: Path) -> None:
@@ -79,7 +85,39 @@ def test_an_old_go_is_refused(machine: Path) -> None:
     _install_go(machine, "go1.20.3")
     done = _build()
     assert done.returncode == 1
-    assert "go1.20.3 is too old for karpenter" in " ".join(done.stderr.split())
+    assert "go1.20.3 is too old for karpenter" in done.stderr
+
+
+@pytest.mark.parametrize("question", ["env GOVERSION", "list -deps", "list -m", "build -v"])
+def test_what_go_says_is_told_as_it_is(machine: Path, question: str) -> None:
+    said = "x@v1 [retracted], a[/b]"
+    _install_go(machine, breaks=f'[ "$1 $2" = "{question}" ] && {{ echo "{said}" >&2; exit 2; }}')
+    done = _build()
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.endswith(f"{said}\n")
+
+
+def test_a_cache_that_cannot_be_made_is_told(machine: Path) -> None:
+    _install_go(machine)
+    (machine / "cache").touch()
+    done = _build()
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "OUTRIDER_E2E_CACHE" in done.stderr
+
+
+def test_a_second_build_says_that_it_waits(machine: Path) -> None:
+    _install_go(machine)
+    (machine / "cache").mkdir()
+    with (machine / "cache" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(COMMAND, stderr=subprocess.PIPE, text=True, cwd=ROOT) as second:
+            assert second.stderr is not None
+            assert "another build runs" in second.stderr.readline()
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert "kubernetes: fetching modules" in second.stderr.read()
+    assert second.returncode == 0
 
 
 def test_a_build_is_kept_and_not_done_again(machine: Path) -> None:
