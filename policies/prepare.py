@@ -46,10 +46,12 @@ def prepare(
     asked = max(0, units - replicas)
     # Of units in all, not of those beside the replicas: where replicas take the prepared places, nothing is lacking.
     peaks = stabilize.remember(decided.prepared_peaks, now, units, HOLD_SECONDS)
+    # Only what was prepared: a replica that is released with the need leaves no place to prepare.
+    held = min(peaks[0][1] - replicas, decided.prepared)
     numbers = (("units", total.replicas), *((n, v) for n, v in total.numbers if n == "lead_seconds"))
     reasons = (Reason(Code.PREPARED, float(asked), numbers), total)
-    if peaks[0][1] > replicas + asked:
-        asked = peaks[0][1] - replicas
+    if held > asked:
+        asked = held
         reasons = (Reason(Code.PREPARED_HOLD, float(asked), (("hold_seconds", HOLD_SECONDS),)), *reasons)
     if decided.prepared > asked and (word := _blind(decided, inputs)) is not None:
         asked = decided.prepared

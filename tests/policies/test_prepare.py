@@ -74,6 +74,24 @@ def test_what_was_prepared_is_not_held_beside_the_replicas_that_take_it() -> Non
 
 
 @pytest.mark.parametrize(
+    ("minimum", "prepared"),
+    [
+        (10, [0, 0, 0, 0, 0, 0]),  # what served is not prepared as it is released
+        (12, [2, 2, 2, 2, 0, 0]),  # what was prepared is held, and no more than that
+    ],
+)
+def test_as_replicas_and_need_fall_together_nothing_is_prepared_anew(minimum: int, prepared: list[int]) -> None:
+    """A window ends, and of 10 replicas a few are released at a time, down to what is needed then."""
+    decided, asked_for = Decided(), []
+    for tick, (units, replicas) in enumerate([(minimum, 10), (5, 8), (5, 8), (5, 6), (5, 6), (5, 5)]):
+        inputs = an_input(a_supply(replicas), units, tick)
+        asked, _, decided = prepare(POLICY, decided, Filters(), inputs, replicas)
+        decided = replace(decided, prepared=asked)
+        asked_for.append(asked)
+    assert asked_for == prepared
+
+
+@pytest.mark.parametrize(
     ("inputs", "blind_until", "code"),
     [
         (an_input(None, 8), None, Code.UNKNOWN),
