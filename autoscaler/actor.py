@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from autoscaler.actuators.arrange import awaited
+from autoscaler.actuators.arrange import count_awaited
 from autoscaler.actuators.balloon import Balloons, Change
 from autoscaler.clock import Clock
 from autoscaler.fits import Fits
@@ -175,9 +175,11 @@ class Actor:
         now = tools.clock.now()
         wanted = worker.plan.prepared_nodes
         supply = worker.inputs(tools.watches, {}, now, on_grid=False).supply
-        change = await tools.balloons.ensure(worker.service, worker.template, wanted, now, awaited(worker.plan, supply))
+        awaited = count_awaited(worker.plan, supply)
+        change = await tools.balloons.ensure(worker.service, worker.template, wanted, awaited, now)
         if change.created or change.released or change.problem:
-            _log.info(
+            tell = _log.warning if change.problem else _log.info
+            tell(
                 "balloons", policy=worker.key, created=change.created, released=change.released, problem=change.problem
             )
         await self._tell_balloons(change)

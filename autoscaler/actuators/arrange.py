@@ -72,7 +72,7 @@ def _balloon(
     )
 
 
-def awaited(plan: Plan, supply: Supply | None) -> int:
+def count_awaited(plan: Plan, supply: Supply | None) -> int:
     """How many of the plan's prepared nodes are for no more than replicas that are decided and have no node yet."""
     lasting = [word.replicas for word in plan.prepared_reasons if word.code in (Code.PREPARED, Code.PREPARED_HOLD)]
     if supply is None or not lasting:

@@ -43,7 +43,7 @@ class Balloons:
         self._swept: set[str] = set()  # namespaces that ever had a policy: its balloons may outlive it
 
     async def ensure(
-        self, service: Service, template: Object | None, wanted: int, now_seconds: float, awaited: int = 0
+        self, service: Service, template: Object | None, wanted: int, awaited: int, now_seconds: float
     ) -> Change:
         """Bring a service to `wanted` balloons; none in mode Shadow. Never raises for the API or the template.
 

@@ -51,7 +51,7 @@ class Cluster:
     async def ensure(
         self, wanted: int, of: Service | None = None, template: dict[str, Any] | None = TEMPLATE, awaited: int = 0
     ) -> Change:
-        change = await self.balloons.ensure(of or self.policies[0], template, wanted, self.clock.now(), awaited)
+        change = await self.balloons.ensure(of or self.policies[0], template, wanted, awaited, self.clock.now())
         self.catch_up()
         return change
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoscaler.actuators.arrange import awaited
+from autoscaler.actuators.arrange import count_awaited
 from policies.model import Code, Plan, Reason, Supply
 
 
@@ -29,4 +29,4 @@ def placed(count: int) -> Supply:
     ],
 )
 def test_what_is_prepared_only_for_replicas_on_their_way(plan: Plan, supply: Supply | None, count: int) -> None:
-    assert awaited(plan, supply) == count
+    assert count_awaited(plan, supply) == count

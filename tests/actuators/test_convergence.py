@@ -57,7 +57,7 @@ async def _happen(there: Cluster, what: str, number: int, template: dict[str, An
         case "want":
             await there.ensure(number, template=template)
         case "lag":
-            await there.balloons.ensure(service(), template, number, there.clock.now())
+            await there.balloons.ensure(service(), template, number, 0, there.clock.now())
         case "crash":
             there.crash()
         case "refuse":

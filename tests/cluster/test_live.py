@@ -79,7 +79,7 @@ async def test_supply_is_what_the_world_says(live: Live) -> None:
 async def test_a_balloon_is_taken_in_and_goes_with_its_policy(live: Live) -> None:
     balloons = Balloons(live.kube, live.watches, BalloonSettings(max_balloons=4))
     template = await read_template(live.kube, Discovery(live.kube), "serving", live.service.target)
-    change = await balloons.ensure(live.service, template, 2, live.cluster.world.now_seconds)
+    change = await balloons.ensure(live.service, template, 2, 0, live.cluster.world.now_seconds)
     assert (len(change.created), change.problem) == (2, "")
     await _until(lambda: sum(1 for _ in live.watches.jobs("serving")) == 2)
     seen = await live.supply()
