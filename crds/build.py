@@ -96,7 +96,7 @@ def _explained(node: Schema) -> Schema:
     if text := node.get("description"):
         default, examples = node.get("default"), node.get("examples", ())
         if isinstance(default, str | int):
-            text += f" Default: {default}."
+            text += f" Default: {str(default).lower() if isinstance(default, bool) else default}."
         elif examples and isinstance(examples[0], str):
             text += f" Such as {examples[0]}."
         node["description"] = re.sub(r"(?<!\n)\n(?!\n)", " ", text)

@@ -85,6 +85,11 @@ def test_every_node_is_bounded_and_explained(path: str) -> None:
         assert set(node["x-kubernetes-list-map-keys"]) <= set(node["items"]["required"])
 
 
+@pytest.mark.parametrize(("default", "told"), [("5s", "5s"), (0, "0"), (True, "true")])
+def test_a_default_is_explained_as_one_writes_it(default: object, told: str) -> None:
+    assert build._explained({"description": "X.", "default": default})["description"] == f"X. Default: {told}."
+
+
 def test_defaults_are_valid_and_give_the_same_policy() -> None:
     """What the API server stores resolves to what was written."""
     written = {
