@@ -7,9 +7,10 @@ import pytest
 
 from autoscaler.scaler.tls import Tls
 from tests.e2e.harness import Cluster, until
+from tests.e2e.harness.api import Json
 from tests.e2e.harness.outrider import scaled_objects
 from tests.e2e.harness.scripted import ScriptedScaler
-from tests.e2e.harness.target import Target, client_secret, condition, landing
+from tests.e2e.harness.target import Target, client_secret, landing
 from tests.scaler.certificates import Authority, put
 
 
@@ -32,7 +33,7 @@ def test_strangers_change_nothing(
         cluster.api.apply(*scaled_objects(target.policy, address, "--tls", target.name))
 
     def refused() -> bool:
-        return all(condition(each.scaled_object(), "Ready").get("status") == "False" for each in targets)
+        return all(refusal(each) is not None for each in targets)
 
     until(refused, 60, "ScaledObjects that are not Ready")
     landing(dict.fromkeys(targets, 2))
@@ -42,7 +43,8 @@ def test_strangers_change_nothing(
     print(f"the scaler: {handshakes} handshakes with a certificate that it does not know")
     assert handshakes
     for target, cause in zip(targets, ("EOF", "certificate signed by unknown authority"), strict=True):
-        status = condition(target.scaled_object(), "Ready")
+        status = refusal(target)
+        assert status is not None
         print(f"{target.name}: {status['reason']}: {status['message'].replace(namespace + '/', '')}")
         said = scaler_errors(cluster, target)
         print(f"{target.name}: the operator's log: {said}")
@@ -56,6 +58,12 @@ def test_strangers_change_nothing(
         cluster.api.apply(*edited)
     for target, seconds in landing(dict.fromkeys(targets, 7)).items():
         print(f"{target.name}: 2 -> 7 in {seconds:.1f} s once its Secret is mended")
+
+
+def refusal(target: Target) -> Json | None:
+    """KEDA's condition that it is not Ready."""
+    told = (target.scaled_object().get("status") or {}).get("conditions") or ()
+    return next((each for each in told if (each["type"], each["status"]) == ("Ready", "False")), None)
 
 
 def scaler_errors(cluster: Cluster, target: Target) -> str:

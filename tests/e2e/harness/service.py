@@ -126,10 +126,7 @@ class Service:
     def followed(self) -> bool:
         """Whether the HPA reads the metric and has acted on it."""
         found = self._api.get_or_none(self.hpa)
-        if found is None:
-            return False
-        conditions = {each["type"]: each["status"] for each in (found.get("status") or {}).get("conditions") or ()}
-        return conditions.get("ScalingActive") == "True"
+        return found is not None and condition(found, "ScalingActive") is not None
 
     def standin(self) -> Json:
         """What the stand-in tells of it: score, pods, nodes."""

@@ -4,8 +4,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from autoscaler.kube.objects import condition
 from tests.e2e.harness.api import Api, Json
 from tests.e2e.harness.cluster import HPA_SYNC_SECONDS
 from tests.e2e.harness.waiting import until
@@ -79,20 +79,14 @@ def client_secret(api: Api, namespace: str, name: str, authority: Path, pair: tu
     api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
 
 
-def condition(found: Json, kind: str) -> dict[str, Any]:
-    """A condition of an object's status; empty where it has none of that type."""
-    conditions = found.get("status", {}).get("conditions") or []
-    return next((each for each in conditions if each["type"] == kind), {})
-
-
 def ready(target: Target) -> bool:
     """Whether KEDA says that all is well."""
-    return condition(target.scaled_object(), "Ready").get("status") == "True"
+    return condition(target.scaled_object(), "Ready") is not None
 
 
 def followed(target: Target) -> bool:
     """Whether the HPA has its metric."""
-    return condition(target.hpa(), "ScalingActive").get("status") == "True"
+    return condition(target.hpa(), "ScalingActive") is not None
 
 
 def landing(wanted: Mapping[Target, int]) -> dict[Target, float]:
