@@ -17,6 +17,8 @@ JOBS = "/apis/batch/v1/namespaces/serving/jobs"
 POLICIES = "/apis/outrider.dev/v1alpha1/namespaces/serving/scalingpolicies"
 DEPLOYMENT = "/apis/apps/v1/namespaces/serving/deployments/llm"
 
+PATIENCE_SECONDS = 30.0
+
 
 def a_job(name: str = "balloon-0", **spec: Any) -> dict[str, Any]:
     gpu = {"nvidia.com/gpu": "1"}
@@ -40,7 +42,7 @@ def a_job(name: str = "balloon-0", **spec: Any) -> dict[str, Any]:
 
 async def eventually(check: Callable[[], Awaitable[Any]]) -> Any:
     """What `check` gives once that is true: a real cluster's controllers act when they come to it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not (found := await check()):  # noqa: ASYNC110 - only asking tells
             await asyncio.sleep(0.02)
     return found
@@ -302,7 +304,7 @@ class Watch:
         self._response = response
 
     async def next(self) -> tuple[str, Any]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             line = await self._response.content.readline()
         assert line, "the watch ended"
         event = json.loads(line)
@@ -317,7 +319,7 @@ class Watch:
 
     async def ends(self) -> bool:
         """Whether nothing comes any more but bookmarks, and then the end."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while line := await self._response.content.readline():
                 if json.loads(line)["type"] != "BOOKMARK":
                     return False

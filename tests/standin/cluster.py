@@ -41,8 +41,8 @@ def pod_path(name: str) -> str:
 class Rig:
     """A running stand-in, and the hands of everyone else in the cluster."""
 
-    def __init__(self, clock: FakeClock, kube: FakeKube, control: TestClient) -> None:
-        self.clock, self.kube, self.control = clock, kube, control
+    def __init__(self, clock: FakeClock, kube: FakeKube, services: Services, control: TestClient) -> None:
+        self.clock, self.kube, self.services, self.control = clock, kube, services, control
 
     async def put(self, body: Json | None = None, path: str = LLM) -> Json:
         answer = await self.control.put(path, json=spec() if body is None else body)
@@ -120,7 +120,7 @@ async def standing_in(clock: FakeClock, kube: FakeKube, memory: Path) -> AsyncIt
     async with TestClient(TestServer(Control(services, kubelet, clock).application())) as control:
         await clock.advance(0)
         try:
-            yield Rig(clock, kube, control)
+            yield Rig(clock, kube, services, control)
             assert not work.done(), work.exception()
         finally:
             work.cancel()
