@@ -1,7 +1,7 @@
 """Outrider's two Prometheus sources on a real Prometheus, which scrapes the engines' pods on the cluster."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 import aiohttp
@@ -16,28 +16,10 @@ from autoscaler.sources.vllm import parse
 from policies.model import PodSample
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Json
+from tests.e2e.harness.service import PORT, Service, Stages
 
-PORT = 8000
-LABELS = {"app": "llm"}
 STEADY = {"requests_per_second": 2.0, "prompt_tokens": 400, "output_tokens": 60}
-SERVICE = {"selector": LABELS, "port": PORT, "image_seconds": 0.5, "weights_seconds": 0.2, "warmup_seconds": 0.2}
 Got = TypeVar("Got")
-
-
-def _deployment(replicas: int) -> Json:
-    gpu = {"limits": {"nvidia.com/gpu": "1"}}
-    pod = {"containers": [{"name": "vllm", "image": "vllm/vllm-openai:v1", "resources": gpu}]}
-    about = {"labels": LABELS, "annotations": {"prometheus.io/port": str(PORT)}}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "llm"},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": LABELS},
-            "template": {"metadata": about, "spec": pod},
-        },
-    }
 
 
 def _run(work: Coroutine[Any, Any, Got]) -> Got:
@@ -50,24 +32,15 @@ async def _read(url: str, namespace: str, pods: list[str]) -> Answer:
 
 
 @pytest.fixture
-def pods(cluster: Cluster, namespace: str) -> list[Json]:
-    """Two engines at work."""
-    traffic = {"rate": 1, "steady": STEADY, "duration_seconds": 600}
-    requests.put(
-        f"{cluster.standin_url}/services/{namespace}/llm", json={**SERVICE, "traffic": traffic}
-    ).raise_for_status()
-    cluster.api.apply(_deployment(2), namespace=namespace)
-
-    def ready() -> list[Json]:
-        found = cluster.api.items(f"/api/v1/namespaces/{namespace}/pods", "app=llm")
-        good = [p for p in found if {"type": "Ready", "status": "True"}.items() <= _condition(p, "Ready").items()]
-        return good if len(good) == 2 else []
-
-    return until(ready, 60, "two ready engines")
-
-
-def _condition(pod: Json, kind: str) -> Json:
-    return next((each for each in pod["status"].get("conditions", []) if each["type"] == kind), {})
+def pods(cluster: Cluster, namespace: str) -> Iterator[list[Json]]:
+    """Two engines at work, at the clock's own rate."""
+    service = Service(cluster, namespace, stages=Stages(0.5, 0.2, 0.2))
+    try:
+        service.deploy(2)
+        service.traffic({"rate": 1, "steady": STEADY, "duration_seconds": 600})
+        yield service.pods()
+    finally:
+        service.delete()
 
 
 def _page(pod: Json) -> PodSample:

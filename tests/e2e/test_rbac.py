@@ -1,7 +1,7 @@
 """The controller as it is deployed, for all namespaces, with a token that has the RBAC in deploy/ and nothing else."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import yaml
@@ -17,11 +17,19 @@ WHO = f"system:serviceaccount:{HOME}:{ACCOUNT}"
 AHEAD_SECONDS = 480.0  # 8b-h100 leads by 740 s without the image on a node, by 126 s with it: so a node, not a replica
 
 
-def test_the_role_is_enough(cluster: Cluster, namespace: str, outrider: Callable[..., Outrider]) -> None:
+@pytest.fixture
+def service(cluster: Cluster, namespace: str) -> Iterator[Service]:
+    policy = {"profile": "8b-h100", "maxReplicas": 3, "maxPreparedNodes": 1}
+    found = Service(cluster, namespace, policy_spec=policy)
+    yield found
+    found.delete()
+
+
+def test_the_role_is_enough(
+    cluster: Cluster, namespace: str, service: Service, outrider: Callable[..., Outrider]
+) -> None:
     """Policies, pods, scale, template, status, Events, balloons made and swept: and no call is refused."""
     until(lambda: not lingering(cluster), 60, "the policies of other tests to go: none can be told there what happens")
-    policy = {"profile": "8b-h100", "maxReplicas": 3, "maxPreparedNodes": 1}
-    service = Service(cluster, namespace, policy_spec=policy)
     service.deploy(1)
     service.steady(0.3)
     controller = outrider(namespace=None, **service.clock)
@@ -47,7 +55,6 @@ def test_the_role_is_enough(cluster: Cluster, namespace: str, outrider: Callable
     assert not any("Forbidden" in line for line in failed), failed
     assert "orbidden" not in controller.process.log.read_text()
     print(f"no call refused; Events: {', '.join(sorted(events(cluster, namespace)))}")
-    service.delete()
 
 
 @pytest.mark.usefixtures("account")
