@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +19,7 @@ from tests.e2e.harness.waiting import until
 
 RATE = 5  # the suite's cluster lives five times as fast as a usual one: every control period is a fifth
 HPA_SYNC_SECONDS = 15 / RATE
+READY_SECONDS = 60.0
 TOKEN_SECONDS = 6 * 3600
 DEPLOY = Path(__file__).parents[3] / "deploy"
 CRDS = (("keda", "crds"), ("karpenter", "crds"), ("karpenter", "kwok-crds"))
@@ -27,32 +28,25 @@ CRDS = (("keda", "crds"), ("karpenter", "crds"), ("karpenter", "kwok-crds"))
 class Cluster:
     """As a context it starts everything and ends everything. Without, it is a view of the one in that folder."""
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        hpa_sync_seconds: float = HPA_SYNC_SECONDS,
-        gates: str = "",
-        without: Collection[str] = (),
-    ) -> None:
+    def __init__(self, folder: Path, *, gates: str = "", without: Collection[str] = ()) -> None:
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         ports = iter(_ports(self.folder / "ports.json"))
         store, api = Address(next(ports)), Address(next(ports))
         operator_port, self._adapter_port = next(ports), next(ports)
         self.prometheus_url, self.standin_url = Address(next(ports)).http, Address(next(ports)).http
-        self._identities = identities = Identities(self.folder / "identity")
+        known = self.folder / "identity"
+        self.kubeconfig, certificates = known / "admin.kubeconfig", known / "keda"
+        config = self.kubeconfig
+        self._identities = identities = Identities(known)
         accounts = identities.issue("service-accounts")
-        admin = identities.issue("admin", organization="system:masters")
-        user: dict[str, object] = {"client-certificate": str(admin.certificate), "client-key": str(admin.key)}
-        self.kubeconfig = config = identities.kubeconfig("admin", api.https, user)
+        self._admin = admin = identities.issue("admin", organization="system:masters")
         self.api = Api(api.https, identities.authority, (admin.certificate, admin.key))
         self._api_address = api
-        certificates = identities.keda()
         everything = (
             controlplane.etcd(folder, store),
             controlplane.api_server(folder, identities, store, api, accounts, gates),
-            controlplane.controller_manager(folder, identities, config, accounts, hpa_sync_seconds),
+            controlplane.controller_manager(folder, identities, config, accounts, HPA_SYNC_SECONDS),
             controlplane.scheduler(folder, config),
             nodes.kwok(folder, config),
             nodes.karpenter(folder, config),
@@ -67,7 +61,8 @@ class Cluster:
         until.watching.append(self.check)
         try:
             self._start()
-        except BaseException:
+        except BaseException as error:
+            error.add_note(f"all logs are in {self.folder}")
             self.__exit__()
             raise
         return self
@@ -85,28 +80,47 @@ class Cluster:
             process.check()
 
     def _start(self) -> None:
+        user: dict[str, object] = {
+            "client-certificate": str(self._admin.certificate),
+            "client-key": str(self._admin.key),
+        }
+        self._identities.kubeconfig("admin", self._api_address.https, user)
+        self._identities.keda()
         control_plane = ("etcd", "kube-apiserver")
         for name in control_plane:
             self.components[name].start()
-        until(self._ready, 60, "the API server's /readyz")
+        self._until("kube-apiserver", self.answers, "the API server's /readyz")
         crds = self.api.apply(*(files(*source) for source in CRDS), DEPLOY / "00-crd.yaml")
-        until(lambda: all(map(self._served, crds)), 60, "the CRDs to be served")  # Karpenter indexes what it finds
+        # Karpenter indexes what it finds
+        self._until("kube-apiserver", lambda: all(map(self._served, crds)), "the CRDs to be served")
         self.api.apply(*keda.registration(self._adapter_port))
         for name, process in self.components.items():
             if name not in control_plane:
                 process.start()
-        until(lambda: keda.available(self.api.get(keda.API_SERVICE)), 60, "the external metrics API to be Available")
+        self._until("keda-adapter", self._metrics_served, "the external metrics API to be Available")
         for name, url in (("prometheus", f"{self.prometheus_url}/-/ready"), ("standin", f"{self.standin_url}/healthz")):
             if name in self.components:
-                until(lambda url=url: requests.get(url, timeout=2).ok, 60, f"{name} to be ready")
+                self._until(name, lambda url=url: requests.get(url, timeout=2).ok, f"{name} to be ready")
         self.api.apply(*nodes.pool())
+
+    def _until(self, name: str, check: Callable[[], bool], what: str) -> None:
+        """Wait for a component; one that keeps us waiting shows the end of its log."""
+        try:
+            until(check, READY_SECONDS, what)
+        except TimeoutError as error:
+            error.add_note(self.components[name].tail())
+            raise
 
     def _served(self, crd: Json) -> bool:
         spec = crd["spec"]
         found = self.api.get_or_none(f"/apis/{spec['group']}/{spec['versions'][0]['name']}")
         return found is not None and spec["names"]["plural"] in (each["name"] for each in found["resources"])
 
-    def _ready(self) -> bool:
+    def _metrics_served(self) -> bool:
+        return keda.available(self.api.get(keda.API_SERVICE))
+
+    def answers(self) -> bool:
+        """Whether the API server is ready. Raises requests' own where nobody listens."""
         try:
             return self.api.ask("GET", "/readyz") == "ok"
         except ApiError:
@@ -138,10 +152,10 @@ class Cluster:
         """The certificate of the authority that signs them all."""
         return self._identities.authority
 
-    def restart_api_server(self, *more: str) -> None:
-        """Stop it, start it with arguments added, and wait until it serves, KEDA's metrics included."""
-        self.components["kube-apiserver"].restart(*more)
-        until(self._ready, 60, "the API server's /readyz")
+    def restart_api_server(self) -> None:
+        """Stop it, start it, and wait until it is ready; KEDA's metrics come back later."""
+        self.components["kube-apiserver"].restart()
+        self._until("kube-apiserver", self.answers, "the API server's /readyz")
 
 
 def _ports(file: Path) -> list[int]:

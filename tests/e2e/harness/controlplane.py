@@ -110,7 +110,6 @@ def scheduler(folder: Path, kubeconfig: Path) -> Process:
         "podInitialBackoffSeconds": 1,
         "podMaxBackoffSeconds": 2,
     }
-    config.write_text(yaml.safe_dump(settings))
     command = [
         program("kube-scheduler"),
         f"--config={config}",
@@ -119,7 +118,7 @@ def scheduler(folder: Path, kubeconfig: Path) -> Process:
         f"--secure-port={free_port()}",
         f"--cert-dir={folder / 'scheduler'}",
     ]
-    return Process("kube-scheduler", command, folder)
+    return Process("kube-scheduler", command, folder, files={config: yaml.safe_dump(settings)})
 
 
 def _kubeconfigs(path: Path) -> list[str]:

@@ -24,7 +24,6 @@ POOL = "gpu"
 def kwok(folder: Path, kubeconfig: Path) -> Process:
     """KWOK for all nodes."""
     config = folder / "kwok-stages.yaml"
-    config.write_text(yaml.safe_dump_all(_stages()))
     command = [
         program("kwok"),
         f"--kubeconfig={kubeconfig}",
@@ -33,7 +32,7 @@ def kwok(folder: Path, kubeconfig: Path) -> Process:
         "--node-lease-duration-seconds=40",
         f"--server-address=127.0.0.1:{free_port()}",
     ]
-    return Process("kwok", command, folder)
+    return Process("kwok", command, folder, files={config: yaml.safe_dump_all(_stages())})
 
 
 def _stages() -> list[dict[str, Any]]:
@@ -53,7 +52,6 @@ def _stages() -> list[dict[str, Any]]:
 def karpenter(folder: Path, kubeconfig: Path) -> Process:
     """Karpenter, which batches pending pods for a fifth of its usual times."""
     types = folder / "instance-types.json"
-    types.write_text(json.dumps([_instance_type(*each) for each in INSTANCE_TYPES]))
     command = [
         program("karpenter"),
         "--disable-leader-election",
@@ -64,7 +62,9 @@ def karpenter(folder: Path, kubeconfig: Path) -> Process:
         "--batch-max-duration=2s",
         "--feature-gates=CapacityBuffer=true",
     ]
-    return Process("karpenter", command, folder, {"KUBECONFIG": str(kubeconfig), "SYSTEM_NAMESPACE": "kube-system"})
+    environment = {"KUBECONFIG": str(kubeconfig), "SYSTEM_NAMESPACE": "kube-system"}
+    offered = json.dumps([_instance_type(*each) for each in INSTANCE_TYPES])
+    return Process("karpenter", command, folder, environment, {types: offered})
 
 
 def _instance_type(name: str, gpus: int, cpus: int, memory_gib: int, price: float) -> dict[str, Any]:

@@ -23,9 +23,15 @@ class Process:
     """A command on a leash: it ends when this process does, kill -9 included, since that closes the leash's input."""
 
     def __init__(
-        self, name: str, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        files: Mapping[Path, str] | None = None,
     ) -> None:
         self.name = name
+        self._files = files or {}
         self.log = folder / f"{name}.log"
         self._command = [str(part) for part in command]
         self._environment = {**os.environ, **(environment or {})}
@@ -41,12 +47,14 @@ class Process:
         """Whether it has ended though nobody stopped it."""
         return self._leash is not None and self._leash.poll() is not None
 
-    def start(self, *more: str) -> None:
-        """Start it, with arguments added for this time."""
+    def start(self) -> None:
+        """Write the files that it reads, and start it."""
+        for path, text in self._files.items():
+            path.write_text(text)
         leash = [sys.executable, "-m", "replay.demo.leash"]
         with self.log.open("ab") as log:
             self._leash = subprocess.Popen(
-                [*leash, *self._command, *more],
+                [*leash, *self._command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -85,10 +93,10 @@ class Process:
         self.let_go()
         self._leash = None
 
-    def restart(self, *more: str) -> None:
+    def restart(self) -> None:
         """Stop and start it."""
         self.stop()
-        self.start(*more)
+        self.start()
 
     def tail(self) -> str:
         """The end of its log, and where the whole of it is."""

@@ -33,11 +33,11 @@ def prometheus(folder: Path, kubeconfig: Path, port: int) -> Process:
     }
     config = folder / "prometheus.yaml"
     timing = {"scrape_interval": f"{SCRAPE_SECONDS}s", "scrape_timeout": "2s", "evaluation_interval": "3s"}
-    config.write_text(yaml.safe_dump({"global": timing, "scrape_configs": [job]}))
     command = [
         program("prometheus"),
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'prometheus'}",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
-    return Process("prometheus", command, folder)
+    settings = {"global": timing, "scrape_configs": [job]}
+    return Process("prometheus", command, folder, files={config: yaml.safe_dump(settings)})
