@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e import components
 from tests.e2e.components import Group, groups
+from tests.e2e.harness import until
 
 GROUPS = {group.name: group for group in groups()}
 FAKE_GO = """#!/bin/sh
@@ -110,14 +111,17 @@ def test_a_cache_that_cannot_be_made_is_told(machine: Path) -> None:
 def test_a_second_build_says_that_it_waits(machine: Path) -> None:
     _install_go(machine)
     (machine / "cache").mkdir()
-    with (machine / "cache" / "lock").open("w") as lock:
+    said = machine / "said"
+    with (machine / "cache" / "lock").open("w") as lock, said.open("w") as stderr:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with subprocess.Popen(COMMAND, stderr=subprocess.PIPE, text=True, cwd=ROOT) as second:
-            assert second.stderr is not None
-            assert "another build runs" in second.stderr.readline()
+        second = subprocess.Popen(COMMAND, stderr=stderr, cwd=ROOT)
+        try:
+            until(lambda: "another build runs" in said.read_text(), 20, "its word that it waits")
+        finally:
             fcntl.flock(lock, fcntl.LOCK_UN)
-            assert "kubernetes: fetching modules" in second.stderr.read()
+            second.wait(60)
     assert second.returncode == 0
+    assert "kubernetes: fetching modules" in said.read_text()
 
 
 def test_a_build_is_kept_and_not_done_again(machine: Path) -> None:
