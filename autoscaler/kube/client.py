@@ -117,21 +117,16 @@ class Kube:
             "timeoutSeconds": str(round(seconds)),
         }
         call = f"watch {collection.path}"
-        with _counted():
+        with _failures(call, "no answer in time"):
+            async with asyncio.timeout(self._timeout_seconds):
+                response = await self._open("GET", collection.path, query, total_seconds=seconds + GRACE_SECONDS)
             try:
-                async with asyncio.timeout(self._timeout_seconds):
-                    response = await self._open("GET", collection.path, query, total_seconds=seconds + GRACE_SECONDS)
-                try:
-                    if response.status != 200:
-                        raise _refusal(call, response.status, await self._read(response, call))
-                    async for line in _lines(response, call):
-                        yield line
-                finally:
-                    response.close()
-            except TimeoutError as error:
-                raise Silent(f"{call}: no answer in time") from error
-            except (aiohttp.ClientError, OSError) as error:
-                raise Unavailable(f"{call}: {_cause(error)}") from error
+                if response.status != 200:
+                    raise _refusal(call, response.status, await self._read(response, call))
+                async for line in _lines(response, call):
+                    yield line
+            finally:
+                response.close()
 
     async def _call(
         self,
@@ -141,14 +136,8 @@ class Kube:
         body: Object | None = None,
         content_type: str = JSON_TYPE,
     ) -> Object:
-        with _counted():
-            return await self._exchange(method, path, query, body, content_type)
-
-    async def _exchange(
-        self, method: str, path: str, query: Mapping[str, str], body: Object | None, content_type: str
-    ) -> Object:
         call = f"{method} {path}"
-        try:
+        with _failures(call, f"no answer within {self._timeout_seconds:g} s"):
             async with asyncio.timeout(self._timeout_seconds):
                 response = await self._open(
                     method, path, query, total_seconds=self._timeout_seconds, body=body, content_type=content_type
@@ -157,16 +146,12 @@ class Kube:
                     content = await self._read(response, call)
                 finally:
                     response.release()
-        except TimeoutError as error:
-            raise Silent(f"{call}: no answer within {self._timeout_seconds:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unavailable(f"{call}: {_cause(error)}") from error
-        if not 200 <= response.status < 300:
-            raise _refusal(call, response.status, content)
-        answer = _parse(content)
-        if answer is None:
-            raise Unavailable(f"{call}: the answer is no JSON object but {_excerpt(content)}")
-        return answer
+            if not 200 <= response.status < 300:
+                raise _refusal(call, response.status, content)
+            answer = _parse(content)
+            if answer is None:
+                raise Unavailable(f"{call}: the answer is no JSON object but {_excerpt(content)}")
+            return answer
 
     async def _open(
         self,
@@ -234,10 +219,15 @@ async def _lines(response: aiohttp.ClientResponse, call: str) -> AsyncIterator[b
 
 
 @contextmanager
-def _counted() -> Iterator[None]:
-    """Counts the call that fails within."""
+def _failures(call: str, silence: str) -> Iterator[None]:
+    """Tells whatever goes wrong within as one of our own errors, and counts it."""
     try:
-        yield
+        try:
+            yield
+        except TimeoutError as error:
+            raise Silent(f"{call}: {silence}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"{call}: {_cause(error)}") from error
     except KubeError as error:
         KUBE_ERRORS.labels(kind=type(error).__name__).inc()
         raise
