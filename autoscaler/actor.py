@@ -174,8 +174,7 @@ class Actor:
             return
         now = tools.clock.now()
         wanted = worker.plan.prepared_nodes
-        supply = worker.inputs(tools.watches, {}, now, on_grid=False).supply
-        awaited = count_awaited(worker.plan, supply)
+        awaited = count_awaited(worker.plan, worker.supply(tools.watches, now))
         change = await tools.balloons.ensure(worker.service, worker.template, wanted, awaited, now)
         if change.created or change.released or change.problem:
             tell = _log.warning if change.problem else _log.info
@@ -203,7 +202,7 @@ class Actor:
         if raw is None:  # it is gone, and soon we are
             return
         previous, generation = raw.get("status") or {}, metadata(raw).get("generation", worker.service.generation)
-        inputs = worker.inputs(tools.watches, {}, now, on_grid=False)
+        supply = worker.supply(tools.watches, now)
         if worker.problem:
             status = refused_patch(generation, "Invalid", worker.problem, previous, now)
         elif self._trouble and now - self._scale_seconds > LOST_SECONDS:
@@ -213,7 +212,7 @@ class Actor:
                 worker.service,
                 worker.plan,
                 worker.result.demand if worker.result is not None else None,
-                inputs.supply,
+                supply,
                 sentence=self._sentence(),
                 previous=previous,
                 now_seconds=now,
@@ -223,10 +222,10 @@ class Actor:
         except KubeError as error:
             _log.warning("status.unwritten", policy=worker.key, error=str(error))
         await self._tell_scaling()
-        if inputs.supply is not None:
+        if supply is not None:
             balloons = metrics.BALLOONS
-            balloons.labels(policy=worker.key, state="prepared").set(inputs.supply.prepared)
-            balloons.labels(policy=worker.key, state="preparing").set(inputs.supply.preparing)
+            balloons.labels(policy=worker.key, state="prepared").set(supply.prepared)
+            balloons.labels(policy=worker.key, state="preparing").set(supply.preparing)
 
     async def _tell_scaling(self) -> None:
         worker, events = self._worker, self._tools.events

@@ -12,7 +12,7 @@ from crds.service import Service
 from forecasting.pilot import Pilot
 from policies.engine import restarted
 from policies.ladder import Rung, lead_seconds
-from policies.model import Inputs, Plan, PodSample, StepResult
+from policies.model import Inputs, Plan, PodSample, StepResult, Supply
 
 STALE_CLUSTER_SECONDS = 60.0  # after which the last good content of the API is no longer taken for what is there
 
@@ -46,23 +46,26 @@ class Worker:
         found = endpoints(self.service, self.scale, watches.pods(self.service.namespace))
         return {f"{self.service.namespace}/{pod}": url for pod, url in found.items()}
 
+    def supply(self, watches: Watches, now_seconds: float) -> Supply | None:
+        """What there is of it; None (unknown) also where the API has been away for too long."""
+        pods, jobs = watches.pods(self.service.namespace), watches.jobs(self.service.namespace)
+        away = [store.stale_since for store in (pods, jobs) if store.stale_since is not None]
+        lost = any(now_seconds - since > STALE_CLUSTER_SECONDS for since in away)
+        return None if lost else supply(self.service, self.scale, pods, jobs)
+
     def inputs(
         self, watches: Watches, scraped: Mapping[str, PodSample], now_seconds: float, *, on_grid: bool
     ) -> Inputs:
         """All that one decision is made from, but for the forecast."""
         namespace = self.service.namespace
-        pods, jobs = watches.pods(namespace), watches.jobs(namespace)
-        away = [store.stale_since for store in (pods, jobs) if store.stale_since is not None]
-        lost = any(now_seconds - since > STALE_CLUSTER_SECONDS for since in away)
-        there = None if lost else supply(self.service, self.scale, pods, jobs)
-        names = sorted(endpoints(self.service, self.scale, pods))
+        names = sorted(endpoints(self.service, self.scale, watches.pods(namespace)))
         samples = (newest(scraped.get(f"{namespace}/{name}"), self.filled.get(name), name) for name in names)
         lead = lead_seconds(self.service.policy, Rung.REQUESTED)
         return Inputs(
             now_seconds=now_seconds,
             on_grid=on_grid,
             samples=tuple(sample for sample in samples if sample is not None),
-            supply=there,
+            supply=self.supply(watches, now_seconds),
             windows=windows(self.service.schedules, now_seconds, lead),
         )
 
