@@ -8,27 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from replay.commands.options import DurationOption, ScaleOption, SeedOption, StartOption, TraceArgument
+
 if TYPE_CHECKING:
     from replay.cluster.serve import Cluster, Endpoints
     from replay.scenario import Scenario
 
 
 def command(
-    trace: Annotated[
-        str, typer.Argument(metavar="TRACE", help="A table of requests or bins, an export, or sample:NAME.")
-    ] = "sample:office-morning",
+    trace: TraceArgument = "sample:office-morning",
     *,
     policy: Annotated[Path, typer.Option("--policy", metavar="FILE", help="YAML file with the one ScalingPolicy.")],
     speed: Annotated[float, typer.Option(min=0.1, max=30.0, help="Scenario seconds per second.")] = 1.0,
-    scale: Annotated[float, typer.Option(max=1000.0, help="So many times the trace's requests.")] = 1.0,
-    start: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Begin so far into the trace, as in 45m or 1d2h.")
-    ] = None,
-    duration: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Length; to the trace's end without it.")
-    ] = None,
+    scale: ScaleOption = 1.0,
+    start: StartOption = None,
+    duration: DurationOption = None,
     replicas: Annotated[int | None, typer.Option(min=0, help="Replicas at the start. Default: what fits it.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
+    seed: SeedOption = 0,
     scaler: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Where KEDA calls the external scaler. Default: no KEDA.")
     ] = None,

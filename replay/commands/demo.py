@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from replay.commands.options import SeedOption
+
 SAMPLE = "sample:office-morning"
 
 
@@ -24,7 +26,7 @@ def command(
     duration: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Length, as in 45m; to the trace's end without it.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
+    seed: SeedOption = 0,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the decision log and the logs of both processes there.")
     ] = None,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from replay.commands.options import DurationOption, ScaleOption, SeedOption, StartOption, TraceArgument
+
 if TYPE_CHECKING:
     from crds.service import Service
     from replay.compare import Comparison
@@ -15,9 +17,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    trace: Annotated[
-        str, typer.Argument(metavar="TRACE", help="A table of requests or bins, an export, or sample:NAME.")
-    ],
+    trace: TraceArgument,
     *,
     policy: Annotated[
         Path | None,
@@ -26,17 +26,13 @@ def command(
     profile: Annotated[
         str | None, typer.Option(help="Engine and GPU of the default policy; without it 8b-h100.")
     ] = None,
-    scale: Annotated[float, typer.Option(max=1000.0, help="So many times the trace's requests.")] = 1.0,
-    start: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Begin so far into the trace, as in 45m or 1d2h.")
-    ] = None,
-    duration: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Length; to the trace's end without it.")
-    ] = None,
+    scale: ScaleOption = 1.0,
+    start: StartOption = None,
+    duration: DurationOption = None,
     past: Annotated[
         str, typer.Option(metavar="trace|generated|none", help="What Outrider knows of the time before the start.")
     ] = "trace",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
+    seed: SeedOption = 0,
     decision_log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write Outrider's decisions, for explain and redecide.")
     ] = None,
