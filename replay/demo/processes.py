@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from replay.demo import simulated
+from replay.demo.logs import tail
 from replay.demo.simulated import Play
 from replay.driver import Outcome
 from replay.scenario import Scenario
@@ -26,7 +27,6 @@ CONTROLLER_LOG = "controller.log"
 DECISIONS = "decisions"
 PATIENCE_SECONDS = 60.0  # wall; compiling the simulator for the first time takes 10
 STOP_SECONDS = 2.5
-TAIL_LINES = 15
 
 Snapshot = dict[str, Any]  # of the cluster, as its /demo/state tells it
 
@@ -189,15 +189,6 @@ class Pair:
             if watch_controller:
                 self.controller.check()
             yield message
-
-
-def tail(log: Path) -> str:
-    """The last lines of a log, and where the whole of it is."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
-    except OSError as error:
-        return f"and {log} cannot be read: {error.strerror}"
-    return "\n".join((f"the end of {log}:", *(f"  {line}" for line in lines)))
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from replay.demo.logs import tail
+
 STOP_SECONDS = 5.0  # the leash kills after 2
 TAIL_LINES = 25
 PORTS = 15_000, 32_000  # Linux gives 32768 and above to outgoing connections
@@ -100,10 +102,7 @@ class Process:
 
     def tail(self) -> str:
         """The end of its log, and where the whole of it is."""
-        if not self.log.exists():
-            return f"{self.log} was never written"
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
-        return "\n".join([f"the end of {self.log}:", *(f"  {line}" for line in lines)])
+        return tail(self.log, TAIL_LINES)
 
 
 def free_port() -> int:
