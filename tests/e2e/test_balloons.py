@@ -18,9 +18,8 @@ from tests.e2e.harness import Cluster, nodes, until
 from tests.e2e.harness.api import ApiError, Json
 from tests.e2e.harness.cluster import RATE
 from tests.e2e.harness.outrider import Outrider
-from tests.e2e.harness.service import Service, Stages
+from tests.e2e.harness.service import Service, Stages, window
 
-POOL = "karpenter.sh/nodepool"
 # Leads of 126 s with the image there, 740 s without. Room for more replicas than come, so that more could be prepared.
 SPEC = {"profile": "8b-h100", "maxReplicas": 9, "maxPreparedNodes": 2}
 SOON_SECONDS = 480.0  # until a window opens: within the lead without the image, not within the other
@@ -59,9 +58,7 @@ class Ground:
     def window(self, service: Service, in_seconds: float) -> None:
         """The policy, with a window in which 3 replicas are the least; it opens within the minute before that time."""
         now = self.epoch_seconds - self.behind_seconds + (time.time() - self.epoch_seconds) * RATE
-        opens = (now + in_seconds) // 60 * 60
-        start, end = (time.strftime("%H:%M", time.gmtime(opens + more)) for more in (0, 3600))
-        service.policy["spec"]["schedules"] = [{"name": "fair", "start": start, "end": end, "minReplicas": 3}]
+        service.policy["spec"]["schedules"] = [window(now + in_seconds, 3)]
         self.cluster.api.apply(service.policy)
 
     def until(self, check: Callable[[], Any], what: str, at_most_seconds: float = 60.0) -> float:
@@ -104,7 +101,7 @@ class Ground:
         return {each["reason"]: each["message"] for each in found if each["involvedObject"]["name"] == name}
 
     def _of_pool(self, path: str) -> list[Json]:
-        return self.cluster.api.items(path, f"{POOL}={self.name}")
+        return self.cluster.api.items(path, f"{nodes.POOL_LABEL}={self.name}")
 
 
 @pytest.fixture

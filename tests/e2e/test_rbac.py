@@ -11,7 +11,7 @@ from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import DEPLOY, RATE
 from tests.e2e.harness.outrider import ACCOUNT, HOME, Outrider
-from tests.e2e.harness.service import Service
+from tests.e2e.harness.service import Service, window
 
 WHO = f"system:serviceaccount:{HOME}:{ACCOUNT}"
 AHEAD_SECONDS = 480.0  # 8b-h100 leads by 740 s without the image on a node, by 126 s with it: so a node, not a replica
@@ -38,7 +38,8 @@ def test_the_role_is_enough(
     assert service.status()["currentReplicas"] == 1
 
     began = time.monotonic()
-    service.policy["spec"] |= {"schedules": [window(service, AHEAD_SECONDS)]}
+    now = service.epoch_seconds + (time.time() - service.epoch_seconds) * RATE
+    service.policy["spec"] |= {"schedules": [window(now + AHEAD_SECONDS, 2)]}
     cluster.api.apply(service.policy)
     [job] = until(lambda: jobs(cluster, namespace), 60, "a balloon")
     made_seconds = time.monotonic() - began
@@ -127,14 +128,6 @@ def test_its_token_reads_no_secret(cluster: Cluster) -> None:
 def account(cluster: Cluster) -> None:
     """The account and its rights, applied."""
     cluster.api.apply(*(DEPLOY / f"{name}.yaml" for name in ("namespace", "serviceaccount", "rbac")))
-
-
-def window(service: Service, in_seconds: float) -> Json:
-    """A schedule of 2 replicas that opens within the minute before that time of the controller's."""
-    now = service.epoch_seconds + (time.time() - service.epoch_seconds) * RATE
-    opens = (now + in_seconds) // 60 * 60
-    start, end = (time.strftime("%H:%M", time.gmtime(opens + more)) for more in (0, 3600))
-    return {"name": "fair", "start": start, "end": end, "minReplicas": 2}
 
 
 def lingering(cluster: Cluster) -> list[Json]:

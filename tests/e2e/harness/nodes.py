@@ -11,8 +11,9 @@ import yaml
 
 from tests.e2e.components import files, program
 from tests.e2e.harness.process import Process, free_port
+from tests.e2e.standin.pods import GPU
 
-GPU = "nvidia.com/gpu"
+POOL_LABEL = "karpenter.sh/nodepool"
 STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
 # name, GPUs, CPUs, memory in GiB, price per hour on demand; spot costs 0.35 of it
 INSTANCE_TYPES = (("g6.2xlarge", 1, 8, 32, 0.98), ("g6.12xlarge", 4, 48, 192, 4.6))

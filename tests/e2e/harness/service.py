@@ -10,7 +10,7 @@ import requests
 from autoscaler.kube.objects import condition, deleting
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import RATE, Cluster
-from tests.e2e.harness.nodes import GPU, POOL
+from tests.e2e.harness.nodes import GPU, POOL, POOL_LABEL
 from tests.e2e.harness.outrider import Outrider, scaled_objects
 from tests.e2e.harness.prometheus import ENGINE_PORT_ANNOTATION
 from tests.e2e.harness.waiting import until
@@ -169,10 +169,17 @@ class Service:
                     "metadata": {"labels": labels, "annotations": annotations},
                     "spec": {
                         "containers": [container],
-                        "nodeSelector": {"karpenter.sh/nodepool": self._pool},
+                        "nodeSelector": {POOL_LABEL: self._pool},
                         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
                         "terminationGracePeriodSeconds": 30,
                     },
                 },
             },
         }
+
+
+def window(at_seconds: float, min_replicas: int) -> Json:
+    """A schedule of that many replicas at least, for an hour; it opens within the minute before that time."""
+    opens = at_seconds // 60 * 60
+    start, end = (time.strftime("%H:%M", time.gmtime(opens + more)) for more in (0, 3600))
+    return {"name": "fair", "start": start, "end": end, "minReplicas": min_replicas}

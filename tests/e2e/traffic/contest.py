@@ -13,7 +13,7 @@ from tests.e2e.harness.cluster import RATE
 from tests.e2e.harness.outrider import Outrider
 from tests.e2e.harness.service import Service, Stages
 from tests.e2e.traffic import scene
-from tests.e2e.traffic.watch import NODE_CLAIMS, POOL_LABEL, Seen, Watch
+from tests.e2e.traffic.watch import NODE_CLAIMS, Seen, Watch
 
 AHEAD_SECONDS = 3600  # a balloon's deadline is told by the API server's clock, and the controller's gets ahead of that
 QUICK = Stages(image_seconds=0.2, weights_seconds=0.2, warmup_seconds=0.2)  # for the fleet that is there at first
@@ -114,8 +114,8 @@ def _pods(cluster: Cluster, namespace: str) -> list[Json]:
 
 
 def _claims(cluster: Cluster, pools: Collection[str]) -> list[Json]:
-    return [each for each in cluster.api.items(NODE_CLAIMS) if labels(each).get(POOL_LABEL) in pools]
+    return [each for each in cluster.api.items(NODE_CLAIMS) if labels(each).get(nodes.POOL_LABEL) in pools]
 
 
 def _nodes(cluster: Cluster, pools: Collection[str]) -> list[Json]:
-    return cluster.api.items("/api/v1/nodes", f"{POOL_LABEL} in ({', '.join(pools)})")
+    return cluster.api.items("/api/v1/nodes", f"{nodes.POOL_LABEL} in ({', '.join(pools)})")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from autoscaler.kube.objects import created_seconds, labels, metadata, uid
 from autoscaler.kube.ours import POLICY
 from tests.e2e.harness.api import Api
+from tests.e2e.harness.nodes import POOL_LABEL
 from tests.e2e.harness.service import Service
 
 LOOK_SECONDS = 0.5
-POOL_LABEL = "karpenter.sh/nodepool"
 NODE_CLAIMS = "/apis/karpenter.sh/v1/nodeclaims"
 
 
