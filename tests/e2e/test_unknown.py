@@ -23,6 +23,7 @@ SETTLED_REPLICAS = 2.3
 # The shortest hold and no limit of release: if unknown were taken for zero, replicas would fall two ticks later.
 POLICY = {"scaleDown": {"hold": "15s", "maxPercentPerMinute": 100}}
 RISE_SECONDS = 60.0
+HISTORY_SECONDS = 70.0  # a controller that starts reads rates over a minute of the wall, which this traffic has to fill
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,9 @@ def test_pods_out_of_reach(standing: Standing) -> None:
 
 def test_controller_away(standing: Standing) -> None:
     """Stopped for a while, then killed with -9: with it KEDA's scaler is gone, and KEDA dials less and less often."""
-    controller, service, began = standing.outrider, standing.service, time.time()
+    controller, service = standing.outrider, standing.service
+    until(lambda: time.time() - service.standin()["started_seconds"] > HISTORY_SECONDS, 90, "history of this traffic")
+    began = time.time()
     with _followed(standing, "controller stopped") as follower:
         controller.process.stop()
         try:
