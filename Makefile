@@ -55,7 +55,7 @@ format: $(READY) ## Put the code in order
 generate: $(READY) ## Write the generated files: CRD, protobuf code, reference pages
 	$(BIN)/python -m autoscaler.scaler.generate
 	$(BIN)/python -m crds.build
-	$(BIN)/python -m autoscaler.telemetry.reference
+	$(BIN)/python -m autoscaler.reference
 
 lock: $(READY) ## Write requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra replay --extra dev \

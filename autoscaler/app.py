@@ -11,21 +11,21 @@ from typing import Any
 import aiohttp
 import structlog
 
-from autoscaler import checkpoint
-from autoscaler.actor import Tools
 from autoscaler.actuators.balloon import Balloons
 from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.clock import Clock, WallClock
-from autoscaler.fits import Fits
-from autoscaler.fleet import Fleet
+from autoscaler.control.actor import Tools
+from autoscaler.control.fitting import Fits
+from autoscaler.control.loop import Loop
+from autoscaler.control.registry import Fleet
 from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
-from autoscaler.kube.events import Events
 from autoscaler.kube.objects import Object
-from autoscaler.kube.status import StatusWriter
 from autoscaler.kube.watches import Watches
-from autoscaler.loop import Loop
-from autoscaler.recorder import Recorder
+from autoscaler.records import store
+from autoscaler.records.writer import Recorder
+from autoscaler.reporting.events import Events
+from autoscaler.reporting.status import StatusWriter
 from autoscaler.scaler.board import Board
 from autoscaler.scaler.server import ScalerServer
 from autoscaler.scaler.tls import Tls
@@ -62,7 +62,7 @@ async def run(settings: Settings) -> None:
         scraper = Scraper(clock, settings.scrape_interval_seconds)
         loop = Loop(clock, watches, scraper, board, recorder)
         tools = _tools(settings, clock, kube, watches, scraper, fits, recorder, session)
-        fleet = Fleet(tools, loop, board, checkpoint.load(settings.state_dir))
+        fleet = Fleet(tools, loop, board, store.load(settings.state_dir))
         bell.listener = fleet.changed
         tls = (
             Tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
@@ -144,7 +144,7 @@ async def _save(settings: Settings, clock: Clock, fleet: Fleet) -> None:
 
 def _checkpoint(folder: Path, states: Mapping[str, State]) -> None:
     try:
-        checkpoint.save(folder, states)
+        store.save(folder, states)
     except (OSError, ValueError) as error:
         _log.error("checkpoint.unwritten", folder=str(folder), error=str(error))
 

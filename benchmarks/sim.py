@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from replay.scenario import L4_8B, Scenario, build
+from replay.scenario.scenario import L4_8B, Scenario, build
 from replay.sim.world import World
 from replay.traces.samples import sample
 

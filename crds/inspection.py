@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from crds.documents import Unreadable, read
 from crds.problems import printable
 from crds.resolve import resolve
-from crds.service import Problem, Service
 from crds.v1alpha1 import GROUP
+from crds.workload import Problem, Service
 
 KIND = "ScalingPolicy"
 

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from crds.rules import RULES, UTILISATION
-from crds.service import Problem
 from crds.structural import Schema
+from crds.workload import Problem
 
 Location = tuple[int | str, ...]
 _KINDS = {"model_type": "an object", "dict_type": "an object", "list_type": "a list", "string_type": "text"}

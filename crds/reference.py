@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import yaml
 
-from crds import units
+from crds.notation import units
 from crds.problems import spell
 from crds.resolve import schema
 from crds.rules import RULES

@@ -6,15 +6,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from crds.notation.units import quantity, seconds, share
 from crds.problems import locate, problem, spell
 from crds.profiles import PROFILES
 from crds.rules import RULES
 from crds.schedules import overlaps
-from crds.service import Endpoint, Mode, Problem, Schedule, Service, Target
 from crds.structural import Schema, defaulted, described
-from crds.units import quantity, seconds, share
 from crds.v1alpha1 import ScalingPolicy, Spec
 from crds.v1alpha1 import spec as api
+from crds.workload import Endpoint, Mode, Problem, Schedule, Service, Target
 from policies.model import Engine, Policy, Signal
 
 

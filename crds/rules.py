@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from crds import units
+from crds.notation import units
 
 LONGEST_NAME = 54  # KEDA calls the HPA of ScaledObject NAME keda-hpa-NAME, and that ends at 63
 SIGNALS = ("Work", "Concurrency")

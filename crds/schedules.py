@@ -5,8 +5,8 @@ from datetime import date, datetime, time, timedelta
 from itertools import combinations, product
 from zoneinfo import ZoneInfo
 
-from crds.service import Schedule
-from crds.units import minutes
+from crds.notation.units import minutes
+from crds.workload import Schedule
 from policies.model import Window
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

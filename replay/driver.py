@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from replay.scenario import Scenario
+from replay.scenario.scenario import Scenario
 from replay.sim.hpa import Hpa
 from replay.sim.views import RequestLog, Score
 from replay.sim.world import World

@@ -5,8 +5,8 @@ from typing import TextIO
 
 from policies.log import STATE_EVERY_LINES, decision_line, header_line, state_line
 from policies.model import Inputs, Policy, StepResult
-from replay.outrider import opening
-from replay.scenario import Scenario
+from replay.contenders.outrider import opening
+from replay.scenario.scenario import Scenario
 
 
 class DecisionLog:

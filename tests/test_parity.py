@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from policies.model import Inputs, StepResult
+from replay.contenders.outrider import Outrider
 from replay.driver import Outcome, run
-from replay.outrider import Outrider
-from replay.scenario import Scenario
-from tests.demo.live import a_pair, logged, the_scenario, the_service
+from replay.scenario.scenario import Scenario
+from tests.replay.demo.live import a_pair, logged, the_scenario, the_service
 
 Ticks = dict[float, int]  # desired replicas at each tick of the decision grid
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from crds.resolve import resolve
-from crds.service import Service
+from crds.workload import Service
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from autoscaler.actuators.arrange import Moves, arrange, balloons
 from autoscaler.actuators.manifest import BalloonSettings, NoBalloonError, balloon_job, job_name, shape
+from autoscaler.control.supply import BALLOON_PODS, alive
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
 from autoscaler.kube.objects import Key, Object, created_seconds, deleting, key, labels, owned_by, uid
 from autoscaler.kube.ours import BALLOONS, POLICY, policy_label
-from autoscaler.kube.supply import BALLOON_PODS, alive
 from autoscaler.kube.watches import Watches
-from crds.service import Mode, Service
+from crds.workload import Mode, Service
 
 UNSEEN_SECONDS = 60.0  # a balloon that we made counts so long before the watch has shown it
 LATE_SECONDS = 60.0  # a Job this far past its deadline has a dead Job controller

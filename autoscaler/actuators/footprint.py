@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autoscaler.kube.objects import Object
-from crds.units import quantity
+from crds.notation.units import quantity
 
 Amounts = Mapping[str, str]
 CPU = "cpu"

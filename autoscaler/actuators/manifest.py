@@ -8,7 +8,7 @@ from autoscaler.actuators.footprint import footprint, holds_gpu
 from autoscaler.kube.collection import POLICY_API_VERSION
 from autoscaler.kube.objects import Object
 from autoscaler.kube.ours import BALLOON, MANAGED_BY, MANAGER, POLICY, SHAPE, SLOT, policy_label, short_hash
-from crds.service import Service
+from crds.workload import Service
 
 JOB_NAME_LIMIT = 63  # characters; the name becomes a label of the pod
 ENDED_SECONDS = 60  # an ended Job is gone after that; one whose container failed rests so long, to churn no nodes

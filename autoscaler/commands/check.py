@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from crds.inspection import Found
-    from crds.service import Problem, Service
+    from crds.workload import Problem, Service
 
 
 def command(
@@ -35,7 +35,7 @@ def command(
 
 def _read(file: str) -> "list[Found]":
     from crds.inspection import Found, inspect
-    from crds.service import Problem
+    from crds.workload import Problem
 
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()

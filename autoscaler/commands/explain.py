@@ -24,7 +24,7 @@ def command(
     `outrider explain decisions/` tells every change of every policy;
     `outrider explain decisions/ --policy chat/qwen --at 2026-05-04T09:30:00Z` what held at a moment, and why.
     """
-    from autoscaler.moments import BadTimeError, parse_time, select
+    from autoscaler.records.reader import BadTimeError, parse_time, select
     from policies.errors import LogError
 
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from crds.service import Service
+    from crds.workload import Service
 
 _FLAGS = {
     "metadata.name": "NAME",
@@ -58,7 +58,7 @@ def command(
     """
     import yaml
 
-    from crds import scaledobject
+    from crds import keda
 
     given = {
         "target": {"name": target, "kind": kind, "apiVersion": api_version},
@@ -66,7 +66,7 @@ def command(
         "maxReplicas": max_replicas,
     }
     try:
-        version = None if kubernetes_version is None else scaledobject.kubernetes_version(kubernetes_version)
+        version = None if kubernetes_version is None else keda.kubernetes_version(kubernetes_version)
         if file is not None:
             if any(value is not None for value in (target, kind, api_version, min_replicas, max_replicas)):
                 raise ValueError("-f takes target, kind and bounds from the file: leave out these options")
@@ -76,19 +76,19 @@ def command(
     except ValueError as error:
         print(f"outrider scaledobject: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
-    wiring = scaledobject.Wiring(scaler_address, tls, scaledobject.hpa_tolerance(version))
+    wiring = keda.Wiring(scaler_address, tls, keda.hpa_tolerance(version))
     documents = []
     for service in services:
-        lines = [line for text in scaledobject.remarks(service, version) for line in textwrap.wrap(text, 98)]
+        lines = [line for text in keda.remarks(service, version) for line in textwrap.wrap(text, 98)]
         comments = "".join(f"# {line}\n" for line in lines)
-        objects = scaledobject.manifests(service, wiring)
+        objects = keda.manifests(service, wiring)
         documents.append(comments + "---\n".join(yaml.safe_dump(one, sort_keys=False, width=120) for one in objects))
     print("---\n".join(documents), end="")
 
 
 def _from_flags(name: str | None, namespace: str, given: dict[str, Any]) -> "Service":
     from crds.resolve import resolve
-    from crds.service import Service
+    from crds.workload import Service
 
     if name is None:
         raise ValueError("give the NAME of a policy, or -f FILE")

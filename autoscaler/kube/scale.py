@@ -6,8 +6,8 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
 from autoscaler.kube.errors import NotFound, Rejected
 from autoscaler.kube.objects import Object
-from autoscaler.kube.selector import Selector, parse
-from crds.service import Target
+from crds.notation.selectors import Selector, parse
+from crds.workload import Target
 
 
 @dataclass(frozen=True, slots=True)

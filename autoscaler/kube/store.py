@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from autoscaler.kube.objects import Key, Object, key, labels
-from autoscaler.kube.selector import Selector
+from crds.notation.selectors import Selector
 
 
 class Store:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from crds.units import seconds
+from crds.notation.units import seconds
 from replay.traces.read import read
 from replay.traces.samples import SAMPLES, sample
 from replay.traces.trace import Trace

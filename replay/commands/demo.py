@@ -40,15 +40,15 @@ def command(
     """
     from rich.console import Console
 
-    from replay.cluster.policy import PolicyError as UnservedError
-    from replay.cluster.policy import read as read_served
     from replay.commands.replay import scenario_of
-    from replay.compare import compare
     from replay.demo.processes import DiedError
     from replay.demo.show import play
     from replay.report.document import document
     from replay.report.terminal import show
-    from replay.service import PolicyError, read
+    from replay.scenario.policy import PolicyError, read
+    from replay.simcluster.policy import PolicyError as UnservedError
+    from replay.simcluster.policy import read as read_served
+    from replay.tournament import compare
     from replay.traces.trace import TraceError
 
     path = policy or Path(__file__).parents[1] / "demo" / "policy.yaml"

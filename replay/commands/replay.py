@@ -11,9 +11,9 @@ import typer
 from replay.commands.options import DurationOption, ScaleOption, SeedOption, StartOption, TraceArgument
 
 if TYPE_CHECKING:
-    from crds.service import Service
-    from replay.compare import Comparison
-    from replay.scenario import PastKind, Scenario
+    from crds.workload import Service
+    from replay.scenario.scenario import PastKind, Scenario
+    from replay.tournament import Comparison
 
 
 def command(
@@ -44,7 +44,7 @@ def command(
     this very trace. All start with the same fleet, on the hardware of the policy's profile. A policy in mode Shadow is
     played as if it were Active. Exit code 2: a trace, a policy or an option that cannot be used.
     """
-    from replay.service import PolicyError
+    from replay.scenario.policy import PolicyError
     from replay.traces.trace import TraceError
 
     try:
@@ -79,7 +79,7 @@ def _refuse(why: str) -> NoReturn:
 def _service(path: Path | None, profile: str | None) -> "tuple[Service, str]":
     """The policy, and how to name where it is from."""
     from crds.profiles import PROFILES
-    from replay.service import default, read
+    from replay.scenario.policy import default, read
 
     if path is not None:
         if profile is not None:
@@ -96,7 +96,7 @@ def scenario_of(
 ) -> "Scenario":
     """The scenario of a trace file, or of sample:NAME. Raises ValueError, and TraceError for a file that is no trace."""
     from replay.commands.arguments import named, span_seconds
-    from replay.compare import scene
+    from replay.tournament import scene
 
     kinds: dict[str, PastKind] = {"trace": "trace", "generated": "generated", "none": "none"}
     if past not in kinds:
@@ -118,8 +118,8 @@ def _play(scenario: "Scenario", service: "Service", log: Path | None) -> "Compar
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    from replay.compare import compare
     from replay.recording import DecisionLog
+    from replay.tournament import compare
 
     console = Console(stderr=True)
     words = TextColumn("{task.description:<22}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()

@@ -18,10 +18,10 @@ from replay.demo import simulated
 from replay.demo.logs import tail
 from replay.demo.simulated import Play
 from replay.driver import Outcome
-from replay.scenario import Scenario
+from replay.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
-    from replay.cluster.serve import Endpoints
+    from replay.simcluster.serve import Endpoints
 
 CONTROLLER_LOG = "controller.log"
 DECISIONS = "decisions"

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from crds.service import Service
+from crds.workload import Service
 from policies.ladder import lead_seconds, replica_rung
 from replay.demo.journal import Journal
 from replay.demo.plain import Lines
@@ -14,7 +14,7 @@ from replay.demo.processes import DiedError, Pair
 from replay.demo.story import Story
 from replay.demo.view import picture
 from replay.driver import Outcome
-from replay.scenario import Scenario
+from replay.scenario.scenario import Scenario
 
 
 def play(

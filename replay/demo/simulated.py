@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from replay.scenario import Scenario
+from replay.scenario.scenario import Scenario
 
 LOG = "cluster.log"
 FRAME_WALL_SECONDS = 0.15
@@ -34,9 +34,9 @@ def serve(play: Play, link: Connection) -> None:
 
 
 async def _serve(play: Play, link: Connection) -> None:
-    from replay.cluster.serve import Cluster  # noqa: PLC0415 - slow to import, and the parent needs only `Play`
     from replay.driver import Outcome, attainment  # noqa: PLC0415
     from replay.sim.world import World  # noqa: PLC0415
+    from replay.simcluster.serve import Cluster  # noqa: PLC0415 - slow to import, and the parent needs only `Play`
 
     scenario = play.scenario
     World(scenario).advance(scenario.start_seconds + 1.0)  # compiles: not while the clock runs

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.codec import plain
-from replay.baselines import tuning
-from replay.compare import Comparison
+from replay import frontier
 from replay.driver import Outcome
 from replay.report.series import demand, edges, means
 from replay.report.verdict import verdicts
+from replay.tournament import Comparison
 
 VERSION = 1
 STEPS = 120  # of the series
@@ -42,7 +42,7 @@ def document(comparison: Comparison, *, policy_source: str) -> dict[str, Any]:
         ],
         "tuning": {
             "metric": "running + waiting",
-            "shares_of_max_num_seqs": [tuning.LEAST_SHARE, tuning.MOST_SHARE],
+            "shares_of_max_num_seqs": [frontier.LEAST_SHARE, frontier.MOST_SHARE],
             "tried": [{"target_in_flight": each.target, **figures(each.outcome)} for each in comparison.sweep],
         },
         "verdicts": [asdict(verdict) for verdict in verdicts(comparison)],

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.scenario import Scenario
+from replay.scenario.scenario import Scenario
 
 
 def edges(scenario: Scenario, steps: int) -> NDArray[np.float64]:

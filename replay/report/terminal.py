@@ -6,14 +6,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crds.units import duration
-from replay.baselines import tuning
-from replay.compare import Comparison, Kind
-from replay.hardware import profile_of
+from crds.notation.units import duration
+from replay import frontier
 from replay.report.columns import columns, percent
 from replay.report.plot import area
 from replay.report.series import demand, edges, means
 from replay.report.verdict import verdicts
+from replay.scenario.hardware import profile_of
+from replay.tournament import Comparison, Kind
 
 STYLES = {Kind.OUTRIDER: "green", Kind.REACTIVE: "red", Kind.AT_COST: "blue", Kind.AT_ATTAINMENT: "magenta"}
 NAMES = {
@@ -105,8 +105,8 @@ def _tuning(comparison: Comparison) -> Iterator[Text]:
     seqs = comparison.scenario.hardware.max_num_seqs
     yield Text(
         f"HPA on running + waiting: played with {len(tried)} targets from {tried[0].target:g} to {tried[-1].target:g} in "
-        f"flight per replica, {tuning.STEPS} from {tuning.LEAST_SHARE:.0%} to {tuning.MOST_SHARE:.0%} of the {seqs} that "
-        f"one runs and {len(tried) - tuning.STEPS} around the picks; picked with hindsight, on this very trace.",
+        f"flight per replica, {frontier.STEPS} from {frontier.LEAST_SHARE:.0%} to {frontier.MOST_SHARE:.0%} of the {seqs} that "
+        f"one runs and {len(tried) - frontier.STEPS} around the picks; picked with hindsight, on this very trace.",
         style="dim",
     )
     whys = {Kind.AT_COST: "every target costs more than Outrider does"}

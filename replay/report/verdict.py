@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from replay.compare import Comparison, Kind
 from replay.report.columns import columns
+from replay.tournament import Comparison, Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ A node that becomes ready is offered to the waiting replicas first, then to the 
 from collections.abc import Callable
 from functools import partial
 
-from replay.scenario import Hardware
+from replay.scenario.scenario import Hardware
 from replay.sim.agenda import Agenda
 from replay.sim.nodes import Nodes
 from replay.sim.units import Balloon, Pod

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from replay.scenario import Hardware
+from replay.scenario.scenario import Hardware
 from replay.sim.agenda import Agenda
 from replay.sim.stages import Kind, draw_seconds
 from replay.sim.units import Balloon, Node, Pod, Unit

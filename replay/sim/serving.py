@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.model import PodSample
-from replay.scenario import Scenario
+from replay.scenario.scenario import Scenario
 from replay.sim import kernel
 from replay.sim.units import Pod
 from replay.sim.views import RequestLog

@@ -5,7 +5,7 @@ run. The HPA is not in it (see `hpa`), nor is the age of what a scraper knows: `
 """
 
 from policies.model import PodSample, Supply
-from replay.scenario import Scenario
+from replay.scenario.scenario import Scenario
 from replay.sim.agenda import Agenda
 from replay.sim.cluster import GRACE_SECONDS, Cluster
 from replay.sim.score import History, score

@@ -14,10 +14,10 @@ from crds import build
 from crds.profiles import PROFILES
 from crds.resolve import resolve, schema
 from crds.rules import RULES
-from crds.service import Service
 from crds.structural import defaulted, described, structural
 from crds.v1alpha1 import Spec
 from crds.v1alpha1.fields import Model
+from crds.workload import Service
 
 ROOT = Path(__file__).parents[2]
 KEYWORDS = {

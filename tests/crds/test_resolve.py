@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from crds.profiles import PROFILES
 from crds.resolve import resolve
-from crds.service import Mode, Problem, Schedule, Service, Target
+from crds.workload import Mode, Problem, Schedule, Service, Target
 from policies.model import Signal
 
 SMALL: dict[str, Any] = {

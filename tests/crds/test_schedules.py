@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crds.schedules import DAYS, overlaps, windows
-from crds.service import Schedule
+from crds.workload import Schedule
 from policies.model import Window
 
 HOUR, DAY = 3600.0, 86_400.0

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from autoscaler.kube.status import refused_patch, status_patch
+from autoscaler.reporting.status import refused_patch, status_patch
 from crds.resolve import resolve
-from crds.service import Service
 from crds.v1alpha1 import Status
+from crds.workload import Service
 from policies.model import Basis, Code, Demand, Plan, Reason, Supply
 
 POLICY = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from crds.inspection import inspect
 from crds.rules import RULES
-from crds.service import Problem
+from crds.workload import Problem
 
 FILE = Path(__file__).parent / "verdicts.json"
 Case = dict[str, Any]

@@ -9,7 +9,7 @@ import yaml
 from kubernetes import client
 
 from crds.resolve import resolve
-from crds.service import Service
+from crds.workload import Service
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 MODELS = {

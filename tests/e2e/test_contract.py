@@ -8,13 +8,13 @@ import pytest
 import requests
 import yaml
 
-from tests.cluster.conftest import POLICY, Server
-from tests.cluster.test_api import *  # noqa: F403 - they are the tests
-from tests.cluster.test_api import DEPLOYMENT, JOBS, PODS, POLICIES
 from tests.e2e.components import program
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Api, Json
 from tests.e2e.harness.process import Process, free_port
+from tests.replay.simcluster.conftest import POLICY, Server
+from tests.replay.simcluster.test_api import *  # noqa: F403 - they are the tests
+from tests.replay.simcluster.test_api import DEPLOYMENT, JOBS, PODS, POLICIES
 
 NAMESPACE = "/api/v1/namespaces/serving"
 EVENTS = f"{NAMESPACE}/events"

@@ -11,7 +11,7 @@ from tests.e2e.harness.api import Json
 from tests.e2e.harness.outrider import scaled_objects
 from tests.e2e.harness.scripted import ScriptedScaler
 from tests.e2e.harness.target import Target, client_secret, landing
-from tests.scaler.certificates import Authority, put
+from tests.support.certificates import Authority, put
 
 
 def test_strangers_change_nothing(

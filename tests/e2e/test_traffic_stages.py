@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from crds.profiles import PROFILES
-from replay.scenario import L4_8B, Scenario
+from replay.scenario.scenario import L4_8B, Scenario
 from tests.e2e.harness.cluster import RATE
 from tests.e2e.standin import traffic
 from tests.e2e.standin.spec import ServiceSpec

@@ -15,7 +15,7 @@ from policies.capacity import (
 )
 from policies.demand import observe
 from policies.model import Capacity, Inputs, State, Tokens
-from tests.policies.worlds import ENGINE, START, TICK, a_policy, a_sample, a_supply
+from tests.support.worlds import ENGINE, START, TICK, a_policy, a_sample, a_supply
 
 
 def taught(true_ratio: float, moments: int, running: float = 20.0) -> Capacity:

@@ -12,7 +12,7 @@ from policies.explain import explain
 from policies.log import decision_line, header_line, redecide, state_line
 from policies.model import Fan, Inputs, PodSample, Policy, State, StepResult, Supply, Window
 from tests.policies.test_properties import policies
-from tests.policies.worlds import START
+from tests.support.worlds import START
 
 NAMES = [f"qwen-{index}" for index in range(4)]
 HUGE = 1e12

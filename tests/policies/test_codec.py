@@ -9,7 +9,7 @@ from policies.codec import decode, encode, plain
 from policies.engine import step
 from policies.errors import CodecError
 from policies.model import Capacity, Decided, Filters, Plan, Policy, State
-from tests.policies.worlds import Fleet, a_policy
+from tests.support.worlds import Fleet, a_policy
 
 
 def a_state() -> State:

@@ -9,7 +9,7 @@ from policies.capacity import DOUBT
 from policies.demand import Observation, observe
 from policies.level import advance_level, backfill
 from policies.model import Basis, Filters, Inputs, PodSample, Policy, Signal, State
-from tests.policies.worlds import START, TICK, Fleet, a_policy, a_sample, a_supply
+from tests.support.worlds import START, TICK, Fleet, a_policy, a_sample, a_supply
 
 POLICY = a_policy()
 WORK_SECONDS = 0.9 * math.exp(DOUBT)  # of a request of 1,000 prompt and 200 generated tokens, while nothing is learned

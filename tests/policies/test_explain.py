@@ -10,7 +10,7 @@ from policies.engine import step
 from policies.explain import PHRASES, explain, phrase
 from policies.model import Code, Plan, Policy, Reason, State, Window
 from tests.policies.test_properties import histories, lived, policies
-from tests.policies.worlds import START, Fleet, a_fan, a_policy, a_supply
+from tests.support.worlds import START, Fleet, a_fan, a_policy, a_supply
 
 
 def test_every_code_has_a_phrase() -> None:

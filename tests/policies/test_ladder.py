@@ -20,7 +20,7 @@ from policies.ladder import (
     replica_rung,
 )
 from policies.model import ColdStart, Stage
-from tests.policies.worlds import COLD_START, a_policy
+from tests.support.worlds import COLD_START, a_policy
 
 # Reaction + machine + GPU visible, cold image, weights to disk, and process to probe, whose serial cold start has been
 # simulated stage by stage: p50 and p95 of the whole, in seconds.

@@ -11,7 +11,7 @@ from policies.engine import restarted, step
 from policies.errors import LogError
 from policies.log import decision_line, decisions, header_line, redecide, state_line
 from policies.model import Inputs, Policy, State
-from tests.policies.worlds import Fleet, a_fan, a_policy
+from tests.support.worlds import Fleet, a_fan, a_policy
 
 
 def inputs_of(chance: Random, fleet: Fleet) -> Inputs:

@@ -6,7 +6,7 @@ import pytest
 
 from policies.model import Code, Decided, Filters, Inputs, Supply, Window
 from policies.prepare import HOLD_SECONDS, prepare
-from tests.policies.worlds import START, TICK, a_policy, a_supply
+from tests.support.worlds import START, TICK, a_policy, a_supply
 
 POLICY = a_policy(max_prepared_nodes=3)
 CALM = Filters(level=4.0, volatility=0.0)

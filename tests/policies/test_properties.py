@@ -9,7 +9,7 @@ from policies.codec import decode, encode
 from policies.engine import restarted, step
 from policies.ladder import hold_seconds
 from policies.model import Inputs, Policy, Signal, State, StepResult
-from tests.policies.worlds import Fleet, a_policy, a_supply, an_input, moments, rates, waits
+from tests.support.worlds import Fleet, a_policy, a_supply, an_input, moments, rates, waits
 
 histories = st.lists(moments(), min_size=1, max_size=25)
 policies = st.builds(

@@ -7,7 +7,7 @@ from policies.model import Basis, Code, Demand, Fan, Filters, Reason, Window
 from policies.recommend.predictive import FAN_STALE_SECONDS, forecast_floor, interpolate, volatility_floor
 from policies.recommend.reactive import reactive
 from policies.recommend.scheduled import scheduled
-from tests.policies.worlds import START, a_fan, a_policy
+from tests.support.worlds import START, a_fan, a_policy
 
 POLICY = a_policy()
 

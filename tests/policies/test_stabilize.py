@@ -7,7 +7,7 @@ from policies.bounds import bound
 from policies.demand import Observation
 from policies.engine import restarted, settle, step
 from policies.model import Basis, Capacity, Code, Decided, Demand, Filters, Inputs, Policy, Reason, State
-from tests.policies.worlds import START, TICK, Fleet, a_policy, a_supply
+from tests.support.worlds import START, TICK, Fleet, a_policy, a_supply
 
 
 def decide(policy: Policy, *asked: float, start: int = 0, coverage: float = 1.0) -> list[tuple[int, Code]]:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from forecasting import backtest as scoring
 from forecasting.series import Series
-from replay.commands import backtest, cluster
+from replay.commands import backtest, simulate
 from replay.commands.arguments import named
 from replay.traces.trace import TraceError
 
@@ -63,7 +63,7 @@ def test_backtest_scores_a_shipped_sample(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_cluster_refuses_in_a_line(arguments: list[str], why: str) -> None:
-    code, err = invoke(cluster.command, *arguments, "--policy", "none.yaml")
+    code, err = invoke(simulate.command, *arguments, "--policy", "none.yaml")
     assert code == 2
-    assert err.startswith("outrider cluster: ")
+    assert err.startswith("outrider simulate: ")
     assert why in err

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.moments import select
+from autoscaler.records.reader import select
 from policies.log import redecide
 from tests.replay.played import POLICY, chat, replay
 

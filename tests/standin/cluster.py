@@ -14,8 +14,8 @@ from tests.e2e.standin.control import Control
 from tests.e2e.standin.kubelet import Kubelet
 from tests.e2e.standin.metrics import Pages
 from tests.e2e.standin.services import Services
-from tests.fake_clock import FakeClock
-from tests.standin.fake_kube import FakeKube
+from tests.support.fake_clock import FakeClock
+from tests.support.fake_kube import FakeKube
 
 Json = dict[str, Any]
 IMAGE = "vllm/vllm-openai:v0.32.0"

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_clock import FakeClock
 from tests.standin.cluster import Rig, standing_in
-from tests.standin.fake_kube import FakeKube
+from tests.support.fake_clock import FakeClock
+from tests.support.fake_kube import FakeKube
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from tests.e2e.standin.status import Json
-from tests.fake_clock import FakeClock
 from tests.standin.cluster import IMAGE, Rig, pod_path, spec, standing_in, steady
-from tests.standin.fake_kube import FakeKube
+from tests.support.fake_clock import FakeClock
+from tests.support.fake_kube import FakeKube
 
 
 def times(told: Json, name: str) -> list[float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.scaler.certificates import Authority
+from tests.support.certificates import Authority
 
 LOCAL = ("localhost", "127.0.0.1")
 SERVICE_IPS = "10.96.0.0/16"

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from autoscaler.clock import Clock
-from replay.cluster.network import NetworkError
+from replay.simcluster.network import NetworkError
 from tests.e2e.standin.disk import Machine
 from tests.e2e.standin.kubelet import Kubelet
 from tests.e2e.standin.services import Service, Services

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from policies.model import PodSample
-from replay.scenario import Scenario
+from replay.scenario.scenario import Scenario
 from replay.sim.score import score
 from replay.sim.serving import Serving
 from replay.sim.units import Pod

@@ -5,7 +5,7 @@ import asyncio
 from aiohttp import web
 
 from autoscaler.clock import Clock
-from replay.cluster import vllm
+from replay.simcluster import vllm
 from tests.e2e.standin.services import Addresses, Services
 
 

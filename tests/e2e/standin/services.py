@@ -10,7 +10,7 @@ from aiohttp import web
 
 from autoscaler.clock import Clock
 from autoscaler.kube.objects import Object, key, labels
-from replay.cluster.network import PodNetwork
+from replay.simcluster.network import PodNetwork
 from tests.e2e.standin import pods, traffic
 from tests.e2e.standin.disk import WEIGHTS
 from tests.e2e.standin.fleet import Fleet

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from replay.commands.arguments import named
-from replay.hardware import HARDWARE
-from replay.scenario import Hardware, Scenario, build
+from replay.scenario.hardware import HARDWARE
+from replay.scenario.scenario import Hardware, Scenario, build
 from replay.traces.trace import TraceError
 from tests.e2e.standin.spec import BadRequestError, ServiceSpec, Steady, Traffic
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from replay.scenario import Scenario
+from replay.scenario.scenario import Scenario
 
 NEED_SECONDS = 30.0  # the work that came in so long says how many replicas are needed
 STEP_SECONDS = 5.0

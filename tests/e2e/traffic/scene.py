@@ -6,12 +6,12 @@ from typing import Any
 
 from crds.profiles import PROFILES
 from crds.resolve import resolve
-from crds.service import Service
+from crds.workload import Service
 from policies.model import ColdStart, Stage
-from replay.baselines.hpa import REACTIVE, reactive
-from replay.compare import scene
-from replay.scenario import Scenario
+from replay.contenders.hpa_on_metric import REACTIVE, reactive
+from replay.scenario.scenario import Scenario
 from replay.sim.hpa import Rules
+from replay.tournament import scene
 from replay.traces.read import read
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import RATE

@@ -1,0 +1,89 @@
+"""What is there: the pods of a target and its balloons, counted by rung; and where each pod is scraped."""
+
+from collections.abc import Iterable, Mapping
+
+from autoscaler.kube.objects import Object, condition, deleting, labels, metadata
+from autoscaler.kube.ours import BALLOON, POLICY, policy_label
+from autoscaler.kube.scale import Scale
+from autoscaler.kube.store import Store
+from crds.notation.selectors import parse
+from crds.workload import Service
+from policies.model import Supply
+
+ENDED = ("Succeeded", "Failed")
+BALLOON_PODS = parse(BALLOON)
+
+
+def supply(service: Service, scale: Scale | None, pods: Store, jobs: Store) -> Supply | None:
+    """Count a service's supply. None (unknown) before the first list and while the scale cannot be read.
+
+    While the API is away the last good content is counted; the stores' `stale_since` tells since when.
+    """
+    if scale is None or not pods.synced or not jobs.synced:
+        return None
+    replicas = replicas_of(scale, pods)
+    ready = tuple(sorted(name(pod) for pod in replicas if condition(pod, "Ready")))
+    placed = sum(1 for pod in replicas if condition(pod, "Ready") or node(pod))
+    balloons = [job for job in jobs if labels(job).get(POLICY) == policy_label(service.name) and alive(job)]
+    held = running_balloons(pods.matching(BALLOON_PODS))
+    prepared = sum(1 for job in balloons if name(job) in held)
+    return Supply(
+        spec_replicas=scale.spec_replicas,
+        ready=ready,
+        starting=placed - len(ready),
+        unplaced=len(replicas) - placed,
+        prepared=prepared,
+        preparing=len(balloons) - prepared,
+    )
+
+
+def endpoints(service: Service, scale: Scale | None, pods: Store) -> Mapping[str, str]:
+    """Metrics URL by pod, of every running pod with an address: one that fails its probe under load still counts."""
+    if scale is None:
+        return {}
+    at = service.endpoint
+    return {
+        name(pod): f"{at.scheme}://{_host(ip)}:{at.port}{at.path}"
+        for pod in replicas_of(scale, pods)
+        if phase(pod) == "Running" and (ip := (pod.get("status") or {}).get("podIP"))
+    }
+
+
+def replicas_of(scale: Scale, pods: Store) -> list[Object]:
+    """The target's pods that serve or will. A balloon is none, even where the selector is wide enough."""
+    return [
+        pod
+        for pod in pods.matching(scale.selector)
+        if not deleting(pod) and phase(pod) not in ENDED and BALLOON not in labels(pod)
+    ]
+
+
+def running_balloons(pods: Iterable[Object]) -> frozenset[str]:
+    """Names of the balloon Jobs whose pod runs: its node holds the GPU and has the image."""
+    return frozenset(
+        labels(pod)[BALLOON] for pod in pods if BALLOON in labels(pod) and phase(pod) == "Running" and not deleting(pod)
+    )
+
+
+def alive(job: Object) -> bool:
+    """Whether a Job neither ended nor is being deleted."""
+    return not deleting(job) and not condition(job, "Complete") and not condition(job, "Failed")
+
+
+def name(thing: Object) -> str:
+    """The object's name."""
+    return str(metadata(thing).get("name", ""))
+
+
+def node(pod: Object) -> str:
+    """The node that the pod was given, empty while it has none."""
+    return (pod.get("spec") or {}).get("nodeName") or ""
+
+
+def phase(pod: Object) -> str:
+    """The pod's phase."""
+    return (pod.get("status") or {}).get("phase") or ""
+
+
+def _host(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip

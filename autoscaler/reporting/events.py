@@ -1,0 +1,109 @@
+"""Core Events on policies: what `kubectl describe` shows. Losing one is no failure; flooding the API server is."""
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from autoscaler.clock import Clock
+from autoscaler.kube import collection
+from autoscaler.kube.client import Kube
+from autoscaler.kube.errors import KubeError
+from autoscaler.kube.objects import timestamp
+from crds.workload import Service
+
+QUIET_SECONDS = 60.0  # between two Events of one policy for one reason
+BURST = 25.0  # Events at once, of all policies together
+EVENTS_PER_SECOND = 1.0
+MESSAGE_LIMIT = 1024  # characters, as the API has it
+
+
+class Reason(StrEnum):
+    """Why an Event is written."""
+
+    SCALED_UP = "ScaledUp"
+    SCALED_DOWN = "ScaledDown"
+    PREPARED = "PreparingNode"
+    RELEASED = "ReleasedNode"
+    CAPPED = "BalloonCap"
+    BALLOON_FAILED = "BalloonFailed"
+    SIGNAL_UNKNOWN = "SignalUnknown"
+    TARGET_FAILED = "TargetFailed"
+
+
+WARNINGS = (Reason.CAPPED, Reason.BALLOON_FAILED, Reason.SIGNAL_UNKNOWN, Reason.TARGET_FAILED)
+
+
+@dataclass
+class _Series:
+    """One policy's Events for one reason: those held back are counted in the next that is written."""
+
+    sent_seconds: float | None = None
+    held_back: int = 0
+    first_seconds: float = 0.0
+
+
+@dataclass
+class Events:
+    """Writes Events: one per policy and reason a minute, at most 25 at once and one a second of all together."""
+
+    kube: Kube
+    clock: Clock
+    _series: dict[tuple[str, Reason], _Series] = field(default_factory=dict)
+    _tokens: float = BURST
+    _filled_seconds: float | None = None
+
+    async def emit(self, service: Service, reason: Reason, message: str) -> bool:
+        """Write an Event unless it is held back; whether it was written. Never raises."""
+        now_seconds = self.clock.now()
+        series = self._series.setdefault((service.uid, reason), _Series())
+        if not series.held_back:
+            series.first_seconds = now_seconds
+        too_soon = series.sent_seconds is not None and now_seconds - series.sent_seconds < QUIET_SECONDS
+        if too_soon or not self._take(now_seconds):
+            series.held_back += 1
+            return False
+        event = _event(service, reason, message, series, now_seconds)
+        series.sent_seconds, series.held_back = now_seconds, 0
+        try:
+            await self.kube.create(collection.events(service.namespace).path, event)
+        except KubeError:
+            return False
+        return True
+
+    def forget(self, policy_uid: str) -> None:
+        """Forget a policy that is gone."""
+        for key in [key for key in self._series if key[0] == policy_uid]:
+            del self._series[key]
+
+    def _take(self, now_seconds: float) -> bool:
+        passed_seconds = now_seconds - (self._filled_seconds if self._filled_seconds is not None else now_seconds)
+        self._filled_seconds = now_seconds
+        self._tokens = min(BURST, self._tokens + passed_seconds * EVENTS_PER_SECOND)
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
+def _event(service: Service, reason: Reason, message: str, series: _Series, now_seconds: float) -> dict[str, object]:
+    unique = hashlib.sha256(f"{service.uid} {reason} {now_seconds!r}".encode()).hexdigest()[:16]
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{service.name[:236]}.{unique}", "namespace": service.namespace},
+        "involvedObject": {
+            "apiVersion": collection.POLICY_API_VERSION,
+            "kind": "ScalingPolicy",
+            "namespace": service.namespace,
+            "name": service.name,
+            "uid": service.uid,
+        },
+        "type": "Warning" if reason in WARNINGS else "Normal",
+        "reason": reason.value,
+        "message": message[:MESSAGE_LIMIT],
+        "count": series.held_back + 1,
+        "firstTimestamp": timestamp(series.first_seconds),
+        "lastTimestamp": timestamp(now_seconds),
+        "source": {"component": "outrider"},
+        "reportingComponent": "outrider",
+    }

@@ -1,0 +1,128 @@
+"""What a ScalingPolicy's status says, and writing it without wearing out the API server."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autoscaler.clock import Clock
+from autoscaler.kube import collection
+from autoscaler.kube.client import Kube
+from autoscaler.kube.objects import Object, timestamp
+from crds.workload import Service
+from policies.model import Demand, Plan, Supply
+
+PERIOD_SECONDS = 30.0  # an unchanged status is written that often, for its lastDecisionTime
+MESSAGE_LIMIT = 1024  # characters; the CRD's own limit
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition, without its time."""
+
+    type: str
+    status: str  # True, False or Unknown
+    reason: str  # one word, CamelCase
+    message: str
+
+
+def status_patch(
+    service: Service,
+    plan: Plan | None,
+    demand: Demand | None,
+    supply: Supply | None,
+    *,
+    sentence: str,
+    previous: Object,
+    now_seconds: float,
+) -> dict[str, Any]:
+    """The status of a valid policy; `previous` is the one it has. What is unknown is null, which removes the field."""
+    found = (
+        Condition("Ready", "True", "TargetFound", "The policy is valid and its target is found.")
+        if supply
+        else Condition("Ready", "Unknown", "TargetUnknown", "The cluster has not said what the target runs.")
+    )
+    decided = (
+        Condition("Decided", "True", plan.replica_reasons[0].code.value, sentence)
+        if plan and plan.replica_reasons
+        else Condition("Decided", "Unknown", "NotYet", "No decision has been made since the controller started.")
+    )
+    return {
+        "observedGeneration": service.generation,
+        "mode": service.mode.value,
+        "desiredReplicas": plan.desired_replicas if plan else None,
+        "currentReplicas": supply.spec_replicas if supply else None,
+        "preparedNodes": plan.prepared_nodes if plan else None,
+        "demandReplicas": _rounded(demand.replicas) if demand and demand.replicas is not None else None,
+        "waitingRequests": round(demand.waiting) if demand and demand.waiting is not None else None,
+        "lastDecisionTime": timestamp(plan.at_seconds) if plan else None,
+        "message": sentence[:MESSAGE_LIMIT],
+        "conditions": conditions([found, decided], previous, service.generation, now_seconds),
+    }
+
+
+def refused_patch(generation: int, reason: str, sentence: str, previous: Object, now_seconds: float) -> dict[str, Any]:
+    """The status of a policy that cannot be followed: it is wrong, or its target is. The last decision stays shown."""
+    refused = Condition("Ready", "False", reason, sentence)
+    return {
+        "observedGeneration": generation,
+        "message": sentence[:MESSAGE_LIMIT],
+        "conditions": conditions([refused], previous, generation, now_seconds),
+    }
+
+
+def conditions(
+    now: Sequence[Condition], previous: Object, generation: int, at_seconds: float
+) -> list[dict[str, object]]:
+    """Conditions as the API writes them. The transition time of one whose status is unchanged stays."""
+    before = {each.get("type"): each for each in previous.get("conditions") or ()}
+    written = []
+    for each in now:
+        known = before.get(each.type, {})
+        same = known.get("status") == each.status and "lastTransitionTime" in known
+        written.append(
+            {
+                "type": each.type,
+                "status": each.status,
+                "reason": each.reason,
+                "message": each.message,
+                "observedGeneration": generation,
+                "lastTransitionTime": known["lastTransitionTime"] if same else timestamp(at_seconds),
+            }
+        )
+    return written
+
+
+class StatusWriter:
+    """Patches a status where it says something new, and at most every 30 s where it does not."""
+
+    def __init__(self, kube: Kube, clock: Clock) -> None:
+        self._kube = kube
+        self._clock = clock
+        self._written: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
+
+    async def write(self, namespace: str, name: str, status: Mapping[str, Any]) -> bool:
+        """Write if due; whether it was. Raises `KubeError`; a failed write is due again at once."""
+        key, now_seconds = (namespace, name), self._clock.now()
+        at_seconds, before = self._written.get(key, (0.0, {}))
+        if _essence(before) == _essence(status) and now_seconds - at_seconds < PERIOD_SECONDS:
+            return False
+        path = collection.policies(namespace).item(namespace, name, "status")
+        await self._kube.merge_patch(path, {"status": status})
+        self._written[key] = (now_seconds, status)
+        return True
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Forget a policy that is gone."""
+        self._written.pop((namespace, name), None)
+
+
+def _essence(status: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a status worth a write: a new time alone does not, nor a sentence with a figure a little different."""
+    kept = {name: value for name, value in status.items() if name not in ("lastDecisionTime", "message", "conditions")}
+    told = [(each["type"], each["status"], each["reason"]) for each in status.get("conditions") or ()]
+    return {**kept, "conditions": told}
+
+
+def _rounded(replicas: float) -> str:
+    """A quantity to a tenth of a replica: a finer figure would be news at every tick."""
+    return f"{replicas:.1f}"

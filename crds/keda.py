@@ -1,0 +1,115 @@
+"""The ScaledObject that makes KEDA and its HPA land on exactly the number that Outrider decides.
+
+One external-push trigger with AverageValue and target 1, so that the value is the number of replicas; both behaviours
+in full, since KEDA compares them whole; tolerance 0, or the HPA ignores a change of less than 10 %; no `fallback`, so
+that everything stays where it is while Outrider is down.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from crds.workload import Mode, Service
+
+_KEDA = "keda.sh/v1alpha1"
+_POLL_SECONDS = 10  # KEDA's own poll; between 1 and N it only refreshes the status
+DEFAULT_TOLERANCE = "0.1"  # --horizontal-pod-autoscaler-tolerance
+_COOLDOWN_SECONDS = 30  # three polls: a second guard, should the minimum ever be set to zero
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """How KEDA reaches the scaler. `tls_secret` holds ca.crt, tls.crt and tls.key; None: plain text."""
+
+    scaler_address: str
+    tls_secret: str | None = None
+    hpa_tolerance: str | None = None  # of HPAs that cannot be given one of their own
+
+
+def manifests(service: Service, wiring: Wiring) -> list[dict[str, Any]]:
+    """The objects to apply, in order; they bear the policy's name."""
+    trigger: dict[str, Any] = {
+        "type": "external-push",
+        "metricType": "AverageValue",
+        "metadata": {"scalerAddress": wiring.scaler_address, "policy": service.name},
+    }
+    if wiring.hpa_tolerance is not None:
+        trigger["metadata"]["hpaTolerance"] = wiring.hpa_tolerance
+    objects = []
+    if wiring.tls_secret:
+        trigger["authenticationRef"] = {"name": service.name}
+        objects.append(_authentication(service, wiring.tls_secret))
+    target = service.target
+    spec = {
+        "scaleTargetRef": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
+        "minReplicaCount": service.policy.min_replicas,
+        "maxReplicaCount": service.policy.max_replicas,
+        "pollingInterval": _POLL_SECONDS,
+        "cooldownPeriod": _COOLDOWN_SECONDS,
+        "advanced": {
+            "horizontalPodAutoscalerConfig": {
+                "behavior": {"scaleUp": _at_once("Pods", 10_000), "scaleDown": _at_once("Percent", 100)}
+            }
+        },
+        "triggers": [trigger],
+    }
+    return [*objects, {"apiVersion": _KEDA, "kind": "ScaledObject", "metadata": _metadata(service), "spec": spec}]
+
+
+def remarks(service: Service, kubernetes: tuple[int, int] | None) -> list[str]:
+    """What the reader must know before applying it; `kubernetes` is the cluster's version, None where it is unknown."""
+    found = []
+    if kubernetes is None:
+        found.append("Tolerance 0 needs Kubernetes 1.35; give --kubernetes-version for what an older one does.")
+    elif kubernetes < (1, 35):
+        cause = "does not know" if kubernetes < (1, 33) else "ignores, unless its gate HPAConfigurableTolerance is on,"
+        found.append(
+            f"Kubernetes {kubernetes[0]}.{kubernetes[1]} {cause} the tolerance of one HPA, so the cluster's own of 10 % "
+            "holds. With hpaTolerance Outrider shapes its value around that: upwards the HPA lands on the decision or "
+            "on the first step outside the tolerance (11 to 12 becomes 13, and 12 after the next decision), downwards on "
+            "the decision, or it stays until the decision is far enough (20 to 18 is the first from 20)."
+        )
+    if service.mode is Mode.SHADOW:
+        found.append(
+            "The policy is in mode Shadow: Outrider answers KEDA UNAVAILABLE, and the replicas stay where they are. "
+            "Apply this once the mode is Active."
+        )
+    return found
+
+
+def hpa_tolerance(kubernetes: tuple[int, int] | None) -> str | None:
+    """The tolerance to tell the scaler of, for a cluster that takes none for one HPA; None where it takes it."""
+    return DEFAULT_TOLERANCE if kubernetes is not None and kubernetes < (1, 35) else None
+
+
+def kubernetes_version(text: str) -> tuple[int, int]:
+    """Read `1.33`, `v1.33.4` or `v1.33.4-gke.100`. Raises ValueError for anything else."""
+    match = re.match(r"v?([0-9]{1,3})\.([0-9]{1,3})(?![0-9])", text)
+    if not match:
+        raise ValueError(f"not a Kubernetes version: {text!r}; write one such as 1.35")
+    return int(match[1]), int(match[2])
+
+
+def _at_once(kind: str, value: int) -> dict[str, Any]:
+    """One direction in full: no window and no limit, for both are Outrider's own business."""
+    return {
+        "stabilizationWindowSeconds": 0,
+        "selectPolicy": "Max",
+        "tolerance": "0",
+        "policies": [{"type": kind, "value": value, "periodSeconds": 1}],
+    }
+
+
+def _authentication(service: Service, secret: str) -> dict[str, Any]:
+    keys = {"caCert": "ca.crt", "tlsClientCert": "tls.crt", "tlsClientKey": "tls.key"}
+    references = [{"parameter": parameter, "name": secret, "key": key} for parameter, key in keys.items()]
+    return {
+        "apiVersion": _KEDA,
+        "kind": "TriggerAuthentication",
+        "metadata": _metadata(service),
+        "spec": {"secretTargetRef": references},
+    }
+
+
+def _metadata(service: Service) -> dict[str, str]:
+    return {"name": service.name, "namespace": service.namespace}

@@ -1,0 +1,1 @@
+"""How units, label selectors and times are written in Kubernetes objects."""

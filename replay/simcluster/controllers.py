@@ -1,0 +1,236 @@
+"""What acts in the cluster: Deployment and Job controllers, kubelet, garbage collector, all played from one `World`."""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from crds.workload import Service
+from policies.model import PodSample
+from replay.sim.views import BalloonView, PodView
+from replay.sim.world import World
+from replay.simcluster import failures, jobs, objects
+from replay.simcluster.network import PodNetwork
+from replay.simcluster.resources import DEPLOYMENTS, EVENTS, JOBS, PODS, SCALING_POLICIES, Json
+from replay.simcluster.store import Store
+
+EVENTS_KEPT = 1000
+
+
+@dataclass
+class _Held:
+    """A Job whose balloon lives in the world."""
+
+    view: BalloonView | None = None
+    ended_seconds: float | None = None
+
+
+class Controllers:
+    """Moves the world to the present and keeps the store true to it; carries out what the API is asked to do.
+
+    `now` is scenario time; before the world's start the world stands still.
+    """
+
+    def __init__(
+        self, world: World, store: Store, network: PodNetwork, service: Service, now: Callable[[], float]
+    ) -> None:
+        self._world = world
+        self._store = store
+        self._network = network
+        self._now = now
+        self._service = service
+        self._pods: dict[str, PodView] = {}
+        self._jobs: dict[tuple[str, str], _Held] = {}
+        self._events: deque[tuple[str, str]] = deque()
+        self._scrape: Callable[[float], None] = lambda _: None
+        self._scrape_seconds = math.inf  # between two
+        self._next_scrape_seconds = math.inf
+        self.samples: dict[str, PodSample] = {}  # of the pods that serve now
+        store.put(DEPLOYMENTS, objects.deployment(service, world.now_seconds))
+        self.observe()
+
+    def sync(self) -> None:
+        """Bring world and store up to the present."""
+        self.advance(self._now())
+
+    def scrape_every(self, period_seconds: float, scrape: Callable[[float], None]) -> None:
+        """Call `scrape` now and each period of scenario time, with the world exactly at its moment."""
+        self._scrape, self._scrape_seconds = scrape, period_seconds
+        self._next_scrape_seconds = self._world.now_seconds
+        self.advance(self._world.now_seconds)
+
+    def advance(self, to_seconds: float) -> None:
+        """Let the world run to a time, if it is not there yet, and write down what it became."""
+        while self._next_scrape_seconds <= to_seconds:
+            self._move(self._next_scrape_seconds)
+            self._scrape(self._next_scrape_seconds)
+            self._next_scrape_seconds += self._scrape_seconds
+        self._move(to_seconds)
+
+    def _move(self, to_seconds: float) -> None:
+        if to_seconds > self._world.now_seconds:
+            self._world.advance(to_seconds)
+            self.observe()
+
+    def observe(self) -> None:
+        """Write the world's state into the store, and open and close the pods' listeners."""
+        self._follow_pods()
+        self._follow_jobs()
+        target = self._deployment()
+        self._store.put(DEPLOYMENTS, objects.with_replicas(target, self._world.spec_replicas, self._world.pods()))
+
+    def create_job(self, namespace: str, body: Json) -> Json:
+        """Admit a Job and ask the world for its balloon."""
+        admitted = jobs.admit(body)
+        metadata = self._metadata(namespace, admitted["metadata"], "Job")
+        name = metadata["name"]
+        if self._store.get(JOBS, namespace, name) is not None:
+            raise failures.already_exists(JOBS, name)
+        controller = {"batch.kubernetes.io/controller-uid": metadata["uid"]}
+        template = admitted["spec"]["template"]
+        labels = {
+            **(template["metadata"].get("labels") or {}),
+            **controller,
+            "batch.kubernetes.io/job-name": name,
+            "controller-uid": metadata["uid"],
+            "job-name": name,
+        }
+        template = {**template, "metadata": {**template["metadata"], "labels": labels}}
+        spec = {**admitted["spec"], "selector": {"matchLabels": controller}, "template": template}
+        job = {**admitted, "metadata": {**metadata, "generation": 1}, "spec": spec, "status": {}}
+        stored = self._store.put(JOBS, job)
+        deadline = spec.get("activeDeadlineSeconds")
+        self._world.create_balloon(f"{namespace}/{name}", math.inf if deadline is None else float(deadline))
+        self._jobs[namespace, name] = _Held()
+        self._follow_jobs()
+        self._collect_orphans()
+        return stored
+
+    def delete_job(self, namespace: str, name: str) -> None:
+        """Remove a Job, its pod and its balloon."""
+        held = self._jobs.pop((namespace, name))
+        self._world.delete_balloon(f"{namespace}/{name}")
+        job = self._store.remove(JOBS, namespace, name)
+        if job is not None and held.ended_seconds is None:
+            self._remove_balloon_pod(job)
+
+    def create_event(self, namespace: str, body: Json) -> Json:
+        """Keep an Event; the oldest of more than a thousand goes."""
+        if (body.get("involvedObject") or {}).get("namespace", "default") != namespace:
+            cause = failures.invalid_value("involvedObject.namespace", namespace, "does not match event.namespace")
+            raise failures.invalid("", "Event", (body.get("metadata") or {}).get("name", ""), [cause])
+        metadata = self._metadata(namespace, body.get("metadata") or {}, "Event")
+        if self._store.get(EVENTS, namespace, metadata["name"]) is not None:
+            raise failures.already_exists(EVENTS, metadata["name"])
+        stored = self._store.put(EVENTS, {**body, "kind": "Event", "apiVersion": "v1", "metadata": metadata})
+        self._events.append((namespace, metadata["name"]))
+        if len(self._events) > EVENTS_KEPT:
+            self._store.remove(EVENTS, *self._events.popleft())
+        return stored
+
+    def delete_policy(self, namespace: str, name: str) -> None:
+        """Remove a ScalingPolicy, and the Jobs that it owns."""
+        self._store.remove(SCALING_POLICIES, namespace, name)
+        self._collect_orphans()
+
+    def scale(self, namespace: str, name: str, replicas: int) -> None:
+        """Tell a Deployment how many replicas to run."""
+        if self._store.get(DEPLOYMENTS, namespace, name) is None:
+            raise failures.not_found(DEPLOYMENTS, name)
+        self.scale_to(replicas)
+
+    def replicas(self) -> tuple[int, int]:
+        """`spec.replicas` and `status.replicas` of the Deployment now."""
+        self.sync()
+        target = self._deployment()
+        return target["spec"]["replicas"], target["status"].get("replicas", 0)
+
+    def scale_to(self, replicas: int) -> None:
+        """Tell the Deployment how many replicas to run."""
+        self.sync()
+        self._world.scale(replicas)
+        self.observe()
+
+    def _deployment(self) -> Json:
+        held = self._store.get(DEPLOYMENTS, self._service.namespace, self._service.target.name)
+        assert held is not None  # noqa: S101  # put in by __init__, and the API cannot delete it
+        return held
+
+    def _metadata(self, namespace: str, given: Json, kind: str) -> Json:
+        name = given.get("name") or ""
+        if not name:
+            stem = given.get("generateName") or ""
+            if not stem:
+                cause = failures.required("metadata.name", "name or generateName is required")
+                raise failures.invalid("", kind, "", [cause])
+            name = stem + objects.suffix(kind, stem, self._store.version)
+        created = objects.timestamp(self._world.now_seconds)
+        uid = objects.uid(kind, namespace, name, self._store.version)
+        return {**given, "name": name, "namespace": namespace, "uid": uid, "creationTimestamp": created}
+
+    def _follow_pods(self) -> None:
+        target = self._deployment()
+        self.samples = {sample.pod: sample for sample in self._world.samples()}
+        views = {view.name: view for view in self._world.pods()}
+        for name in self._pods.keys() - views.keys():
+            self._network.release(name)
+            self._store.remove(PODS, self._service.namespace, name)
+        for name, view in views.items():
+            if name in self.samples:
+                self._network.open(name)
+            else:
+                self._network.close(name)
+            if view != self._pods.get(name):
+                address = None if view.scheduled_seconds is None else self._network.address(name)
+                self._store.put(PODS, objects.replica(target, view, address))
+        self._pods = views
+
+    def _follow_jobs(self) -> None:
+        for view in self._world.balloons():
+            namespace, name = view.name.split("/")
+            held = self._jobs[namespace, name]
+            if view == held.view:
+                continue
+            job = self._store.get(JOBS, namespace, name)
+            if job is None:
+                continue
+            if view.ended is not None and held.ended_seconds is None:
+                held.ended_seconds = min(view.deadline_seconds, self._world.now_seconds)
+                self._remove_balloon_pod(job)
+            held.view = view
+            job = self._store.put(JOBS, {**job, "status": objects.job_status(view, held.ended_seconds)})
+            if view.ended is None:
+                pod = objects.balloon(job, view, None)
+                address = None if view.scheduled_seconds is None else self._network.address(pod["metadata"]["name"])
+                self._store.put(PODS, objects.balloon(job, view, address))
+        self._expire_jobs()
+
+    def _expire_jobs(self) -> None:
+        for (namespace, name), held in list(self._jobs.items()):
+            job = self._store.get(JOBS, namespace, name)
+            if job is None or held.ended_seconds is None:
+                continue
+            kept = job["spec"].get("ttlSecondsAfterFinished")
+            if kept is not None and self._world.now_seconds >= held.ended_seconds + kept:
+                self.delete_job(namespace, name)
+
+    def _remove_balloon_pod(self, job: Json) -> None:
+        namespace = job["metadata"]["namespace"]
+        for pod in self._store.objects(PODS, namespace):
+            if any(reference["uid"] == job["metadata"]["uid"] for reference in pod["metadata"]["ownerReferences"]):
+                self._network.release(pod["metadata"]["name"])
+                self._store.remove(PODS, namespace, pod["metadata"]["name"])
+
+    def _collect_orphans(self) -> None:
+        """Remove the Jobs none of whose owners exists. An owner of a kind that is not served counts as existing."""
+        for job in self._store.objects(JOBS):
+            namespace = job["metadata"]["namespace"]
+            owners = job["metadata"].get("ownerReferences") or []
+            if owners and not any(self._exists(namespace, reference) for reference in owners):
+                self.delete_job(namespace, job["metadata"]["name"])
+
+    def _exists(self, namespace: str, reference: Json) -> bool:
+        if reference["kind"] != SCALING_POLICIES.kind:
+            return True
+        held = self._store.get(SCALING_POLICIES, namespace, reference["name"])
+        return held is not None and bool(held["metadata"]["uid"] == reference["uid"])

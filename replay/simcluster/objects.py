@@ -1,0 +1,243 @@
+"""What the cluster holds, written as Kubernetes writes it. Times go in as scenario Unix seconds."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from crds.workload import Service
+from replay.sim.cluster import GRACE_SECONDS
+from replay.sim.views import BalloonView, Ended, Phase, PodView
+from replay.simcluster.resources import Json
+
+_UUIDS = uuid.UUID("6f1c3f0e-52c5-4d0f-9c9b-0d9f3c3f7f11")
+
+
+def timestamp(seconds: float) -> str:
+    """`metav1.Time`: whole seconds, UTC."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def uid(*parts: object) -> str:
+    """A uid that is the same for the same parts."""
+    return str(uuid.uuid5(_UUIDS, "/".join(map(str, parts))))
+
+
+def suffix(*parts: object) -> str:
+    """Five characters, as Kubernetes puts behind a generated name."""
+    return hashlib.blake2s("/".join(map(str, parts)).encode()).hexdigest()[:5]
+
+
+def owner(of: Json) -> Json:
+    """A controller's reference to put on what it makes."""
+    metadata = of["metadata"]
+    kind = {"apiVersion": of["apiVersion"], "kind": of["kind"]}
+    return {**kind, "name": metadata["name"], "uid": metadata["uid"], "controller": True, "blockOwnerDeletion": True}
+
+
+def deployment(service: Service, created_seconds: float) -> Json:
+    """The Deployment that the policy targets, with no replicas told yet."""
+    name, namespace = service.target.name, service.namespace
+    labels = {"app": name}
+    port = service.endpoint.port
+    container = {
+        "name": "vllm",
+        "image": "vllm/vllm-openai:v0.32.0",
+        "args": ["--model", f"/models/{name}", "--served-model-name", name, "--port", str(port)],
+        "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
+        "resources": {
+            "limits": {"nvidia.com/gpu": str(service.gpus_per_replica), "memory": "32Gi"},
+            "requests": {"nvidia.com/gpu": str(service.gpus_per_replica), "cpu": "4", "memory": "32Gi"},
+        },
+        "readinessProbe": {"httpGet": {"path": "/health", "port": port, "scheme": "HTTP"}, "periodSeconds": 1},
+        "imagePullPolicy": "IfNotPresent",
+    }
+    pod_spec = {
+        "containers": [container],
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": int(GRACE_SECONDS),
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+        "schedulerName": "default-scheduler",
+    }
+    return {
+        "kind": "Deployment",
+        "apiVersion": "apps/v1",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": uid("Deployment", namespace, name),
+            "generation": 1,
+            "creationTimestamp": timestamp(created_seconds),
+            "labels": labels,
+        },
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod_spec},
+            "strategy": {"type": "RollingUpdate"},
+        },
+        "status": {},
+    }
+
+
+def with_replicas(held: Json, replicas: int, pods: Sequence[PodView]) -> Json:
+    """The Deployment with what it is told and what it has. A terminating pod is no replica any more."""
+    generation = held["metadata"]["generation"] + (replicas != held["spec"]["replicas"])
+    alive = [pod for pod in pods if not pod.terminating]
+    ready = sum(pod.ready for pod in alive)
+    counts = {
+        "replicas": len(alive),
+        "updatedReplicas": len(alive),
+        "readyReplicas": ready,
+        "availableReplicas": ready,
+        "unavailableReplicas": max(replicas, len(alive)) - ready,
+    }
+    return {
+        **held,
+        "metadata": {**held["metadata"], "generation": generation},
+        "spec": {**held["spec"], "replicas": replicas},
+        "status": {"observedGeneration": generation, **{name: count for name, count in counts.items() if count}},
+    }
+
+
+def replica(of: Json, view: PodView, address: str | None) -> Json:
+    """One replica's pod. A draining one stays Ready, as kubelet leaves it until its server is gone."""
+    template = of["spec"]["template"]
+    digest = suffix(json.dumps(template, sort_keys=True))
+    set_name = f"{of['metadata']['name']}-{digest}"
+    replica_set = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": set_name, "uid": uid(set_name)}}
+    metadata = {
+        "name": view.name,
+        "namespace": of["metadata"]["namespace"],
+        "uid": uid("Pod", view.name, view.created_seconds),
+        "creationTimestamp": timestamp(view.created_seconds),
+        "labels": {**template["metadata"]["labels"], "pod-template-hash": digest},
+        "ownerReferences": [owner(replica_set)],
+    }
+    if view.deleted_seconds is not None:
+        metadata["deletionTimestamp"] = timestamp(view.deleted_seconds + GRACE_SECONDS)
+        metadata["deletionGracePeriodSeconds"] = int(GRACE_SECONDS)
+    running = view.image_ready_seconds is not None and view.phase not in {Phase.UNPLACED, Phase.PULLING}
+    return _pod(
+        metadata,
+        template["spec"],
+        view.node,
+        address,
+        created_seconds=view.created_seconds,
+        scheduled_seconds=view.scheduled_seconds,
+        running_seconds=view.image_ready_seconds if running else None,
+        ready_seconds=view.ready_seconds,
+    )
+
+
+def balloon(job: Json, view: BalloonView, address: str | None) -> Json:
+    """A Job's pod. It has no probe, so it is ready as soon as it runs."""
+    template = job["spec"]["template"]
+    name = job["metadata"]["name"]
+    metadata = {
+        **{k: v for k, v in template["metadata"].items() if k == "annotations"},
+        "name": f"{name}-{suffix(job['metadata']['uid'])}",
+        "generateName": f"{name}-",
+        "namespace": job["metadata"]["namespace"],
+        "uid": uid("Pod", job["metadata"]["uid"]),
+        "creationTimestamp": timestamp(view.created_seconds),
+        "labels": template["metadata"]["labels"],
+        "ownerReferences": [owner(job)],
+    }
+    return _pod(
+        metadata,
+        template["spec"],
+        view.node,
+        address,
+        created_seconds=view.created_seconds,
+        scheduled_seconds=view.scheduled_seconds,
+        running_seconds=view.running_seconds,
+        ready_seconds=view.running_seconds,
+    )
+
+
+def _pod(
+    metadata: Json,
+    spec: Json,
+    node: str | None,
+    address: str | None,
+    *,
+    created_seconds: float,
+    scheduled_seconds: float | None,
+    running_seconds: float | None,
+    ready_seconds: float | None,
+) -> Json:
+    def condition(kind: str, since_seconds: float | None, reason: str) -> Json:
+        if since_seconds is not None:
+            return {
+                "type": kind,
+                "status": "True",
+                "lastProbeTime": None,
+                "lastTransitionTime": timestamp(since_seconds),
+            }
+        last = scheduled_seconds if scheduled_seconds is not None and kind != "PodScheduled" else created_seconds
+        return {
+            "type": kind,
+            "status": "False",
+            "reason": reason,
+            "lastProbeTime": None,
+            "lastTransitionTime": timestamp(last),
+        }
+
+    status: Json = {
+        "phase": "Pending" if running_seconds is None else "Running",
+        "conditions": [condition("PodScheduled", scheduled_seconds, "Unschedulable")],
+        "qosClass": "Burstable",
+    }
+    if scheduled_seconds is not None:
+        state: Json = {"waiting": {"reason": "ContainerCreating"}}
+        if running_seconds is not None:
+            state = {"running": {"startedAt": timestamp(running_seconds)}}
+        status["conditions"] += [
+            condition("Initialized", scheduled_seconds, ""),
+            condition("ContainersReady", ready_seconds, "ContainersNotReady"),
+            condition("Ready", ready_seconds, "ContainersNotReady"),
+        ]
+        status["startTime"] = timestamp(scheduled_seconds)
+        status["containerStatuses"] = [
+            {
+                "name": container["name"],
+                "image": container["image"],
+                "imageID": "" if running_seconds is None else container["image"],
+                "ready": ready_seconds is not None,
+                "started": running_seconds is not None,
+                "restartCount": 0,
+                "state": state,
+            }
+            for container in spec["containers"]
+        ]
+    if address is not None:
+        status["podIP"] = address
+        status["podIPs"] = [{"ip": address}]
+    placed = {"nodeName": node} if node is not None else {}
+    return {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": {**spec, **placed}, "status": status}
+
+
+def job_status(view: BalloonView, ended_seconds: float | None) -> Json:
+    """A Job's status. A preempted pod counts as failed, and with no retries left the Job fails with it."""
+    started = {"startTime": timestamp(view.created_seconds)}
+    if view.ended is None or ended_seconds is None:
+        return {**started, "active": 1, "ready": int(view.running), "uncountedTerminatedPods": {}}
+    reason, message = {
+        Ended.DEADLINE: ("DeadlineExceeded", "Job was active longer than specified deadline"),
+        Ended.PREEMPTED: ("BackoffLimitExceeded", "Job has reached the specified backoff limit"),
+    }[view.ended]
+    at = timestamp(ended_seconds)
+    conditions = [
+        {
+            "type": kind,
+            "status": "True",
+            "lastProbeTime": at,
+            "lastTransitionTime": at,
+            "reason": reason,
+            "message": message,
+        }
+        for kind in ("FailureTarget", "Failed")
+    ]
+    return {**started, "failed": 1, "ready": 0, "uncountedTerminatedPods": {}, "conditions": conditions}

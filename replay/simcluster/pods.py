@@ -1,0 +1,28 @@
+"""The pods' HTTP servers: one application for all, which knows a pod by the address that was called."""
+
+import asyncio
+
+from aiohttp import web
+
+from replay.simcluster import vllm
+from replay.simcluster.controllers import Controllers
+from replay.simcluster.network import PodNetwork
+
+
+def application(network: PodNetwork, controllers: Controllers, path: str, model: str) -> web.Application:
+    """Serves each pod's metrics at `path`; a pod that has gone meanwhile drops the connection."""
+
+    async def metrics(request: web.Request) -> web.Response:
+        controllers.sync()
+        transport = request.transport
+        address = transport.get_extra_info("sockname")[0] if transport is not None else ""
+        sample = controllers.samples.get(network.pod_at(address) or "")
+        if sample is None:
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+            return web.Response(status=503)
+        return web.Response(body=vllm.page(sample, model).encode(), headers={"Content-Type": vllm.CONTENT_TYPE})
+
+    pods = web.Application()
+    pods.router.add_get(path, metrics)
+    return pods

@@ -1,0 +1,56 @@
+"""A snapshot of the simulated cluster for people to watch."""
+
+import numpy as np
+
+from replay.scenario.scenario import Scenario
+from replay.sim.views import Phase
+from replay.sim.world import World
+from replay.simcluster.resources import Json
+
+WINDOW_SECONDS = 60.0
+
+
+def snapshot(world: World, scenario: Scenario, keda_problem: str | None, lead_in_seconds: float = 0.0) -> Json:
+    """Demand, replicas and nodes by rung, and requests, as they are now. Rates are means over the last minute."""
+    now = world.now_seconds
+    samples = world.samples()
+    phases = [pod.phase for pod in world.pods()]
+    nodes = world.nodes()
+    balloons = [balloon for balloon in world.balloons() if balloon.ended is None]
+    per_second, replicas = _demand(scenario, now - scenario.start_seconds)
+    return {
+        "scenario": scenario.name,
+        "now_seconds": now,
+        "elapsed_seconds": now - scenario.start_seconds,
+        "lead_in_seconds": lead_in_seconds,  # until the scenario begins
+        "duration_seconds": scenario.duration_seconds,
+        "requests_per_second": per_second,
+        "demand_replicas": replicas,
+        "spec_replicas": world.spec_replicas,
+        "replicas": {phase.value: phases.count(phase) for phase in Phase},
+        "nodes": {
+            "starting": sum(node.ready_seconds is None for node in nodes),
+            "ready": sum(node.ready_seconds is not None and not node.has_image for node in nodes),
+            "with_image": sum(node.has_image for node in nodes),
+            "empty": sum(not node.occupants for node in nodes),
+        },
+        "balloons": {
+            "unplaced": sum(balloon.node is None for balloon in balloons),
+            "pulling": sum(balloon.node is not None and not balloon.running for balloon in balloons),
+            "running": sum(balloon.running for balloon in balloons),
+        },
+        "waiting": sum(sample.waiting or 0.0 for sample in samples),
+        "running": sum(sample.running or 0.0 for sample in samples),
+        "keda_problem": keda_problem,
+    }
+
+
+def _demand(scenario: Scenario, elapsed_seconds: float) -> tuple[float, float]:
+    """Arrivals per second, and the replicas that their tokens keep busy at a full batch."""
+    first, last = np.searchsorted(scenario.arrival_s, (elapsed_seconds - WINDOW_SECONDS, elapsed_seconds), "right")
+    if elapsed_seconds <= 0:
+        return 0.0, 0.0
+    span_seconds = min(WINDOW_SECONDS, elapsed_seconds)
+    tokens = (float(column[first:last].sum()) for column in (scenario.prompt_tokens, scenario.output_tokens))
+    busy_seconds = scenario.hardware.work_seconds(*tokens)
+    return float(last - first) / span_seconds, busy_seconds / span_seconds

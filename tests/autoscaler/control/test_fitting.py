@@ -1,0 +1,50 @@
+"""Fits wait for one another without giving up, and none takes the next one down."""
+
+import asyncio
+import os
+import time
+
+import numpy as np
+import pytest
+
+from autoscaler.control import fitting
+from forecasting.series import Series
+
+SERIES = Series(0.0, 60.0, np.ones(40))
+
+
+def busy(series: Series) -> Series:
+    time.sleep(0.2)  # it stands for the work of a fit, in the fits' process
+    return series
+
+
+def dies(_series: Series) -> None:
+    os._exit(1)
+
+
+def fails(_series: Series) -> None:
+    raise KeyError("a fault of ours")
+
+
+@pytest.fixture(autouse=True)
+def _light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a real fit imports takes seconds."""
+    monkeypatch.setattr(fitting, "_import", int)
+    monkeypatch.setattr(fitting, "fit", busy)
+
+
+async def test_waiting_for_ones_turn_is_no_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    with fitting.Fits() as pool:
+        assert await pool.fit("ns/first", SERIES) is not None  # the process has started
+        monkeypatch.setattr(fitting, "TIMEOUT_SECONDS", 0.5)
+        found = await asyncio.gather(*(pool.fit(f"ns/{number}", SERIES) for number in range(5)))
+    assert None not in found
+
+
+async def test_a_fit_that_goes_wrong_is_none_and_the_next_one_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    with fitting.Fits() as pool:
+        for trouble in (fails, dies):
+            with monkeypatch.context() as patched:
+                patched.setattr(fitting, "fit", trouble)
+                assert await pool.fit("ns/a", SERIES) is None
+            assert await pool.fit("ns/a", SERIES) is not None

@@ -1,0 +1,85 @@
+from typing import Any
+
+from autoscaler.control.supply import endpoints, supply
+from autoscaler.kube.ours import BALLOON, POLICY
+from autoscaler.kube.scale import Scale
+from autoscaler.kube.store import Store
+from crds.notation.selectors import parse
+from policies.model import Supply
+from tests.autoscaler.kube.services import SERVICE
+
+SCALE = Scale(3, parse("app=chat"))
+READY: dict[str, Any] = {"conditions": [{"type": "Ready", "status": "True"}]}
+
+
+def pod(name: str, node: str = "n", phase: str = "Running", **more: Any) -> dict[str, Any]:
+    about = {"namespace": "ns", "name": name, "labels": more.pop("labels", {"app": "chat"}), **more.pop("metadata", {})}
+    return {"metadata": about, "spec": {"nodeName": node} if node else {}, "status": {"phase": phase, **more}}
+
+
+def job(name: str, policy: str = "chat", kind: str = "") -> dict[str, Any]:
+    ended = {"conditions": [{"type": kind, "status": "True"}]} if kind else {}
+    return {"metadata": {"namespace": "ns", "name": name, "labels": {POLICY: policy}}, "status": ended}
+
+
+def stores(pods: list[dict[str, Any]], jobs: list[dict[str, Any]] | None = None) -> tuple[Store, Store]:
+    made = Store(), Store()
+    made[0].replace(pods)
+    made[1].replace(jobs or [])
+    return made
+
+
+def counted(pods: list[dict[str, Any]], jobs: list[dict[str, Any]] | None = None) -> Supply | None:
+    return supply(SERVICE, SCALE, *stores(pods, jobs))
+
+
+def test_pods_are_counted_by_rung() -> None:
+    pods = [
+        pod("b", **READY),
+        pod("a", **READY),
+        pod("starting"),
+        pod("pulling", phase="Pending"),
+        pod("unplaced", node="", phase="Pending"),
+        pod("failed", phase="Failed"),
+        pod("done", phase="Succeeded"),
+        pod("going", metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"}, **READY),
+        pod("another", labels={"app": "other"}, **READY),
+    ]
+    assert counted(pods) == Supply(3, ("a", "b"), starting=2, unplaced=1, prepared=0, preparing=0)
+
+
+def test_balloons_are_counted_by_rung_and_never_as_replicas() -> None:
+    balloon = {"app": "chat", BALLOON: "one"}  # as wide a selector as can be
+    pods = [pod("one-x", labels=balloon, **READY), pod("two-x", phase="Pending", labels={BALLOON: "two"})]
+    jobs = [job("one"), job("two"), job("three"), job("late", kind="Failed"), job("theirs", policy="other")]
+    assert counted(pods, jobs) == Supply(3, (), starting=0, unplaced=0, prepared=1, preparing=2)
+
+
+def test_what_is_not_known_is_not_zero() -> None:
+    pods, jobs = stores([])
+    assert supply(SERVICE, None, pods, jobs) is None
+    assert supply(SERVICE, SCALE, Store(), jobs) is None
+    assert supply(SERVICE, SCALE, pods, Store()) is None
+    assert supply(SERVICE, SCALE, pods, jobs) == Supply(3, (), 0, 0, 0, 0)
+
+
+def test_the_last_good_content_is_served_while_the_api_is_away() -> None:
+    pods, jobs = stores([pod("a", **READY)])
+    pods.stale_since = 1.0
+    counted = supply(SERVICE, SCALE, pods, jobs)
+    assert counted is not None
+    assert counted.ready == ("a",)
+
+
+def test_every_running_pod_is_scraped_ready_or_not() -> None:
+    pods = [
+        pod("a", podIP="10.0.0.1", **READY),
+        pod("b", podIP="fd00::1"),
+        pod("c"),
+        pod("d", phase="Pending", podIP="1.1.1.1"),
+    ]
+    assert endpoints(SERVICE, SCALE, stores(pods)[0]) == {
+        "a": "http://10.0.0.1:8000/metrics",
+        "b": "http://[fd00::1]:8000/metrics",
+    }
+    assert endpoints(SERVICE, None, stores(pods)[0]) == {}

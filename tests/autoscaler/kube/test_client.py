@@ -1,0 +1,177 @@
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from autoscaler.kube import collection
+from autoscaler.kube.client import Kube
+from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, Silent, Unavailable
+from autoscaler.telemetry.metrics import REGISTRY
+from tests.support.fake_api import (
+    DROP,
+    EMPTY,
+    GONE,
+    HANG,
+    HTML,
+    FakeApi,
+    Fault,
+    connected,
+    serving,
+    status,
+    write_kubeconfig,
+)
+
+PODS = collection.pods("ns")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "said"),
+    [
+        (
+            status(404, "NotFound", 'pods "a" not found'),
+            NotFound,
+            'GET /api/v1/namespaces/ns/pods: 404 pods "a" not found',
+        ),
+        (status(401, "Unauthorized"), Forbidden, "401 Unauthorized"),
+        (status(403, "Forbidden", "exceeded quota"), Forbidden, "403 exceeded quota"),
+        (status(409, "AlreadyExists"), Conflict, "409"),
+        (GONE, Gone, "too old resource version"),
+        (status(422, "Invalid", "spec.x: Required"), Rejected, "422 spec.x: Required"),
+        (status(429, "TooManyRequests"), Unavailable, "429"),
+        (HTML, Unavailable, "500 '<html>"),
+        (Fault(200, b"<html>login</html>", "text/html"), Unavailable, "no JSON object but '<html>login</html>'"),
+        (EMPTY, Unavailable, "no JSON object but empty"),
+        (Fault(200, b"[1]"), Unavailable, "no JSON object but '[1]'"),
+        (Fault(200, b"{}"), Unavailable, "the answer is no list"),
+        (DROP, Unavailable, "GET /api/v1/namespaces/ns/pods: "),
+    ],
+    ids=str,
+)
+async def test_every_refusal_is_one_of_ours(
+    api: FakeApi, kube: Kube, fault: Fault, error: type[KubeError], said: str
+) -> None:
+    api.standing.append(("pods", fault))
+    with pytest.raises(error) as raised:
+        await kube.list_all(PODS)
+    assert type(raised.value) is error
+    assert said in str(raised.value)
+
+
+async def test_what_is_refused_is_counted(api: FakeApi, kube: Kube) -> None:
+    def counted() -> float:
+        return REGISTRY.get_sample_value("outrider_kube_errors_total", {"kind": "Forbidden"}) or 0.0
+
+    api.standing.append(("pods", status(403, "Forbidden")))
+    before = counted()
+    with pytest.raises(Forbidden):
+        await kube.list_all(PODS)
+    assert counted() == before + 1
+    async with aclosing(kube.watch(PODS, "1", 60.0)) as lines:
+        with pytest.raises(Forbidden):
+            await anext(lines)
+    assert counted() == before + 2
+
+
+async def test_a_hanging_server_meets_the_deadline(api: FakeApi, tmp_path: Path) -> None:
+    async with connected(api, tmp_path, timeout_seconds=0.05) as kube:
+        api.standing.append(("pods", HANG))
+        with pytest.raises(Silent, match=r"no answer within 0\.05 s"):
+            await kube.get(PODS.path)
+        with pytest.raises(Silent, match="no answer in time"):
+            async with aclosing(kube.watch(PODS, "1", 60.0)) as lines:
+                await anext(lines)
+
+
+async def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    kube = await Kube.connect(write_kubeconfig(tmp_path / "kubeconfig", "http://127.0.0.1:9"))
+    with pytest.raises(Unavailable, match="127"):
+        await kube.get("/api/v1")
+    await kube.close()
+
+
+async def test_a_long_list_comes_page_by_page(api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autoscaler.kube.client.PAGE_ITEMS", 2)
+    for i in range(5):
+        await api.put(f"{PODS.path}/p{i}", {})
+    found, version = await kube.list_all(PODS)
+    assert [each["metadata"]["name"] for each in found] == ["p0", "p1", "p2", "p3", "p4"]
+    assert version == str(api.version)
+    assert len(api.requests) == 3
+
+
+async def test_an_object_is_created_patched_and_deleted(api: FakeApi, kube: Kube) -> None:
+    jobs = collection.jobs("ns")
+    made = await kube.create(jobs.path, {"metadata": {"name": "j"}, "spec": {"a": 1, "b": 2}})
+    with pytest.raises(Conflict):
+        await kube.create(jobs.path, {"metadata": {"name": "j"}})
+    patched = await kube.merge_patch(jobs.item("ns", "j", "status"), {"spec": {"a": None}})
+    assert patched["spec"] == {"b": 2}
+    with pytest.raises(Conflict):
+        await kube.delete(jobs.item("ns", "j"), uid="another")
+    await kube.delete(jobs.item("ns", "j"), uid=made["metadata"]["uid"])
+    assert api.bodies[-1]["propagationPolicy"] == "Background"
+    with pytest.raises(NotFound):
+        await kube.delete(jobs.item("ns", "j"), uid=made["metadata"]["uid"])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"half', "cut within a line"),
+        (b"x" * 300, "a line is longer than 200 bytes"),
+    ],
+)
+async def test_a_watch_line_that_cannot_be_whole(
+    api: FakeApi, kube: Kube, line: bytes, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autoscaler.kube.client.LINE_LIMIT_BYTES", 200)
+    api.version += 1
+    await api.say(PODS.path, line)
+    asyncio.get_running_loop().call_later(0.01, lambda: asyncio.ensure_future(api.end_watches()))
+    async with aclosing(kube.watch(PODS, "100", 60.0)) as lines:
+        with pytest.raises(Unavailable, match=said):
+            await anext(lines)
+
+
+async def test_the_token_is_sent_and_the_sender_named(tmp_path: Path) -> None:
+    seen = {}
+
+    class Listening(FakeApi):
+        async def handle(self, request):  # type: ignore[no-untyped-def]
+            seen.update(request.headers)
+            return await super().handle(request)
+
+    async with serving(Listening()) as url:
+        kube = await Kube.connect(write_kubeconfig(tmp_path / "kubeconfig", url))
+        await kube.get("/api/v1/pods")
+        await kube.close()
+    assert seen["Authorization"] == "Bearer secret"
+    assert seen["User-Agent"] == "outrider"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "no such file"),
+        ("", "kubeconfig"),
+        ("[1, 2", "kubeconfig"),
+        ("current-context: gone", "kubeconfig"),
+        ("- a", "kubeconfig"),
+    ],
+    ids=["absent", "empty", "no YAML", "no context", "a list"],
+)
+async def test_a_bad_kubeconfig_is_named(tmp_path: Path, content: str | None, said: str) -> None:
+    path = tmp_path / "config"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(KubeError, match=said) as raised:
+        await Kube.connect(path)
+    assert str(path) in str(raised.value)
+
+
+async def test_without_any_configuration_it_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr("kubernetes_asyncio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
+    with pytest.raises(KubeError, match="OUTRIDER_KUBECONFIG"):
+        await Kube.connect()

@@ -1,0 +1,47 @@
+import asyncio
+import random
+
+from autoscaler.kube.client import Kube
+from autoscaler.kube.objects import key
+from autoscaler.kube.watches import Watches
+from tests.autoscaler.kube.services import SERVICE, policy_object
+from tests.autoscaler.kube.waiting import until
+from tests.support.fake_api import FakeApi
+from tests.support.fake_clock import FakeClock
+
+POLICY = "/apis/outrider.dev/v1alpha1/namespaces/ns/scalingpolicies/chat"
+OURS = {"app.kubernetes.io/managed-by": "outrider", "outrider.dev/policy": "chat"}
+
+
+async def test_policies_everywhere_and_pods_and_balloons_where_they_are(api: FakeApi, kube: Kube) -> None:
+    await api.put(POLICY, policy_object(SERVICE))
+    await api.put("/api/v1/namespaces/ns/pods/a", {"spec": {"nodeName": "n", "containers": [{"image": "large"}]}})
+    await api.put("/apis/batch/v1/namespaces/ns/jobs/ours", {"metadata": {"labels": OURS}})
+    await api.put("/apis/batch/v1/namespaces/ns/jobs/theirs", {})
+    changed = []
+    watches = Watches(kube, FakeClock(), random.Random(1), None, lambda thing: changed.append(key(thing)))
+    running = asyncio.create_task(watches.run())
+    await until(lambda: watches.policies.synced)
+    assert not watches.pods("ns").synced
+    watches.follow(key(each)[0] for each in watches.policies)
+    await until(lambda: api.watching == 3)
+    assert [key(each) for each in watches.jobs("ns")] == [("ns", "ours")]
+    assert watches.pods("ns").get("ns", "a") is not None
+    assert "containers" not in (watches.pods("ns").get("ns", "a") or {})["spec"]
+    assert set(changed) == {("ns", "chat"), ("ns", "a"), ("ns", "ours")}
+    watches.follow([])
+    await until(lambda: api.watching == 1)
+    assert watches.namespaces == ()
+    assert not watches.pods("ns").synced
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_one_namespace_only(api: FakeApi, kube: Kube) -> None:
+    watches = Watches(kube, FakeClock(), random.Random(1), "ns", lambda _: None)
+    watches.follow(["ns"])
+    running = asyncio.create_task(watches.run())
+    await until(lambda: api.watching == 3)
+    assert all("/namespaces/ns/" in each for each in api.requests)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

@@ -1,0 +1,163 @@
+"""The decision log as files: states where folding starts anew, rotation, and a disk that fails."""
+
+import errno
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+from autoscaler.records import writer
+from autoscaler.records.writer import FILES_KEPT, Recorder
+from policies.engine import restarted, step
+from policies.log import STATE_EVERY_LINES, decisions, redecide
+from policies.model import Policy, State
+from tests.support.worlds import Fleet, a_policy
+
+
+class Life:
+    """A service whose every decision is recorded."""
+
+    def __init__(self, log: Recorder, policy: Policy | None = None) -> None:
+        self.log, self.policy = log, policy or a_policy()
+        self.fleet, self.state = Fleet(), State()
+
+    def live(self, decisions: int) -> None:
+        for _ in range(decisions):
+            inputs = self.fleet.tick(5.0 + self.fleet.now % 7)
+            result = step(self.policy, self.state, inputs)
+            self.log.record(self.policy, self.state, inputs, result)
+            self.state = result.state
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("decisions-*.jsonl"))
+
+
+def kinds(file: Path) -> list[str]:
+    return [json.loads(line)["kind"] for line in file.read_text().splitlines()]
+
+
+def matching(folder: Path) -> list[int]:
+    """Of each file the decisions, all of which come out as they were written."""
+    counts = []
+    for file in files(folder):
+        again = list(redecide(file.read_text().splitlines(keepends=True)))
+        assert all(item.matches for item in again)
+        counts.append(len(again))
+    return counts
+
+
+class FullDisk(io.TextIOBase):
+    """A file that takes so many characters, half of a line too. What it does not do: buffer."""
+
+    def __init__(self, file: TextIO, room: int) -> None:
+        self.file, self.room = file, room
+
+    def write(self, text: str) -> int:
+        self.file.write(text[: self.room])
+        self.room -= len(text)
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(text)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> dict[str, int | None]:
+    """`room`: characters that each new file takes; None: as many as there are."""
+    given: dict[str, int | None] = {"room": None}
+    real = Path.open
+
+    def open_(path: Path, mode: str = "r", **options: str) -> object:
+        file, room = real(path, mode, **options), given["room"]
+        return file if room is None or mode == "r" else FullDisk(file, room)
+
+    monkeypatch.setattr(Path, "open", open_)
+    return given
+
+
+def test_a_file_opens_with_its_platform_and_the_state(tmp_path: Path) -> None:
+    Life(Recorder(tmp_path)).live(3)
+    assert kinds(files(tmp_path)[0]) == ["header", "state", "decision", "decision", "decision"]
+
+
+def test_the_state_is_repeated_every_so_many_decisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert writer.STATE_EVERY_LINES == STATE_EVERY_LINES == 1000
+    monkeypatch.setattr(writer, "STATE_EVERY_LINES", 50)
+    Life(Recorder(tmp_path)).live(101)
+    found = kinds(files(tmp_path)[0])
+    assert [index for index, kind in enumerate(found) if kind == "state"] == [1, 52, 103]
+    assert matching(tmp_path) == [101]
+
+
+def test_a_changed_policy_and_a_changed_state_are_written_anew(tmp_path: Path) -> None:
+    life = Life(Recorder(tmp_path))
+    life.live(2)
+    life.policy = replace(life.policy, max_replicas=3)
+    life.live(2)
+    life.state = restarted(life.policy, life.state, life.fleet.now)
+    life.log.restart(life.policy.name)
+    life.live(2)
+    assert kinds(files(tmp_path)[0])[1:] == ["state", "decision", "decision"] * 3
+    assert matching(tmp_path) == [6]
+
+
+def test_the_oldest_files_go_and_each_can_be_folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "LINES_A_FILE", 7)
+    Life(Recorder(tmp_path)).live(100)
+    assert len(files(tmp_path)) == FILES_KEPT
+    assert sum(matching(tmp_path)) >= (FILES_KEPT - 1) * 5
+    assert not (tmp_path / "decisions-0.jsonl").exists()
+
+
+def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Life(Recorder(None)).live(2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_costs_no_decision(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    life = Life(Recorder(tmp_path / "taken"))
+    life.live(3)
+    assert life.state.decided.replicas is not None
+
+
+def test_a_full_disk_tears_one_line_and_the_log_goes_on_in_another_file(tmp_path: Path, disk: dict) -> None:
+    life = Life(Recorder(tmp_path))
+    disk["room"] = 8_000
+    life.live(3)
+    disk["room"] = None
+    life.live(5)
+    torn, whole = files(tmp_path)[0], files(tmp_path)[-1]
+    assert not torn.read_text().endswith("\n")
+    assert kinds(whole)[:2] == ["header", "state"]
+    assert all(count > 0 for count in matching(tmp_path))
+
+
+def test_a_full_disk_does_not_trade_old_logs_for_empty_ones(tmp_path: Path, disk: dict) -> None:
+    Life(Recorder(tmp_path)).live(5)
+    before = [file.read_text() for file in files(tmp_path)]
+    disk["room"] = 10
+    late = Life(Recorder(tmp_path))
+    late.fleet.now += 3600.0
+    late.live(50)
+    assert [file.read_text() for file in files(tmp_path)] == before
+
+
+def test_logs_of_a_clock_that_is_ahead_do_not_cost_the_new_one(tmp_path: Path) -> None:
+    for number in range(FILES_KEPT + 2):
+        (tmp_path / f"decisions-9{number:013.3f}.jsonl").write_text("{}\n")
+    log = Recorder(tmp_path)
+    fleet, state = Fleet(), State()
+    inputs = fleet.tick(4.0)
+    log.record(a_policy(), state, inputs, step(a_policy(), state, inputs))
+    log.close()
+    found = sorted(tmp_path.glob("decisions-*.jsonl"))
+    assert len(found) == FILES_KEPT
+    assert len(list(decisions(found[0].read_text().splitlines(keepends=True)))) == 1

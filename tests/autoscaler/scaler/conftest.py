@@ -1,0 +1,41 @@
+import os
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from autoscaler.scaler.board import Board
+from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerStub
+from autoscaler.scaler.server import ScalerServer
+from tests.autoscaler.scaler.subject import NAMESPACE, POLICY, Home, Subject
+from tests.support.fake_clock import FakeClock
+
+ELSEWHERE = os.environ.get("OUTRIDER_CONFORMANCE_ADDRESS")
+
+
+@pytest.fixture
+async def started() -> AsyncIterator[tuple[Home, int]]:
+    """Our server on a free port. Nothing is known and nothing decided."""
+    clock = FakeClock()
+    board = Board(clock)
+    server = ScalerServer(board, clock, bind="127.0.0.1:0")
+    port = await server.start()
+    yield Home(board, clock, server), port
+    await server.stop(0.0)
+
+
+@pytest.fixture
+async def home(started: tuple[Home, int]) -> Home:
+    if ELSEWHERE:
+        pytest.skip("needs the server under our hands")
+    return started[0]
+
+
+@pytest.fixture
+async def subject(started: tuple[Home, int]) -> AsyncIterator[Subject]:
+    """The server that is tested, ready: ours has decided on 3 replicas."""
+    started[0].decide(3)
+    address = ELSEWHERE or f"127.0.0.1:{started[1]}"
+    namespace, _, policy = os.environ.get("OUTRIDER_CONFORMANCE_POLICY", f"{NAMESPACE}/{POLICY}").partition("/")
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield Subject(address, namespace, policy, ExternalScalerStub(channel), channel)

@@ -1,0 +1,190 @@
+"""What KEDA relies on, checked from outside: the activity stream, slow readers, and leaving."""
+
+import asyncio
+import time
+import tracemalloc
+
+import grpc
+import pytest
+
+from autoscaler.scaler.externalscaler_pb2 import IsActiveResponse, ScaledObjectRef
+from autoscaler.scaler.server import ScalerServer
+from tests.autoscaler.scaler.subject import KEY, Home, Subject, refused, until
+
+UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+Stream = grpc.aio.UnaryStreamCall[ScaledObjectRef, IsActiveResponse]
+
+
+async def told(stream: Stream, within_seconds: float = 1.0) -> bool:
+    """The next message."""
+    async with asyncio.timeout(within_seconds):
+        message = await stream.read()
+    assert isinstance(message, IsActiveResponse), await stream.code()
+    return message.result
+
+
+async def rest(stream: Stream, within_seconds: float = 5.0) -> list[bool]:
+    """What else came until the server ended the stream, which it must do with OK."""
+    messages = []
+    async with asyncio.timeout(within_seconds):
+        while isinstance(message := await stream.read(), IsActiveResponse):
+            messages.append(message.result)
+    assert await stream.code() is grpc.StatusCode.OK
+    return messages
+
+
+async def test_current_state_at_once(subject: Subject) -> None:
+    active = await subject.active()
+    stream = subject.stub.StreamIsActive(subject.ref())
+    assert await told(stream) is active
+    stream.cancel()
+
+
+async def test_zero_is_told_once_and_then_every_start(subject: Subject, home: Home) -> None:
+    home.decide(0)
+    stream = subject.stub.StreamIsActive(subject.ref())
+    assert await told(stream) is False
+    for desired in (0, 2, 3):
+        home.decide(desired)
+    assert await told(stream) is True
+    await until(lambda: home.clock.sleeping == 1)  # it waits to repeat
+    home.decide(0)
+    await until(lambda: home.clock.sleeping == 0)  # nothing to repeat, and no `false` was sent
+    home.decide(1)
+    assert await told(stream) is True
+    await home.server.stop()
+    assert await rest(stream) == []
+
+
+async def test_true_repeats_once_a_minute_while_decisions_are_fresh(subject: Subject, home: Home) -> None:
+    stream = subject.stub.StreamIsActive(subject.ref())
+    assert await told(stream) is True
+    for _ in range(2):
+        await until(lambda: home.clock.sleeping == 1)
+        for _ in range(4):
+            await home.clock.advance(14.9)
+            home.decide(3)
+        await home.clock.advance(0.5)
+        assert await told(stream) is True
+    await until(lambda: home.clock.sleeping == 1)
+    await home.clock.advance(600.0)  # stale: nothing is known, so nothing is said
+    home.decide(3)
+    assert await told(stream) is True
+    await home.server.stop()
+    assert await rest(stream) == []
+
+
+async def test_silent_and_open_until_the_first_decision(subject: Subject, home: Home) -> None:
+    home.board.know([])
+    stream = subject.stub.StreamIsActive(subject.ref())
+    await until(lambda: home.board.subscribers == 1)
+    home.board.know([KEY])
+    await home.clock.advance(300.0)
+    home.board.publish(KEY, 2, home.clock.now())
+    assert await told(stream) is True
+    await home.server.stop()
+    assert await rest(stream) == []
+
+
+async def test_a_decision_before_its_policy_is_told_when_the_policy_comes(subject: Subject, home: Home) -> None:
+    stream = subject.stub.StreamIsActive(subject.ref(policy="new"))
+    await until(lambda: home.board.subscribers == 1)
+    home.board.publish("chat/new", 2, home.clock.now())
+    home.board.know(["chat/new"])
+    assert await told(stream) is True
+    stream.cancel()
+
+
+async def test_cancel_frees_the_stream(subject: Subject, home: Home) -> None:
+    tasks = len(asyncio.all_tasks())
+    streams = [subject.stub.StreamIsActive(subject.ref()) for _ in range(20)]
+    assert await asyncio.gather(*map(told, streams)) == [True] * 20
+    assert home.board.subscribers == 20
+    for stream in streams:
+        stream.cancel()
+    await until(lambda: home.board.subscribers == 0)
+    await until(lambda: home.clock.sleeping == 0)
+    await until(lambda: len(asyncio.all_tasks()) <= tasks)
+
+
+async def test_500_streams_on_one_connection_all_start(subject: Subject, home: Home) -> None:
+    policies = [f"p{i}" for i in range(500)]
+    home.board.know(f"chat/{policy}" for policy in policies)
+    streams = [subject.stub.StreamIsActive(subject.ref(policy=policy)) for policy in policies]
+    await until(lambda: home.board.subscribers == 500)
+    for policy in policies:
+        home.board.publish(f"chat/{policy}", 1, home.clock.now())
+    assert await asyncio.gather(*(told(stream, within_seconds=5.0) for stream in streams)) == [True] * 500
+    await home.server.stop()
+    assert await asyncio.gather(*map(rest, streams)) == [[]] * 500
+
+
+async def flip(subject: Subject, home: Home, seconds: float, pause_seconds: float) -> None:
+    """The state flips while one client reads and another does not. The reader must have most, both the newest."""
+    reader, sleeper = subject.stub.StreamIsActive(subject.ref()), subject.stub.StreamIsActive(subject.ref())
+    await until(lambda: home.board.subscribers == 2)
+    reading = asyncio.create_task(rest(reader, within_seconds=seconds + 10))
+    end, starts = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        home.decide(0)
+        assert not await subject.active()
+        home.decide(5)
+        assert await subject.active()
+        starts += 1
+        await asyncio.sleep(pause_seconds)
+    await home.server.stop()
+    read, missed = await reading, await rest(sleeper)
+    assert starts > 4 * seconds
+    assert starts / 2 < len(read) <= starts + 1
+    assert 1 <= len(missed) <= starts + 1
+    assert read[-1] is missed[-1] is True
+
+
+async def test_who_does_not_read_blocks_nobody(subject: Subject, home: Home) -> None:
+    await flip(subject, home, seconds=0.5, pause_seconds=0.0)
+
+
+@pytest.mark.slow
+async def test_who_does_not_read_for_a_minute_costs_no_memory(subject: Subject, home: Home) -> None:
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    await flip(subject, home, seconds=60.0, pause_seconds=0.005)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 2_000_000
+
+
+@pytest.mark.slow
+async def test_a_stream_stays_open_for_ten_minutes(subject: Subject) -> None:
+    stream = subject.stub.StreamIsActive(subject.ref())
+    await told(stream)
+    await asyncio.sleep(601)
+    assert not stream.done()
+    stream.cancel()
+
+
+async def test_leaving_ends_streams_well_and_refuses_calls(subject: Subject, home: Home) -> None:
+    streams = [subject.stub.StreamIsActive(subject.ref()) for _ in range(50)]
+    await asyncio.gather(*map(told, streams))
+    started = time.monotonic()
+    leaving = asyncio.create_task(home.server.stop(5.0))
+    answers: list[grpc.StatusCode] = []
+    while not leaving.done():
+        answers.append(await subject.stub.IsActive(subject.ref()).code())
+    refusals = answers[answers.count(grpc.StatusCode.OK) :]  # once refused, always refused
+    assert set(refusals) <= {UNAVAILABLE, grpc.StatusCode.CANCELLED}  # the latter by gRPC, while the port closes
+    assert time.monotonic() - started < 1.0  # idle streams do not use up the grace
+    assert await asyncio.gather(*map(rest, streams)) == [[]] * 50
+    async with refused(UNAVAILABLE):
+        await subject.active()
+
+
+async def test_a_restart_is_found_again_within_ten_seconds(subject: Subject, home: Home) -> None:
+    await subject.active()
+    await home.server.stop()
+    async with refused(UNAVAILABLE):
+        await subject.active()
+    again = ScalerServer(home.board, home.clock, bind=subject.address)
+    await again.start()
+    assert (await subject.stub.IsActive(subject.ref(), wait_for_ready=True, timeout=10)).result
+    await again.stop()

@@ -1,0 +1,132 @@
+"""History at start, by the library, from a real HTTP server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import pairwise
+
+import pytest
+
+from autoscaler.sources import history
+from autoscaler.sources.errors import Kind
+from autoscaler.telemetry.metrics import REGISTRY
+from forecasting.pilot import Past
+from tests.autoscaler.sources import faults
+from tests.autoscaler.sources.faults import Handler, answers
+from tests.support.fake_prometheus import FakePrometheus, fake_prometheus
+
+NOW = 1_700_000_012.5  # the last whole minute is 12.5 s + 20 s before
+END = 1_699_999_980.0
+DAY = 86_400
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakePrometheus]:
+    async with fake_prometheus() as fake:
+        fake.past = {
+            "vllm:num_requests_running": lambda at: "4",
+            "vllm:num_requests_waiting": lambda at: str((at / 60) % 7),
+            "vllm:request_success_total": lambda at: "0.5",
+            "vllm:prompt_tokens_total": lambda at: "1.5e3",
+            "vllm:generation_tokens_total": lambda at: "300",
+        }
+        yield fake
+
+
+async def test_seven_days_without_seams(server: FakePrometheus) -> None:
+    read = await history.read(server.url, "ns", "llama", NOW)
+    assert read.problem is None
+    assert len(read.points) == 7 * 1440
+    assert read.points[-1] == Past(END, 4, (END / 60) % 7, 0.5, 1500, 300)
+    assert {b.at_seconds - a.at_seconds for a, b in pairwise(read.points)} == {60}
+    assert len(server.asked) == 7 * 5
+    pods = '{namespace="ns",pod=~"llama-([a-z0-9]{6,10}-)?[a-z0-9]+"}'
+    assert server.asked[0]["query"] == f"sum(vllm:num_requests_running{pods})"
+    assert server.asked[2]["query"] == f"sum(rate(vllm:request_success_total{pods}[1m]))"
+
+
+async def test_what_is_not_known_is_none(server: FakePrometheus) -> None:
+    server.past = {
+        "vllm:num_requests_running": lambda at: None if END - 600 < at <= END - 300 else "2",
+        "vllm:num_requests_waiting": lambda at: {END: "NaN", END - 60: "+Inf", END - 120: "-1"}.get(at, "3"),
+    }
+    points = {point.at_seconds: point for point in (await history.read(server.url, "ns", "llama", NOW, days=1)).points}
+    assert points[END] == Past(END, 2, None, None, None, None)
+    assert points[END - 60].waiting is points[END - 120].waiting is None
+    assert points[END - 300] == Past(END - 300, None, 3, None, None, None)
+
+
+async def test_a_service_without_a_past(server: FakePrometheus) -> None:
+    server.past = {}
+    read = await history.read(server.url, "ns", "llama", NOW)
+    assert (read.points, read.problem) == ((), None)
+
+
+async def test_warnings_are_kept(server: FakePrometheus) -> None:
+    server.warnings = ["store 10.0.0.7 is not available"]
+    read = await history.read(server.url, "ns", "llama", NOW, days=2)
+    assert read.warnings == ("store 10.0.0.7 is not available",)
+    assert len(read.points) == 2 * 1440
+
+
+async def test_days_before_a_failure_are_kept(server: FakePrometheus) -> None:
+    server.fault, server.fault_after = faults.error_500, 12
+    read = await history.read(server.url, "ns", "llama", NOW)
+    assert len(read.points) == 2 * 1440
+    assert read.points[-1].at_seconds == END
+    assert read.problem
+
+
+def _matrix(*series: object) -> Handler:
+    return answers({"status": "success", "data": {"resultType": "matrix", "result": list(series)}})
+
+
+BAD = {
+    "hang": (faults.hang, Kind.TIMEOUT, "within 0.5 s"),
+    "drip": (faults.drip, Kind.TIMEOUT, "did not give 7 days within 0.5 s"),
+    "reset": (faults.reset, Kind.CONNECTION, "Remote end closed"),
+    "500": (faults.error_500, Kind.STATUS, "out of memory"),
+    "redirect": (faults.redirect, Kind.CONNECTION, "Exceeded 0 redirects"),
+    "html": (faults.html, Kind.BODY, "is not Prometheus, it answered '<!DOCTYPE html>"),
+    "nothing": (faults.nothing, Kind.BODY, "is not Prometheus, it answered (no body)"),
+    "cut": (faults.cut, Kind.CONNECTION, ""),
+    "null": (answers(None), Kind.BODY, "what it answers to query_range cannot be read: TypeError"),
+    "list": (answers([1]), Kind.BODY, "what it answers to query_range cannot be read: TypeError"),
+    "no data": (answers({"status": "success"}), Kind.BODY, "cannot be read: KeyError('data')"),
+    "two series": (_matrix({"values": []}, {"values": []}), Kind.BODY, "not one series but 2"),
+    "a word": (_matrix({"values": [[1, "many"]]}), Kind.BODY, "could not convert"),
+}
+
+
+@pytest.mark.parametrize(("fault", "kind", "message"), BAD.values(), ids=BAD)
+async def test_a_bad_prometheus_gives_no_history_and_says_why(
+    server: FakePrometheus, fault: Handler, kind: Kind, message: str
+) -> None:
+    server.fault = fault
+    errors = {"source": "history", "kind": kind}
+    before = REGISTRY.get_sample_value("outrider_source_errors_total", errors) or 0
+    timeout_seconds = 0.5 if kind is Kind.TIMEOUT else 10.0
+    async with asyncio.timeout(5):  # the deadline holds, and nothing is tried again
+        read = await history.read(server.url, "ns", "llama", NOW, timeout_seconds=timeout_seconds)
+    assert read.points == ()
+    assert read.problem
+    assert read.problem.kind is kind
+    assert message in str(read.problem)
+    assert len(server.asked) == 1
+    assert REGISTRY.get_sample_value("outrider_source_errors_total", errors) == before + 1
+
+
+async def test_nobody_there(unused_tcp_port: int) -> None:
+    url = f"http://me:s3cret@127.0.0.1:{unused_tcp_port}"
+    read = await history.read(url, "ns", "llama", NOW)
+    assert read.problem
+    assert read.problem.kind is Kind.CONNECTION
+    assert "s3cret" not in str(read.problem)
+
+
+async def test_the_loop_turns_while_history_is_read(server: FakePrometheus) -> None:
+    reading = asyncio.create_task(history.read(server.url, "ns", "llama", NOW))
+    turns = 0
+    while not reading.done():
+        await asyncio.sleep(0.001)
+        turns += 1
+    assert turns > 20

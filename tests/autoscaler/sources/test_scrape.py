@@ -1,0 +1,179 @@
+"""The scraper, against real HTTP servers that behave and that do not."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from autoscaler.sources.errors import Kind
+from autoscaler.sources.scrape import Scraper, next_multiple
+from autoscaler.telemetry.metrics import REGISTRY
+from tests.autoscaler.sources import faults
+from tests.autoscaler.sources.driving import running, until
+from tests.autoscaler.sources.faults import Handler
+from tests.support.fake_clock import FakeClock
+from tests.support.fake_vllm import FakeVllm, body, fake_vllm
+
+START = 1_700_000_001.0  # between two multiples of 2 s
+
+
+@pytest.fixture
+async def vllm() -> AsyncIterator[FakeVllm]:
+    async with fake_vllm() as fake:
+        yield fake
+
+
+async def test_takes_a_sample_at_each_multiple_of_the_interval(vllm: FakeVllm) -> None:
+    clock = FakeClock(START)
+    scraper = Scraper(clock)
+    told: list[tuple[str, float]] = []
+    scraper.changed = lambda pod: told.append((pod, clock.now()))
+    scraper.targets(vllm.urls("a"))
+    async with running(scraper):
+        await clock.advance(0.5)
+        assert not vllm.asked
+        for round_ in range(1, 4):
+            await clock.advance(0.5 if round_ == 1 else 2.0)
+            await until(lambda n=round_: len(told) == n)  # type: ignore[misc]
+    assert told == [("a", START + 1), ("a", START + 3), ("a", START + 5)]
+    assert scraper.latest["a"].at_seconds == START + 5
+    assert scraper.latest["a"].finished_total == 10
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "message"),
+    [
+        (faults.hang, Kind.TIMEOUT, "gave no whole answer within 0.5 s"),
+        (faults.drip, Kind.TIMEOUT, "gave no whole answer within 0.5 s"),
+        (faults.reset, Kind.CONNECTION, "Server disconnected"),
+        (faults.error_500, Kind.STATUS, "answered 500 Internal Server Error: 'out of memory'"),
+        (faults.redirect, Kind.STATUS, "answered 302 Found: (no body)"),
+        (faults.html, Kind.BODY, "/metrics answered HTML"),
+        (faults.nothing, Kind.BODY, "/metrics is empty"),
+        (faults.cut, Kind.CONNECTION, "payload is not completed"),
+        (faults.huge, Kind.BODY, "answered more than 1048576 bytes"),
+        (faults.bomb, Kind.BODY, "answered more than 1048576 bytes"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+async def test_a_pod_that_fails_keeps_its_last_sample(vllm: FakeVllm, fault: Handler, kind: Kind, message: str) -> None:
+    clock = FakeClock(START)
+    patient = fault not in {faults.hang, faults.drip}
+    scraper = Scraper(clock, timeout_seconds=5.0 if patient else 0.5)
+    vllm.bodies["a"] = body(running=4, waiting=9)
+    scraper.targets(vllm.urls("a"))
+    errors = {"source": "vllm", "kind": kind}
+    before = REGISTRY.get_sample_value("outrider_source_errors_total", errors) or 0
+    async with running(scraper):
+        await clock.advance(2)
+        await until(lambda: "a" in scraper.latest)
+        first = scraper.latest["a"]
+        vllm.faults["a"] = fault
+        await clock.advance(2)
+        await until(lambda: "a" in scraper.problems)
+        assert scraper.latest == {"a": first}
+        assert scraper.problems["a"].kind is kind
+        assert message in str(scraper.problems["a"])
+        assert REGISTRY.get_sample_value("outrider_source_errors_total", errors) == before + 1
+
+        del vllm.faults["a"]
+        await clock.advance(2)
+        await until(lambda: not scraper.problems)
+        assert scraper.latest["a"].at_seconds > first.at_seconds
+
+
+async def test_refused_connections_are_told(unused_tcp_port: int) -> None:
+    clock = FakeClock(START)
+    scraper = Scraper(clock)
+    scraper.targets({"a": f"http://127.0.0.1:{unused_tcp_port}/metrics", "b": "http://"})
+    async with running(scraper):
+        await clock.advance(2)
+        await until(lambda: len(scraper.problems) == 2)
+    assert {problem.kind for problem in scraper.problems.values()} == {Kind.CONNECTION}
+    assert not scraper.latest
+
+
+async def test_a_pod_that_hangs_delays_no_other_and_is_asked_once(vllm: FakeVllm) -> None:
+    clock = FakeClock(START)
+    scraper = Scraper(clock, timeout_seconds=30.0)
+    vllm.faults["stuck"] = faults.hang
+    scraper.targets(vllm.urls("stuck", "a"))
+    async with running(scraper):
+        for at in (START + 1, START + 3, START + 5):
+            await clock.advance(at - clock.now())
+            await until(lambda at=at: "a" in scraper.latest and scraper.latest["a"].at_seconds == at)  # type: ignore[misc]
+    assert vllm.asked == {"stuck": 1, "a": 3}
+
+
+async def test_not_more_at_once_than_the_limit(vllm: FakeVllm) -> None:
+    clock = FakeClock(START)
+    scraper = Scraper(clock, concurrency=3)
+    pods = [f"pod-{i}" for i in range(40)]
+    scraper.targets(vllm.urls(*pods))
+    async with running(scraper):
+        await clock.advance(2)
+        await until(lambda: len(scraper.latest) == 40)
+    assert vllm.most_at_once <= 3
+
+
+async def test_a_pod_that_is_gone_is_forgotten_even_while_it_is_read(vllm: FakeVllm) -> None:
+    clock = FakeClock(START)
+    scraper = Scraper(clock)
+    release = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.Response:
+        await release.wait()
+        return web.Response(body=body())
+
+    vllm.faults["b"] = slow
+    scraper.targets(vllm.urls("a", "b"))
+    async with running(scraper):
+        await clock.advance(2)
+        await until(lambda: "a" in scraper.latest and vllm.asked["b"] == 1)
+        scraper.targets({})
+        assert not scraper.latest
+        release.set()
+        await until(lambda: not scraper._reading)
+        assert not scraper.latest
+        assert not scraper.problems
+
+
+async def test_rounds_that_were_missed_are_not_made_up_for(vllm: FakeVllm) -> None:
+    class Jumpy(FakeClock):
+        """Oversleeps by 7 s the first time."""
+
+        late = 7.0
+
+        async def sleep(self, seconds: float) -> None:
+            late, self.late = self.late, 0.0
+            await super().sleep(seconds + late)
+
+    clock = Jumpy(START)
+    scraper = Scraper(clock)
+    times: list[float] = []
+    scraper.changed = lambda pod: times.append(clock.now())
+    scraper.targets(vllm.urls("a"))
+    async with running(scraper):
+        await clock.advance(8)
+        await until(lambda: len(times) == 1)
+        await clock.advance(1)
+        await until(lambda: len(times) == 2)
+    assert times == [START + 8, START + 9]
+
+
+async def test_leaves_no_connection_behind(vllm: FakeVllm, recwarn: pytest.WarningsRecorder) -> None:
+    clock = FakeClock(START)
+    scraper = Scraper(clock)
+    scraper.targets(vllm.urls("a", "b"))
+    async with running(scraper):
+        await clock.advance(2)
+        await until(lambda: len(scraper.latest) == 2)
+    gc.collect()
+    assert not [warning for warning in recwarn if issubclass(warning.category, ResourceWarning)]
+
+
+@pytest.mark.parametrize(("now", "then"), [(0.0, 2.0), (1.9, 2.0), (2.0, 4.0), (1_700_000_001.0, 1_700_000_002.0)])
+def test_next_multiple(now: float, then: float) -> None:
+    assert next_multiple(now, 2.0) == then

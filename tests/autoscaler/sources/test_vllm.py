@@ -1,0 +1,163 @@
+"""The parser, on bodies of a real server and on bodies that no server should send."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, SUMMED
+from autoscaler.sources.vllm import parse
+from policies.model import PodSample
+from tests.support.fake_vllm import body
+
+RECORDED = ("idle", "busy", "kvbound", "api2")
+
+
+@pytest.fixture(params=RECORDED)
+def recorded(shared: Path, request: pytest.FixtureRequest) -> bytes:
+    return (shared / "reference" / "vllm" / f"metrics_{request.param}.txt").read_bytes()
+
+
+def test_recorded_bodies_agree_with_the_library_parser(recorded: bytes) -> None:
+    sums: dict[str, float] = {}
+    for family in text_string_to_metric_families(recorded.decode()):
+        for series in family.samples:
+            if series.name in FAMILIES and series.labels.get("sleep_state", "awake") == "awake":
+                sums[series.name] = sums.get(series.name, 0) + series.value
+
+    sample = parse(recorded, "pod", 12.5)
+
+    assert {field: getattr(sample, field) for field in SUMMED} == {
+        field: sums.get(family) for field, family in SUMMED.items()
+    }
+    assert sample.started_seconds == sums.get(STARTED)
+    assert sample.asleep == (sums[SLEEP_STATE] == 0)
+    assert (sample.pod, sample.at_seconds) == ("pod", 12.5)
+
+
+def test_a_busy_server(shared: Path) -> None:
+    text = (shared / "reference" / "vllm" / "metrics_busy.txt").read_text()
+    assert parse(text, "pod", 0.0) == PodSample(
+        pod="pod",
+        at_seconds=0.0,
+        started_seconds=1795252651.77,
+        running=4,
+        waiting=45,
+        finished_total=11,
+        rejected_total=0,
+        prompt_tokens_total=270,
+        cached_prompt_tokens_total=0,
+        generation_tokens_total=8113,
+        request_prompt_tokens_sum=216,
+        request_prompt_tokens_count=11,
+        request_generation_tokens_sum=6649,
+        request_generation_tokens_count=11,
+        asleep=False,
+    )
+
+
+def test_two_api_servers_tell_no_start(shared: Path) -> None:
+    assert parse((shared / "reference" / "vllm" / "metrics_api2.txt").read_bytes(), "p", 0.0).started_seconds is None
+
+
+def test_a_body_cut_anywhere_never_shows_less_than_there_is(shared: Path) -> None:
+    whole = (shared / "reference" / "vllm" / "metrics_busy.txt").read_bytes()
+    truth = parse(whole, "pod", 0.0)
+    told = 0
+    for end in range(0, len(whole), 37):
+        with contextlib.suppress(SourceError):
+            sample = parse(whole[:end], "pod", 0.0)
+            told += 1
+            for field in SUMMED:
+                assert getattr(sample, field) in {None, getattr(truth, field)}, (field, end)
+    assert told  # some cuts fall on the end of a line
+
+
+@pytest.mark.parametrize("engines", [1, 2, 8])
+def test_engines_are_summed(engines: int) -> None:
+    sample = parse(body(running=3, waiting=2, engines=engines), "pod", 0.0)
+    assert (sample.running, sample.waiting, sample.finished_total) == (3 * engines, 2 * engines, 10 * engines)
+
+
+def test_an_engine_that_one_family_misses_leaves_it_unknown() -> None:
+    lines = body(running=3, engines=2).splitlines(keepends=True)
+    without = b"".join(line for line in lines if not line.startswith(b'vllm:num_requests_running{engine="1"'))
+    sample = parse(without, "pod", 0.0)
+    assert sample.running is None
+    assert sample.waiting == 0
+
+
+def test_absent_gauges_are_unknown() -> None:
+    lines = body().splitlines(keepends=True)
+    sample = parse(b"".join(line for line in lines if b"num_requests" not in line), "pod", 0.0)
+    assert (sample.running, sample.waiting, sample.finished_total) == (None, None, 10)
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf", "-3.0"])
+def test_a_value_that_is_no_count_is_unknown(value: str) -> None:
+    text = body(running=3, engines=2).replace(
+        b'num_requests_running{engine="1",model_name="m"} 3.0',
+        b'num_requests_running{engine="1",model_name="m"} ' + value.encode(),
+    )
+    sample = parse(text, "pod", 0.0)
+    assert sample.running is None
+    assert sample.waiting == 0
+
+
+def test_asleep_only_if_every_engine_sleeps() -> None:
+    asleep = body(engines=2, awake=0)
+    one_awake = asleep.replace(
+        b'engine="1",model_name="m",sleep_state="awake"} 0.0', b'engine="1",model_name="m",sleep_state="awake"} 1.0'
+    )
+    assert parse(asleep, "pod", 0.0).asleep
+    assert not parse(one_awake, "pod", 0.0).asleep
+    assert not parse(b'vllm:num_requests_running{engine="0"} 1\n', "pod", 0.0).asleep
+
+
+def test_a_series_told_twice_counts_once() -> None:
+    once = body(running=3)
+    assert parse(once + once, "pod", 0.0) == parse(once, "pod", 0.0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"vllm:num_requests_running 5",
+        b'vllm:num_requests_running{model_name="m"} 5',
+        b'vllm:num_requests_running{engine="0",model_name="a } b, engine=\\"7\\""} 5.0',
+        b'vllm:num_requests_running{engine="0"}\t5e0  1700000000000',
+        b'vllm:num_requests_running{engine="0"} 5\r',
+        b'vllm:num_requests_running{engine="0",model_name="\xff\xfe"} 5',
+    ],
+)
+def test_odd_lines_that_are_right(line: bytes) -> None:
+    assert parse(b"# HELP x y\n" + line + b"\n", "pod", 0.0).running == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "pod p: /metrics is empty"),
+        (b"\n\n", "pod p: /metrics is empty"),
+        (b"<!DOCTYPE html><html></html>\n", "pod p: /metrics answered HTML"),
+        (body().decode().encode("utf-16"), "has no vLLM metrics"),
+        (b"\x00\xff" * 5000, "/metrics of 10000 bytes has no vLLM metrics"),
+        (b"process_start_time_seconds 1\n", "has no vLLM metrics; are the policy's metrics port"),
+        (b"# x\n" * 10**6, "/metrics of 4000000 bytes has no vLLM metrics"),
+        (
+            b"# a\nvllm:num_requests_waiting four\n",
+            "pod p: /metrics line 2 is not a sample: 'vllm:num_requests_waiting",
+        ),
+        (b'# a\n# b\nvllm:num_requests_waiting{engine="0" 4\n', "line 3 is not a sample"),
+        (b'vllm:num_requests_waiting{engine="0"}\n', "line 1 is not a sample"),
+        (b"vllm:num_requests_waiting 4\nvllm:num_requests_running 1", "cut off in line 2"),
+    ],
+)
+def test_bad_bodies_say_which_pod_and_where(text: bytes, message: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        parse(text, "p", 0.0)
+    assert message in str(caught.value)
+    assert caught.value.kind is Kind.BODY
+    assert len(str(caught.value)) < 300

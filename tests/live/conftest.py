@@ -1,3 +1,0 @@
-from tests.kube.conftest import api, kube
-
-__all__ = ["api", "kube"]

@@ -1,0 +1,35 @@
+"""Real processes on a shipped sample: what the tests of the demo as a whole start with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from crds.workload import Service
+from policies.log import Decision, decisions
+from replay.commands.replay import scenario_of
+from replay.demo.processes import Pair
+from replay.scenario.policy import read
+from replay.scenario.scenario import Scenario
+
+POLICY = Path(__file__).parents[3] / "replay" / "demo" / "policy.yaml"
+SPEED = 30.0
+
+
+def the_service() -> Service:
+    return read(POLICY)
+
+
+def the_scenario(*, start: str | None = None, duration: str | None = None) -> Scenario:
+    service, name = the_service(), "sample:office-morning"
+    return scenario_of(service, name, scale=1.0, start=start, duration=duration, past="trace", seed=0)
+
+
+def a_pair(scenario: Scenario, folder: Path) -> Pair:
+    wait = the_service().policy.queue_wait_seconds
+    return Pair(scenario, POLICY, speed=SPEED, queue_wait_seconds=wait, folder=folder)
+
+
+def logged(folder: Path) -> Iterator[Decision]:
+    """Every decision of a finished or killed controller."""
+    for file in sorted(folder.glob("decisions-*.jsonl")):
+        with file.open(encoding="utf-8") as lines:
+            yield from decisions(lines)

@@ -1,0 +1,54 @@
+"""A log that is read while it grows."""
+
+from pathlib import Path
+
+from replay.demo.journal import Journal
+from tests.replay.demo.stories import START, a_line, the_head
+
+
+def test_nothing_is_there_yet(tmp_path: Path) -> None:
+    assert Journal(tmp_path / "not yet").news() == []
+
+
+def test_decisions_come_once_and_tell_what_changed(tmp_path: Path) -> None:
+    log = tmp_path / "decisions-1.jsonl"
+    log.write_text(f"{the_head()}{a_line(START, 5)}\n")
+    journal = Journal(tmp_path)
+    (first,) = journal.news()
+    assert (first.at_seconds, first.plan.desired_replicas) == (START, 5)
+    assert first.sentence is not None
+    assert first.sentence.startswith("Runs 5 replicas")
+    assert journal.news() == []
+    with log.open("a") as more:
+        more.write(f"{a_line(START + 15, 5)}\n{a_line(START + 30, 7, fan=False)}\n")
+    same, grown = journal.news()
+    assert same.sentence is None
+    assert grown.sentence is not None
+    assert grown.sentence.startswith("Grows to 7 replicas (from 5)")
+    assert (same.fan is None, grown.fan is None) == (False, True)
+    journal.close()
+
+
+def test_a_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    log = tmp_path / "decisions-1.jsonl"
+    whole = f"{a_line(START, 5)}\n"
+    log.write_text(the_head() + whole[:100])
+    journal = Journal(tmp_path)
+    assert journal.news() == []
+    with log.open("a") as more:
+        more.write(whole[100:])
+    assert len(journal.news()) == 1
+    journal.close()
+
+
+def test_the_next_file_is_followed(tmp_path: Path) -> None:
+    """A controller that starts again opens a file of its own."""
+    old = tmp_path / "decisions-1.jsonl"
+    old.write_text(f"{the_head()}{a_line(START, 5)}\n")
+    journal = Journal(tmp_path)
+    journal.news()
+    with old.open("a") as more:
+        more.write(f"{a_line(START + 15, 6)}\n")
+    (tmp_path / "decisions-2.jsonl").write_text(f"{the_head()}{a_line(START + 30, 7)}\n")
+    assert [entry.plan.desired_replicas for entry in journal.news()] == [6, 7]
+    journal.close()

@@ -1,0 +1,97 @@
+"""The two query endpoints of Prometheus, on a real HTTP server, for the PromQL that is sent and no other.
+
+What it does not do:
+- evaluate PromQL: it takes the three shapes below by pattern, and answers 400 to everything else as Prometheus does;
+- compute rates or sums: a test says what the sum of a family was at a time;
+- scrape, look back, mark series stale or keep a retention;
+- authenticate or speak TLS.
+"""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.autoscaler.sources.faults import Handler
+
+INSTANT = re.compile(r'\{__name__=~"([^"]+)",namespace="([^"]+)",pod=~"([^"]+)"\}')
+GAUGE = re.compile(r'sum\(([\w:]+)\{namespace="([^"]+)",pod=~"([^"]+)"\}\)')
+RATE = re.compile(r'sum\(rate\(([\w:]+)\{namespace="([^"]+)",pod=~"([^"]+)"\}\[1m\]\)\)')
+
+
+@dataclass
+class FakePrometheus:
+    """`series` are (labels, value) for instant queries; `past` maps a family to its sum (or rate) at a time."""
+
+    url: str = ""
+    now_seconds: float = 1_700_000_000.0
+    series: list[tuple[dict[str, str], str]] = field(default_factory=list)
+    past: dict[str, Callable[[float], str | None]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    fault: Handler | None = None
+    fault_after: int = 0  # requests that are answered well before
+    asked: list[dict[str, str]] = field(default_factory=list)
+
+    def add(self, pod: str, family: str, value: str, **labels: str) -> None:
+        self.series.append(({"__name__": family, "namespace": "ns", "pod": pod, **labels}, value))
+
+    async def query(self, request: web.Request) -> web.StreamResponse:
+        if self._is_bad(request):
+            assert self.fault
+            return await self.fault(request)
+        match = INSTANT.fullmatch(request.query["query"])
+        if not match:
+            return _refuse()
+        names, namespace, pods = (re.compile(text.replace(r"\\", "\\")) for text in match.groups())
+        found = [
+            {"metric": labels, "value": [self.now_seconds, value]}
+            for labels, value in self.series
+            if names.fullmatch(labels["__name__"])
+            and namespace.fullmatch(labels["namespace"])
+            and pods.fullmatch(labels["pod"])
+        ]
+        return self._succeed("vector", found)
+
+    async def query_range(self, request: web.Request) -> web.StreamResponse:
+        if self._is_bad(request):
+            assert self.fault
+            return await self.fault(request)
+        match = GAUGE.fullmatch(request.query["query"]) or RATE.fullmatch(request.query["query"])
+        if not match:
+            return _refuse()
+        start, end, step = (float(request.query[name]) for name in ("start", "end", "step"))
+        told = self.past.get(match[1])
+        times = [start + i * step for i in range(int((end - start) / step) + 1)]
+        values = [[at, value] for at in times if told and (value := told(at)) is not None]
+        return self._succeed("matrix", [{"metric": {}, "values": values}] if values else [])
+
+    def _is_bad(self, request: web.Request) -> bool:
+        self.asked.append(dict(request.query))
+        return self.fault is not None and len(self.asked) > self.fault_after
+
+    def _succeed(self, kind: str, result: list[Any]) -> web.Response:
+        answer = {"status": "success", "data": {"resultType": kind, "result": result}}
+        return web.json_response(answer | ({"warnings": self.warnings} if self.warnings else {}))
+
+
+def _refuse() -> web.Response:
+    return web.json_response({"status": "error", "errorType": "bad_data", "error": "parse error"}, status=400)
+
+
+@asynccontextmanager
+async def fake_prometheus() -> AsyncIterator[FakePrometheus]:
+    application = web.Application()
+    server = TestServer(application)
+    fake = FakePrometheus()
+    application.router.add_get("/api/v1/query", fake.query)
+    application.router.add_get("/api/v1/query_range", fake.query_range)
+    await server.start_server(shutdown_timeout=0.01)
+    fake.url = str(server.make_url("")).rstrip("/")
+    try:
+        yield fake
+    finally:
+        await server.close()
