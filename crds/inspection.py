@@ -8,7 +8,7 @@ from crds.documents import Unreadable, read
 from crds.problems import printable
 from crds.resolve import resolve
 from crds.v1alpha1 import GROUP
-from crds.workload import Problem, Service
+from crds.workload import Problem, Workload
 
 KIND = "ScalingPolicy"
 
@@ -20,7 +20,7 @@ class Found:
     file: str
     line: int
     title: str  # kind and name, as far as they are written
-    service: Service | None = None
+    workload: Workload | None = None
     problems: tuple[tuple[int, Problem], ...] = ()
 
 
@@ -39,10 +39,10 @@ def inspect(file: str, text: str) -> Iterator[Found]:
                 yield Found(file, line, _title(raw))
                 continue
             result = resolve(raw)  # type: ignore[arg-type]  # what is no mapping is told as a problem
-            problems = doubled + ([] if isinstance(result, Service) else _below(prefix, result))
-            service = result if isinstance(result, Service) and not problems else None
+            problems = doubled + ([] if isinstance(result, Workload) else _below(prefix, result))
+            workload = result if isinstance(result, Workload) and not problems else None
             placed = sorted(((document.line(it.path), it) for it in problems), key=lambda pair: pair[0])
-            yield Found(file, line, _title(raw), service, tuple(placed))
+            yield Found(file, line, _title(raw), workload, tuple(placed))
 
 
 def rivals(resources: Iterable[Found]) -> list[Found]:
@@ -50,19 +50,19 @@ def rivals(resources: Iterable[Found]) -> list[Found]:
     by_claim: dict[tuple[object, ...], Found] = {}
     judged = []
     for found in resources:
-        service, problems = found.service, []
-        if service:
+        workload, problems = found.workload, []
+        if workload:
             claims = {
-                "metadata.name": (service.namespace, service.name),
-                "spec.target": (service.namespace, service.target),
+                "metadata.name": (workload.namespace, workload.name),
+                "spec.target": (workload.namespace, workload.target),
             }
             for path, claim in claims.items():
                 first = by_claim.setdefault((path, *claim), found)
                 if first is not found:
-                    value = service.name if path == "metadata.name" else service.target.name
+                    value = workload.name if path == "metadata.name" else workload.target.name
                     why = f"{first.title} in {first.file}:{first.line} has it already"
                     problems.append((found.line, Problem(path, value, why, "one policy for each")))
-        judged.append(replace(found, service=None, problems=tuple(problems)) if problems else found)
+        judged.append(replace(found, workload=None, problems=tuple(problems)) if problems else found)
     return judged
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from crds.workload import Mode, Service
+from crds.workload import Mode, Workload
 
 _KEDA = "keda.sh/v1alpha1"
 _POLL_SECONDS = 10  # KEDA's own poll; between 1 and N it only refreshes the status
@@ -26,24 +26,24 @@ class Wiring:
     hpa_tolerance: str | None = None  # of HPAs that cannot be given one of their own
 
 
-def manifests(service: Service, wiring: Wiring) -> list[dict[str, Any]]:
+def manifests(workload: Workload, wiring: Wiring) -> list[dict[str, Any]]:
     """The objects to apply, in order; they bear the policy's name."""
     trigger: dict[str, Any] = {
         "type": "external-push",
         "metricType": "AverageValue",
-        "metadata": {"scalerAddress": wiring.scaler_address, "policy": service.name},
+        "metadata": {"scalerAddress": wiring.scaler_address, "policy": workload.name},
     }
     if wiring.hpa_tolerance is not None:
         trigger["metadata"]["hpaTolerance"] = wiring.hpa_tolerance
     objects = []
     if wiring.tls_secret:
-        trigger["authenticationRef"] = {"name": service.name}
-        objects.append(_authentication(service, wiring.tls_secret))
-    target = service.target
+        trigger["authenticationRef"] = {"name": workload.name}
+        objects.append(_authentication(workload, wiring.tls_secret))
+    target = workload.target
     spec = {
         "scaleTargetRef": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
-        "minReplicaCount": service.policy.min_replicas,
-        "maxReplicaCount": service.policy.max_replicas,
+        "minReplicaCount": workload.policy.min_replicas,
+        "maxReplicaCount": workload.policy.max_replicas,
         "pollingInterval": _POLL_SECONDS,
         "cooldownPeriod": _COOLDOWN_SECONDS,
         "advanced": {
@@ -53,10 +53,10 @@ def manifests(service: Service, wiring: Wiring) -> list[dict[str, Any]]:
         },
         "triggers": [trigger],
     }
-    return [*objects, {"apiVersion": _KEDA, "kind": "ScaledObject", "metadata": _metadata(service), "spec": spec}]
+    return [*objects, {"apiVersion": _KEDA, "kind": "ScaledObject", "metadata": _metadata(workload), "spec": spec}]
 
 
-def remarks(service: Service, kubernetes: tuple[int, int] | None) -> list[str]:
+def remarks(workload: Workload, kubernetes: tuple[int, int] | None) -> list[str]:
     """What the reader must know before applying it; `kubernetes` is the cluster's version, None where it is unknown."""
     found = []
     if kubernetes is None:
@@ -69,7 +69,7 @@ def remarks(service: Service, kubernetes: tuple[int, int] | None) -> list[str]:
             "on the first step outside the tolerance (11 to 12 becomes 13, and 12 after the next decision), downwards on "
             "the decision, or it stays until the decision is far enough (20 to 18 is the first from 20)."
         )
-    if service.mode is Mode.SHADOW:
+    if workload.mode is Mode.SHADOW:
         found.append(
             "The policy is in mode Shadow: Outrider answers KEDA UNAVAILABLE, and the replicas stay where they are. "
             "Apply this once the mode is Active."
@@ -100,16 +100,16 @@ def _at_once(kind: str, value: int) -> dict[str, Any]:
     }
 
 
-def _authentication(service: Service, secret: str) -> dict[str, Any]:
+def _authentication(workload: Workload, secret: str) -> dict[str, Any]:
     keys = {"caCert": "ca.crt", "tlsClientCert": "tls.crt", "tlsClientKey": "tls.key"}
     references = [{"parameter": parameter, "name": secret, "key": key} for parameter, key in keys.items()]
     return {
         "apiVersion": _KEDA,
         "kind": "TriggerAuthentication",
-        "metadata": _metadata(service),
+        "metadata": _metadata(workload),
         "spec": {"secretTargetRef": references},
     }
 
 
-def _metadata(service: Service) -> dict[str, str]:
-    return {"name": service.name, "namespace": service.namespace}
+def _metadata(workload: Workload) -> dict[str, str]:
+    return {"name": workload.name, "namespace": workload.namespace}

@@ -1,4 +1,4 @@
-"""A custom resource becomes a Service, every default resolved; or a list of every problem that it has."""
+"""A custom resource becomes a Workload, every default resolved; or a list of every problem that it has."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache, reduce
@@ -14,11 +14,11 @@ from crds.schedules import overlaps
 from crds.structural import Schema, defaulted, described
 from crds.v1alpha1 import ScalingPolicy, Spec
 from crds.v1alpha1 import spec as api
-from crds.workload import Endpoint, Mode, Problem, Schedule, Service, Target
+from crds.workload import Endpoint, Mode, Problem, Schedule, Target, Workload
 from policies.model import Engine, Policy, Signal
 
 
-def resolve(raw: Mapping[str, Any]) -> Service | list[Problem]:
+def resolve(raw: Mapping[str, Any]) -> Workload | list[Problem]:
     """Read a ScalingPolicy as the API server or a file gives it. Never raises for bad input."""
     if not isinstance(raw, Mapping):
         return [Problem("", raw, "not an object", "a ScalingPolicy")]
@@ -31,7 +31,7 @@ def resolve(raw: Mapping[str, Any]) -> Service | list[Problem]:
         problems = [problem(error, schema()) for error in errors.errors(include_url=False)]
     problems += _broken_rules(document, {found.path for found in problems})
     problems += _clashes(document)
-    return problems if problems or policy is None else _service(policy)
+    return problems if problems or policy is None else _workload(policy)
 
 
 @cache
@@ -80,9 +80,9 @@ def _clashes(document: object) -> Iterator[Problem]:
         yield Problem(whole[j][0], value, why, "windows that end where the next one starts")
 
 
-def _service(policy: ScalingPolicy) -> Service:
+def _workload(policy: ScalingPolicy) -> Workload:
     spec, metadata = policy.spec, policy.metadata
-    return Service(
+    return Workload(
         namespace=metadata.namespace,
         name=metadata.name,
         generation=metadata.generation,

@@ -54,7 +54,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class Workload:
     """One policy, whole: every default is resolved."""
 
     namespace: str

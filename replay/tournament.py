@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import partial
 
 from crds.schedules import windows
-from crds.workload import Service
+from crds.workload import Workload
 from policies.ladder import Rung, lead_seconds
 from policies.model import Inputs, StepResult, Window
 from replay import frontier
@@ -52,7 +52,7 @@ class Comparison:
     """All rows on one scenario. A pick of the tuned HPA for which no target qualifies has no row."""
 
     scenario: Scenario
-    service: Service
+    workload: Workload
     rows: tuple[Row, ...]
     sweep: tuple[Tried, ...]  # ascending
 
@@ -66,7 +66,7 @@ class Comparison:
         points = [
             frontier.Point(each.target, each.outcome.score.gpu_hours, each.outcome.attainment) for each in self.sweep
         ]
-        found = frontier.at_attainment(points, self.service.policy.attainment)
+        found = frontier.at_attainment(points, self.workload.policy.attainment)
         return None if found is None else next(each for each in self.sweep if each.target == found.target)
 
     @property
@@ -77,7 +77,7 @@ class Comparison:
 
 def scene(
     trace: Trace,
-    service: Service,
+    workload: Workload,
     *,
     scale: float,
     start_seconds: float,
@@ -95,17 +95,17 @@ def scene(
         start_seconds=start_seconds,
         duration_seconds=duration_seconds,
         past=past,
-        hardware=hardware(service),
+        hardware=hardware(workload),
         seed=seed,
     )
-    policy = service.policy
+    policy = workload.policy
     fleet = min(max(scenario.initial_replicas, policy.min_replicas), policy.max_replicas)
     return replace(scenario, initial_replicas=fleet)
 
 
-def hardware(service: Service) -> Hardware:
+def hardware(workload: Workload) -> Hardware:
     """Of the policy's profile. The pool also holds prepared nodes, and as many replicas again that still drain."""
-    policy, gpus = service.policy, service.gpus_per_replica
+    policy, gpus = workload.policy, workload.gpus_per_replica
     return replace(
         HARDWARE[profile_of(policy)],
         gpus_per_replica=gpus,
@@ -116,7 +116,7 @@ def hardware(service: Service) -> Hardware:
 
 def compare(
     scenario: Scenario,
-    service: Service,
+    workload: Workload,
     watch: Callable[[Inputs, StepResult], None] = lambda _inputs, _result: None,
     progress: Progress = lambda _name, _share: None,
     ours: Outcome | None = None,
@@ -125,7 +125,7 @@ def compare(
 
     `ours` is what Outrider came to where it has been played already, live.
     """
-    policy = service.policy
+    policy = workload.policy
     played = 0
 
     def play(contender: Contender) -> Outcome:
@@ -142,8 +142,8 @@ def compare(
 
     ahead = lead_seconds(policy, Rung.REQUESTED)
     if ours is None:
-        ours = play(Outrider(policy, scenario.past, partial(_windows, service, ahead), watch))
-    bounds = policy.min_replicas, policy.max_replicas, partial(_scheduled, service)
+        ours = play(Outrider(policy, scenario.past, partial(_windows, workload, ahead), watch))
+    bounds = policy.min_replicas, policy.max_replicas, partial(_scheduled, workload)
     plain = play(reactive(*bounds))
     tried: dict[float, Outcome] = {}
     for target in frontier.targets(scenario.hardware.max_num_seqs):
@@ -160,7 +160,7 @@ def compare(
     chosen = (Row(kind, tried[pick.target], pick.target) for kind, pick in picks.items() if pick is not None)
     return Comparison(
         scenario,
-        service,
+        workload,
         (Row(Kind.OUTRIDER, ours), Row(Kind.REACTIVE, plain), *chosen),
         tuple(Tried(target, tried[target]) for target in sorted(tried)),
     )
@@ -170,10 +170,10 @@ def _points(tried: dict[float, Outcome]) -> list[frontier.Point]:
     return [frontier.Point(target, it.score.gpu_hours, it.attainment) for target, it in tried.items()]
 
 
-def _windows(service: Service, ahead_seconds: float, now_seconds: float) -> tuple[Window, ...]:
-    return windows(service.schedules, now_seconds, ahead_seconds)
+def _windows(workload: Workload, ahead_seconds: float, now_seconds: float) -> tuple[Window, ...]:
+    return windows(workload.schedules, now_seconds, ahead_seconds)
 
 
-def _scheduled(service: Service, now_seconds: float) -> int:
+def _scheduled(workload: Workload, now_seconds: float) -> int:
     """What KEDA's cron triggers ask for, with the policy's own windows: they begin on time, not ahead of it."""
-    return max((window.min_replicas for window in windows(service.schedules, now_seconds, 1.0)), default=0)
+    return max((window.min_replicas for window in windows(workload.schedules, now_seconds, 1.0)), default=0)

@@ -16,7 +16,7 @@ from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
 from autoscaler.kube.objects import Key, Object, created_seconds, deleting, key, labels, owned_by, uid
 from autoscaler.kube.ours import BALLOONS, POLICY, policy_label
 from autoscaler.kube.watches import Watches
-from crds.workload import Mode, Service
+from crds.workload import Mode, Workload
 
 UNSEEN_SECONDS = 60.0  # a balloon that we made counts so long before the watch has shown it
 LATE_SECONDS = 60.0  # a Job this far past its deadline has a dead Job controller
@@ -43,7 +43,7 @@ class Balloons:
         self._swept: set[str] = set()  # namespaces that ever had a policy: its balloons may outlive it
 
     async def ensure(
-        self, service: Service, template: Object | None, wanted: int, awaited: int, now_seconds: float
+        self, workload: Workload, template: Object | None, wanted: int, awaited: int, now_seconds: float
     ) -> Change:
         """Bring a service to `wanted` balloons; none in mode Shadow. Never raises for the API or the template.
 
@@ -52,21 +52,21 @@ class Balloons:
         `template` is the target's pod template; without it, or where it cannot be held a place for, nothing is made or
         rolled, and what is there is still let go.
         """
-        jobs = self._watches.jobs(service.namespace)
+        jobs = self._watches.jobs(workload.namespace)
         if not jobs.synced:
-            return Change(problem=_unknown(service.namespace))
-        wanted = 0 if service.mode is Mode.SHADOW else wanted
-        made_of, problem = self._shape(service, template) if wanted else (None, "")
-        moves = self._moves(service, jobs, made_of, wanted, awaited, now_seconds)
+            return Change(problem=_unknown(workload.namespace))
+        wanted = 0 if workload.mode is Mode.SHADOW else wanted
+        made_of, problem = self._shape(workload, template) if wanted else (None, "")
+        moves = self._moves(workload, jobs, made_of, wanted, awaited, now_seconds)
         if not moves:
             return Change(refused=moves.refused, problem=problem)
         try:
-            fresh, _ = await self._kube.list_all(collection.jobs(service.namespace, BALLOONS))
+            fresh, _ = await self._kube.list_all(collection.jobs(workload.namespace, BALLOONS))
         except KubeError as error:
             return Change(problem=str(error))
-        moves = self._moves(service, fresh, made_of, wanted, awaited, now_seconds)
+        moves = self._moves(workload, fresh, made_of, wanted, awaited, now_seconds)
         new: list[Object] = (
-            [balloon_job(service, template, slot, self._settings) for slot in moves.create_slots] if template else []
+            [balloon_job(workload, template, slot, self._settings) for slot in moves.create_slots] if template else []
         )
         # Before the first call, so that no other service takes the places meanwhile.
         self._unseen |= {key(each): now_seconds + UNSEEN_SECONDS for each in new}
@@ -92,42 +92,42 @@ class Balloons:
             problems += [trouble] if trouble else []
         return Change(released=tuple(released), problem="; ".join(problems))
 
-    def _shape(self, service: Service, template: Object | None) -> tuple[str | None, str]:
+    def _shape(self, workload: Workload, template: Object | None) -> tuple[str | None, str]:
         if template is None:
             return None, "the target's pod template is not known"
         behind = next((each for each in self._watches.namespaces if not self._watches.jobs(each).synced), None)
         if behind is not None:  # then the cluster-wide cap cannot be kept
             return None, _unknown(behind)
         try:
-            return shape(service, template, self._settings), ""
+            return shape(workload, template, self._settings), ""
         except NoBalloonError as error:
             return None, str(error)
 
     def _moves(
         self,
-        service: Service,
+        workload: Workload,
         jobs: Iterable[Object],
         made_of: str | None,
         wanted: int,
         awaited: int,
         now_seconds: float,
     ) -> Moves:
-        label = policy_label(service.name)
-        pods = self._watches.pods(service.namespace).matching(BALLOON_PODS)
+        label = policy_label(workload.name)
+        pods = self._watches.pods(workload.namespace).matching(BALLOON_PODS)
         jobs = list(jobs)
-        held = balloons((job for job in jobs if labels(job).get(POLICY) == label), pods, service.uid, made_of)
-        room = self._room(service, jobs, now_seconds) if made_of else None
-        return arrange(held, wanted, awaited, service.policy.max_prepared_nodes, room, now_seconds)
+        held = balloons((job for job in jobs if labels(job).get(POLICY) == label), pods, workload.uid, made_of)
+        room = self._room(workload, jobs, now_seconds) if made_of else None
+        return arrange(held, wanted, awaited, workload.policy.max_prepared_nodes, room, now_seconds)
 
-    def _room(self, service: Service, jobs: list[Object], now_seconds: float) -> int:
+    def _room(self, workload: Workload, jobs: list[Object], now_seconds: float) -> int:
         """How many balloons this service may have under the cluster-wide cap, given those of all others."""
         there = {key(job) for job in jobs if alive(job)}
         watched: set[Key] = set()
         for namespace in self._watches.namespaces:
             watched |= {key(job) for job in self._watches.jobs(namespace) if alive(job)}
         self._unseen = {at: until for at, until in self._unseen.items() if at not in watched and until > now_seconds}
-        elsewhere = {at for at in watched if at[0] != service.namespace}
-        own = {(service.namespace, job_name(service, slot)) for slot in range(service.policy.max_prepared_nodes)}
+        elsewhere = {at for at in watched if at[0] != workload.namespace}
+        own = {(workload.namespace, job_name(workload, slot)) for slot in range(workload.policy.max_prepared_nodes)}
         return self._settings.max_balloons - len((there | elsewhere | set(self._unseen)) - own)
 
     async def _delete(self, jobs: Iterable[Object]) -> tuple[tuple[str, ...], str]:

@@ -8,7 +8,7 @@ from autoscaler.actuators.footprint import footprint, holds_gpu
 from autoscaler.kube.collection import POLICY_API_VERSION
 from autoscaler.kube.objects import Object
 from autoscaler.kube.ours import BALLOON, MANAGED_BY, MANAGER, POLICY, SHAPE, SLOT, policy_label, short_hash
-from crds.workload import Service
+from crds.workload import Workload
 
 JOB_NAME_LIMIT = 63  # characters; the name becomes a label of the pod
 ENDED_SECONDS = 60  # an ended Job is gone after that; one whose container failed rests so long, to churn no nodes
@@ -38,37 +38,37 @@ class BalloonSettings:
     priority_class: str = "outrider-balloon"
 
 
-def job_name(service: Service, slot: int) -> str:
+def job_name(workload: Workload, slot: int) -> str:
     """The name of a slot's Job: the same from every controller at every time, so a slot never has two."""
-    tail = f"-balloon-{slot}-{short_hash(service.uid)}"
-    head = service.name.replace(".", "-")[: JOB_NAME_LIMIT - len(tail)].rstrip("-")
+    tail = f"-balloon-{slot}-{short_hash(workload.uid)}"
+    head = workload.name.replace(".", "-")[: JOB_NAME_LIMIT - len(tail)].rstrip("-")
     return head + tail
 
 
-def shape(service: Service, template: Object, settings: BalloonSettings) -> str:
+def shape(workload: Workload, template: Object, settings: BalloonSettings) -> str:
     """A hash of all that a balloon's pod is made from: another one means that the balloons are to be rolled."""
     spec = _pod_spec(template, settings)
-    return short_hash(json.dumps([service.uid, spec], sort_keys=True))
+    return short_hash(json.dumps([workload.uid, spec], sort_keys=True))
 
 
-def balloon_job(service: Service, template: Object, slot: int, settings: BalloonSettings) -> dict[str, Any]:
+def balloon_job(workload: Workload, template: Object, slot: int, settings: BalloonSettings) -> dict[str, Any]:
     """The Job of one slot. Raises `NoBalloonError` where the template cannot be held a place for."""
-    name = job_name(service, slot)
-    ours = {MANAGED_BY: MANAGER, POLICY: policy_label(service.name)}
+    name = job_name(workload, slot)
+    ours = {MANAGED_BY: MANAGER, POLICY: policy_label(workload.name)}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": name,
-            "namespace": service.namespace,
+            "namespace": workload.namespace,
             "labels": {**ours, SLOT: str(slot)},
-            "annotations": {SHAPE: shape(service, template, settings)},
+            "annotations": {SHAPE: shape(workload, template, settings)},
             "ownerReferences": [
                 {
                     "apiVersion": POLICY_API_VERSION,
                     "kind": "ScalingPolicy",
-                    "name": service.name,
-                    "uid": service.uid,
+                    "name": workload.name,
+                    "uid": workload.uid,
                     "controller": True,
                     "blockOwnerDeletion": False,
                 }

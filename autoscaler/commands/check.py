@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from crds.inspection import Found
-    from crds.workload import Problem, Service
+    from crds.workload import Problem, Workload
 
 
 def command(
@@ -56,7 +56,7 @@ def _print(resources: "Sequence[Found]") -> None:
             what = ": ".join(part for part in (problem.path or found.title, _shown(problem)) if part)
             print(f"{found.file}:{line}: {what}: {problem.why}; instead: {problem.instead}")
         if not found.problems:
-            word = f"fine: {_promise(found.service)}" if found.service else "not a ScalingPolicy, passed over"
+            word = f"fine: {_promise(found.workload)}" if found.workload else "not a ScalingPolicy, passed over"
             print(f"{found.file}:{found.line}: {found.title}: {word}", file=sys.stderr)
     print(_summary(resources), file=sys.stderr)
 
@@ -69,10 +69,10 @@ def _show(resources: "Sequence[Found]") -> None:
 
     console = Console(highlight=False)
     for found in resources:
-        mark, style = ("✗", "bold red") if found.problems else ("✓", "bold green") if found.service else ("-", "dim")
+        mark, style = ("✗", "bold red") if found.problems else ("✓", "bold green") if found.workload else ("-", "dim")
         console.print(Text.assemble((mark, style), f" {found.title}  ", (f"{found.file}:{found.line}", "dim")))
-        if found.service:
-            console.print(Padding(Text(_promise(found.service), "dim"), (0, 0, 0, 2)))
+        if found.workload:
+            console.print(Padding(Text(_promise(found.workload), "dim"), (0, 0, 0, 2)))
         for line, problem in found.problems:
             value = _shown(problem)
             console.print(Text.assemble((f"{line:>5} ", "dim"), (problem.path or found.title, "cyan"), f"  {value}"))
@@ -100,30 +100,30 @@ def _document(resources: "Sequence[Found]") -> dict[str, object]:
                 ],
             }
             for found in resources
-            if found.service or found.problems
+            if found.workload or found.problems
         ],
         "passed_over": [
             {"file": found.file, "line": found.line, "resource": found.title}
             for found in resources
-            if not found.service and not found.problems
+            if not found.workload and not found.problems
         ],
     }
 
 
 def _summary(resources: "Sequence[Found]") -> str:
     problems = sum(len(found.problems) for found in resources)
-    fine = sum(found.service is not None for found in resources)
+    fine = sum(found.workload is not None for found in resources)
     if not problems and not fine:
         return "no ScalingPolicy found"
     wrong = f"{problems} problem{'s' if problems != 1 else ''}" if problems else "no problems"
     return f"{wrong}, {fine} polic{'ies' if fine != 1 else 'y'} fine"
 
 
-def _promise(service: "Service") -> str:
-    policy, target = service.policy, service.target
+def _promise(workload: "Workload") -> str:
+    policy, target = workload.policy, workload.target
     return (
         f"{target.kind} {target.name}, {policy.min_replicas} to {policy.max_replicas} replicas; "
-        f"{policy.attainment * 100:g}% of requests wait at most {policy.queue_wait_seconds:g} s; {service.mode}"
+        f"{policy.attainment * 100:g}% of requests wait at most {policy.queue_wait_seconds:g} s; {workload.mode}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from crds.workload import Service
+    from crds.workload import Workload
 
 _FLAGS = {
     "metadata.name": "NAME",
@@ -70,25 +70,25 @@ def command(
         if file is not None:
             if any(value is not None for value in (target, kind, api_version, min_replicas, max_replicas)):
                 raise ValueError("-f takes target, kind and bounds from the file: leave out these options")
-            services = _from_file(file, name, namespace)
+            workloads = _from_file(file, name, namespace)
         else:
-            services = [_from_flags(name, namespace or "default", given)]
+            workloads = [_from_flags(name, namespace or "default", given)]
     except ValueError as error:
         print(f"outrider scaledobject: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
     wiring = keda.Wiring(scaler_address, tls, keda.hpa_tolerance(version))
     documents = []
-    for service in services:
-        lines = [line for text in keda.remarks(service, version) for line in textwrap.wrap(text, 98)]
+    for workload in workloads:
+        lines = [line for text in keda.remarks(workload, version) for line in textwrap.wrap(text, 98)]
         comments = "".join(f"# {line}\n" for line in lines)
-        objects = keda.manifests(service, wiring)
+        objects = keda.manifests(workload, wiring)
         documents.append(comments + "---\n".join(yaml.safe_dump(one, sort_keys=False, width=120) for one in objects))
     print("---\n".join(documents), end="")
 
 
-def _from_flags(name: str | None, namespace: str, given: dict[str, Any]) -> "Service":
+def _from_flags(name: str | None, namespace: str, given: dict[str, Any]) -> "Workload":
     from crds.resolve import resolve
-    from crds.workload import Service
+    from crds.workload import Workload
 
     if name is None:
         raise ValueError("give the NAME of a policy, or -f FILE")
@@ -98,13 +98,13 @@ def _from_flags(name: str | None, namespace: str, given: dict[str, Any]) -> "Ser
     metadata = {"name": name, "namespace": namespace}
     raw = {"apiVersion": "outrider.dev/v1alpha1", "kind": "ScalingPolicy", "metadata": metadata, "spec": given}
     found = resolve(raw)
-    if isinstance(found, Service):
+    if isinstance(found, Workload):
         return found
     lines = [f"{_FLAGS.get(it.path, it.path)} {it.value}: {it.why}; instead: {it.instead}" for it in found]
     raise ValueError("\n".join(lines))
 
 
-def _from_file(file: str, name: str | None, namespace: str | None) -> "list[Service]":
+def _from_file(file: str, name: str | None, namespace: str | None) -> "list[Workload]":
     from dataclasses import replace
 
     from crds.inspection import inspect
@@ -116,9 +116,9 @@ def _from_file(file: str, name: str | None, namespace: str | None) -> "list[Serv
     resources = list(inspect(file, text))
     if problems := sum(len(found.problems) for found in resources):
         raise ValueError(f"{file} has {problems} problems; outrider check {file} lists them")
-    services = [found.service for found in resources if found.service]
+    workloads = [found.workload for found in resources if found.workload]
     if name is not None:
-        services = [service for service in services if service.name == name]
-    if not services:
+        workloads = [workload for workload in workloads if workload.name == name]
+    if not workloads:
         raise ValueError(f"{file} has no ScalingPolicy{'' if name is None else f' named {name}'}")
-    return [service if namespace is None else replace(service, namespace=namespace) for service in services]
+    return [workload if namespace is None else replace(workload, namespace=namespace) for workload in workloads]

@@ -129,8 +129,8 @@ class Actor:
         if tools.history_url is None:
             return
         async with tools.reading:
-            target = worker.service.target.name
-            past = await history.read(tools.history_url, worker.service.namespace, target, tools.clock.now())
+            target = worker.workload.target.name
+            past = await history.read(tools.history_url, worker.workload.namespace, target, tools.clock.now())
             points = worker.pilot.remember(past.points)
             tools.recorder.restart(worker.pilot.policy.name)
         _log.info("history.read", policy=worker.key, points=points, problem=str(past.problem) if past.problem else None)
@@ -143,11 +143,11 @@ class Actor:
     async def _look(self) -> None:
         """Read the target: its scale at every turn, its pod template once a minute."""
         worker, tools = self._worker, self._tools
-        service, now = worker.service, tools.clock.now()
+        workload, now = worker.workload, tools.clock.now()
         try:
-            self._locate(await read_scale(tools.kube, tools.discovery, service.namespace, service.target))
+            self._locate(await read_scale(tools.kube, tools.discovery, workload.namespace, workload.target))
             if self._template_seconds is None or now - self._template_seconds >= TEMPLATE_SECONDS:
-                worker.template = await read_template(tools.kube, tools.discovery, service.namespace, service.target)
+                worker.template = await read_template(tools.kube, tools.discovery, workload.namespace, workload.target)
                 self._template_seconds = now
         except KubeError as error:
             await self._troubled(str(error))
@@ -165,7 +165,7 @@ class Actor:
             return
         self._trouble = trouble
         _log.warning("target.unreadable", policy=self._worker.key, error=trouble)
-        await self._tools.events.emit(self._worker.service, Reason.TARGET_FAILED, trouble)
+        await self._tools.events.emit(self._worker.workload, Reason.TARGET_FAILED, trouble)
 
     async def _prepare(self) -> None:
         """Bring the balloons to the plan, if it still is one: deciding goes on while the API is slow."""
@@ -175,7 +175,7 @@ class Actor:
         now = tools.clock.now()
         wanted = worker.plan.prepared_nodes
         awaited = count_awaited(worker.plan, worker.supply(tools.watches, now))
-        change = await tools.balloons.ensure(worker.service, worker.template, wanted, awaited, now)
+        change = await tools.balloons.ensure(worker.workload, worker.template, wanted, awaited, now)
         if change.created or change.released or change.problem:
             tell = _log.warning if change.problem else _log.info
             tell(
@@ -184,24 +184,24 @@ class Actor:
         await self._tell_balloons(change)
 
     async def _tell_balloons(self, change: Change) -> None:
-        service, events = self._worker.service, self._tools.events
+        workload, events = self._worker.workload, self._tools.events
         if change.created:
-            await events.emit(service, Reason.PREPARED, f"Prepares {len(change.created)} node(s): {self._sentence()}")
+            await events.emit(workload, Reason.PREPARED, f"Prepares {len(change.created)} node(s): {self._sentence()}")
         if change.released:
-            await events.emit(service, Reason.RELEASED, f"Lets go of {', '.join(change.released)}: {self._sentence()}")
+            await events.emit(workload, Reason.RELEASED, f"Lets go of {', '.join(change.released)}: {self._sentence()}")
         if change.refused:
-            await events.emit(service, Reason.CAPPED, f"{change.refused} prepared node(s) are over the cluster's cap")
+            await events.emit(workload, Reason.CAPPED, f"{change.refused} prepared node(s) are over the cluster's cap")
         if change.problem:
-            await events.emit(service, Reason.BALLOON_FAILED, change.problem)
+            await events.emit(workload, Reason.BALLOON_FAILED, change.problem)
 
     async def _tell(self) -> None:
         """Write the status, and an Event where replicas moved."""
         worker, tools = self._worker, self._tools
         now = tools.clock.now()
-        raw = tools.watches.policies.get(worker.service.namespace, worker.service.name)
+        raw = tools.watches.policies.get(worker.workload.namespace, worker.workload.name)
         if raw is None:  # it is gone, and soon we are
             return
-        previous, generation = raw.get("status") or {}, metadata(raw).get("generation", worker.service.generation)
+        previous, generation = raw.get("status") or {}, metadata(raw).get("generation", worker.workload.generation)
         supply = worker.supply(tools.watches, now)
         if worker.problem:
             status = refused_patch(generation, "Invalid", worker.problem, previous, now)
@@ -209,7 +209,7 @@ class Actor:
             status = refused_patch(generation, "TargetFailed", self._trouble, previous, now)
         else:
             status = status_patch(
-                worker.service,
+                worker.workload,
                 worker.plan,
                 worker.result.demand if worker.result is not None else None,
                 supply,
@@ -218,7 +218,7 @@ class Actor:
                 now_seconds=now,
             )
         try:
-            await tools.status.write(worker.service.namespace, worker.service.name, status)
+            await tools.status.write(worker.workload.namespace, worker.workload.name, status)
         except KubeError as error:
             _log.warning("status.unwritten", policy=worker.key, error=str(error))
         await self._tell_scaling()
@@ -234,7 +234,7 @@ class Actor:
             return
         grew = worker.plan.desired_replicas > before.desired_replicas
         reason = Reason.SCALED_UP if grew else Reason.SCALED_DOWN
-        await events.emit(worker.service, reason, explain(worker.plan, before))
+        await events.emit(worker.workload, reason, explain(worker.plan, before))
 
     def _sentence(self) -> str:
         worker = self._worker
@@ -246,7 +246,7 @@ class Actor:
         if tools.prometheus is None:
             return
         now = tools.clock.now()
-        namespace = worker.service.namespace
+        namespace = worker.workload.namespace
         scraped = tools.scraper.latest
         missing = [
             pod

@@ -101,8 +101,8 @@ class Loop:
             != (result.plan.desired_replicas, result.plan.prepared_nodes)
         )
         worker.before, worker.plan = worker.plan, result.plan
-        if worker.service.mode is Mode.ACTIVE:
-            most = worker.service.policy.max_replicas
+        if worker.workload.mode is Mode.ACTIVE:
+            most = worker.workload.policy.max_replicas
             self._board.publish(worker.key, result.plan.desired_replicas, now_seconds, current, most)
         else:
             self._board.withdraw(worker.key)
@@ -111,7 +111,7 @@ class Loop:
             _log.info(
                 "decided",
                 policy=worker.key,
-                mode=worker.service.mode,
+                mode=worker.workload.mode,
                 desired_replicas=result.plan.desired_replicas,
                 prepared_nodes=result.plan.prepared_nodes,
                 why=explain(result.plan, worker.before),
@@ -119,7 +119,7 @@ class Loop:
 
     def _sampled(self, pod: str) -> None:
         namespace = pod.partition("/")[0]
-        self._stirred.update(key for key, worker in self.workers.items() if worker.service.namespace == namespace)
+        self._stirred.update(key for key, worker in self.workers.items() if worker.workload.namespace == namespace)
         self._stir.set()
 
 

@@ -14,7 +14,7 @@ from autoscaler.reporting.status import refused_patch
 from autoscaler.scaler.board import Board
 from autoscaler.telemetry import metrics
 from crds.resolve import resolve
-from crds.workload import Mode, Service
+from crds.workload import Mode, Workload
 from forecasting.pilot import Pilot
 from policies.engine import GRID_SECONDS
 from policies.model import State
@@ -76,7 +76,7 @@ class Fleet:
                 urls |= worker.urls(self._tools.watches)
             await self._tools.clock.sleep(0)  # the scaler answers in between
         self._board.know(workers)
-        self._tools.watches.follow({worker.service.namespace for worker in workers.values()})
+        self._tools.watches.follow({worker.workload.namespace for worker in workers.values()})
         self._tools.scraper.targets(urls)
 
     def _take(self, group: asyncio.TaskGroup, key: str, raw: Object) -> None:
@@ -86,7 +86,7 @@ class Fleet:
         self._taken[key] = form
         self._refused.pop(key, None)
         outcome = resolve(raw)
-        if isinstance(outcome, Service):
+        if isinstance(outcome, Workload):
             self._lead(group, key, outcome)
             return
         problem = "; ".join(f"{each.path}: {each.why}; {each.instead}" for each in outcome)
@@ -97,19 +97,19 @@ class Fleet:
         else:
             self._refused[key] = raw, problem
 
-    def _lead(self, group: asyncio.TaskGroup, key: str, service: Service) -> None:
+    def _lead(self, group: asyncio.TaskGroup, key: str, workload: Workload) -> None:
         worker = self._loop.workers.get(key)
-        if worker is not None and _basis(worker.service) != _basis(service):
+        if worker is not None and _basis(worker.workload) != _basis(workload):
             self._remove(key)
             worker = None
         if worker is None:
-            self._add(group, key, service)
+            self._add(group, key, workload)
             return
-        activated = worker.service.mode is Mode.SHADOW and service.mode is Mode.ACTIVE
-        worker.service, worker.pilot.policy, worker.problem = service, service.policy, ""
+        activated = worker.workload.mode is Mode.SHADOW and workload.mode is Mode.ACTIVE
+        worker.workload, worker.pilot.policy, worker.problem = workload, workload.policy, ""
         if activated:  # what was decided in Shadow never ran: KEDA must not land on it from what runs
             worker.restart(self._tools.clock.now())
-            self._tools.recorder.restart(service.policy.name)
+            self._tools.recorder.restart(workload.policy.name)
 
     async def _refuse(self) -> None:
         """Tell the policies that were never valid, apart from `_follow`: a slow API holds up no other policy."""
@@ -126,12 +126,12 @@ class Fleet:
                         del self._refused[key]
             await self._tools.clock.sleep(GRID_SECONDS)
 
-    def _add(self, group: asyncio.TaskGroup, key: str, service: Service) -> None:
-        worker = Worker(service, Pilot(service.policy, self._saved.pop(key, State())))
+    def _add(self, group: asyncio.TaskGroup, key: str, workload: Workload) -> None:
+        worker = Worker(workload, Pilot(workload.policy, self._saved.pop(key, State())))
         self._loop.workers[key] = worker
         actor = Actor(worker, self._tools, located=self._changed.set)
         self._actors[key] = (actor, group.create_task(actor.run()))
-        _log.info("policy.followed", policy=key, mode=service.mode, target=service.target.name)
+        _log.info("policy.followed", policy=key, mode=workload.mode, target=workload.target.name)
 
     def _remove(self, key: str) -> None:
         namespace, _, name = key.partition("/")
@@ -142,7 +142,7 @@ class Fleet:
         _, task = self._actors.pop(key)
         task.cancel()
         self._board.withdraw(key)
-        self._tools.events.forget(worker.service.uid)
+        self._tools.events.forget(worker.workload.uid)
         metrics.forget(key)
         _log.info("policy.gone", policy=key)
 
@@ -163,6 +163,6 @@ class Fleet:
         return f"{about.get('namespace')}/{about.get('name')}"
 
 
-def _basis(service: Service) -> tuple[object, ...]:
+def _basis(workload: Workload) -> tuple[object, ...]:
     """What all that is learned and decided rests on: where one of these is another, a policy begins anew."""
-    return service.uid, service.target, service.policy.engine, service.policy.signal
+    return workload.uid, workload.target, workload.policy.engine, workload.policy.signal

@@ -8,7 +8,7 @@ from autoscaler.kube.objects import Object
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.watches import Watches
 from crds.schedules import windows
-from crds.workload import Service
+from crds.workload import Workload
 from forecasting.pilot import Pilot
 from policies.engine import restarted
 from policies.ladder import Rung, lead_seconds
@@ -21,7 +21,7 @@ STALE_CLUSTER_SECONDS = 60.0  # after which the last good content of the API is 
 class Worker:
     """A service and all that the loop keeps of it. The loop is its only writer."""
 
-    service: Service
+    workload: Workload
     pilot: Pilot
     ready: bool = False  # its history is read, or cannot be
     scale: Scale | None = None
@@ -35,7 +35,7 @@ class Worker:
     @property
     def key(self) -> str:
         """namespace/name of the policy."""
-        return f"{self.service.namespace}/{self.service.name}"
+        return f"{self.workload.namespace}/{self.workload.name}"
 
     def restart(self, now_seconds: float) -> None:
         """Take what runs as decided, and let nothing fall until one hold has passed."""
@@ -43,30 +43,30 @@ class Worker:
 
     def urls(self, watches: Watches) -> dict[str, str]:
         """Where its pods are scraped, by namespace/pod."""
-        found = endpoints(self.service, self.scale, watches.pods(self.service.namespace))
-        return {f"{self.service.namespace}/{pod}": url for pod, url in found.items()}
+        found = endpoints(self.workload, self.scale, watches.pods(self.workload.namespace))
+        return {f"{self.workload.namespace}/{pod}": url for pod, url in found.items()}
 
     def supply(self, watches: Watches, now_seconds: float) -> Supply | None:
         """What there is of it; None (unknown) also where the API has been away for too long."""
-        pods, jobs = watches.pods(self.service.namespace), watches.jobs(self.service.namespace)
+        pods, jobs = watches.pods(self.workload.namespace), watches.jobs(self.workload.namespace)
         away = [store.stale_since for store in (pods, jobs) if store.stale_since is not None]
         lost = any(now_seconds - since > STALE_CLUSTER_SECONDS for since in away)
-        return None if lost else supply(self.service, self.scale, pods, jobs)
+        return None if lost else supply(self.workload, self.scale, pods, jobs)
 
     def inputs(
         self, watches: Watches, scraped: Mapping[str, PodSample], now_seconds: float, *, on_grid: bool
     ) -> Inputs:
         """All that one decision is made from, but for the forecast."""
-        namespace = self.service.namespace
-        names = sorted(endpoints(self.service, self.scale, watches.pods(namespace)))
+        namespace = self.workload.namespace
+        names = sorted(endpoints(self.workload, self.scale, watches.pods(namespace)))
         samples = (newest(scraped.get(f"{namespace}/{name}"), self.filled.get(name), name) for name in names)
-        lead = lead_seconds(self.service.policy, Rung.REQUESTED)
+        lead = lead_seconds(self.workload.policy, Rung.REQUESTED)
         return Inputs(
             now_seconds=now_seconds,
             on_grid=on_grid,
             samples=tuple(sample for sample in samples if sample is not None),
             supply=self.supply(watches, now_seconds),
-            windows=windows(self.service.schedules, now_seconds, lead),
+            windows=windows(self.workload.schedules, now_seconds, lead),
         )
 
 

@@ -7,14 +7,14 @@ from autoscaler.kube.ours import BALLOON, POLICY, policy_label
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.store import Store
 from crds.notation.selectors import parse
-from crds.workload import Service
+from crds.workload import Workload
 from policies.model import Supply
 
 ENDED = ("Succeeded", "Failed")
 BALLOON_PODS = parse(BALLOON)
 
 
-def supply(service: Service, scale: Scale | None, pods: Store, jobs: Store) -> Supply | None:
+def supply(workload: Workload, scale: Scale | None, pods: Store, jobs: Store) -> Supply | None:
     """Count a service's supply. None (unknown) before the first list and while the scale cannot be read.
 
     While the API is away the last good content is counted; the stores' `stale_since` tells since when.
@@ -24,7 +24,7 @@ def supply(service: Service, scale: Scale | None, pods: Store, jobs: Store) -> S
     replicas = replicas_of(scale, pods)
     ready = tuple(sorted(name(pod) for pod in replicas if condition(pod, "Ready")))
     placed = sum(1 for pod in replicas if condition(pod, "Ready") or node(pod))
-    balloons = [job for job in jobs if labels(job).get(POLICY) == policy_label(service.name) and alive(job)]
+    balloons = [job for job in jobs if labels(job).get(POLICY) == policy_label(workload.name) and alive(job)]
     held = running_balloons(pods.matching(BALLOON_PODS))
     prepared = sum(1 for job in balloons if name(job) in held)
     return Supply(
@@ -37,11 +37,11 @@ def supply(service: Service, scale: Scale | None, pods: Store, jobs: Store) -> S
     )
 
 
-def endpoints(service: Service, scale: Scale | None, pods: Store) -> Mapping[str, str]:
+def endpoints(workload: Workload, scale: Scale | None, pods: Store) -> Mapping[str, str]:
     """Metrics URL by pod, of every running pod with an address: one that fails its probe under load still counts."""
     if scale is None:
         return {}
-    at = service.endpoint
+    at = workload.endpoint
     return {
         name(pod): f"{at.scheme}://{_host(ip)}:{at.port}{at.path}"
         for pod in replicas_of(scale, pods)

@@ -9,7 +9,7 @@ from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import KubeError
 from autoscaler.kube.objects import timestamp
-from crds.workload import Service
+from crds.workload import Workload
 
 QUIET_SECONDS = 60.0  # between two Events of one policy for one reason
 BURST = 25.0  # Events at once, of all policies together
@@ -52,20 +52,20 @@ class Events:
     _tokens: float = BURST
     _filled_seconds: float | None = None
 
-    async def emit(self, service: Service, reason: Reason, message: str) -> bool:
+    async def emit(self, workload: Workload, reason: Reason, message: str) -> bool:
         """Write an Event unless it is held back; whether it was written. Never raises."""
         now_seconds = self.clock.now()
-        series = self._series.setdefault((service.uid, reason), _Series())
+        series = self._series.setdefault((workload.uid, reason), _Series())
         if not series.held_back:
             series.first_seconds = now_seconds
         too_soon = series.sent_seconds is not None and now_seconds - series.sent_seconds < QUIET_SECONDS
         if too_soon or not self._take(now_seconds):
             series.held_back += 1
             return False
-        event = _event(service, reason, message, series, now_seconds)
+        event = _event(workload, reason, message, series, now_seconds)
         series.sent_seconds, series.held_back = now_seconds, 0
         try:
-            await self.kube.create(collection.events(service.namespace).path, event)
+            await self.kube.create(collection.events(workload.namespace).path, event)
         except KubeError:
             return False
         return True
@@ -85,18 +85,18 @@ class Events:
         return True
 
 
-def _event(service: Service, reason: Reason, message: str, series: _Series, now_seconds: float) -> dict[str, object]:
-    unique = hashlib.sha256(f"{service.uid} {reason} {now_seconds!r}".encode()).hexdigest()[:16]
+def _event(workload: Workload, reason: Reason, message: str, series: _Series, now_seconds: float) -> dict[str, object]:
+    unique = hashlib.sha256(f"{workload.uid} {reason} {now_seconds!r}".encode()).hexdigest()[:16]
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{service.name[:236]}.{unique}", "namespace": service.namespace},
+        "metadata": {"name": f"{workload.name[:236]}.{unique}", "namespace": workload.namespace},
         "involvedObject": {
             "apiVersion": collection.POLICY_API_VERSION,
             "kind": "ScalingPolicy",
-            "namespace": service.namespace,
-            "name": service.name,
-            "uid": service.uid,
+            "namespace": workload.namespace,
+            "name": workload.name,
+            "uid": workload.uid,
         },
         "type": "Warning" if reason in WARNINGS else "Normal",
         "reason": reason.value,

@@ -8,7 +8,7 @@ from autoscaler.clock import Clock
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import Object, timestamp
-from crds.workload import Service
+from crds.workload import Workload
 from policies.model import Demand, Plan, Supply
 
 PERIOD_SECONDS = 30.0  # an unchanged status is written that often, for its lastDecisionTime
@@ -26,7 +26,7 @@ class Condition:
 
 
 def status_patch(
-    service: Service,
+    workload: Workload,
     plan: Plan | None,
     demand: Demand | None,
     supply: Supply | None,
@@ -47,8 +47,8 @@ def status_patch(
         else Condition("Decided", "Unknown", "NotYet", "No decision has been made since the controller started.")
     )
     return {
-        "observedGeneration": service.generation,
-        "mode": service.mode.value,
+        "observedGeneration": workload.generation,
+        "mode": workload.mode.value,
         "desiredReplicas": plan.desired_replicas if plan else None,
         "currentReplicas": supply.spec_replicas if supply else None,
         "preparedNodes": plan.prepared_nodes if plan else None,
@@ -56,7 +56,7 @@ def status_patch(
         "waitingRequests": round(demand.waiting) if demand and demand.waiting is not None else None,
         "lastDecisionTime": timestamp(plan.at_seconds) if plan else None,
         "message": sentence[:MESSAGE_LIMIT],
-        "conditions": conditions([found, decided], previous, service.generation, now_seconds),
+        "conditions": conditions([found, decided], previous, workload.generation, now_seconds),
     }
 
 

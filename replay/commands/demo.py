@@ -54,8 +54,8 @@ def command(
     path = policy or Path(__file__).parents[1] / "demo" / "policy.yaml"
     past = "trace" if trace.startswith("sample:") else "generated"
     try:
-        service = read(path)
-        scenario = scenario_of(service, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
+        workload = read(path)
+        scenario = scenario_of(workload, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
         read_served(path, scenario.start_seconds)
         folder = _folder(keep)
     except (PolicyError, UnservedError, TraceError, ValueError, OSError) as error:
@@ -63,7 +63,7 @@ def command(
         raise typer.Exit(2) from None
     console = Console(highlight=False, quiet=as_json)
     try:
-        ours = play(scenario, service, path, speed=speed, folder=folder, console=console)
+        ours = play(scenario, workload, path, speed=speed, folder=folder, console=console)
     except KeyboardInterrupt:
         _forget(folder, keep)
         raise typer.Exit(130) from None
@@ -71,8 +71,8 @@ def command(
         print(f"outrider demo: {error}\nEverything is in {folder}", file=sys.stderr)
         raise typer.Exit(1) from None
     _forget(folder, keep)
-    comparison = compare(scenario, service, ours=ours)
-    source = f"policy {service.policy.name}"
+    comparison = compare(scenario, workload, ours=ours)
+    source = f"policy {workload.policy.name}"
     if as_json:
         json.dump(document(comparison, policy_source=source), sys.stdout, indent=2, allow_nan=False)
         print()

@@ -11,7 +11,7 @@ import typer
 from replay.commands.options import DurationOption, ScaleOption, SeedOption, StartOption, TraceArgument
 
 if TYPE_CHECKING:
-    from crds.workload import Service
+    from crds.workload import Workload
     from replay.scenario.scenario import PastKind, Scenario
     from replay.tournament import Comparison
 
@@ -48,9 +48,9 @@ def command(
     from replay.traces.trace import TraceError
 
     try:
-        service, source = _service(policy, profile)
-        scenario = scenario_of(service, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
-        comparison = _play(scenario, service, decision_log)
+        workload, source = _workload(policy, profile)
+        scenario = scenario_of(workload, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
+        comparison = _play(scenario, workload, decision_log)
     except PolicyError as error:
         _refuse(str(error))
     except (TraceError, ValueError, OSError) as error:
@@ -76,7 +76,7 @@ def _refuse(why: str) -> NoReturn:
     raise typer.Exit(2) from None
 
 
-def _service(path: Path | None, profile: str | None) -> "tuple[Service, str]":
+def _workload(path: Path | None, profile: str | None) -> "tuple[Workload, str]":
     """The policy, and how to name where it is from."""
     from crds.profiles import PROFILES
     from replay.scenario.policy import default, read
@@ -84,15 +84,15 @@ def _service(path: Path | None, profile: str | None) -> "tuple[Service, str]":
     if path is not None:
         if profile is not None:
             raise ValueError("--profile is that of the default policy; with --policy write spec.profile in the file")
-        service = read(path)
-        return service, f"policy {service.policy.name}"
+        workload = read(path)
+        return workload, f"policy {workload.policy.name}"
     if profile is not None and profile not in PROFILES:
         raise ValueError(f"--profile {profile!r} is none of {', '.join(PROFILES)}")
     return (default() if profile is None else default(profile)), "default policy"
 
 
 def scenario_of(
-    service: "Service", name: str, *, scale: float, start: str | None, duration: str | None, past: str, seed: int
+    workload: "Workload", name: str, *, scale: float, start: str | None, duration: str | None, past: str, seed: int
 ) -> "Scenario":
     """The scenario of a trace file, or of sample:NAME. Raises ValueError, and TraceError for a file that is no trace."""
     from replay.commands.arguments import named, span_seconds
@@ -105,7 +105,7 @@ def scenario_of(
     recorded, begins_seconds, lasts_seconds = named(name)
     return scene(
         recorded,
-        service,
+        workload,
         scale=scale,
         start_seconds=begins_seconds if start_seconds is None else start_seconds,
         duration_seconds=lasts_seconds if duration_seconds is None else duration_seconds,
@@ -114,7 +114,7 @@ def scenario_of(
     )
 
 
-def _play(scenario: "Scenario", service: "Service", log: Path | None) -> "Comparison":
+def _play(scenario: "Scenario", workload: "Workload", log: Path | None) -> "Comparison":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
@@ -133,5 +133,5 @@ def _play(scenario: "Scenario", service: "Service", log: Path | None) -> "Compar
             bar.update(task, completed=share, description=name)
 
         if file is None:
-            return compare(scenario, service, progress=progress)
-        return compare(scenario, service, DecisionLog(file, service.policy, scenario).record, progress)
+            return compare(scenario, workload, progress=progress)
+        return compare(scenario, workload, DecisionLog(file, workload.policy, scenario).record, progress)

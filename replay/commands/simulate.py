@@ -100,8 +100,8 @@ async def _serve(cluster: "Cluster", speed: float) -> None:
 
 
 def _told(cluster: "Cluster", endpoints: "Endpoints", speed: float) -> str:
-    service = cluster.service
-    address = f"http://POD_IP:{service.endpoint.port}{service.endpoint.path}"
+    workload = cluster.workload
+    address = f"http://POD_IP:{workload.endpoint.port}{workload.endpoint.path}"
     return f"""\
 Kubernetes API  {endpoints.api_url}
 Prometheus      {endpoints.prometheus_url}

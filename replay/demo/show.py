@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from crds.workload import Service
+from crds.workload import Workload
 from policies.ladder import lead_seconds, replica_rung
 from replay.demo.journal import Journal
 from replay.demo.plain import Lines
@@ -18,11 +18,11 @@ from replay.scenario.scenario import Scenario
 
 
 def play(
-    scenario: Scenario, service: Service, policy: Path, *, speed: float, folder: Path, console: Console
+    scenario: Scenario, workload: Workload, policy: Path, *, speed: float, folder: Path, console: Console
 ) -> Outcome:
     """What Outrider came to. Raises DiedError where a process ends early, and OSError where the folder cannot be used."""
-    story = Story(scenario.start_seconds, lead_seconds(service.policy, replica_rung(service.policy)))
-    wait = service.policy.queue_wait_seconds
+    story = Story(scenario.start_seconds, lead_seconds(workload.policy, replica_rung(workload.policy)))
+    wait = workload.policy.queue_wait_seconds
     terminal = console.is_terminal and (console.encoding or "").lower().startswith("utf")
     with (
         Pair(scenario, policy, speed=speed, queue_wait_seconds=wait, folder=folder) as pair,

@@ -20,7 +20,7 @@ STEPS = 120  # of the series
 
 def document(comparison: Comparison, *, policy_source: str) -> dict[str, Any]:
     """Plain JSON values; what is infinite (the p99 wait where more than 1 % failed) is null. Times are in seconds."""
-    scenario, service = comparison.scenario, comparison.service
+    scenario, workload = comparison.scenario, comparison.workload
     past = scenario.past
     return {
         "version": VERSION,
@@ -36,7 +36,7 @@ def document(comparison: Comparison, *, policy_source: str) -> dict[str, Any]:
             "initial_replicas": scenario.initial_replicas,
         },
         "hardware": asdict(scenario.hardware),
-        "policy": {"source": policy_source, **plain(service.policy), "schedules": len(service.schedules)},
+        "policy": {"source": policy_source, **plain(workload.policy), "schedules": len(workload.schedules)},
         "contenders": [
             {"kind": row.kind.value, "target_in_flight": row.target, **figures(row.outcome)} for row in comparison.rows
         ],

@@ -41,7 +41,7 @@ def show(console: Console, comparison: Comparison, *, policy_source: str) -> Non
 
 
 def _head(comparison: Comparison, policy_source: str) -> Iterator[Text]:
-    scenario, policy = comparison.scenario, comparison.service.policy
+    scenario, policy = comparison.scenario, comparison.workload.policy
     hardware = scenario.hardware
     lasts = duration(round(scenario.duration_seconds))
     start = f"{scenario.initial_replicas} replica{'s' if scenario.initial_replicas != 1 else ''} at the start"
@@ -62,7 +62,7 @@ def _table(comparison: Comparison) -> Table:
     for row in comparison.rows:
         title = NAMES[row.kind].replace("ScaledObject", "\nScaledObject").replace(", ", ",\n")
         table.add_column(Text(title, STYLES[row.kind]), justify="right", vertical="bottom")
-    for column in columns(comparison.service.policy.queue_wait_seconds):
+    for column in columns(comparison.workload.policy.queue_wait_seconds):
         best = min((row.outcome for row in comparison.rows), key=column.loss)
         cells = (
             Text(column.shown(row.outcome), "bold" if column.order(best, row.outcome) == 0 else "")
@@ -101,7 +101,7 @@ def _plot(comparison: Comparison, console: Console) -> Iterator[Text]:
 
 def _tuning(comparison: Comparison) -> Iterator[Text]:
     """How the HPA was tuned, what no target could do, and what the SLO alone would cost."""
-    ours, policy, tried = comparison.ours, comparison.service.policy, comparison.sweep
+    ours, policy, tried = comparison.ours, comparison.workload.policy, comparison.sweep
     seqs = comparison.scenario.hardware.max_num_seqs
     yield Text(
         f"HPA on running + waiting: played with {len(tried)} targets from {tried[0].target:g} to {tried[-1].target:g} in "

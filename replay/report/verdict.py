@@ -18,7 +18,7 @@ class Verdict:
 
 def verdicts(comparison: Comparison) -> tuple[Verdict, ...]:
     """One for each peer that has a row."""
-    judged = columns(comparison.service.policy.queue_wait_seconds)
+    judged = columns(comparison.workload.policy.queue_wait_seconds)
     found = []
     for row in comparison.rows[1:]:
         orders = [(column.name, column.order(comparison.ours, row.outcome)) for column in judged]

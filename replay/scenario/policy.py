@@ -7,14 +7,14 @@ from crds.inspection import inspect, rivals
 from crds.problems import printable
 from crds.resolve import resolve
 from crds.v1alpha1 import GROUP, VERSION
-from crds.workload import Problem, Service
+from crds.workload import Problem, Workload
 
 
 class PolicyError(Exception):
     """A file that gives no policy; the message has a line for every problem."""
 
 
-def read(path: Path) -> Service:
+def read(path: Path) -> Workload:
     """The one ScalingPolicy of a YAML file; resources of other kinds are passed over. Raises PolicyError."""
     try:
         found = rivals(inspect(str(path), path.read_bytes().decode("utf-8-sig")))
@@ -27,13 +27,13 @@ def read(path: Path) -> Service:
     ]
     if problems:
         raise PolicyError("\n".join(problems))
-    services = [each.service for each in found if each.service is not None]
-    if len(services) != 1:
-        raise PolicyError(f"{path}: holds {len(services)} ScalingPolicies; a replay plays one")
-    return services[0]
+    workloads = [each.workload for each in found if each.workload is not None]
+    if len(workloads) != 1:
+        raise PolicyError(f"{path}: holds {len(workloads)} ScalingPolicies; a replay plays one")
+    return workloads[0]
 
 
-def default(profile: str = "8b-h100") -> Service:
+def default(profile: str = "8b-h100") -> Workload:
     """1 to 400 replicas of that profile; 99 % of the requests wait at most 5 s."""
     spec = {
         "target": {"name": "llm"},
@@ -43,10 +43,12 @@ def default(profile: str = "8b-h100") -> Service:
         "profile": profile,
     }
     metadata = {"name": "replay", "namespace": "default"}
-    service = resolve({"apiVersion": f"{GROUP}/{VERSION}", "kind": "ScalingPolicy", "metadata": metadata, "spec": spec})
-    if not isinstance(service, Service):
-        raise PolicyError(f"{service[0].path}: {service[0].why}; instead: {service[0].instead}")
-    return service
+    workload = resolve(
+        {"apiVersion": f"{GROUP}/{VERSION}", "kind": "ScalingPolicy", "metadata": metadata, "spec": spec}
+    )
+    if not isinstance(workload, Workload):
+        raise PolicyError(f"{workload[0].path}: {workload[0].why}; instead: {workload[0].instead}")
+    return workload
 
 
 def _told(title: str, problem: Problem) -> str:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crds.workload import Service
+from crds.workload import Workload
 from policies.model import PodSample
 from replay.sim.views import BalloonView, PodView
 from replay.sim.world import World
@@ -32,13 +32,13 @@ class Controllers:
     """
 
     def __init__(
-        self, world: World, store: Store, network: PodNetwork, service: Service, now: Callable[[], float]
+        self, world: World, store: Store, network: PodNetwork, workload: Workload, now: Callable[[], float]
     ) -> None:
         self._world = world
         self._store = store
         self._network = network
         self._now = now
-        self._service = service
+        self._workload = workload
         self._pods: dict[str, PodView] = {}
         self._jobs: dict[tuple[str, str], _Held] = {}
         self._events: deque[tuple[str, str]] = deque()
@@ -46,7 +46,7 @@ class Controllers:
         self._scrape_seconds = math.inf  # between two
         self._next_scrape_seconds = math.inf
         self.samples: dict[str, PodSample] = {}  # of the pods that serve now
-        store.put(DEPLOYMENTS, objects.deployment(service, world.now_seconds))
+        store.put(DEPLOYMENTS, objects.deployment(workload, world.now_seconds))
         self.observe()
 
     def sync(self) -> None:
@@ -152,7 +152,7 @@ class Controllers:
         self.observe()
 
     def _deployment(self) -> Json:
-        held = self._store.get(DEPLOYMENTS, self._service.namespace, self._service.target.name)
+        held = self._store.get(DEPLOYMENTS, self._workload.namespace, self._workload.target.name)
         assert held is not None  # noqa: S101  # put in by __init__, and the API cannot delete it
         return held
 
@@ -174,7 +174,7 @@ class Controllers:
         views = {view.name: view for view in self._world.pods()}
         for name in self._pods.keys() - views.keys():
             self._network.release(name)
-            self._store.remove(PODS, self._service.namespace, name)
+            self._store.remove(PODS, self._workload.namespace, name)
         for name, view in views.items():
             if name in self.samples:
                 self._network.open(name)

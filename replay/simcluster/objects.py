@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from crds.workload import Service
+from crds.workload import Workload
 from replay.sim.cluster import GRACE_SECONDS
 from replay.sim.views import BalloonView, Ended, Phase, PodView
 from replay.simcluster.resources import Json
@@ -36,19 +36,19 @@ def owner(of: Json) -> Json:
     return {**kind, "name": metadata["name"], "uid": metadata["uid"], "controller": True, "blockOwnerDeletion": True}
 
 
-def deployment(service: Service, created_seconds: float) -> Json:
+def deployment(workload: Workload, created_seconds: float) -> Json:
     """The Deployment that the policy targets, with no replicas told yet."""
-    name, namespace = service.target.name, service.namespace
+    name, namespace = workload.target.name, workload.namespace
     labels = {"app": name}
-    port = service.endpoint.port
+    port = workload.endpoint.port
     container = {
         "name": "vllm",
         "image": "vllm/vllm-openai:v0.32.0",
         "args": ["--model", f"/models/{name}", "--served-model-name", name, "--port", str(port)],
         "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
         "resources": {
-            "limits": {"nvidia.com/gpu": str(service.gpus_per_replica), "memory": "32Gi"},
-            "requests": {"nvidia.com/gpu": str(service.gpus_per_replica), "cpu": "4", "memory": "32Gi"},
+            "limits": {"nvidia.com/gpu": str(workload.gpus_per_replica), "memory": "32Gi"},
+            "requests": {"nvidia.com/gpu": str(workload.gpus_per_replica), "cpu": "4", "memory": "32Gi"},
         },
         "readinessProbe": {"httpGet": {"path": "/health", "port": port, "scheme": "HTTP"}, "periodSeconds": 1},
         "imagePullPolicy": "IfNotPresent",

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from crds.resolve import resolve
-from crds.workload import Service
+from crds.workload import Workload
 from replay.simcluster import objects
 from replay.simcluster.resources import SCALING_POLICIES, Json
 
@@ -15,7 +15,7 @@ class PolicyError(Exception):
     """The file holds no policy that the simulated cluster can serve; the message says what to write instead."""
 
 
-def read(path: Path, created_seconds: float) -> tuple[Json, Service]:
+def read(path: Path, created_seconds: float) -> tuple[Json, Workload]:
     """The one ScalingPolicy of a YAML file, as the API server would hold it, and what it resolves to.
 
     `created_seconds` is the scenario time of its creation. Raises PolicyError.
@@ -30,17 +30,17 @@ def read(path: Path, created_seconds: float) -> tuple[Json, Service]:
             f"{path}: holds {len(policies)} ScalingPolicy documents; the simulated cluster runs one service: give one"
         )
     stored = _stored(policies[0], created_seconds)
-    service = resolve(stored)
-    if isinstance(service, list):
-        listed = "\n".join(f"  {p.path}: {p.value!r}: {p.why}; {p.instead}" for p in service)
-        raise PolicyError(f"{path}: the policy has {len(service)} mistakes\n{listed}")
-    if (service.target.api_version, service.target.kind) != ("apps/v1", "Deployment"):
+    workload = resolve(stored)
+    if isinstance(workload, list):
+        listed = "\n".join(f"  {p.path}: {p.value!r}: {p.why}; {p.instead}" for p in workload)
+        raise PolicyError(f"{path}: the policy has {len(workload)} mistakes\n{listed}")
+    if (workload.target.api_version, workload.target.kind) != ("apps/v1", "Deployment"):
         raise PolicyError(
-            f"{path}: spec.target: the simulated cluster has Deployments only, not a {service.target.kind}"
+            f"{path}: spec.target: the simulated cluster has Deployments only, not a {workload.target.kind}"
         )
-    if service.endpoint.scheme != "http":
+    if workload.endpoint.scheme != "http":
         raise PolicyError(f"{path}: spec.metrics.scheme: the simulated pods speak http only")
-    return stored, service
+    return stored, workload
 
 
 def _stored(document: dict[str, Any], created_seconds: float) -> Json:

@@ -64,16 +64,16 @@ class Cluster:
         self._scaler_address = scaler_address
         self._kubeconfig_path = kubeconfig_path
         self._lead_in_seconds = lead_in_seconds
-        stored, self.service = policy.read(policies_yaml, scenario.start_seconds)
-        name, namespace = self.service.target.name, self.service.namespace
+        stored, self.workload = policy.read(policies_yaml, scenario.start_seconds)
+        name, namespace = self.workload.target.name, self.workload.namespace
         self.world = World(scenario, name)
-        self._network = PodNetwork(self.service.endpoint.port)
+        self._network = PodNetwork(self.workload.endpoint.port)
         self._store = Store()
         self._policy = stored
         if not lead_in_seconds:
             self._store.put(SCALING_POLICIES, stored)
         self._clock: ScenarioClock | None = None
-        self._controllers = Controllers(self.world, self._store, self._network, self.service, self._now)
+        self._controllers = Controllers(self.world, self._store, self._network, self.workload, self._now)
         labels = {"namespace": namespace, "pod": f"{name}-before", "job": f"{namespace}/{name}"}
         before = scenario.past
         known = [] if before is None else past.series(before, scenario.hardware, scenario.start_seconds, labels)
@@ -91,9 +91,9 @@ class Cluster:
 
     async def start(self) -> Endpoints:
         """Listen, write the kubeconfig, and let time pass. Raises OSError or NetworkError where a port is taken."""
-        endpoint = self.service.endpoint
+        endpoint = self.workload.endpoint
         await self._network.start(
-            pods.application(self._network, self._controllers, endpoint.path, self.service.target.name)
+            pods.application(self._network, self._controllers, endpoint.path, self.workload.target.name)
         )
         api_url, prometheus_url = [await server.start() for server in self._servers]
         self._clock = ScenarioClock(self._rate, self._scenario.start_seconds - self._lead_in_seconds)
@@ -118,7 +118,7 @@ class Cluster:
         host, _, port = scaler_address.rpartition(":")
         if not host or not port.isdecimal():
             raise ValueError(f"the scaler's address {scaler_address!r} is not HOST:PORT")
-        scaled_object = read(manifests(self.service, Wiring(scaler_address))[-1])
+        scaled_object = read(manifests(self.workload, Wiring(scaler_address))[-1])
         self._keda = Keda(scaled_object, self._controllers, self._clock, self._rate)
         self._keda.problem = f"no ScaledObject yet: nothing listens on {scaler_address}"
         self._spawn(self._follow(self._keda, self._clock, host, int(port)))
@@ -208,7 +208,7 @@ class Cluster:
             "clusters": [{"name": name, "cluster": {"server": api_url}}],
             "users": [{"name": name, "user": {}}],
             "contexts": [
-                {"name": name, "context": {"cluster": name, "user": name, "namespace": self.service.namespace}}
+                {"name": name, "context": {"cluster": name, "user": name, "namespace": self.workload.namespace}}
             ],
             "current-context": name,
         }

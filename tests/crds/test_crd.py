@@ -17,7 +17,7 @@ from crds.rules import RULES
 from crds.structural import defaulted, described, structural
 from crds.v1alpha1 import Spec
 from crds.v1alpha1.fields import Model
-from crds.workload import Service
+from crds.workload import Workload
 
 ROOT = Path(__file__).parents[2]
 KEYWORDS = {
@@ -102,7 +102,7 @@ def test_defaults_are_valid_and_give_the_same_policy() -> None:
     assert isinstance(stored, dict)
     assert stored["spec"]["slo"] == {"queueWait": "5s", "attainment": "99%"}
     assert stored["spec"]["scaleDown"] == {"maxPercentPerMinute": 25}
-    assert isinstance(resolve(stored), Service)
+    assert isinstance(resolve(stored), Workload)
     assert resolve(stored) == resolve(written)
 
 
@@ -211,4 +211,4 @@ def test_examples_are_what_resolve_takes() -> None:
             for name in parents:
                 place = place[int(name)] if name.isdigit() else place.setdefault(name, {})
             place[last] = yaml.safe_load(str(example))
-            assert isinstance(resolve(document), Service), path
+            assert isinstance(resolve(document), Workload), path

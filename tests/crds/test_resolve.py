@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from crds.profiles import PROFILES
 from crds.resolve import resolve
-from crds.workload import Mode, Problem, Schedule, Service, Target
+from crds.workload import Mode, Problem, Schedule, Target, Workload
 from policies.model import Signal
 
 SMALL: dict[str, Any] = {
@@ -37,14 +37,14 @@ def problems(document: Any) -> list[Problem]:
     return found
 
 
-def service(document: Any) -> Service:
+def workload(document: Any) -> Workload:
     found = resolve(document)
-    assert isinstance(found, Service), found
+    assert isinstance(found, Workload), found
     return found
 
 
 def test_a_small_policy_is_whole() -> None:
-    found = service(SMALL)
+    found = workload(SMALL)
     assert (found.namespace, found.name, found.generation, found.uid) == ("llm", "chat", 3, "u-1")
     assert found.mode is Mode.ACTIVE
     assert found.target == Target("apps/v1", "Deployment", "chat-vllm")
@@ -81,7 +81,7 @@ def test_every_field_has_an_effect() -> None:
             ],
         },
     )
-    found = service(document)
+    found = workload(document)
     assert found.target.kind == "LeaderWorkerSet"
     assert found.gpus_per_replica == 4
     assert found.mode is Mode.SHADOW
@@ -93,13 +93,13 @@ def test_every_field_has_an_effect() -> None:
     assert policy.engine.max_concurrency == 100.0
     assert (policy.hold_seconds, policy.release_percent_per_minute) == (5400.0, 10.0)
     assert (policy.growth_replicas_per_minute, policy.max_prepared_nodes) == (4, 0)
-    assert service(changed("spec.gpusPerReplica", 2)).gpus_per_replica == 2
+    assert workload(changed("spec.gpusPerReplica", 2)).gpus_per_replica == 2
 
 
 def test_the_status_and_the_rest_of_the_metadata_are_not_judged() -> None:
     document = changed("metadata.labels", {"a": "b"})
     document["status"] = {"conditions": "what a former version wrote"}
-    assert service(document).name == "chat"
+    assert workload(document).name == "chat"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_window_that_cannot_be_is_told(windows: list[object], path: str, why: 
 
 def test_windows_may_touch_and_those_of_two_zones_may_overlap() -> None:
     windows = [window(), window(name="b", start="18:00", end="24:00"), window(name="c", timeZone="Asia/Tokyo")]
-    assert len(service(changed("spec.schedules", windows)).schedules) == 3
+    assert len(workload(changed("spec.schedules", windows)).schedules) == 3
 
 
 def test_ten_mistakes_are_ten_problems() -> None:
@@ -264,4 +264,4 @@ def test_junk_never_raises(junk: Any) -> None:
        ("target", "slo", "engine", "schedules", "scaleDown", "signal", "minReplicas", "maxReplicas", "metrics"))]), JUNK)  # fmt: skip
 def test_junk_in_a_whole_policy_never_raises(path: str, junk: Any) -> None:
     found = resolve(changed(path, junk))
-    assert isinstance(found, Service) or found
+    assert isinstance(found, Workload) or found

@@ -7,7 +7,7 @@ import pytest
 from autoscaler.reporting.status import refused_patch, status_patch
 from crds.resolve import resolve
 from crds.v1alpha1 import Status
-from crds.workload import Service
+from crds.workload import Workload
 from policies.model import Basis, Code, Demand, Plan, Reason, Supply
 
 POLICY = {
@@ -30,9 +30,9 @@ def written(patch: dict[str, Any]) -> Status:
 @pytest.mark.parametrize("plan", [PLAN, None], ids=["decided", "undecided"])
 @pytest.mark.parametrize("supply", [SUPPLY, None], ids=["seen", "unseen"])
 def test_a_status_fits(plan: Plan | None, demand: Demand | None, supply: Supply | None) -> None:
-    service = resolve(POLICY)
-    assert isinstance(service, Service)
-    patch = status_patch(service, plan, demand, supply, sentence="x" * 3000, previous={}, now_seconds=1.8e9)
+    workload = resolve(POLICY)
+    assert isinstance(workload, Workload)
+    patch = status_patch(workload, plan, demand, supply, sentence="x" * 3000, previous={}, now_seconds=1.8e9)
     status = written(patch)
     assert status.observed_generation == 3
     assert [condition.type for condition in status.conditions or ()] == ["Ready", "Decided"]

@@ -18,7 +18,7 @@ from tests.e2e.harness import Cluster, nodes, until
 from tests.e2e.harness.api import ApiError, Json
 from tests.e2e.harness.cluster import RATE
 from tests.e2e.harness.outrider import Outrider
-from tests.e2e.harness.service import Service, Stages, window
+from tests.e2e.harness.workload import Stages, Workload, window
 
 # Leads of 126 s with the image there, 740 s without. Room for more replicas than come, so that more could be prepared.
 SPEC = {"profile": "8b-h100", "maxReplicas": 9, "maxPreparedNodes": 2}
@@ -48,18 +48,18 @@ class Ground:
             "clock_scenario_epoch_seconds": behind,
         }
 
-    def service(self, name: str = "llm", replicas: int = 0, **spec: Any) -> Service:
+    def workload(self, name: str = "llm", replicas: int = 0, **spec: Any) -> Workload:
         """A model for this ground's nodes; its policy is not yet applied."""
-        service = Service(self.cluster, self.name, name, pool=self.name, policy_spec={**SPEC, **spec})
-        service.epoch_seconds = self.epoch_seconds
-        service.deploy(replicas)
-        return service
+        workload = Workload(self.cluster, self.name, name, pool=self.name, policy_spec={**SPEC, **spec})
+        workload.epoch_seconds = self.epoch_seconds
+        workload.deploy(replicas)
+        return workload
 
-    def window(self, service: Service, in_seconds: float) -> None:
+    def window(self, workload: Workload, in_seconds: float) -> None:
         """The policy, with a window in which 3 replicas are the least; it opens within the minute before that time."""
         now = self.epoch_seconds - self.behind_seconds + (time.time() - self.epoch_seconds) * RATE
-        service.policy["spec"]["schedules"] = [window(now + in_seconds, 3)]
-        self.cluster.api.apply(service.policy)
+        workload.policy["spec"]["schedules"] = [window(now + in_seconds, 3)]
+        self.cluster.api.apply(workload.policy)
 
     def until(self, check: Callable[[], Any], what: str, at_most_seconds: float = 60.0) -> float:
         """Look at everything until something is true; the seconds that it took."""
@@ -67,22 +67,22 @@ class Ground:
         until(lambda: [self.jobs(), self.claims()] and check(), at_most_seconds, what)
         return time.monotonic() - began
 
-    def jobs(self, service: Service | None = None) -> list[Json]:
+    def jobs(self, workload: Workload | None = None) -> list[Json]:
         """Balloons, of one service or all."""
-        selector = POLICY if service is None else f"{POLICY}={service.name}"
+        selector = POLICY if workload is None else f"{POLICY}={workload.name}"
         found = self.cluster.api.items(f"/apis/batch/v1/namespaces/{self.name}/jobs", selector)
         self.jobs_seen |= {metadata(job)["uid"] for job in found}
         return found
 
-    def balloons(self, service: Service | None = None) -> list[Json]:
+    def balloons(self, workload: Workload | None = None) -> list[Json]:
         """Their pods that are not going."""
-        selector = BALLOON if service is None else f"{BALLOON},{POLICY}={service.name}"
+        selector = BALLOON if workload is None else f"{BALLOON},{POLICY}={workload.name}"
         found = self.cluster.api.items(f"/api/v1/namespaces/{self.name}/pods", selector)
         return [pod for pod in found if not deleting(pod)]
 
-    def running(self, service: Service | None = None) -> list[Json]:
+    def running(self, workload: Workload | None = None) -> list[Json]:
         """Those of them that run."""
-        return [pod for pod in self.balloons(service) if pod["status"]["phase"] == "Running"]
+        return [pod for pod in self.balloons(workload) if pod["status"]["phase"] == "Running"]
 
     def claims(self) -> set[str]:
         """What Karpenter has asked for and not yet given back."""
@@ -111,39 +111,39 @@ def ground(cluster: Cluster, namespace: str) -> Iterator[Ground]:
     pool = nodes.pool(namespace, idle_seconds=2)
     cluster.api.apply(*pool)
     yield Ground(cluster, namespace)
-    for service in requests.get(f"{cluster.standin_url}/services", timeout=10).json():
-        if service.startswith(f"{namespace}/"):
-            requests.delete(f"{cluster.standin_url}/services/{service}", timeout=10)
+    for workload in requests.get(f"{cluster.standin_url}/services", timeout=10).json():
+        if workload.startswith(f"{namespace}/"):
+            requests.delete(f"{cluster.standin_url}/services/{workload}", timeout=10)
     for each in reversed(pool):
         cluster.api.delete(cluster.api.path(each))
 
 
 def test_a_replica_takes_the_place_of_a_balloon(ground: Ground, outrider: Starter) -> None:
     """From the need that is foreseen to the replica that serves, by Karpenter, the scheduler, KEDA and the HPA."""
-    service = ground.service(replicas=1)
-    [(alone, cold_seconds)] = _seconds_to_ready(service).items()
-    service.scaled_by(outrider(**ground.clock()))
+    workload = ground.workload(replicas=1)
+    [(alone, cold_seconds)] = _seconds_to_ready(workload).items()
+    workload.scaled_by(outrider(**ground.clock()))
     assert not ground.jobs()
 
-    ground.window(service, SOON_SECONDS)
+    ground.window(workload, SOON_SECONDS)
     took_seconds = ground.until(lambda: len(ground.running()) == 2, "two running balloons")
     balloons = ground.running()
     print(f"2 balloons run, {took_seconds:.1f} s after the policy foresaw 3 replicas instead of 1")
     assert {pod["spec"]["priority"] for pod in balloons} == {-5}
     assert all("Successfully pulled" in ground.told(pod)["Pulled"] for pod in balloons)
-    assert service.scale() == (1, 1)
-    until(lambda: service.status().get("preparedNodes") == 2, 10, "the status to tell of them")
+    assert workload.scale() == (1, 1)
+    until(lambda: workload.status().get("preparedNodes") == 2, 10, "the status to tell of them")
 
-    ground.window(service, 0)
-    took_seconds = ground.until(lambda: service.ready() == 3, "three ready replicas")
+    ground.window(workload, 0)
+    took_seconds = ground.until(lambda: workload.ready() == 3, "three ready replicas")
     print(f"3 replicas are ready, {took_seconds:.1f} s after the policy needed them at once")
-    new = [pod for pod in service.pods() if metadata(pod)["name"] != alone]
+    new = [pod for pod in workload.pods() if metadata(pod)["name"] != alone]
     assert {pod["spec"]["nodeName"] for pod in new} == {pod["spec"]["nodeName"] for pod in balloons}
     assert {pod["spec"]["priority"] for pod in new} == {0}, "no PriorityClass is needed"
     assert all("Preempted" in ground.told(pod) for pod in balloons)
     assert all("already present" in ground.told(pod)["Pulled"] for pod in new)
     assert not any("Pulling" in ground.told(pod) for pod in new)
-    warm_seconds = max(each for name, each in _seconds_to_ready(service).items() if name != alone)
+    warm_seconds = max(each for name, each in _seconds_to_ready(workload).items() if name != alone)
     print(f"from the making of its pod: {cold_seconds:.1f} s without a balloon, {warm_seconds:.1f} s with one")
     assert warm_seconds < cold_seconds - Stages().image_seconds
 
@@ -156,14 +156,14 @@ def test_replicas_that_come_before_the_balloons_nodes_get_these(ground: Ground, 
     """Pending balloons beside pending replicas would make Karpenter bring twice as many."""
     node_class, _ = nodes.pool(ground.name, registration_seconds=12)
     ground.cluster.api.apply(node_class)
-    service = ground.service()
+    workload = ground.workload()
     outrider(**ground.clock())
-    ground.window(service, SOON_SECONDS)
+    ground.window(workload, SOON_SECONDS)
     ground.until(lambda: len(ground.claims()) == 2, "Karpenter to begin with nodes for two balloons")
-    ground.window(service, 0)
-    ground.until(lambda: service.desired() == 3 and not ground.jobs(), "the balloons to make way for 3 replicas")
-    ground.cluster.kubectl("scale", f"deployment/{service.name}", "--replicas=2", f"--namespace={ground.name}")
-    took_seconds = ground.until(lambda: _placed(service) == 2, "both replicas to have a node")
+    ground.window(workload, 0)
+    ground.until(lambda: workload.desired() == 3 and not ground.jobs(), "the balloons to make way for 3 replicas")
+    ground.cluster.kubectl("scale", f"deployment/{workload.name}", "--replicas=2", f"--namespace={ground.name}")
+    took_seconds = ground.until(lambda: _placed(workload) == 2, "both replicas to have a node")
     print(f"2 replicas have the 2 balloons' nodes {took_seconds:.1f} s after they were made")
     assert len(ground.claims_seen) == 2, "no node is bought twice"
 
@@ -172,10 +172,10 @@ def test_nothing_outlives_a_controller_that_was_killed(ground: Ground, outrider:
     """Deadline, time to live and owner are Kubernetes' to keep."""
     deadline_seconds = 15
     ground.behind_seconds = BEHIND_SECONDS
-    left, dropped = ground.service("left", maxPreparedNodes=1), ground.service("dropped", maxPreparedNodes=1)
+    left, dropped = ground.workload("left", maxPreparedNodes=1), ground.workload("dropped", maxPreparedNodes=1)
     controller = outrider(balloon_deadline_seconds=deadline_seconds, **ground.clock())
-    for service in (left, dropped):
-        ground.window(service, SOON_SECONDS)
+    for workload in (left, dropped):
+        ground.window(workload, SOON_SECONDS)
     ground.until(lambda: len(ground.claims()) == 2, "Karpenter to bring nodes for two balloons")
     controller.process.kill()
     [job] = ground.jobs(left)
@@ -200,7 +200,7 @@ def test_nothing_outlives_a_controller_that_was_killed(ground: Ground, outrider:
 def test_no_balloon_beyond_the_cap_and_none_without_a_need(ground: Ground, outrider: Starter) -> None:
     with pytest.raises(ApiError, match="violates PodSecurity"):  # which the balloons pass
         ground.cluster.api.post(f"/api/v1/namespaces/{ground.name}/pods", _as_root())
-    one, two = ground.service("one"), ground.service("two", replicas=1)
+    one, two = ground.workload("one"), ground.workload("two", replicas=1)
     outrider(max_balloons=3, **ground.clock())
     ground.window(one, SOON_SECONDS)
     ground.until(lambda: len(ground.jobs(one)) == 2, "the first policy's balloons")
@@ -220,13 +220,13 @@ def test_no_balloon_beyond_the_cap_and_none_without_a_need(ground: Ground, outri
     print(f"2 balloons went in {took_seconds:.1f} s after the need, of which 12 s are the hold's minute")
 
 
-def _placed(service: Service) -> int:
-    return sum(bool(pod["spec"].get("nodeName")) for pod in service.pods())
+def _placed(workload: Workload) -> int:
+    return sum(bool(pod["spec"].get("nodeName")) for pod in workload.pods())
 
 
-def _seconds_to_ready(service: Service) -> dict[str, float]:
+def _seconds_to_ready(workload: Workload) -> dict[str, float]:
     """Of each replica, from the making of its pod."""
-    return {name: pod["ready"] - pod["created"] for name, pod in service.standin()["pods"].items()}
+    return {name: pod["ready"] - pod["created"] for name, pod in workload.standin()["pods"].items()}
 
 
 def _ended(jobs: list[Json]) -> tuple[str, float]:

@@ -16,7 +16,7 @@ from autoscaler.sources.vllm import parse
 from policies.model import PodSample
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Json
-from tests.e2e.harness.service import PORT, Service, Stages
+from tests.e2e.harness.workload import PORT, Stages, Workload
 
 STEADY = {"requests_per_second": 2.0, "prompt_tokens": 400, "output_tokens": 60}
 Got = TypeVar("Got")
@@ -34,13 +34,13 @@ async def _read(url: str, namespace: str, pods: list[str]) -> Answer:
 @pytest.fixture
 def pods(cluster: Cluster, namespace: str) -> Iterator[list[Json]]:
     """Two engines at work, at the clock's own rate."""
-    service = Service(cluster, namespace, stages=Stages(0.5, 0.2, 0.2))
+    workload = Workload(cluster, namespace, stages=Stages(0.5, 0.2, 0.2))
     try:
-        service.deploy(2)
-        service.traffic({"rate": 1, "steady": STEADY, "duration_seconds": 600})
-        yield service.pods()
+        workload.deploy(2)
+        workload.traffic({"rate": 1, "steady": STEADY, "duration_seconds": 600})
+        yield workload.pods()
     finally:
-        service.delete()
+        workload.delete()
 
 
 def _page(pod: Json) -> PodSample:

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.follower import Follower
 from tests.e2e.harness.outrider import Outrider
-from tests.e2e.harness.service import Service, Stages
+from tests.e2e.harness.workload import Stages, Workload
 
 CLOSED_PORT = 9
 TICK_SECONDS = 15.0
@@ -20,42 +20,45 @@ STEADY = {"requests_per_second": 3.1, "prompt_tokens": 500, "output_tokens": 200
 
 
 @pytest.fixture
-def service(cluster: Cluster, namespace: str) -> Iterator[Service]:
+def workload(cluster: Cluster, namespace: str) -> Iterator[Workload]:
     if not cluster.components["prometheus"].running:
         pytest.skip("the cluster of OUTRIDER_E2E_CLUSTER is not to be disturbed")
-    found = Service(cluster, namespace, stages=Stages(0.5, 0.2, 0.2), policy_spec=POLICY)
+    found = Workload(cluster, namespace, stages=Stages(0.5, 0.2, 0.2), policy_spec=POLICY)
     found.deploy(2)
     yield found
     found.delete()
 
 
-def test_its_loss_holds(cluster: Cluster, service: Service, outrider: Callable[..., Outrider]) -> None:
-    service.traffic({"rate": 1, "steady": STEADY, "duration_seconds": 3600})
-    service.scaled_by(outrider(prometheus_url=cluster.prometheus_url))
-    until(lambda: _stands(service), 180, "replicas by the demand that Prometheus tells")
-    replicas = service.scale()[0]
-    print(f"{service.status()['demandReplicas']} replicas of demand by Prometheus alone: {replicas} run")
+def test_its_loss_holds(cluster: Cluster, workload: Workload, outrider: Callable[..., Outrider]) -> None:
+    workload.traffic({"rate": 1, "steady": STEADY, "duration_seconds": 3600})
+    workload.scaled_by(outrider(prometheus_url=cluster.prometheus_url))
+    until(lambda: _stands(workload), 180, "replicas by the demand that Prometheus tells")
+    replicas = workload.scale()[0]
+    print(f"{workload.status()['demandReplicas']} replicas of demand by Prometheus alone: {replicas} run")
 
     prometheus = cluster.components["prometheus"]
-    with Follower(service) as follower:
+    with Follower(workload) as follower:
         prometheus.stop()
         try:
-            until(lambda: "demandReplicas" not in service.status(), 120, "the demand to be unknown")
+            until(lambda: "demandReplicas" not in workload.status(), 120, "the demand to be unknown")
             unknown = follower.seconds
             until(lambda: follower.seconds > unknown + 2 * TICK_SECONDS, 3 * TICK_SECONDS, "two more ticks")
         finally:
             prometheus.start()
         back = follower.seconds
-        until(lambda: "demandReplicas" in service.status(), 120, "the demand to be known")
+        until(lambda: "demandReplicas" in workload.status(), 120, "the demand to be known")
         print(f"unknown after {unknown:.0f} s, known {follower.seconds - back:.0f} s after Prometheus is started again")
     print(f"{follower.least} replicas or more in {follower.seconds:.0f} s, as {replicas} before")
     assert follower.least >= replicas, follower.changes
 
 
-def _stands(service: Service) -> bool:
+def _stands(workload: Workload) -> bool:
     """Whether more run than at first, since a known demand asked for them, and that is done."""
-    status = service.status()
+    status = workload.status()
     wanted = status.get("desiredReplicas", 0)
     return (
-        "demandReplicas" in status and wanted > 2 and service.scale() == (wanted, wanted) and service.ready() == wanted
+        "demandReplicas" in status
+        and wanted > 2
+        and workload.scale() == (wanted, wanted)
+        and workload.ready() == wanted
     )

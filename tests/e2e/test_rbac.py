@@ -11,43 +11,43 @@ from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import DEPLOY, RATE
 from tests.e2e.harness.outrider import ACCOUNT, HOME, Outrider
-from tests.e2e.harness.service import Service, window
+from tests.e2e.harness.workload import Workload, window
 
 WHO = f"system:serviceaccount:{HOME}:{ACCOUNT}"
 AHEAD_SECONDS = 480.0  # 8b-h100 leads by 740 s without the image on a node, by 126 s with it: so a node, not a replica
 
 
 @pytest.fixture
-def service(cluster: Cluster, namespace: str) -> Iterator[Service]:
+def workload(cluster: Cluster, namespace: str) -> Iterator[Workload]:
     policy = {"profile": "8b-h100", "maxReplicas": 3, "maxPreparedNodes": 1}
-    found = Service(cluster, namespace, policy_spec=policy)
+    found = Workload(cluster, namespace, policy_spec=policy)
     yield found
     found.delete()
 
 
 def test_the_role_is_enough(
-    cluster: Cluster, namespace: str, service: Service, outrider: Callable[..., Outrider]
+    cluster: Cluster, namespace: str, workload: Workload, outrider: Callable[..., Outrider]
 ) -> None:
     """Policies, pods, scale, template, status, Events, balloons made and swept: and no call is refused."""
     until(lambda: not lingering(cluster), 60, "the policies of other tests to go: none can be told there what happens")
-    service.deploy(1)
-    service.steady(0.3)
-    controller = outrider(namespace=None, **service.clock)
-    cluster.api.apply(service.policy)
-    until(lambda: "demandReplicas" in service.status(), 60, "the status with a demand, which only pods tell")
-    assert service.status()["currentReplicas"] == 1
+    workload.deploy(1)
+    workload.steady(0.3)
+    controller = outrider(namespace=None, **workload.clock)
+    cluster.api.apply(workload.policy)
+    until(lambda: "demandReplicas" in workload.status(), 60, "the status with a demand, which only pods tell")
+    assert workload.status()["currentReplicas"] == 1
 
     began = time.monotonic()
-    now = service.epoch_seconds + (time.time() - service.epoch_seconds) * RATE
-    service.policy["spec"] |= {"schedules": [window(now + AHEAD_SECONDS, 2)]}
-    cluster.api.apply(service.policy)
+    now = workload.epoch_seconds + (time.time() - workload.epoch_seconds) * RATE
+    workload.policy["spec"] |= {"schedules": [window(now + AHEAD_SECONDS, 2)]}
+    cluster.api.apply(workload.policy)
     [job] = until(lambda: jobs(cluster, namespace), 60, "a balloon")
     made_seconds = time.monotonic() - began
-    assert job["metadata"]["ownerReferences"][0]["name"] == service.name
+    assert job["metadata"]["ownerReferences"][0]["name"] == workload.name
 
     began = time.monotonic()
-    service.policy["spec"] |= {"mode": "Shadow"}
-    cluster.api.apply(service.policy)
+    workload.policy["spec"] |= {"mode": "Shadow"}
+    cluster.api.apply(workload.policy)
     until(lambda: not jobs(cluster, namespace), 60, "the controller to sweep it in mode Shadow")
     print(f"balloon made in {made_seconds:.1f} s and swept in {time.monotonic() - began:.1f} s")
 

@@ -31,8 +31,8 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
 ) -> None:
     with grounds(cluster, namespace) as both:
         ours, theirs = play(cluster, both, outrider, shared)
-    scenario = scene.scenario(ours.service.policy, shared, ours.scenario_started_seconds)
-    policy = scene.resolved(ours.service.policy).policy
+    scenario = scene.scenario(ours.workload.policy, shared, ours.scenario_started_seconds)
+    policy = scene.resolved(ours.workload.policy).policy
     results = [
         _result("Outrider", ours),
         _result("reactive", theirs),

@@ -13,7 +13,7 @@ from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.cluster import HPA_SYNC_SECONDS, RATE
 from tests.e2e.harness.follower import Follower
 from tests.e2e.harness.outrider import Outrider
-from tests.e2e.harness.service import IMAGE, Service, Stages
+from tests.e2e.harness.workload import IMAGE, Stages, Workload
 
 TICK_SECONDS = 15.0 / RATE
 USUAL, MORE = 3.1, 6.2  # requests per second: what 2.2 and 4.4 replicas can just serve
@@ -31,24 +31,24 @@ class Standing:
     """A service that stands at `replicas` because its traffic asks for them."""
 
     cluster: Cluster
-    service: Service
+    workload: Workload
     outrider: Outrider
     replicas: int = REPLICAS
 
     def stands(self) -> bool:
         """Whether that many are decided on, from a demand that has settled, asked for, there and ready."""
-        status, service = self.service.status(), self.service
+        status, workload = self.workload.status(), self.workload
         settled = float(status.get("demandReplicas", "0")) >= SETTLED_REPLICAS
-        all_there = service.scale() == (self.replicas, self.replicas) and service.ready() == self.replicas
+        all_there = workload.scale() == (self.replicas, self.replicas) and workload.ready() == self.replicas
         return settled and status["desiredReplicas"] == self.replicas and all_there
 
     def hpa_fails(self) -> bool:
         """Whether the HPA gets no metric."""
-        return not self.service.followed()
+        return not self.workload.followed()
 
     def unknown(self) -> bool:
         """Whether the status tells no demand."""
-        return "demandReplicas" not in self.service.status()
+        return "demandReplicas" not in self.workload.status()
 
     def decisions(self, since_seconds: float) -> list[Decision]:
         """What the controller has decided since then, in wall seconds."""
@@ -58,16 +58,16 @@ class Standing:
 
     def wall(self, scenario_seconds: float) -> float:
         """A moment of the controller's time on the wall's clock."""
-        epoch_seconds = self.service.epoch_seconds
+        epoch_seconds = self.workload.epoch_seconds
         return epoch_seconds + (scenario_seconds - epoch_seconds) / RATE
 
     def goes_on(self) -> str:
         """More traffic brings more replicas; how long that took. The usual traffic again."""
-        began, before = time.monotonic(), self.service.scale()[0]
-        self.service.steady(MORE)
-        until(lambda: self.service.scale()[0] > before, RISE_SECONDS, f"more than {before} replicas")
-        text = f"with more traffic {before} -> {self.service.scale()[0]} in {time.monotonic() - began:.1f} s"
-        self.service.steady(USUAL)
+        began, before = time.monotonic(), self.workload.scale()[0]
+        self.workload.steady(MORE)
+        until(lambda: self.workload.scale()[0] > before, RISE_SECONDS, f"more than {before} replicas")
+        text = f"with more traffic {before} -> {self.workload.scale()[0]} in {time.monotonic() - began:.1f} s"
+        self.workload.steady(USUAL)
         return text
 
 
@@ -87,33 +87,33 @@ def own(cluster: Cluster, controllers: list[Outrider], tmp_path_factory: pytest.
         pytest.skip("the cluster of OUTRIDER_E2E_CLUSTER is not to be disturbed")
     namespace = f"unknown-{uuid.uuid4().hex[:5]}"
     cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    service = Service(cluster, namespace, stages=Stages(2.0, 0.5, 0.5), policy_spec=POLICY)
+    workload = Workload(cluster, namespace, stages=Stages(2.0, 0.5, 0.5), policy_spec=POLICY)
     try:
-        service.deploy(3)
-        service.steady(USUAL)
-        settings = {"prometheus_url": cluster.prometheus_url, **service.clock}
+        workload.deploy(3)
+        workload.steady(USUAL)
+        settings = {"prometheus_url": cluster.prometheus_url, **workload.clock}
         controllers.append(Outrider(cluster, tmp_path_factory.mktemp("outrider"), namespace, settings))
         controllers[0].start()
-        service.scaled_by(controllers[0])
-        standing = Standing(cluster, service, controllers[0])
+        workload.scaled_by(controllers[0])
+        standing = Standing(cluster, workload, controllers[0])
         print(f"undisturbed: {standing.goes_on()}")
         yield standing
     finally:
-        service.delete()
+        workload.delete()
         cluster.api.delete(f"/api/v1/namespaces/{namespace}")
 
 
 @pytest.fixture
 def standing(own: Standing) -> Standing:
     """The service once it stands where it should."""
-    until(own.stands, 180, f"{own.service.namespace} to stand at {REPLICAS} replicas")
+    until(own.stands, 180, f"{own.workload.namespace} to stand at {REPLICAS} replicas")
     return own
 
 
 @contextmanager
 def _followed(standing: Standing, what: str, *, least: int | None = None) -> Iterator[Follower]:
     """Inside, replicas must not fall below what they were; tells the fewest and for how long it was looked."""
-    with Follower(standing.service) as follower:
+    with Follower(standing.workload) as follower:
         yield follower
     least = standing.replicas if least is None else least
     print(f"{what}: {follower.least} replicas or more in {follower.seconds:.0f} s, as {least} before")
@@ -133,12 +133,12 @@ def test_pods_out_of_reach(standing: Standing) -> None:
             try:
                 if way == "refuse":
                     prometheus.stop()
-                standing.service.fault(way)
+                standing.workload.fault(way)
                 until(standing.unknown, 30, "the demand to be unknown")
                 print(f"demand unknown after {follower.seconds:.1f} s", end="; ")
                 _last(follower, follower.seconds + 2 * TICK_SECONDS)
             finally:
-                standing.service.fault("ok")
+                standing.workload.fault("ok")
                 if not prometheus.running:
                     prometheus.start()
             back = follower.seconds
@@ -149,8 +149,8 @@ def test_pods_out_of_reach(standing: Standing) -> None:
 
 def test_controller_away(standing: Standing) -> None:
     """Stopped for a while, then killed with -9: with it KEDA's scaler is gone, and KEDA dials less and less often."""
-    controller, service = standing.outrider, standing.service
-    until(lambda: time.time() - service.standin()["started_seconds"] > HISTORY_SECONDS, 90, "history of this traffic")
+    controller, workload = standing.outrider, standing.workload
+    until(lambda: time.time() - workload.standin()["started_seconds"] > HISTORY_SECONDS, 90, "history of this traffic")
     began = time.time()
     with _followed(standing, "controller stopped") as follower:
         controller.process.stop()
@@ -160,13 +160,13 @@ def test_controller_away(standing: Standing) -> None:
         finally:
             controller.start()
         back = follower.seconds
-        until(service.followed, 60, "the HPA to have its metric")
+        until(workload.followed, 60, "the HPA to have its metric")
         print(f"HPA has its metric {follower.seconds - back:.1f} s after the controller is ready", end="; ")
     with _followed(standing, "killed with -9") as follower:
         controller.process.kill()
         controller.start()
         print(f"ready again after {follower.seconds:.1f} s", end="; ")
-        until(service.followed, 60, "the HPA to have its metric")
+        until(workload.followed, 60, "the HPA to have its metric")
         _last(follower, follower.seconds + 3 * TICK_SECONDS)
     desired = [one.plan.desired_replicas for one in standing.decisions(began) if one.plan is not None]
     assert min(desired) >= standing.replicas
@@ -184,7 +184,7 @@ def test_keda_restarted(standing: Standing) -> None:
             for name in names:
                 standing.cluster.components[name].start()
         back = follower.seconds
-        until(standing.service.followed, 60, "the HPA to have its metric")
+        until(standing.workload.followed, 60, "the HPA to have its metric")
         print(f"HPA has its metric {follower.seconds - back:.1f} s after KEDA's start")
         _last(follower, follower.seconds + 2 * HPA_SYNC_SECONDS)
     print(standing.goes_on())
@@ -214,50 +214,52 @@ def test_api_server_restarted(standing: Standing) -> None:
 @pytest.mark.parametrize(("by_hand", "metrics"), [(+2, "ok"), (-2, "refuse")])
 def test_manual_scale(standing: Standing, by_hand: int, metrics: str) -> None:
     """The hand's number is no demand, not even while there is no other: the HPA brings the decision's back."""
-    service, began, hand = standing.service, time.time(), standing.replicas + by_hand
+    workload, began, hand = standing.workload, time.time(), standing.replicas + by_hand
     try:
-        service.fault(metrics)
+        workload.fault(metrics)
         until(lambda: standing.unknown() or metrics == "ok", 30, "the demand to be unknown")
         with _followed(standing, f"{hand} replicas by hand", least=min(hand, standing.replicas)) as follower:
-            standing.cluster.kubectl("-n", service.namespace, "scale", "deployment", service.name, f"--replicas={hand}")
-            until(lambda: service.scale()[0] != hand, 30, "the hand's number to go")
+            standing.cluster.kubectl(
+                "-n", workload.namespace, "scale", "deployment", workload.name, f"--replicas={hand}"
+            )
+            until(lambda: workload.scale()[0] != hand, 30, "the hand's number to go")
             took = follower.seconds
             _last(follower, took + HPA_SYNC_SECONDS + TICK_SECONDS)
     finally:
-        service.fault("ok")
+        workload.fault("ok")
     decided = {one.plan.desired_replicas for one in standing.decisions(began) if one.plan is not None}
-    print(f"{service.scale()[0]} again after {took:.1f} s; decided meanwhile: {sorted(decided)}")
+    print(f"{workload.scale()[0]} again after {took:.1f} s; decided meanwhile: {sorted(decided)}")
     assert {replicas for seconds, replicas in follower.seen if seconds > took} == {standing.replicas}
     assert decided == {standing.replicas}
 
 
 def test_paused_at_a_number(standing: Standing) -> None:
     """KEDA sets the number of the annotation, and Outrider's decision is followed again afterwards."""
-    service, there = standing.service, standing.replicas + 1
+    workload, there = standing.workload, standing.replicas + 1
     with _followed(standing, f"ScaledObject paused at {there}") as follower:
         with _annotated(standing, "autoscaling.keda.sh/paused-replicas", str(there)):
-            until(lambda: service.scale()[0] == there, 30, f"{there} replicas")
+            until(lambda: workload.scale()[0] == there, 30, f"{there} replicas")
             _last(follower, follower.seconds + HPA_SYNC_SECONDS + TICK_SECONDS)
-            assert service.scale()[0] == there
+            assert workload.scale()[0] == there
         back = follower.seconds
-        until(lambda: service.scale()[0] == standing.replicas, 60, f"{standing.replicas} replicas")
+        until(lambda: workload.scale()[0] == standing.replicas, 60, f"{standing.replicas} replicas")
         print(f"{standing.replicas} again {follower.seconds - back:.1f} s after the pause", end="; ")
         _last(follower, follower.seconds + HPA_SYNC_SECONDS)
 
 
 def test_rollout(standing: Standing) -> None:
     """Another image: every pod is replaced, and those that count are at every moment the ones that serve."""
-    service, began = standing.service, time.time()
-    old = {pod["metadata"]["name"] for pod in service.pods()}
+    workload, began = standing.workload, time.time()
+    old = {pod["metadata"]["name"] for pod in workload.pods()}
     with _followed(standing, "rollout") as follower:
         image = f"vllm={IMAGE}-patched"
-        standing.cluster.kubectl("-n", service.namespace, "set", "image", f"deployment/{service.name}", image)
-        until(lambda: _replaced(service, old), 120, "every pod to be replaced")
+        standing.cluster.kubectl("-n", workload.namespace, "set", "image", f"deployment/{workload.name}", image)
+        until(lambda: _replaced(workload, old), 120, "every pod to be replaced")
         print(f"{len(old)} pods replaced in {follower.seconds:.1f} s", end="; ")
         until(lambda: _whole(standing), 30, "the demand to be known from every new pod")
         print(f"known from each after {follower.seconds:.1f} s", end="; ")
         _last(follower, follower.seconds + 2 * HPA_SYNC_SECONDS)
-    made, pods, slack = standing.decisions(began), service.standin()["pods"], 1.5
+    made, pods, slack = standing.decisions(began), workload.standin()["pods"], 1.5
     for one in made:
         at = standing.wall(one.inputs.now_seconds)
         for name in one.inputs.supply.ready:
@@ -268,36 +270,36 @@ def test_rollout(standing: Standing) -> None:
 
 def test_paused(standing: Standing) -> None:
     """More is decided, and nothing moves until the pause ends."""
-    service = standing.service
+    workload = standing.workload
     with _followed(standing, "ScaledObject paused") as follower:
         with _annotated(standing, "autoscaling.keda.sh/paused", "true"):
-            service.steady(MORE)
-            until(lambda: (service.desired() or 0) > standing.replicas, 30, "more to be decided")
+            workload.steady(MORE)
+            until(lambda: (workload.desired() or 0) > standing.replicas, 30, "more to be decided")
             _last(follower, follower.seconds + HPA_SYNC_SECONDS)
             assert {replicas for _, replicas in follower.seen} == {standing.replicas}
-            print(f"stayed while {service.desired()} were decided", end="; ")
+            print(f"stayed while {workload.desired()} were decided", end="; ")
         back = follower.seconds
-        until(lambda: service.scale()[0] > standing.replicas, RISE_SECONDS, f"more than {standing.replicas} replicas")
-        print(f"{service.scale()[0]} replicas {follower.seconds - back:.1f} s after the pause", end="; ")
-    service.steady(USUAL)
+        until(lambda: workload.scale()[0] > standing.replicas, RISE_SECONDS, f"more than {standing.replicas} replicas")
+        print(f"{workload.scale()[0]} replicas {follower.seconds - back:.1f} s after the pause", end="; ")
+    workload.steady(USUAL)
 
 
 @contextmanager
 def _annotated(standing: Standing, name: str, value: str) -> Iterator[None]:
     """The ScaledObject has the annotation, and KEDA has taken its HPA away."""
-    api, path = standing.cluster.api, standing.service.scaled_object
+    api, path = standing.cluster.api, standing.workload.scaled_object
     try:
         api.patch(path, {"metadata": {"annotations": {name: value}}})
         # KEDA's watch comes back late from an API server's absence: 15 s were seen after one of 18 s.
-        until(lambda: api.get_or_none(standing.service.hpa) is None, 90, "the HPA to go")
+        until(lambda: api.get_or_none(standing.workload.hpa) is None, 90, "the HPA to go")
         yield
     finally:
         api.patch(path, {"metadata": {"annotations": {name: None}}})
 
 
-def _replaced(service: Service, old: set[str]) -> bool:
-    names = {pod["metadata"]["name"] for pod in service.pods()}
-    return not names & old and service.ready() == len(names) == service.scale()[0]
+def _replaced(workload: Workload, old: set[str]) -> bool:
+    names = {pod["metadata"]["name"] for pod in workload.pods()}
+    return not names & old and workload.ready() == len(names) == workload.scale()[0]
 
 
 def _knowing(standing: Standing, since_seconds: float) -> bool:

@@ -13,7 +13,7 @@ from autoscaler.kube.objects import condition, timestamp
 from tests.e2e.standin.control import Control
 from tests.e2e.standin.kubelet import Kubelet
 from tests.e2e.standin.metrics import Pages
-from tests.e2e.standin.services import Services
+from tests.e2e.standin.workloads import Workloads
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_kube import FakeKube
 
@@ -41,8 +41,8 @@ def pod_path(name: str) -> str:
 class Rig:
     """A running stand-in, and the hands of everyone else in the cluster."""
 
-    def __init__(self, clock: FakeClock, kube: FakeKube, services: Services, control: TestClient) -> None:
-        self.clock, self.kube, self.services, self.control = clock, kube, services, control
+    def __init__(self, clock: FakeClock, kube: FakeKube, workloads: Workloads, control: TestClient) -> None:
+        self.clock, self.kube, self.workloads, self.control = clock, kube, workloads, control
 
     async def put(self, body: Json | None = None, path: str = LLM) -> Json:
         answer = await self.control.put(path, json=spec() if body is None else body)
@@ -113,16 +113,16 @@ class Rig:
 @asynccontextmanager
 async def standing_in(clock: FakeClock, kube: FakeKube, memory: Path) -> AsyncIterator[Rig]:
     """Start the stand-in; as often as one likes on the same API."""
-    services = Services(clock, Pages(clock), memory)
-    await services.recall()
-    kubelet = Kubelet(kube, clock, services, clock)
+    workloads = Workloads(clock, Pages(clock), memory)
+    await workloads.recall()
+    kubelet = Kubelet(kube, clock, workloads, clock)
     work = asyncio.create_task(kubelet.run())
-    async with TestClient(TestServer(Control(services, kubelet, clock).application())) as control:
+    async with TestClient(TestServer(Control(workloads, kubelet, clock).application())) as control:
         await clock.advance(0)
         try:
-            yield Rig(clock, kube, services, control)
+            yield Rig(clock, kube, workloads, control)
             assert not work.done(), work.exception()
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
-            await services.close()
+            await workloads.close()

@@ -84,8 +84,8 @@ async def test_faults_come_and_go(rig: Rig) -> None:
     await break_("error")
     assert (await rig.page("a"))[0] == 500
     await break_("hang")
-    service = rig.services.of(rig.pod("a"))
-    service.fault_changed = held = Counted()
+    workload = rig.workloads.of(rig.pod("a"))
+    workload.fault_changed = held = Counted()
     asked = asyncio.create_task(rig.page("a"))
     async with asyncio.timeout(10):
         while not held.waiting:  # noqa: ASYNC110 - nothing tells when a request has come

@@ -15,8 +15,8 @@ from autoscaler.kube import trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import timestamp
 from autoscaler.kube.watches import Watches
-from crds.workload import Service
-from tests.autoscaler.kube.services import TEMPLATE, policy_object, service
+from crds.workload import Workload
+from tests.autoscaler.kube.workloads import TEMPLATE, policy_object, workload
 from tests.support.fake_api import FakeApi, connected
 from tests.support.fake_clock import FakeClock
 
@@ -30,7 +30,7 @@ class Cluster:
 
     def __init__(self, kube: Kube, api: FakeApi, clock: FakeClock, settings: BalloonSettings = SETTINGS) -> None:
         self.kube, self.api, self.clock, self.settings = kube, api, clock, settings
-        self.policies = [service()]
+        self.policies = [workload()]
         self.crash()
 
     def crash(self) -> None:
@@ -49,7 +49,7 @@ class Cluster:
         self.watches.policies.replace(policy_object(each) for each in self.policies)
 
     async def ensure(
-        self, wanted: int, of: Service | None = None, template: dict[str, Any] | None = TEMPLATE, awaited: int = 0
+        self, wanted: int, of: Workload | None = None, template: dict[str, Any] | None = TEMPLATE, awaited: int = 0
     ) -> Change:
         change = await self.balloons.ensure(of or self.policies[0], template, wanted, awaited, self.clock.now())
         self.catch_up()

@@ -9,7 +9,7 @@ from autoscaler.actuators.balloon import Change
 from autoscaler.actuators.manifest import BalloonSettings
 from crds.workload import Mode
 from tests.autoscaler.actuators.cluster import JOBS, Cluster, cluster
-from tests.autoscaler.kube.services import TEMPLATE, service
+from tests.autoscaler.kube.workloads import TEMPLATE, workload
 from tests.support.fake_api import HTML, LOST, Fault, status
 
 ZERO, ONE, TWO = "chat-balloon-0", "chat-balloon-1", "chat-balloon-2"
@@ -42,7 +42,7 @@ async def test_never_more_than_the_policy_allows(there: Cluster) -> None:
 async def test_before_the_first_list_nothing_is_done(there: Cluster) -> None:
     there.watches.jobs("ns").synced = False
     assert (
-        await there.balloons.ensure(service(), TEMPLATE, 2, 0, 0.0)
+        await there.balloons.ensure(workload(), TEMPLATE, 2, 0, 0.0)
     ).problem == "the balloons in namespace ns are not yet known"
     assert there.jobs() == []
 
@@ -67,8 +67,8 @@ async def test_a_crash_between_two_creations_is_made_good(there: Cluster) -> Non
 
 async def test_two_controllers_at_once_make_each_balloon_once(there: Cluster) -> None:
     other = Cluster(there.kube, there.api, there.clock)
-    await there.balloons.ensure(service(), TEMPLATE, 3, 0, there.clock.now())
-    change = await other.balloons.ensure(service(), TEMPLATE, 3, 0, there.clock.now())
+    await there.balloons.ensure(workload(), TEMPLATE, 3, 0, there.clock.now())
+    change = await other.balloons.ensure(workload(), TEMPLATE, 3, 0, there.clock.now())
     assert change == Change()
     assert there.jobs() == [ZERO, ONE, TWO]
 
@@ -94,13 +94,13 @@ async def test_one_that_exists_already_is_success(there: Cluster) -> None:
     await Cluster(there.kube, there.api, there.clock).ensure(1)  # another controller, not seen in the list
     there.watches.jobs("ns").replace([])
     there.api.faults.append((f"GET {JOBS}", Fault(200, b'{"metadata": {"resourceVersion": "1"}, "items": []}')))
-    assert await there.balloons.ensure(service(), TEMPLATE, 1, 0, there.clock.now()) == Change()
+    assert await there.balloons.ensure(workload(), TEMPLATE, 1, 0, there.clock.now()) == Change()
     assert there.jobs() == [ZERO]
 
 
 async def test_a_watch_that_lags_makes_nothing_twice(there: Cluster) -> None:
-    await there.balloons.ensure(service(), TEMPLATE, 2, 0, there.clock.now())
-    assert await there.balloons.ensure(service(), TEMPLATE, 2, 0, there.clock.now()) == Change()
+    await there.balloons.ensure(workload(), TEMPLATE, 2, 0, there.clock.now())
+    assert await there.balloons.ensure(workload(), TEMPLATE, 2, 0, there.clock.now()) == Change()
     assert there.jobs() == [ZERO, ONE]
 
 
@@ -220,13 +220,13 @@ async def test_a_template_without_a_gpu_is_told_and_makes_nothing(there: Cluster
 
 async def test_shadow_makes_none_and_lets_go_of_those_there_are(there: Cluster) -> None:
     await there.ensure(2)
-    assert len((await there.ensure(2, of=service(mode=Mode.SHADOW))).released) == 2
+    assert len((await there.ensure(2, of=workload(mode=Mode.SHADOW))).released) == 2
     assert there.jobs() == []
 
 
 async def test_the_cluster_wide_cap_holds_over_policies_and_says_so(tmp_path: Path) -> None:
     async with cluster(tmp_path, BalloonSettings(max_balloons=4)) as there:
-        there.policies = [service("a"), service("b"), service("c", namespace="far")]
+        there.policies = [workload("a"), workload("b"), workload("c", namespace="far")]
         there.crash()
         now = there.clock.now()
         first, second, third = [await there.balloons.ensure(each, TEMPLATE, 3, 0, now) for each in there.policies]
@@ -239,7 +239,7 @@ async def test_the_cluster_wide_cap_holds_over_policies_and_says_so(tmp_path: Pa
 
 async def test_at_once_two_services_do_not_take_the_same_room(tmp_path: Path) -> None:
     async with cluster(tmp_path, BalloonSettings(max_balloons=4)) as there:
-        there.policies = [service("a"), service("b"), service("c")]
+        there.policies = [workload("a"), workload("b"), workload("c")]
         there.crash()
         now = there.clock.now()
         await asyncio.gather(*(there.balloons.ensure(each, TEMPLATE, 3, 0, now) for each in there.policies))
@@ -250,9 +250,9 @@ async def test_a_namespace_not_yet_known_stops_growth_but_no_release(there: Clus
     await there.ensure(2)
     there.watches.follow(["ns", "new"])
     now = there.clock.now()
-    change = await there.balloons.ensure(service(), TEMPLATE, 3, 0, now)
+    change = await there.balloons.ensure(workload(), TEMPLATE, 3, 0, now)
     assert change == Change(problem="the balloons in namespace new are not yet known")
-    assert len((await there.balloons.ensure(service(), TEMPLATE, 1, 0, now)).released) == 1
+    assert len((await there.balloons.ensure(workload(), TEMPLATE, 1, 0, now)).released) == 1
 
 
 async def test_rolling_needs_no_room_beyond_the_cap(tmp_path: Path) -> None:
@@ -277,16 +277,16 @@ async def test_an_api_that_is_away_is_a_problem_told(there: Cluster) -> None:
 
 @pytest.mark.parametrize("why", ["gone", "shadow", "made anew", "late"])
 async def test_the_sweep_finds_strays_by_label(there: Cluster, why: str) -> None:
-    there.policies = [service(), service("other")]
+    there.policies = [workload(), workload("other")]
     there.crash()
     await there.ensure(2)
     await there.ensure(1, there.policies[1])
     if why == "gone":
         there.policies = there.policies[1:]
     elif why == "shadow":
-        there.policies[0] = service(mode=Mode.SHADOW)
+        there.policies[0] = workload(mode=Mode.SHADOW)
     elif why == "made anew":
-        there.policies[0] = replace(service(), uid="another")
+        there.policies[0] = replace(workload(), uid="another")
     else:
         for slot in (ZERO, ONE):
             path = there.path(slot)

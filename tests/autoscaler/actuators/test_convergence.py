@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autoscaler.actuators.manifest import BalloonSettings
 from tests.autoscaler.actuators.cluster import Cluster, cluster
-from tests.autoscaler.kube.services import TEMPLATE, service
+from tests.autoscaler.kube.workloads import TEMPLATE, workload
 from tests.support.fake_api import HTML
 
 CAP = 3
@@ -57,7 +57,7 @@ async def _happen(there: Cluster, what: str, number: int, template: dict[str, An
         case "want":
             await there.ensure(number, template=template)
         case "lag":
-            await there.balloons.ensure(service(), template, number, 0, there.clock.now())
+            await there.balloons.ensure(workload(), template, number, 0, there.clock.now())
         case "crash":
             there.crash()
         case "refuse":

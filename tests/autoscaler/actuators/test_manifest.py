@@ -7,7 +7,7 @@ import yaml
 from autoscaler.actuators.manifest import BalloonSettings, NoBalloonError, balloon_job, job_name, shape
 from autoscaler.kube.ours import policy_label
 from crds.notation.selectors import parse
-from tests.autoscaler.kube.services import SERVICE, TEMPLATE, service
+from tests.autoscaler.kube.workloads import TEMPLATE, WORKLOAD, workload
 
 SETTINGS = BalloonSettings(max_balloons=10)
 GOLDEN = Path(__file__).parent / "balloon.yaml"
@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "balloons.md"
 
 def test_the_job_is_the_golden_one() -> None:
     """After a change on purpose: write `yaml.safe_dump(made, sort_keys=False)` to the golden file and to the page."""
-    made = balloon_job(SERVICE, TEMPLATE, 0, SETTINGS)
+    made = balloon_job(WORKLOAD, TEMPLATE, 0, SETTINGS)
     assert made == yaml.safe_load(GOLDEN.read_text())
 
 
@@ -27,20 +27,20 @@ def test_the_reference_page_shows_the_golden_job() -> None:
 def test_kubernetes_own_model_knows_every_field() -> None:
     from kubernetes.client import ApiClient, V1Job
 
-    made = balloon_job(SERVICE, TEMPLATE, 0, SETTINGS)
+    made = balloon_job(WORKLOAD, TEMPLATE, 0, SETTINGS)
     read = V1Job.from_dict(made)
     assert read is not None
     assert ApiClient().sanitize_for_serialization(read) == made  # type: ignore[no-untyped-call]
 
 
 def test_names_are_fixed_short_and_valid() -> None:
-    assert job_name(service(), 0) == job_name(service(), 0)
-    assert job_name(service(), 0) != job_name(service(), 1)
-    assert job_name(service(), 0) != job_name(replace(SERVICE, uid="another"), 0)
-    long = replace(SERVICE, name="a.very-long.name." * 10)
+    assert job_name(workload(), 0) == job_name(workload(), 0)
+    assert job_name(workload(), 0) != job_name(workload(), 1)
+    assert job_name(workload(), 0) != job_name(replace(WORKLOAD, uid="another"), 0)
+    long = replace(WORKLOAD, name="a.very-long.name." * 10)
     assert len(job_name(long, 12)) <= 63
     assert "." not in job_name(long, 12)
-    assert job_name(replace(SERVICE, name="x" * 40 + "-" * 30), 0).startswith("x" * 40 + "-balloon-0-")
+    assert job_name(replace(WORKLOAD, name="x" * 40 + "-" * 30), 0).startswith("x" * 40 + "-balloon-0-")
 
 
 def test_a_long_policy_name_still_makes_a_label() -> None:
@@ -51,18 +51,18 @@ def test_a_long_policy_name_still_makes_a_label() -> None:
 
 
 def test_no_label_of_the_service_is_on_a_balloon() -> None:
-    labels = balloon_job(SERVICE, TEMPLATE, 0, SETTINGS)["spec"]["template"]["metadata"]["labels"]
+    labels = balloon_job(WORKLOAD, TEMPLATE, 0, SETTINGS)["spec"]["template"]["metadata"]["labels"]
     assert not set(labels) & set(TEMPLATE["metadata"]["labels"])
     assert not parse("app=chat").matches(labels)
 
 
 def test_the_shape_follows_what_the_pod_is_made_from_and_nothing_else() -> None:
-    same = shape(SERVICE, {**TEMPLATE, "metadata": {}}, SETTINGS)
-    assert same == shape(SERVICE, TEMPLATE, SETTINGS)
-    assert same != shape(replace(SERVICE, uid="another"), TEMPLATE, SETTINGS)
-    assert same != shape(SERVICE, TEMPLATE, replace(SETTINGS, deadline_seconds=60))
+    same = shape(WORKLOAD, {**TEMPLATE, "metadata": {}}, SETTINGS)
+    assert same == shape(WORKLOAD, TEMPLATE, SETTINGS)
+    assert same != shape(replace(WORKLOAD, uid="another"), TEMPLATE, SETTINGS)
+    assert same != shape(WORKLOAD, TEMPLATE, replace(SETTINGS, deadline_seconds=60))
     elsewhere = {"spec": {**TEMPLATE["spec"], "nodeSelector": {"pool": "b"}}}
-    assert same != shape(SERVICE, elsewhere, SETTINGS)
+    assert same != shape(WORKLOAD, elsewhere, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_the_shape_follows_what_the_pod_is_made_from_and_nothing_else() -> None:
 )
 def test_a_template_that_gives_no_balloon_says_why(container: dict[str, object], said: str) -> None:
     with pytest.raises(NoBalloonError, match=said):
-        balloon_job(SERVICE, {"spec": {"containers": [container]}}, 0, SETTINGS)
+        balloon_job(WORKLOAD, {"spec": {"containers": [container]}}, 0, SETTINGS)

@@ -31,7 +31,7 @@ from autoscaler.reporting.status import StatusWriter
 from autoscaler.scaler.board import Board
 from autoscaler.sources.scrape import Scraper
 from policies.model import PodSample, State
-from tests.autoscaler.kube.services import TEMPLATE
+from tests.autoscaler.kube.workloads import TEMPLATE
 from tests.support.fake_api import FakeApi
 from tests.support.fake_clock import FakeClock
 

@@ -72,10 +72,10 @@ async def test_one_that_is_made_again_owns_what_is_made_for_it(api: FakeApi, kub
         await house.target("a", 1)
         await house.policy("a", spec("a"))
         await house.decided("a")
-        old = house.worker("a").service.uid
+        old = house.worker("a").workload.uid
         await api.remove(policy_path("a"))
         await house.policy("a", spec("a"))
-        await house.until(lambda: "ns/a" in house.loop.workers and house.worker("a").service.uid != old)
+        await house.until(lambda: "ns/a" in house.loop.workers and house.worker("a").workload.uid != old)
         assert house.desired("a") is None  # nothing is decided for it yet
         await house.decided("a")
         assert house.desired("a") == 1
@@ -89,7 +89,7 @@ async def test_another_target_is_begun_anew(api: FakeApi, kube: Kube) -> None:
         await house.policy("a", spec("small"))
         await house.decided("a")
         await house.policy("a", spec("large"))
-        await house.until(lambda: house.worker("a").service.target.name == "large")
+        await house.until(lambda: house.worker("a").workload.target.name == "large")
         assert house.desired("a") is None
         await house.decided("a")
         assert house.desired("a") == 8

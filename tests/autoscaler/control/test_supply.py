@@ -6,7 +6,7 @@ from autoscaler.kube.scale import Scale
 from autoscaler.kube.store import Store
 from crds.notation.selectors import parse
 from policies.model import Supply
-from tests.autoscaler.kube.services import SERVICE
+from tests.autoscaler.kube.workloads import WORKLOAD
 
 SCALE = Scale(3, parse("app=chat"))
 READY: dict[str, Any] = {"conditions": [{"type": "Ready", "status": "True"}]}
@@ -30,7 +30,7 @@ def stores(pods: list[dict[str, Any]], jobs: list[dict[str, Any]] | None = None)
 
 
 def counted(pods: list[dict[str, Any]], jobs: list[dict[str, Any]] | None = None) -> Supply | None:
-    return supply(SERVICE, SCALE, *stores(pods, jobs))
+    return supply(WORKLOAD, SCALE, *stores(pods, jobs))
 
 
 def test_pods_are_counted_by_rung() -> None:
@@ -57,16 +57,16 @@ def test_balloons_are_counted_by_rung_and_never_as_replicas() -> None:
 
 def test_what_is_not_known_is_not_zero() -> None:
     pods, jobs = stores([])
-    assert supply(SERVICE, None, pods, jobs) is None
-    assert supply(SERVICE, SCALE, Store(), jobs) is None
-    assert supply(SERVICE, SCALE, pods, Store()) is None
-    assert supply(SERVICE, SCALE, pods, jobs) == Supply(3, (), 0, 0, 0, 0)
+    assert supply(WORKLOAD, None, pods, jobs) is None
+    assert supply(WORKLOAD, SCALE, Store(), jobs) is None
+    assert supply(WORKLOAD, SCALE, pods, Store()) is None
+    assert supply(WORKLOAD, SCALE, pods, jobs) == Supply(3, (), 0, 0, 0, 0)
 
 
 def test_the_last_good_content_is_served_while_the_api_is_away() -> None:
     pods, jobs = stores([pod("a", **READY)])
     pods.stale_since = 1.0
-    counted = supply(SERVICE, SCALE, pods, jobs)
+    counted = supply(WORKLOAD, SCALE, pods, jobs)
     assert counted is not None
     assert counted.ready == ("a",)
 
@@ -78,8 +78,8 @@ def test_every_running_pod_is_scraped_ready_or_not() -> None:
         pod("c"),
         pod("d", phase="Pending", podIP="1.1.1.1"),
     ]
-    assert endpoints(SERVICE, SCALE, stores(pods)[0]) == {
+    assert endpoints(WORKLOAD, SCALE, stores(pods)[0]) == {
         "a": "http://10.0.0.1:8000/metrics",
         "b": "http://[fd00::1]:8000/metrics",
     }
-    assert endpoints(SERVICE, None, stores(pods)[0]) == {}
+    assert endpoints(WORKLOAD, None, stores(pods)[0]) == {}

@@ -4,8 +4,8 @@ import random
 from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import key
 from autoscaler.kube.watches import Watches
-from tests.autoscaler.kube.services import SERVICE, policy_object
 from tests.autoscaler.kube.waiting import until
+from tests.autoscaler.kube.workloads import WORKLOAD, policy_object
 from tests.support.fake_api import FakeApi
 from tests.support.fake_clock import FakeClock
 
@@ -14,7 +14,7 @@ OURS = {"app.kubernetes.io/managed-by": "outrider", "outrider.dev/policy": "chat
 
 
 async def test_policies_everywhere_and_pods_and_balloons_where_they_are(api: FakeApi, kube: Kube) -> None:
-    await api.put(POLICY, policy_object(SERVICE))
+    await api.put(POLICY, policy_object(WORKLOAD))
     await api.put("/api/v1/namespaces/ns/pods/a", {"spec": {"nodeName": "n", "containers": [{"image": "large"}]}})
     await api.put("/apis/batch/v1/namespaces/ns/jobs/ours", {"metadata": {"labels": OURS}})
     await api.put("/apis/batch/v1/namespaces/ns/jobs/theirs", {})

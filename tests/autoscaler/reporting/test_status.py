@@ -8,7 +8,7 @@ from autoscaler.kube.errors import Unavailable
 from autoscaler.reporting.status import StatusWriter, refused_patch, status_patch
 from crds.v1alpha1.status import Status
 from policies.model import Basis, Code, Demand, Plan, Reason, Supply
-from tests.autoscaler.kube.services import SERVICE
+from tests.autoscaler.kube.workloads import WORKLOAD
 from tests.support.fake_api import HTML, FakeApi
 from tests.support.fake_clock import FakeClock
 
@@ -23,7 +23,7 @@ PATH = "/apis/outrider.dev/v1alpha1/namespaces/ns/scalingpolicies/chat"
 def patch(
     plan: Plan | None = PLAN, demand: Demand | None = DEMAND, supply: Supply | None = SUPPLY, **more: Any
 ) -> dict[str, Any]:
-    return status_patch(SERVICE, plan, demand, supply, **{"sentence": SAYS, "previous": {}, "now_seconds": AT, **more})
+    return status_patch(WORKLOAD, plan, demand, supply, **{"sentence": SAYS, "previous": {}, "now_seconds": AT, **more})
 
 
 def test_a_status_says_what_was_seen_and_decided() -> None:

@@ -48,7 +48,7 @@ BODIES = {
 }
 
 
-class Service:
+class Workload:
     """One replica, so that what its pod says is all that is known of the service."""
 
     def __init__(self) -> None:
@@ -64,17 +64,17 @@ class Service:
 
 
 def test_what_is_known_to_be_idle_falls_in_that_time() -> None:
-    service = Service()
+    workload = Workload()
     for tick in range(BUSY_TICKS + BAD_TICKS):
         now = START + tick * TICK
-        service.decide(now, parse(busy(tick) if tick < BUSY_TICKS else IDLE, "qwen-0", now))
-    assert service.desired[-1] < service.desired[BUSY_TICKS - 1]
+        workload.decide(now, parse(busy(tick) if tick < BUSY_TICKS else IDLE, "qwen-0", now))
+    assert workload.desired[-1] < workload.desired[BUSY_TICKS - 1]
 
 
 async def test_pods_that_cannot_be_read() -> None:
     clock = FakeClock(START)
     names = [*FAULTS, *BODIES]
-    services = {name: Service() for name in names}
+    workloads = {name: Workload() for name in names}
     latest: dict[str, PodSample] = {}
 
     async def run(ticks: int, timeout_seconds: float, bodies: Callable[[str, int], bytes]) -> None:
@@ -87,18 +87,18 @@ async def test_pods_that_cannot_be_read() -> None:
                 vllm.bodies = {name: bodies(name, tick) for name in names}
                 await clock.advance(TICK)
                 await until(lambda: not scraper._reading)
-                for name, service in services.items():
-                    service.decide(clock.now(), scraper.latest.get(name))
+                for name, workload in workloads.items():
+                    workload.decide(clock.now(), scraper.latest.get(name))
         latest.update(scraper.latest)
 
     async with fake_vllm() as vllm:
         await run(BUSY_TICKS, 5.0, lambda _name, tick: busy(tick))
-        assert all(service.desired[-1] > 1 for service in services.values())
+        assert all(workload.desired[-1] > 1 for workload in workloads.values())
         vllm.faults.update(FAULTS)
         await run(BAD_TICKS, 0.02, lambda name, _tick: BODIES.get(name, IDLE))
 
     assert {
-        name: service.desired for name, service in services.items() if service.desired != sorted(service.desired)
+        name: workload.desired for name, workload in workloads.items() if workload.desired != sorted(workload.desired)
     } == {}
 
 
@@ -161,7 +161,7 @@ WAYS: tuple[Callable[..., object], ...] = (
 
 async def test_a_prometheus_that_cannot_be_read() -> None:
     async def live(session: aiohttp.ClientSession, way: Callable[..., object]) -> list[int]:
-        service, clock, sample = Service(), Moment(), None
+        workload, clock, sample = Workload(), Moment(), None
         async with fake_prometheus() as server:
             patient = Prometheus(server.url, session, clock)
             hasty = Prometheus(server.url, session, clock, timeout_seconds=0.02)
@@ -175,9 +175,9 @@ async def test_a_prometheus_that_cannot_be_read() -> None:
                     way(server)
                 prometheus = patient if tick < BUSY_TICKS else hasty
                 sample = (await prometheus.samples("ns", ["qwen-0"])).get("qwen-0", sample)
-                service.decide(clock.now(), sample)
-        assert service.desired[BUSY_TICKS - 1] > 1
-        return service.desired
+                workload.decide(clock.now(), sample)
+        assert workload.desired[BUSY_TICKS - 1] > 1
+        return workload.desired
 
     async with aiohttp.ClientSession() as session:
         lives = await asyncio.gather(*(live(session, way) for way in WAYS))

@@ -7,7 +7,7 @@ from typing import Self
 import requests
 
 from tests.e2e.harness.api import ApiError
-from tests.e2e.harness.service import Service
+from tests.e2e.harness.workload import Workload
 
 EVERY_SECONDS = 0.2  # an HPA moves them every 3 s at the most
 
@@ -16,8 +16,8 @@ class Follower:
     """As a context it looks on a thread of its own; `seen` is (seconds since it began, replicas), `unanswered` counts
     the looks for which there was no API server."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, workload: Workload) -> None:
+        self._workload = workload
         self._began = time.monotonic()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, name="follower", daemon=True)
@@ -51,6 +51,6 @@ class Follower:
     def _look(self) -> None:
         while not self._ended.wait(EVERY_SECONDS):
             try:
-                self.seen.append((self.seconds, self._service.scale()[0]))
+                self.seen.append((self.seconds, self._workload.scale()[0]))
             except (requests.RequestException, ApiError):
                 self.unanswered += 1

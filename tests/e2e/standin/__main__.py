@@ -16,8 +16,8 @@ from tests.e2e.standin.fleet import Fleet
 from tests.e2e.standin.hand import Client
 from tests.e2e.standin.kubelet import Kubelet
 from tests.e2e.standin.metrics import Pages
-from tests.e2e.standin.services import Services
 from tests.e2e.standin.spec import ServiceSpec
+from tests.e2e.standin.workloads import Workloads
 
 HURRY = 5.0  # the back-off towards an API server that is away, faster than the controller's
 
@@ -29,10 +29,10 @@ async def main(kubeconfig: Path, host: str, port: int) -> None:
     clock = WallClock()
     _compile()
     client = await Client.connect(kubeconfig)
-    services = Services(clock, Pages(clock), kubeconfig.with_name("standin-services.jsonl"))
-    await services.recall()
-    kubelet = Kubelet(client, clock, services, WallClock(rate=HURRY))
-    runner = web.AppRunner(Control(services, kubelet, clock).application(), access_log=None, shutdown_timeout=0.2)
+    workloads = Workloads(clock, Pages(clock), kubeconfig.with_name("standin-services.jsonl"))
+    await workloads.recall()
+    kubelet = Kubelet(client, clock, workloads, WallClock(rate=HURRY))
+    runner = web.AppRunner(Control(workloads, kubelet, clock).application(), access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     log.info("listening", control=f"http://{host}:{port}")
@@ -46,7 +46,7 @@ async def main(kubeconfig: Path, host: str, port: int) -> None:
         log.info("stopped")
     finally:
         await runner.cleanup()
-        await services.close()
+        await workloads.close()
         await client.close()
 
 

@@ -11,10 +11,10 @@ from autoscaler.clock import Clock
 from replay.simcluster.network import NetworkError
 from tests.e2e.standin.disk import Machine
 from tests.e2e.standin.kubelet import Kubelet
-from tests.e2e.standin.services import Service, Services
 from tests.e2e.standin.spec import BadRequestError, Faults, ServiceSpec, read
+from tests.e2e.standin.workloads import Workload, Workloads
 
-SERVICE = "/services/{namespace}/{name}"
+WORKLOAD = "/services/{namespace}/{name}"
 
 
 class UnknownServiceError(LookupError):
@@ -24,8 +24,8 @@ class UnknownServiceError(LookupError):
 class Control:
     """The handlers."""
 
-    def __init__(self, services: Services, kubelet: Kubelet, clock: Clock) -> None:
-        self._services, self._kubelet, self._clock = services, kubelet, clock
+    def __init__(self, workloads: Workloads, kubelet: Kubelet, clock: Clock) -> None:
+        self._services, self._kubelet, self._clock = workloads, kubelet, clock
 
     def application(self) -> web.Application:
         """An application with all of them."""
@@ -34,10 +34,10 @@ class Control:
             [
                 web.get("/healthz", self._health),
                 web.get("/services", self._list),
-                web.put(SERVICE, self._put),
-                web.get(SERVICE, self._get),
-                web.delete(SERVICE, self._delete),
-                web.put(f"{SERVICE}/faults", self._break),
+                web.put(WORKLOAD, self._put),
+                web.get(WORKLOAD, self._get),
+                web.delete(WORKLOAD, self._delete),
+                web.put(f"{WORKLOAD}/faults", self._break),
             ]
         )
         return application
@@ -51,46 +51,46 @@ class Control:
 
     async def _put(self, request: web.Request) -> web.Response:
         spec = read(ServiceSpec, await _body(request))
-        service = await self._services.put(request.match_info["namespace"], request.match_info["name"], spec)
+        workload = await self._services.put(request.match_info["namespace"], request.match_info["name"], spec)
         self._kubelet.retake()
-        return web.json_response({"started_seconds": service.fleet.started_seconds})
+        return web.json_response({"started_seconds": workload.fleet.started_seconds})
 
     async def _get(self, request: web.Request) -> web.Response:
-        service, now_seconds = self._known(request), self._clock.now()
+        workload, now_seconds = self._known(request), self._clock.now()
         return web.json_response(
             {
                 "now_seconds": now_seconds,
-                "started_seconds": service.fleet.started_seconds,
-                "score": service.fleet.score(now_seconds),
-                "pods": {name: asdict(times) for name, times in service.times.items()},
-                "nodes": {machine.name: _node(machine, service) for machine in self._kubelet.machines},
+                "started_seconds": workload.fleet.started_seconds,
+                "score": workload.fleet.score(now_seconds),
+                "pods": {name: asdict(times) for name, times in workload.times.items()},
+                "nodes": {machine.name: _node(machine, workload) for machine in self._kubelet.machines},
             }
         )
 
     async def _delete(self, request: web.Request) -> web.Response:
-        service = self._known(request)
-        self._services.drop(service.namespace, service.name)
+        workload = self._known(request)
+        self._services.drop(workload.namespace, workload.name)
         self._kubelet.retake()
         return web.json_response({})
 
     async def _break(self, request: web.Request) -> web.Response:
-        service = self._known(request)
+        workload = self._known(request)
         faults = read(Faults, await _body(request))
-        service.break_(faults.metrics)
+        workload.break_(faults.metrics)
         return web.json_response(faults.model_dump())
 
-    def _known(self, request: web.Request) -> Service:
+    def _known(self, request: web.Request) -> Workload:
         namespace, name = request.match_info["namespace"], request.match_info["name"]
-        service = self._services.get(namespace, name)
-        if service is None:
+        workload = self._services.get(namespace, name)
+        if workload is None:
             raise UnknownServiceError(f"no service {namespace}/{name}; there are {self._services.names()}")
-        return service
+        return workload
 
 
-def _node(machine: Machine, service: Service) -> dict[str, Any]:
+def _node(machine: Machine, workload: Workload) -> dict[str, Any]:
     return {
         "images": machine.images,
-        "weights": service.weights in machine.disk,
+        "weights": workload.weights in machine.disk,
         "gpus": machine.gpus,
         "created": machine.created_seconds,
         "ready": machine.ready_seconds,

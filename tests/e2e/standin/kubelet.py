@@ -16,7 +16,7 @@ from tests.e2e.standin import pods
 from tests.e2e.standin.disk import Disk, Machine
 from tests.e2e.standin.hand import NODES, PODS, Client, Hand
 from tests.e2e.standin.life import Life, Ward
-from tests.e2e.standin.services import Services
+from tests.e2e.standin.workloads import Workloads
 
 ADVANCE_SECONDS = 0.2
 
@@ -26,8 +26,8 @@ log = structlog.get_logger("standin")
 class Kubelet:
     """The kubelets of all nodes. `retries` is the clock of the back-off while the API is away."""
 
-    def __init__(self, client: Client, clock: Clock, services: Services, retries: Clock) -> None:
-        self._client, self._clock, self._services, self._retries = client, clock, services, retries
+    def __init__(self, client: Client, clock: Clock, workloads: Workloads, retries: Clock) -> None:
+        self._client, self._clock, self._services, self._retries = client, clock, workloads, retries
         self._hand = Hand(client, clock)
         self._pods, self._nodes = Store(), Store()
         self._lives: dict[Key, Life] = {}
@@ -62,7 +62,7 @@ class Kubelet:
         for pod in self._pods:
             self._record(pod)
         for life in self._lives.values():
-            if life.service is not self._services.of(life.pod):
+            if life.workload is not self._services.of(life.pod):
                 life.retake()
 
     async def _reflect(self, collection: Collection, store: Store) -> None:
@@ -108,9 +108,9 @@ class Kubelet:
         return self._machines[name]
 
     def _record(self, pod: Object, *, gone: bool = False) -> None:
-        service = self._services.of(pod) if pods.gpus(pod) else None
-        if service is not None:
-            times = service.times_of(pod)
+        workload = self._services.of(pod) if pods.gpus(pod) else None
+        if workload is not None:
+            times = workload.times_of(pod)
             times.observe(pod, self._clock.now())
             if gone:
                 times.gone = self._clock.now()

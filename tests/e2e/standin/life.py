@@ -11,7 +11,7 @@ from autoscaler.kube.objects import Object, condition, deleting, key, metadata, 
 from tests.e2e.standin import pods, status
 from tests.e2e.standin.disk import Machine
 from tests.e2e.standin.hand import Hand, Outbox, Spawn
-from tests.e2e.standin.services import Service, Services
+from tests.e2e.standin.workloads import Workload, Workloads
 
 TERMINATED = 143  # the exit code of what SIGTERM has ended
 KILLED = 137
@@ -25,7 +25,7 @@ class Ward:
 
     clock: Clock
     hand: Hand
-    services: Services
+    workloads: Workloads
     spawn: Spawn
 
 
@@ -37,10 +37,10 @@ class Life:
         self._ward, self._clock, self._hand = ward, ward.clock, ward.hand
         self.uid, self._name = uid(pod), "/".join(key(pod))
         self._outbox = Outbox(self._name, ward.spawn)
-        self._joined: Service | None = None
+        self._joined: Workload | None = None
         self._ending = False
         self._started_seconds: float | None = None
-        self.service: Service | None = ward.services.of(pod)
+        self.workload: Workload | None = ward.workloads.of(pod)
         self._task = ward.spawn(self._begin())
 
     def see(self, pod: Object) -> None:
@@ -64,8 +64,8 @@ class Life:
         self._task.cancel()
         self._outbox.discard()
         self._cut()
-        if self.service is not None:
-            self.service.network.release(self._name)
+        if self.workload is not None:
+            self.workload.network.release(self._name)
 
     def retake(self) -> None:
         """Its service is another one now: go on from where the pod is, under the new one."""
@@ -73,9 +73,9 @@ class Life:
             return
         self._task.cancel()
         self._cut()
-        if self.service is not None:
-            self.service.network.release(self._name)
-        self.service = self._ward.services.of(self.pod)
+        if self.workload is not None:
+            self.workload.network.release(self._name)
+        self.workload = self._ward.workloads.of(self.pod)
         self._task = self._ward.spawn(self._begin())
 
     # -- stages
@@ -83,19 +83,19 @@ class Life:
     async def _begin(self) -> None:
         await self.machine.up.wait()
         await self._outbox.empty()
-        service, ready = self.service, False
+        workload, ready = self.workload, False
         if pods.phase(self.pod) == "Running":
             ready = self._take_up()
         else:
             await self._start()
-        if service is not None:
+        if workload is not None:
             if ready:
-                self.machine.disk.hold(service.weights)
+                self.machine.disk.hold(workload.weights)
             else:
-                await self._load(service)
-            service.join(self._name, self._clock.now())
-            self._joined = service
-            service.times_of(self.pod).ready = service.times_of(self.pod).ready or self._clock.now()
+                await self._load(workload)
+            workload.join(self._name, self._clock.now())
+            self._joined = workload
+            workload.times_of(self.pod).ready = workload.times_of(self.pod).ready or self._clock.now()
         self._log("ready")
         self._write_running(ready=True)
         await self._sleep()
@@ -105,8 +105,8 @@ class Life:
         held = self.pod["status"]
         for container in pods.containers(self.pod):
             self.machine.disk.hold(container["image"])
-        if self.service is not None and held.get("podIP"):
-            self.service.network.keep(self._name, held["podIP"])
+        if self.workload is not None and held.get("podIP"):
+            self.workload.network.keep(self._name, held["podIP"])
         times = pods.Times()
         times.observe(self.pod, self._clock.now())
         self._started_seconds = times.started
@@ -119,14 +119,14 @@ class Life:
         self._write(lambda pod: status.waiting(pod, self.machine.address, began_seconds))
         for container in pods.containers(self.pod):
             await self._pull(container["name"], container["image"])
-        if self.service is not None:
-            self.service.times_of(self.pod).image_ready = self._clock.now()
+        if self.workload is not None:
+            self.workload.times_of(self.pod).image_ready = self._clock.now()
         self._started_seconds = self._clock.now()
         for container in pods.containers(self.pod):
             self._tell("Created", f"Created container: {container['name']}", container["name"])
             self._tell("Started", f"Started container {container['name']}", container["name"])
-        if self.service is not None:
-            self.service.times_of(self.pod).started = self._started_seconds
+        if self.workload is not None:
+            self.workload.times_of(self.pod).started = self._started_seconds
             self._log("started")
             self._write_running(ready=False)
 
@@ -137,16 +137,16 @@ class Life:
             return
         self._log("pulling")
         self._tell("Pulling", f'Pulling image "{image}"', container)
-        await disk.fetch(image, self._ward.services.image_seconds(self.pod, image))
+        await disk.fetch(image, self._ward.workloads.image_seconds(self.pod, image))
         self._tell("Pulled", status.pulled(image, self._clock.now() - began_seconds), container)
         self._outbox.add(lambda: self._hand.list_images(self.machine.name, self.machine.images))
 
-    async def _load(self, service: Service) -> None:
+    async def _load(self, workload: Workload) -> None:
         self._log("loading")
-        await self.machine.disk.fetch(service.weights, service.spec.weights_seconds)
-        service.times_of(self.pod).weights_ready = self._clock.now()
+        await self.machine.disk.fetch(workload.weights, workload.spec.weights_seconds)
+        workload.times_of(self.pod).weights_ready = self._clock.now()
         self._log("warming up")
-        await self._clock.sleep(service.spec.warmup_seconds)
+        await self._clock.sleep(workload.spec.warmup_seconds)
 
     async def _sleep(self) -> None:
         """A pod that only sleeps ends by itself."""
@@ -190,7 +190,7 @@ class Life:
 
     def _write_running(self, *, ready: bool) -> None:
         now_seconds = self._clock.now()
-        address = "" if self.service is None else self.service.network.address(self._name)
+        address = "" if self.workload is None else self.workload.network.address(self._name)
         began_seconds = now_seconds if self._started_seconds is None else self._started_seconds
         self._write(lambda pod: status.running(pod, address, now_seconds, started_seconds=began_seconds, ready=ready))
 

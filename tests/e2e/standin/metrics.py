@@ -6,7 +6,7 @@ from aiohttp import web
 
 from autoscaler.clock import Clock
 from replay.simcluster import vllm
-from tests.e2e.standin.services import Addresses, Services
+from tests.e2e.standin.workloads import Addresses, Workloads
 
 
 class Pages:
@@ -15,23 +15,23 @@ class Pages:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def __call__(self, services: Services, network: Addresses) -> web.Application:
+    def __call__(self, workloads: Workloads, network: Addresses) -> web.Application:
         """An application that serves the pods of one port."""
 
         async def metrics(request: web.Request) -> web.Response:
             transport = request.transport
             pod = network.pod_at(transport.get_extra_info("sockname")[0]) if transport is not None else None
-            service = None if pod is None else services.serving(pod)
-            if service is not None and service.fault == "error":
+            workload = None if pod is None else workloads.serving(pod)
+            if workload is not None and workload.fault == "error":
                 return web.Response(status=500, text="the engine is broken\n")
-            if service is not None and service.fault == "hang":
-                await service.fault_changed.wait()
-                service = None
-            if service is None or pod is None or (sample := service.fleet.sample(pod, self._clock.now())) is None:
+            if workload is not None and workload.fault == "hang":
+                await workload.fault_changed.wait()
+                workload = None
+            if workload is None or pod is None or (sample := workload.fleet.sample(pod, self._clock.now())) is None:
                 if isinstance(transport, asyncio.WriteTransport):
                     transport.abort()
                 return web.Response(status=503)
-            page = vllm.page(sample, service.name)
+            page = vllm.page(sample, workload.name)
             return web.Response(body=page.encode(), headers={"Content-Type": vllm.CONTENT_TYPE})
 
         application = web.Application()

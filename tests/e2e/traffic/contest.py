@@ -11,7 +11,7 @@ from tests.e2e.harness import Cluster, nodes, until
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import RATE
 from tests.e2e.harness.outrider import Outrider
-from tests.e2e.harness.service import Service, Stages
+from tests.e2e.harness.workload import Stages, Workload
 from tests.e2e.traffic import scene
 from tests.e2e.traffic.watch import NODE_CLAIMS, Seen, Watch
 
@@ -23,7 +23,7 @@ QUICK = Stages(image_seconds=0.2, weights_seconds=0.2, warmup_seconds=0.2)  # fo
 class Side:
     """One of the two, once the traffic has ended. Wall seconds."""
 
-    service: Service
+    workload: Workload
     started_seconds: float  # second 0 of the traffic
     seen: Seen
     told: Json  # by the stand-in
@@ -32,7 +32,7 @@ class Side:
     @property
     def scenario_started_seconds(self) -> float:
         """Second 0 of the traffic, by the controller's clock and the engines'."""
-        epoch = self.service.epoch_seconds
+        epoch = self.workload.epoch_seconds
         return epoch + (self.started_seconds - epoch) * RATE
 
     @property
@@ -57,9 +57,9 @@ def grounds(cluster: Cluster, namespace: str) -> Iterator[tuple[str, str]]:
         yield both
     finally:
         for name in both:
-            service = Service(cluster, name)
-            service.delete()
-            cluster.api.delete(cluster.api.path(service.policy))
+            workload = Workload(cluster, name)
+            workload.delete()
+            cluster.api.delete(cluster.api.path(workload.policy))
         until(lambda: not any(_pods(cluster, name) for name in both), 90, "no pods in the two namespaces")
         # The KWOK provider makes the node of a NodeClaim that has gone meanwhile, and nobody ever deletes that one.
         until(lambda: all(condition(each, "Registered") for each in _claims(cluster, both)), 90, "launches to end")
@@ -72,14 +72,14 @@ def grounds(cluster: Cluster, namespace: str) -> Iterator[tuple[str, str]]:
 def play(cluster: Cluster, both: tuple[str, str], outrider: Callable[..., Outrider], shared: Path) -> tuple[Side, Side]:
     """Ten minutes in two namespaces: Outrider's side and the reactive one."""
 
-    def service(name: str, stages: Stages) -> Service:
-        return Service(cluster, name, hardware=scene.PROFILE, stages=stages, pool=name, policy_spec=scene.POLICY)
+    def workload(name: str, stages: Stages) -> Workload:
+        return Workload(cluster, name, hardware=scene.PROFILE, stages=stages, pool=name, policy_spec=scene.POLICY)
 
     for name in both:
-        first = service(name, QUICK)
+        first = workload(name, QUICK)
         first.deploy(scene.scenario(first.policy, shared).initial_replicas)
         cluster.api.apply(*nodes.pool(name, registration_seconds=scene.registration_seconds()))
-    ours, theirs = (service(name, scene.stages()) for name in both)
+    ours, theirs = (workload(name, scene.stages()) for name in both)
     controller = outrider(**ours.clock, balloon_deadline_seconds=AHEAD_SECONDS)
     watch = Watch(cluster.api, [ours, theirs])
     watch.look()

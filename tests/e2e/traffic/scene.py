@@ -6,7 +6,7 @@ from typing import Any
 
 from crds.profiles import PROFILES
 from crds.resolve import resolve
-from crds.workload import Service
+from crds.workload import Workload
 from policies.model import ColdStart, Stage
 from replay.contenders.hpa_on_metric import REACTIVE, reactive
 from replay.scenario.scenario import Scenario
@@ -15,7 +15,7 @@ from replay.tournament import scene
 from replay.traces.read import read
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import RATE
-from tests.e2e.harness.service import Stages
+from tests.e2e.harness.workload import Stages
 
 TRACE = "traces/azure2023_conv.parquet"  # request by request, all of it recorded
 START_SECONDS = 500.0  # the fleet that its first minutes need is past; a third more comes 20 minutes later
@@ -53,10 +53,10 @@ def scenario(policy: Json, shared: Path, start_seconds: float = 0.0) -> Scenario
     return replace(found, hardware=hardware, start_seconds=start_seconds)
 
 
-def resolved(policy: Json) -> Service:
+def resolved(policy: Json) -> Workload:
     """A ScalingPolicy with its defaults filled in."""
     found = resolve(policy)
-    assert isinstance(found, Service), found
+    assert isinstance(found, Workload), found
     return found
 
 

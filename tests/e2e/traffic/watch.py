@@ -8,7 +8,7 @@ from autoscaler.kube.objects import created_seconds, labels, metadata, uid
 from autoscaler.kube.ours import POLICY
 from tests.e2e.harness.api import Api
 from tests.e2e.harness.nodes import POOL_LABEL
-from tests.e2e.harness.service import Service
+from tests.e2e.harness.workload import Workload
 
 LOOK_SECONDS = 0.5
 NODE_CLAIMS = "/apis/karpenter.sh/v1/nodeclaims"
@@ -42,14 +42,14 @@ class Seen:
 class Watch:
     """`look` as often as you like: it looks no more than twice a second. A service's pool bears its namespace's name."""
 
-    def __init__(self, api: Api, services: Iterable[Service]) -> None:
+    def __init__(self, api: Api, workloads: Iterable[Workload]) -> None:
         self._api = api
-        self._services = [(service, Seen()) for service in services]
+        self._services = [(workload, Seen()) for workload in workloads]
         self._looked_seconds = 0.0
 
-    def of(self, service: Service) -> Seen:
+    def of(self, workload: Workload) -> Seen:
         """What was seen of a service."""
-        return next(seen for each, seen in self._services if each is service)
+        return next(seen for each, seen in self._services if each is workload)
 
     def look(self) -> float:
         """The wall's time."""
@@ -58,16 +58,16 @@ class Watch:
             return now
         self._looked_seconds = now
         claims = self._api.items(NODE_CLAIMS)
-        for service, seen in self._services:
-            spec, _ = service.scale()
+        for workload, seen in self._services:
+            spec, _ = workload.scale()
             if not seen.asked or seen.asked[-1][1] != spec:
                 seen.asked.append((now, spec))
-            there = {uid(each): each for each in claims if labels(each).get(POOL_LABEL) == service.namespace}
+            there = {uid(each): each for each in claims if labels(each).get(POOL_LABEL) == workload.namespace}
             for name, claim in there.items():
                 seen.nodes.setdefault(name, Life(created_seconds(claim) or now))
             for name, life in seen.nodes.items():
                 if life.gone_seconds is None and name not in there:
                     life.gone_seconds = now
-            jobs = self._api.items(f"/apis/batch/v1/namespaces/{service.namespace}/jobs", POLICY)
+            jobs = self._api.items(f"/apis/batch/v1/namespaces/{workload.namespace}/jobs", POLICY)
             seen.balloons |= {metadata(job)["uid"] for job in jobs}
         return now

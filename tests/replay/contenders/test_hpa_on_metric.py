@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from crds.workload import Schedule, Service
+from crds.workload import Schedule, Workload
 from replay.driver import run
 from replay.scenario.policy import read
 from replay.scenario.scenario import Scenario
@@ -15,19 +15,19 @@ from tests.replay.played import POLICY, chat
 EARLY = Schedule("early", ("Mon",), "00:05", "00:08", "UTC", 5)
 
 
-def scene_of(folder: Path) -> tuple[Scenario, Service]:
+def scene_of(folder: Path) -> tuple[Scenario, Workload]:
     (folder / "policy.yaml").write_text(POLICY)
-    service = replace(read(folder / "policy.yaml"), schedules=(EARLY,))
+    workload = replace(read(folder / "policy.yaml"), schedules=(EARLY,))
     trace = read_trace(chat(folder))
     return (
-        scene(trace, service, scale=0.2, start_seconds=0, duration_seconds=None, past="none", seed=1),
-        service,
+        scene(trace, workload, scale=0.2, start_seconds=0, duration_seconds=None, past="none", seed=1),
+        workload,
     )
 
 
 def test_every_contender_keeps_the_policys_schedule(tmp_path: Path) -> None:
-    scenario, service = scene_of(tmp_path)
-    comparison = compare(scenario, service)
+    scenario, workload = scene_of(tmp_path)
+    comparison = compare(scenario, workload)
     for row in comparison.rows:
         line = row.outcome.score.timeline
         at = (line.seconds >= scenario.start_seconds + 330) & (line.seconds < scenario.start_seconds + 480)
@@ -35,9 +35,9 @@ def test_every_contender_keeps_the_policys_schedule(tmp_path: Path) -> None:
 
 
 def test_progress_is_told_for_each_run_and_ends_at_one(tmp_path: Path) -> None:
-    scenario, service = scene_of(tmp_path)
+    scenario, workload = scene_of(tmp_path)
     told: list[tuple[str, float]] = []
-    compare(scenario, service, progress=lambda name, share: told.append((name, share)))
+    compare(scenario, workload, progress=lambda name, share: told.append((name, share)))
     shares = [share for _, share in told]
     assert shares == sorted(shares)
     assert told[-1] == ("", 1.0)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from crds.workload import Service
+from crds.workload import Workload
 from policies.log import Decision, decisions
 from replay.commands.replay import scenario_of
 from replay.demo.processes import Pair
@@ -14,13 +14,13 @@ POLICY = Path(__file__).parents[3] / "replay" / "demo" / "policy.yaml"
 SPEED = 30.0
 
 
-def the_service() -> Service:
+def the_service() -> Workload:
     return read(POLICY)
 
 
 def the_scenario(*, start: str | None = None, duration: str | None = None) -> Scenario:
-    service, name = the_service(), "sample:office-morning"
-    return scenario_of(service, name, scale=1.0, start=start, duration=duration, past="trace", seed=0)
+    workload, name = the_service(), "sample:office-morning"
+    return scenario_of(workload, name, scale=1.0, start=start, duration=duration, past="trace", seed=0)
 
 
 def a_pair(scenario: Scenario, folder: Path) -> Pair:

@@ -95,10 +95,10 @@ def test_counters_count_as_vllm_does() -> None:
 def test_waits_agree_with_the_theory_of_one_server_with_equal_jobs() -> None:
     """Prompts of one output token make a replica a single server: M/D/1, whose mean wait is rho s / (2 (1 - rho))."""
     random = np.random.default_rng(1)
-    service, load = 0.5, 0.8
-    arrivals = np.cumsum(random.exponential(service / load, 100_000))
+    workload, load = 0.5, 0.8
+    arrivals = np.cumsum(random.exponential(workload / load, 100_000))
     log = served(World(scenario(arrivals, 500, 1, hardware=PLAIN)), float(arrivals[-1]) + 100).requests()
-    assert log.wait_seconds.mean() == pytest.approx(load * service / (2 * (1 - load)), rel=0.05)
+    assert log.wait_seconds.mean() == pytest.approx(load * workload / (2 * (1 - load)), rel=0.05)
 
 
 def test_waits_agree_with_the_theory_of_many_servers() -> None:
@@ -108,8 +108,8 @@ def test_waits_agree_with_the_theory_of_many_servers() -> None:
     hardware = replace(
         PLAIN, prefill_tokens_per_second=1e9, step_base_seconds=0.01, step_sequence_seconds=0.0, max_num_seqs=servers
     )
-    service = mean_tokens * 0.01
-    arrivals = np.cumsum(random.exponential(service / servers / load, 200_000))
+    workload = mean_tokens * 0.01
+    arrivals = np.cumsum(random.exponential(workload / servers / load, 200_000))
     tokens = np.ceil(random.exponential(mean_tokens, len(arrivals))).astype(np.int64) + 1
     big = replace(hardware, kv_tokens=10**9)
     log = served(World(scenario(arrivals, 1, tokens, hardware=big)), float(arrivals[-1]) + 1000).requests()
@@ -118,7 +118,7 @@ def test_waits_agree_with_the_theory_of_many_servers() -> None:
     for n in range(1, servers + 1):
         blocked = offered * blocked / (n + offered * blocked)
     must_wait = blocked / (1 - load * (1 - blocked))
-    assert log.wait_seconds.mean() == pytest.approx(must_wait * service / (servers * (1 - load)), rel=0.06)
+    assert log.wait_seconds.mean() == pytest.approx(must_wait * workload / (servers * (1 - load)), rel=0.06)
 
 
 def test_a_full_replica_serves_at_the_rate_of_its_work() -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
-from crds.workload import Service
+from crds.workload import Workload
 from replay.sim.world import World
 from replay.simcluster import pods, policy
 from replay.simcluster import server as servers
@@ -63,7 +63,7 @@ class Running(Server):
     store: Store
     controllers: Controllers
     network: PodNetwork
-    service: Service
+    workload: Workload
     now: float = START
 
     def pass_time(self, seconds: float) -> None:
@@ -80,20 +80,20 @@ def policy_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def cluster(policy_file: Path) -> AsyncIterator[Running]:
-    stored, service = policy.read(policy_file, START)
+    stored, workload = policy.read(policy_file, START)
     world = FakeWorld()
     store = Store(history=64)
-    network = PodNetwork(service.endpoint.port)
+    network = PodNetwork(workload.endpoint.port)
     store.put(SCALING_POLICIES, stored)
     running: Running | None = None
     controllers = Controllers(
-        cast(World, world), store, network, service, lambda: START if running is None else running.now
+        cast(World, world), store, network, workload, lambda: START if running is None else running.now
     )
     await network.start(pods.application(network, controllers, "/metrics", "llm"))
     server = servers.Server(Api(store, controllers, lambda: {"replicas": 1}).application(), 0)
     url = await server.start()
     async with aiohttp.ClientSession() as http:
-        running = Running(url, http, world, store, controllers, network, service)
+        running = Running(url, http, world, store, controllers, network, workload)
         yield running
     await server.stop()
     await network.stop()

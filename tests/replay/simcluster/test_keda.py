@@ -125,8 +125,8 @@ async def ready(policy_file) -> AsyncIterator[Running]:  # type: ignore[no-untyp
     add_ExternalScalerServicer_to_server(scaler, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    _, service = policy.read(policy_file, START)
-    scaled_object = read(manifests(service, Wiring(f"127.0.0.1:{port}"))[-1])
+    _, workload = policy.read(policy_file, START)
+    scaled_object = read(manifests(workload, Wiring(f"127.0.0.1:{port}"))[-1])
     yield Running(scaler, target, clock, Keda(scaled_object, target, clock, rate=30.0))
     await server.stop(0)
 

@@ -17,7 +17,7 @@ from autoscaler.kube.discovery import Discovery
 from autoscaler.kube.scale import read_scale, read_template
 from autoscaler.kube.watches import Watches
 from crds.resolve import resolve
-from crds.workload import Service
+from crds.workload import Workload
 from policies.model import Supply
 from replay.simcluster.serve import Cluster
 from tests.replay.simcluster.test_serve import SCENARIO
@@ -29,11 +29,11 @@ class Live:
     cluster: Cluster
     kube: Kube
     watches: Watches
-    service: Service
+    workload: Workload
 
     async def supply(self) -> Supply:
-        scale = await read_scale(self.kube, Discovery(self.kube), "serving", self.service.target)
-        seen = supply(self.service, scale, self.watches.pods("serving"), self.watches.jobs("serving"))
+        scale = await read_scale(self.kube, Discovery(self.kube), "serving", self.workload.target)
+        seen = supply(self.workload, scale, self.watches.pods("serving"), self.watches.jobs("serving"))
         assert seen is not None
         return seen
 
@@ -56,9 +56,9 @@ async def live(policy_file) -> AsyncIterator[Live]:  # type: ignore[no-untyped-d
     await _until(lambda: watches.policies.synced and watches.pods("serving").synced and watches.jobs("serving").synced)
     raw = watches.policies.get("serving", "llm")
     assert raw is not None
-    service = resolve(raw)
-    assert isinstance(service, Service)
-    yield Live(cluster, kube, watches, service)
+    workload = resolve(raw)
+    assert isinstance(workload, Workload)
+    yield Live(cluster, kube, watches, workload)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
@@ -72,19 +72,19 @@ async def test_supply_is_what_the_world_says(live: Live) -> None:
     await _until(lambda: sum(1 for _ in live.watches.pods("serving")) == 4)
     seen = await live.supply()
     assert (seen.spec_replicas, len(seen.ready), seen.unplaced) == (4, 2, 2)
-    scale = await read_scale(live.kube, Discovery(live.kube), "serving", live.service.target)
-    assert len(endpoints(live.service, scale, live.watches.pods("serving"))) == 2
+    scale = await read_scale(live.kube, Discovery(live.kube), "serving", live.workload.target)
+    assert len(endpoints(live.workload, scale, live.watches.pods("serving"))) == 2
 
 
 async def test_a_balloon_is_taken_in_and_goes_with_its_policy(live: Live) -> None:
     balloons = Balloons(live.kube, live.watches, BalloonSettings(max_balloons=4))
-    template = await read_template(live.kube, Discovery(live.kube), "serving", live.service.target)
-    change = await balloons.ensure(live.service, template, 2, 0, live.cluster.world.now_seconds)
+    template = await read_template(live.kube, Discovery(live.kube), "serving", live.workload.target)
+    change = await balloons.ensure(live.workload, template, 2, 0, live.cluster.world.now_seconds)
     assert (len(change.created), change.problem) == (2, "")
     await _until(lambda: sum(1 for _ in live.watches.jobs("serving")) == 2)
     seen = await live.supply()
     assert seen.preparing + seen.prepared == 2
     assert len(live.cluster.world.balloons()) == 2
-    await live.kube.delete(collection.policies("serving").item("serving", "llm"), live.service.uid)
+    await live.kube.delete(collection.policies("serving").item("serving", "llm"), live.workload.uid)
     await _until(lambda: sum(1 for _ in live.watches.jobs("serving")) == 0)
     assert live.cluster.world.balloons() == ()

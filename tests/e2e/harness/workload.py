@@ -28,7 +28,7 @@ class Stages:
     warmup_seconds: float = 2.0
 
 
-class Service:
+class Workload:
     """Deploy it, send it traffic, scale it. The policy, the ScaledObject and the Deployment bear its name."""
 
     def __init__(

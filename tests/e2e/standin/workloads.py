@@ -32,7 +32,7 @@ class Addresses(PodNetwork):
             self._addresses[pod], self._pods[address] = address, pod
 
 
-class Service:
+class Workload:
     """One service. Pods are named NAMESPACE/NAME, times are wall seconds."""
 
     def __init__(self, namespace: str, name: str, spec: ServiceSpec, fleet: Fleet, network: Addresses) -> None:
@@ -85,15 +85,15 @@ class Service:
                 self.network.open(pod)
 
 
-class Services:
+class Workloads:
     """All of them, by namespace and name. `listen` makes what answers on a new port; `memory` outlives this process."""
 
     def __init__(self, clock: Clock, listen: Callable[["Services", Addresses], web.Application], memory: Path) -> None:
         self._clock, self._listen, self._memory = clock, listen, memory
-        self._services: dict[tuple[str, str], Service] = {}
+        self._services: dict[tuple[str, str], Workload] = {}
         self._networks: dict[int, Addresses] = {}
 
-    def get(self, namespace: str, name: str) -> Service | None:
+    def get(self, namespace: str, name: str) -> Workload | None:
         """One service."""
         return self._services.get((namespace, name))
 
@@ -101,26 +101,26 @@ class Services:
         """All of them, as NAMESPACE/NAME."""
         return ["/".join(where) for where in self._services]
 
-    def of(self, pod: Object) -> Service | None:
+    def of(self, pod: Object) -> Workload | None:
         """The service whose replica a pod is."""
-        found = next((service for service in self._services.values() if service.owns(pod)), None)
+        found = next((workload for workload in self._services.values() if workload.owns(pod)), None)
         if found is not None:
             found.images |= {each["image"] for each in pods.containers(pod) if pods.gpus_of(each)}
         return found
 
-    def serving(self, pod: str) -> Service | None:
+    def serving(self, pod: str) -> Workload | None:
         """The service of a pod that serves."""
-        return next((service for service in self._services.values() if pod in service.fleet.pods), None)
+        return next((workload for workload in self._services.values() if pod in workload.fleet.pods), None)
 
     def image_seconds(self, pod: Object, image: str) -> float:
         """How long a pod's image takes: its service's time, also for a balloon of that service."""
-        near = [service for service in self._services.values() if service.namespace == key(pod)[0]]
-        known = [service for service in near if image in service.images]
+        near = [workload for workload in self._services.values() if workload.namespace == key(pod)[0]]
+        known = [workload for workload in near if image in workload.images]
         if not known and len(near) == 1 and pods.sleep_seconds(pod) is not None:
             known = near  # a balloon that comes before the first replica
         return known[0].spec.image_seconds if known else IMAGE_SECONDS
 
-    async def put(self, namespace: str, name: str, spec: ServiceSpec, started_seconds: float | None = None) -> Service:
+    async def put(self, namespace: str, name: str, spec: ServiceSpec, started_seconds: float | None = None) -> Workload:
         """Make a service, or give it a new configuration. Its traffic starts now, or goes on if it started before.
 
         Raises BadRequestError, or NetworkError for its port.
@@ -132,16 +132,16 @@ class Services:
         if started_seconds is not None:
             scenario = traffic.after(scenario, (now_seconds - started_seconds) * rate)
         fleet = Fleet(scenario, rate, now_seconds if started_seconds is None else started_seconds, epoch_seconds)
-        service = self.get(namespace, name)
-        if service is not None and (service.spec.port, service.spec.selector) == (spec.port, spec.selector):
-            service.renew(spec, fleet, now_seconds)
+        workload = self.get(namespace, name)
+        if workload is not None and (workload.spec.port, workload.spec.selector) == (spec.port, spec.selector):
+            workload.renew(spec, fleet, now_seconds)
         else:
-            if service is not None:
+            if workload is not None:
                 self.drop(namespace, name)
-            service = self._services[namespace, name] = Service(namespace, name, spec, fleet, network)
+            workload = self._services[namespace, name] = Workload(namespace, name, spec, fleet, network)
         self._remember()
-        log.info("service", service=f"{namespace}/{name}", traffic=scenario.name, requests=len(scenario.arrival_s))
-        return service
+        log.info("service", workload=f"{namespace}/{name}", traffic=scenario.name, requests=len(scenario.arrival_s))
+        return workload
 
     async def recall(self) -> None:
         """Put the services again that were there when this process ended. Requests that came before now are lost."""
@@ -157,13 +157,13 @@ class Services:
 
     def advance(self) -> None:
         """Bring all engines up to the present."""
-        for service in self._services.values():
-            service.fleet.advance(self._clock.now())
+        for workload in self._services.values():
+            workload.fleet.advance(self._clock.now())
 
     async def close(self) -> None:
         """Stop listening."""
-        for service in self._services.values():
-            service.break_("ok")  # who hangs may go
+        for workload in self._services.values():
+            workload.break_("ok")  # who hangs may go
         stops: list[Awaitable[None]] = [network.stop() for network in self._networks.values()]
         await asyncio.gather(*stops)
 
@@ -176,7 +176,7 @@ class Services:
 
     def _remember(self) -> None:
         lines = (
-            json.dumps([*where, service.spec.model_dump(), service.fleet.started_seconds])
-            for where, service in self._services.items()
+            json.dumps([*where, workload.spec.model_dump(), workload.fleet.started_seconds])
+            for where, workload in self._services.items()
         )
         self._memory.write_text("\n".join(lines))

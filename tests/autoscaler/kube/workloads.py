@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from crds.workload import Endpoint, Mode, Service, Target
+from crds.workload import Endpoint, Mode, Target, Workload
 from policies.model import ColdStart, Engine, Policy, Signal, Stage
 
 STAGE = Stage(60.0, 120.0)
@@ -21,7 +21,7 @@ POLICY = Policy(
     release_percent_per_minute=25.0,
     max_prepared_nodes=3,
 )
-SERVICE = Service(
+WORKLOAD = Workload(
     namespace="ns",
     name="chat",
     generation=4,
@@ -60,15 +60,15 @@ TEMPLATE: dict[str, Any] = {
 }
 
 
-def service(
+def workload(
     name: str = "chat", mode: Mode = Mode.ACTIVE, max_prepared_nodes: int = 3, namespace: str = "ns"
-) -> Service:
+) -> Workload:
     policy = replace(POLICY, name=f"{namespace}/{name}", max_prepared_nodes=max_prepared_nodes)
-    uid = SERVICE.uid if name == "chat" else f"uid-of-{name}"
-    return replace(SERVICE, namespace=namespace, name=name, uid=uid, mode=mode, policy=policy)
+    uid = WORKLOAD.uid if name == "chat" else f"uid-of-{name}"
+    return replace(WORKLOAD, namespace=namespace, name=name, uid=uid, mode=mode, policy=policy)
 
 
-def policy_object(of: Service) -> dict[str, Any]:
+def policy_object(of: Workload) -> dict[str, Any]:
     """The policy as the API has it, as far as the balloons read it."""
     about = {"namespace": of.namespace, "name": of.name, "uid": of.uid}
     return {"metadata": about, "spec": {"mode": of.mode.value}}
