@@ -17,7 +17,7 @@ from autoscaler.clock import Clock, WallClock
 from autoscaler.control.actor import Tools
 from autoscaler.control.fitting import Fits
 from autoscaler.control.loop import Loop
-from autoscaler.control.registry import Fleet
+from autoscaler.control.registry import PolicyRegistry
 from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
 from autoscaler.kube.objects import Object
@@ -62,8 +62,8 @@ async def run(settings: Settings) -> None:
         scraper = Scraper(clock, settings.scrape_interval_seconds)
         loop = Loop(clock, watches, scraper, board, recorder)
         tools = _tools(settings, clock, kube, watches, scraper, fits, recorder, session)
-        fleet = Fleet(tools, loop, board, store.load(settings.state_dir))
-        bell.listener = fleet.changed
+        registry = PolicyRegistry(tools, loop, board, store.load(settings.state_dir))
+        bell.listener = registry.changed
         tls = (
             Tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
             if settings.tls_cert and settings.tls_key
@@ -75,11 +75,11 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(scaler.stop)
         scaler_port, web_port = await scaler.start(), await web.start()
         _log.info("started", scaler_port=scaler_port, web_port=web_port, tls=tls is not None, rate=settings.clock_rate)
-        parts = (watches.run, scraper.run, loop.run, fleet.run, lambda: _save(settings, clock, fleet))
+        parts = (watches.run, scraper.run, loop.run, registry.run, lambda: _save(settings, clock, registry))
         await _until(stop, parts)
         _log.info("stopping")
         if settings.state_dir is not None:
-            _checkpoint(settings.state_dir, fleet.states())
+            _checkpoint(settings.state_dir, registry.states())
 
 
 class _Bell:
@@ -135,10 +135,10 @@ async def _until(stop: asyncio.Event, parts: tuple[Callable[[], Any], ...]) -> N
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
 
 
-async def _save(settings: Settings, clock: Clock, fleet: Fleet) -> None:
+async def _save(settings: Settings, clock: Clock, registry: PolicyRegistry) -> None:
     while settings.state_dir is not None:
         await clock.sleep(SAVE_SECONDS)
-        await asyncio.to_thread(_checkpoint, settings.state_dir, fleet.states())
+        await asyncio.to_thread(_checkpoint, settings.state_dir, registry.states())
     await asyncio.Event().wait()
 
 
@@ -151,10 +151,10 @@ def _checkpoint(folder: Path, states: Mapping[str, State]) -> None:
 
 def _ready(watches: Watches, loop: Loop) -> tuple[bool, dict[str, Any]]:
     """Ready once the policies are listed; how many of them are decided is told beside it."""
-    decided = sum(worker.plan is not None for worker in loop.workers.values())
+    decided = sum(runtime.plan is not None for runtime in loop.runtimes.values())
     return watches.policies.synced, {
         "policies_listed": watches.policies.synced,
-        "policies": len(loop.workers),
+        "policies": len(loop.runtimes),
         "decided": decided,
         "kubernetes": watches.policies.trouble or "answers",
     }

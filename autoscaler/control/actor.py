@@ -13,7 +13,7 @@ from autoscaler.actuators.arrange import count_awaited
 from autoscaler.actuators.balloon import Balloons, Change
 from autoscaler.clock import Clock
 from autoscaler.control.fitting import Fits
-from autoscaler.control.runtime import Worker
+from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
 from autoscaler.kube.errors import KubeError
@@ -63,8 +63,8 @@ class Tools:
 class Actor:
     """One service's hands. `run` until its policy is gone; `wake` after each decision."""
 
-    def __init__(self, worker: Worker, tools: Tools, located: Callable[[], None]) -> None:
-        self._worker = worker
+    def __init__(self, runtime: PolicyRuntime, tools: Tools, located: Callable[[], None]) -> None:
+        self._runtime = runtime
         self._tools = tools
         self._located = located  # called when it becomes known, or changes, which pods are the target's
         self._woken = asyncio.Event()
@@ -88,9 +88,9 @@ class Actor:
             remembering.cancel()
 
     async def _act(self) -> None:
-        self._worker.restart(self._tools.clock.now())
-        self._tools.recorder.restart(self._worker.pilot.policy.name)
-        self._worker.ready = True
+        self._runtime.restart(self._tools.clock.now())
+        self._tools.recorder.restart(self._runtime.pilot.policy.name)
+        self._runtime.ready = True
         async with asyncio.TaskGroup() as group:
             group.create_task(self._repeat(self._look_and_act, self._rest))
             group.create_task(self._repeat(self._fit, self._grid_step))
@@ -110,7 +110,7 @@ class Actor:
         try:
             await part()
         except Exception:  # noqa: BLE001 - a fault of ours, of any kind
-            _log.exception("actor.failed", policy=self._worker.key, instead="trying again at the next turn")
+            _log.exception("actor.failed", policy=self._runtime.key, instead="trying again at the next turn")
 
     async def _rest(self) -> None:
         """Until the next decision, or a grid step later."""
@@ -125,15 +125,17 @@ class Actor:
 
     async def _remember(self) -> None:
         """Read back what the service did before this process, so that the restart is not blind."""
-        worker, tools = self._worker, self._tools
+        runtime, tools = self._runtime, self._tools
         if tools.history_url is None:
             return
         async with tools.reading:
-            target = worker.workload.target.name
-            past = await history.read(tools.history_url, worker.workload.namespace, target, tools.clock.now())
-            points = worker.pilot.remember(past.points)
-            tools.recorder.restart(worker.pilot.policy.name)
-        _log.info("history.read", policy=worker.key, points=points, problem=str(past.problem) if past.problem else None)
+            target = runtime.workload.target.name
+            past = await history.read(tools.history_url, runtime.workload.namespace, target, tools.clock.now())
+            points = runtime.pilot.remember(past.points)
+            tools.recorder.restart(runtime.pilot.policy.name)
+        _log.info(
+            "history.read", policy=runtime.key, points=points, problem=str(past.problem) if past.problem else None
+        )
 
     async def _look_and_act(self) -> None:
         await self._look()
@@ -142,12 +144,12 @@ class Actor:
 
     async def _look(self) -> None:
         """Read the target: its scale at every turn, its pod template once a minute."""
-        worker, tools = self._worker, self._tools
-        workload, now = worker.workload, tools.clock.now()
+        runtime, tools = self._runtime, self._tools
+        workload, now = runtime.workload, tools.clock.now()
         try:
             self._locate(await read_scale(tools.kube, tools.discovery, workload.namespace, workload.target))
             if self._template_seconds is None or now - self._template_seconds >= TEMPLATE_SECONDS:
-                worker.template = await read_template(tools.kube, tools.discovery, workload.namespace, workload.target)
+                runtime.template = await read_template(tools.kube, tools.discovery, workload.namespace, workload.target)
                 self._template_seconds = now
         except KubeError as error:
             await self._troubled(str(error))
@@ -155,7 +157,7 @@ class Actor:
             self._trouble = ""
 
     def _locate(self, scale: Scale) -> None:
-        before, self._worker.scale = self._worker.scale, scale
+        before, self._runtime.scale = self._runtime.scale, scale
         self._scale_seconds = self._tools.clock.now()
         if before is None or before.selector != scale.selector:
             self._located()
@@ -164,27 +166,27 @@ class Actor:
         if trouble == self._trouble:
             return
         self._trouble = trouble
-        _log.warning("target.unreadable", policy=self._worker.key, error=trouble)
-        await self._tools.events.emit(self._worker.workload, Reason.TARGET_FAILED, trouble)
+        _log.warning("target.unreadable", policy=self._runtime.key, error=trouble)
+        await self._tools.events.emit(self._runtime.workload, Reason.TARGET_FAILED, trouble)
 
     async def _prepare(self) -> None:
         """Bring the balloons to the plan, if it still is one: deciding goes on while the API is slow."""
-        worker, tools = self._worker, self._tools
-        if worker.plan is None:
+        runtime, tools = self._runtime, self._tools
+        if runtime.plan is None:
             return
         now = tools.clock.now()
-        wanted = worker.plan.prepared_nodes
-        awaited = count_awaited(worker.plan, worker.supply(tools.watches, now))
-        change = await tools.balloons.ensure(worker.workload, worker.template, wanted, awaited, now)
+        wanted = runtime.plan.prepared_nodes
+        awaited = count_awaited(runtime.plan, runtime.supply(tools.watches, now))
+        change = await tools.balloons.ensure(runtime.workload, runtime.template, wanted, awaited, now)
         if change.created or change.released or change.problem:
             tell = _log.warning if change.problem else _log.info
             tell(
-                "balloons", policy=worker.key, created=change.created, released=change.released, problem=change.problem
+                "balloons", policy=runtime.key, created=change.created, released=change.released, problem=change.problem
             )
         await self._tell_balloons(change)
 
     async def _tell_balloons(self, change: Change) -> None:
-        workload, events = self._worker.workload, self._tools.events
+        workload, events = self._runtime.workload, self._tools.events
         if change.created:
             await events.emit(workload, Reason.PREPARED, f"Prepares {len(change.created)} node(s): {self._sentence()}")
         if change.released:
@@ -196,69 +198,69 @@ class Actor:
 
     async def _tell(self) -> None:
         """Write the status, and an Event where replicas moved."""
-        worker, tools = self._worker, self._tools
+        runtime, tools = self._runtime, self._tools
         now = tools.clock.now()
-        raw = tools.watches.policies.get(worker.workload.namespace, worker.workload.name)
+        raw = tools.watches.policies.get(runtime.workload.namespace, runtime.workload.name)
         if raw is None:  # it is gone, and soon we are
             return
-        previous, generation = raw.get("status") or {}, metadata(raw).get("generation", worker.workload.generation)
-        supply = worker.supply(tools.watches, now)
-        if worker.problem:
-            status = refused_patch(generation, "Invalid", worker.problem, previous, now)
+        previous, generation = raw.get("status") or {}, metadata(raw).get("generation", runtime.workload.generation)
+        supply = runtime.supply(tools.watches, now)
+        if runtime.problem:
+            status = refused_patch(generation, "Invalid", runtime.problem, previous, now)
         elif self._trouble and now - self._scale_seconds > LOST_SECONDS:
             status = refused_patch(generation, "TargetFailed", self._trouble, previous, now)
         else:
             status = status_patch(
-                worker.workload,
-                worker.plan,
-                worker.result.demand if worker.result is not None else None,
+                runtime.workload,
+                runtime.plan,
+                runtime.result.demand if runtime.result is not None else None,
                 supply,
                 sentence=self._sentence(),
                 previous=previous,
                 now_seconds=now,
             )
         try:
-            await tools.status.write(worker.workload.namespace, worker.workload.name, status)
+            await tools.status.write(runtime.workload.namespace, runtime.workload.name, status)
         except KubeError as error:
-            _log.warning("status.unwritten", policy=worker.key, error=str(error))
+            _log.warning("status.unwritten", policy=runtime.key, error=str(error))
         await self._tell_scaling()
         if supply is not None:
             balloons = metrics.BALLOONS
-            balloons.labels(policy=worker.key, state="prepared").set(supply.prepared)
-            balloons.labels(policy=worker.key, state="preparing").set(supply.preparing)
+            balloons.labels(policy=runtime.key, state="prepared").set(supply.prepared)
+            balloons.labels(policy=runtime.key, state="preparing").set(supply.preparing)
 
     async def _tell_scaling(self) -> None:
-        worker, events = self._worker, self._tools.events
-        before, self._acted = self._acted, worker.plan
-        if before is None or worker.plan is None or before.desired_replicas == worker.plan.desired_replicas:
+        runtime, events = self._runtime, self._tools.events
+        before, self._acted = self._acted, runtime.plan
+        if before is None or runtime.plan is None or before.desired_replicas == runtime.plan.desired_replicas:
             return
-        grew = worker.plan.desired_replicas > before.desired_replicas
+        grew = runtime.plan.desired_replicas > before.desired_replicas
         reason = Reason.SCALED_UP if grew else Reason.SCALED_DOWN
-        await events.emit(worker.workload, reason, explain(worker.plan, before))
+        await events.emit(runtime.workload, reason, explain(runtime.plan, before))
 
     def _sentence(self) -> str:
-        worker = self._worker
-        return explain(worker.plan, worker.before) if worker.plan is not None else "Nothing is decided yet."
+        runtime = self._runtime
+        return explain(runtime.plan, runtime.before) if runtime.plan is not None else "Nothing is decided yet."
 
     async def _fill(self) -> None:
         """Ask Prometheus for the pods that a scrape does not reach."""
-        worker, tools = self._worker, self._tools
+        runtime, tools = self._runtime, self._tools
         if tools.prometheus is None:
             return
         now = tools.clock.now()
-        namespace = worker.workload.namespace
+        namespace = runtime.workload.namespace
         scraped = tools.scraper.latest
         missing = [
             pod
-            for pod in (name.partition("/")[2] for name in worker.urls(tools.watches))
+            for pod in (name.partition("/")[2] for name in runtime.urls(tools.watches))
             if (sample := scraped.get(f"{namespace}/{pod}")) is None or now - sample.at_seconds > GAP_SECONDS
         ]
-        worker.filled = await tools.prometheus.samples(namespace, missing) if missing else {}
+        runtime.filled = await tools.prometheus.samples(namespace, missing) if missing else {}
 
     async def _fit(self) -> None:
         """Fit the forecast where it is due; it speaks from the next tick on."""
-        worker, tools = self._worker, self._tools
-        series = worker.pilot.forecaster.fit_due(tools.clock.now())
+        runtime, tools = self._runtime, self._tools
+        series = runtime.pilot.forecaster.fit_due(tools.clock.now())
         if series is None:
             return
-        worker.pilot.forecaster.adopt(await tools.fits.fit(worker.key, series), tools.clock.now())
+        runtime.pilot.forecaster.adopt(await tools.fits.fit(runtime.key, series), tools.clock.now())

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import structlog
 
 from autoscaler.clock import Clock, stopwatch_seconds
-from autoscaler.control.runtime import Worker
+from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.watches import Watches
 from autoscaler.records.writer import Recorder
 from autoscaler.scaler.board import Board
@@ -30,8 +30,8 @@ class Loop:
     """Decides for every worker. `decided` is called after each decision."""
 
     def __init__(self, clock: Clock, watches: Watches, scraper: Scraper, board: Board, recorder: Recorder) -> None:
-        self.workers: dict[str, Worker] = {}
-        self.decided: Callable[[Worker], None] = lambda _worker: None
+        self.runtimes: dict[str, PolicyRuntime] = {}
+        self.decided: Callable[[PolicyRuntime], None] = lambda _runtime: None
         self._clock = clock
         self._watches = watches
         self._scraper = scraper
@@ -52,8 +52,8 @@ class Loop:
         while True:
             await self._clock.sleep(due - self._clock.now())
             # The tick's own time, not the moment at which each policy's turn comes: filters see an even grid.
-            for worker in list(self.workers.values()):
-                self._turn(worker, due, on_grid=True)
+            for runtime in list(self.runtimes.values()):
+                self._turn(runtime, due, on_grid=True)
                 await self._clock.sleep(0)
             due = max(due, self._clock.now())
             due = next_tick(due)
@@ -64,70 +64,70 @@ class Loop:
             await self._clock.sleep(ROUND_SECONDS)
             self._stir.clear()
             stirred, self._stirred = self._stirred, set()
-            for worker in [self.workers[key] for key in sorted(stirred) if key in self.workers]:
-                self._turn(worker, self._clock.now(), on_grid=False)
+            for runtime in [self.runtimes[key] for key in sorted(stirred) if key in self.runtimes]:
+                self._turn(runtime, self._clock.now(), on_grid=False)
                 await self._clock.sleep(0)
 
-    def _turn(self, worker: Worker, now_seconds: float, *, on_grid: bool) -> None:
+    def _turn(self, runtime: PolicyRuntime, now_seconds: float, *, on_grid: bool) -> None:
         """Decide for one policy. A fault in it costs that policy its decision, whose age tells; the others go on."""
-        if not worker.ready:
+        if not runtime.ready:
             return
         try:
-            inputs = worker.inputs(self._watches, self._scraper.latest, now_seconds, on_grid=on_grid)
-            if on_grid or worker.pilot.urgent(inputs):
-                self._decide(worker, inputs)
+            inputs = runtime.inputs(self._watches, self._scraper.latest, now_seconds, on_grid=on_grid)
+            if on_grid or runtime.pilot.urgent(inputs):
+                self._decide(runtime, inputs)
         except Exception:  # noqa: BLE001 - a fault of ours, of any kind
             _log.exception(
-                "decision.failed", policy=worker.key, instead="the last decision, for as long as it is fresh"
+                "decision.failed", policy=runtime.key, instead="the last decision, for as long as it is fresh"
             )
 
-    def _decide(self, worker: Worker, inputs: Inputs) -> None:
+    def _decide(self, runtime: PolicyRuntime, inputs: Inputs) -> None:
         started = stopwatch_seconds()
-        before, now_seconds = worker.pilot.state, inputs.now_seconds
-        inputs, result = worker.pilot.decide(inputs)
+        before, now_seconds = runtime.pilot.state, inputs.now_seconds
+        inputs, result = runtime.pilot.decide(inputs)
         metrics.STEP_SECONDS.observe(stopwatch_seconds() - started)
-        self._recorder.record(worker.pilot.policy, before, inputs, result)
-        _measure(worker, result, inputs.fan)
+        self._recorder.record(runtime.pilot.policy, before, inputs, result)
+        _measure(runtime, result, inputs.fan)
         supply = inputs.supply
-        self._publish(worker, result, None if supply is None else supply.placed + supply.unplaced, now_seconds)
-        self.decided(worker)
+        self._publish(runtime, result, None if supply is None else supply.placed + supply.unplaced, now_seconds)
+        self.decided(runtime)
 
-    def _publish(self, worker: Worker, result: StepResult, current: int | None, now_seconds: float) -> None:
-        worker.result = result
+    def _publish(self, runtime: PolicyRuntime, result: StepResult, current: int | None, now_seconds: float) -> None:
+        runtime.result = result
         if result.plan is None:
             return
-        changed = worker.plan is None or (
-            (worker.plan.desired_replicas, worker.plan.prepared_nodes)
+        changed = runtime.plan is None or (
+            (runtime.plan.desired_replicas, runtime.plan.prepared_nodes)
             != (result.plan.desired_replicas, result.plan.prepared_nodes)
         )
-        worker.before, worker.plan = worker.plan, result.plan
-        if worker.workload.mode is Mode.ACTIVE:
-            most = worker.workload.policy.max_replicas
-            self._board.publish(worker.key, result.plan.desired_replicas, now_seconds, current, most)
+        runtime.before, runtime.plan = runtime.plan, result.plan
+        if runtime.workload.mode is Mode.ACTIVE:
+            most = runtime.workload.policy.max_replicas
+            self._board.publish(runtime.key, result.plan.desired_replicas, now_seconds, current, most)
         else:
-            self._board.withdraw(worker.key)
-        metrics.DECISION_AGE.decided(worker.key, now_seconds)
+            self._board.withdraw(runtime.key)
+        metrics.DECISION_AGE.decided(runtime.key, now_seconds)
         if changed:
             _log.info(
                 "decided",
-                policy=worker.key,
-                mode=worker.workload.mode,
+                policy=runtime.key,
+                mode=runtime.workload.mode,
                 desired_replicas=result.plan.desired_replicas,
                 prepared_nodes=result.plan.prepared_nodes,
-                why=explain(result.plan, worker.before),
+                why=explain(result.plan, runtime.before),
             )
 
     def _sampled(self, pod: str) -> None:
         namespace = pod.partition("/")[0]
-        self._stirred.update(key for key, worker in self.workers.items() if worker.workload.namespace == namespace)
+        self._stirred.update(key for key, runtime in self.runtimes.items() if runtime.workload.namespace == namespace)
         self._stir.set()
 
 
-def _measure(worker: Worker, result: StepResult, fan: Fan | None) -> None:
+def _measure(runtime: PolicyRuntime, result: StepResult, fan: Fan | None) -> None:
     demand = result.demand.replicas
-    metrics.SIGNAL_UNKNOWN.labels(policy=worker.key).set(1 if demand is None else 0)
-    metrics.DEMAND_REPLICAS.labels(policy=worker.key).set(math.nan if demand is None else demand)
-    metrics.FORECAST_PROVEN.labels(policy=worker.key).set(0 if fan is None else int(fan.proven))
+    metrics.SIGNAL_UNKNOWN.labels(policy=runtime.key).set(1 if demand is None else 0)
+    metrics.DEMAND_REPLICAS.labels(policy=runtime.key).set(math.nan if demand is None else demand)
+    metrics.FORECAST_PROVEN.labels(policy=runtime.key).set(0 if fan is None else int(fan.proven))
     if result.plan is not None:
-        metrics.DESIRED_REPLICAS.labels(policy=worker.key).set(result.plan.desired_replicas)
-        metrics.PREPARED_NODES.labels(policy=worker.key).set(result.plan.prepared_nodes)
+        metrics.DESIRED_REPLICAS.labels(policy=runtime.key).set(result.plan.desired_replicas)
+        metrics.PREPARED_NODES.labels(policy=runtime.key).set(result.plan.prepared_nodes)

@@ -7,7 +7,7 @@ import structlog
 
 from autoscaler.control.actor import Actor, Tools
 from autoscaler.control.loop import Loop
-from autoscaler.control.runtime import Worker
+from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.errors import KubeError
 from autoscaler.kube.objects import Object, deleting, metadata, uid
 from autoscaler.reporting.status import refused_patch
@@ -25,7 +25,7 @@ SWEEP_SECONDS = 30.0
 _log = structlog.get_logger(__name__)
 
 
-class Fleet:
+class PolicyRegistry:
     """Follows the watched policies, and keeps the scraper's targets in step with the watched pods."""
 
     def __init__(self, tools: Tools, loop: Loop, board: Board, saved: Mapping[str, State]) -> None:
@@ -45,7 +45,7 @@ class Fleet:
 
     def states(self) -> dict[str, State]:
         """What every policy remembers; of those not found yet, what was saved of them."""
-        return self._saved | {key: worker.pilot.state for key, worker in self._loop.workers.items()}
+        return self._saved | {key: runtime.pilot.state for key, runtime in self._loop.runtimes.items()}
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -68,15 +68,15 @@ class Fleet:
             self._refused.pop(gone, None)
             self._remove(gone)
         self._saved = {key: state for key, state in self._saved.items() if key in found}
-        workers = self._loop.workers
+        runtimes = self._loop.runtimes
         urls: dict[str, str] = {}
         for key, raw in found.items():
             self._take(group, key, raw)
-            if (worker := workers.get(key)) is not None:
-                urls |= worker.urls(self._tools.watches)
+            if (runtime := runtimes.get(key)) is not None:
+                urls |= runtime.urls(self._tools.watches)
             await self._tools.clock.sleep(0)  # the scaler answers in between
-        self._board.know(workers)
-        self._tools.watches.follow({worker.workload.namespace for worker in workers.values()})
+        self._board.know(runtimes)
+        self._tools.watches.follow({runtime.workload.namespace for runtime in runtimes.values()})
         self._tools.scraper.targets(urls)
 
     def _take(self, group: asyncio.TaskGroup, key: str, raw: Object) -> None:
@@ -90,25 +90,27 @@ class Fleet:
             self._lead(group, key, outcome)
             return
         problem = "; ".join(f"{each.path}: {each.why}; {each.instead}" for each in outcome)
-        worker = self._loop.workers.get(key)
-        _log.error("policy.invalid", policy=key, problem=problem, instead="its last good form" if worker else "nothing")
-        if worker is not None:
-            worker.problem = problem
+        runtime = self._loop.runtimes.get(key)
+        _log.error(
+            "policy.invalid", policy=key, problem=problem, instead="its last good form" if runtime else "nothing"
+        )
+        if runtime is not None:
+            runtime.problem = problem
         else:
             self._refused[key] = raw, problem
 
     def _lead(self, group: asyncio.TaskGroup, key: str, workload: Workload) -> None:
-        worker = self._loop.workers.get(key)
-        if worker is not None and _basis(worker.workload) != _basis(workload):
+        runtime = self._loop.runtimes.get(key)
+        if runtime is not None and _basis(runtime.workload) != _basis(workload):
             self._remove(key)
-            worker = None
-        if worker is None:
+            runtime = None
+        if runtime is None:
             self._add(group, key, workload)
             return
-        activated = worker.workload.mode is Mode.SHADOW and workload.mode is Mode.ACTIVE
-        worker.workload, worker.pilot.policy, worker.problem = workload, workload.policy, ""
+        activated = runtime.workload.mode is Mode.SHADOW and workload.mode is Mode.ACTIVE
+        runtime.workload, runtime.pilot.policy, runtime.problem = workload, workload.policy, ""
         if activated:  # what was decided in Shadow never ran: KEDA must not land on it from what runs
-            worker.restart(self._tools.clock.now())
+            runtime.restart(self._tools.clock.now())
             self._tools.recorder.restart(workload.policy.name)
 
     async def _refuse(self) -> None:
@@ -127,27 +129,27 @@ class Fleet:
             await self._tools.clock.sleep(GRID_SECONDS)
 
     def _add(self, group: asyncio.TaskGroup, key: str, workload: Workload) -> None:
-        worker = Worker(workload, Pilot(workload.policy, self._saved.pop(key, State())))
-        self._loop.workers[key] = worker
-        actor = Actor(worker, self._tools, located=self._changed.set)
+        runtime = PolicyRuntime(workload, Pilot(workload.policy, self._saved.pop(key, State())))
+        self._loop.runtimes[key] = runtime
+        actor = Actor(runtime, self._tools, located=self._changed.set)
         self._actors[key] = (actor, group.create_task(actor.run()))
         _log.info("policy.followed", policy=key, mode=workload.mode, target=workload.target.name)
 
     def _remove(self, key: str) -> None:
         namespace, _, name = key.partition("/")
         self._tools.status.forget(namespace, name)
-        worker = self._loop.workers.pop(key, None)
-        if worker is None:  # it never was valid
+        runtime = self._loop.runtimes.pop(key, None)
+        if runtime is None:  # it never was valid
             return
         _, task = self._actors.pop(key)
         task.cancel()
         self._board.withdraw(key)
-        self._tools.events.forget(worker.workload.uid)
+        self._tools.events.forget(runtime.workload.uid)
         metrics.forget(key)
         _log.info("policy.gone", policy=key)
 
-    def _decided(self, worker: Worker) -> None:
-        if (entry := self._actors.get(worker.key)) is not None:
+    def _decided(self, runtime: PolicyRuntime) -> None:
+        if (entry := self._actors.get(runtime.key)) is not None:
             entry[0].wake()
 
     async def _sweep(self) -> None:

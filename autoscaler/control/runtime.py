@@ -18,7 +18,7 @@ STALE_CLUSTER_SECONDS = 60.0  # after which the last good content of the API is 
 
 
 @dataclass
-class Worker:
+class PolicyRuntime:
     """A service and all that the loop keeps of it. The loop is its only writer."""
 
     workload: Workload

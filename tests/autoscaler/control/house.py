@@ -20,8 +20,8 @@ from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.control.actor import Tools
 from autoscaler.control.fitting import Fits
 from autoscaler.control.loop import Loop
-from autoscaler.control.registry import Fleet
-from autoscaler.control.runtime import Worker
+from autoscaler.control.registry import PolicyRegistry
+from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
 from autoscaler.kube.watches import Watches
@@ -53,7 +53,7 @@ class House:
     clock: FakeClock
     watches: Watches
     loop: Loop
-    fleet: Fleet
+    registry: PolicyRegistry
     board: Board
     scraper: Scraper
     recorder: Recorder
@@ -85,8 +85,8 @@ class House:
         self.scraper.latest[f"ns/{pod}"] = PodSample(pod, now, now - 3600.0, running, waiting, finished)
         self.scraper.changed(f"ns/{pod}")
 
-    def worker(self, name: str) -> Worker:
-        return self.loop.workers[f"ns/{name}"]
+    def runtime(self, name: str) -> PolicyRuntime:
+        return self.loop.runtimes[f"ns/{name}"]
 
     def desired(self, name: str) -> int | None:
         entry = self.board.get(f"ns/{name}")
@@ -108,8 +108,8 @@ class House:
         await self.until(lambda: (plan := self._plan(name)) is not None and plan > now)
 
     def _plan(self, name: str) -> float | None:
-        worker = self.loop.workers.get(f"ns/{name}")
-        return worker.plan.at_seconds if worker and worker.plan else None
+        runtime = self.loop.runtimes.get(f"ns/{name}")
+        return runtime.plan.at_seconds if runtime and runtime.plan else None
 
 
 @asynccontextmanager
@@ -125,7 +125,7 @@ async def a_house(
     clock = FakeClock()
     api.now = clock.now
     board, recorder, scraper = Board(clock), Recorder(log), Scraper(clock)
-    watches = Watches(kube, clock, random.Random(1), None, lambda thing: fleet.changed(thing))  # noqa: PLW0108 - made below
+    watches = Watches(kube, clock, random.Random(1), None, lambda thing: registry.changed(thing))  # noqa: PLW0108 - made below
     loop = Loop(clock, watches, scraper, board, recorder)
     reading = asyncio.Semaphore(1)
     tools = Tools(
@@ -143,9 +143,9 @@ async def a_house(
         history_url=history_url,
         reading=reading,
     )
-    fleet = Fleet(tools, loop, board, saved or {})
-    house = House(api, clock, watches, loop, fleet, board, scraper, recorder, reading)
-    house.tasks += [asyncio.create_task(part()) for part in (watches.run, loop.run, fleet.run)]
+    registry = PolicyRegistry(tools, loop, board, saved or {})
+    house = House(api, clock, watches, loop, registry, board, scraper, recorder, reading)
+    house.tasks += [asyncio.create_task(part()) for part in (watches.run, loop.run, registry.run)]
     try:
         yield house
         assert not [task for task in house.tasks if task.done()], "a part of the controller has ended"

@@ -25,7 +25,7 @@ def raises(*_: object, **__: object) -> NoReturn:
 async def test_a_decision_that_fails_stops_no_other(api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     async with a_house(api, kube) as house:
         await two(house)
-        monkeypatch.setattr(house.worker("a").pilot, "decide", raises)
+        monkeypatch.setattr(house.runtime("a").pilot, "decide", raises)
         await house.clock.advance(45.0)
         assert house.desired("a") == 3
         await house.clock.advance(30.0)
@@ -39,7 +39,7 @@ async def test_a_decision_that_fails_stops_no_other(api: FakeApi, kube: Kube, mo
 async def test_an_actor_that_fails_stops_no_other(api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     async with a_house(api, kube) as house:
         await two(house)
-        monkeypatch.setattr(house.worker("a"), "inputs", raises)
+        monkeypatch.setattr(house.runtime("a"), "inputs", raises)
         for name in ("a", "b"):
             await house.policy(name, spec(name, maxReplicas=2))
         await house.until(lambda: house.status("b").get("desiredReplicas") == 2)
@@ -68,7 +68,7 @@ async def test_while_the_api_is_away_decisions_go_on_and_nothing_falls(api: Fake
                 house.sample(f"a-{pod}", running=0.0, finished=100.0)
             await house.clock.advance(15.0)
         assert house.desired("a") == 3
-        result = house.worker("a").result
+        result = house.runtime("a").result
         assert result is not None
         api.standing.clear()
         await house.until(lambda: house.watches.pods("ns").stale_since is None)

@@ -61,7 +61,7 @@ async def test_a_policy_that_is_gone_is_forgotten(api: FakeApi, kube: Kube) -> N
         await house.policy("a", spec("a"))
         await house.decided("a")
         await api.remove(policy_path("a"))
-        await house.until(lambda: not house.loop.workers)
+        await house.until(lambda: not house.loop.runtimes)
         assert house.board.known == frozenset()
         assert house.desired("a") is None
 
@@ -72,10 +72,10 @@ async def test_one_that_is_made_again_owns_what_is_made_for_it(api: FakeApi, kub
         await house.target("a", 1)
         await house.policy("a", spec("a"))
         await house.decided("a")
-        old = house.worker("a").workload.uid
+        old = house.runtime("a").workload.uid
         await api.remove(policy_path("a"))
         await house.policy("a", spec("a"))
-        await house.until(lambda: "ns/a" in house.loop.workers and house.worker("a").workload.uid != old)
+        await house.until(lambda: "ns/a" in house.loop.runtimes and house.runtime("a").workload.uid != old)
         assert house.desired("a") is None  # nothing is decided for it yet
         await house.decided("a")
         assert house.desired("a") == 1
@@ -89,7 +89,7 @@ async def test_another_target_is_begun_anew(api: FakeApi, kube: Kube) -> None:
         await house.policy("a", spec("small"))
         await house.decided("a")
         await house.policy("a", spec("large"))
-        await house.until(lambda: house.worker("a").workload.target.name == "large")
+        await house.until(lambda: house.runtime("a").workload.target.name == "large")
         assert house.desired("a") is None
         await house.decided("a")
         assert house.desired("a") == 8
@@ -102,8 +102,8 @@ async def test_what_shadow_decided_is_not_landed_on(api: FakeApi, kube: Kube) ->
         await house.policy("a", spec("a", mode="Shadow"))
         await house.decided("a")
         assert house.desired("a") is None
-        worker = house.worker("a")
-        worker.pilot.state = State(decided=Decided(replicas=1, peaks=((house.clock.now(), 1),)))
+        runtime = house.runtime("a")
+        runtime.pilot.state = State(decided=Decided(replicas=1, peaks=((house.clock.now(), 1),)))
         await house.policy("a", spec("a", mode="Active"))
         await house.until(lambda: house.desired("a") is not None)
         assert house.desired("a") == 8
@@ -116,12 +116,12 @@ async def test_what_was_saved_of_policies_not_found_yet_is_kept(api: FakeApi, ku
     api.standing.append(("scalingpolicies", status(503, "Unavailable")))
     async with a_house(api, kube, saved={"ns/a": State(), "ns/gone": State()}) as house:
         await house.clock.advance(60.0)
-        assert house.fleet.states().keys() == {"ns/a", "ns/gone"}
+        assert house.registry.states().keys() == {"ns/a", "ns/gone"}
         api.standing.clear()
         await house.target("a", 1)
         await house.policy("a", spec("a"))
         await house.decided("a")
-        assert house.fleet.states().keys() == {"ns/a"}
+        assert house.registry.states().keys() == {"ns/a"}
 
 
 async def test_a_target_that_is_not_there_is_told(api: FakeApi, kube: Kube) -> None:

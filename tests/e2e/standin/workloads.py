@@ -88,33 +88,33 @@ class Workload:
 class Workloads:
     """All of them, by namespace and name. `listen` makes what answers on a new port; `memory` outlives this process."""
 
-    def __init__(self, clock: Clock, listen: Callable[["Services", Addresses], web.Application], memory: Path) -> None:
+    def __init__(self, clock: Clock, listen: Callable[["Workloads", Addresses], web.Application], memory: Path) -> None:
         self._clock, self._listen, self._memory = clock, listen, memory
-        self._services: dict[tuple[str, str], Workload] = {}
+        self._workloads: dict[tuple[str, str], Workload] = {}
         self._networks: dict[int, Addresses] = {}
 
     def get(self, namespace: str, name: str) -> Workload | None:
         """One service."""
-        return self._services.get((namespace, name))
+        return self._workloads.get((namespace, name))
 
     def names(self) -> list[str]:
         """All of them, as NAMESPACE/NAME."""
-        return ["/".join(where) for where in self._services]
+        return ["/".join(where) for where in self._workloads]
 
     def of(self, pod: Object) -> Workload | None:
         """The service whose replica a pod is."""
-        found = next((workload for workload in self._services.values() if workload.owns(pod)), None)
+        found = next((workload for workload in self._workloads.values() if workload.owns(pod)), None)
         if found is not None:
             found.images |= {each["image"] for each in pods.containers(pod) if pods.gpus_of(each)}
         return found
 
     def serving(self, pod: str) -> Workload | None:
         """The service of a pod that serves."""
-        return next((workload for workload in self._services.values() if pod in workload.fleet.pods), None)
+        return next((workload for workload in self._workloads.values() if pod in workload.fleet.pods), None)
 
     def image_seconds(self, pod: Object, image: str) -> float:
         """How long a pod's image takes: its service's time, also for a balloon of that service."""
-        near = [workload for workload in self._services.values() if workload.namespace == key(pod)[0]]
+        near = [workload for workload in self._workloads.values() if workload.namespace == key(pod)[0]]
         known = [workload for workload in near if image in workload.images]
         if not known and len(near) == 1 and pods.sleep_seconds(pod) is not None:
             known = near  # a balloon that comes before the first replica
@@ -138,7 +138,7 @@ class Workloads:
         else:
             if workload is not None:
                 self.drop(namespace, name)
-            workload = self._services[namespace, name] = Workload(namespace, name, spec, fleet, network)
+            workload = self._workloads[namespace, name] = Workload(namespace, name, spec, fleet, network)
         self._remember()
         log.info("service", workload=f"{namespace}/{name}", traffic=scenario.name, requests=len(scenario.arrival_s))
         return workload
@@ -152,17 +152,17 @@ class Workloads:
 
     def drop(self, namespace: str, name: str) -> None:
         """Forget a service; its pods are of no service then."""
-        self._services.pop((namespace, name)).break_("ok")  # who hangs may go
+        self._workloads.pop((namespace, name)).break_("ok")  # who hangs may go
         self._remember()
 
     def advance(self) -> None:
         """Bring all engines up to the present."""
-        for workload in self._services.values():
+        for workload in self._workloads.values():
             workload.fleet.advance(self._clock.now())
 
     async def close(self) -> None:
         """Stop listening."""
-        for workload in self._services.values():
+        for workload in self._workloads.values():
             workload.break_("ok")  # who hangs may go
         stops: list[Awaitable[None]] = [network.stop() for network in self._networks.values()]
         await asyncio.gather(*stops)
@@ -177,6 +177,6 @@ class Workloads:
     def _remember(self) -> None:
         lines = (
             json.dumps([*where, workload.spec.model_dump(), workload.fleet.started_seconds])
-            for where, workload in self._services.items()
+            for where, workload in self._workloads.items()
         )
         self._memory.write_text("\n".join(lines))
