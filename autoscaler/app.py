@@ -15,7 +15,7 @@ from autoscaler.actuators.balloon import Balloons
 from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.clock import Clock, WallClock
 from autoscaler.control.actor import Tools
-from autoscaler.control.fitting import Fits
+from autoscaler.control.fitting import FitProcess
 from autoscaler.control.loop import Loop
 from autoscaler.control.registry import PolicyRegistry
 from autoscaler.kube.client import Kube
@@ -53,7 +53,7 @@ async def run(settings: Settings) -> None:
         session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         kube = await Kube.connect(settings.kubeconfig)
         stack.push_async_callback(kube.close)
-        fits = stack.enter_context(Fits())
+        fitting = stack.enter_context(FitProcess())
         recorder = Recorder(settings.decision_log_dir)
         stack.callback(recorder.close)
         board = Board(clock)
@@ -61,7 +61,7 @@ async def run(settings: Settings) -> None:
         watches = Watches(kube, clock, random.Random(), settings.namespace, bell.ring)  # noqa: S311 - jitter
         scraper = Scraper(clock, settings.scrape_interval_seconds)
         loop = Loop(clock, watches, scraper, board, recorder)
-        tools = _tools(settings, clock, kube, watches, scraper, fits, recorder, session)
+        tools = _tools(settings, clock, kube, watches, scraper, fitting, recorder, session)
         registry = PolicyRegistry(tools, loop, board, store.load(settings.state_dir))
         bell.listener = registry.changed
         tls = (
@@ -98,7 +98,7 @@ def _tools(
     kube: Kube,
     watches: Watches,
     scraper: Scraper,
-    fits: Fits,
+    fitting: FitProcess,
     recorder: Recorder,
     session: aiohttp.ClientSession,
 ) -> Tools:
@@ -113,7 +113,7 @@ def _tools(
         balloons=Balloons(kube, watches, held),
         status=StatusWriter(kube, clock),
         events=Events(kube, clock),
-        fits=fits,
+        fitting=fitting,
         recorder=recorder,
         prometheus=Prometheus(url, session, clock, timeout) if url else None,
         history_url=url,

@@ -1,12 +1,12 @@
 """The last word: a policy's minimum and maximum. Each refusal has its reason."""
 
-from policies.model import Code, Policy, Reason
+from policies.model import Policy, Reason, Rule
 
 
 def bound(policy: Policy, asked: int) -> Reason | None:
     """What the bound leaves of it; None within the bounds."""
     if asked > policy.max_replicas:
-        return Reason(Code.MAXIMUM, float(policy.max_replicas), (("asked", float(asked)),))
+        return Reason(Rule.MAXIMUM, float(policy.max_replicas), (("asked", float(asked)),))
     if asked < policy.min_replicas:
-        return Reason(Code.MINIMUM, float(policy.min_replicas), (("asked", float(asked)),))
+        return Reason(Rule.MINIMUM, float(policy.min_replicas), (("asked", float(asked)),))
     return None

@@ -11,7 +11,7 @@ from policies.bounds import bound
 from policies.combine import combine, whole
 from policies.demand import Observation, observe
 from policies.ladder import Rung, hold_seconds, lead_seconds, replica_rung
-from policies.model import Code, Decided, Demand, Filters, Inputs, Plan, Policy, Reason, State, StepResult
+from policies.model import Decided, Demand, Filters, Inputs, Plan, Policy, Reason, Rule, State, StepResult
 from policies.prepare import prepare, total_floor
 from policies.recommend.predictive import forecast_floor, volatility_floor
 from policies.recommend.reactive import reactive
@@ -73,7 +73,7 @@ def recommend(policy: Policy, demand: Demand, filters: Filters, inputs: Inputs) 
             None if total is None else _unprepared(policy, total),
             reactive(policy, demand, ready),
             scheduled(inputs.windows, inputs.now_seconds, lead),
-            Reason(Code.MINIMUM, float(policy.min_replicas)),
+            Reason(Rule.MINIMUM, float(policy.min_replicas)),
         )
     )
 
@@ -104,7 +104,7 @@ def settle(
 def _unprepared(policy: Policy, total: Reason) -> Reason:
     """What may not be prepared has to serve, or the long lead is not covered."""
     numbers = (("lead_seconds", lead_seconds(policy, Rung.REQUESTED)),)
-    return Reason(Code.LEAD, total.replicas - policy.max_prepared_nodes, numbers)
+    return Reason(Rule.LEAD, total.replicas - policy.max_prepared_nodes, numbers)
 
 
 def _start(decided: Decided, inputs: Inputs) -> Decided:
@@ -122,14 +122,14 @@ def _blind(decided: Decided, seen: Observation, inputs: Inputs, asked: int) -> R
         return None
     coverage = seen.demand.coverage
     if inputs.supply is None or coverage <= 0.0 or seen.filters.level is None:
-        return Reason(Code.UNKNOWN, float(current))
+        return Reason(Rule.UNKNOWN, float(current))
     if coverage < 1.0:
-        return Reason(Code.PARTIAL, float(current), (("coverage", coverage),))
+        return Reason(Rule.PARTIAL, float(current), (("coverage", coverage),))
     if decided.blind_until_seconds is not None and inputs.now_seconds < decided.blind_until_seconds:
         left = decided.blind_until_seconds - inputs.now_seconds
-        return Reason(Code.RESTARTED, float(current), (("left_seconds", left),))
+        return Reason(Rule.RESTARTED, float(current), (("left_seconds", left),))
     if not inputs.on_grid:
-        return Reason(Code.BETWEEN_TICKS, float(current))
+        return Reason(Rule.BETWEEN_TICKS, float(current))
     return None
 
 

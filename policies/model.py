@@ -243,7 +243,7 @@ class State:
 # ---------------------------------------------------------------- what is decided
 
 
-class Code(StrEnum):
+class Rule(StrEnum):
     """Why: one per rule of the core."""
 
     MINIMUM = "Minimum"
@@ -270,7 +270,7 @@ class Code(StrEnum):
 class Reason:
     """One rule's word. `numbers` are the figures that an explanation names."""
 
-    code: Code
+    rule: Rule
     replicas: float  # what the rule asks for, or what it leaves
     numbers: tuple[tuple[str, float], ...] = ()
     note: str = ""

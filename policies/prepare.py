@@ -9,7 +9,7 @@ from dataclasses import replace
 from policies import stabilize
 from policies.combine import combine, whole
 from policies.ladder import Rung, lead_seconds
-from policies.model import Code, Decided, Filters, Inputs, Policy, Reason
+from policies.model import Decided, Filters, Inputs, Policy, Reason, Rule
 from policies.recommend.predictive import forecast_floor, volatility_floor
 from policies.recommend.scheduled import scheduled
 
@@ -40,7 +40,7 @@ def prepare(
     )
     most = min(policy.max_prepared_nodes, policy.max_replicas - min(replicas, policy.max_replicas) + awaited)
     if total is None or (inputs.supply is None and decided.prepared == 0):
-        asked, reasons = _limited(decided.prepared, (Reason(Code.UNKNOWN, float(decided.prepared)),), most)
+        asked, reasons = _limited(decided.prepared, (Reason(Rule.UNKNOWN, float(decided.prepared)),), most)
         return asked, reasons, decided
     units = min(whole(total.replicas), policy.max_replicas)
     asked = max(0, units - replicas)
@@ -49,16 +49,16 @@ def prepare(
     # Only what was prepared: a replica that is released with the need leaves no place to prepare.
     held = min(peaks[0][1] - replicas, decided.prepared)
     numbers = (("units", total.replicas), *((n, v) for n, v in total.numbers if n == "lead_seconds"))
-    reasons = (Reason(Code.PREPARED, float(asked), numbers), total)
+    reasons = (Reason(Rule.PREPARED, float(asked), numbers), total)
     if held > asked:
         asked = held
-        reasons = (Reason(Code.PREPARED_HOLD, float(asked), (("hold_seconds", HOLD_SECONDS),)), *reasons)
+        reasons = (Reason(Rule.PREPARED_HOLD, float(asked), (("hold_seconds", HOLD_SECONDS),)), *reasons)
     if decided.prepared > asked and (word := _blind(decided, inputs)) is not None:
         asked = decided.prepared
         reasons = (word, *reasons)
     if awaited > asked:
         asked = awaited
-        reasons = (Reason(Code.HANDOVER, float(asked)), *reasons)
+        reasons = (Reason(Rule.HANDOVER, float(asked)), *reasons)
     asked, reasons = _limited(asked, reasons, most)
     return asked, reasons, replace(decided, prepared_peaks=peaks)
 
@@ -67,13 +67,13 @@ def _blind(decided: Decided, inputs: Inputs) -> Reason | None:
     """Nothing is given up on missing data, after a restart, or between two ticks."""
     left = (decided.blind_until_seconds or 0.0) - inputs.now_seconds
     if inputs.supply is None:
-        return Reason(Code.UNKNOWN, float(decided.prepared))
+        return Reason(Rule.UNKNOWN, float(decided.prepared))
     if left > 0.0:
-        return Reason(Code.RESTARTED, float(decided.prepared), (("left_seconds", left),))
-    return None if inputs.on_grid else Reason(Code.BETWEEN_TICKS, float(decided.prepared))
+        return Reason(Rule.RESTARTED, float(decided.prepared), (("left_seconds", left),))
+    return None if inputs.on_grid else Reason(Rule.BETWEEN_TICKS, float(decided.prepared))
 
 
 def _limited(asked: int, reasons: tuple[Reason, ...], most: int) -> tuple[int, tuple[Reason, ...]]:
     if asked <= most:
         return asked, reasons
-    return most, (Reason(Code.PREPARED_LIMIT, float(most), (("asked", float(asked)),)), *reasons)
+    return most, (Reason(Rule.PREPARED_LIMIT, float(most), (("asked", float(asked)),)), *reasons)

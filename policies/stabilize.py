@@ -1,6 +1,6 @@
 """Up fast, down slow: the hold, and the limits of growth and release. Precedence: bounds beat the hold, the hold beats all else."""
 
-from policies.model import Code, Decided, Policy, Reason
+from policies.model import Decided, Policy, Reason, Rule
 
 MINUTE_SECONDS = 60.0
 
@@ -19,7 +19,7 @@ def hold(peaks: Peaks, asked: int, now_seconds: float, window_seconds: float) ->
     if peak <= asked:
         return None
     left = at_seconds + window_seconds - now_seconds
-    return Reason(Code.HOLD, float(peak), (("hold_seconds", window_seconds), ("left_seconds", left)))
+    return Reason(Rule.HOLD, float(peak), (("hold_seconds", window_seconds), ("left_seconds", left)))
 
 
 def release(policy: Policy, decided: Decided, asked: int, now_seconds: float) -> Reason | None:
@@ -33,7 +33,7 @@ def release(policy: Policy, decided: Decided, asked: int, now_seconds: float) ->
         lowest = current - max(1, int(current * policy.release_percent_per_minute / 100.0))
     if asked >= lowest:
         return None
-    return Reason(Code.RELEASE_LIMIT, float(lowest), (("percent_per_minute", policy.release_percent_per_minute),))
+    return Reason(Rule.RELEASE_LIMIT, float(lowest), (("percent_per_minute", policy.release_percent_per_minute),))
 
 
 def growth(policy: Policy, decided: Decided, asked: int, now_seconds: float) -> Reason | None:
@@ -45,5 +45,5 @@ def growth(policy: Policy, decided: Decided, asked: int, now_seconds: float) -> 
     if asked <= highest:
         return None
     return Reason(
-        Code.GROWTH_LIMIT, float(highest), (("replicas_per_minute", float(policy.growth_replicas_per_minute)),)
+        Rule.GROWTH_LIMIT, float(highest), (("replicas_per_minute", float(policy.growth_replicas_per_minute)),)
     )

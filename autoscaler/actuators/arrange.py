@@ -7,7 +7,7 @@ from autoscaler.actuators.manifest import ENDED_SECONDS
 from autoscaler.control.supply import node, phase, running_balloons
 from autoscaler.kube.objects import Object, condition, created_seconds, deleting, labels, metadata, owned_by, seconds
 from autoscaler.kube.ours import BALLOON, SHAPE, SLOT
-from policies.model import Code, Plan, Supply
+from policies.model import Plan, Rule, Supply
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _balloon(
 
 def count_awaited(plan: Plan, supply: Supply | None) -> int:
     """How many of the plan's prepared nodes are for no more than replicas that are decided and have no node yet."""
-    lasting = [word.replicas for word in plan.prepared_reasons if word.code in (Code.PREPARED, Code.PREPARED_HOLD)]
+    lasting = [word.replicas for word in plan.prepared_reasons if word.rule in (Rule.PREPARED, Rule.PREPARED_HOLD)]
     if supply is None or not lasting:
         return 0
     return max(0, min(plan.prepared_nodes - int(max(lasting)), plan.desired_replicas - supply.placed))

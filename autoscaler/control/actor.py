@@ -12,7 +12,7 @@ import structlog
 from autoscaler.actuators.arrange import count_awaited
 from autoscaler.actuators.balloon import Balloons, Change
 from autoscaler.clock import Clock
-from autoscaler.control.fitting import Fits
+from autoscaler.control.fitting import FitProcess
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
@@ -21,7 +21,7 @@ from autoscaler.kube.objects import metadata
 from autoscaler.kube.scale import Scale, read_scale, read_template
 from autoscaler.kube.watches import Watches
 from autoscaler.records.writer import Recorder
-from autoscaler.reporting.events import Events, Reason
+from autoscaler.reporting.events import EventReason, Events
 from autoscaler.reporting.status import StatusWriter, refused_patch, status_patch
 from autoscaler.sources import history
 from autoscaler.sources.prometheus import Prometheus
@@ -53,7 +53,7 @@ class Tools:
     balloons: Balloons
     status: StatusWriter
     events: Events
-    fits: Fits
+    fitting: FitProcess
     recorder: Recorder
     prometheus: Prometheus | None
     history_url: str | None
@@ -167,7 +167,7 @@ class Actor:
             return
         self._trouble = trouble
         _log.warning("target.unreadable", policy=self._runtime.key, error=trouble)
-        await self._tools.events.emit(self._runtime.workload, Reason.TARGET_FAILED, trouble)
+        await self._tools.events.emit(self._runtime.workload, EventReason.TARGET_FAILED, trouble)
 
     async def _prepare(self) -> None:
         """Bring the balloons to the plan, if it still is one: deciding goes on while the API is slow."""
@@ -188,13 +188,19 @@ class Actor:
     async def _tell_balloons(self, change: Change) -> None:
         workload, events = self._runtime.workload, self._tools.events
         if change.created:
-            await events.emit(workload, Reason.PREPARED, f"Prepares {len(change.created)} node(s): {self._sentence()}")
+            await events.emit(
+                workload, EventReason.PREPARED, f"Prepares {len(change.created)} node(s): {self._sentence()}"
+            )
         if change.released:
-            await events.emit(workload, Reason.RELEASED, f"Lets go of {', '.join(change.released)}: {self._sentence()}")
+            await events.emit(
+                workload, EventReason.RELEASED, f"Lets go of {', '.join(change.released)}: {self._sentence()}"
+            )
         if change.refused:
-            await events.emit(workload, Reason.CAPPED, f"{change.refused} prepared node(s) are over the cluster's cap")
+            await events.emit(
+                workload, EventReason.CAPPED, f"{change.refused} prepared node(s) are over the cluster's cap"
+            )
         if change.problem:
-            await events.emit(workload, Reason.BALLOON_FAILED, change.problem)
+            await events.emit(workload, EventReason.BALLOON_FAILED, change.problem)
 
     async def _tell(self) -> None:
         """Write the status, and an Event where replicas moved."""
@@ -235,7 +241,7 @@ class Actor:
         if before is None or runtime.plan is None or before.desired_replicas == runtime.plan.desired_replicas:
             return
         grew = runtime.plan.desired_replicas > before.desired_replicas
-        reason = Reason.SCALED_UP if grew else Reason.SCALED_DOWN
+        reason = EventReason.SCALED_UP if grew else EventReason.SCALED_DOWN
         await events.emit(runtime.workload, reason, explain(runtime.plan, before))
 
     def _sentence(self) -> str:
@@ -263,4 +269,4 @@ class Actor:
         series = runtime.pilot.forecaster.fit_due(tools.clock.now())
         if series is None:
             return
-        runtime.pilot.forecaster.adopt(await tools.fits.fit(runtime.key, series), tools.clock.now())
+        runtime.pilot.forecaster.adopt(await tools.fitting.fit(runtime.key, series), tools.clock.now())

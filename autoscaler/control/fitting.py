@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 120.0  # wall time; a fit takes about one
 _log = structlog.get_logger(__name__)
 
 
-class Fits:
+class FitProcess:
     """One worker process, made by a fork server, since this process has threads and a gRPC core."""
 
     def __init__(self) -> None:

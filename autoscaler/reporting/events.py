@@ -17,7 +17,7 @@ EVENTS_PER_SECOND = 1.0
 MESSAGE_LIMIT = 1024  # characters, as the API has it
 
 
-class Reason(StrEnum):
+class EventReason(StrEnum):
     """Why an Event is written."""
 
     SCALED_UP = "ScaledUp"
@@ -26,11 +26,10 @@ class Reason(StrEnum):
     RELEASED = "ReleasedNode"
     CAPPED = "BalloonCap"
     BALLOON_FAILED = "BalloonFailed"
-    SIGNAL_UNKNOWN = "SignalUnknown"
     TARGET_FAILED = "TargetFailed"
 
 
-WARNINGS = (Reason.CAPPED, Reason.BALLOON_FAILED, Reason.SIGNAL_UNKNOWN, Reason.TARGET_FAILED)
+WARNINGS = (EventReason.CAPPED, EventReason.BALLOON_FAILED, EventReason.TARGET_FAILED)
 
 
 @dataclass
@@ -48,11 +47,11 @@ class Events:
 
     kube: Kube
     clock: Clock
-    _series: dict[tuple[str, Reason], _Series] = field(default_factory=dict)
+    _series: dict[tuple[str, EventReason], _Series] = field(default_factory=dict)
     _tokens: float = BURST
     _filled_seconds: float | None = None
 
-    async def emit(self, workload: Workload, reason: Reason, message: str) -> bool:
+    async def emit(self, workload: Workload, reason: EventReason, message: str) -> bool:
         """Write an Event unless it is held back; whether it was written. Never raises."""
         now_seconds = self.clock.now()
         series = self._series.setdefault((workload.uid, reason), _Series())
@@ -85,7 +84,9 @@ class Events:
         return True
 
 
-def _event(workload: Workload, reason: Reason, message: str, series: _Series, now_seconds: float) -> dict[str, object]:
+def _event(
+    workload: Workload, reason: EventReason, message: str, series: _Series, now_seconds: float
+) -> dict[str, object]:
     unique = hashlib.sha256(f"{workload.uid} {reason} {now_seconds!r}".encode()).hexdigest()[:16]
     return {
         "apiVersion": "v1",

@@ -42,7 +42,7 @@ def status_patch(
         else Condition("Ready", "Unknown", "TargetUnknown", "The cluster has not said what the target runs.")
     )
     decided = (
-        Condition("Decided", "True", plan.replica_reasons[0].code.value, sentence)
+        Condition("Decided", "True", plan.replica_reasons[0].rule.value, sentence)
         if plan and plan.replica_reasons
         else Condition("Decided", "Unknown", "NotYet", "No decision has been made since the controller started.")
     )

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from policies.ladder import headroom_deviations
 from policies.level import LEVEL_OFFSET, VOLATILITY_PRIOR
-from policies.model import Code, Fan, Filters, Policy, Reason
+from policies.model import Fan, Filters, Policy, Reason, Rule
 
 SAMPLING_VARIANCE = 0.02  # of log demand at one replica: few requests are noisy
 BASE_DEVIATION = 0.02
@@ -23,7 +23,7 @@ def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> R
     z = headroom_deviations(lead_seconds, policy.attainment)
     floor = level * math.exp(z * sigma) - LEVEL_OFFSET
     numbers = (("level", filters.level), ("sigma", sigma), ("deviations", z), ("lead_seconds", lead_seconds))
-    return Reason(Code.VOLATILITY, floor, numbers)
+    return Reason(Rule.VOLATILITY, floor, numbers)
 
 
 def forecast_floor(policy: Policy, fan: Fan | None, now_seconds: float, lead_seconds: float) -> Reason | None:
@@ -32,7 +32,7 @@ def forecast_floor(policy: Policy, fan: Fan | None, now_seconds: float, lead_sec
         return None
     horizon = lead_seconds + max(0.0, now_seconds - fan.as_of_seconds)
     asked = interpolate(fan, horizon, policy.attainment)
-    return Reason(Code.FORECAST, asked, (("probability", policy.attainment), ("lead_seconds", lead_seconds)), fan.model)
+    return Reason(Rule.FORECAST, asked, (("probability", policy.attainment), ("lead_seconds", lead_seconds)), fan.model)
 
 
 def interpolate(fan: Fan, horizon_seconds: float, probability: float) -> float:

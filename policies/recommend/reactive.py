@@ -1,7 +1,7 @@
 """The fast path: as soon as the queue or the last 30 s say that capacity is short, ask for what they show."""
 
 from policies.demand import DRAIN_SECONDS
-from policies.model import Code, Demand, Policy, Reason
+from policies.model import Demand, Policy, Reason, Rule
 
 QUEUE_WAIT_SHARE = 0.2  # of the SLO: the mean wait at which the queue speaks
 OVERLOAD = 1.1  # recent demand over the replicas that serve
@@ -20,4 +20,4 @@ def reactive(policy: Policy, demand: Demand, ready: int) -> Reason | None:
         ("queue_seconds", queue_seconds),
         ("recent", demand.recent_replicas),
     )
-    return Reason(Code.REACTIVE, asked, numbers)
+    return Reason(Rule.REACTIVE, asked, numbers)

@@ -1,6 +1,6 @@
 """Windows that an SRE knows of: held, and prepared one lead time ahead."""
 
-from policies.model import Code, Reason, Window
+from policies.model import Reason, Rule, Window
 
 
 def scheduled(windows: tuple[Window, ...], now_seconds: float, lead_seconds: float) -> Reason | None:
@@ -10,4 +10,4 @@ def scheduled(windows: tuple[Window, ...], now_seconds: float, lead_seconds: flo
         return None
     window = max(due, key=lambda item: item.min_replicas)
     numbers = (("starts_in_seconds", max(0.0, window.start_seconds - now_seconds)), ("lead_seconds", lead_seconds))
-    return Reason(Code.SCHEDULED, float(window.min_replicas), numbers, window.name)
+    return Reason(Rule.SCHEDULED, float(window.min_replicas), numbers, window.name)

@@ -8,13 +8,13 @@ from hypothesis import given
 
 from policies.engine import step
 from policies.explain import PHRASES, explain, phrase
-from policies.model import Code, Plan, Policy, Reason, State, Window
+from policies.model import Plan, Policy, Reason, Rule, State, Window
 from tests.policies.test_properties import histories, lived, policies
 from tests.support.worlds import START, Fleet, a_fan, a_policy, a_supply
 
 
 def test_every_code_has_a_phrase() -> None:
-    assert set(PHRASES) == set(Code)
+    assert set(PHRASES) == set(Rule)
 
 
 @given(policies, histories)
@@ -66,13 +66,13 @@ def a_rich_life() -> list[Plan]:
 def test_a_life_that_provokes_every_rule() -> None:
     plans = a_rich_life()
     words = [word for plan in plans for word in (*plan.replica_reasons, *plan.prepared_reasons)]
-    assert {word.code for word in words} == set(Code)
+    assert {word.rule for word in words} == set(Rule)
     assert all(phrase(word) for word in words)
     assert all(explain(now, before) for before, now in pairwise(plans))
 
 
 def a_plan(replicas: int, *reasons: Reason, prepared: int = 0) -> Plan:
-    return Plan(START, replicas, prepared, reasons or (Reason(Code.MINIMUM, 1.0),), (Reason(Code.HANDOVER, 1.0),))
+    return Plan(START, replicas, prepared, reasons or (Reason(Rule.MINIMUM, 1.0),), (Reason(Rule.HANDOVER, 1.0),))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def a_plan(replicas: int, *reasons: Reason, prepared: int = 0) -> Plan:
         (a_plan(2), a_plan(1), "Grows to 2 replicas (from 1): the policy's minimum is 1."),
         (a_plan(1), a_plan(2), "Shrinks to 1 replica (from 2): the policy's minimum is 1."),
         (
-            a_plan(4, Reason(Code.BETWEEN_TICKS, 4.0), Reason(Code.MINIMUM, 1.0)),
+            a_plan(4, Reason(Rule.BETWEEN_TICKS, 4.0), Reason(Rule.MINIMUM, 1.0)),
             a_plan(4),
             "Keeps 4 replicas: between two ticks nothing falls (otherwise the policy's minimum is 1).",
         ),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from policies.model import Code, Decided, Filters, Inputs, Supply, Window
+from policies.model import Decided, Filters, Inputs, Rule, Supply, Window
 from policies.prepare import HOLD_SECONDS, prepare
 from tests.support.worlds import START, TICK, a_policy, a_supply
 
@@ -20,7 +20,7 @@ def an_input(supply: Supply | None, minimum: int, tick: int = 0, *, on_grid: boo
 def test_units_for_the_long_lead_that_do_not_serve_are_prepared() -> None:
     asked, reasons, _ = prepare(POLICY, Decided(), CALM, an_input(a_supply(8), 10), 8)
     assert asked == 2
-    assert [word.code for word in reasons] == [Code.PREPARED, Code.SCHEDULED]
+    assert [word.rule for word in reasons] == [Rule.PREPARED, Rule.SCHEDULED]
     assert dict(reasons[0].numbers)["units"] == 10.0
 
 
@@ -46,8 +46,8 @@ def test_a_prepared_node_is_given_up_once_the_replica_stands_on_it() -> None:
         inputs = an_input(a_supply(4, starting=placed - 4), 6, tick)
         asked, reasons, decided = prepare(POLICY, decided, CALM, inputs, 6)
         decided = replace(decided, prepared=asked)
-        held.append((asked, reasons[0].code))
-    assert held[:4] == [(2, Code.HANDOVER), (2, Code.HANDOVER), (1, Code.HANDOVER), (1, Code.HANDOVER)]
+        held.append((asked, reasons[0].rule))
+    assert held[:4] == [(2, Rule.HANDOVER), (2, Rule.HANDOVER), (1, Rule.HANDOVER), (1, Rule.HANDOVER)]
     assert {count for count, _ in held[4:]} == {0}
 
 
@@ -92,21 +92,21 @@ def test_as_replicas_and_need_fall_together_nothing_is_prepared_anew(minimum: in
 
 
 @pytest.mark.parametrize(
-    ("inputs", "blind_until", "code"),
+    ("inputs", "blind_until", "rule"),
     [
-        (an_input(None, 8), None, Code.UNKNOWN),
-        (an_input(a_supply(8), 8, on_grid=False), None, Code.BETWEEN_TICKS),
-        (an_input(a_supply(8), 8), START + 60.0, Code.RESTARTED),
+        (an_input(None, 8), None, Rule.UNKNOWN),
+        (an_input(a_supply(8), 8, on_grid=False), None, Rule.BETWEEN_TICKS),
+        (an_input(a_supply(8), 8), START + 60.0, Rule.RESTARTED),
     ],
 )
-def test_what_is_prepared_stays_while_nothing_may_fall(inputs: Inputs, blind_until: float | None, code: Code) -> None:
+def test_what_is_prepared_stays_while_nothing_may_fall(inputs: Inputs, blind_until: float | None, rule: Rule) -> None:
     decided = Decided(prepared=2, blind_until_seconds=blind_until)
     asked, reasons, _ = prepare(POLICY, decided, Filters(), inputs, 8)
-    assert (asked, reasons[0].code) == (2, code)
+    assert (asked, reasons[0].rule) == (2, rule)
 
 
 @pytest.mark.parametrize("supply", [None, a_supply(4)])
 def test_what_was_prepared_before_a_limit_was_lowered_goes_even_if_nothing_is_known(supply: Supply | None) -> None:
     inputs = Inputs(START, True, (), supply)
     asked, reasons, _ = prepare(a_policy(max_prepared_nodes=1), Decided(prepared=5), Filters(), inputs, 4)
-    assert (asked, reasons[0].code) == (1, Code.PREPARED_LIMIT)
+    assert (asked, reasons[0].rule) == (1, Rule.PREPARED_LIMIT)

@@ -3,7 +3,7 @@
 import pytest
 
 from policies.combine import combine, whole
-from policies.model import Basis, Code, Demand, Fan, Filters, Reason, Window
+from policies.model import Basis, Demand, Fan, Filters, Reason, Rule, Window
 from policies.recommend.predictive import FAN_STALE_SECONDS, forecast_floor, interpolate, volatility_floor
 from policies.recommend.reactive import reactive
 from policies.recommend.scheduled import scheduled
@@ -119,5 +119,5 @@ def test_whole(asked: float, count: int) -> None:
 
 
 def test_the_largest_word_leads_and_the_first_of_two_equal_ones() -> None:
-    low, high, same = Reason(Code.MINIMUM, 1.0), Reason(Code.FORECAST, 4.0), Reason(Code.REACTIVE, 4.0)
+    low, high, same = Reason(Rule.MINIMUM, 1.0), Reason(Rule.FORECAST, 4.0), Reason(Rule.REACTIVE, 4.0)
     assert combine((low, None, high, same)) == (high, same, low)

@@ -6,11 +6,11 @@ from policies import stabilize
 from policies.bounds import bound
 from policies.demand import Observation
 from policies.engine import restarted, settle, step
-from policies.model import Basis, Capacity, Code, Decided, Demand, Filters, Inputs, Policy, Reason, State
+from policies.model import Basis, Capacity, Decided, Demand, Filters, Inputs, Policy, Reason, Rule, State
 from tests.support.worlds import START, TICK, Fleet, a_policy, a_supply
 
 
-def decide(policy: Policy, *asked: float, start: int = 0, coverage: float = 1.0) -> list[tuple[int, Code]]:
+def decide(policy: Policy, *asked: float, start: int = 0, coverage: float = 1.0) -> list[tuple[int, Rule]]:
     """What is decided at each tick, and the rule that set it, when this was asked for."""
     decided, told = Decided(replicas=start), []
     for tick, replicas in enumerate(asked):
@@ -18,9 +18,9 @@ def decide(policy: Policy, *asked: float, start: int = 0, coverage: float = 1.0)
         demand = Demand(now, Basis.WORK, coverage, replicas, replicas, 0.0, 0.0, 0.0, 1.0)
         seen = Observation(demand, Filters(level=replicas), Capacity())
         inputs = Inputs(now, True, (), a_supply(start))
-        count, reasons, decided = settle(policy, decided, (Reason(Code.VOLATILITY, replicas),), seen, inputs)
+        count, reasons, decided = settle(policy, decided, (Reason(Rule.VOLATILITY, replicas),), seen, inputs)
         decided = Decided(**{name: getattr(decided, name) for name in decided.__slots__} | {"replicas": count})
-        told.append((count, reasons[0].code))
+        told.append((count, reasons[0].rule))
     return told
 
 
@@ -58,14 +58,14 @@ def test_timelines(policy: Policy, asked: tuple[float, ...], decided: list[int])
 
 
 def test_each_rule_that_changes_the_number_says_so() -> None:
-    assert decide(a_policy(hold_seconds=30.0), 9, 2)[1] == (9, Code.HOLD)
-    assert decide(a_policy(hold_seconds=0.0), 9, 2)[1] == (7, Code.RELEASE_LIMIT)
-    assert decide(a_policy(growth_replicas_per_minute=1), 9)[0] == (1, Code.GROWTH_LIMIT)
-    assert decide(a_policy(max_replicas=3), 9)[0] == (3, Code.MAXIMUM)
-    assert decide(FREE, 0)[0] == (1, Code.MINIMUM)
-    assert decide(FREE, 1, start=5, coverage=0.0)[0] == (5, Code.UNKNOWN)
-    assert decide(FREE, 1, start=5, coverage=0.8)[0] == (5, Code.PARTIAL)
-    assert decide(FREE, 4)[0] == (4, Code.VOLATILITY)
+    assert decide(a_policy(hold_seconds=30.0), 9, 2)[1] == (9, Rule.HOLD)
+    assert decide(a_policy(hold_seconds=0.0), 9, 2)[1] == (7, Rule.RELEASE_LIMIT)
+    assert decide(a_policy(growth_replicas_per_minute=1), 9)[0] == (1, Rule.GROWTH_LIMIT)
+    assert decide(a_policy(max_replicas=3), 9)[0] == (3, Rule.MAXIMUM)
+    assert decide(FREE, 0)[0] == (1, Rule.MINIMUM)
+    assert decide(FREE, 1, start=5, coverage=0.0)[0] == (5, Rule.UNKNOWN)
+    assert decide(FREE, 1, start=5, coverage=0.8)[0] == (5, Rule.PARTIAL)
+    assert decide(FREE, 4)[0] == (4, Rule.VOLATILITY)
 
 
 def test_the_maximum_beats_the_hold_and_the_minimum_beats_the_growth_limit() -> None:
@@ -94,8 +94,8 @@ def test_a_restart_holds_what_runs_and_what_was_decided() -> None:
         result = step(policy, state, fleet.tick(1.0))
         state = result.state
         assert result.plan is not None
-        plans.append((result.plan.desired_replicas, result.plan.replica_reasons[0].code))
-    assert plans[:3] == [(8, Code.HOLD)] * 3
+        plans.append((result.plan.desired_replicas, result.plan.replica_reasons[0].rule))
+    assert plans[:3] == [(8, Rule.HOLD)] * 3
     assert plans[3][0] < 8
 
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 from autoscaler.actuators.balloon import Balloons
 from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.control.actor import Tools
-from autoscaler.control.fitting import Fits
+from autoscaler.control.fitting import FitProcess
 from autoscaler.control.loop import Loop
 from autoscaler.control.registry import PolicyRegistry
 from autoscaler.control.runtime import PolicyRuntime
@@ -137,7 +137,7 @@ async def a_house(
         balloons=Balloons(kube, watches, BalloonSettings(10, 1800, "low")),
         status=StatusWriter(kube, clock),
         events=Events(kube, clock),
-        fits=cast(Fits, None),
+        fitting=cast(FitProcess, None),
         recorder=recorder,
         prometheus=None,
         history_url=history_url,

@@ -34,7 +34,7 @@ def _light(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_waiting_for_ones_turn_is_no_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    with fitting.Fits() as pool:
+    with fitting.FitProcess() as pool:
         assert await pool.fit("ns/first", SERIES) is not None  # the process has started
         monkeypatch.setattr(fitting, "TIMEOUT_SECONDS", 0.5)
         found = await asyncio.gather(*(pool.fit(f"ns/{number}", SERIES) for number in range(5)))
@@ -42,7 +42,7 @@ async def test_waiting_for_ones_turn_is_no_time_out(monkeypatch: pytest.MonkeyPa
 
 
 async def test_a_fit_that_goes_wrong_is_none_and_the_next_one_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    with fitting.Fits() as pool:
+    with fitting.FitProcess() as pool:
         for trouble in (fails, dies):
             with monkeypatch.context() as patched:
                 patched.setattr(fitting, "fit", trouble)

@@ -1,14 +1,14 @@
 from dataclasses import replace
 
 from autoscaler.kube.client import Kube
-from autoscaler.reporting.events import Events, Reason
+from autoscaler.reporting.events import EventReason, Events
 from tests.autoscaler.kube.workloads import WORKLOAD
 from tests.support.fake_api import HTML, FakeApi
 from tests.support.fake_clock import FakeClock
 
 
 async def test_an_event_names_its_policy_and_says_why(api: FakeApi, kube: Kube) -> None:
-    assert await Events(kube, FakeClock()).emit(WORKLOAD, Reason.SCALED_UP, "3 to 5 replicas")
+    assert await Events(kube, FakeClock()).emit(WORKLOAD, EventReason.SCALED_UP, "3 to 5 replicas")
     assert api.requests == ["POST /api/v1/namespaces/ns/events"]
     event = api.bodies[0]
     assert event["involvedObject"]["uid"] == WORKLOAD.uid
@@ -27,7 +27,7 @@ async def test_one_reason_of_one_policy_speaks_once_a_minute_and_counts_what_it_
     events = Events(kube, clock)
     sent = []
     for _ in range(9):
-        sent.append(await events.emit(WORKLOAD, Reason.SIGNAL_UNKNOWN, "no pod answers"))
+        sent.append(await events.emit(WORKLOAD, EventReason.CAPPED, "no pod answers"))
         await clock.advance(15)
     assert sent == [True, False, False, False, True, False, False, False, True]
     assert [event["count"] for event in api.bodies] == [1, 4, 4]
@@ -39,23 +39,23 @@ async def test_one_reason_of_one_policy_speaks_once_a_minute_and_counts_what_it_
 
 async def test_other_reasons_and_other_policies_speak_for_themselves(api: FakeApi, kube: Kube) -> None:
     events = Events(kube, FakeClock())
-    assert await events.emit(WORKLOAD, Reason.SCALED_UP, "")
-    assert await events.emit(WORKLOAD, Reason.SCALED_DOWN, "")
-    assert await events.emit(replace(WORKLOAD, uid="another"), Reason.SCALED_UP, "")
+    assert await events.emit(WORKLOAD, EventReason.SCALED_UP, "")
+    assert await events.emit(WORKLOAD, EventReason.SCALED_DOWN, "")
+    assert await events.emit(replace(WORKLOAD, uid="another"), EventReason.SCALED_UP, "")
 
 
 async def test_all_together_are_limited(api: FakeApi, kube: Kube) -> None:
     clock = FakeClock()
     events = Events(kube, clock)
     policies = [replace(WORKLOAD, uid=str(i)) for i in range(40)]
-    assert sum([await events.emit(each, Reason.SCALED_UP, "") for each in policies]) == 25
+    assert sum([await events.emit(each, EventReason.SCALED_UP, "") for each in policies]) == 25
     await clock.advance(10)
-    assert sum([await events.emit(each, Reason.SCALED_UP, "") for each in policies]) == 10
+    assert sum([await events.emit(each, EventReason.SCALED_UP, "") for each in policies]) == 10
     events.forget("0")
     await clock.advance(1)
-    assert await events.emit(policies[0], Reason.SCALED_UP, "")
+    assert await events.emit(policies[0], EventReason.SCALED_UP, "")
 
 
 async def test_losing_an_event_is_no_failure(api: FakeApi, kube: Kube) -> None:
     api.standing.append(("events", HTML))
-    assert not await Events(kube, FakeClock()).emit(WORKLOAD, Reason.SCALED_UP, "")
+    assert not await Events(kube, FakeClock()).emit(WORKLOAD, EventReason.SCALED_UP, "")

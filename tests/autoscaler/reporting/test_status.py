@@ -7,13 +7,13 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Unavailable
 from autoscaler.reporting.status import StatusWriter, refused_patch, status_patch
 from crds.v1alpha1.status import Status
-from policies.model import Basis, Code, Demand, Plan, Reason, Supply
+from policies.model import Basis, Demand, Plan, Reason, Rule, Supply
 from tests.autoscaler.kube.workloads import WORKLOAD
 from tests.support.fake_api import HTML, FakeApi
 from tests.support.fake_clock import FakeClock
 
 AT = 1_700_000_000.0
-PLAN = Plan(AT, 5, 2, (Reason(Code.FORECAST, 5.0),), (Reason(Code.LEAD, 2.0),))
+PLAN = Plan(AT, 5, 2, (Reason(Rule.FORECAST, 5.0),), (Reason(Rule.LEAD, 2.0),))
 DEMAND = Demand(AT, Basis.WORK, 1.0, 4.26, 4.0, 3.4, 80.0, 2.0, 1.5)
 SUPPLY = Supply(4, ("a",), 3, 0, 1, 1)
 SAYS = "5 replicas: the forecast asks for 5."
