@@ -29,16 +29,16 @@ def command(
 
     try:
         moment = None if at is None else parse_time(at)
-        stories = select(log, policy=policy, at_seconds=moment, every=every)
+        explained_decisions = select(log, policy=policy, at_seconds=moment, every=every)
     except (OSError, LogError, BadTimeError) as error:
         typer.echo(f"outrider explain: {error}", err=True)
         raise typer.Exit(2) from None
     if as_json:
-        json.dump([story.plain() for story in stories], sys.stdout, indent=2)
+        json.dump([explained.plain() for explained in explained_decisions], sys.stdout, indent=2)
         typer.echo()
     else:
-        for story in stories:
-            typer.echo(f"{story.time}  {story.policy}  {story.sentence}")
-    if not stories:
+        for explained in explained_decisions:
+            typer.echo(f"{explained.time}  {explained.policy}  {explained.sentence}")
+    if not explained_decisions:
         typer.echo("outrider explain: nothing was decided there; try --every, or another --policy or --at", err=True)
         raise typer.Exit(1)

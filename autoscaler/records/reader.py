@@ -20,7 +20,7 @@ class BadTimeError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Explained:
     """One decision and its sentence."""
 
     policy: str
@@ -45,9 +45,9 @@ class Story:
         }
 
 
-def select(log: Path, *, policy: str | None, at_seconds: float | None, every: bool) -> list[Story]:
+def select(log: Path, *, policy: str | None, at_seconds: float | None, every: bool) -> list[Explained]:
     """The decisions in force at a moment, or those that changed a number, or all. OSError and LogError as they come."""
-    found: list[Story] = []
+    found: list[Explained] = []
     before: dict[str, Plan] = {}
     for file in _files(log):
         for decision in _read(file):
@@ -57,11 +57,11 @@ def select(log: Path, *, policy: str | None, at_seconds: float | None, every: bo
             if at_seconds is not None and decision.inputs.now_seconds > at_seconds:
                 continue
             if at_seconds is not None or every or _changed(before.get(name), decision.plan):
-                found.append(Story(name, decision, explain(decision.plan, before.get(name))))
+                found.append(Explained(name, decision, explain(decision.plan, before.get(name))))
             before[name] = decision.plan
     if at_seconds is None:
         return found
-    return list({story.policy: story for story in found}.values())
+    return list({explained.policy: explained for explained in found}.values())
 
 
 def parse_time(text: str) -> float:

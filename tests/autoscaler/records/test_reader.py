@@ -45,12 +45,12 @@ def one(log: Path) -> Path:
 
 
 def test_every_change_is_told_and_nothing_else(log: Path) -> None:
-    stories = select(log, policy="chat/qwen", at_seconds=None, every=False)
-    plans = [story.decision.plan for story in stories]
+    explained_decisions = select(log, policy="chat/qwen", at_seconds=None, every=False)
+    plans = [explained.decision.plan for explained in explained_decisions]
     pairs = [(plan.desired_replicas, plan.prepared_nodes) for plan in plans if plan]
     assert len(pairs) > 3
     assert all(before != now for before, now in pairwise(pairs))
-    assert any(story.sentence.startswith("Grows to") for story in stories)
+    assert any(explained.sentence.startswith("Grows to") for explained in explained_decisions)
 
 
 def test_every_decision_is_told_on_demand(log: Path) -> None:
@@ -60,7 +60,7 @@ def test_every_decision_is_told_on_demand(log: Path) -> None:
 
 def test_at_a_moment_the_decision_in_force_is_told(log: Path) -> None:
     at = START + 10 * TICK + 7.0
-    found = {story.policy: story for story in select(log, policy=None, at_seconds=at, every=False)}
+    found = {explained.policy: explained for explained in select(log, policy=None, at_seconds=at, every=False)}
     assert set(found) == {"chat/qwen", "chat/calm"}
     assert found["chat/qwen"].decision.inputs.now_seconds == START + 10 * TICK
     assert select(log, policy=None, at_seconds=START, every=False) == []
@@ -100,7 +100,7 @@ def test_explain_tells_a_line_for_each_change(log: Path) -> None:
 def test_explain_as_json_is_one_document(log: Path) -> None:
     code, out, _ = run("explain", log, "--at", START + 100 * TICK, "--json")
     assert code == 0
-    assert {story["policy"] for story in json.loads(out)} == {"chat/qwen", "chat/calm"}
+    assert {explained["policy"] for explained in json.loads(out)} == {"chat/qwen", "chat/calm"}
 
 
 @pytest.mark.parametrize(
