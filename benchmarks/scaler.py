@@ -21,13 +21,28 @@ from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerStub
 from autoscaler.scaler.server import OPTIONS, ScalerServer
 from autoscaler.scaler.servicer import METRIC
 from policies.engine import GRID_SECONDS, step
-from policies.model import ColdStart, Engine, Inputs, PodSample, Policy, Signal, Stage, State, Supply
+from policies.model import (
+    ColdStart,
+    Engine,
+    Inputs,
+    PodSample,
+    Policy,
+    Role,
+    Signal,
+    Stage,
+    StageName,
+    State,
+    Supply,
+    Unit,
+)
 
 POLICIES = 1000
 PODS = 4
 CALLS_PER_SECOND = 400  # of both kinds together
 WARM_UP_CALLS = 400
 NAMES = tuple(f"p{i}" for i in range(POLICIES))
+STAGE = Stage(30.0, 60.0)
+COLD_START = ColdStart(STAGE, STAGE, STAGE, STAGE)
 LOADS = {"idle": 6.0, "every 15 s": 15.0, "without pause": 6.0}  # of the loop; seconds that it is measured
 
 
@@ -41,7 +56,6 @@ class Loop:
     busy_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        stage = Stage(30.0, 60.0)
         self._policy = Policy(
             name="bench/p",
             signal=Signal.WORK,
@@ -50,10 +64,9 @@ class Loop:
             queue_wait_seconds=5.0,
             attainment=0.99,
             engine=Engine(3500.0, 0.0016, 0.85, 48.0),
-            cold_start=ColdStart(stage, stage, stage, stage),
             hold_seconds=None,
-            growth_replicas_per_minute=None,
-            release_percent_per_minute=25.0,
+            scale_up_replicas_per_minute=None,
+            scale_down_percent_per_minute=25.0,
             max_prepared_nodes=2,
         )
         self._states = dict.fromkeys(NAMES, State())
@@ -100,8 +113,9 @@ def inputs(tick: int) -> Inputs:
         request_generation_tokens_count=requests,
     )
     names = tuple(f"pod-{i}" for i in range(PODS))
-    supply = Supply(spec_replicas=PODS, ready=names, starting=0, unplaced=0, prepared=0, preparing=0)
-    return Inputs(now, True, tuple(replace(sample, pod=name) for name in names), supply)
+    units = tuple(Unit(name, Role.REPLICA, tuple(StageName)) for name in names)
+    samples = tuple(replace(sample, pod=name) for name in names)
+    return Inputs(now, True, samples, Supply(PODS, units), COLD_START)
 
 
 async def serve_nothing() -> tuple[grpc.aio.Server, int]:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from crds.profiles import PROFILES
 from policies.engine import GRID_SECONDS, step
-from policies.model import Fan, Inputs, PodSample, Policy, Signal, State, Supply
+from policies.model import Fan, Inputs, PodSample, Policy, Role, Signal, StageName, State, Supply, Unit
 
 AIM_MILLISECONDS = 1.0
 PODS = 8
@@ -74,8 +74,12 @@ class Life:
             waiting = float(chance.choice((0, 0, 0, 12)))
             samples.append(a_sample(index, self.now - chance.uniform(0.1, 2.0), self._arrived[index], waiting))
         names = tuple(sample.pod for sample in samples)
-        supply = Supply(PODS, names, starting=1, unplaced=0, prepared=1, preparing=0)
-        return Inputs(self.now, True, tuple(samples), supply, a_fan(self.now, 6.0 * load))
+        stages = tuple(StageName)
+        units = [Unit(name, Role.REPLICA, stages, self.now - 600.0, f"node-{name}") for name in names]
+        units += [Unit("next", Role.REPLICA, stages[:1]), Unit("balloon", Role.STANDBY, stages[:2])]
+        return Inputs(
+            self.now, True, tuple(samples), Supply(PODS, tuple(units)), PROFILE.cold_start, a_fan(self.now, 6.0 * load)
+        )
 
 
 def a_policy(index: int) -> Policy:
@@ -87,10 +91,9 @@ def a_policy(index: int) -> Policy:
         queue_wait_seconds=5.0,
         attainment=0.99,
         engine=PROFILE.engine,
-        cold_start=PROFILE.cold_start,
         hold_seconds=None,
-        growth_replicas_per_minute=None,
-        release_percent_per_minute=25.0,
+        scale_up_replicas_per_minute=None,
+        scale_down_percent_per_minute=25.0,
         max_prepared_nodes=2,
     )
 

@@ -92,6 +92,7 @@ def _workload(policy: ScalingPolicy) -> Workload:
         endpoint=Endpoint(spec.metrics.scheme, spec.metrics.port, spec.metrics.path),
         gpus_per_replica=spec.gpus_per_replica or PROFILES[spec.profile].gpus_per_replica,
         schedules=tuple(_schedule(window) for window in spec.schedules),
+        cold_start=PROFILES[spec.profile].cold_start,
         policy=Policy(
             name=f"{metadata.namespace}/{metadata.name}",
             signal=Signal(spec.signal),
@@ -100,10 +101,9 @@ def _workload(policy: ScalingPolicy) -> Workload:
             queue_wait_seconds=seconds(spec.slo.queue_wait),
             attainment=share(spec.slo.attainment),
             engine=_engine(spec),
-            cold_start=PROFILES[spec.profile].cold_start,
             hold_seconds=None if spec.scale_down.hold is None else seconds(spec.scale_down.hold),
-            growth_replicas_per_minute=None if spec.scale_up is None else spec.scale_up.max_replicas_per_minute,
-            release_percent_per_minute=float(spec.scale_down.max_percent_per_minute),
+            scale_up_replicas_per_minute=None if spec.scale_up is None else spec.scale_up.max_replicas_per_minute,
+            scale_down_percent_per_minute=float(spec.scale_down.max_percent_per_minute),
             max_prepared_nodes=spec.max_prepared_nodes,
         ),
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policies.model import Policy
+from policies.model import ColdStart, Policy
 
 
 class Mode(StrEnum):
@@ -66,4 +66,5 @@ class Workload:
     endpoint: Endpoint
     gpus_per_replica: int
     schedules: tuple[Schedule, ...]
+    cold_start: ColdStart
     policy: Policy

@@ -1,40 +1,69 @@
-"""The list of steps: observe, recommend, combine, stabilise, bound, prepare. One policy, one decision.
+"""One decision in three phases: `observe` what is there, `propose` what is wanted and must be kept, `settle` what is granted.
 
-Filters move on a fixed grid only, so that live and replay agree; between two ticks an event may raise, and nothing else.
+A pool grants in between (`policies.allocate`); `step` is the three in one, for a workload without a pool. Filters move on a
+fixed grid only, so that live and replay agree; between two ticks an event may raise, and nothing else.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from policies import stabilize
-from policies.bounds import bound
+from policies import missing, stabilize
 from policies.combine import combine, whole
 from policies.demand import Observation, observe
-from policies.ladder import Rung, hold_seconds, lead_seconds, replica_rung
-from policies.model import Decided, Demand, Filters, Inputs, Plan, Policy, Reason, Rule, State, StepResult
-from policies.prepare import prepare, total_floor
+from policies.echelons import prepare
+from policies.ladder import hold_seconds, lead_seconds, replica_rung
+from policies.model import (
+    ColdStart,
+    Decided,
+    Echelon,
+    Grant,
+    Inputs,
+    Plan,
+    Policy,
+    Reason,
+    Rule,
+    Rung,
+    State,
+    StepResult,
+)
 from policies.recommend.predictive import forecast_floor, volatility_floor
 from policies.recommend.reactive import reactive
 from policies.recommend.scheduled import scheduled
+from policies.recommend.total import total_floor
 
 GRID_SECONDS = 15.0
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a workload asks for at each rung, what it must keep, and what the decision was taken from."""
+
+    state: State  # the one that it starts from
+    inputs: Inputs
+    seen: Observation
+    decided: Decided  # what will be remembered, but for the counts
+    replicas: Echelon | None  # None while nothing is known, not even how many replicas there are
+    prepared: Echelon | None
+
+    @property
+    def asked(self) -> Grant | None:
+        """What a pool without limits grants."""
+        if self.replicas is None or self.prepared is None:
+            return None
+        return Grant(self.replicas.count, self.prepared.count)
+
+    @property
+    def kept_replicas(self) -> int:
+        """Replicas that no pool may refuse: of those asked for, what runs or was decided before."""
+        spec = 0 if self.inputs.supply is None else self.inputs.supply.spec_replicas
+        asked = 0 if self.replicas is None else self.replicas.count
+        return min(asked, max(self.decided.replicas or 0, spec))
+
+
 def step(policy: Policy, state: State, inputs: Inputs) -> StepResult:
     """The decision at `inputs.now_seconds`; the same arguments give the same result, always."""
-    seen = observe(policy, state, inputs)
-    decided = _start(state.decided, inputs)
-    if decided.replicas is None:
-        kept = replace(state, filters=seen.filters) if inputs.on_grid else state
-        return StepResult(kept, None, seen.demand)
-    asked = recommend(policy, seen.demand, seen.filters, inputs)
-    replicas, reasons, decided = settle(policy, decided, asked, seen, inputs)
-    prepared, prepared_reasons, decided = prepare(policy, decided, seen.filters, inputs, replicas)
-    plan = Plan(inputs.now_seconds, replicas, prepared, reasons, prepared_reasons)
-    decided = replace(decided, replicas=replicas, prepared=prepared)
-    if inputs.on_grid:
-        return StepResult(State(seen.filters, seen.capacity, decided), plan, seen.demand)
-    return StepResult(replace(state, decided=decided), plan, seen.demand)
+    proposal = propose(policy, state, observe(policy, state, inputs), inputs)
+    return settle(proposal, proposal.asked)
 
 
 def next_tick(now_seconds: float) -> float:
@@ -42,102 +71,124 @@ def next_tick(now_seconds: float) -> float:
     return (now_seconds // GRID_SECONDS + 1.0) * GRID_SECONDS
 
 
-def restarted(policy: Policy, state: State, now_seconds: float) -> State:
+def restarted(policy: Policy, cold_start: ColdStart, state: State, now_seconds: float) -> State:
     """The state after a restart: what runs now is taken as decided, and nothing falls until one hold has passed.
 
     What had been decided last is held as well, since the cluster may not have followed it yet.
     """
-    window = hold_seconds(policy)
+    window = hold_seconds(policy, cold_start)
     peaks = stabilize.remember((), now_seconds, state.decided.replicas or 0, window)
     decided = Decided(peaks=peaks, blind_until_seconds=now_seconds + window)
     return replace(state, decided=decided)
 
 
-def urgent(policy: Policy, state: State, inputs: Inputs) -> bool:
-    """Whether an event between two ticks deserves a step: the reactive path asks for more than is decided."""
-    demand = observe(policy, state, inputs).demand
-    word = reactive(policy, demand, len(inputs.supply.ready) if inputs.supply is not None else 0)
-    asked = 0 if word is None else min(whole(word.replicas), policy.max_replicas)
-    return asked > (state.decided.replicas or 0)
+def urgent(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> bool:
+    """Whether an event between two ticks deserves a decision: the reactive path asks for more than is decided."""
+    asked = reactive(policy, seen.demand, _serving(inputs))
+    wanted = 0 if asked is None else min(whole(asked.replicas), policy.max_replicas)
+    return wanted > (state.decided.replicas or 0)
 
 
-def recommend(policy: Policy, demand: Demand, filters: Filters, inputs: Inputs) -> tuple[Reason, ...]:
-    """What each recommender asks for, most first."""
-    lead = lead_seconds(policy, replica_rung(policy))
-    ready = len(inputs.supply.ready) if inputs.supply is not None else 0
-    total = total_floor(policy, filters, inputs)
+def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> Proposal:
+    """What the workload asks for at this moment, and why. Nothing is committed."""
+    decided = _start(state.decided, inputs)
+    if decided.replicas is None:
+        return Proposal(state, inputs, seen, decided, None, None)
+    total = total_floor(policy, seen.filters, inputs, lead_seconds(inputs.cold_start, Rung.REQUESTED))
+    recommended = recommend(policy, seen, inputs, total)
+    replicas, reasons, decided = stabilized(policy, decided, recommended, seen, inputs)
+    prepared, prepared_reasons, decided = prepare(policy, decided, total, inputs, replicas)
+    return Proposal(
+        state,
+        inputs,
+        seen,
+        decided,
+        Echelon(Rung.SERVING, replicas, reasons),
+        Echelon(Rung.IMAGE_READY, prepared, prepared_reasons),
+    )
+
+
+def settle(proposal: Proposal, grant: Grant | None) -> StepResult:
+    """Commit what was granted of a proposal. A grant takes nothing away that must be kept, and adds nothing unasked."""
+    state, inputs, seen = proposal.state, proposal.inputs, proposal.seen
+    if proposal.replicas is None or proposal.prepared is None or grant is None:
+        kept = replace(state, filters=seen.filters) if inputs.on_grid else state
+        return StepResult(kept, None, seen.demand)
+    replicas = _granted(proposal.replicas, max(grant.replicas, proposal.kept_replicas))
+    prepared = _granted(proposal.prepared, grant.prepared_nodes)
+    plan = Plan(inputs.now_seconds, (replicas, prepared))
+    decided = replace(stabilize.moved(proposal.decided, replicas.count, inputs.now_seconds), prepared=prepared.count)
+    if inputs.on_grid:
+        return StepResult(State(seen.filters, seen.capacity, decided), plan, seen.demand, grant)
+    return StepResult(replace(state, decided=decided), plan, seen.demand, grant)
+
+
+def recommend(policy: Policy, seen: Observation, inputs: Inputs, total: Reason | None) -> tuple[Reason, ...]:
+    """What each recommender asks for, most first. `total` is the floor of units in all."""
+    lead = lead_seconds(inputs.cold_start, replica_rung(policy))
     return combine(
         (
-            volatility_floor(policy, filters, lead),
+            volatility_floor(policy, seen.filters, lead),
             forecast_floor(policy, inputs.fan, inputs.now_seconds, lead),
-            None if total is None else _unprepared(policy, total),
-            reactive(policy, demand, ready),
+            None if total is None else _unprepared(policy, inputs.cold_start, total),
+            reactive(policy, seen.demand, _serving(inputs)),
             scheduled(inputs.windows, inputs.now_seconds, lead),
             Reason(Rule.MINIMUM, float(policy.min_replicas)),
         )
     )
 
 
-def settle(
+def stabilized(
     policy: Policy, decided: Decided, recommended: tuple[Reason, ...], seen: Observation, inputs: Inputs
 ) -> tuple[int, tuple[Reason, ...], Decided]:
-    """From what is asked for to what is decided. The last rule that changed the number stands first among the reasons."""
+    """From what is recommended to what is asked for. The last rule that changed the number stands first among the reasons."""
     now = inputs.now_seconds
-    window = hold_seconds(policy)
-    asked = whole(recommended[0].replicas)
-    peaks = stabilize.remember(decided.peaks, now, asked, window)
+    window = hold_seconds(policy, inputs.cold_start)
+    recommendation = whole(recommended[0].replicas)
+    peaks = stabilize.remember(decided.peaks, now, recommendation, window)
     rules: tuple[Callable[[int], Reason | None], ...] = (
         lambda n: stabilize.hold(peaks, n, now, window),
-        lambda n: _blind(decided, seen, inputs, n),
-        lambda n: stabilize.release(policy, decided, n, now),
-        lambda n: stabilize.growth(policy, decided, n, now),
-        lambda n: bound(policy, n),
+        lambda n: _unknown(decided, seen, inputs, n),
+        lambda n: stabilize.scale_down_limit(policy, decided, n, now),
+        lambda n: stabilize.scale_up_limit(policy, decided, n, now),
+        lambda n: stabilize.bound(policy, n),
     )
-    replicas, reasons = asked, recommended
+    replicas, reasons = recommendation, recommended
     for rule in rules:
-        word = rule(replicas)
-        if word is not None:
-            replicas, reasons = whole(word.replicas), (word, *reasons)
-    return replicas, reasons, _moved(replace(decided, peaks=peaks), replicas, now)
+        reason = rule(replicas)
+        if reason is not None:
+            replicas, reasons = whole(reason.replicas), (reason, *reasons)
+    return replicas, reasons, replace(decided, peaks=peaks)
 
 
-def _unprepared(policy: Policy, total: Reason) -> Reason:
-    """What may not be prepared has to serve, or the long lead is not covered."""
-    numbers = (("lead_seconds", lead_seconds(policy, Rung.REQUESTED)),)
+def _serving(inputs: Inputs) -> int:
+    return len(inputs.supply.ready) if inputs.supply is not None else 0
+
+
+def _unprepared(policy: Policy, cold_start: ColdStart, total: Reason) -> Reason:
+    """Units that may not be prepared have to serve, or the lead from a request is not covered."""
+    numbers = (("lead_seconds", lead_seconds(cold_start, Rung.REQUESTED)),)
     return Reason(Rule.LEAD, total.replicas - policy.max_prepared_nodes, numbers)
 
 
 def _start(decided: Decided, inputs: Inputs) -> Decided:
-    """Before the first decision, what runs is what was decided."""
+    """Before the first decision, what runs counts as decided."""
     if decided.replicas is not None or inputs.supply is None:
         return decided
     supply = inputs.supply
     return replace(decided, replicas=supply.spec_replicas, prepared=supply.prepared + supply.preparing)
 
 
-def _blind(decided: Decided, seen: Observation, inputs: Inputs, asked: int) -> Reason | None:
-    """Nothing falls on missing data, after a restart, or between two ticks."""
+def _unknown(decided: Decided, seen: Observation, inputs: Inputs, asked: int) -> Reason | None:
     current = decided.replicas
     if current is None or asked >= current:
         return None
-    coverage = seen.demand.coverage
-    if inputs.supply is None or coverage <= 0.0 or seen.filters.level is None:
-        return Reason(Rule.UNKNOWN, float(current))
-    if coverage < 1.0:
-        return Reason(Rule.PARTIAL, float(current), (("coverage", coverage),))
-    if decided.blind_until_seconds is not None and inputs.now_seconds < decided.blind_until_seconds:
-        left = decided.blind_until_seconds - inputs.now_seconds
-        return Reason(Rule.RESTARTED, float(current), (("left_seconds", left),))
-    if not inputs.on_grid:
-        return Reason(Rule.BETWEEN_TICKS, float(current))
-    return None
+    coverage = 0.0 if seen.filters.level is None else seen.demand.coverage
+    return missing.hold(current, inputs, decided.blind_until_seconds, coverage)
 
 
-def _moved(decided: Decided, replicas: int, now_seconds: float) -> Decided:
-    current = decided.replicas or 0
-    grown = tuple(item for item in decided.grown if item[0] > now_seconds - stabilize.MINUTE_SECONDS)
-    if replicas > current:
-        return replace(decided, grown=(*grown, (now_seconds, current)))
-    if replicas < current:
-        return replace(decided, grown=grown, released_seconds=now_seconds)
-    return replace(decided, grown=grown)
+def _granted(asked: Echelon, granted: int) -> Echelon:
+    if granted >= asked.count:
+        return asked
+    reason = Reason(Rule.GRANT, float(granted), (("asked", float(asked.count)),))
+    return Echelon(asked.rung, granted, (reason, *asked.reasons))

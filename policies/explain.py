@@ -1,60 +1,77 @@
-"""One record, one sentence. Status, Event, log line and `outrider explain` all say it with these words."""
+"""Every sentence about a decision, rendered from its record: the status, Events, log lines and `outrider explain` use these."""
 
 from collections.abc import Mapping
 
+from policies.combine import whole
 from policies.model import Plan, Reason, Rule
 
 PHRASES: Mapping[Rule, str] = {
-    Rule.MINIMUM: "the policy's minimum is {replicas:g}",
-    Rule.MAXIMUM: "the policy's maximum is {replicas:g} ({asked:g} were asked for)",
-    Rule.REACTIVE: "{waiting_requests:g} requests wait ({queue_seconds:.1f} s of work each replica) and the last 30 s brought"
-    " {recent:.1f} replicas of demand",
-    Rule.VOLATILITY: "a demand of {level:.1f} replicas may grow to {replicas:.1f} within the lead of {lead_seconds:.0f} s",
-    Rule.FORECAST: "the forecast ({note}) stays under {replicas:.1f} for {lead_seconds:.0f} s with {probability:.1%}",
-    Rule.LEAD: "of the units for the lead from nothing ({lead_seconds:.0f} s) {replicas:.1f} have to serve, since no more"
-    " may be prepared",
-    Rule.SCHEDULED: "the window {note} holds {replicas:g} (it starts in {starts_in_seconds:.0f} s)",
-    Rule.UNKNOWN: "nothing is known of the pods, which lowers nothing",
-    Rule.PARTIAL: "only {coverage:.0%} of the pods could be read, which lowers nothing",
-    Rule.BETWEEN_TICKS: "between two ticks nothing falls",
-    Rule.RESTARTED: "after a restart nothing falls for another {left_seconds:.0f} s",
-    Rule.HOLD: "{replicas:g} were needed within the last {hold_seconds:.0f} s, as long as getting one back takes",
-    Rule.RELEASE_LIMIT: "at most {percent_per_minute:g} % may go in a minute",
-    Rule.GROWTH_LIMIT: "at most {replicas_per_minute:g} may come in a minute",
-    Rule.PREPARED: "{units:.1f} units in all are enough for the long lead",
-    Rule.PREPARED_LIMIT: "the policy allows {replicas:g} ({asked:g} were asked for)",
-    Rule.PREPARED_HOLD: "{replicas:g} were needed within the last {hold_seconds:.0f} s",
-    Rule.HANDOVER: "{replicas:g} wait for the replicas that will take their places",
+    Rule.MINIMUM: "minReplicas is {replicas:g}",
+    Rule.MAXIMUM: "maxReplicas is {replicas:g} ({asked:g} were asked for)",
+    Rule.REACTIVE: "{waiting_requests:g} requests are waiting ({queue_seconds:.1f} s of work per replica), and demand over the"
+    " last 30 s is {recent:.1f} replicas",
+    Rule.VOLATILITY: "demand of {level:.1f} replicas may reach {replicas:.1f} before a new replica is up ({lead})",
+    Rule.FORECAST: "the {note} forecast expects demand of at most {replicas:.1f} replicas over the next {lead}"
+    " (probability {probability:.1%})",
+    Rule.LEAD: "{replicas:.1f} replicas must run: demand may grow that much within the {lead} that a replica takes from scratch,"
+    " and maxPreparedNodes allows no more standby",
+    Rule.SCHEDULED: "schedule {note} requires {replicas:g} (it starts in {starts_in})",
+    Rule.UNKNOWN: "the pods could not be read; holding",
+    Rule.PARTIAL: "only {coverage:.0%} of the pods could be read; holding",
+    Rule.BETWEEN_TICKS: "nothing is scaled down between two decision ticks",
+    Rule.RESTARTED: "nothing is scaled down for another {left} after a restart",
+    Rule.HOLD: "{replicas:g} were needed less than {hold} ago, and capacity is held that long",
+    Rule.SCALE_DOWN_LIMIT: "scaleDown.maxPercentPerMinute is {percent_per_minute:g}",
+    Rule.SCALE_UP_LIMIT: "scaleUp.maxReplicasPerMinute is {replicas_per_minute:g}",
+    Rule.PREPARED: "{units:.1f} units in all cover the {lead} that a replica takes from scratch",
+    Rule.PREPARED_LIMIT: "at most {replicas:g} may be prepared ({asked:g} were asked for)",
+    Rule.PREPARED_HOLD: "{replicas:g} were needed less than {hold} ago, and prepared nodes are held that long",
+    Rule.HANDOVER: "{count} without a node will take over",
+    Rule.GRANT: "the pool grants {replicas:g} ({asked:g} were asked for)",
 }
 
 
 def explain(plan: Plan, before: Plan | None = None) -> str:
     """Why the plan is what it is: the rule that set each number, and what it overruled."""
-    verb, was = _change(plan.desired_replicas, None if before is None else before.desired_replicas)
-    text = f"{verb} {_count(plan.desired_replicas, 'replica')}{was}: {reasons(plan.replica_reasons)}"
+    text = f"{_change(plan, before)}: {reasons(plan.replica_reasons)}"
     if plan.prepared_nodes or (before is not None and before.prepared_nodes):
         text += f"; {_count(plan.prepared_nodes, 'prepared node')}: {reasons(plan.prepared_reasons)}"
     return text + "."
 
 
-def reasons(words: tuple[Reason, ...]) -> str:
+def reasons(found: tuple[Reason, ...]) -> str:
     """The first reason, and the one that it overruled, or that it rests on."""
-    first, *others = words
+    first, *others = found
     if first.rule is Rule.PREPARED and others:
         return f"{phrase(first)}, since {phrase(others[0])}"
-    overruled = [word for word in others if word.replicas != first.replicas][:1]
-    return phrase(first) + "".join(f" (otherwise {phrase(word)})" for word in overruled)
+    overruled = next((reason for reason in others if reason.replicas != first.replicas), None)
+    otherwise = "" if overruled is None else f" (otherwise {whole(overruled.replicas)}: {phrase(overruled)})"
+    return phrase(first) + otherwise
 
 
-def phrase(word: Reason) -> str:
-    """One reason in words."""
-    return PHRASES[word.rule].format(replicas=word.replicas, note=word.note, **dict(word.numbers))
+def phrase(reason: Reason) -> str:
+    """One reason as a clause."""
+    durations = {
+        name.removesuffix("_seconds"): duration(value) for name, value in reason.numbers if name.endswith("_seconds")
+    }
+    values = {**durations, **dict(reason.numbers), "count": _count(whole(reason.replicas), "replica")}
+    return PHRASES[reason.rule].format(replicas=reason.replicas, note=reason.note, **values)
 
 
-def _change(now: int, before: int | None) -> tuple[str, str]:
-    if before is None or before == now:
-        return "Keeps" if before is not None else "Runs", ""
-    return ("Grows to" if now > before else "Shrinks to"), f" (from {before})"
+def duration(seconds: float) -> str:
+    """Seconds as people write them: 4 min 10 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{value} {unit}" for value, unit in ((hours, "h"), (minutes, "min"), (rest, "s")) if value]
+    return " ".join(parts) or "0 s"
+
+
+def _change(plan: Plan, before: Plan | None) -> str:
+    now = plan.desired_replicas
+    if before is None or before.desired_replicas == now:
+        return f"{'Runs' if before is None else 'Keeps'} {_count(now, 'replica')}"
+    verb = "Grows" if now > before.desired_replicas else "Shrinks"
+    return f"{verb} from {before.desired_replicas} to {_count(now, 'replica')}"
 
 
 def _count(number: int, noun: str) -> str:

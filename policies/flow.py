@@ -29,7 +29,7 @@ COUNTERS = (
 class Flow:
     """What went through the pods since their marks."""
 
-    pods: int  # whose arrivals can be told: they have a mark, and a sample that is younger
+    pods: int  # with a mark and a younger sample, so that their arrivals are known
     arrivals_per_second: float | None  # None: no pod was seen before, so nothing can be subtracted
     tokens: Tokens
     capacity: Capacity
@@ -42,13 +42,13 @@ def flow(policy: Policy, state: State, inputs: Inputs, pods: list[PodSample]) ->
     fade = math.exp(-elapsed_seconds(filters, inputs.now_seconds) / TOKENS_TAU_SECONDS)
     sums = [fade * value for value in _token_sums(filters.tokens)]
     rate: float | None = None
-    told = 0
+    counted = 0
     for pod in pods:
         before = _before(filters, marks.get(pod.pod), pod)
         now = _mark(pod, before)
         if before is None or now.at_seconds <= before.at_seconds:
             continue
-        told += 1
+        counted += 1
         span = now.at_seconds - before.at_seconds
         rate = (rate or 0.0) + max(0.0, now.arrived_total - before.arrived_total) / span
         grown = _growth(before, now)
@@ -57,7 +57,7 @@ def flow(policy: Policy, state: State, inputs: Inputs, pods: list[PodSample]) ->
             generated = _grew(before, now, "generation_tokens_total")
             done = cap.work_seconds(policy.engine, max(0.0, grown[3] - grown[4]), generated)
             capacity = cap.learn(capacity, policy.engine, span, done, pod.running or 0.0)
-    return Flow(told, rate, Tokens(*sums), capacity)
+    return Flow(counted, rate, Tokens(*sums), capacity)
 
 
 def _token_sums(tokens: Tokens) -> tuple[float, float, float, float, float]:

@@ -1,17 +1,15 @@
-"""The ladder of supply and how long it takes to climb the rest of it.
+"""How long supply takes to climb the rest of the ladder, and what follows from it: the hold, and the headroom of a lead.
 
 A unit climbs REQUESTED -> NODE_READY -> IMAGE_READY -> WEIGHTS_READY -> SERVING. Two echelons are held: replicas, and prepared
 nodes at IMAGE_READY. For each, enough units to outlast the lead time of the rung below it (multi-echelon base stock).
 """
 
 import math
-from enum import IntEnum
 from itertools import pairwise
 
-from policies.model import ColdStart, Policy, Stage
+from policies.model import ColdStart, Policy, Rung, Stage, StageName
 
 NORMAL_P90 = 1.2816
-NORMAL_P95 = 1.6449
 CONTROL_SECONDS = 15.0 + 10.0  # the HPA's sync and the age of a sample
 # Lead in seconds -> deviations of headroom that keep 99 % of requests within 5 s: with 0.6 of them attainment on the
 # public traces stays above 99.9 %, and with all of what a perfect queue was studied at, 25 % more GPUs are held.
@@ -19,20 +17,9 @@ Z_TABLE = ((20.0, 0.6), (90.0, 1.3), (270.0, 1.9))
 Z_LIMIT = 2.1
 
 
-class Rung(IntEnum):
-    """How far a unit has climbed."""
-
-    REQUESTED = 0
-    NODE_READY = 1
-    IMAGE_READY = 2
-    WEIGHTS_READY = 3
-    SERVING = 4
-
-
 def remaining(cold_start: ColdStart, rung: Rung) -> tuple[Stage, ...]:
-    """The stages that a unit at `rung` still has before it."""
-    stages = (cold_start.node, cold_start.image, cold_start.weights, cold_start.warmup)
-    return stages[rung:]
+    """The stages that a unit at `rung` has still to pass."""
+    return tuple(getattr(cold_start, name) for name in tuple(StageName)[rung:])
 
 
 def lead_quantile_seconds(stages: tuple[Stage, ...], normal_quantile: float) -> float:
@@ -44,7 +31,7 @@ def lead_quantile_seconds(stages: tuple[Stage, ...], normal_quantile: float) -> 
         return 0.0
     mean = variance = 0.0
     for stage in stages:
-        sigma2 = (math.log(stage.p95_seconds / stage.p50_seconds) / NORMAL_P95) ** 2
+        sigma2 = stage.sigma**2
         stage_mean = stage.p50_seconds * math.exp(sigma2 / 2)
         mean += stage_mean
         variance += stage_mean**2 * (math.exp(sigma2) - 1)
@@ -52,24 +39,24 @@ def lead_quantile_seconds(stages: tuple[Stage, ...], normal_quantile: float) -> 
     return mean * math.exp(-sigma2 / 2 + normal_quantile * math.sqrt(sigma2))
 
 
-def lead_seconds(policy: Policy, rung: Rung) -> float:
+def lead_seconds(cold_start: ColdStart, rung: Rung) -> float:
     """p90 of the time from a decision until a unit at `rung` serves."""
-    return lead_quantile_seconds(remaining(policy.cold_start, rung), NORMAL_P90) + CONTROL_SECONDS
+    return lead_quantile_seconds(remaining(cold_start, rung), NORMAL_P90) + CONTROL_SECONDS
 
 
 def replica_rung(policy: Policy) -> Rung:
-    """The rung that a new replica starts from: a prepared node where the policy holds such, else nothing."""
+    """The rung that a new replica starts from: a prepared node where the policy allows any, else a request."""
     return Rung.IMAGE_READY if policy.max_prepared_nodes > 0 else Rung.REQUESTED
 
 
-def hold_seconds(policy: Policy) -> float:
+def hold_seconds(policy: Policy, cold_start: ColdStart) -> float:
     """How long capacity is kept after it was last asked for.
 
     Ski rental: as long as getting it back would take (its median from the rung below), at least 60 s, unless the policy names it.
     """
     if policy.hold_seconds is not None:
         return policy.hold_seconds
-    return max(60.0, lead_quantile_seconds(remaining(policy.cold_start, replica_rung(policy)), 0.0))
+    return max(60.0, lead_quantile_seconds(remaining(cold_start, replica_rung(policy)), 0.0))
 
 
 def headroom_deviations(lead_seconds: float, attainment: float) -> float:

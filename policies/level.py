@@ -1,7 +1,6 @@
 """The level of demand: smoothed, with how much it usually moves in five minutes."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 
 from policies.model import Filters
@@ -11,14 +10,6 @@ VOLATILITY_TAU_SECONDS = 1800.0
 VOLATILITY_LAG_SECONDS = 300.0
 VOLATILITY_PRIOR = 0.1  # a level's move in 5 min, before any was seen
 LEVEL_OFFSET = 0.5  # replicas; keeps logarithms of small fleets calm
-
-
-def backfill(filters: Filters, points: Iterable[tuple[float, float]]) -> Filters:
-    """Filters that have lived through history: (seconds, demand in replicas), ascending. Later than the last tick only."""
-    for at_seconds, demand in points:
-        if filters.tick_seconds is None or at_seconds > filters.tick_seconds:
-            filters = advance_level(filters, at_seconds, level_after(filters, at_seconds, demand))
-    return filters
 
 
 def advance_level(filters: Filters, now_seconds: float, level: float) -> Filters:

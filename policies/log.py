@@ -1,8 +1,8 @@
 """The decision log: JSON lines from which every decision can be taken again.
 
-    {"kind": "header", "version": 1, "platform": "..."}                   once, first
+    {"kind": "header", "format": 2, "platform": "..."}                    once, first
     {"kind": "state", "name": N, "policy": {...}, "state": {...}}         when a policy starts or changes, and every 1,000 lines
-    {"kind": "decision", "name": N, "inputs": {...}, "demand": {...}, "plan": {...}}
+    {"kind": "decision", "name": N, "inputs": {...}, "demand": {...}, "grant": {...}, "plan": {...}}
 
 This file writes and folds lines as text; opening files is the shells' business.
 """
@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.codec import build, encode, plain
-from policies.engine import step
+from policies.demand import observe
+from policies.engine import propose, settle
 from policies.errors import CodecError, LogError
-from policies.model import Demand, Inputs, Plan, Policy, State, StepResult
+from policies.model import Demand, Grant, Inputs, Plan, Policy, State, StepResult
 
-VERSION = 1
+FORMAT = 2
 STATE_EVERY_LINES = 1000
 
 
@@ -29,6 +30,7 @@ class Decision:
     policy: Policy
     inputs: Inputs
     demand: Demand
+    grant: Grant | None
     plan: Plan | None
 
 
@@ -46,9 +48,37 @@ class Redecided:
         return again == (encode(self.logged.plan), encode(self.logged.demand))
 
 
+class LogWriter:
+    """Says which lines a log needs: its header once, a policy's state where folding starts anew, and each decision."""
+
+    def __init__(self, platform: str) -> None:
+        self._platform = platform
+        self._policies: dict[str, Policy] = {}  # as their last state line gave them
+        self._since_state: dict[str, int] = {}
+
+    def opening(self) -> str:
+        """The first line of a file. Every policy's state follows with its next decision."""
+        self._policies.clear()
+        return header_line(self._platform)
+
+    def decided(self, policy: Policy, before: State, inputs: Inputs, result: StepResult) -> list[str]:
+        """The lines of one decision; `before` is the state that it was taken from."""
+        lines = []
+        if self._policies.get(policy.name) != policy or self._since_state[policy.name] >= STATE_EVERY_LINES:
+            self._policies[policy.name] = policy
+            self._since_state[policy.name] = 0
+            lines.append(state_line(policy, before))
+        self._since_state[policy.name] += 1
+        return [*lines, decision_line(policy, inputs, result)]
+
+    def restart(self, policy: str) -> None:
+        """The policy's state was changed by something else than a decision: its next decision carries it."""
+        self._policies.pop(policy, None)
+
+
 def header_line(platform: str) -> str:
     """The first line of a log."""
-    return encode({"kind": "header", "version": VERSION, "platform": platform})
+    return encode({"kind": "header", "format": FORMAT, "platform": platform})
 
 
 def state_line(policy: Policy, state: State) -> str:
@@ -58,8 +88,8 @@ def state_line(policy: Policy, state: State) -> str:
 
 def decision_line(policy: Policy, inputs: Inputs, result: StepResult) -> str:
     """The line of one decision."""
-    body = {"inputs": plain(inputs), "demand": plain(result.demand), "plan": plain(result.plan)}
-    return encode({"kind": "decision", "name": policy.name, **body})
+    outcome = {"demand": plain(result.demand), "grant": plain(result.grant), "plan": plain(result.plan)}
+    return encode({"kind": "decision", "name": policy.name, "inputs": plain(inputs), **outcome})
 
 
 def decisions(lines: Iterable[str]) -> Iterator[Decision]:
@@ -70,14 +100,15 @@ def decisions(lines: Iterable[str]) -> Iterator[Decision]:
 
 
 def redecide(lines: Iterable[str]) -> Iterator[Redecided]:
-    """Fold the states of a log forward and take every decision again. No forecast is fitted: it is read."""
+    """Fold the states of a log forward and take every decision again. Forecasts and grants are read, not made."""
     states: dict[str, State] = {}
     for item in _read(lines):
         if item.state is not None:
             states[item.name] = item.state
         if item.decision is not None:
-            decision = item.decision
-            again = step(decision.policy, states[item.name], decision.inputs)
+            decision, state = item.decision, states[item.name]
+            seen = observe(decision.policy, state, decision.inputs)
+            again = settle(propose(decision.policy, state, seen, decision.inputs), decision.grant)
             states[item.name] = again.state
             yield Redecided(decision, again)
 
@@ -115,16 +146,18 @@ def _line(data: dict[str, Any], number: int, policies: dict[str, Policy]) -> _Li
         if data["name"] not in policies:
             raise LogError(f"line {number} decides for {data['name']}, of which no state was logged before")
         plan = None if data["plan"] is None else build(Plan, data["plan"])
+        grant = None if data["grant"] is None else build(Grant, data["grant"])
         inputs, demand = build(Inputs, data["inputs"]), build(Demand, data["demand"])
-        return _Line(data["name"], decision=Decision(number, policies[data["name"]], inputs, demand, plan))
+        return _Line(data["name"], decision=Decision(number, policies[data["name"]], inputs, demand, grant, plan))
     return None
 
 
 def _header(data: dict[str, Any], number: int) -> bool:
     if data.get("kind") != "header":
         raise LogError(f"line {number} should be the header of a decision log; is this another file?")
-    if data.get("version") != VERSION:
-        raise LogError(f"the log is of version {data.get('version')}; this program reads version {VERSION}")
+    written = data.get("format", data.get("version"))  # format 1 called it version
+    if written != FORMAT:
+        raise LogError(f"the log has format {written}; this version of outrider reads format {FORMAT}")
     return True
 
 

@@ -1,11 +1,14 @@
-"""The values that the core speaks: what it is told, what it remembers, what it decides.
+"""The values of the core: what it is given, what it remembers, what it decides.
 
 All are frozen, JSON-able by `policies.codec`, and hold plain Python values. Times are scenario time in Unix seconds.
 `None` means unknown, which is never the same as zero.
 """
 
+import math
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+
+NORMAL_P95 = 1.6449  # the standard normal quantile of 0.95
 
 # ---------------------------------------------------------------- what an SRE asks for
 
@@ -34,10 +37,34 @@ class Stage:
     p50_seconds: float
     p95_seconds: float
 
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of the logarithm."""
+        return math.log(self.p95_seconds / self.p50_seconds) / NORMAL_P95
+
+
+class StageName(StrEnum):
+    """The stages of a cold start, in the order in which a unit passes them; each is a field of `ColdStart`."""
+
+    NODE = "node"
+    IMAGE = "image"
+    WEIGHTS = "weights"
+    WARMUP = "warmup"
+
+
+class Rung(IntEnum):
+    """How far a unit of supply has climbed: the number of stages that it has passed."""
+
+    REQUESTED = 0
+    NODE_READY = 1
+    IMAGE_READY = 2
+    WEIGHTS_READY = 3
+    SERVING = 4
+
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """The four latencies that a new replica waits for, in the order in which they are climbed."""
+    """The four latencies of a new replica, in the order in which it passes them."""
 
     node: Stage  # request -> GPU allocatable
     image: Stage  # pull and unpack
@@ -47,7 +74,7 @@ class ColdStart:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One service's policy, complete: every default is resolved."""
+    """The policy of one workload, complete: every default is resolved."""
 
     name: str  # namespace/name
     signal: Signal
@@ -56,10 +83,9 @@ class Policy:
     queue_wait_seconds: float  # the SLO: a request may wait this long ...
     attainment: float  # ... in this share of cases, 0.5 .. 0.9999
     engine: Engine
-    cold_start: ColdStart
     hold_seconds: float | None  # None: as long as a restart would take
-    growth_replicas_per_minute: int | None  # None: no limit
-    release_percent_per_minute: float
+    scale_up_replicas_per_minute: int | None  # None: no limit
+    scale_down_percent_per_minute: float
     max_prepared_nodes: int
 
 
@@ -87,26 +113,77 @@ class PodSample:
     asleep: bool = False
 
 
+class Role(StrEnum):
+    """What a unit of supply is for."""
+
+    REPLICA = "Replica"  # a pod of the target
+    STANDBY = "Standby"  # holds a node for a replica to come
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One unit of supply, a replica or what one can take the place of."""
+
+    name: str
+    role: Role
+    done: tuple[StageName, ...]  # the stages that it has passed
+    since_seconds: float | None = None  # when it passed the last of them, or was requested; None: unknown
+    node: str | None = None  # None: it has no node yet
+
+    @property
+    def rung(self) -> Rung:
+        """The rung that it stands on: every stage below it is done."""
+        for passed, stage in enumerate(StageName):
+            if stage not in self.done:
+                return Rung(passed)
+        return Rung.SERVING
+
+
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """What is there: the units of supply by rung."""
+    """What there is: how many replicas the scale target runs by its spec, and every unit. All counts are views of the units."""
 
-    spec_replicas: int  # what the scale target is told to run
-    ready: tuple[str, ...]  # names of the pods that serve
-    starting: int  # pods on a node, not serving yet
-    unplaced: int  # pods without a node
-    prepared: int  # balloons whose node holds a GPU and the image
-    preparing: int  # balloons on the way there
+    spec_replicas: int
+    units: tuple[Unit, ...] = ()
+
+    @property
+    def ready(self) -> tuple[str, ...]:
+        """Names of the pods that serve."""
+        return tuple(unit.name for unit in self.units if unit.role is Role.REPLICA and StageName.WARMUP in unit.done)
 
     @property
     def placed(self) -> int:
-        """Pods that have a node."""
-        return len(self.ready) + self.starting
+        """Replicas that have a node."""
+        return self.count(Role.REPLICA, Rung.NODE_READY)
+
+    @property
+    def starting(self) -> int:
+        """Replicas on a node that do not serve yet."""
+        return self.placed - len(self.ready)
+
+    @property
+    def unplaced(self) -> int:
+        """Replicas without a node."""
+        return self.count(Role.REPLICA) - self.placed
+
+    @property
+    def prepared(self) -> int:
+        """Standby units whose node holds a GPU and the image."""
+        return self.count(Role.STANDBY, Rung.IMAGE_READY)
+
+    @property
+    def preparing(self) -> int:
+        """Standby units on the way there."""
+        return self.count(Role.STANDBY) - self.prepared
+
+    def count(self, role: Role, least: Rung = Rung.REQUESTED) -> int:
+        """Units of a role that stand on a rung or above it."""
+        return sum(unit.role is role and unit.rung >= least for unit in self.units)
 
 
 @dataclass(frozen=True, slots=True)
 class Fan:
-    """Quantiles of the MAXIMUM of demand, in replicas, over each horizon from `as_of_seconds`.
+    """A quantile forecast: quantiles of the MAXIMUM of demand, in replicas, over each horizon from `as_of_seconds`.
 
     `values[i][j]` belongs to `horizons_seconds[i]` and `probabilities[j]`; both ascend, and so do the values.
     """
@@ -115,9 +192,9 @@ class Fan:
     horizons_seconds: tuple[float, ...]
     probabilities: tuple[float, ...]
     values: tuple[tuple[float, ...], ...]
-    model: str  # the family that spoke
-    proven: bool  # it has skill against naive; without it the fan has no voice
-    note: str = ""  # why a fall-back spoke, empty otherwise
+    model: str  # the family of the fitted model
+    proven: bool  # it has skill against naive; a fan without it is not used
+    note: str = ""  # why the model is a fallback, empty otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +214,8 @@ class Inputs:
     now_seconds: float
     on_grid: bool  # a grid tick advances the filters; an event between two may only raise
     samples: tuple[PodSample, ...]  # the newest of each pod, whatever its age
-    supply: Supply | None  # None: the cluster did not say
+    supply: Supply | None  # None: unknown
+    cold_start: ColdStart  # as measured or configured; resolved by the shell
     fan: Fan | None = None
     windows: tuple[Window, ...] = ()
 
@@ -152,7 +230,7 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The fleet's demand. A lower bound where `coverage` is below 1."""
+    """Demand on all pods of a workload. A lower bound where `coverage` is below 1."""
 
     at_seconds: float
     basis: Basis
@@ -226,8 +304,8 @@ class Decided:
     prepared: int = 0
     peaks: tuple[tuple[float, int], ...] = ()
     prepared_peaks: tuple[tuple[float, int], ...] = ()
-    released_seconds: float | None = None  # of the last release
-    grown: tuple[tuple[float, int], ...] = ()  # (time, replicas before it), about 1 min
+    scaled_down_seconds: float | None = None  # of the last one
+    scaled_up: tuple[tuple[float, int], ...] = ()  # (time, replicas before it), about 1 min
     blind_until_seconds: float | None = None  # nothing falls until then (a restart)
 
 
@@ -244,7 +322,7 @@ class State:
 
 
 class Rule(StrEnum):
-    """Why: one per rule of the core."""
+    """The rules of the core. Each reason names the one that it comes from."""
 
     MINIMUM = "Minimum"
     REACTIVE = "Reactive"
@@ -256,35 +334,83 @@ class Rule(StrEnum):
     BETWEEN_TICKS = "BetweenTicks"
     RESTARTED = "RestartHolds"
     HOLD = "Hold"
-    RELEASE_LIMIT = "ReleaseLimit"
-    GROWTH_LIMIT = "GrowthLimit"
+    SCALE_DOWN_LIMIT = "ScaleDownLimit"
+    SCALE_UP_LIMIT = "ScaleUpLimit"
     MAXIMUM = "Maximum"
     LEAD = "LeadTime"
     PREPARED = "PreparedForLead"
     PREPARED_LIMIT = "PreparedLimit"
     PREPARED_HOLD = "PreparedHold"
     HANDOVER = "Handover"
+    GRANT = "PoolGrant"
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One rule's word. `numbers` are the figures that an explanation names."""
+    """What one rule asks for, with its numbers. `numbers` are the figures that an explanation names."""
 
     rule: Rule
-    replicas: float  # what the rule asks for, or what it leaves
+    replicas: float  # the count that the rule asks for or leaves: replicas, or nodes in the reasons of prepared nodes
     numbers: tuple[tuple[str, float], ...] = ()
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
+class Echelon:
+    """How many units to hold at a rung. The first reason is the one that set the count."""
+
+    rung: Rung
+    count: int
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What shall be. The first reason of each list is the one that set the number."""
+    """What was decided: the units to hold at each rung that units are held at, `SERVING` first."""
 
     at_seconds: float
-    desired_replicas: int
+    echelons: tuple[Echelon, ...]
+
+    def echelon(self, rung: Rung) -> Echelon:
+        """The echelon of a rung; an empty one where the plan has none."""
+        return next((each for each in self.echelons if each.rung is rung), Echelon(rung, 0, ()))
+
+    @property
+    def desired_replicas(self) -> int:
+        """Replicas to run."""
+        return self.echelon(Rung.SERVING).count
+
+    @property
+    def replica_reasons(self) -> tuple[Reason, ...]:
+        """Why so many replicas."""
+        return self.echelon(Rung.SERVING).reasons
+
+    @property
+    def prepared_nodes(self) -> int:
+        """Nodes to hold with the image on them, beside the replicas."""
+        return self.echelon(Rung.IMAGE_READY).count
+
+    @property
+    def prepared_reasons(self) -> tuple[Reason, ...]:
+        """Why so many prepared nodes."""
+        return self.echelon(Rung.IMAGE_READY).reasons
+
+    def differs_from(self, other: "Plan | None") -> bool:
+        """Whether a count is another one; reasons and time do not matter."""
+        return other is None or self.counts != other.counts
+
+    @property
+    def counts(self) -> tuple[tuple[Rung, int], ...]:
+        """(rung, units) of each echelon."""
+        return tuple((each.rung, each.count) for each in self.echelons)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a pool lets a workload have: units at each rung. Without a pool, what was asked for."""
+
+    replicas: int
     prepared_nodes: int
-    replica_reasons: tuple[Reason, ...]
-    prepared_reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,3 +420,4 @@ class StepResult:
     state: State
     plan: Plan | None  # None: nothing is known yet, not even how many replicas there are
     demand: Demand
+    grant: Grant | None = None  # None where there is no plan

@@ -7,8 +7,8 @@ from functools import partial
 
 from crds.schedules import windows
 from crds.workload import Workload
-from policies.ladder import Rung, lead_seconds
-from policies.model import Inputs, StepResult, Window
+from policies.ladder import lead_seconds
+from policies.model import Inputs, Rung, State, StepResult, Window
 from replay import frontier
 from replay.contenders.hpa_on_metric import reactive, tuned
 from replay.contenders.outrider import Outrider
@@ -107,7 +107,7 @@ def hardware(workload: Workload) -> Hardware:
     """Of the policy's profile. The pool also holds prepared nodes, and as many replicas again that still drain."""
     policy, gpus = workload.policy, workload.gpus_per_replica
     return replace(
-        HARDWARE[profile_of(policy)],
+        HARDWARE[profile_of(workload)],
         gpus_per_replica=gpus,
         gpus_per_node=gpus,
         max_nodes=2 * policy.max_replicas + policy.max_prepared_nodes,
@@ -117,7 +117,7 @@ def hardware(workload: Workload) -> Hardware:
 def compare(
     scenario: Scenario,
     workload: Workload,
-    watch: Callable[[Inputs, StepResult], None] = lambda _inputs, _result: None,
+    watch: Callable[[State, Inputs, StepResult], None] = lambda _before, _inputs, _result: None,
     progress: Progress = lambda _name, _share: None,
     ours: Outcome | None = None,
 ) -> Comparison:
@@ -140,9 +140,9 @@ def compare(
         played += 1
         return outcome
 
-    ahead = lead_seconds(policy, Rung.REQUESTED)
+    ahead = lead_seconds(workload.cold_start, Rung.REQUESTED)
     if ours is None:
-        ours = play(Outrider(policy, scenario.past, partial(_windows, workload, ahead), watch))
+        ours = play(Outrider(policy, workload.cold_start, scenario.past, partial(_windows, workload, ahead), watch))
     bounds = policy.min_replicas, policy.max_replicas, partial(_scheduled, workload)
     plain = play(reactive(*bounds))
     tried: dict[float, Outcome] = {}

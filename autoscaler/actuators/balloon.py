@@ -5,35 +5,30 @@ after a crash or from a controller that runs twice. Nothing here raises for an A
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from autoscaler.actuators.arrange import Moves, arrange, balloons
+from autoscaler.actuators import held
+from autoscaler.actuators.base import Capabilities, Change
 from autoscaler.actuators.manifest import BalloonSettings, NoBalloonError, balloon_job, job_name, shape
-from autoscaler.control.supply import BALLOON_PODS, alive
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
 from autoscaler.kube.objects import Key, Object, created_seconds, deleting, key, labels, owned_by, uid
-from autoscaler.kube.ours import BALLOONS, POLICY, policy_label
+from autoscaler.kube.ours import BALLOON, BALLOONS, POLICY, policy_label
 from autoscaler.kube.watches import Watches
+from crds.notation.selectors import parse
 from crds.workload import Mode, Workload
+from policies.balloons import Moves, count_awaited, plan_moves
+from policies.model import Plan, Rung, Supply, Unit
 
+BALLOON_PODS = parse(BALLOON)
 UNSEEN_SECONDS = 60.0  # a balloon that we made counts so long before the watch has shown it
 LATE_SECONDS = 60.0  # a Job this far past its deadline has a dead Job controller
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What was done, by Job name, and what was not and why."""
-
-    created: tuple[str, ...] = ()
-    released: tuple[str, ...] = ()
-    refused: int = 0  # left out by the cluster-wide cap
-    problem: str = ""  # why the rest was not done; empty if all was
-
-
 class Balloons:
     """Makes and deletes balloon Jobs. Decides on the watched content, then lists afresh before it acts."""
+
+    capabilities = Capabilities(Rung.IMAGE_READY)
 
     def __init__(self, kube: Kube, watches: Watches, settings: BalloonSettings) -> None:
         self._kube = kube
@@ -43,38 +38,43 @@ class Balloons:
         self._swept: set[str] = set()  # namespaces that ever had a policy: its balloons may outlive it
 
     async def ensure(
-        self, workload: Workload, template: Object | None, wanted: int, awaited: int, now_seconds: float
+        self, workload: Workload, template: Object | None, plan: Plan, supply: Supply | None, now_seconds: float
     ) -> Change:
-        """Bring a service to `wanted` balloons; none in mode Shadow. Never raises for the API or the template.
+        """Bring a workload to the plan's prepared nodes; none in mode Shadow. Never raises for the API or the template.
 
-        Of these, `awaited` are wanted only until replicas that are decided have a node.
-
-        `template` is the target's pod template; without it, or where it cannot be held a place for, nothing is made or
-        rolled, and what is there is still let go.
+        Without a template, or where it cannot be held a place for, nothing is made or rolled, and what is there is still
+        let go.
         """
         jobs = self._watches.jobs(workload.namespace)
         if not jobs.synced:
             return Change(problem=_unknown(workload.namespace))
-        wanted = 0 if workload.mode is Mode.SHADOW else wanted
+        wanted = 0 if workload.mode is Mode.SHADOW else plan.echelon(self.capabilities.rung).count
+        awaited = count_awaited(plan, supply)
         made_of, problem = self._shape(workload, template) if wanted else (None, "")
-        moves = self._moves(workload, jobs, made_of, wanted, awaited, now_seconds)
+        moves, _ = self._moves(workload, jobs, made_of, wanted, awaited, now_seconds)
         if not moves:
             return Change(refused=moves.refused, problem=problem)
         try:
             fresh, _ = await self._kube.list_all(collection.jobs(workload.namespace, BALLOONS))
         except KubeError as error:
             return Change(problem=str(error))
-        moves = self._moves(workload, fresh, made_of, wanted, awaited, now_seconds)
+        moves, doomed = self._moves(workload, fresh, made_of, wanted, awaited, now_seconds)
         new: list[Object] = (
             [balloon_job(workload, template, slot, self._settings) for slot in moves.create_slots] if template else []
         )
-        # Before the first call, so that no other service takes the places meanwhile.
+        # Before the first call, so that no other workload takes the places meanwhile.
         self._unseen |= {key(each): now_seconds + UNSEEN_SECONDS for each in new}
-        released, trouble = await self._delete(each.job for each in moves.delete)
+        released, trouble = await self._delete(doomed)
         created, refusal = await self._create([] if trouble else new)
         return Change(created, released, moves.refused, trouble or refusal or problem)
 
-    async def sweep(self, now_seconds: float) -> Change:
+    def observe(self, workload: Workload) -> tuple[Unit, ...]:
+        """The balloons that are held for a workload; one that ended or is being deleted is none."""
+        pods = self._watches.pods(workload.namespace).matching(BALLOON_PODS)
+        jobs = self._jobs_of(workload, self._watches.jobs(workload.namespace))
+        return held.units([job for job in jobs if held.alive(job)], pods)
+
+    async def release(self, now_seconds: float) -> Change:
         """Delete every balloon that no policy stands behind, found by label alone, and those that nothing has ended."""
         if not self._watches.policies.synced:
             return Change(problem="the policies are not yet known")
@@ -111,20 +111,27 @@ class Balloons:
         wanted: int,
         awaited: int,
         now_seconds: float,
-    ) -> Moves:
-        label = policy_label(workload.name)
+    ) -> tuple[Moves, list[Object]]:
+        """What to do, and the Jobs that it deletes."""
         pods = self._watches.pods(workload.namespace).matching(BALLOON_PODS)
         jobs = list(jobs)
-        held = balloons((job for job in jobs if labels(job).get(POLICY) == label), pods, workload.uid, made_of)
+        own = self._jobs_of(workload, jobs)
         room = self._room(workload, jobs, now_seconds) if made_of else None
-        return arrange(held, wanted, awaited, workload.policy.max_prepared_nodes, room, now_seconds)
+        seen = held.read(own, pods, workload.uid, made_of)
+        moves = plan_moves(seen, wanted, awaited, workload.policy.max_prepared_nodes, room, now_seconds)
+        return moves, [own[at] for at in moves.delete]
+
+    @staticmethod
+    def _jobs_of(workload: Workload, jobs: Iterable[Object]) -> list[Object]:
+        label = policy_label(workload.name)
+        return [job for job in jobs if labels(job).get(POLICY) == label]
 
     def _room(self, workload: Workload, jobs: list[Object], now_seconds: float) -> int:
-        """How many balloons this service may have under the cluster-wide cap, given those of all others."""
-        there = {key(job) for job in jobs if alive(job)}
+        """How many balloons this workload may have under the cluster-wide cap, given those of all others."""
+        there = {key(job) for job in jobs if held.alive(job)}
         watched: set[Key] = set()
         for namespace in self._watches.namespaces:
-            watched |= {key(job) for job in self._watches.jobs(namespace) if alive(job)}
+            watched |= {key(job) for job in self._watches.jobs(namespace) if held.alive(job)}
         self._unseen = {at: until for at, until in self._unseen.items() if at not in watched and until > now_seconds}
         elsewhere = {at for at in watched if at[0] != workload.namespace}
         own = {(workload.namespace, job_name(workload, slot)) for slot in range(workload.policy.max_prepared_nodes)}

@@ -9,9 +9,10 @@ from autoscaler.kube.collection import POLICY_API_VERSION
 from autoscaler.kube.objects import Object
 from autoscaler.kube.ours import BALLOON, MANAGED_BY, MANAGER, POLICY, SHAPE, SLOT, policy_label, short_hash
 from crds.workload import Workload
+from policies.balloons import BROKEN_REST_SECONDS
 
 JOB_NAME_LIMIT = 63  # characters; the name becomes a label of the pod
-ENDED_SECONDS = 60  # an ended Job is gone after that; one whose container failed rests so long, to churn no nodes
+ENDED_SECONDS = int(BROKEN_REST_SECONDS)  # an ended Job is gone after that, but one that rests is still seen
 NOBODY = 65534
 
 PLACEMENT = (

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from autoscaler.actuators.arrange import count_awaited
-from autoscaler.actuators.balloon import Balloons, Change
+from autoscaler.actuators.balloon import Balloons
+from autoscaler.actuators.base import Change
 from autoscaler.clock import Clock
 from autoscaler.control.fitting import FitProcess
 from autoscaler.control.runtime import PolicyRuntime
@@ -89,7 +89,7 @@ class Actor:
 
     async def _act(self) -> None:
         self._runtime.restart(self._tools.clock.now())
-        self._tools.recorder.restart(self._runtime.pilot.policy.name)
+        self._tools.recorder.restart(self._runtime.decider.policy.name)
         self._runtime.ready = True
         async with asyncio.TaskGroup() as group:
             group.create_task(self._repeat(self._look_and_act, self._rest))
@@ -131,8 +131,8 @@ class Actor:
         async with tools.reading:
             target = runtime.workload.target.name
             past = await history.read(tools.history_url, runtime.workload.namespace, target, tools.clock.now())
-            points = runtime.pilot.remember(past.points)
-            tools.recorder.restart(runtime.pilot.policy.name)
+            points = runtime.decider.remember(past.points)
+            tools.recorder.restart(runtime.decider.policy.name)
         _log.info(
             "history.read", policy=runtime.key, points=points, problem=str(past.problem) if past.problem else None
         )
@@ -175,9 +175,8 @@ class Actor:
         if runtime.plan is None:
             return
         now = tools.clock.now()
-        wanted = runtime.plan.prepared_nodes
-        awaited = count_awaited(runtime.plan, runtime.supply(tools.watches, now))
-        change = await tools.balloons.ensure(runtime.workload, runtime.template, wanted, awaited, now)
+        supply = runtime.supply(tools.watches, now)
+        change = await tools.balloons.ensure(runtime.workload, runtime.template, runtime.plan, supply, now)
         if change.created or change.released or change.problem:
             tell = _log.warning if change.problem else _log.info
             tell(
@@ -266,7 +265,7 @@ class Actor:
     async def _fit(self) -> None:
         """Fit the forecast where it is due; it speaks from the next tick on."""
         runtime, tools = self._runtime, self._tools
-        series = runtime.pilot.forecaster.fit_due(tools.clock.now())
+        series = runtime.decider.forecaster.fit_due(tools.clock.now())
         if series is None:
             return
-        runtime.pilot.forecaster.adopt(await tools.fitting.fit(runtime.key, series), tools.clock.now())
+        runtime.decider.forecaster.adopt(await tools.fitting.fit(runtime.key, series), tools.clock.now())

@@ -17,9 +17,10 @@ from autoscaler.scaler.board import Board
 from autoscaler.sources.scrape import Scraper
 from autoscaler.telemetry import metrics
 from crds.workload import Mode
-from policies.engine import next_tick
+from policies.allocate import allocate
+from policies.engine import Proposal, next_tick
 from policies.explain import explain
-from policies.model import Fan, Inputs, StepResult
+from policies.model import Fan, Grant, StepResult
 
 ROUND_SECONDS = 0.5  # after the first sample of a scrape round, for the others of that round
 
@@ -38,6 +39,7 @@ class Loop:
         self._board = board
         self._recorder = recorder
         self._stirred: set[str] = set()
+        self._proposals: dict[str, Proposal] = {}  # the last of each policy
         self._stir = asyncio.Event()
         scraper.changed = self._sampled
 
@@ -73,33 +75,33 @@ class Loop:
         if not runtime.ready:
             return
         try:
+            started = stopwatch_seconds()
             inputs = runtime.inputs(self._watches, self._scraper.latest, now_seconds, on_grid=on_grid)
-            if on_grid or runtime.pilot.urgent(inputs):
-                self._decide(runtime, inputs)
+            proposal = runtime.decider.propose(inputs)
+            if proposal is not None:
+                self._proposals[runtime.key] = proposal
+                self._settle(runtime, proposal, allocate(self._proposals)[runtime.key])
+                metrics.STEP_SECONDS.observe(stopwatch_seconds() - started)
         except Exception:  # noqa: BLE001 - a fault of ours, of any kind
             _log.exception(
                 "decision.failed", policy=runtime.key, instead="the last decision, for as long as it is fresh"
             )
 
-    def _decide(self, runtime: PolicyRuntime, inputs: Inputs) -> None:
-        started = stopwatch_seconds()
-        before, now_seconds = runtime.pilot.state, inputs.now_seconds
-        inputs, result = runtime.pilot.decide(inputs)
-        metrics.STEP_SECONDS.observe(stopwatch_seconds() - started)
-        self._recorder.record(runtime.pilot.policy, before, inputs, result)
-        _measure(runtime, result, inputs.fan)
-        supply = inputs.supply
-        self._publish(runtime, result, None if supply is None else supply.placed + supply.unplaced, now_seconds)
+    def _settle(self, runtime: PolicyRuntime, proposal: Proposal, grant: Grant | None) -> None:
+        """Commit what the pool granted, record it and publish it."""
+        result = runtime.decider.settle(proposal, grant)
+        self._recorder.record(runtime.decider.policy, proposal.state, proposal.inputs, result)
+        _measure(runtime, result, proposal.inputs.fan)
+        supply = proposal.inputs.supply
+        current = None if supply is None else supply.placed + supply.unplaced
+        self._publish(runtime, result, current, proposal.inputs.now_seconds)
         self.decided(runtime)
 
     def _publish(self, runtime: PolicyRuntime, result: StepResult, current: int | None, now_seconds: float) -> None:
         runtime.result = result
         if result.plan is None:
             return
-        changed = runtime.plan is None or (
-            (runtime.plan.desired_replicas, runtime.plan.prepared_nodes)
-            != (result.plan.desired_replicas, result.plan.prepared_nodes)
-        )
+        changed = result.plan.differs_from(runtime.plan)
         runtime.before, runtime.plan = runtime.plan, result.plan
         if runtime.workload.mode is Mode.ACTIVE:
             most = runtime.workload.policy.max_replicas

@@ -15,7 +15,8 @@ from autoscaler.scaler.board import Board
 from autoscaler.telemetry import metrics
 from crds.resolve import resolve
 from crds.workload import Mode, Workload
-from forecasting.pilot import Pilot
+from forecasting.forecaster import Forecaster
+from policies.decider import Decider
 from policies.engine import GRID_SECONDS
 from policies.model import State
 
@@ -45,7 +46,7 @@ class PolicyRegistry:
 
     def states(self) -> dict[str, State]:
         """What every policy remembers; of those not found yet, what was saved of them."""
-        return self._saved | {key: runtime.pilot.state for key, runtime in self._loop.runtimes.items()}
+        return self._saved | {key: runtime.decider.state for key, runtime in self._loop.runtimes.items()}
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -108,7 +109,7 @@ class PolicyRegistry:
             self._add(group, key, workload)
             return
         activated = runtime.workload.mode is Mode.SHADOW and workload.mode is Mode.ACTIVE
-        runtime.workload, runtime.pilot.policy, runtime.problem = workload, workload.policy, ""
+        runtime.workload, runtime.decider.policy, runtime.problem = workload, workload.policy, ""
         if activated:  # what was decided in Shadow never ran: KEDA must not land on it from what runs
             runtime.restart(self._tools.clock.now())
             self._tools.recorder.restart(workload.policy.name)
@@ -129,7 +130,7 @@ class PolicyRegistry:
             await self._tools.clock.sleep(GRID_SECONDS)
 
     def _add(self, group: asyncio.TaskGroup, key: str, workload: Workload) -> None:
-        runtime = PolicyRuntime(workload, Pilot(workload.policy, self._saved.pop(key, State())))
+        runtime = PolicyRuntime(workload, Decider(workload.policy, Forecaster(), self._saved.pop(key, State())))
         self._loop.runtimes[key] = runtime
         actor = Actor(runtime, self._tools, located=self._changed.set)
         self._actors[key] = (actor, group.create_task(actor.run()))
@@ -154,7 +155,7 @@ class PolicyRegistry:
 
     async def _sweep(self) -> None:
         while True:
-            change = await self._tools.balloons.sweep(self._tools.clock.now())
+            change = await self._tools.balloons.release(self._tools.clock.now())
             if change.released:
                 _log.info("balloons.swept", released=change.released)
             await self._tools.clock.sleep(SWEEP_SECONDS)

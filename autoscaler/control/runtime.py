@@ -9,10 +9,10 @@ from autoscaler.kube.scale import Scale
 from autoscaler.kube.watches import Watches
 from crds.schedules import windows
 from crds.workload import Workload
-from forecasting.pilot import Pilot
-from policies.engine import restarted
-from policies.ladder import Rung, lead_seconds
-from policies.model import Inputs, Plan, PodSample, StepResult, Supply
+from forecasting.forecaster import Forecaster
+from policies.decider import Decider
+from policies.ladder import lead_seconds
+from policies.model import Inputs, Plan, PodSample, Rung, StepResult, Supply
 
 STALE_CLUSTER_SECONDS = 60.0  # after which the last good content of the API is no longer taken for what is there
 
@@ -22,7 +22,7 @@ class PolicyRuntime:
     """A service and all that the loop keeps of it. The loop is its only writer."""
 
     workload: Workload
-    pilot: Pilot
+    decider: Decider[Forecaster]
     ready: bool = False  # its history is read, or cannot be
     scale: Scale | None = None
     template: Object | None = None
@@ -39,7 +39,7 @@ class PolicyRuntime:
 
     def restart(self, now_seconds: float) -> None:
         """Take what runs as decided, and let nothing fall until one hold has passed."""
-        self.pilot.state = restarted(self.pilot.policy, self.pilot.state, now_seconds)
+        self.decider.restart(self.workload.cold_start, now_seconds)
 
     def urls(self, watches: Watches) -> dict[str, str]:
         """Where its pods are scraped, by namespace/pod."""
@@ -60,12 +60,13 @@ class PolicyRuntime:
         namespace = self.workload.namespace
         names = sorted(endpoints(self.workload, self.scale, watches.pods(namespace)))
         samples = (newest(scraped.get(f"{namespace}/{name}"), self.filled.get(name), name) for name in names)
-        lead = lead_seconds(self.workload.policy, Rung.REQUESTED)
+        lead = lead_seconds(self.workload.cold_start, Rung.REQUESTED)
         return Inputs(
             now_seconds=now_seconds,
             on_grid=on_grid,
             samples=tuple(sample for sample in samples if sample is not None),
             supply=self.supply(watches, now_seconds),
+            cold_start=self.workload.cold_start,
             windows=windows(self.workload.schedules, now_seconds, lead),
         )
 

@@ -1,40 +1,44 @@
 """What is there: the pods of a target and its balloons, counted by rung; and where each pod is scraped."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from autoscaler.kube.objects import Object, condition, deleting, labels, metadata
+from autoscaler.actuators import held
+from autoscaler.kube.objects import Object, condition, created_seconds, deleting, labels, name, node, phase, seconds
 from autoscaler.kube.ours import BALLOON, POLICY, policy_label
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.store import Store
 from crds.notation.selectors import parse
 from crds.workload import Workload
-from policies.model import Supply
+from policies.model import Role, StageName, Supply, Unit
 
 ENDED = ("Succeeded", "Failed")
 BALLOON_PODS = parse(BALLOON)
 
 
 def supply(workload: Workload, scale: Scale | None, pods: Store, jobs: Store) -> Supply | None:
-    """Count a service's supply. None (unknown) before the first list and while the scale cannot be read.
+    """Count a workload's supply. None (unknown) before the first list and while the scale cannot be read.
 
     While the API is away the last good content is counted; the stores' `stale_since` tells since when.
     """
     if scale is None or not pods.synced or not jobs.synced:
         return None
-    replicas = replicas_of(scale, pods)
-    ready = tuple(sorted(name(pod) for pod in replicas if condition(pod, "Ready")))
-    placed = sum(1 for pod in replicas if condition(pod, "Ready") or node(pod))
-    balloons = [job for job in jobs if labels(job).get(POLICY) == policy_label(workload.name) and alive(job)]
-    held = running_balloons(pods.matching(BALLOON_PODS))
-    prepared = sum(1 for job in balloons if name(job) in held)
-    return Supply(
-        spec_replicas=scale.spec_replicas,
-        ready=ready,
-        starting=placed - len(ready),
-        unplaced=len(replicas) - placed,
-        prepared=prepared,
-        preparing=len(balloons) - prepared,
-    )
+    balloons = [job for job in jobs if labels(job).get(POLICY) == policy_label(workload.name) and held.alive(job)]
+    replicas = sorted(map(_replica, replicas_of(scale, pods)), key=lambda unit: unit.name)
+    return Supply(scale.spec_replicas, (*replicas, *held.units(balloons, pods.matching(BALLOON_PODS))))
+
+
+def _replica(pod: Object) -> Unit:
+    """A pod as a unit of supply. Which of image, weights and warm-up is done cannot be seen before it serves."""
+    ready, placed = condition(pod, "Ready"), condition(pod, "PodScheduled")
+    if ready:
+        return Unit(name(pod), Role.REPLICA, tuple(StageName), _since(ready), node(pod) or None)
+    if node(pod):
+        return Unit(name(pod), Role.REPLICA, (StageName.NODE,), _since(placed), node(pod))
+    return Unit(name(pod), Role.REPLICA, (), created_seconds(pod), None)
+
+
+def _since(found: Object | None) -> float | None:
+    return None if found is None else seconds(found.get("lastTransitionTime"))
 
 
 def endpoints(workload: Workload, scale: Scale | None, pods: Store) -> Mapping[str, str]:
@@ -56,33 +60,6 @@ def replicas_of(scale: Scale, pods: Store) -> list[Object]:
         for pod in pods.matching(scale.selector)
         if not deleting(pod) and phase(pod) not in ENDED and BALLOON not in labels(pod)
     ]
-
-
-def running_balloons(pods: Iterable[Object]) -> frozenset[str]:
-    """Names of the balloon Jobs whose pod runs: its node holds the GPU and has the image."""
-    return frozenset(
-        labels(pod)[BALLOON] for pod in pods if BALLOON in labels(pod) and phase(pod) == "Running" and not deleting(pod)
-    )
-
-
-def alive(job: Object) -> bool:
-    """Whether a Job neither ended nor is being deleted."""
-    return not deleting(job) and not condition(job, "Complete") and not condition(job, "Failed")
-
-
-def name(thing: Object) -> str:
-    """The object's name."""
-    return str(metadata(thing).get("name", ""))
-
-
-def node(pod: Object) -> str:
-    """The node that the pod was given, empty while it has none."""
-    return (pod.get("spec") or {}).get("nodeName") or ""
-
-
-def phase(pod: Object) -> str:
-    """The pod's phase."""
-    return (pod.get("status") or {}).get("phase") or ""
 
 
 def _host(ip: str) -> str:

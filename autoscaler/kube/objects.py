@@ -40,6 +40,21 @@ def owned_by(thing: Object, owner_uid: str) -> bool:
     return any(owner.get("uid") == owner_uid for owner in metadata(thing).get("ownerReferences") or ())
 
 
+def name(thing: Object) -> str:
+    """The object's name."""
+    return str(metadata(thing).get("name", ""))
+
+
+def node(pod: Object) -> str:
+    """The node that the pod was given, empty while it has none."""
+    return (pod.get("spec") or {}).get("nodeName") or ""
+
+
+def phase(pod: Object) -> str:
+    """The pod's phase."""
+    return (pod.get("status") or {}).get("phase") or ""
+
+
 def condition(thing: Object, kind: str) -> Object | None:
     """The status condition of that type that is True."""
     for each in _conditions(thing):

@@ -13,7 +13,7 @@ METADATA = (
     "labels",
     "ownerReferences",
 )
-CONDITIONS = ("Ready", "Complete", "Failed")
+CONDITIONS = ("Ready", "PodScheduled", "Complete", "Failed")
 
 
 def pod(thing: Object) -> Object:

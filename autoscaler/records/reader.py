@@ -56,7 +56,7 @@ def select(log: Path, *, policy: str | None, at_seconds: float | None, every: bo
                 continue
             if at_seconds is not None and decision.inputs.now_seconds > at_seconds:
                 continue
-            if at_seconds is not None or every or _changed(before.get(name), decision.plan):
+            if at_seconds is not None or every or decision.plan.differs_from(before.get(name)):
                 found.append(Explained(name, decision, explain(decision.plan, before.get(name))))
             before[name] = decision.plan
     if at_seconds is None:
@@ -92,10 +92,3 @@ def _files(log: Path) -> list[Path]:
     if not files:
         raise LogError(f"{log} has no decisions-*.jsonl; is it the folder given as --decision-log-dir?")
     return files
-
-
-def _changed(before: Plan | None, plan: Plan) -> bool:
-    return before is None or (before.desired_replicas, before.prepared_nodes) != (
-        plan.desired_replicas,
-        plan.prepared_nodes,
-    )

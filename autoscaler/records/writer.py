@@ -7,7 +7,7 @@ from typing import TextIO
 
 import structlog
 
-from policies.log import STATE_EVERY_LINES, decision_line, header_line, state_line
+from policies.log import LogWriter
 from policies.model import Inputs, Policy, State, StepResult
 
 LINES_A_FILE = 50_000  # about 100 MB with 20 pods
@@ -23,8 +23,7 @@ class Recorder:
         self._folder = folder
         self._file: TextIO | None = None
         self._lines = 0
-        self._since_state: dict[str, int] = {}
-        self._policies: dict[str, Policy] = {}
+        self._log = LogWriter(platform.platform())
         self._broken = False
 
     def record(self, policy: Policy, before: State, inputs: Inputs, result: StepResult) -> None:
@@ -33,12 +32,8 @@ class Recorder:
             return
         try:
             file = self._open(inputs.now_seconds)
-            if self._policies.get(policy.name) != policy or self._since_state[policy.name] >= STATE_EVERY_LINES:
-                self._policies[policy.name] = policy
-                self._since_state[policy.name] = 0
-                self._write(file, state_line(policy, before))
-            self._write(file, decision_line(policy, inputs, result))
-            self._since_state[policy.name] += 1
+            for line in self._log.decided(policy, before, inputs, result):
+                self._write(file, line)
             file.flush()
             self._broken = False
         except OSError as error:
@@ -49,7 +44,7 @@ class Recorder:
 
     def restart(self, policy: str) -> None:
         """The policy's state was changed by something else than a decision: the next line carries it."""
-        self._policies.pop(policy, None)
+        self._log.restart(policy)
 
     def close(self) -> None:
         """End the file."""
@@ -67,7 +62,7 @@ class Recorder:
         path = folder / f"decisions-{now_seconds:014.3f}.jsonl"
         file = path.open("x", encoding="utf-8")
         try:
-            file.write(header_line(f"{platform.system()}-{platform.machine()}-{platform.python_version()}") + "\n")
+            file.write(self._log.opening() + "\n")
             file.flush()
         except OSError:
             path.unlink()  # or a full disk would trade full logs for empty ones
@@ -79,7 +74,6 @@ class Recorder:
         for old in others[: -FILES_KEPT + 1]:
             old.unlink()
         self._file, self._lines = file, 1
-        self._policies.clear()
         return file
 
     def _write(self, file: TextIO, line: str) -> None:

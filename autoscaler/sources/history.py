@@ -22,7 +22,7 @@ from autoscaler.sources.families import FINISHED, GENERATION_TOKENS, PROMPT_TOKE
 from autoscaler.sources.fetch import excerpt
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from autoscaler.telemetry.redact import redact
-from forecasting.pilot import Past
+from policies.backfill import Past
 
 _DAY_SECONDS = 86_400
 

@@ -1,6 +1,7 @@
 """Replay traffic against a policy: what it would cost and what users would wait, beside the usual autoscalers."""
 
 import json
+import platform
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,6 +13,7 @@ from replay.commands.options import DurationOption, ScaleOption, SeedOption, Sta
 
 if TYPE_CHECKING:
     from crds.workload import Workload
+    from policies.model import Inputs, State, StepResult
     from replay.scenario.scenario import PastKind, Scenario
     from replay.tournament import Comparison
 
@@ -118,7 +120,7 @@ def _play(scenario: "Scenario", workload: "Workload", log: Path | None) -> "Comp
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    from replay.recording import DecisionLog
+    from policies.log import LogWriter
     from replay.tournament import compare
 
     console = Console(stderr=True)
@@ -134,4 +136,10 @@ def _play(scenario: "Scenario", workload: "Workload", log: Path | None) -> "Comp
 
         if file is None:
             return compare(scenario, workload, progress=progress)
-        return compare(scenario, workload, DecisionLog(file, workload.policy, scenario).record, progress)
+        writer = LogWriter(platform.platform())
+        file.write(writer.opening() + "\n")
+
+        def record(before: "State", inputs: "Inputs", result: "StepResult") -> None:
+            file.writelines(f"{line}\n" for line in writer.decided(workload.policy, before, inputs, result))
+
+        return compare(scenario, workload, record, progress)

@@ -1,4 +1,4 @@
-"""Outrider as a contender: the pilot that the live controller runs, its balloons, and the HPA that follows its number."""
+"""Outrider as a contender: the decider that the live controller runs, its balloons, and the HPA that follows its number."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -6,16 +6,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from forecasting.fit import fit
-from forecasting.pilot import Past, Pilot
-from policies.engine import GRID_SECONDS, restarted
-from policies.model import Inputs, Plan, PodSample, Policy, StepResult, Window
+from forecasting.forecaster import Forecaster
+from policies.backfill import Past
+from policies.balloons import Held, count_awaited, plan_moves
+from policies.decider import Decider
+from policies.engine import GRID_SECONDS
+from policies.model import ColdStart, Inputs, Plan, PodSample, Policy, State, StepResult, Window
 from replay.driver import Periodic, aligned, follow
 from replay.scenario import scenario as scene
 from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, Rules, ScalingPolicy, Unit
+from replay.sim.views import BalloonView
 from replay.sim.world import World
 
 SCRAPE_SECONDS = 2.0
 BALLOON_DEADLINE_SECONDS = 1800.0
+BALLOON = "balloon-"  # and the slot: the name of a balloon
 AT_ONCE = ScalingPolicy(Unit.PODS, 10_000, 1.0)
 ALL_AT_ONCE = ScalingPolicy(Unit.PERCENT, 100, 1.0)
 EXACT = Behavior(up=Rules(0.0, (AT_ONCE,), tolerance=0.0), down=Rules(0.0, (ALL_AT_ONCE,), tolerance=0.0))
@@ -23,12 +28,16 @@ EXACT = Behavior(up=Rules(0.0, (AT_ONCE,), tolerance=0.0), down=Rules(0.0, (ALL_
 
 @dataclass
 class Outrider:
-    """One policy at work. `windows` resolves the policy's schedules at a time. `watch` is told every decision."""
+    """One policy at work. `windows` resolves the policy's schedules at a time.
+
+    `watch` gets every decision: the state before it, the inputs and the result.
+    """
 
     policy: Policy
+    cold_start: ColdStart
     past: scene.Past | None = None
     windows: Callable[[float], tuple[Window, ...]] = lambda _now: ()
-    watch: Callable[[Inputs, StepResult], None] = lambda _inputs, _result: None
+    watch: Callable[[State, Inputs, StepResult], None] = lambda _before, _inputs, _result: None
     name: str = "Outrider"
     _latest: dict[str, PodSample] = field(default_factory=dict)
     _desired: int | None = None
@@ -37,7 +46,9 @@ class Outrider:
         """Take control of a world."""
         start = world.now_seconds
         self._world = world
-        self._pilot = opening(self.policy, self.past, start)
+        self._decider = Decider(self.policy, Forecaster())
+        self._decider.remember(history(self.past))
+        self._decider.restart(self.cold_start, start)
         self._hpa = Hpa(self.policy.min_replicas, self.policy.max_replicas, EXACT)
         return (
             Periodic(aligned(start, GRID_SECONDS), GRID_SECONDS, self._tick),
@@ -47,18 +58,21 @@ class Outrider:
 
     def _scrape(self, now_seconds: float) -> None:
         self._latest = {sample.pod: sample for sample in self._world.samples()}
-        if self._pilot.urgent(self._inputs(now_seconds, on_grid=False)):
-            self._decide(now_seconds, on_grid=False)
+        self._decide(now_seconds, on_grid=False)
 
     def _tick(self, now_seconds: float) -> None:
         self._decide(now_seconds, on_grid=True)
-        due = self._pilot.forecaster.fit_due(now_seconds)
+        due = self._decider.forecaster.fit_due(now_seconds)
         if due is not None:
-            self._pilot.forecaster.adopt(fit(due), now_seconds)
+            self._decider.forecaster.adopt(fit(due), now_seconds)
 
     def _decide(self, now_seconds: float, *, on_grid: bool) -> None:
-        inputs, result = self._pilot.decide(self._inputs(now_seconds, on_grid=on_grid))
-        self.watch(inputs, result)
+        before = self._decider.state
+        decision = self._decider.decide(self._inputs(now_seconds, on_grid=on_grid))
+        if decision is None:
+            return
+        inputs, result = decision
+        self.watch(before, inputs, result)
         if result.plan is not None:
             self._desired = result.plan.desired_replicas
             self._prepare(result.plan)
@@ -66,35 +80,35 @@ class Outrider:
     def _inputs(self, now_seconds: float, *, on_grid: bool) -> Inputs:
         supply = self._world.supply()
         samples = tuple(sample for _, sample in sorted(self._latest.items()))
-        return Inputs(now_seconds, on_grid, samples, supply, windows=self.windows(now_seconds))
+        return Inputs(now_seconds, on_grid, samples, supply, self.cold_start, windows=self.windows(now_seconds))
 
     def _sync(self, now_seconds: float) -> None:
         usage = None if self._desired is None else float(self._desired)
         follow(self._world, self._hpa, now_seconds, usage, 1.0)
 
     def _prepare(self, plan: Plan) -> None:
-        """As the balloon actuator does: ended ones go, what prepares goes before what is ready, then the newest."""
-        held = list(self._world.balloons())
-        alive = sorted(
-            (each for each in held if each.ended is None),
-            key=lambda each: (not each.running, each.created_seconds, each.name),
+        """As the balloon actuator does, but for the cluster-wide cap: one workload has the cluster to itself."""
+        slots = self.policy.max_prepared_nodes
+        views = self._world.balloons()
+        awaited = count_awaited(plan, self._world.supply())
+        moves = plan_moves(
+            [held(view) for view in views], plan.prepared_nodes, awaited, slots, slots, self._world.now_seconds
         )
-        kept = {each.name for each in alive[: plan.prepared_nodes]}
-        for each in held:
-            if each.name not in kept:
-                self._world.delete_balloon(each.name)
-        slots = (f"balloon-{slot}" for slot in range(self.policy.max_prepared_nodes))
-        free = [name for name in slots if name not in kept]
-        for name in free[: plan.prepared_nodes - len(kept)]:
-            self._world.create_balloon(name, BALLOON_DEADLINE_SECONDS)
+        for at in moves.delete:
+            self._world.delete_balloon(views[at].name)
+        for slot in moves.create_slots:
+            self._world.create_balloon(f"{BALLOON}{slot}", BALLOON_DEADLINE_SECONDS)
 
 
-def opening(policy: Policy, past: scene.Past | None, start_seconds: float) -> Pilot:
-    """The pilot as it starts a scenario: it has lived through the past, and what runs is held as after a restart."""
-    pilot = Pilot(policy)
-    pilot.remember(history(past))
-    pilot.state = restarted(policy, pilot.state, start_seconds)
-    return pilot
+def held(view: BalloonView) -> Held:
+    """A simulated balloon as the balloon rules see it. It ends by its deadline or by preemption; none of them breaks."""
+    return Held(
+        slot=int(view.name.removeprefix(BALLOON)),
+        created_seconds=view.created_seconds,
+        placed=view.node is not None,
+        prepared=view.running,
+        ended_seconds=None if view.ended is None else view.deadline_seconds,
+    )
 
 
 def history(past: scene.Past | None) -> Iterable[Past]:

@@ -38,8 +38,7 @@ class Journal:
             if data["kind"] != "decision" or data["plan"] is None:
                 continue
             plan, fan = build(Plan, data["plan"]), data["inputs"]["fan"]
-            changed = self._plan is None or _numbers(plan) != _numbers(self._plan)
-            sentence = explain(plan, self._plan) if changed else None
+            sentence = explain(plan, self._plan) if plan.differs_from(self._plan) else None
             entries.append(Entry(plan.at_seconds, plan, None if fan is None else build(Fan, fan), sentence))
             self._plan = plan
         return entries
@@ -62,7 +61,3 @@ class Journal:
             return []
         *whole, self._torn = (self._torn + self._file.read()).split("\n")
         return whole
-
-
-def _numbers(plan: Plan) -> tuple[int, int]:
-    return plan.desired_replicas, plan.prepared_nodes

@@ -21,7 +21,7 @@ def play(
     scenario: Scenario, workload: Workload, policy: Path, *, speed: float, folder: Path, console: Console
 ) -> Outcome:
     """What Outrider came to. Raises DiedError where a process ends early, and OSError where the folder cannot be used."""
-    story = Story(scenario.start_seconds, lead_seconds(workload.policy, replica_rung(workload.policy)))
+    story = Story(scenario.start_seconds, lead_seconds(workload.cold_start, replica_rung(workload.policy)))
     wait = workload.policy.queue_wait_seconds
     terminal = console.is_terminal and (console.encoding or "").lower().startswith("utf")
     with (

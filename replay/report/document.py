@@ -14,7 +14,7 @@ from replay.report.series import demand, edges, means
 from replay.report.verdict import verdicts
 from replay.tournament import Comparison
 
-VERSION = 1
+VERSION = 2
 STEPS = 120  # of the series
 
 
@@ -36,7 +36,12 @@ def document(comparison: Comparison, *, policy_source: str) -> dict[str, Any]:
             "initial_replicas": scenario.initial_replicas,
         },
         "hardware": asdict(scenario.hardware),
-        "policy": {"source": policy_source, **plain(workload.policy), "schedules": len(workload.schedules)},
+        "policy": {
+            "source": policy_source,
+            **plain(workload.policy),
+            "cold_start": plain(workload.cold_start),
+            "schedules": len(workload.schedules),
+        },
         "contenders": [
             {"kind": row.kind.value, "target_in_flight": row.target, **figures(row.outcome)} for row in comparison.rows
         ],

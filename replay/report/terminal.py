@@ -48,7 +48,7 @@ def _head(comparison: Comparison, policy_source: str) -> Iterator[Text]:
     yield Text.assemble((scenario.name, "bold"), f": {len(scenario.arrival_s):,} requests in {lasts}, {start}")
     gpus = "" if hardware.gpus_per_replica == 1 else f"{hardware.gpus_per_replica} GPUs each, "
     yield Text(
-        f"{policy_source}: {policy.min_replicas} to {policy.max_replicas} replicas of {profile_of(policy)}, {gpus}"
+        f"{policy_source}: {policy.min_replicas} to {policy.max_replicas} replicas of {profile_of(comparison.workload)}, {gpus}"
         f"${hardware.price_per_gpu_hour:g} a GPU-hour; {policy.attainment * 100:g}% of requests wait at most "
         f"{policy.queue_wait_seconds:g} s; at most {policy.max_prepared_nodes} prepared nodes",
         style="dim",

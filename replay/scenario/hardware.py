@@ -5,7 +5,7 @@ leaves beside the weights; prices are on demand. One replica fills a node.
 """
 
 from crds.profiles import PROFILES
-from policies.model import Policy
+from crds.workload import Workload
 from replay.scenario.scenario import L4_8B, Hardware
 
 
@@ -40,6 +40,6 @@ HARDWARE = {
 }
 
 
-def profile_of(policy: Policy) -> str:
-    """The name of the profile that a policy was resolved with: each has a cold start of its own."""
-    return next(name for name, profile in PROFILES.items() if profile.cold_start == policy.cold_start)
+def profile_of(workload: Workload) -> str:
+    """The name of the profile that a workload was resolved with: each has a cold start of its own."""
+    return next(name for name, profile in PROFILES.items() if profile.cold_start == workload.cold_start)

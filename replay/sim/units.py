@@ -3,7 +3,12 @@
 import math
 from dataclasses import dataclass, field
 
+from policies.model import Role, StageName
+from policies.model import Unit as SupplyUnit
 from replay.sim.views import BalloonView, Ended, NodeView, Phase, PodView
+
+# Stages of a cold start that a pod in a phase has passed.
+PASSED = {Phase.UNPLACED: 0, Phase.PULLING: 1, Phase.LOADING: 2, Phase.WARMING: 3, Phase.SERVING: 4}
 
 
 @dataclass(eq=False)
@@ -25,6 +30,24 @@ class Pod(Unit):
     started_seconds: float = math.inf
     ready_seconds: float = math.inf
     deleted_seconds: float = math.inf
+    _supply: tuple[Phase, SupplyUnit] | None = None
+
+    def supply(self, now_seconds: float) -> SupplyUnit:
+        """It as a unit of supply. A new value only where a stage was passed: it is asked for every two seconds."""
+        phase = self.phase(now_seconds)
+        if self._supply is None or self._supply[0] is not phase:
+            passed = PASSED[phase]
+            since = (
+                self.created_seconds,
+                self.scheduled_seconds,
+                self.image_seconds,
+                self.started_seconds,
+                self.ready_seconds,
+            )[passed]
+            node = self.node.name if self.node else None
+            done = tuple(StageName)[:passed]
+            self._supply = phase, SupplyUnit(self.name, Role.REPLICA, done, since, node)
+        return self._supply[1]
 
     def phase(self, now_seconds: float) -> Phase:
         """Where it is now."""
@@ -58,6 +81,15 @@ class Balloon(Unit):
 
     deadline_seconds: float = math.inf
     ended: Ended | None = None
+
+    def supply(self, now_seconds: float) -> SupplyUnit:
+        """It as a unit of supply."""
+        node = None if self.node is None else self.node.name
+        if self.image_seconds <= now_seconds:
+            return SupplyUnit(self.name, Role.STANDBY, (StageName.NODE, StageName.IMAGE), self.image_seconds, node)
+        if node is not None:
+            return SupplyUnit(self.name, Role.STANDBY, (StageName.NODE,), self.scheduled_seconds, node)
+        return SupplyUnit(self.name, Role.STANDBY, (), self.created_seconds, None)
 
     def end(self, reason: Ended, now_seconds: float) -> None:
         """It holds nothing from now on, and what had not come never will."""

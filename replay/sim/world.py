@@ -105,20 +105,11 @@ class World:
         return self._serving.samples(self._cluster.serving)
 
     def supply(self) -> Supply:
-        """The units of supply by rung."""
-        alive = self._cluster.alive(self.now_seconds)
-        serving = self._cluster.serving
-        unplaced = sum(pod.node is None for pod in alive)
-        balloons = [view for view in self.balloons() if view.ended is None]
-        prepared = sum(view.running for view in balloons)
-        return Supply(
-            spec_replicas=self._spec_replicas,
-            ready=tuple(pod.name for pod in serving),
-            starting=len(alive) - len(serving) - unplaced,
-            unplaced=unplaced,
-            prepared=prepared,
-            preparing=len(balloons) - prepared,
-        )
+        """Every unit of supply. One that ended or is terminating is none."""
+        now = self.now_seconds
+        replicas = [pod.supply(now) for pod in self._cluster.alive(now)]
+        standby = [balloon.supply(now) for balloon in self._cluster.balloons.values() if balloon.ended is None]
+        return Supply(self._spec_replicas, (*replicas, *standby))
 
     def requests(self) -> RequestLog:
         """What became of each request so far."""

@@ -55,8 +55,8 @@ def test_a_small_policy_is_whole() -> None:
     assert (found.policy.queue_wait_seconds, found.policy.attainment) == (5.0, 0.99)
     assert found.policy.engine == PROFILES["8b-l4"].engine
     assert found.policy.hold_seconds is None
-    assert found.policy.growth_replicas_per_minute is None
-    assert found.policy.release_percent_per_minute == 25.0
+    assert found.policy.scale_up_replicas_per_minute is None
+    assert found.policy.scale_down_percent_per_minute == 25.0
     assert found.policy.max_prepared_nodes == 0
 
 
@@ -91,8 +91,8 @@ def test_every_field_has_an_effect() -> None:
     assert (policy.queue_wait_seconds, policy.attainment) == (1.5, 0.999)
     assert (policy.engine.prefill_tokens_per_second, policy.engine.decode_seconds_per_token) == (9000.0, 0.0005)
     assert policy.engine.max_concurrency == 100.0
-    assert (policy.hold_seconds, policy.release_percent_per_minute) == (5400.0, 10.0)
-    assert (policy.growth_replicas_per_minute, policy.max_prepared_nodes) == (4, 0)
+    assert (policy.hold_seconds, policy.scale_down_percent_per_minute) == (5400.0, 10.0)
+    assert (policy.scale_up_replicas_per_minute, policy.max_prepared_nodes) == (4, 0)
     assert workload(changed("spec.gpusPerReplica", 2)).gpus_per_replica == 2
 
 

@@ -8,7 +8,8 @@ from autoscaler.reporting.status import refused_patch, status_patch
 from crds.resolve import resolve
 from crds.v1alpha1 import Status
 from crds.workload import Workload
-from policies.model import Basis, Code, Demand, Plan, Reason, Supply
+from policies.model import Basis, Demand, Plan, Reason, Rule, Supply
+from tests.support.worlds import a_plan, a_supply
 
 POLICY = {
     "apiVersion": "outrider.dev/v1alpha1",
@@ -17,8 +18,8 @@ POLICY = {
     "spec": {"target": {"name": "chat-vllm"}, "maxReplicas": 24},
 }
 DEMAND = Demand(1.8e9, Basis.WORK, 1.0, 2.3456789, 2.1, 3.0, 7.0, 1.5, 0.8)
-PLAN = Plan(1.8e9, 4, 1, (Reason(Code.REACTIVE, 4.0),), (Reason(Code.LEAD, 1.0),))
-SUPPLY = Supply(3, ("a", "b"), 1, 0, 1, 0)
+PLAN = a_plan(4, Reason(Rule.REACTIVE, 4.0), prepared=1, prepared_reasons=(Reason(Rule.LEAD, 1.0),), at_seconds=1.8e9)
+SUPPLY = a_supply(("a", "b"), starting=1, prepared=1, spec_replicas=3)
 
 
 def written(patch: dict[str, Any]) -> Status:

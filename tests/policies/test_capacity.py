@@ -15,7 +15,7 @@ from policies.capacity import (
 )
 from policies.demand import observe
 from policies.model import Capacity, Inputs, State, Tokens
-from tests.support.worlds import ENGINE, START, TICK, a_policy, a_sample, a_supply
+from tests.support.worlds import COLD_START, ENGINE, START, TICK, a_policy, a_sample, a_supply
 
 
 def taught(true_ratio: float, moments: int, running: float = 20.0) -> Capacity:
@@ -89,7 +89,7 @@ def lived(ticks: int, waiting: float, age_seconds: float, served_per_second: flo
         now = START + tick * TICK
         sample = a_sample("qwen-0", now, 1000 + served_per_second * tick * TICK + waiting, waiting, running=20.0)
         sample = replace(sample, started_seconds=now - age_seconds)
-        seen = observe(a_policy(), state, Inputs(now, True, (sample,), a_supply(1)))
+        seen = observe(a_policy(), state, Inputs(now, True, (sample,), a_supply(1), COLD_START))
         state = State(seen.filters, seen.capacity)
     return state.capacity
 

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.codec import decode, encode
+from policies.demand import observe
 from policies.engine import restarted, step, urgent
 from policies.explain import explain
 from policies.log import decision_line, header_line, redecide, state_line
 from policies.model import Fan, Inputs, PodSample, Policy, State, StepResult, Supply, Window
 from tests.policies.test_properties import policies
-from tests.support.worlds import START
+from tests.support.worlds import COLD_START, START, a_supply
 
 NAMES = [f"qwen-{index}" for index in range(4)]
 HUGE = 1e12
@@ -40,7 +41,14 @@ def samples(draw: st.DrawFn, now: float) -> PodSample:
 def supplies(draw: st.DrawFn) -> Supply:
     few = st.integers(0, 6)
     ready = tuple(draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=4)))
-    return Supply(draw(st.integers(0, 60)), ready, draw(few), draw(few), draw(few), draw(few))
+    return a_supply(
+        ready,
+        spec_replicas=draw(st.integers(0, 60)),
+        starting=draw(few),
+        unplaced=draw(few),
+        prepared=draw(few),
+        preparing=draw(few),
+    )
 
 
 @st.composite
@@ -60,6 +68,7 @@ def worlds(draw: st.DrawFn, now: float) -> Inputs:
         on_grid=draw(st.booleans()),
         samples=tuple(draw(st.lists(samples(now), max_size=5))),
         supply=draw(st.one_of(st.none(), supplies())),
+        cold_start=COLD_START,
         fan=draw(st.one_of(st.none(), fans(now))),
         windows=tuple(draw(st.lists(windows, max_size=2))),
     )
@@ -91,7 +100,7 @@ def lived(life: list[Turn]) -> list[tuple[Turn, State, StepResult]]:
     state, told = State(), []
     for turn in life:
         if turn.restart:
-            state = restarted(turn.policy, decode(State, encode(state)), turn.inputs.now_seconds)
+            state = restarted(turn.policy, COLD_START, decode(State, encode(state)), turn.inputs.now_seconds)
         result = step(turn.policy, state, turn.inputs)
         told.append((turn, state, result))
         state = result.state
@@ -156,9 +165,13 @@ def test_p10_every_plan_can_be_told_and_taken_again(life: list[Turn]) -> None:
 def test_p11_an_urgent_event_raises(life: list[Turn]) -> None:
     """What wakes the loop between two ticks changes the plan, or it would wake it at every sample."""
     for turn, before, result in lived(life):
-        limited = turn.policy.growth_replicas_per_minute is not None
+        limited = turn.policy.scale_up_replicas_per_minute is not None
         known = result.plan is not None and before.decided.replicas is not None
-        if known and not limited and urgent(turn.policy, before, turn.inputs):
+        if (
+            known
+            and not limited
+            and urgent(turn.policy, before, observe(turn.policy, before, turn.inputs), turn.inputs)
+        ):
             assert result.plan.desired_replicas > before.decided.replicas
 
 

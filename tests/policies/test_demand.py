@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from policies.backfill import backfilled
 from policies.capacity import DOUBT
 from policies.demand import Observation, observe
-from policies.level import advance_level, backfill
+from policies.level import advance_level
 from policies.model import Basis, Filters, Inputs, PodSample, Policy, Signal, State
-from tests.support.worlds import START, TICK, Fleet, a_policy, a_sample, a_supply
+from tests.support.worlds import COLD_START, START, TICK, Fleet, a_policy, a_sample, a_supply
 
 POLICY = a_policy()
 WORK_SECONDS = 0.9 * math.exp(DOUBT)  # of a request of 1,000 prompt and 200 generated tokens, while nothing is learned
@@ -35,7 +36,7 @@ def watch(*moments: Inputs, policy: Policy = POLICY, filters: Filters | None = N
 
 def look(tick: int, *samples: PodSample, ready: int | None = None) -> Inputs:
     """A tick at which these samples are there, of pods qwen-0, qwen-1, ..."""
-    return Inputs(START + tick * TICK, True, samples, a_supply(len(samples) if ready is None else ready))
+    return Inputs(START + tick * TICK, True, samples, a_supply(len(samples) if ready is None else ready), COLD_START)
 
 
 def pod(tick: int, arrived: float, index: int = 0, **changes: object) -> PodSample:
@@ -215,15 +216,15 @@ def test_a_steady_level_loses_its_volatility_and_a_moving_one_gains() -> None:
 
 
 def test_what_moved_in_a_gap_is_no_volatility() -> None:
-    filters = backfill(Filters(), [(START + i * TICK, 1.0) for i in range(100)])
+    filters = backfilled(Filters(), [(START + i * TICK, 1.0) for i in range(100)])
     after = advance_level(filters, START + 4 * 3600.0, 30.0)
     assert after.volatility == filters.volatility
 
 
 def test_history_fills_the_filters_and_never_goes_back() -> None:
-    filters = backfill(Filters(), [(START + 60.0 * i, 5.0) for i in range(60)])
+    filters = backfilled(Filters(), [(START + 60.0 * i, 5.0) for i in range(60)])
     assert filters.level == pytest.approx(5.0)
-    assert backfill(filters, [(START, 50.0)]) == filters
+    assert backfilled(filters, [(START, 50.0)]) == filters
 
 
 def test_a_moment_after_a_tick_weighs_as_a_moment() -> None:

@@ -9,8 +9,6 @@ import pytest
 from policies.ladder import (
     CONTROL_SECONDS,
     NORMAL_P90,
-    NORMAL_P95,
-    Rung,
     headroom_deviations,
     hold_seconds,
     lead_quantile_seconds,
@@ -19,7 +17,7 @@ from policies.ladder import (
     remaining,
     replica_rung,
 )
-from policies.model import ColdStart, Stage
+from policies.model import NORMAL_P95, ColdStart, Rung, Stage
 from tests.support.worlds import COLD_START, a_policy
 
 # Reaction + machine + GPU visible, cold image, weights to disk, and process to probe, whose serial cold start has been
@@ -44,9 +42,7 @@ def test_a_sum_of_log_normals_is_nearly_log_normal(rung: Rung) -> None:
     stages, chance = remaining(COLD_START, rung), random.Random(1)
 
     def draw(stage: Stage) -> float:
-        return stage.p50_seconds * math.exp(
-            chance.gauss(0, math.log(stage.p95_seconds / stage.p50_seconds) / NORMAL_P95)
-        )
+        return stage.p50_seconds * math.exp(chance.gauss(0, stage.sigma))
 
     draws = sorted(sum(draw(stage) for stage in stages) for _ in range(20_000))
     for share, quantile in ((0.5, 0.0), (0.9, NORMAL_P90), (0.95, NORMAL_P95)):
@@ -54,7 +50,7 @@ def test_a_sum_of_log_normals_is_nearly_log_normal(rung: Rung) -> None:
 
 
 def test_every_rung_is_nearer_to_serving() -> None:
-    leads = [lead_seconds(a_policy(), rung) for rung in Rung]
+    leads = [lead_seconds(COLD_START, rung) for rung in Rung]
     assert leads == sorted(leads, reverse=True)
     assert leads[-1] == CONTROL_SECONDS
 
@@ -71,10 +67,11 @@ def test_a_replica_starts_from_a_prepared_node_where_such_are_held() -> None:
 
 
 def test_the_hold_is_what_a_restart_takes() -> None:
-    assert hold_seconds(a_policy(hold_seconds=5.0)) == 5.0
-    assert hold_seconds(a_policy(max_prepared_nodes=0)) > hold_seconds(a_policy()) > 60.0
+    assert hold_seconds(a_policy(hold_seconds=5.0), COLD_START) == 5.0
+    without, with_nodes = a_policy(max_prepared_nodes=0), a_policy()
+    assert hold_seconds(without, COLD_START) > hold_seconds(with_nodes, COLD_START) > 60.0
     quick = replace(COLD_START, weights=Stage(1, 2), warmup=Stage(3, 5))
-    assert hold_seconds(a_policy(cold_start=quick)) == 60.0
+    assert hold_seconds(a_policy(), quick) == 60.0
 
 
 def test_headroom_grows_with_the_lead_and_with_the_attainment() -> None:

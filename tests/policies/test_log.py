@@ -11,7 +11,7 @@ from policies.engine import restarted, step
 from policies.errors import LogError
 from policies.log import decision_line, decisions, header_line, redecide, state_line
 from policies.model import Inputs, Policy, State
-from tests.support.worlds import Fleet, a_fan, a_policy
+from tests.support.worlds import COLD_START, Fleet, a_fan, a_policy
 
 
 def inputs_of(chance: Random, fleet: Fleet) -> Inputs:
@@ -43,7 +43,7 @@ def written(policies: list[Policy], moments: int, *, again_every: int = 1000, se
 
 
 def test_a_long_and_varied_history_is_redecided_to_the_letter() -> None:
-    policies = [a_policy(), a_policy(name="chat/other", max_prepared_nodes=0, growth_replicas_per_minute=2)]
+    policies = [a_policy(), a_policy(name="chat/other", max_prepared_nodes=0, scale_up_replicas_per_minute=2)]
     again = list(redecide(written(policies, 600, again_every=250)))
     assert len(again) == 1200
     assert [item.logged.line for item in again if not item.matches] == []
@@ -62,7 +62,7 @@ def test_a_state_takes_over_what_is_no_decision() -> None:
     """A restart changes the state between two decisions."""
     policy, fleet = a_policy(), Fleet()
     first = step(policy, State(), inputs := fleet.tick(5.0))
-    new = restarted(policy, first.state, fleet.now)
+    new = restarted(policy, COLD_START, first.state, fleet.now)
     second = step(policy, new, later := fleet.tick(0.1))
     lines = [header_line("x"), state_line(policy, State()), decision_line(policy, inputs, first)]
     lines += [state_line(policy, new), decision_line(policy, later, second)]
@@ -72,8 +72,8 @@ def test_a_state_takes_over_what_is_no_decision() -> None:
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (lambda data: data["plan"].update(desired_replicas=17), "another number"),
-        (lambda data: data["plan"]["replica_reasons"].pop(), "a reason less"),
+        (lambda data: data["plan"]["echelons"][0].update(count=17), "another number"),
+        (lambda data: data["plan"]["echelons"][0]["reasons"].pop(), "a reason less"),
         (lambda data: data["demand"].update(waiting=3.5), "another demand"),
         (lambda data: data.update(plan=None), "no plan"),
     ],
@@ -107,7 +107,7 @@ def test_a_torn_line_in_the_middle_is_named() -> None:
         (['{"kind":"decision"}\n', "\n"], "line 1 should be the header"),
         (["[]\n", "\n"], "line 1 is not a line of a decision log: an object was expected"),
         (["7\n"], "line 1 is not a line of a decision log: an object was expected"),
-        (['{"kind":"header","version":2}\n'], "of version 2; this program reads version 1"),
+        (['{"kind":"header","version":1}\n'], "the log has format 1; this version of outrider reads format 2"),
         (
             [header_line("x"), '{"kind":"decision","name":"chat/qwen"}\n'],
             "line 2 decides for chat/qwen, of which no state",

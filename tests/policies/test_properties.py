@@ -9,7 +9,7 @@ from policies.codec import decode, encode
 from policies.engine import restarted, step
 from policies.ladder import hold_seconds
 from policies.model import Inputs, Policy, Signal, State, StepResult
-from tests.support.worlds import Fleet, a_policy, a_supply, an_input, moments, rates, waits
+from tests.support.worlds import COLD_START, Fleet, a_policy, a_supply, an_input, moments, rates, waits
 
 histories = st.lists(moments(), min_size=1, max_size=25)
 policies = st.builds(
@@ -18,8 +18,8 @@ policies = st.builds(
     min_replicas=st.integers(1, 3),
     max_replicas=st.integers(3, 40),
     hold_seconds=st.sampled_from([None, 60.0, 300.0]),
-    growth_replicas_per_minute=st.sampled_from([None, 1, 5]),
-    release_percent_per_minute=st.sampled_from([10.0, 25.0, 100.0]),
+    scale_up_replicas_per_minute=st.sampled_from([None, 1, 5]),
+    scale_down_percent_per_minute=st.sampled_from([10.0, 25.0, 100.0]),
     max_prepared_nodes=st.integers(0, 4),
     attainment=st.sampled_from([0.9, 0.99, 0.999]),
 )
@@ -82,14 +82,14 @@ def test_p3_unknown_never_lowers(policy: Policy, history: list, fault: str) -> N
 def test_p4_nothing_is_released_inside_the_hold(policy: Policy, history: list) -> None:
     """Whatever falls at a tick was not asked for at any earlier tick within the hold."""
     _, steps, _ = lived(policy, history)
-    window = hold_seconds(policy)
+    window = hold_seconds(policy, COLD_START)
     asked: list[tuple[float, int]] = []
     for inputs, result in steps:
         if result.plan is None:
             continue
         recent = [n for at, n in asked if at > inputs.now_seconds - window]
         assert result.plan.desired_replicas >= min(max(recent, default=0), policy.max_replicas) or (
-            policy.growth_replicas_per_minute is not None
+            policy.scale_up_replicas_per_minute is not None
         )
         asked.append((inputs.now_seconds, result.state.decided.peaks[-1][1]))
 
@@ -137,8 +137,8 @@ def test_p7_an_event_between_ticks_only_raises_and_moves_no_filter(policy, histo
 @settings(max_examples=30)
 @given(policies, st.integers(1, 20))
 def test_p8_after_a_restart_without_a_state_nothing_falls_within_a_hold(policy: Policy, running: int) -> None:
-    fleet, state = Fleet(pods=running), restarted(policy, State(), Fleet().now)
-    while fleet.now + 15.0 < Fleet().now + hold_seconds(policy):
+    fleet, state = Fleet(pods=running), restarted(policy, COLD_START, State(), Fleet().now)
+    while fleet.now + 15.0 < Fleet().now + hold_seconds(policy, COLD_START):
         result = step(policy, state, fleet.tick(0.0, supply=a_supply(running, prepared=1)))
         assert result.plan is not None
         assert result.plan.desired_replicas >= min(running, policy.max_replicas)

@@ -3,11 +3,10 @@
 import pytest
 
 from policies import stabilize
-from policies.bounds import bound
 from policies.demand import Observation
-from policies.engine import restarted, settle, step
+from policies.engine import restarted, stabilized, step
 from policies.model import Basis, Capacity, Decided, Demand, Filters, Inputs, Policy, Reason, Rule, State
-from tests.support.worlds import START, TICK, Fleet, a_policy, a_supply
+from tests.support.worlds import COLD_START, START, TICK, Fleet, a_policy, a_supply
 
 
 def decide(policy: Policy, *asked: float, start: int = 0, coverage: float = 1.0) -> list[tuple[int, Rule]]:
@@ -17,9 +16,9 @@ def decide(policy: Policy, *asked: float, start: int = 0, coverage: float = 1.0)
         now = START + tick * TICK
         demand = Demand(now, Basis.WORK, coverage, replicas, replicas, 0.0, 0.0, 0.0, 1.0)
         seen = Observation(demand, Filters(level=replicas), Capacity())
-        inputs = Inputs(now, True, (), a_supply(start))
-        count, reasons, decided = settle(policy, decided, (Reason(Rule.VOLATILITY, replicas),), seen, inputs)
-        decided = Decided(**{name: getattr(decided, name) for name in decided.__slots__} | {"replicas": count})
+        inputs = Inputs(now, True, (), a_supply(start), COLD_START)
+        count, reasons, decided = stabilized(policy, decided, (Reason(Rule.VOLATILITY, replicas),), seen, inputs)
+        decided = stabilize.moved(decided, count, now)
         told.append((count, reasons[0].rule))
     return told
 
@@ -28,27 +27,27 @@ def counts(policy: Policy, *asked: float, **changes: float) -> list[int]:
     return [count for count, _ in decide(policy, *asked, **changes)]  # type: ignore[arg-type]
 
 
-FREE = a_policy(hold_seconds=0.0, release_percent_per_minute=100.0)
+FREE = a_policy(hold_seconds=0.0, scale_down_percent_per_minute=100.0)
 
 
 @pytest.mark.parametrize(
     ("policy", "asked", "decided"),
     [
         (FREE, (1, 9, 2), [1, 9, 2]),
-        (a_policy(hold_seconds=30.0, release_percent_per_minute=100.0), (1, 9, 2, 2, 2), [1, 9, 9, 2, 2]),
+        (a_policy(hold_seconds=30.0, scale_down_percent_per_minute=100.0), (1, 9, 2, 2, 2), [1, 9, 9, 2, 2]),
         # The newest peak within the hold stays, and a smaller one that follows it takes over when it ends;
         # another release comes a minute later.
         (
-            a_policy(hold_seconds=45.0, release_percent_per_minute=100.0),
+            a_policy(hold_seconds=45.0, scale_down_percent_per_minute=100.0),
             (9, 5, 2, 2, 2, 2, 2, 2),
             [9, 9, 9, 5, 5, 5, 5, 2],
         ),
         # A quarter a minute, one replica at the least.
         (a_policy(hold_seconds=0.0), (12, 1, 1, 1, 1, 1), [12, 9, 9, 9, 9, 7]),
         (a_policy(hold_seconds=0.0), (3, 1, 1, 1, 1, 1), [3, 2, 2, 2, 2, 1]),
-        (a_policy(hold_seconds=0.0, release_percent_per_minute=1.0), (9, 1, 1), [9, 8, 8]),
+        (a_policy(hold_seconds=0.0, scale_down_percent_per_minute=1.0), (9, 1, 1), [9, 8, 8]),
         # Growth within a minute, seen from the least of it.
-        (a_policy(growth_replicas_per_minute=3), (9, 9, 9, 9, 9, 9), [3, 3, 3, 3, 6, 6]),
+        (a_policy(scale_up_replicas_per_minute=3), (9, 9, 9, 9, 9, 9), [3, 3, 3, 3, 6, 6]),
         (FREE, (99,), [20]),
         (a_policy(min_replicas=2, hold_seconds=0.0), (0,), [2]),
     ],
@@ -59,8 +58,8 @@ def test_timelines(policy: Policy, asked: tuple[float, ...], decided: list[int])
 
 def test_each_rule_that_changes_the_number_says_so() -> None:
     assert decide(a_policy(hold_seconds=30.0), 9, 2)[1] == (9, Rule.HOLD)
-    assert decide(a_policy(hold_seconds=0.0), 9, 2)[1] == (7, Rule.RELEASE_LIMIT)
-    assert decide(a_policy(growth_replicas_per_minute=1), 9)[0] == (1, Rule.GROWTH_LIMIT)
+    assert decide(a_policy(hold_seconds=0.0), 9, 2)[1] == (7, Rule.SCALE_DOWN_LIMIT)
+    assert decide(a_policy(scale_up_replicas_per_minute=1), 9)[0] == (1, Rule.SCALE_UP_LIMIT)
     assert decide(a_policy(max_replicas=3), 9)[0] == (3, Rule.MAXIMUM)
     assert decide(FREE, 0)[0] == (1, Rule.MINIMUM)
     assert decide(FREE, 1, start=5, coverage=0.0)[0] == (5, Rule.UNKNOWN)
@@ -70,7 +69,7 @@ def test_each_rule_that_changes_the_number_says_so() -> None:
 
 def test_the_maximum_beats_the_hold_and_the_minimum_beats_the_growth_limit() -> None:
     assert counts(a_policy(max_replicas=4, hold_seconds=900.0), 9, 1, start=9) == [4, 4]
-    assert counts(a_policy(min_replicas=3, growth_replicas_per_minute=1), 9) == [3]
+    assert counts(a_policy(min_replicas=3, scale_up_replicas_per_minute=1), 9) == [3]
 
 
 def test_peaks_are_few() -> None:
@@ -82,13 +81,13 @@ def test_peaks_are_few() -> None:
 
 
 def test_bounds_are_silent_within() -> None:
-    assert bound(a_policy(min_replicas=2, max_replicas=4), 3) is None
+    assert stabilize.bound(a_policy(min_replicas=2, max_replicas=4), 3) is None
 
 
 def test_a_restart_holds_what_runs_and_what_was_decided() -> None:
-    policy = a_policy(hold_seconds=60.0, release_percent_per_minute=100.0)
+    policy = a_policy(hold_seconds=60.0, scale_down_percent_per_minute=100.0)
     fleet = Fleet(pods=6)
-    state = restarted(policy, State(decided=Decided(replicas=8)), fleet.now)
+    state = restarted(policy, COLD_START, State(decided=Decided(replicas=8)), fleet.now)
     plans = []
     for _ in range(6):
         result = step(policy, state, fleet.tick(1.0))
@@ -100,5 +99,7 @@ def test_a_restart_holds_what_runs_and_what_was_decided() -> None:
 
 
 def test_after_a_restart_without_anything_known_there_is_no_plan() -> None:
-    result = step(a_policy(), restarted(a_policy(), State(), START), Inputs(START, True, (), None))
+    result = step(
+        a_policy(), restarted(a_policy(), COLD_START, State(), START), Inputs(START, True, (), None, COLD_START)
+    )
     assert result.plan is None

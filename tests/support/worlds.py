@@ -4,7 +4,26 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from policies.model import ColdStart, Engine, Fan, Inputs, PodSample, Policy, Signal, Stage, Supply, Window
+from policies.model import (
+    ColdStart,
+    Echelon,
+    Engine,
+    Fan,
+    Inputs,
+    Plan,
+    PodSample,
+    Policy,
+    Reason,
+    Role,
+    Rule,
+    Rung,
+    Signal,
+    Stage,
+    StageName,
+    Supply,
+    Unit,
+    Window,
+)
 
 START = 1_760_000_000.0 // 900 * 900  # on the grid
 TICK = 15.0
@@ -22,19 +41,47 @@ def a_policy(**changes: object) -> Policy:
         queue_wait_seconds=5.0,
         attainment=0.99,
         engine=ENGINE,
-        cold_start=COLD_START,
         hold_seconds=None,
-        growth_replicas_per_minute=None,
-        release_percent_per_minute=25.0,
+        scale_up_replicas_per_minute=None,
+        scale_down_percent_per_minute=25.0,
         max_prepared_nodes=2,
     )
     return replace(policy, **changes)  # type: ignore[arg-type]
 
 
-def a_supply(ready: int, **changes: object) -> Supply:
-    names = tuple(f"qwen-{index}" for index in range(ready))
-    supply = Supply(spec_replicas=ready, ready=names, starting=0, unplaced=0, prepared=0, preparing=0)
-    return replace(supply, **changes)  # type: ignore[arg-type]
+def a_supply(
+    ready: int | tuple[str, ...],
+    *,
+    starting: int = 0,
+    unplaced: int = 0,
+    prepared: int = 0,
+    preparing: int = 0,
+    spec_replicas: int | None = None,
+) -> Supply:
+    """So many units on each rung; `ready` are pods that serve, by number or by name."""
+    names = tuple(f"qwen-{index}" for index in range(ready)) if isinstance(ready, int) else ready
+    stages = tuple(StageName)
+    units = [Unit(name, Role.REPLICA, stages) for name in names]
+    for role, passed, count in (
+        (Role.REPLICA, 1, starting),
+        (Role.REPLICA, 0, unplaced),
+        (Role.STANDBY, 2, prepared),
+        (Role.STANDBY, 0, preparing),
+    ):
+        units += [Unit(f"{role}-{passed}-{index}", role, stages[:passed]) for index in range(count)]
+    return Supply(len(names) if spec_replicas is None else spec_replicas, tuple(units))
+
+
+def a_plan(
+    replicas: int,
+    *reasons: Reason,
+    prepared: int = 0,
+    prepared_reasons: tuple[Reason, ...] = (),
+    at_seconds: float = START,
+) -> Plan:
+    """A plan of both echelons; without reasons the policy's minimum is one."""
+    serving = Echelon(Rung.SERVING, replicas, reasons or (Reason(Rule.MINIMUM, 1.0),))
+    return Plan(at_seconds, (serving, Echelon(Rung.IMAGE_READY, prepared, prepared_reasons)))
 
 
 def a_sample(pod: str, at: float, arrived: float, waiting: float = 0.0, running: float = 4.0) -> PodSample:
@@ -71,7 +118,7 @@ class Fleet:
         self.now += TICK
         self.arrived += per_second * TICK / self.pods
         samples = tuple(a_sample(f"qwen-{i}", self.now - 1.0, self.arrived, waiting) for i in range(self.pods))
-        inputs = Inputs(now_seconds=self.now, on_grid=True, samples=samples, supply=a_supply(self.pods))
+        inputs = Inputs(self.now, on_grid=True, samples=samples, supply=a_supply(self.pods), cold_start=COLD_START)
         return replace(inputs, **changes)  # type: ignore[arg-type]
 
 

@@ -9,20 +9,29 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from autoscaler.actuators.balloon import Balloons, Change
+from autoscaler.actuators.balloon import Balloons
+from autoscaler.actuators.base import Change
 from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.kube import trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import timestamp
 from autoscaler.kube.watches import Watches
 from crds.workload import Workload
+from policies.model import Plan, Reason, Rule, Supply
 from tests.autoscaler.kube.workloads import TEMPLATE, policy_object, workload
 from tests.support.fake_api import FakeApi, connected
 from tests.support.fake_clock import FakeClock
+from tests.support.worlds import a_plan, a_supply
 
 JOBS = "/apis/batch/v1/namespaces/ns/jobs"
 PODS = "/api/v1/namespaces/ns/pods"
 SETTINGS = BalloonSettings(max_balloons=10)
+
+
+def a_need(wanted: int, awaited: int = 0) -> tuple[Plan, Supply]:
+    """A plan of `wanted` prepared nodes, `awaited` of them only for replicas without a node; and the supply beside it."""
+    why = (Reason(Rule.HANDOVER, float(wanted)), Reason(Rule.PREPARED, float(wanted - awaited)))
+    return a_plan(awaited, prepared=wanted, prepared_reasons=why), a_supply(0, unplaced=awaited)
 
 
 class Cluster:
@@ -51,7 +60,8 @@ class Cluster:
     async def ensure(
         self, wanted: int, of: Workload | None = None, template: dict[str, Any] | None = TEMPLATE, awaited: int = 0
     ) -> Change:
-        change = await self.balloons.ensure(of or self.policies[0], template, wanted, awaited, self.clock.now())
+        plan, supply = a_need(wanted, awaited)
+        change = await self.balloons.ensure(of or self.policies[0], template, plan, supply, self.clock.now())
         self.catch_up()
         return change
 

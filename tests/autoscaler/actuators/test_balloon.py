@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from autoscaler.actuators.balloon import Change
+from autoscaler.actuators.base import Change
 from autoscaler.actuators.manifest import BalloonSettings
 from crds.workload import Mode
-from tests.autoscaler.actuators.cluster import JOBS, Cluster, cluster
+from tests.autoscaler.actuators.cluster import JOBS, Cluster, a_need, cluster
 from tests.autoscaler.kube.workloads import TEMPLATE, workload
 from tests.support.fake_api import HTML, LOST, Fault, status
 
@@ -42,7 +42,7 @@ async def test_never_more_than_the_policy_allows(there: Cluster) -> None:
 async def test_before_the_first_list_nothing_is_done(there: Cluster) -> None:
     there.watches.jobs("ns").synced = False
     assert (
-        await there.balloons.ensure(workload(), TEMPLATE, 2, 0, 0.0)
+        await there.balloons.ensure(workload(), TEMPLATE, *a_need(2), 0.0)
     ).problem == "the balloons in namespace ns are not yet known"
     assert there.jobs() == []
 
@@ -67,8 +67,8 @@ async def test_a_crash_between_two_creations_is_made_good(there: Cluster) -> Non
 
 async def test_two_controllers_at_once_make_each_balloon_once(there: Cluster) -> None:
     other = Cluster(there.kube, there.api, there.clock)
-    await there.balloons.ensure(workload(), TEMPLATE, 3, 0, there.clock.now())
-    change = await other.balloons.ensure(workload(), TEMPLATE, 3, 0, there.clock.now())
+    await there.balloons.ensure(workload(), TEMPLATE, *a_need(3), there.clock.now())
+    change = await other.balloons.ensure(workload(), TEMPLATE, *a_need(3), there.clock.now())
     assert change == Change()
     assert there.jobs() == [ZERO, ONE, TWO]
 
@@ -94,13 +94,13 @@ async def test_one_that_exists_already_is_success(there: Cluster) -> None:
     await Cluster(there.kube, there.api, there.clock).ensure(1)  # another controller, not seen in the list
     there.watches.jobs("ns").replace([])
     there.api.faults.append((f"GET {JOBS}", Fault(200, b'{"metadata": {"resourceVersion": "1"}, "items": []}')))
-    assert await there.balloons.ensure(workload(), TEMPLATE, 1, 0, there.clock.now()) == Change()
+    assert await there.balloons.ensure(workload(), TEMPLATE, *a_need(1), there.clock.now()) == Change()
     assert there.jobs() == [ZERO]
 
 
 async def test_a_watch_that_lags_makes_nothing_twice(there: Cluster) -> None:
-    await there.balloons.ensure(workload(), TEMPLATE, 2, 0, there.clock.now())
-    assert await there.balloons.ensure(workload(), TEMPLATE, 2, 0, there.clock.now()) == Change()
+    await there.balloons.ensure(workload(), TEMPLATE, *a_need(2), there.clock.now())
+    assert await there.balloons.ensure(workload(), TEMPLATE, *a_need(2), there.clock.now()) == Change()
     assert there.jobs() == [ZERO, ONE]
 
 
@@ -229,7 +229,7 @@ async def test_the_cluster_wide_cap_holds_over_policies_and_says_so(tmp_path: Pa
         there.policies = [workload("a"), workload("b"), workload("c", namespace="far")]
         there.crash()
         now = there.clock.now()
-        first, second, third = [await there.balloons.ensure(each, TEMPLATE, 3, 0, now) for each in there.policies]
+        first, second, third = [await there.balloons.ensure(each, TEMPLATE, *a_need(3), now) for each in there.policies]
         assert [len(change.created) for change in (first, second, third)] == [3, 1, 0]
         assert [change.refused for change in (first, second, third)] == [0, 2, 3]
         there.crash()
@@ -242,7 +242,7 @@ async def test_at_once_two_services_do_not_take_the_same_room(tmp_path: Path) ->
         there.policies = [workload("a"), workload("b"), workload("c")]
         there.crash()
         now = there.clock.now()
-        await asyncio.gather(*(there.balloons.ensure(each, TEMPLATE, 3, 0, now) for each in there.policies))
+        await asyncio.gather(*(there.balloons.ensure(each, TEMPLATE, *a_need(3), now) for each in there.policies))
         assert len(there.jobs()) == 4
 
 
@@ -250,9 +250,9 @@ async def test_a_namespace_not_yet_known_stops_growth_but_no_release(there: Clus
     await there.ensure(2)
     there.watches.follow(["ns", "new"])
     now = there.clock.now()
-    change = await there.balloons.ensure(workload(), TEMPLATE, 3, 0, now)
+    change = await there.balloons.ensure(workload(), TEMPLATE, *a_need(3), now)
     assert change == Change(problem="the balloons in namespace new are not yet known")
-    assert len((await there.balloons.ensure(workload(), TEMPLATE, 1, 0, now)).released) == 1
+    assert len((await there.balloons.ensure(workload(), TEMPLATE, *a_need(1), now)).released) == 1
 
 
 async def test_rolling_needs_no_room_beyond_the_cap(tmp_path: Path) -> None:
@@ -299,24 +299,24 @@ async def test_the_sweep_finds_strays_by_label(there: Cluster, why: str) -> None
                 },
             )
     there.crash()
-    assert len((await there.balloons.sweep(there.clock.now())).released) == 2
+    assert len((await there.balloons.release(there.clock.now())).released) == 2
     assert there.jobs() == ["other-balloon-0"]
 
 
 async def test_the_sweep_reaches_a_namespace_whose_last_policy_went(there: Cluster) -> None:
     await there.ensure(1)
-    await there.balloons.sweep(there.clock.now())
+    await there.balloons.release(there.clock.now())
     there.policies = []
     there.watches.follow([])
     there.catch_up()
-    await there.balloons.sweep(there.clock.now())
+    await there.balloons.release(there.clock.now())
     assert there.jobs() == []
 
 
 async def test_nothing_is_swept_before_the_policies_are_known(there: Cluster) -> None:
     await there.ensure(1)
     there.watches.policies.synced = False
-    assert (await there.balloons.sweep(there.clock.now())).problem == "the policies are not yet known"
+    assert (await there.balloons.release(there.clock.now())).problem == "the policies are not yet known"
     assert there.jobs() == [ZERO]
 
 
@@ -324,5 +324,5 @@ async def test_a_job_of_others_is_left_alone(there: Cluster) -> None:
     await there.api.put(f"{JOBS}/theirs", {"metadata": {"labels": {"app.kubernetes.io/managed-by": "helm"}}})
     there.crash()
     await there.ensure(0)
-    await there.balloons.sweep(there.clock.now())
+    await there.balloons.release(there.clock.now())
     assert f"{JOBS}/theirs" in there.api.objects

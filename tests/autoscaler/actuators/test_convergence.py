@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.actuators.manifest import BalloonSettings
-from tests.autoscaler.actuators.cluster import Cluster, cluster
+from tests.autoscaler.actuators.cluster import Cluster, a_need, cluster
 from tests.autoscaler.kube.workloads import TEMPLATE, workload
 from tests.support.fake_api import HTML
 
@@ -57,7 +57,7 @@ async def _happen(there: Cluster, what: str, number: int, template: dict[str, An
         case "want":
             await there.ensure(number, template=template)
         case "lag":
-            await there.balloons.ensure(workload(), template, number, 0, there.clock.now())
+            await there.balloons.ensure(workload(), template, *a_need(number), there.clock.now())
         case "crash":
             there.crash()
         case "refuse":
@@ -65,7 +65,7 @@ async def _happen(there: Cluster, what: str, number: int, template: dict[str, An
         case "answer":
             there.api.standing.clear()
         case "sweep":
-            await there.balloons.sweep(there.clock.now())
+            await there.balloons.release(there.clock.now())
         case "wait":
             await there.clock.advance(number)
         case "run" if slot:

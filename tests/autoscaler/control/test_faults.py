@@ -25,7 +25,7 @@ def raises(*_: object, **__: object) -> NoReturn:
 async def test_a_decision_that_fails_stops_no_other(api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     async with a_house(api, kube) as house:
         await two(house)
-        monkeypatch.setattr(house.runtime("a").pilot, "decide", raises)
+        monkeypatch.setattr(house.runtime("a").decider, "propose", raises)
         await house.clock.advance(45.0)
         assert house.desired("a") == 3
         await house.clock.advance(30.0)

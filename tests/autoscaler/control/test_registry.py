@@ -103,7 +103,7 @@ async def test_what_shadow_decided_is_not_landed_on(api: FakeApi, kube: Kube) ->
         await house.decided("a")
         assert house.desired("a") is None
         runtime = house.runtime("a")
-        runtime.pilot.state = State(decided=Decided(replicas=1, peaks=((house.clock.now(), 1),)))
+        runtime.decider.state = State(decided=Decided(replicas=1, peaks=((house.clock.now(), 1),)))
         await house.policy("a", spec("a", mode="Active"))
         await house.until(lambda: house.desired("a") is not None)
         assert house.desired("a") == 8

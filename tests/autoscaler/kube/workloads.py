@@ -1,4 +1,4 @@
-"""A service and its target, as the tests of this room use them."""
+"""A workload and its target, as the tests of this room use them."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,10 +15,9 @@ POLICY = Policy(
     queue_wait_seconds=5.0,
     attainment=0.99,
     engine=Engine(2500.0, 0.0025, 0.85, 32.0),
-    cold_start=ColdStart(STAGE, STAGE, STAGE, STAGE),
     hold_seconds=None,
-    growth_replicas_per_minute=None,
-    release_percent_per_minute=25.0,
+    scale_up_replicas_per_minute=None,
+    scale_down_percent_per_minute=25.0,
     max_prepared_nodes=3,
 )
 WORKLOAD = Workload(
@@ -31,6 +30,7 @@ WORKLOAD = Workload(
     endpoint=Endpoint("http", 8000, "/metrics"),
     gpus_per_replica=1,
     schedules=(),
+    cold_start=ColdStart(STAGE, STAGE, STAGE, STAGE),
     policy=POLICY,
 )
 

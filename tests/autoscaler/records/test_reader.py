@@ -50,7 +50,7 @@ def test_every_change_is_told_and_nothing_else(log: Path) -> None:
     pairs = [(plan.desired_replicas, plan.prepared_nodes) for plan in plans if plan]
     assert len(pairs) > 3
     assert all(before != now for before, now in pairwise(pairs))
-    assert any(explained.sentence.startswith("Grows to") for explained in explained_decisions)
+    assert any(explained.sentence.startswith("Grows from") for explained in explained_decisions)
 
 
 def test_every_decision_is_told_on_demand(log: Path) -> None:
@@ -146,7 +146,7 @@ def test_redecide_matches(log: Path) -> None:
 def test_redecide_lists_what_does_not_match(log: Path) -> None:
     *lines, last = one(log).read_text().splitlines()
     data = json.loads(last)
-    data["plan"]["desired_replicas"] = 17
+    data["plan"]["echelons"][0]["count"] = 17
     one(log).write_text("\n".join([*lines, json.dumps(data)]) + "\n")
     code, out, _ = run("redecide", one(log))
     assert code == 1

@@ -11,10 +11,11 @@ import pytest
 
 from autoscaler.records import writer
 from autoscaler.records.writer import FILES_KEPT, Recorder
+from policies import log
 from policies.engine import restarted, step
-from policies.log import STATE_EVERY_LINES, decisions, redecide
+from policies.log import decisions, redecide
 from policies.model import Policy, State
-from tests.support.worlds import Fleet, a_policy
+from tests.support.worlds import COLD_START, Fleet, a_policy
 
 
 class Life:
@@ -87,8 +88,8 @@ def test_a_file_opens_with_its_platform_and_the_state(tmp_path: Path) -> None:
 
 
 def test_the_state_is_repeated_every_so_many_decisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert writer.STATE_EVERY_LINES == STATE_EVERY_LINES == 1000
-    monkeypatch.setattr(writer, "STATE_EVERY_LINES", 50)
+    assert log.STATE_EVERY_LINES == 1000
+    monkeypatch.setattr(log, "STATE_EVERY_LINES", 50)
     Life(Recorder(tmp_path)).live(101)
     found = kinds(files(tmp_path)[0])
     assert [index for index, kind in enumerate(found) if kind == "state"] == [1, 52, 103]
@@ -100,7 +101,7 @@ def test_a_changed_policy_and_a_changed_state_are_written_anew(tmp_path: Path) -
     life.live(2)
     life.policy = replace(life.policy, max_replicas=3)
     life.live(2)
-    life.state = restarted(life.policy, life.state, life.fleet.now)
+    life.state = restarted(life.policy, COLD_START, life.state, life.fleet.now)
     life.log.restart(life.policy.name)
     life.live(2)
     assert kinds(files(tmp_path)[0])[1:] == ["state", "decision", "decision"] * 3

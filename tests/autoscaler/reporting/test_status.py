@@ -11,11 +11,12 @@ from policies.model import Basis, Demand, Plan, Reason, Rule, Supply
 from tests.autoscaler.kube.workloads import WORKLOAD
 from tests.support.fake_api import HTML, FakeApi
 from tests.support.fake_clock import FakeClock
+from tests.support.worlds import a_plan, a_supply
 
 AT = 1_700_000_000.0
-PLAN = Plan(AT, 5, 2, (Reason(Rule.FORECAST, 5.0),), (Reason(Rule.LEAD, 2.0),))
+PLAN = a_plan(5, Reason(Rule.FORECAST, 5.0), prepared=2, prepared_reasons=(Reason(Rule.LEAD, 2.0),), at_seconds=AT)
 DEMAND = Demand(AT, Basis.WORK, 1.0, 4.26, 4.0, 3.4, 80.0, 2.0, 1.5)
-SUPPLY = Supply(4, ("a",), 3, 0, 1, 1)
+SUPPLY = a_supply(("a",), starting=3, prepared=1, preparing=1, spec_replicas=4)
 SAYS = "5 replicas: the forecast asks for 5."
 PATH = "/apis/outrider.dev/v1alpha1/namespaces/ns/scalingpolicies/chat"
 

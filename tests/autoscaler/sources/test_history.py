@@ -9,7 +9,7 @@ import pytest
 from autoscaler.sources import history
 from autoscaler.sources.errors import Kind
 from autoscaler.telemetry.metrics import REGISTRY
-from forecasting.pilot import Past
+from policies.backfill import Past
 from tests.autoscaler.sources import faults
 from tests.autoscaler.sources.faults import Handler, answers
 from tests.support.fake_prometheus import FakePrometheus, fake_prometheus

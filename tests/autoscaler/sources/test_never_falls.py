@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
 from autoscaler.sources.vllm import parse
-from forecasting.pilot import Pilot
+from forecasting.forecaster import Forecaster
+from policies.decider import Decider
 from policies.model import Inputs, PodSample
 from tests.autoscaler.sources import faults
 from tests.autoscaler.sources.driving import running, until
@@ -18,7 +19,7 @@ from tests.autoscaler.sources.faults import Handler, answers
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_prometheus import FakePrometheus, fake_prometheus
 from tests.support.fake_vllm import body, fake_vllm
-from tests.support.worlds import START, TICK, a_policy, a_supply
+from tests.support.worlds import COLD_START, START, TICK, a_policy, a_supply
 
 BUSY_TICKS = 8
 BAD_TICKS = 60  # 15 min: four times the hold
@@ -52,13 +53,17 @@ class Workload:
     """One replica, so that what its pod says is all that is known of the service."""
 
     def __init__(self) -> None:
-        self.pilot = Pilot(a_policy())
+        self.decider = Decider(a_policy(), Forecaster())
         self.desired: list[int] = []
 
     def decide(self, now_seconds: float, sample: PodSample | None) -> None:
         samples = () if sample is None else (replace(sample, pod="qwen-0"),)
-        inputs = Inputs(now_seconds=now_seconds, on_grid=True, samples=samples, supply=a_supply(1))
-        plan = self.pilot.decide(inputs)[1].plan
+        inputs = Inputs(
+            now_seconds=now_seconds, on_grid=True, samples=samples, supply=a_supply(1), cold_start=COLD_START
+        )
+        decision = self.decider.decide(inputs)
+        assert decision is not None
+        plan = decision[1].plan
         assert plan
         self.desired.append(plan.desired_replicas)
 

@@ -24,7 +24,7 @@ def test_decisions_come_once_and_tell_what_changed(tmp_path: Path) -> None:
     same, grown = journal.news()
     assert same.sentence is None
     assert grown.sentence is not None
-    assert grown.sentence.startswith("Grows to 7 replicas (from 5)")
+    assert grown.sentence.startswith("Grows from 5 to 7 replicas: ")
     assert (same.fan is None, grown.fan is None) == (False, True)
     journal.close()
 

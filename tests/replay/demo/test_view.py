@@ -47,7 +47,7 @@ def test_the_picture_fits(story: Story, columns: int, rows: int) -> None:
 
 def test_the_picture_tells_the_ladder_and_the_last_decision(story: Story) -> None:
     text = "\n".join(_drawn(story, 100, 40))
-    assert "Grows to 16 replicas (from 15)" in text
+    assert "Grows from 15 to 16 replicas" in text
     assert "70 running, 3 waiting" in text
     assert "serving        5   ■ ■ ■ ■ ■" in text
     assert "node ready     2   ■ □" in text
@@ -79,7 +79,7 @@ def test_lines_tell_changes_and_a_state_each_minute(tmp_path: Path) -> None:
     assert [line.partition("  ")[2][:15] for line in told] == [
         "Runs 5 replicas",
         "demand 4.0 repl",
-        "Grows to 6 repl",
+        "Grows from 5 to",
         "demand 4.2 repl",
     ]
     assert told[1].endswith(

@@ -27,4 +27,4 @@ def test_the_truth_agrees_with_the_seed(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_policy_tells_its_profile(name: str) -> None:
-    assert profile_of(default(name).policy) == name
+    assert profile_of(default(name)) == name

@@ -20,6 +20,7 @@ from crds.resolve import resolve
 from crds.workload import Workload
 from policies.model import Supply
 from replay.simcluster.serve import Cluster
+from tests.autoscaler.actuators.cluster import a_need
 from tests.replay.simcluster.test_serve import SCENARIO
 from tests.support.fake_clock import FakeClock
 
@@ -79,7 +80,7 @@ async def test_supply_is_what_the_world_says(live: Live) -> None:
 async def test_a_balloon_is_taken_in_and_goes_with_its_policy(live: Live) -> None:
     balloons = Balloons(live.kube, live.watches, BalloonSettings(max_balloons=4))
     template = await read_template(live.kube, Discovery(live.kube), "serving", live.workload.target)
-    change = await balloons.ensure(live.workload, template, 2, 0, live.cluster.world.now_seconds)
+    change = await balloons.ensure(live.workload, template, *a_need(2), live.cluster.world.now_seconds)
     assert (len(change.created), change.problem) == (2, "")
     await _until(lambda: sum(1 for _ in live.watches.jobs("serving")) == 2)
     seen = await live.supply()

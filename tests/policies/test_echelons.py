@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from policies.model import Decided, Filters, Inputs, Rule, Supply, Window
-from policies.prepare import HOLD_SECONDS, prepare
-from tests.support.worlds import START, TICK, a_policy, a_supply
+from policies import echelons
+from policies.echelons import HOLD_SECONDS
+from policies.ladder import lead_seconds
+from policies.model import Decided, Filters, Inputs, Policy, Reason, Rule, Rung, Supply, Window
+from policies.recommend.total import total_floor
+from tests.support.worlds import COLD_START, START, TICK, a_policy, a_supply
 
 POLICY = a_policy(max_prepared_nodes=3)
 CALM = Filters(level=4.0, volatility=0.0)
@@ -14,7 +17,15 @@ CALM = Filters(level=4.0, volatility=0.0)
 
 def an_input(supply: Supply | None, minimum: int, tick: int = 0, *, on_grid: bool = True) -> Inputs:
     """A window asks for `minimum` units in all."""
-    return Inputs(START + tick * TICK, on_grid, (), supply, windows=(Window("fair", START, START + 9e9, minimum),))
+    windows = (Window("fair", START, START + 9e9, minimum),)
+    return Inputs(START + tick * TICK, on_grid, (), supply, COLD_START, windows=windows)
+
+
+def prepare(
+    policy: Policy, decided: Decided, filters: Filters, inputs: Inputs, replicas: int
+) -> tuple[int, tuple[Reason, ...], Decided]:
+    total = total_floor(policy, filters, inputs, lead_seconds(COLD_START, Rung.REQUESTED))
+    return echelons.prepare(policy, decided, total, inputs, replicas)
 
 
 def test_units_for_the_long_lead_that_do_not_serve_are_prepared() -> None:
@@ -107,6 +118,6 @@ def test_what_is_prepared_stays_while_nothing_may_fall(inputs: Inputs, blind_unt
 
 @pytest.mark.parametrize("supply", [None, a_supply(4)])
 def test_what_was_prepared_before_a_limit_was_lowered_goes_even_if_nothing_is_known(supply: Supply | None) -> None:
-    inputs = Inputs(START, True, (), supply)
+    inputs = Inputs(START, True, (), supply, COLD_START)
     asked, reasons, _ = prepare(a_policy(max_prepared_nodes=1), Decided(prepared=5), Filters(), inputs, 4)
     assert (asked, reasons[0].rule) == (1, Rule.PREPARED_LIMIT)

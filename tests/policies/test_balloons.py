@@ -2,16 +2,19 @@
 
 import pytest
 
-from autoscaler.actuators.arrange import count_awaited
+from policies.balloons import count_awaited
 from policies.model import Plan, Reason, Rule, Supply
+from tests.support import worlds
+from tests.support.worlds import a_supply
 
 
 def a_plan(desired: int, prepared: int, *reasons: tuple[Rule, int]) -> Plan:
-    return Plan(0.0, desired, prepared, (), tuple(Reason(code, float(value)) for code, value in reasons))
+    why = tuple(Reason(rule, float(value)) for rule, value in reasons)
+    return worlds.a_plan(desired, prepared=prepared, prepared_reasons=why)
 
 
 def placed(count: int) -> Supply:
-    return Supply(count, (), count, 0, 0, 0)
+    return a_supply(0, starting=count)
 
 
 @pytest.mark.parametrize(

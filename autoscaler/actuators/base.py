@@ -1,0 +1,52 @@
+"""What an actuator is: something that brings units of supply to a rung ahead of the replicas that will need them.
+
+An actuator degrades to a longer lead time and never blocks a scale-up: it reports a problem and raises for no failure of the
+API. All that it makes is labelled, owned, bounded in number, and ends by itself when the controller does. A replica takes over
+what an actuator holds by preemption, so there is no call for it.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from autoscaler.kube.objects import Object
+from crds.workload import Workload
+from policies.model import Plan, Rung, Supply, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an actuator can do."""
+
+    rung: Rung  # the rung that its units reach and are held at
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was done, by name of the object, and what was not and why."""
+
+    created: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
+    refused: int = 0  # left out by a cap
+    problem: str = ""  # why the rest was not done; empty if all was
+
+
+class Actuator(Protocol):
+    """Holds units for workloads. One of a kind serves all of them."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+
+    async def ensure(
+        self, workload: Workload, template: Object | None, plan: Plan, supply: Supply | None, now_seconds: float
+    ) -> Change:
+        """Bring what is held for a workload to the plan's echelon at `capabilities.rung`. Idempotent.
+
+        `template` is the target's pod template; None where it is unknown. `supply` is None where it is unknown.
+        """
+
+    def observe(self, workload: Workload) -> tuple[Unit, ...]:
+        """The units that are held for a workload now, as far as the watch shows them."""
+
+    async def release(self, now_seconds: float) -> Change:
+        """Remove everything that no workload needs any more, and what has outlived its own deadline."""

@@ -1,0 +1,67 @@
+"""Takes one policy's decisions: the core with its state, and a forecaster beside it. The live loop and the replay both drive this."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
+
+from policies import backfill, engine
+from policies.demand import observe
+from policies.engine import Proposal
+from policies.model import ColdStart, Fan, Grant, Inputs, Policy, State, StepResult
+
+
+class Forecaster(Protocol):
+    """What the core asks of a forecaster. Times are Unix seconds, demand is in replicas."""
+
+    def backfill(self, points: Iterable[tuple[float, float]]) -> None:
+        """Take history as (seconds, demand), where nothing was observed."""
+
+    def observe(self, at_seconds: float, demand: float | None) -> None:
+        """Take the demand of the grid tick that ends at `at_seconds`; None is a gap."""
+
+    def fan(self, now_seconds: float) -> Fan | None:
+        """The newest quantile forecast; None while there is none."""
+
+
+F = TypeVar("F", bound=Forecaster)
+
+
+@dataclass
+class Decider(Generic[F]):
+    """A policy, what it remembers, and its forecaster."""
+
+    policy: Policy
+    forecaster: F
+    state: State = field(default_factory=State)
+
+    def remember(self, history: Iterable[backfill.Past]) -> int:
+        """Take history, so that neither the filters nor the forecaster start blind. Returns the number of points used."""
+        self.state, known = backfill.lived(self.policy, self.state, list(history))
+        self.forecaster.backfill(known)
+        return len(known)
+
+    def restart(self, cold_start: ColdStart, now_seconds: float) -> None:
+        """Take what runs as decided; nothing falls until one hold has passed."""
+        self.state = engine.restarted(self.policy, cold_start, self.state, now_seconds)
+
+    def propose(self, inputs: Inputs) -> Proposal | None:
+        """Observe, forecast, propose. None between two ticks where nothing is urgent."""
+        seen = observe(self.policy, self.state, inputs)
+        if inputs.on_grid:
+            whole = seen.demand.coverage >= 1.0 and seen.filters.level is not None
+            self.forecaster.observe(inputs.now_seconds, seen.demand.replicas if whole else None)
+        elif not engine.urgent(self.policy, self.state, seen, inputs):
+            return None
+        inputs = replace(inputs, fan=self.forecaster.fan(inputs.now_seconds))
+        return engine.propose(self.policy, self.state, seen, inputs)
+
+    def settle(self, proposal: Proposal, grant: Grant | None) -> StepResult:
+        """Commit what was granted of the proposal that was made last."""
+        result = engine.settle(proposal, grant)
+        self.state = result.state
+        return result
+
+    def decide(self, inputs: Inputs) -> tuple[Inputs, StepResult] | None:
+        """Propose and settle without a pool. None between two ticks where nothing is urgent."""
+        proposal = self.propose(inputs)
+        return None if proposal is None else (proposal.inputs, self.settle(proposal, proposal.asked))
