@@ -38,7 +38,7 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     flowed = flow(policy, state, inputs, pods)
     filters = replace(
         filters,
-        marks=marks_after(filters, inputs, pods),
+        marks=marks_after(filters, inputs, flowed.marks),
         arrivals=_recent(filters, inputs.now_seconds, flowed.arrivals_per_second),
         tokens=flowed.tokens,
     )

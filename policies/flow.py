@@ -33,19 +33,22 @@ class Flow:
     arrivals_per_second: float | None  # None: no pod was seen before, so nothing can be subtracted
     tokens: Tokens
     capacity: Capacity
+    marks: dict[str, PodMark]  # of these pods, by name
 
 
 def flow(policy: Policy, state: State, inputs: Inputs, pods: list[PodSample]) -> Flow:
     """The flow of these pods, and the capacity that it taught."""
     filters, capacity = state.filters, state.capacity
-    marks = {mark.pod: mark for mark in filters.marks}
+    old, marks = {mark.pod: mark for mark in filters.marks}, {}
     fade = math.exp(-elapsed_seconds(filters, inputs.now_seconds) / TOKENS_TAU_SECONDS)
     sums = [fade * value for value in _token_sums(filters.tokens)]
     rate: float | None = None
     counted = 0
     for pod in pods:
-        before = _before(filters, marks.get(pod.pod), pod)
+        mark = old.get(pod.pod)
+        before = _before(filters, mark, pod)
         now = _mark(pod, before)
+        marks[pod.pod] = now if before is mark else _mark(pod, mark)
         if before is None or now.at_seconds <= before.at_seconds:
             continue
         counted += 1
@@ -57,7 +60,7 @@ def flow(policy: Policy, state: State, inputs: Inputs, pods: list[PodSample]) ->
             generated = _grew(before, now, "generation_tokens_total")
             done = cap.work_seconds(policy.engine, max(0.0, grown[3] - grown[4]), generated)
             capacity = cap.learn(capacity, policy.engine, span, done, pod.running or 0.0)
-    return Flow(counted, rate, Tokens(*sums), capacity)
+    return Flow(counted, rate, Tokens(*sums), capacity, marks)
 
 
 def _token_sums(tokens: Tokens) -> tuple[float, float, float, float, float]:
@@ -114,10 +117,9 @@ def _counter(pod: PodSample, before: PodMark | None, name: str) -> float:
     return 0.0 if before is None else float(getattr(before, name))
 
 
-def marks_after(filters: Filters, inputs: Inputs, pods: list[PodSample]) -> tuple[PodMark, ...]:
+def marks_after(filters: Filters, inputs: Inputs, seen: dict[str, PodMark]) -> tuple[PodMark, ...]:
     """Marks of the pods that were seen, and the old ones of serving pods that were not: their counters go on meanwhile."""
     old = {mark.pod: mark for mark in filters.marks}
-    seen = {pod.pod: _mark(pod, old.get(pod.pod)) for pod in pods}
     serving = set(inputs.supply.ready) if inputs.supply is not None else set(seen)
     kept = {name: mark for name, mark in old.items() if name in serving or inputs.supply is None}
     return tuple(mark for _, mark in sorted((kept | seen).items()))

@@ -7,7 +7,7 @@ nodes at IMAGE_READY. For each, enough units to outlast the lead time of the run
 import math
 from itertools import pairwise
 
-from policies.model import ColdStart, Policy, Rung, Stage, StageName
+from policies.model import STAGES, ColdStart, Policy, Rung, Stage
 
 NORMAL_P90 = 1.2816
 CONTROL_SECONDS = 15.0 + 10.0  # the HPA's sync and the age of a sample
@@ -19,7 +19,7 @@ Z_LIMIT = 2.1
 
 def remaining(cold_start: ColdStart, rung: Rung) -> tuple[Stage, ...]:
     """The stages that a unit at `rung` has still to pass."""
-    return tuple(getattr(cold_start, name) for name in tuple(StageName)[rung:])
+    return tuple([getattr(cold_start, name) for name in STAGES[rung:]])
 
 
 def lead_quantile_seconds(stages: tuple[Stage, ...], normal_quantile: float) -> float:

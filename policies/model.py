@@ -52,6 +52,9 @@ class StageName(StrEnum):
     WARMUP = "warmup"
 
 
+STAGES = tuple(StageName)
+
+
 class Rung(IntEnum):
     """How far a unit of supply has climbed: the number of stages that it has passed."""
 
@@ -133,10 +136,7 @@ class Unit:
     @property
     def rung(self) -> Rung:
         """The rung that it stands on: every stage below it is done."""
-        for passed, stage in enumerate(StageName):
-            if stage not in self.done:
-                return Rung(passed)
-        return Rung.SERVING
+        return next((Rung(passed) for passed, stage in enumerate(STAGES) if stage not in self.done), Rung.SERVING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +149,12 @@ class Supply:
     @property
     def ready(self) -> tuple[str, ...]:
         """Names of the pods that serve."""
-        return tuple(unit.name for unit in self.units if unit.role is Role.REPLICA and StageName.WARMUP in unit.done)
+        return tuple([unit.name for unit in self.units if unit.role is Role.REPLICA and StageName.WARMUP in unit.done])
 
     @property
     def placed(self) -> int:
         """Replicas that have a node."""
-        return self.count(Role.REPLICA, Rung.NODE_READY)
+        return self._count(Role.REPLICA, StageName.NODE)
 
     @property
     def starting(self) -> int:
@@ -164,21 +164,21 @@ class Supply:
     @property
     def unplaced(self) -> int:
         """Replicas without a node."""
-        return self.count(Role.REPLICA) - self.placed
+        return self._count(Role.REPLICA) - self.placed
 
     @property
     def prepared(self) -> int:
         """Standby units whose node holds a GPU and the image."""
-        return self.count(Role.STANDBY, Rung.IMAGE_READY)
+        return self._count(Role.STANDBY, StageName.IMAGE)
 
     @property
     def preparing(self) -> int:
         """Standby units on the way there."""
-        return self.count(Role.STANDBY) - self.prepared
+        return self._count(Role.STANDBY) - self.prepared
 
-    def count(self, role: Role, least: Rung = Rung.REQUESTED) -> int:
-        """Units of a role that stand on a rung or above it."""
-        return sum(unit.role is role and unit.rung >= least for unit in self.units)
+    def _count(self, role: Role, stage: StageName | None = None) -> int:
+        """Units of a role; with a stage, those that have passed it."""
+        return sum([unit.role is role and (stage is None or stage in unit.done) for unit in self.units])
 
 
 @dataclass(frozen=True, slots=True)
