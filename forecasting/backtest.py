@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecasting import guard
-from forecasting.fit import FAMILIES, Voice, fit, fit_naive
+from forecasting.fit import FAMILIES, FittedModel, fit, fit_naive
 from forecasting.forecaster import HISTORY_SECONDS, REFIT_SECONDS, Forecaster
 from forecasting.models import Unfit
 from forecasting.models.naive import Naive
@@ -64,9 +64,9 @@ def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None)
         naive = fit_naive(known)
         said[Naive.family].append(naive.quantiles(ahead, end - start))
         for family in FAMILIES:
-            voice = _fitted(family, known)
-            refusals[family] += voice is None
-            said[family].append((voice or naive).quantiles(ahead, end - start))
+            fitted = _fitted(family, known)
+            refusals[family] += fitted is None
+            said[family].append((fitted or naive).quantiles(ahead, end - start))
         fans = _live(forecaster, demand.cut(start, end))
         said[SPOKEN].append(np.array([fan.values for fan in fans]))
         proven += sum(fan.proven for fan in fans)
@@ -74,7 +74,7 @@ def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None)
     return _scored(demand, first, {family: np.concatenate(hours) for family, hours in said.items()}, refusals, proven)
 
 
-def _fitted(family: str, known: Series) -> Voice | None:
+def _fitted(family: str, known: Series) -> FittedModel | None:
     if guard.objection(known):
         return None
     try:

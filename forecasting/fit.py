@@ -23,7 +23,7 @@ LEARN_SECONDS = 7 * 86_400.0  # what autoreg and the error tables learn from; a 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Voice:
+class FittedModel:
     """A model and the table of its past errors."""
 
     model: Model
@@ -38,34 +38,34 @@ class Voice:
 class Fit:
     """Who speaks, who it is measured against, how the last day would have gone, and why a fall-back speaks."""
 
-    voice: Voice
-    naive: Voice
+    chosen: FittedModel
+    naive: FittedModel
     hindcast: tuple[Matured, ...] = ()
     note: str = ""
 
 
-UNTAUGHT = Voice(Naive(), prior())
+UNTAUGHT = FittedModel(Naive(), prior())
 
 
-def fit_naive(demand: Series) -> Voice:
+def fit_naive(demand: Series) -> FittedModel:
     """Naive with the errors that it made."""
-    return Voice(Naive(), learn_table(Naive(), _recent(demand)))
+    return FittedModel(Naive(), learn_table(Naive(), _recent(demand)))
 
 
-def fit_family_autoreg(demand: Series) -> Voice:
+def fit_family_autoreg(demand: Series) -> FittedModel:
     """The autoregression, with the errors that it makes in its own past."""
     recent = _recent(demand)
     model = fit_autoreg(recent.mapped(to_log).filled())
-    return Voice(model, learn_table(model, recent))
+    return FittedModel(model, learn_table(model, recent))
 
 
-def fit_family_seasonal(demand: Series) -> Voice:
+def fit_family_seasonal(demand: Series) -> FittedModel:
     """The profile, with the errors that it makes on days that it was not learned from."""
     model = fit_seasonal(demand.mapped(to_log))
-    return Voice(model.for_the_future(), learn_table(model, _recent(demand)))
+    return FittedModel(model.for_the_future(), learn_table(model, _recent(demand)))
 
 
-FAMILIES: dict[str, Callable[[Series], Voice]] = {"autoreg": fit_family_autoreg, "seasonal": fit_family_seasonal}
+FAMILIES: dict[str, Callable[[Series], FittedModel]] = {"autoreg": fit_family_autoreg, "seasonal": fit_family_seasonal}
 
 
 def fit(series: Series) -> Fit:
@@ -93,17 +93,17 @@ def fit(series: Series) -> Fit:
     if not best:
         return Fit(naive, naive, note="; ".join([*notes, f"nothing beat naive on the last {held_out} steps"]))
     try:
-        voice = FAMILIES[best](series)
+        fitted = FAMILIES[best](series)
     except Unfit as refusal:
         return Fit(naive, naive, note=f"{best}: {refusal}")
     as_of = series.ends_seconds[-held_out:]
     rows = zip(as_of.tolist(), best_losses.tolist(), naive_losses.tolist(), strict=True)
-    return Fit(voice, naive, tuple(Matured(*row) for row in rows if math.isfinite(row[1])))
+    return Fit(fitted, naive, tuple(Matured(*row) for row in rows if math.isfinite(row[1])))
 
 
-def _trial(voice: Voice, series: Series, held_out: int) -> Floats:
+def _trial(fitted: FittedModel, series: Series, held_out: int) -> Floats:
     """The mean loss of each forecast given in the last `held_out` steps; NaN where it has not matured or was not known."""
-    lost = mean_loss(scored(voice.quantiles(series, held_out)), scored_maxima(realised_maxima(series)[-held_out:]))
+    lost = mean_loss(scored(fitted.quantiles(series, held_out)), scored_maxima(realised_maxima(series)[-held_out:]))
     lost[~series.known[-held_out:]] = np.nan
     return lost
 

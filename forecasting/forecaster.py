@@ -82,19 +82,19 @@ class Forecaster:
         if not len(demand):
             return None
         self._mature(demand)
-        voice, note = self._fit.voice, self._fit.note
-        values = voice.quantiles(demand)[0]
+        fitted, note = self._fit.chosen, self._fit.note
+        values = fitted.quantiles(demand)[0]
         if not guard.sound(values):
-            note = f"{voice.model.family}: a quantile is not a number from 0 to {guard.GREATEST_REPLICAS:g} replicas"
-            voice = self._fit.naive
-            values = np.minimum(voice.quantiles(demand)[0], guard.GREATEST_REPLICAS)
-        own = voice.model.family != Naive.family
+            note = f"{fitted.model.family}: a quantile is not a number from 0 to {guard.GREATEST_REPLICAS:g} replicas"
+            fitted = self._fit.naive
+            values = np.minimum(fitted.quantiles(demand)[0], guard.GREATEST_REPLICAS)
+        own = fitted.model.family != Naive.family
         if own and demand.end_seconds == self._closed_seconds:
             naive = self._fit.naive.quantiles(demand)[0]
             self._given.append((demand.end_seconds, scored(values), scored(naive)))
         rows = tuple(tuple(round(value, 6) for value in row) for row in values.tolist())
         proven = own and self._skill.proven
-        return Fan(demand.end_seconds, HORIZONS_SECONDS, PROBABILITIES, rows, voice.model.family, proven, note)
+        return Fan(demand.end_seconds, HORIZONS_SECONDS, PROBABILITIES, rows, fitted.model.family, proven, note)
 
     def _mature(self, demand: Series) -> None:
         """Score the forecasts whose time has come; those that met a gap are dropped."""

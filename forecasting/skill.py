@@ -46,7 +46,7 @@ class Skill:
 
     @property
     def proven(self) -> bool:
-        """Whether the forecast has earned a voice, and has not just lost it."""
+        """Whether the forecast beat naive over the window, and did not fail in its newest part."""
         if self.value is None or self.value < LEAST_SKILL:
             return False
         return _skill(self._matured[-RECENT_MATURED:]) >= LEAST_RECENT_SKILL

@@ -30,14 +30,14 @@ def with_gaps(share: float) -> Floats:
 )
 def test_where_no_family_can_be_fitted_naive_speaks_and_says_why(values: Floats, why: str) -> None:
     fitted = fit(minutes(values))
-    assert fitted.voice.model == Naive()
+    assert fitted.chosen.model == Naive()
     assert fitted.note.startswith(why)
     assert fitted.hindcast == ()
 
 
 def test_noise_around_a_level_is_left_to_the_autoregression() -> None:
     fitted = fit(minutes(wave(1)))
-    assert fitted.voice.model.family == "autoreg"
+    assert fitted.chosen.model.family == "autoreg"
     assert fitted.note == ""
     assert sum(each.loss for each in fitted.hindcast) < 0.9 * sum(each.naive_loss for each in fitted.hindcast)
 
@@ -48,7 +48,7 @@ def test_a_step_at_the_same_hour_of_every_day_is_left_to_the_profile() -> None:
         for day in range(5):
             start = day * DAY_STEPS + hour * 60
             values[start : start + 60] *= 3.0
-    assert fit(minutes(values)).voice.model.family == "seasonal"
+    assert fit(minutes(values)).chosen.model.family == "seasonal"
 
 
 def test_a_random_walk_is_left_to_naive_or_gains_nothing_to_speak_of() -> None:
@@ -61,8 +61,8 @@ def test_a_random_walk_is_left_to_naive_or_gains_nothing_to_speak_of() -> None:
 
 def test_gaps_do_not_stop_a_fit() -> None:
     fitted = fit(minutes(with_gaps(0.2)))
-    assert fitted.voice.model.family == "autoreg"
-    assert sound(fitted.voice.quantiles(minutes(with_gaps(0.2)), 100))
+    assert fitted.chosen.model.family == "autoreg"
+    assert sound(fitted.chosen.quantiles(minutes(with_gaps(0.2)), 100))
 
 
 def test_a_fit_travels_between_processes() -> None:
@@ -70,7 +70,7 @@ def test_a_fit_travels_between_processes() -> None:
     fitted = fit(pickle.loads(pickle.dumps(series)))
     again = pickle.loads(pickle.dumps(fitted))
     assert again.hindcast == fitted.hindcast
-    assert (again.voice.quantiles(series) == fitted.voice.quantiles(series)).all()
+    assert (again.chosen.quantiles(series) == fitted.chosen.quantiles(series)).all()
 
 
 def test_a_good_series_meets_no_objection() -> None:
@@ -95,13 +95,13 @@ def test_skill_needs_enough_matured_forecasts() -> None:
 
 
 @pytest.mark.parametrize(("loss", "proven"), [(0.97, True), (0.99, False), (1.5, False)])
-def test_without_skill_there_is_no_voice(loss: float, proven: bool) -> None:
+def test_without_skill_a_forecast_is_not_proven(loss: float, proven: bool) -> None:
     skill = Skill()
     skill.add(matured(500, loss))
     assert skill.proven is proven
 
 
-def test_a_voice_is_lost_within_the_hour_when_the_forecasts_go_wrong() -> None:
+def test_a_forecast_that_goes_wrong_is_no_longer_proven_within_the_hour() -> None:
     skill = Skill()
     skill.add(matured(1440, 0.5))
     skill.add(matured(30, 1.5, start=1440 * 60.0))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasting.fit import UNTAUGHT, Fit, Voice, fit
+from forecasting.fit import UNTAUGHT, Fit, FittedModel, fit
 from forecasting.forecaster import Forecaster
 from forecasting.models.autoreg import AutoReg
 from forecasting.quantiles import prior
@@ -42,7 +42,7 @@ def test_without_data_there_is_no_fan() -> None:
     assert Forecaster().fit_due(NOW) is None
 
 
-def test_naive_speaks_from_the_first_closed_step_without_a_proven_voice() -> None:
+def test_naive_speaks_from_the_first_closed_step_without_proven_skill() -> None:
     forecaster = Forecaster()
     for tick in range(1, 5):
         forecaster.observe(NOW + 15 * tick, 4.0)
@@ -167,7 +167,7 @@ def test_the_same_history_gives_the_same_fans() -> None:
 def test_a_model_that_leaves_this_world_is_replaced_by_naive() -> None:
     forecaster = told()
     wild = AutoReg(0.0, np.array([1e9] + [0.0] * 19))
-    forecaster.adopt(Fit(Voice(wild, prior()), UNTAUGHT), NOW)
+    forecaster.adopt(Fit(FittedModel(wild, prior()), UNTAUGHT), NOW)
     fan = forecaster.fan(NOW + 1)
     assert fan is not None
     assert (fan.model, fan.proven) == ("naive", False)

@@ -54,8 +54,8 @@ def test_the_prior_widens_with_lead_and_risk() -> None:
 
 def test_learned_quantiles_cover_what_they_promise() -> None:
     demand = minutes(wave(4, noise=0.2))
-    voice = fit_naive(demand.cut(0, 4000))
-    values = voice.quantiles(demand, len(demand) - 4000)
+    fitted = fit_naive(demand.cut(0, 4000))
+    values = fitted.quantiles(demand, len(demand) - 4000)
     maxima = realised_maxima(demand)[4000:]
     seen = np.isfinite(maxima).all(axis=1)
     coverage = (maxima[seen][:, :, None] <= values[seen]).mean(axis=(0, 1))
