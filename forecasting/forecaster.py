@@ -70,7 +70,7 @@ class Forecaster:
             self._skill.add(self._fit.hindcast)
         if self._fan is None or self._closed_seconds != self._history.closed_seconds:
             self._closed_seconds = self._history.closed_seconds
-            self._fan = self._speak(self._history.series())
+            self._fan = self._forecast(self._history.series())
         return self._fan
 
     @property
@@ -78,7 +78,7 @@ class Forecaster:
         """Of the last day's forecasts: 1 is perfect, 0 is naive; None while too few have matured."""
         return self._skill.value
 
-    def _speak(self, demand: Series) -> Fan | None:
+    def _forecast(self, demand: Series) -> Fan | None:
         if not len(demand):
             return None
         self._mature(demand)
