@@ -1,6 +1,6 @@
 """Walk forward through a series: fit on what was known, forecast the next hour step by step, score it.
 
-Each family speaks alone, and then `spoken` is what a `Forecaster` said, who chooses among them once an hour.
+Each family is scored alone; `chosen` are the forecasts of a `Forecaster`, which chooses a family once an hour.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from forecasting.series import Floats, Series
 from policies.model import Fan
 
 WARM_UP_SECONDS = 86_400.0  # at most; a third of a short series
-SPOKEN = "spoken"
+CHOSEN = "chosen"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,8 +39,8 @@ class Backtest:
 
     forecasts: int
     mean_replicas: float
-    proven_share: float  # of the forecasts that were spoken
-    scores: tuple[Score, ...]  # naive, the families, spoken
+    proven_share: float  # of the chosen forecasts
+    scores: tuple[Score, ...]  # naive, the families, chosen
 
 
 def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None) -> Backtest:
@@ -54,7 +54,7 @@ def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None)
     hour = round(REFIT_SECONDS / demand.step_seconds)
     forecaster = Forecaster(demand.step_seconds)
     _live(forecaster, demand.cut(0, first))
-    said: dict[str, list[Floats]] = {family: [] for family in (Naive.family, *FAMILIES, SPOKEN)}
+    said: dict[str, list[Floats]] = {family: [] for family in (Naive.family, *FAMILIES, CHOSEN)}
     refusals = dict.fromkeys(said, 0)
     proven = 0
     for start in range(first, len(demand), hour):
@@ -68,7 +68,7 @@ def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None)
             refusals[family] += fitted is None
             said[family].append((fitted or naive).quantiles(ahead, end - start))
         fans = _live(forecaster, demand.cut(start, end))
-        said[SPOKEN].append(np.array([fan.values for fan in fans]))
+        said[CHOSEN].append(np.array([fan.values for fan in fans]))
         proven += sum(fan.proven for fan in fans)
         progress((end - first) / (len(demand) - first))
     return _scored(demand, first, {family: np.concatenate(hours) for family, hours in said.items()}, refusals, proven)

@@ -1,4 +1,4 @@
-"""Score the forecasts on traces: each family and what would have been spoken, against naive.
+"""Score the forecasts on traces: each family alone, and the forecaster that chooses among them, against naive.
 
 The demand of a trace is its arrivals times the work of a request, by the engine's profile, in steps of a minute.
 """
@@ -30,7 +30,7 @@ def command(
     profile: Annotated[str, typer.Option(help="Engine and GPU that demand is counted in.")] = "8b-l4",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Score the forecasts on traces: each family and what would have been spoken, against naive.
+    """Score the forecasts on traces: each family alone, and the forecaster that chooses among them, against naive.
 
     The loss is the pinball loss of the quantiles .9, .95 and .99 of the maximum of demand over 2, 5 and 10 minutes.
     Exit code 2: a trace cannot be read, or is too short.
@@ -114,7 +114,7 @@ def table(name: str, result: "Backtest") -> "Table":
     shown = Table(
         title=f"{name}: {result.forecasts} forecasts, mean demand {result.mean_replicas:.1f} replicas",
         caption="loss at a lead in ‰ of the mean demand; share of maxima at or below a quantile; hours refused\n"
-        f"spoken: proven in {result.proven_share:.0%} of the forecasts",
+        f"chosen: proven in {result.proven_share:.0%} of the forecasts",
     )
     leads = (f"{horizon:.0f} s" for horizon in SCORED_HORIZONS_SECONDS)
     quantiles = (f"≤ p{probability * 100:.0f}" for probability in SCORED_PROBABILITIES)

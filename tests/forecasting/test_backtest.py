@@ -25,13 +25,13 @@ def test_families_are_scored_over_the_same_forecasts() -> None:
     shares: list[float] = []
     result = backtest(minutes(wave(0.5)), shares.append)
     by_family = {score.family: score for score in result.scores}
-    assert list(by_family) == ["naive", "autoreg", "seasonal", "spoken"]
+    assert list(by_family) == ["naive", "autoreg", "seasonal", "chosen"]
     assert result.forecasts == 480 - 10
     assert by_family["naive"].skill == 0.0
     assert by_family["autoreg"].skill > 0.05
     assert by_family["seasonal"].refusals == 8
     assert by_family["seasonal"].skill == 0.0
-    assert by_family["spoken"].skill > 0.05
+    assert by_family["chosen"].skill > 0.05
     assert 0.0 < result.proven_share < 1.0
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
@@ -64,7 +64,7 @@ def test_the_command_prints_a_table(trace: Path) -> None:
     code, out, _ = run(str(trace))
     assert code == 0
     assert "small: " in out
-    assert all(family in out for family in ("naive", "autoreg", "seasonal", "spoken"))
+    assert all(family in out for family in ("naive", "autoreg", "seasonal", "chosen"))
 
 
 def test_the_command_prints_one_json_document(trace: Path) -> None:
@@ -72,7 +72,7 @@ def test_the_command_prints_one_json_document(trace: Path) -> None:
     assert code == 0
     found = json.loads(out)["small"]
     assert found["mean_replicas"] == pytest.approx(2 * (800 / 2500 + 200 * 0.0025), rel=0.05)
-    assert np.array(found["families"]["spoken"]["loss_replicas"]).shape == (3, 3)
+    assert np.array(found["families"]["chosen"]["loss_replicas"]).shape == (3, 3)
 
 
 @pytest.mark.parametrize(
