@@ -44,7 +44,7 @@ class Fit:
     note: str = ""
 
 
-UNTAUGHT = FittedModel(Naive(), prior())
+UNFITTED = FittedModel(Naive(), prior())
 
 
 def fit_naive(demand: Series) -> FittedModel:

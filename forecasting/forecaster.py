@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from forecasting import guard
-from forecasting.fit import UNTAUGHT, Fit
+from forecasting.fit import UNFITTED, Fit
 from forecasting.history import History
 from forecasting.models.naive import Naive
 from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES, realised_maxima
@@ -28,7 +28,7 @@ class Forecaster:
     def __init__(self, step_seconds: float = 60.0) -> None:
         self._step_seconds = step_seconds
         self._history = History(step_seconds, round(HISTORY_SECONDS / step_seconds))
-        self._fit = Fit(UNTAUGHT, UNTAUGHT, note="no fit yet")
+        self._fit = Fit(UNFITTED, UNFITTED, note="no fit yet")
         self._adopted: tuple[Fit, float] | None = None
         self._asked_seconds: float | None = None
         self._scored_steps = math.ceil(max(SCORED_HORIZONS_SECONDS) / step_seconds)
