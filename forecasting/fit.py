@@ -40,7 +40,7 @@ class Fit:
 
     chosen: FittedModel
     naive: FittedModel
-    hindcast: tuple[Matured, ...] = ()
+    holdout: tuple[Matured, ...] = ()
     note: str = ""
 
 

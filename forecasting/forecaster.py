@@ -58,7 +58,7 @@ class Forecaster:
 
     def adopt(self, fit: Fit | None, at_seconds: float) -> None:
         """Speak by this fit after `at_seconds`. None is a fit that failed: the one before it goes on."""
-        self._adopted = (fit or replace(self._fit, hindcast=(), note="the last fit failed"), at_seconds)
+        self._adopted = (fit or replace(self._fit, holdout=(), note="the last fit failed"), at_seconds)
 
     def fan(self, now_seconds: float) -> Fan | None:
         """Quantiles of the maximum of demand from the last closed step on; None until a step was closed.
@@ -67,7 +67,7 @@ class Forecaster:
         """
         if self._adopted and now_seconds > self._adopted[1]:
             self._fit, self._adopted, self._fan = self._adopted[0], None, None
-            self._skill.add(self._fit.hindcast)
+            self._skill.add(self._fit.holdout)
         if self._fan is None or self._closed_seconds != self._history.closed_seconds:
             self._closed_seconds = self._history.closed_seconds
             self._fan = self._forecast(self._history.series())

@@ -21,7 +21,7 @@ class Matured(NamedTuple):
 
 
 class Skill:
-    """The last day of matured forecasts, live ones and those of hindcasts."""
+    """The last day of matured forecasts, live ones and those of holdouts."""
 
     def __init__(self) -> None:
         self._matured: list[Matured] = []

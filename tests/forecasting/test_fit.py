@@ -32,14 +32,14 @@ def test_where_no_family_can_be_fitted_naive_speaks_and_says_why(values: Floats,
     fitted = fit(minutes(values))
     assert fitted.chosen.model == Naive()
     assert fitted.note.startswith(why)
-    assert fitted.hindcast == ()
+    assert fitted.holdout == ()
 
 
 def test_noise_around_a_level_is_left_to_the_autoregression() -> None:
     fitted = fit(minutes(wave(1)))
     assert fitted.chosen.model.family == "autoreg"
     assert fitted.note == ""
-    assert sum(each.loss for each in fitted.hindcast) < 0.9 * sum(each.naive_loss for each in fitted.hindcast)
+    assert sum(each.loss for each in fitted.holdout) < 0.9 * sum(each.naive_loss for each in fitted.holdout)
 
 
 def test_a_step_at_the_same_hour_of_every_day_is_left_to_the_profile() -> None:
@@ -55,7 +55,7 @@ def test_a_random_walk_is_left_to_naive_or_gains_nothing_to_speak_of() -> None:
     steps = np.random.default_rng(4).normal(scale=0.05, size=2 * DAY_STEPS)
     fitted = fit(minutes(np.exp(3 + np.cumsum(steps))))
     skill = Skill()
-    skill.add(fitted.hindcast)
+    skill.add(fitted.holdout)
     assert not skill.proven
 
 
@@ -69,7 +69,7 @@ def test_a_fit_travels_between_processes() -> None:
     series = minutes(wave(3))
     fitted = fit(pickle.loads(pickle.dumps(series)))
     again = pickle.loads(pickle.dumps(fitted))
-    assert again.hindcast == fitted.hindcast
+    assert again.holdout == fitted.holdout
     assert (again.chosen.quantiles(series) == fitted.chosen.quantiles(series)).all()
 
 

@@ -120,8 +120,8 @@ def test_live_forecasts_are_scored_when_they_mature() -> None:
     for at_seconds, value in points(demand.cut(0, 300)):
         forecaster.observe(at_seconds, value)
     forecaster.adopt(fit(demand.cut(0, 300)), demand.cut(0, 300).end_seconds)
-    hindcast = forecaster.fan(demand.cut(0, 300).end_seconds + 1) and forecaster.skill
-    assert hindcast is None  # a hundred steps held out are too few
+    skill_of_holdout = forecaster.fan(demand.cut(0, 300).end_seconds + 1) and forecaster.skill
+    assert skill_of_holdout is None  # a hundred steps held out are too few
     for at_seconds, value in points(demand.cut(300, 400)):
         forecaster.observe(at_seconds, value)
         fan = forecaster.fan(at_seconds)
@@ -144,12 +144,12 @@ def test_an_outage_as_long_as_the_history_is_survived(three_days: Fit) -> None:
     assert_sound(fan)
 
 
-def test_skill_after_a_restart_is_that_of_the_hindcast(three_days: Fit) -> None:
+def test_skill_after_a_restart_is_that_of_the_holdout(three_days: Fit) -> None:
     forecaster = told()
     forecaster.adopt(three_days, NOW)
     forecaster.fan(NOW + 1)
-    lost = sum(each.loss for each in three_days.hindcast)
-    naive = sum(each.naive_loss for each in three_days.hindcast)
+    lost = sum(each.loss for each in three_days.holdout)
+    naive = sum(each.naive_loss for each in three_days.holdout)
     assert forecaster.skill == pytest.approx(1 - lost / naive)
 
 
