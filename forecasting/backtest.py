@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecasting import guard
-from forecasting.fit import FAMILIES, FittedModel, fit, fit_naive
+from forecasting.fit import FittedModel, fit, fit_family
 from forecasting.forecaster import HISTORY_SECONDS, REFIT_SECONDS, Forecaster
-from forecasting.models import Unfit
-from forecasting.models.naive import Naive
+from forecasting.models import FAMILIES
+from forecasting.models.base import Family, Unfit
+from forecasting.models.naive import NAIVE
 from forecasting.quantiles import realised_maxima
 from forecasting.scores import losses, scored, scored_maxima
 from forecasting.series import Floats, Series
@@ -54,19 +55,19 @@ def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None)
     hour = round(REFIT_SECONDS / demand.step_seconds)
     forecaster = Forecaster(demand.step_seconds)
     _live(forecaster, demand.cut(0, first))
-    said: dict[str, list[Floats]] = {family: [] for family in (Naive.family, *FAMILIES, CHOSEN)}
+    said: dict[str, list[Floats]] = {name: [] for name in (NAIVE.name, *(family.name for family in FAMILIES), CHOSEN)}
     refusals = dict.fromkeys(said, 0)
     proven = 0
     for start in range(first, len(demand), hour):
         end = min(start + hour, len(demand))
         known = demand.cut(max(0, start - round(HISTORY_SECONDS / demand.step_seconds)), start)
         ahead = demand.cut(0, end)
-        naive = fit_naive(known)
-        said[Naive.family].append(naive.quantiles(ahead, end - start))
+        naive = fit_family(NAIVE, known)
+        said[NAIVE.name].append(naive.quantiles(ahead, end - start))
         for family in FAMILIES:
             fitted = _fitted(family, known)
-            refusals[family] += fitted is None
-            said[family].append((fitted or naive).quantiles(ahead, end - start))
+            refusals[family.name] += fitted is None
+            said[family.name].append((fitted or naive).quantiles(ahead, end - start))
         fans = _live(forecaster, demand.cut(start, end))
         said[CHOSEN].append(np.array([fan.values for fan in fans]))
         proven += sum(fan.proven for fan in fans)
@@ -74,11 +75,11 @@ def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None)
     return _scored(demand, first, {family: np.concatenate(hours) for family, hours in said.items()}, refusals, proven)
 
 
-def _fitted(family: str, known: Series) -> FittedModel | None:
+def _fitted(family: Family, known: Series) -> FittedModel | None:
     if guard.objection(known):
         return None
     try:
-        return FAMILIES[family](known)
+        return fit_family(family, known)
     except Unfit:
         return None
 
@@ -102,7 +103,7 @@ def _scored(
     matured = np.isfinite(maxima).all(axis=1) & demand.known[first:]
     maxima = maxima[matured]
     means = {family: losses(scored(values)[matured], maxima).mean(axis=0) for family, values in said.items()}
-    naive_loss = float(means[Naive.family].mean())
+    naive_loss = float(means[NAIVE.name].mean())
     scores = tuple(
         Score(
             family=family,

@@ -10,7 +10,7 @@ import numpy as np
 from forecasting import guard
 from forecasting.fit import UNFITTED, Fit
 from forecasting.history import History
-from forecasting.models.naive import Naive
+from forecasting.models.naive import NAIVE
 from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES, realised_maxima
 from forecasting.scores import SCORED_HORIZONS_SECONDS, mean_loss, scored, scored_maxima
 from forecasting.series import Floats, Series
@@ -85,16 +85,16 @@ class Forecaster:
         fitted, note = self._fit.chosen, self._fit.note
         values = fitted.quantiles(demand)[0]
         if not guard.sound(values):
-            note = f"{fitted.model.family}: a quantile is not a number from 0 to {guard.GREATEST_REPLICAS:g} replicas"
+            note = f"{fitted.family}: a quantile is not a number from 0 to {guard.GREATEST_REPLICAS:g} replicas"
             fitted = self._fit.naive
             values = np.minimum(fitted.quantiles(demand)[0], guard.GREATEST_REPLICAS)
-        own = fitted.model.family != Naive.family
+        own = fitted.family != NAIVE.name
         if own and demand.end_seconds == self._closed_seconds:
             naive = self._fit.naive.quantiles(demand)[0]
             self._given.append((demand.end_seconds, scored(values), scored(naive)))
         rows = tuple(tuple(round(value, 6) for value in row) for row in values.tolist())
         proven = own and self._skill.proven
-        return Fan(demand.end_seconds, HORIZONS_SECONDS, PROBABILITIES, rows, fitted.model.family, proven, note)
+        return Fan(demand.end_seconds, HORIZONS_SECONDS, PROBABILITIES, rows, fitted.family, proven, note)
 
     def _mature(self, demand: Series) -> None:
         """Score the forecasts whose time has come; those that met a gap are dropped."""

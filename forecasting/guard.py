@@ -1,8 +1,7 @@
-"""What is asked of a series before a family may be fitted to it, and of a fan before it is shown."""
+"""What is asked of a series before any family may be fitted to it, and of a fan before it is shown."""
 
 from forecasting.series import Floats, Series
 
-LEAST_STEPS = 120  # two hours of minutes: six for each of autoreg's lags
 GREATEST_GAP_SHARE = 0.5
 GREATEST_REPLICAS = 1e6
 LEAST_DEVIATION = 1e-6  # of demand in replicas
@@ -11,8 +10,6 @@ LEAST_DEVIATION = 1e-6  # of demand in replicas
 def objection(series: Series) -> str:
     """Why no family is fitted to this series; empty where nothing speaks against it."""
     known = series.values[series.known]
-    if len(known) < LEAST_STEPS:
-        return f"too short: {len(known)} known steps to learn from, a fit needs {LEAST_STEPS}"
     gaps = 1.0 - len(known) / len(series)
     if gaps > GREATEST_GAP_SHARE:
         return f"too many gaps: {gaps:.0%} of {len(series)} steps are unknown, {GREATEST_GAP_SHARE:.0%} may be"

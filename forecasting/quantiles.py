@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from forecasting.log_demand import from_log, spread, to_log
-from forecasting.models import Model
+from forecasting.models.base import Model
 from forecasting.series import Floats, Series
 
 HORIZONS_SECONDS = (60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0)

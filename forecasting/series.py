@@ -45,6 +45,10 @@ class Series:
         """The last `steps` steps, or all where there are fewer."""
         return self.cut(max(0, len(self) - steps), len(self))
 
+    def newest(self, seconds: float) -> Self:
+        """The steps of the last `seconds`, or all where there are fewer."""
+        return self.tail(round(min(seconds / self.step_seconds, len(self))))
+
     def mapped(self, function: Callable[[Floats], Floats]) -> Self:
         """The same steps with `function` of their values."""
         return type(self)(self.start_seconds, self.step_seconds, function(self.values))

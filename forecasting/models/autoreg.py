@@ -6,18 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from forecasting.models import Unfit
+from forecasting.models.base import Family, Model, Unfit
 from forecasting.series import Floats, Series
 
 LAGS = 20
+LEAST_SECONDS = 2 * 3_600.0  # six minutes for each lag
+NEWEST_SECONDS = 7 * 86_400.0
 GREATEST_ROOT = 1.02  # grows to 1.8-fold in log over 30 steps; beyond that a path runs away
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AutoReg:
+class AutoReg(Model):
     """x[t+1] = constant + weights . (x[t], x[t-1], ...)."""
 
-    family = "autoreg"
     constant: float
     weights: Floats  # newest first
 
@@ -41,12 +42,13 @@ class AutoReg:
 
 
 def fit_autoreg(log_demand: Series) -> AutoReg:
-    """Least squares over a filled series. Raises Unfit where statsmodels fails or warns, or the answer runs away."""
+    """Least squares over a series with gaps. Raises Unfit where statsmodels fails or warns, or the answer runs away."""
     from statsmodels.tsa.ar_model import AutoReg as Regression  # noqa: PLC0415 - 2 s to import: only where one fits
 
+    values = log_demand.filled().values
     try:
         with warnings.catch_warnings(action="error"):
-            parameters = np.asarray(Regression(log_demand.values, LAGS, trend="c").fit().params, dtype=np.float64)
+            parameters = np.asarray(Regression(values, LAGS, trend="c").fit().params, dtype=np.float64)
     except (ValueError, np.linalg.LinAlgError, Warning) as error:
         raise Unfit(f"statsmodels found no fit: {error}") from error
     if not np.isfinite(parameters).all():
@@ -56,3 +58,6 @@ def fit_autoreg(log_demand: Series) -> AutoReg:
     if root > GREATEST_ROOT:
         raise Unfit(f"the fit runs away: its largest root is {root:.3f}, above {GREATEST_ROOT}")
     return AutoReg(float(parameters[0]), parameters[1:])
+
+
+AUTOREG = Family("autoreg", fit_autoreg, LEAST_SECONDS, NEWEST_SECONDS)

@@ -1,22 +1,20 @@
 """The profile of the day and the week, carried by how far demand is from it at present."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from forecasting import profile
 from forecasting.log_demand import LEVEL_STEPS, smooth
-from forecasting.models import Unfit
+from forecasting.models.base import Family, Model
 from forecasting.series import Floats, Series
-
-LEAST_DAYS = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seasonal:
+class Seasonal(Model):
     """Usual demand plus the present deviation from it."""
 
-    family = "seasonal"
     profile: profile.Profile
 
     def paths(self, log_demand: Series, steps: int) -> Floats:
@@ -29,14 +27,14 @@ class Seasonal:
         ahead = np.lib.stride_tricks.sliding_window_view(usual[1:], steps)
         return ahead[: len(log_demand)] + deviation[:, None]
 
-    def for_the_future(self) -> "Seasonal":
-        """The same without what only the past needs."""
-        return Seasonal(self.profile.without_past())
+    def without_past(self) -> Self:
+        """The same with the profile that all days gave, for today and later."""
+        return type(self)(self.profile.without_past())
 
 
 def fit_seasonal(log_demand: Series) -> Seasonal:
-    """Learn the profile of a series with gaps. Raises Unfit below two days of known steps."""
-    days = np.count_nonzero(log_demand.known) * log_demand.step_seconds / profile.DAY_SECONDS
-    if days < LEAST_DAYS:
-        raise Unfit(f"a profile needs {LEAST_DAYS:.0f} days of history, there are {days:.1f}")
+    """Learn the profile of a series with gaps, of which two days have values."""
     return Seasonal(profile.learn(log_demand))
+
+
+SEASONAL = Family("seasonal", fit_seasonal, least_seconds=2.0 * profile.DAY_SECONDS)

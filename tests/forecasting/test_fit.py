@@ -10,19 +10,17 @@ from forecasting.guard import objection, sound
 from forecasting.models.naive import Naive
 from forecasting.series import Floats
 from forecasting.skill import LEAST_MATURED, WINDOW_SECONDS, Matured, Skill
-from tests.forecasting.traffic import DAY_STEPS, minutes, wave
-
-
-def with_gaps(share: float) -> Floats:
-    values = wave(1)
-    values[np.random.default_rng(2).random(len(values)) < share] = np.nan
-    return values
+from tests.forecasting.traffic import DAY_STEPS, minutes, wave, with_gaps
 
 
 @pytest.mark.parametrize(
     ("values", "why"),
     [
-        pytest.param(wave(0.1), "too short: 96 known steps to learn from, a fit needs 120", id="short"),
+        pytest.param(
+            wave(0.1),
+            "autoreg: needs 2 h of known demand, has 1.60 h; seasonal: needs 48 h of known demand, has 1.60 h",
+            id="short",
+        ),
         pytest.param(np.full(DAY_STEPS, 3.0), "constant: 3 replicas on all 960 known steps", id="constant"),
         pytest.param(with_gaps(0.6), "too many gaps: ", id="gaps"),
         pytest.param(np.arange(600) % 2 + 1.0, "autoreg: statsmodels found no fit: ", id="no fit"),
@@ -37,7 +35,7 @@ def test_where_no_family_can_be_fitted_naive_speaks_and_says_why(values: Floats,
 
 def test_noise_around_a_level_is_left_to_the_autoregression() -> None:
     fitted = fit(minutes(wave(1)))
-    assert fitted.chosen.model.family == "autoreg"
+    assert fitted.chosen.family == "autoreg"
     assert fitted.note == ""
     assert sum(each.loss for each in fitted.holdout) < 0.9 * sum(each.naive_loss for each in fitted.holdout)
 
@@ -48,7 +46,7 @@ def test_a_step_at_the_same_hour_of_every_day_is_left_to_the_profile() -> None:
         for day in range(5):
             start = day * DAY_STEPS + hour * 60
             values[start : start + 60] *= 3.0
-    assert fit(minutes(values)).chosen.model.family == "seasonal"
+    assert fit(minutes(values)).chosen.family == "seasonal"
 
 
 def test_a_random_walk_is_left_to_naive_or_gains_nothing_to_speak_of() -> None:
@@ -61,7 +59,7 @@ def test_a_random_walk_is_left_to_naive_or_gains_nothing_to_speak_of() -> None:
 
 def test_gaps_do_not_stop_a_fit() -> None:
     fitted = fit(minutes(with_gaps(0.2)))
-    assert fitted.chosen.model.family == "autoreg"
+    assert fitted.chosen.family == "autoreg"
     assert sound(fitted.chosen.quantiles(minutes(with_gaps(0.2)), 100))
 
 

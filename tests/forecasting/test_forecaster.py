@@ -167,7 +167,7 @@ def test_the_same_history_gives_the_same_fans() -> None:
 def test_a_model_that_leaves_this_world_is_replaced_by_naive() -> None:
     forecaster = told()
     wild = AutoReg(0.0, np.array([1e9] + [0.0] * 19))
-    forecaster.adopt(Fit(FittedModel(wild, prior()), UNFITTED), NOW)
+    forecaster.adopt(Fit(FittedModel("autoreg", wild, prior()), UNFITTED), NOW)
     fan = forecaster.fan(NOW + 1)
     assert fan is not None
     assert (fan.model, fan.proven) == ("naive", False)

@@ -1,15 +1,22 @@
 """What each family expects."""
 
+import pickle
+
 import numpy as np
 import pytest
 
+from forecasting.fit import fit_family
 from forecasting.log_demand import to_log
-from forecasting.models import Unfit
+from forecasting.models import FAMILIES
 from forecasting.models.autoreg import LAGS, AutoReg, fit_autoreg
-from forecasting.models.naive import Naive
-from forecasting.models.seasonal import fit_seasonal
+from forecasting.models.base import Family, Unfit
+from forecasting.models.naive import NAIVE, Naive
+from forecasting.models.seasonal import SEASONAL, fit_seasonal
 from forecasting.profile import DAY_SECONDS, learn
-from tests.forecasting.traffic import DAY_STEPS, MONDAY_SECONDS, growing, minutes, wave
+from forecasting.series import Series
+from tests.forecasting.traffic import DAY_STEPS, MONDAY_SECONDS, growing, minutes, wave, with_gaps
+
+families = pytest.mark.parametrize("family", [NAIVE, *FAMILIES], ids=lambda family: family.name)
 
 
 def test_naive_carries_the_last_value_on() -> None:
@@ -65,13 +72,13 @@ def test_a_fit_that_warns_is_refused() -> None:
 
 
 def test_a_profile_needs_two_days() -> None:
-    with pytest.raises(Unfit, match=r"needs 2 days of history, there are 1\.5"):
-        fit_seasonal(minutes(to_log(wave(1.5))))
+    with pytest.raises(Unfit, match=r"needs 48 h of known demand, has 36\.00 h"):
+        fit_family(SEASONAL, minutes(wave(1.5)))
 
 
 def test_a_profile_foresees_the_daily_wave() -> None:
     demand = minutes(to_log(wave(4, noise=0.01)))
-    model = fit_seasonal(demand.cut(0, 3 * DAY_STEPS)).for_the_future()
+    model = fit_seasonal(demand.cut(0, 3 * DAY_STEPS)).without_past()
     at = 3 * DAY_STEPS + 400
     ahead = model.paths(demand.tail(DAY_STEPS).cut(0, 401), 30)[-1]
     assert ahead == pytest.approx(demand.values[at + 1 : at + 31], abs=0.05)
@@ -100,3 +107,41 @@ def test_parts_of_the_day_that_were_never_seen_are_bridged() -> None:
 def test_one_day_makes_no_profile() -> None:
     with pytest.raises(ValueError, match="two days"):
         learn(minutes(np.ones(100)))
+
+
+@pytest.fixture(scope="module")
+def three_days() -> Series:
+    return minutes(with_gaps(0.2, days=3))
+
+
+@families
+def test_every_family_expects_a_number_for_each_step_ahead(family: Family, three_days: Series) -> None:
+    fitted = fit_family(family, three_days)
+    log_demand = three_days.mapped(to_log).filled()
+    paths = fitted.model.paths(log_demand, 30)
+    assert paths.shape == (len(log_demand), 30)
+    assert np.isfinite(paths).all()
+    earlier = fitted.model.paths(log_demand.cut(0, 3_000), 30)
+    assert paths[:3_000] == pytest.approx(earlier)
+
+
+@families
+def test_every_family_travels_between_processes(family: Family, three_days: Series) -> None:
+    fitted = fit_family(family, three_days)
+    again = pickle.loads(pickle.dumps(fitted))
+    assert again.family == family.name
+    assert (again.quantiles(three_days, 9) == fitted.quantiles(three_days, 9)).all()
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_no_family_is_fitted_to_less_than_it_needs(family: Family, three_days: Series) -> None:
+    steps = round(family.least_seconds / three_days.step_seconds)
+    enough = int(np.flatnonzero(np.cumsum(three_days.known) == steps)[0])
+    fit_family(family, three_days.cut(0, enough + 1))
+    with pytest.raises(Unfit, match="needs"):
+        fit_family(family, three_days.cut(0, enough))
+
+
+def test_no_two_families_share_a_name() -> None:
+    names = [family.name for family in (NAIVE, *FAMILIES)]
+    assert len(set(names)) == len(names)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from forecasting.fit import fit_naive
+from forecasting.fit import fit_family
 from forecasting.log_demand import from_log, smooth, spread, to_log
-from forecasting.models.naive import Naive
+from forecasting.models.naive import NAIVE, Naive
 from forecasting.quantiles import PROBABILITIES, expected_maxima, horizon_steps, learn_table, prior, realised_maxima
 from forecasting.scores import losses, mean_loss, pinball, scored, scored_maxima
 from tests.forecasting.traffic import minutes, wave
@@ -54,7 +54,7 @@ def test_the_prior_widens_with_lead_and_risk() -> None:
 
 def test_learned_quantiles_cover_what_they_promise() -> None:
     demand = minutes(wave(4, noise=0.2))
-    fitted = fit_naive(demand.cut(0, 4000))
+    fitted = fit_family(NAIVE, demand.cut(0, 4000))
     values = fitted.quantiles(demand, len(demand) - 4000)
     maxima = realised_maxima(demand)[4000:]
     seen = np.isfinite(maxima).all(axis=1)
