@@ -4,23 +4,22 @@ import numpy as np
 from scipy.signal import lfilter
 
 from forecasting.series import Floats
+from policies.level import LEVEL_OFFSET
+from policies.recommend.predictive import BASE_DEVIATION, SAMPLING_VARIANCE
 
-OFFSET_REPLICAS = 0.5  # keeps zero finite and calms what is far below one replica
 LEVEL_STEPS = 2.5  # mean age of the smoothed level
 VOLATILITY_STEPS = 30.0  # mean age of the recent change
-ARRIVAL_VARIANCE = 0.02  # of the logarithm at one replica: arrivals are counted, and counts scatter
-LEAST_SPREAD = 0.02
 
 
 def to_log(replicas: Floats) -> Floats:
     """The logarithm of demand in replicas; NaN stays NaN."""
-    return np.log(replicas + OFFSET_REPLICAS)
+    return np.log(replicas + LEVEL_OFFSET)
 
 
 def from_log(log_demand: Floats) -> Floats:
     """Demand in replicas, never below zero; infinite where no float holds it."""
     with np.errstate(over="ignore"):
-        return np.maximum(np.exp(log_demand) - OFFSET_REPLICAS, 0.0)
+        return np.maximum(np.exp(log_demand) - LEVEL_OFFSET, 0.0)
 
 
 def smooth(values: Floats, mean_age_steps: float, start: float) -> Floats:
@@ -35,4 +34,4 @@ def spread(log_demand: Floats) -> Floats:
     level = smooth(log_demand, LEVEL_STEPS, float(log_demand[0]))
     change = np.abs(np.diff(log_demand, prepend=log_demand[0]))
     volatility = smooth(change, VOLATILITY_STEPS, float(change[:2].max()))
-    return np.sqrt(ARRIVAL_VARIANCE * np.exp(-level) + volatility**2 + LEAST_SPREAD**2)
+    return np.sqrt(SAMPLING_VARIANCE * np.exp(-level) + volatility**2 + BASE_DEVIATION**2)

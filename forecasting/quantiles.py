@@ -3,14 +3,13 @@
 The error is taken in log demand, in units of the spread at its time, so that calm and busy hours share one table.
 """
 
-from statistics import NormalDist
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from forecasting.log_demand import from_log, spread, to_log
 from forecasting.models.base import Model
 from forecasting.series import Floats, Series
+from policies.ladder import headroom_deviations
 
 HORIZONS_SECONDS = (60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0)
 PROBABILITIES = (0.5, 0.8, 0.9, 0.95, 0.99)
@@ -26,11 +25,9 @@ def horizon_steps(step_seconds: float) -> tuple[int, ...]:
 def prior() -> Floats:
     """Quantiles of the error in spreads, by horizon and probability, before anything was learned.
 
-    Normal, widening with the logarithm of the lead as the volatility floor's z does: 2.1 at 90 s, 3.1 at 270 s.
+    The deviations that the volatility floor holds for a lead and an attainment.
     """
-    growth = 2.1 + np.log(np.array(HORIZONS_SECONDS) / 90.0) / np.log(3.0)
-    normal = np.array([NormalDist().inv_cdf(probability) for probability in PROBABILITIES])
-    return np.outer(growth / NormalDist().inv_cdf(0.99), normal)
+    return np.array([[headroom_deviations(horizon, p) for p in PROBABILITIES] for horizon in HORIZONS_SECONDS])
 
 
 def expected_maxima(model: Model, log_demand: Series) -> Floats:

@@ -3,12 +3,23 @@
 import numpy as np
 import pytest
 
-from forecasting.fit import fit_family
+from forecasting.fit import UNFITTED, fit_family
 from forecasting.log_demand import from_log, smooth, spread, to_log
 from forecasting.models.naive import NAIVE, Naive
-from forecasting.quantiles import PROBABILITIES, expected_maxima, horizon_steps, learn_table, prior, realised_maxima
+from forecasting.quantiles import (
+    HORIZONS_SECONDS,
+    PROBABILITIES,
+    expected_maxima,
+    horizon_steps,
+    learn_table,
+    prior,
+    realised_maxima,
+)
 from forecasting.scores import losses, mean_loss, pinball, scored, scored_maxima
+from policies.model import Filters
+from policies.recommend.predictive import volatility_floor
 from tests.forecasting.traffic import minutes, wave
+from tests.support.worlds import a_policy
 
 
 def test_the_logarithm_comes_back_and_never_below_zero() -> None:
@@ -47,9 +58,20 @@ def test_expected_maxima_follow_the_path() -> None:
 
 def test_the_prior_widens_with_lead_and_risk() -> None:
     table = prior()
-    assert (np.diff(table[:, 1:], axis=0) > 0).all()
+    assert (np.diff(table[:, 1:], axis=0) >= 0).all()
     assert (np.diff(table, axis=1) > 0).all()
-    assert table[2, -1] == pytest.approx(2.1 + np.log(300 / 90) / np.log(3))
+    assert table[0, -1] < table[1, -1] < table[2, -1]
+
+
+@pytest.mark.parametrize("level", [0.0, 0.3, 4.0, 500.0])
+def test_before_anything_is_learned_the_forecast_of_a_level_is_the_volatility_floor(level: float) -> None:
+    values = UNFITTED.quantiles(minutes(np.full(60, level)))[0]
+    for horizon_seconds, row in zip(HORIZONS_SECONDS, values, strict=True):
+        for probability, replicas in zip(PROBABILITIES, row, strict=True):
+            policy = a_policy(attainment=probability)
+            floor = volatility_floor(policy, Filters(level=level, volatility=0.0), horizon_seconds)
+            assert floor is not None
+            assert replicas == pytest.approx(floor.replicas, abs=1e-6)
 
 
 def test_learned_quantiles_cover_what_they_promise() -> None:
