@@ -45,7 +45,7 @@ def test_forecasts_that_meet_a_gap_are_not_scored() -> None:
     assert all(np.isfinite(score.loss_replicas).all() for score in result.scores)
 
 
-def test_a_few_minutes_are_too_few() -> None:
+def test_a_few_minutes_are_refused() -> None:
     with pytest.raises(ValueError, match="half an hour"):
         backtest(minutes(wave(0.01)))
 
@@ -76,19 +76,19 @@ def test_the_command_prints_one_json_document(trace: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "reported"),
     [
         (["missing.parquet"], "missing.parquet"),
         (["x.csv", "--profile", "8b-abacus"], "8b-abacus"),
     ],
 )
-def test_bad_input_is_told_with_exit_code_2(arguments: list[str], says: str) -> None:
+def test_bad_input_ends_with_exit_code_2_and_its_name(arguments: list[str], reported: str) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
-    assert says in err
+    assert reported in err
 
 
-def test_a_trace_too_short_is_told(tmp_path: Path) -> None:
+def test_a_trace_that_is_too_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "short.csv"
     path.write_text("bin_start_s,bin_s,requests,prompt_tokens,output_tokens\n0,60,1,1,1\n60,60,1,1,1\n")
     code, _, err = run(str(path))
