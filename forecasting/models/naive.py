@@ -1,4 +1,4 @@
-"""Naive: demand stays where it is. What every other family must beat."""
+"""Naive: demand stays as it is. Every other family must beat it."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Naive(Model):
     """The last value, carried forward."""
 
     def paths(self, log_demand: Series, steps: int) -> Floats:
-        """The value of each step, repeated."""
+        """The value of each step, repeated for the steps ahead."""
         return np.repeat(log_demand.values[:, None], steps, axis=1)
 
 

@@ -1,4 +1,4 @@
-"""The profile of the day and the week, carried by how far demand is from it at present."""
+"""The profile of the day and the week, shifted by the present deviation from it."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -13,19 +13,19 @@ from forecasting.series import Floats, Series
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seasonal(Model):
-    """Usual demand plus the present deviation from it."""
+    """Usual log demand plus the present deviation from it."""
 
     profile: profile.Profile
 
     def paths(self, log_demand: Series, steps: int) -> Floats:
-        """The profile ahead, shifted by the smoothed deviation."""
+        """The profile of the steps ahead, shifted by the smoothed deviation."""
         step = log_demand.step_seconds
         middles = log_demand.start_seconds + step * (0.5 + np.arange(len(log_demand) + steps, dtype=np.float64))
         usual = self.profile.at(middles)
-        off = log_demand.values - usual[: len(log_demand)]
-        deviation = smooth(off, LEVEL_STEPS, float(off[0]))
+        deviations = log_demand.values - usual[: len(log_demand)]
+        present = smooth(deviations, LEVEL_STEPS, float(deviations[0]))
         ahead = np.lib.stride_tricks.sliding_window_view(usual[1:], steps)
-        return ahead[: len(log_demand)] + deviation[:, None]
+        return ahead[: len(log_demand)] + present[:, None]
 
     def without_past(self) -> Self:
         """The same with the profile that all days gave, for today and later."""
@@ -33,7 +33,7 @@ class Seasonal(Model):
 
 
 def fit_seasonal(log_demand: Series) -> Seasonal:
-    """Learn the profile of a series with gaps, of which two days have values."""
+    """Learn the profile of log demand with gaps. Raises ValueError where fewer than two days have values."""
     return Seasonal(profile.learn(log_demand))
 
 

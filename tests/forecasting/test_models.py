@@ -1,4 +1,4 @@
-"""What each family expects."""
+"""What each family forecasts, and when it refuses a fit."""
 
 import pickle
 
@@ -42,7 +42,7 @@ def test_a_fit_finds_the_process_that_made_the_series() -> None:
     assert np.abs(model.weights[2:]).max() < 0.05
 
 
-def test_an_autoregression_knows_nothing_that_came_later() -> None:
+def test_the_paths_of_an_autoregression_do_not_depend_on_later_values() -> None:
     log_demand = minutes(to_log(wave(0.2)))
     model = fit_autoreg(log_demand)
     whole = model.paths(log_demand, 10)
@@ -50,19 +50,19 @@ def test_an_autoregression_knows_nothing_that_came_later() -> None:
 
 
 def test_a_series_that_grows_without_bound_is_refused() -> None:
-    with pytest.raises(Unfit, match="runs away"):
+    with pytest.raises(Unfit, match="explosive"):
         fit_autoreg(minutes(growing()))
 
 
 def test_a_series_shorter_than_its_lags_is_refused() -> None:
-    with pytest.raises(Unfit, match="statsmodels found no fit"):
+    with pytest.raises(Unfit, match="statsmodels failed"):
         fit_autoreg(minutes(np.arange(5.0)))
 
 
 def test_a_fit_that_is_not_finite_is_refused() -> None:
     values = np.full(300, 1e200)
     values[::2] = -1e200
-    with pytest.raises(Unfit, match="statsmodels found no fit"):
+    with pytest.raises(Unfit, match="statsmodels failed"):
         fit_autoreg(minutes(values))
 
 
@@ -76,7 +76,7 @@ def test_a_profile_needs_two_days() -> None:
         fit_family(SEASONAL, minutes(wave(1.5)))
 
 
-def test_a_profile_foresees_the_daily_wave() -> None:
+def test_a_profile_forecasts_the_daily_wave() -> None:
     demand = minutes(to_log(wave(4, noise=0.01)))
     model = fit_seasonal(demand.cut(0, 3 * DAY_STEPS)).without_past()
     at = 3 * DAY_STEPS + 400
@@ -85,7 +85,7 @@ def test_a_profile_foresees_the_daily_wave() -> None:
 
 
 def test_a_day_is_not_forecast_by_itself() -> None:
-    """Noise on one day shows in the profile to come, not in the one that the day's own past is scored by."""
+    """A day counts in the profile of later days, not in the one that its own forecasts are scored with."""
     values = np.zeros(3 * DAY_STEPS)
     values[DAY_STEPS : 2 * DAY_STEPS] = 9.0
     profile = learn(minutes(values))
@@ -93,11 +93,11 @@ def test_a_day_is_not_forecast_by_itself() -> None:
     past = profile.at(noon)
     assert past[1] == pytest.approx(0.0)
     assert past[0] == pytest.approx(4.5)
-    assert past[3] == pytest.approx(3.0 + 6.0 / 3.0)  # a Tuesday to come: a third of the way to its own shape
+    assert past[3] == pytest.approx(3.0 + 6.0 / 3.0)  # a later Tuesday: a third of the way to its own shape
     assert profile.without_past().at(noon)[1] == pytest.approx(past[3])
 
 
-def test_parts_of_the_day_that_were_never_seen_are_bridged() -> None:
+def test_parts_of_the_day_that_were_never_seen_are_interpolated() -> None:
     values = np.ones(2 * DAY_STEPS)
     values[600:700] = values[DAY_STEPS + 600 : DAY_STEPS + 700] = np.nan
     profile = learn(minutes(values))
@@ -115,7 +115,7 @@ def three_days() -> Series:
 
 
 @families
-def test_every_family_expects_a_number_for_each_step_ahead(family: Family, three_days: Series) -> None:
+def test_every_family_forecasts_each_step_ahead_from_the_past_alone(family: Family, three_days: Series) -> None:
     fitted = fit_family(family, three_days)
     log_demand = three_days.mapped(to_log).filled()
     paths = fitted.model.paths(log_demand, 30)
@@ -126,7 +126,7 @@ def test_every_family_expects_a_number_for_each_step_ahead(family: Family, three
 
 
 @families
-def test_every_family_travels_between_processes(family: Family, three_days: Series) -> None:
+def test_every_fitted_model_can_be_pickled(family: Family, three_days: Series) -> None:
     fitted = fit_family(family, three_days)
     again = pickle.loads(pickle.dumps(fitted))
     assert again.family == family.name
