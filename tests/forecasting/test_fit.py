@@ -17,8 +17,8 @@ from tests.forecasting.traffic import DAY_STEPS, minutes, wave, with_gaps
     ("values", "note"),
     [
         pytest.param(
-            wave(0.1),
-            "autoreg: needs 2 h of known demand, has 1.60 h; seasonal: needs 48 h of known demand, has 1.60 h",
+            wave(0.03),
+            "autoreg: needs 2 h of known demand, has 0.48 h; seasonal: needs 48 h of known demand, has 0.48 h",
             id="short",
         ),
         pytest.param(np.full(DAY_STEPS, 3.0), "constant: 3 replicas in each of the 960 known steps", id="constant"),
