@@ -1,112 +1,107 @@
-"""Choose and fit a family for one service: pure, picklable in and out, about 0.2 s for a week of minutes."""
+"""Choose and fit a family for one workload. Pure; argument and result can be pickled; 0.1 s for a week of minutes."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from forecasting import guard
 from forecasting.log_demand import to_log
-from forecasting.models import Model, Unfit
-from forecasting.models.autoreg import fit_autoreg
-from forecasting.models.naive import Naive
-from forecasting.models.seasonal import fit_seasonal
+from forecasting.models import FAMILIES
+from forecasting.models.base import Family, Model, Unfit
+from forecasting.models.naive import NAIVE, Naive
 from forecasting.quantiles import learn_table, prior, quantiles, realised_maxima
 from forecasting.scores import mean_loss, scored, scored_maxima
 from forecasting.series import Floats, Series
 from forecasting.skill import Matured
 
 HOLDOUT_SECONDS = 86_400.0  # at most; a third of a short history
-PREFERENCE = 0.05  # of the loss: by so much a family must beat one that is named before it
-LEARN_SECONDS = 7 * 86_400.0  # what autoreg and the error tables learn from; a profile learns from all
+PREFERENCE = 0.05  # share of the loss by which a family must beat one that comes before it in FAMILIES
+TABLE_SECONDS = 7 * 86_400.0  # the newest part of the history, whose errors make the table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Voice:
-    """A model and the table of its past errors."""
+class FittedModel:
+    """A model and the quantiles of its past errors."""
 
+    family: str
     model: Model
-    table: Floats
+    table: Floats  # [horizon, probability], in spreads of log demand
 
     def quantiles(self, demand: Series, last: int = 1) -> Floats:
-        """As `forecasting.quantiles.quantiles`."""
+        """Demand quantiles in replicas, [step, horizon, probability], as of each of the last `last` steps."""
         return quantiles(self.model, self.table, demand, last)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """Who speaks, who it is measured against, how the last day would have gone, and why a fall-back speaks."""
+    """The result of a fit."""
 
-    voice: Voice
-    naive: Voice
-    hindcast: tuple[Matured, ...] = ()
-    note: str = ""
-
-
-UNTAUGHT = Voice(Naive(), prior())
+    chosen: FittedModel  # what forecasts
+    naive: FittedModel  # what it is compared with
+    holdout: tuple[Matured, ...] = ()  # the losses of both over the holdout; empty where naive was chosen
+    note: str = ""  # why naive was chosen; empty otherwise
 
 
-def fit_naive(demand: Series) -> Voice:
-    """Naive with the errors that it made."""
-    return Voice(Naive(), learn_table(Naive(), _recent(demand)))
-
-
-def fit_family_autoreg(demand: Series) -> Voice:
-    """The autoregression, with the errors that it makes in its own past."""
-    recent = _recent(demand)
-    model = fit_autoreg(recent.mapped(to_log).filled())
-    return Voice(model, learn_table(model, recent))
-
-
-def fit_family_seasonal(demand: Series) -> Voice:
-    """The profile, with the errors that it makes on days that it was not learned from."""
-    model = fit_seasonal(demand.mapped(to_log))
-    return Voice(model.for_the_future(), learn_table(model, _recent(demand)))
-
-
-FAMILIES: dict[str, Callable[[Series], Voice]] = {"autoreg": fit_family_autoreg, "seasonal": fit_family_seasonal}
+UNFITTED = FittedModel(NAIVE.name, Naive(), prior())
 
 
 def fit(series: Series) -> Fit:
-    """Fit the family that loses least on the newest part of the series, which it is not shown for that trial.
+    """Choose the family with the least loss on a holdout, the newest part of the series, and fit it to all of the series.
 
-    Naive speaks, and the note says why, where the series is too poor, no family can be fitted or none beats it.
-    Raises ValueError where nothing is known.
+    The series is demand in replicas with NaN for gaps. Naive is chosen where the series does not allow a fit, or no family
+    can be fitted or beats naive. Raises ValueError where no value is known.
     """
-    naive = fit_naive(series)
-    held_out = int(min(HOLDOUT_SECONDS / series.step_seconds, len(series) // 3))
-    shown = series.cut(0, len(series) - held_out)
-    if objection := guard.objection(shown):
+    naive = fit_family(NAIVE, series)
+    holdout_steps = int(min(HOLDOUT_SECONDS / series.step_seconds, len(series) // 3))
+    training = series.cut(0, len(series) - holdout_steps)
+    if objection := guard.objection(training):
         return Fit(naive, naive, note=objection)
-    naive_losses = _trial(fit_naive(shown), series, held_out)
-    best, best_losses, notes = "", naive_losses, []
-    for family, fit_family in FAMILIES.items():
+    naive_losses = _trial(fit_family(NAIVE, training), series, holdout_steps)
+    best: Family | None = None
+    best_losses, notes = naive_losses, []
+    for family in FAMILIES:
         try:
-            family_losses = _trial(fit_family(shown), series, held_out)
+            losses = _trial(fit_family(family, training), series, holdout_steps)
         except Unfit as refusal:
-            notes.append(f"{family}: {refusal}")
+            notes.append(f"{family.name}: {refusal}")
             continue
         margin = PREFERENCE if best else 0.0
-        if np.nansum(family_losses) < (1.0 - margin) * np.nansum(best_losses):
-            best, best_losses = family, family_losses
+        if np.nansum(losses) < (1.0 - margin) * np.nansum(best_losses):
+            best, best_losses = family, losses
     if not best:
-        return Fit(naive, naive, note="; ".join([*notes, f"nothing beat naive on the last {held_out} steps"]))
+        if len(notes) < len(FAMILIES):  # one was tried
+            notes.append(f"no family beat naive on the last {holdout_steps} steps")
+        return Fit(naive, naive, note="; ".join(notes))
     try:
-        voice = FAMILIES[best](series)
+        chosen = fit_family(best, series)
     except Unfit as refusal:
-        return Fit(naive, naive, note=f"{best}: {refusal}")
-    as_of = series.ends_seconds[-held_out:]
-    rows = zip(as_of.tolist(), best_losses.tolist(), naive_losses.tolist(), strict=True)
-    return Fit(voice, naive, tuple(Matured(*row) for row in rows if math.isfinite(row[1])))
+        return Fit(naive, naive, note=f"{best.name}: {refusal}")
+    as_of_seconds = series.ends_seconds[-holdout_steps:]
+    rows = zip(as_of_seconds.tolist(), best_losses.tolist(), naive_losses.tolist(), strict=True)
+    return Fit(chosen, naive, tuple(Matured(*row) for row in rows if math.isfinite(row[1])))
 
 
-def _trial(voice: Voice, series: Series, held_out: int) -> Floats:
-    """The mean loss of each forecast given in the last `held_out` steps; NaN where it has not matured or was not known."""
-    lost = mean_loss(scored(voice.quantiles(series, held_out)), scored_maxima(realised_maxima(series)[-held_out:]))
-    lost[~series.known[-held_out:]] = np.nan
-    return lost
+def fit_family(family: Family, demand: Series) -> FittedModel:
+    """Fit one family to demand in replicas and learn the quantiles of its errors over the newest week.
+
+    Raises Unfit where the family needs more known demand or cannot be fitted, ValueError where no value is known.
+    """
+    learned = demand.newest(family.newest_seconds)
+    known_seconds = np.count_nonzero(learned.known) * learned.step_seconds
+    if known_seconds < family.least_seconds:
+        raise Unfit(f"needs {family.least_seconds / 3600:g} h of known demand, has {known_seconds / 3600:.2f} h")
+    model = family.fit(learned.mapped(to_log))
+    table = learn_table(model, demand.newest(TABLE_SECONDS))
+    return FittedModel(family.name, model.without_past(), table)
 
 
-def _recent(demand: Series) -> Series:
-    return demand.tail(round(LEARN_SECONDS / demand.step_seconds))
+def _trial(fitted: FittedModel, series: Series, holdout_steps: int) -> Floats:
+    """Mean pinball loss in replicas of the forecast at each of the last `holdout_steps` steps.
+
+    NaN where the step is a gap, or the demand that the forecast is compared with is not known.
+    """
+    maxima = scored_maxima(realised_maxima(series)[-holdout_steps:])
+    losses = mean_loss(scored(fitted.quantiles(series, holdout_steps)), maxima)
+    losses[~series.known[-holdout_steps:]] = np.nan
+    return losses

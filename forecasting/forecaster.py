@@ -1,4 +1,4 @@
-"""One service's forecaster: collects demand, says when to fit, and speaks as a fan of quantiles."""
+"""One workload's forecaster: collects demand, says when a fit is due, and makes quantile forecasts (fans)."""
 
 import math
 from collections import deque
@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from forecasting import guard
-from forecasting.fit import UNTAUGHT, Fit
+from forecasting.fit import UNFITTED, Fit
 from forecasting.history import History
-from forecasting.models.naive import Naive
+from forecasting.models.naive import NAIVE
 from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES, realised_maxima
 from forecasting.scores import SCORED_HORIZONS_SECONDS, mean_loss, scored, scored_maxima
 from forecasting.series import Floats, Series
@@ -19,35 +19,35 @@ from policies.model import Fan
 
 HISTORY_SECONDS = 14 * 86_400.0  # 20,160 minutes, 160 kB
 REFIT_SECONDS = 3_600.0
-FIRST_FIT_STEPS = 30
+FIRST_FIT_STEPS = 30  # fewer are not worth a fit
 
 
 class Forecaster:
-    """Deterministic and free of I/O. Times are scenario Unix seconds, demand is in replicas."""
+    """Deterministic and without I/O. Times are Unix seconds of the scenario, demand is in replicas."""
 
     def __init__(self, step_seconds: float = 60.0) -> None:
         self._step_seconds = step_seconds
         self._history = History(step_seconds, round(HISTORY_SECONDS / step_seconds))
-        self._fit = Fit(UNTAUGHT, UNTAUGHT, note="no fit yet")
+        self._fit = Fit(UNFITTED, UNFITTED, note="no fit yet")
         self._adopted: tuple[Fit, float] | None = None
         self._asked_seconds: float | None = None
         self._scored_steps = math.ceil(max(SCORED_HORIZONS_SECONDS) / step_seconds)
         self._skill = Skill()
-        self._given: deque[tuple[float, Floats, Floats]] = deque()  # as of, own quantiles, naive's; not matured yet
+        self._given: deque[tuple[float, Floats, Floats]] = deque()  # as of, own quantiles, naive's; not yet matured
         self._fan: Fan | None = None
         self._closed_seconds: float | None = None  # when the fan was made
 
     def backfill(self, points: Iterable[tuple[float, float]]) -> None:
-        """Take history (seconds, demand), of any order and density, where nothing was observed."""
+        """Add past demand, (seconds, replicas) in any order and density, where nothing was observed."""
         self._history.backfill(points)
         self._fan = None
 
     def observe(self, at_seconds: float, demand: float | None) -> None:
-        """Take the demand of the grid tick that ends at `at_seconds`; None is a gap."""
+        """Add the demand of the tick that ends at `at_seconds`, in replicas; None is a gap."""
         self._history.add(at_seconds, demand)
 
     def fit_due(self, now_seconds: float) -> Series | None:
-        """What to fit on, at most once an hour; None where nothing is due."""
+        """The demand in replicas to fit to, at most once an hour; None where no fit is due."""
         if self._asked_seconds is not None and now_seconds < self._asked_seconds + REFIT_SECONDS:
             return None
         series = self._history.series()
@@ -57,52 +57,52 @@ class Forecaster:
         return series
 
     def adopt(self, fit: Fit | None, at_seconds: float) -> None:
-        """Speak by this fit after `at_seconds`. None is a fit that failed: the one before it goes on."""
-        self._adopted = (fit or replace(self._fit, hindcast=(), note="the last fit failed"), at_seconds)
+        """Use this fit after `at_seconds`. None stands for a fit that failed: the present one stays in use."""
+        self._adopted = (fit or replace(self._fit, holdout=(), note="the last fit failed"), at_seconds)
 
     def fan(self, now_seconds: float) -> Fan | None:
-        """Quantiles of the maximum of demand from the last closed step on; None until a step was closed.
+        """Quantiles of the maximum of demand after the last closed step; None before the first step with a value.
 
-        It is made once a step. Where demand became unknown, the fan of the last known step stays, and ages.
+        It is made once a step. While demand is unknown, the fan of the last known step stays, and ages.
         """
         if self._adopted and now_seconds > self._adopted[1]:
             self._fit, self._adopted, self._fan = self._adopted[0], None, None
-            self._skill.add(self._fit.hindcast)
+            self._skill.add(self._fit.holdout)
         if self._fan is None or self._closed_seconds != self._history.closed_seconds:
             self._closed_seconds = self._history.closed_seconds
-            self._fan = self._speak(self._history.series())
+            self._fan = self._forecast(self._history.series())
         return self._fan
 
     @property
     def skill(self) -> float | None:
-        """Of the last day's forecasts: 1 is perfect, 0 is naive; None while too few have matured."""
+        """Skill of the last day's forecasts: 1 is perfect, 0 is naive; None while too few have matured."""
         return self._skill.value
 
-    def _speak(self, demand: Series) -> Fan | None:
+    def _forecast(self, demand: Series) -> Fan | None:
         if not len(demand):
             return None
         self._mature(demand)
-        voice, note = self._fit.voice, self._fit.note
-        values = voice.quantiles(demand)[0]
+        fitted, note = self._fit.chosen, self._fit.note
+        values = fitted.quantiles(demand)[0]
         if not guard.sound(values):
-            note = f"{voice.model.family}: a quantile is not a number from 0 to {guard.GREATEST_REPLICAS:g} replicas"
-            voice = self._fit.naive
-            values = np.minimum(voice.quantiles(demand)[0], guard.GREATEST_REPLICAS)
-        own = voice.model.family != Naive.family
+            note = f"{fitted.family}: a quantile is not a number from 0 to {guard.GREATEST_REPLICAS:g} replicas"
+            fitted = self._fit.naive
+            values = np.minimum(fitted.quantiles(demand)[0], guard.GREATEST_REPLICAS)
+        own = fitted.family != NAIVE.name
         if own and demand.end_seconds == self._closed_seconds:
             naive = self._fit.naive.quantiles(demand)[0]
             self._given.append((demand.end_seconds, scored(values), scored(naive)))
         rows = tuple(tuple(round(value, 6) for value in row) for row in values.tolist())
         proven = own and self._skill.proven
-        return Fan(demand.end_seconds, HORIZONS_SECONDS, PROBABILITIES, rows, voice.model.family, proven, note)
+        return Fan(demand.end_seconds, HORIZONS_SECONDS, PROBABILITIES, rows, fitted.family, proven, note)
 
     def _mature(self, demand: Series) -> None:
-        """Score the forecasts whose time has come; those that met a gap are dropped."""
+        """Score the forecasts whose horizons have passed; drop those that met a gap."""
         while self._given and self._given[0][0] + max(SCORED_HORIZONS_SECONDS) <= demand.end_seconds:
             as_of_seconds, own, naive = self._given.popleft()
             origin = round((as_of_seconds - demand.start_seconds) / self._step_seconds) - 1
             if origin < 0:
-                continue  # forgotten, after a gap as long as the history
+                continue  # the history no longer has that step, after a gap as long as the history
             maxima = scored_maxima(realised_maxima(demand.cut(origin, origin + 1 + self._scored_steps))[0])
             if np.isfinite(maxima).all():
                 lost = mean_loss(np.stack([own, naive]), np.stack([maxima, maxima])).tolist()

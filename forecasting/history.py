@@ -1,4 +1,4 @@
-"""The newest steps of one service's demand, collected from finer readings."""
+"""The newest steps of one workload's demand, averaged from finer readings."""
 
 import math
 from array import array
@@ -8,11 +8,14 @@ import numpy as np
 
 from forecasting.series import Series
 
-_EDGE = 1e-6  # of a step: a reading this near to a step's end is one at its end
+_EDGE = 1e-6  # of a step: a reading this close to the end of a step is at its end
 
 
 class History:
-    """Closed steps, at most `limit_steps` of them, and the one that is open. A reading speaks of the time before it."""
+    """At most `limit_steps` closed steps, and the open one. A reading belongs to the time that ends with it.
+
+    Raises ValueError for a step that does not last a positive number of seconds.
+    """
 
     def __init__(self, step_seconds: float, limit_steps: int) -> None:
         if not step_seconds > 0:
@@ -37,7 +40,7 @@ class History:
         return self._open * self._step_seconds if self._open is not None and self._closed else None
 
     def add(self, at_seconds: float, value: float | None) -> None:
-        """Take a reading. None, NaN and negatives leave a gap; readings of closed steps are ignored."""
+        """Add a reading. None, NaN, infinite and negative ones leave a gap; readings of closed steps are ignored."""
         number = self._step_of(at_seconds)
         self._close_before(number)
         if number == self._open and value is not None and _valid(value):
@@ -45,7 +48,7 @@ class History:
         self._close_before(math.floor(at_seconds / self._step_seconds + _EDGE))
 
     def backfill(self, points: Iterable[tuple[float, float]]) -> None:
-        """Put older readings (seconds, value), in any order, where nothing is known yet."""
+        """Add older readings, (seconds, value) in any order, where nothing is known yet."""
         older: dict[int, list[float]] = {}
         for at_seconds, value in points:
             number = self._step_of(at_seconds)

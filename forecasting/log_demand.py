@@ -1,38 +1,43 @@
-"""Demand on a logarithmic scale, where twice and half weigh alike, and how wide it scatters there."""
+"""Demand on a logarithmic scale, where twice and half weigh alike, and the spread of its changes there.
+
+The volatility floor of the core is defined on the same scale, so the constants are its own.
+"""
 
 import numpy as np
 from scipy.signal import lfilter
 
 from forecasting.series import Floats
+from policies.level import LEVEL_OFFSET
+from policies.recommend.predictive import BASE_DEVIATION, SAMPLING_VARIANCE
 
-OFFSET_REPLICAS = 0.5  # keeps zero finite and calms what is far below one replica
-LEVEL_STEPS = 2.5  # mean age of the smoothed level
-VOLATILITY_STEPS = 30.0  # mean age of the recent change
-ARRIVAL_VARIANCE = 0.02  # of the logarithm at one replica: arrivals are counted, and counts scatter
-LEAST_SPREAD = 0.02
+LEVEL_STEPS = 2.5  # mean age of what the smoothed level rests on
+VOLATILITY_STEPS = 30.0  # mean age of what the recent change rests on
 
 
 def to_log(replicas: Floats) -> Floats:
     """The logarithm of demand in replicas; NaN stays NaN."""
-    return np.log(replicas + OFFSET_REPLICAS)
+    return np.log(replicas + LEVEL_OFFSET)
 
 
 def from_log(log_demand: Floats) -> Floats:
-    """Demand in replicas, never below zero; infinite where no float holds it."""
+    """Demand in replicas, never below zero; infinite where it is too large for a float."""
     with np.errstate(over="ignore"):
-        return np.maximum(np.exp(log_demand) - OFFSET_REPLICAS, 0.0)
+        return np.maximum(np.exp(log_demand) - LEVEL_OFFSET, 0.0)
 
 
 def smooth(values: Floats, mean_age_steps: float, start: float) -> Floats:
-    """An exponentially weighted mean along `values`, begun at `start`."""
+    """An exponentially weighted mean along `values`, starting from `start`. Same shape and unit."""
     weight = 1.0 / mean_age_steps
     smoothed, _ = lfilter([weight], [1.0, weight - 1.0], values, zi=[(1.0 - weight) * start])
     return np.asarray(smoothed, dtype=np.float64)
 
 
 def spread(log_demand: Floats) -> Floats:
-    """The scale of a forecast's error at each step, from the level and the recent size of changes."""
+    """The scale of a forecast's error in log demand at each step: sqrt(sampling variance / level + volatility² + base²).
+
+    The volatility is the mean size of recent changes from step to step. `log_demand` has no gaps; same shape.
+    """
     level = smooth(log_demand, LEVEL_STEPS, float(log_demand[0]))
     change = np.abs(np.diff(log_demand, prepend=log_demand[0]))
     volatility = smooth(change, VOLATILITY_STEPS, float(change[:2].max()))
-    return np.sqrt(ARRIVAL_VARIANCE * np.exp(-level) + volatility**2 + LEAST_SPREAD**2)
+    return np.sqrt(SAMPLING_VARIANCE * np.exp(-level) + volatility**2 + BASE_DEVIATION**2)

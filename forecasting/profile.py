@@ -1,4 +1,7 @@
-"""Time of day and day of week: the usual log demand of each five minutes, in UTC."""
+"""The usual log demand of each five minutes of the day and each day of the week, in UTC.
+
+A weekday seen on n days weighs n / (n + SHRINK_DAYS) against the mean of all days (credibility: Bühlmann, 1967).
+"""
 
 from dataclasses import dataclass
 from typing import Self, TypeAlias
@@ -12,42 +15,41 @@ Integers: TypeAlias = NDArray[np.int64]
 
 DAY_SECONDS = 86_400
 BINS = 288  # of a day: five minutes
-SMOOTH_BINS = 3  # a step at the full hour stays a step of a quarter of an hour
-SHRINK_DAYS = 2.0  # a weekday's own shape counts as much as all days' shape once this many were seen
-_MONDAY = 3  # the epoch began on a Thursday
+SMOOTH_BINS = 3  # a jump at the full hour becomes one of a quarter of an hour, not longer
+SHRINK_DAYS = 2.0  # after this many days of one weekday, its own shape weighs as much as that of all days
+_EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """Curves of a day, one a weekday, Monday first: `curves[weekday, bin]`.
+    """Curves of log demand over the day, one for each weekday, and for each day of the history.
 
-    `past` has a curve for each day of the history, learned from the other days alone, so that the past can be
-    forecast without having seen itself; its first row is day `first_day` since the epoch.
+    A curve in `past` is learned without its own day (leave one out), so that errors in the past are those of a forecast.
     """
 
-    curves: Floats
-    first_day: int
-    past: Floats
+    curves: Floats  # [weekday, bin], Monday first
+    first_day: int  # of `past`, in days since the epoch
+    past: Floats  # [day of the history, bin]
 
     def at(self, seconds: Floats) -> Floats:
-        """The usual log demand at each time; in the past as it was without that day."""
+        """The usual log demand at each time, in Unix seconds; in the past, learned without that day. Same shape."""
         day, of_day = np.divmod(seconds, DAY_SECONDS)
         day = day.astype(np.int64)
         rows = np.concatenate([self.past, self.curves])
-        is_past = (day >= self.first_day) & (day < self.first_day + len(self.past))
-        row = np.where(is_past, day - self.first_day, len(self.past) + _weekday(day))
+        in_past = (day >= self.first_day) & (day < self.first_day + len(self.past))
+        row = np.where(in_past, day - self.first_day, len(self.past) + _weekday(day))
         position = of_day / DAY_SECONDS * BINS - 0.5
         low = np.floor(position).astype(np.int64)
         share = position - low
         return rows[row, low % BINS] * (1.0 - share) + rows[row, (low + 1) % BINS] * share
 
     def without_past(self) -> Self:
-        """The profile for times to come, small."""
+        """The profile without the curves of past days."""
         return type(self)(self.curves, self.first_day, self.past[:0])
 
 
 def learn(log_demand: Series) -> Profile:
-    """The profile of a series with gaps. A part of the day that no day knows is bridged from its neighbours.
+    """The profile of log demand with gaps. A part of the day that no day knows is interpolated from its neighbours.
 
     Raises ValueError where fewer than two days have values.
     """
@@ -72,7 +74,7 @@ def learn(log_demand: Series) -> Profile:
 
 
 def _curve(sums: Floats, counts: Integers, same_weekday: NDArray[np.bool_]) -> Floats:
-    """All days' mean, drawn towards that of the days of one weekday by how many they are."""
+    """The mean of all days, drawn towards that of one weekday the more, the more days of it there are. Shape [bin]."""
     mean = _bridged(sums.sum(axis=0), counts.sum(axis=0))
     own_counts = counts[same_weekday]
     if own_counts.any():
@@ -95,4 +97,4 @@ def _smooth_around_midnight(curve: Floats) -> Floats:
 
 
 def _weekday(day: Integers) -> Integers:
-    return (day + _MONDAY) % 7
+    return (day + _EPOCH_WEEKDAY) % 7

@@ -1,47 +1,45 @@
-"""Quantiles of the maximum of demand over a lead: where a model expects the maximum, plus how far the past was off.
+"""Quantiles of the maximum of demand over a horizon: the maximum that a model expects, plus quantiles of its past errors.
 
-The error is taken in log demand, in units of the spread at its time, so that calm and busy hours share one table.
+Errors are those of log demand in units of the spread at their time, so calm and busy hours share one table: empirical
+quantiles of standardised residuals, as in filtered historical simulation (Barone-Adesi, Giannopoulos and Vosper, 1999).
 """
-
-from statistics import NormalDist
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from forecasting.log_demand import from_log, spread, to_log
-from forecasting.models import Model
+from forecasting.models.base import Model
 from forecasting.series import Floats, Series
+from policies.ladder import headroom_deviations
 
 HORIZONS_SECONDS = (60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0)
 PROBABILITIES = (0.5, 0.8, 0.9, 0.95, 0.99)
-LEAST_ERRORS = 60  # below it a horizon keeps the prior's quantiles
-WARM_STEPS = 120  # the smoothers forget where they began: e^-4 of it is left
+LEAST_ERRORS = 60  # a horizon with fewer keeps the prior's quantiles
+WARM_STEPS = 120  # after them, e^-4 is left of the value that the smoothers start from
 
 
 def horizon_steps(step_seconds: float) -> tuple[int, ...]:
-    """The horizons in steps, at least one."""
+    """The horizons in steps; each is at least one step."""
     return tuple(max(1, round(horizon / step_seconds)) for horizon in HORIZONS_SECONDS)
 
 
 def prior() -> Floats:
-    """Quantiles of the error in spreads, by horizon and probability, before anything was learned.
+    """Quantiles of the error in spreads, [horizon, probability], before any were learned.
 
-    Normal, widening with the logarithm of the lead as the volatility floor's z does: 2.1 at 90 s, 3.1 at 270 s.
+    They are the deviations that the volatility floor holds for such a lead and attainment.
     """
-    growth = 2.1 + np.log(np.array(HORIZONS_SECONDS) / 90.0) / np.log(3.0)
-    normal = np.array([NormalDist().inv_cdf(probability) for probability in PROBABILITIES])
-    return np.outer(growth / NormalDist().inv_cdf(0.99), normal)
+    return np.array([[headroom_deviations(horizon, p) for p in PROBABILITIES] for horizon in HORIZONS_SECONDS])
 
 
 def expected_maxima(model: Model, log_demand: Series) -> Floats:
-    """The maximum of the expected path over each horizon, at each step of a filled series."""
+    """The maximum of the expected log demand over each horizon after each step, [step, horizon], of a series without gaps."""
     ahead = horizon_steps(log_demand.step_seconds)
     paths = model.paths(log_demand, ahead[-1])
     return np.maximum.accumulate(paths, axis=1)[:, np.array(ahead) - 1]
 
 
 def realised_maxima(series: Series) -> Floats:
-    """The maximum of what came over each horizon after each step; NaN where any of it is unknown."""
+    """The maximum of the series over each horizon after each step, [step, horizon]; NaN where any of it is unknown."""
     columns = []
     for steps in horizon_steps(series.step_seconds):
         after = np.concatenate([series.values[1:], np.full(steps, np.nan)])
@@ -50,7 +48,10 @@ def realised_maxima(series: Series) -> Floats:
 
 
 def learn_table(model: Model, demand: Series) -> Floats:
-    """Quantiles of the model's past error in spreads, by horizon and probability, over a series with gaps."""
+    """Quantiles of the model's past errors in spreads, [horizon, probability], over demand in replicas with gaps.
+
+    Raises ValueError where no value is known.
+    """
     log_demand = demand.mapped(to_log)
     filled = log_demand.filled()
     errors = realised_maxima(log_demand) - expected_maxima(model, filled)
@@ -59,14 +60,18 @@ def learn_table(model: Model, demand: Series) -> Floats:
     warm = errors[min(WARM_STEPS, len(errors) // 4) :]
     table = prior()
     for row, column in zip(table, warm.T, strict=True):
-        seen = column[np.isfinite(column)]
-        if len(seen) >= LEAST_ERRORS:
-            row[:] = np.quantile(seen, PROBABILITIES)
+        known = column[np.isfinite(column)]
+        if len(known) >= LEAST_ERRORS:
+            row[:] = np.quantile(known, PROBABILITIES)
     return table
 
 
 def quantiles(model: Model, table: Floats, demand: Series, last: int = 1) -> Floats:
-    """Demand quantiles in replicas at the last `last` steps: [step, horizon, probability], monotone in both."""
+    """Demand quantiles in replicas as of each of the last `last` steps, [step, horizon, probability].
+
+    They never fall from one horizon or probability to the next. `demand` is in replicas, with gaps; at least one of its
+    last `last` + WARM_STEPS values must be known, else ValueError.
+    """
     log_demand = demand.tail(last + WARM_STEPS).mapped(to_log).filled()
     maxima = expected_maxima(model, log_demand)[-last:]
     width = spread(log_demand.values)[-last:]

@@ -1,4 +1,4 @@
-"""A regular series with gaps: what every forecast is made from."""
+"""A series of equal steps with gaps, which every forecast is made from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Floats: TypeAlias = NDArray[np.float64]
 class Series:
     """Values of equal steps; `values[i]` is the mean over [start + i * step, start + (i + 1) * step). NaN is a gap."""
 
-    start_seconds: float
+    start_seconds: float  # since the Unix epoch
     step_seconds: float
     values: Floats
 
@@ -33,11 +33,11 @@ class Series:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Where there is a value."""
+        """Where there is a value, [step]."""
         return np.isfinite(self.values)
 
     def cut(self, first: int, end: int) -> Self:
-        """The steps from `first` up to, without, `end`."""
+        """The steps from `first` up to but not including `end`."""
         start_seconds = self.start_seconds + first * self.step_seconds
         return type(self)(start_seconds, self.step_seconds, self.values[first:end])
 
@@ -45,19 +45,23 @@ class Series:
         """The last `steps` steps, or all where there are fewer."""
         return self.cut(max(0, len(self) - steps), len(self))
 
+    def newest(self, seconds: float) -> Self:
+        """The steps of the last `seconds`, or all where there are fewer."""
+        return self.tail(round(min(seconds / self.step_seconds, len(self))))
+
     def mapped(self, function: Callable[[Floats], Floats]) -> Self:
-        """The same steps with `function` of their values."""
+        """The same steps with `function` applied to their values."""
         return type(self)(self.start_seconds, self.step_seconds, function(self.values))
 
     def filled(self) -> Self:
-        """Gaps bridged by straight lines; the first and last known values reach to the ends.
+        """Gaps filled by linear interpolation; the first and last known values are extended to the ends.
 
-        A known step's past is bridged by known steps on both sides, so nothing after it shows through.
-        Raises ValueError where nothing is known.
+        A gap is filled from its nearest known steps, so no value before a known step depends on what came after it.
+        Raises ValueError where no value is known.
         """
         known = self.known
         if not known.any():
-            raise ValueError("a series without a single known value cannot be filled")
+            raise ValueError("a series without a known value cannot be filled")
         if known.all():
             return self
         at = np.arange(len(self))

@@ -1,4 +1,4 @@
-"""Rolling skill against naive, over forecasts whose time has come."""
+"""Rolling skill score against naive: 1 - loss / naive's loss, over forecasts whose horizons have passed (matured)."""
 
 import math
 from bisect import bisect_left
@@ -8,12 +8,12 @@ from typing import NamedTuple
 WINDOW_SECONDS = 86_400.0
 LEAST_MATURED = 120  # forecasts; two hours at one a minute
 LEAST_SKILL = 0.02
-RECENT_MATURED = 30  # forecasts; a change of demand's nature must be heard within the hour
-LEAST_RECENT_SKILL = -0.25  # lower than chance takes a forecast of true skill 0.05 in half an hour
+RECENT_MATURED = 30  # forecasts; a change in the character of demand must show within the hour
+LEAST_RECENT_SKILL = -0.25  # a forecast with a true skill of 0.05 rarely falls so low in half an hour by chance
 
 
 class Matured(NamedTuple):
-    """One forecast and what it lost, beside naive: mean pinball losses in replicas."""
+    """The mean pinball losses in replicas of one forecast and of naive's for the same step."""
 
     as_of_seconds: float
     loss: float
@@ -21,13 +21,13 @@ class Matured(NamedTuple):
 
 
 class Skill:
-    """The last day of matured forecasts, live ones and those of hindcasts."""
+    """The last day's matured forecasts, live ones and those of holdouts."""
 
     def __init__(self) -> None:
         self._matured: list[Matured] = []
 
     def add(self, matured: Iterable[Matured]) -> None:
-        """Take forecasts that have matured; the first one of a moment stays."""
+        """Add matured forecasts; of two as of the same time, the one that was added first stays."""
         scored = {each.as_of_seconds for each in self._matured}
         self._matured += [each for each in matured if each.as_of_seconds not in scored]
         self._matured.sort()
@@ -36,7 +36,7 @@ class Skill:
 
     @property
     def count(self) -> int:
-        """How many forecasts it rests on."""
+        """How many forecasts it is computed from."""
         return len(self._matured)
 
     @property
@@ -46,7 +46,7 @@ class Skill:
 
     @property
     def proven(self) -> bool:
-        """Whether the forecast has earned a voice, and has not just lost it."""
+        """Whether the forecast beat naive over the window, and has not failed in its newest part."""
         if self.value is None or self.value < LEAST_SKILL:
             return False
         return _skill(self._matured[-RECENT_MATURED:]) >= LEAST_RECENT_SKILL

@@ -1,4 +1,4 @@
-"""An autoregression on log demand, fitted by statsmodels, asked by one matrix product."""
+"""An autoregression on log demand, fitted by statsmodels. All its paths come from one matrix product."""
 
 import warnings
 from dataclasses import dataclass
@@ -6,30 +6,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from forecasting.models import Unfit
+from forecasting.models.base import Family, Model, Unfit
 from forecasting.series import Floats, Series
 
 LAGS = 20
-GREATEST_ROOT = 1.02  # grows to 1.8-fold in log over 30 steps; beyond that a path runs away
+LEAST_SECONDS = 2 * 3_600.0  # six minutes for each lag
+NEWEST_SECONDS = 7 * 86_400.0
+GREATEST_ROOT = 1.02  # log demand grows 1.8-fold over 30 steps; above it a path explodes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AutoReg:
-    """x[t+1] = constant + weights . (x[t], x[t-1], ...)."""
+class AutoReg(Model):
+    """x[t+1] = constant + weights . (x[t], x[t-1], ...), with x in log demand."""
 
-    family = "autoreg"
     constant: float
     weights: Floats  # newest first
 
     def paths(self, log_demand: Series, steps: int) -> Floats:
-        """Iterated expectations. The first rows see the first value as their past."""
+        """Iterated expectations. Before the first value, log demand is taken to have been equal to it."""
         lags = len(self.weights)
         past = np.concatenate([np.full(lags - 1, log_demand.values[0]), log_demand.values])
         constants, matrix = self._unrolled(steps)
         return constants + sliding_window_view(past, lags) @ matrix.T
 
     def _unrolled(self, steps: int) -> tuple[Floats, Floats]:
-        """Each step ahead as a linear map of the last values, oldest first."""
+        """Each step ahead as constants [step ahead] plus a matrix [step ahead, lag] times the last values, oldest first."""
         lags = len(self.weights)
         oldest_first = self.weights[::-1]
         rows = np.vstack([np.eye(lags), np.zeros((steps, lags))])
@@ -41,18 +42,25 @@ class AutoReg:
 
 
 def fit_autoreg(log_demand: Series) -> AutoReg:
-    """Least squares over a filled series. Raises Unfit where statsmodels fails or warns, or the answer runs away."""
-    from statsmodels.tsa.ar_model import AutoReg as Regression  # noqa: PLC0415 - 2 s to import: only where one fits
+    """Least squares over log demand, with gaps filled.
 
+    Raises Unfit where statsmodels fails or warns, or the largest root of the companion matrix is above GREATEST_ROOT.
+    """
+    from statsmodels.tsa.ar_model import AutoReg as Regression  # noqa: PLC0415 - takes 2 s: only where one fits
+
+    values = log_demand.filled().values
     try:
         with warnings.catch_warnings(action="error"):
-            parameters = np.asarray(Regression(log_demand.values, LAGS, trend="c").fit().params, dtype=np.float64)
+            parameters = np.asarray(Regression(values, LAGS, trend="c").fit().params, dtype=np.float64)
     except (ValueError, np.linalg.LinAlgError, Warning) as error:
-        raise Unfit(f"statsmodels found no fit: {error}") from error
+        raise Unfit(f"statsmodels failed: {error}") from error
     if not np.isfinite(parameters).all():
-        raise Unfit("statsmodels found no fit: a parameter is not finite")
+        raise Unfit("statsmodels failed: a parameter is not finite")
     companion = np.vstack([parameters[1:], np.eye(LAGS - 1, LAGS)])
     root = float(np.abs(np.linalg.eigvals(companion)).max())
     if root > GREATEST_ROOT:
-        raise Unfit(f"the fit runs away: its largest root is {root:.3f}, above {GREATEST_ROOT}")
+        raise Unfit(f"explosive: the largest root is {root:.3f}; at most {GREATEST_ROOT} is allowed")
     return AutoReg(float(parameters[0]), parameters[1:])
+
+
+AUTOREG = Family("autoreg", fit_autoreg, LEAST_SECONDS, NEWEST_SECONDS)

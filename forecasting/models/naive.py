@@ -1,18 +1,20 @@
-"""Naive: demand stays where it is. What every other family must beat."""
+"""Naive: demand stays as it is. Every other family must beat it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from forecasting.models.base import Family, Model
 from forecasting.series import Floats, Series
 
 
 @dataclass(frozen=True, slots=True)
-class Naive:
+class Naive(Model):
     """The last value, carried forward."""
 
-    family = "naive"
-
     def paths(self, log_demand: Series, steps: int) -> Floats:
-        """The value of each step, repeated."""
+        """The value of each step, repeated for the steps ahead."""
         return np.repeat(log_demand.values[:, None], steps, axis=1)
+
+
+NAIVE = Family("naive", lambda _: Naive(), least_seconds=0.0)

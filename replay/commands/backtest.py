@@ -1,6 +1,6 @@
-"""Score the forecasts on traces: each family and what would have been spoken, against naive.
+"""Score the forecasts on traces: each family alone, and the forecaster that chooses among them, against naive.
 
-The demand of a trace is its arrivals times the work of a request, by the engine's profile, in steps of a minute.
+The demand of a trace is its arrivals times the work of one request by the engine's profile, in steps of a minute.
 """
 
 import json
@@ -19,20 +19,24 @@ if TYPE_CHECKING:
     from replay.traces.trace import Trace
 
 STEP_SECONDS = 60.0
-TOKEN_STEPS = 10  # tokens per request are means over ten minutes
+TOKEN_STEPS = 10  # tokens per request are averaged over ten minutes
 
 
 def command(
     traces: Annotated[
-        list[str], typer.Argument(metavar="TRACE...", help="Tables of requests or bins, exports, or sample:NAME.")
+        list[str],
+        typer.Argument(metavar="TRACE...", help="Tables of requests or of bins, Prometheus exports, or sample:NAME."),
     ],
-    scale: Annotated[float, typer.Option(help="Traffic is multiplied by this.", min=1e-6, max=1e6)] = 1.0,
-    profile: Annotated[str, typer.Option(help="Engine and GPU that demand is counted in.")] = "8b-l4",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    scale: Annotated[
+        float, typer.Option(help="Multiply each trace's request rate by this factor.", min=1e-6, max=1e6)
+    ] = 1.0,
+    profile: Annotated[str, typer.Option(help="Engine and GPU of the replicas in which demand is measured.")] = "8b-l4",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Score the forecasts on traces: each family and what would have been spoken, against naive.
+    """Score the forecasts on traces: each family alone, and the forecaster that chooses among them, against naive.
 
-    The loss is the pinball loss of the quantiles .9, .95 and .99 of the maximum of demand over 2, 5 and 10 minutes.
+    The score is the pinball loss of the quantiles .9, .95 and .99 of the maximum of demand over 2, 5 and 10 minutes.
+    Skill is the share of naive's loss that a forecast avoids.
     Exit code 2: a trace cannot be read, or is too short.
     """
     from rich.console import Console
@@ -44,7 +48,7 @@ def command(
     from replay.traces.trace import TraceError
 
     if profile not in PROFILES:
-        raise typer.BadParameter(f"{profile!r} is none of {', '.join(PROFILES)}", param_hint="--profile")
+        raise typer.BadParameter(f"no profile {profile!r}; choose one of {', '.join(PROFILES)}", param_hint="--profile")
     done: dict[str, Backtest] = {}
     with Progress(console=Console(stderr=True), transient=True) as bar:
         tasks = {name: bar.add_task(Path(name).name, total=1.0) for name in traces}
@@ -55,7 +59,7 @@ def command(
                 done[trace.name] = backtest(series, lambda share: bar.update(task, completed=share))  # noqa: B023
             except (TraceError, ValueError) as error:
                 bar.stop()
-                where = "" if isinstance(error, TraceError) else f"{name}: "  # a TraceError says it itself
+                where = "" if isinstance(error, TraceError) else f"{name}: "  # a TraceError names the trace itself
                 typer.echo(f"outrider backtest: {where}{error}", err=True)
                 raise typer.Exit(2) from None
     if as_json:
@@ -67,7 +71,7 @@ def command(
 
 
 def demand(trace: "Trace", engine: "Engine", scale: float) -> "Series":
-    """A trace's demand in replicas, a value a minute; NaN where the trace has a gap."""
+    """The demand of a trace in replicas, one value a minute; NaN where the trace has a gap."""
     import numpy as np
 
     from forecasting.series import Series
@@ -106,20 +110,22 @@ def document(result: "Backtest") -> dict[str, Any]:
 
 
 def table(name: str, result: "Backtest") -> "Table":
-    """The result as people read it: losses in per mille of the mean demand."""
+    """The result as a table, with losses in ‰ of the mean demand."""
     from rich.table import Table
 
     from forecasting.scores import SCORED_HORIZONS_SECONDS, SCORED_PROBABILITIES
 
     shown = Table(
         title=f"{name}: {result.forecasts} forecasts, mean demand {result.mean_replicas:.1f} replicas",
-        caption="loss at a lead in ‰ of the mean demand; share of maxima at or below a quantile; hours refused\n"
-        f"spoken: proven in {result.proven_share:.0%} of the forecasts",
+        caption="loss at each lead, in ‰ of the mean demand\n"
+        "share of maxima at or below each quantile\n"
+        "no fit: hours in which naive took the family's place\n"
+        f"chosen: by the forecaster, each hour; {result.proven_share:.0%} of its forecasts are proven",
     )
     leads = (f"{horizon:.0f} s" for horizon in SCORED_HORIZONS_SECONDS)
     quantiles = (f"≤ p{probability * 100:.0f}" for probability in SCORED_PROBABILITIES)
     shown.add_column("family")
-    for column in ("skill", *leads, *quantiles, "refused"):
+    for column in ("skill", *leads, *quantiles, "no fit"):
         shown.add_column(column, justify="right")
     for score in result.scores:
         losses = (1000.0 * score.loss_replicas.mean(axis=1) / result.mean_replicas).tolist()

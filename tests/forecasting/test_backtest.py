@@ -9,6 +9,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from forecasting.backtest import backtest
+from forecasting.models import FAMILIES
 from replay.commands.backtest import command
 from tests.forecasting.traffic import minutes, wave
 
@@ -25,13 +26,13 @@ def test_families_are_scored_over_the_same_forecasts() -> None:
     shares: list[float] = []
     result = backtest(minutes(wave(0.5)), shares.append)
     by_family = {score.family: score for score in result.scores}
-    assert list(by_family) == ["naive", "autoreg", "seasonal", "spoken"]
+    assert list(by_family) == ["naive", *(family.name for family in FAMILIES), "chosen"]
     assert result.forecasts == 480 - 10
     assert by_family["naive"].skill == 0.0
     assert by_family["autoreg"].skill > 0.05
     assert by_family["seasonal"].refusals == 8
     assert by_family["seasonal"].skill == 0.0
-    assert by_family["spoken"].skill > 0.05
+    assert by_family["chosen"].skill > 0.05
     assert 0.0 < result.proven_share < 1.0
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
@@ -45,7 +46,7 @@ def test_forecasts_that_meet_a_gap_are_not_scored() -> None:
     assert all(np.isfinite(score.loss_replicas).all() for score in result.scores)
 
 
-def test_a_few_minutes_are_too_few() -> None:
+def test_a_few_minutes_are_refused() -> None:
     with pytest.raises(ValueError, match="half an hour"):
         backtest(minutes(wave(0.01)))
 
@@ -64,7 +65,7 @@ def test_the_command_prints_a_table(trace: Path) -> None:
     code, out, _ = run(str(trace))
     assert code == 0
     assert "small: " in out
-    assert all(family in out for family in ("naive", "autoreg", "seasonal", "spoken"))
+    assert all(family in out for family in ("naive", "autoreg", "seasonal", "chosen"))
 
 
 def test_the_command_prints_one_json_document(trace: Path) -> None:
@@ -72,23 +73,23 @@ def test_the_command_prints_one_json_document(trace: Path) -> None:
     assert code == 0
     found = json.loads(out)["small"]
     assert found["mean_replicas"] == pytest.approx(2 * (800 / 2500 + 200 * 0.0025), rel=0.05)
-    assert np.array(found["families"]["spoken"]["loss_replicas"]).shape == (3, 3)
+    assert np.array(found["families"]["chosen"]["loss_replicas"]).shape == (3, 3)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "reported"),
     [
         (["missing.parquet"], "missing.parquet"),
         (["x.csv", "--profile", "8b-abacus"], "8b-abacus"),
     ],
 )
-def test_bad_input_is_told_with_exit_code_2(arguments: list[str], says: str) -> None:
+def test_bad_input_ends_with_exit_code_2_and_its_name(arguments: list[str], reported: str) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
-    assert says in err
+    assert reported in err
 
 
-def test_a_trace_too_short_is_told(tmp_path: Path) -> None:
+def test_a_trace_that_is_too_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "short.csv"
     path.write_text("bin_start_s,bin_s,requests,prompt_tokens,output_tokens\n0,60,1,1,1\n60,60,1,1,1\n")
     code, _, err = run(str(path))

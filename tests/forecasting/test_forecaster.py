@@ -1,4 +1,4 @@
-"""The forecaster as its shells use it: history in, fans out."""
+"""The forecaster as live and replay use it: history in, fans out."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasting.fit import UNTAUGHT, Fit, Voice, fit
+from forecasting.fit import UNFITTED, Fit, FittedModel, fit
 from forecasting.forecaster import Forecaster
 from forecasting.models.autoreg import AutoReg
 from forecasting.quantiles import prior
@@ -22,7 +22,7 @@ def three_days() -> Fit:
     return fit(minutes(wave(3)))
 
 
-def told(days: float = 3) -> Forecaster:
+def with_history(days: float = 3) -> Forecaster:
     forecaster = Forecaster()
     forecaster.backfill(points(minutes(wave(days))))
     return forecaster
@@ -42,7 +42,7 @@ def test_without_data_there_is_no_fan() -> None:
     assert Forecaster().fit_due(NOW) is None
 
 
-def test_naive_speaks_from_the_first_closed_step_without_a_proven_voice() -> None:
+def test_naive_forecasts_from_the_first_closed_step_on_and_is_not_proven() -> None:
     forecaster = Forecaster()
     for tick in range(1, 5):
         forecaster.observe(NOW + 15 * tick, 4.0)
@@ -53,8 +53,8 @@ def test_naive_speaks_from_the_first_closed_step_without_a_proven_voice() -> Non
     assert_sound(fan)
 
 
-def test_a_restart_with_history_speaks_with_proven_skill_at_once(three_days: Fit) -> None:
-    forecaster = told()
+def test_after_a_restart_with_history_the_forecast_is_proven_at_once(three_days: Fit) -> None:
+    forecaster = with_history()
     assert forecaster.fit_due(NOW) is not None
     forecaster.adopt(three_days, NOW)
     fan = forecaster.fan(NOW + 15)
@@ -65,14 +65,14 @@ def test_a_restart_with_history_speaks_with_proven_skill_at_once(three_days: Fit
 
 
 def test_a_fit_is_due_once_an_hour() -> None:
-    forecaster = told()
+    forecaster = with_history()
     assert forecaster.fit_due(NOW) is not None
     assert forecaster.fit_due(NOW + 3_599) is None
     assert forecaster.fit_due(NOW + 3_600) is not None
 
 
 def test_a_fit_is_used_after_the_tick_that_adopted_it(three_days: Fit) -> None:
-    forecaster = told()
+    forecaster = with_history()
     forecaster.adopt(three_days, NOW)
     assert (before := forecaster.fan(NOW)) is not None
     assert before.model == "naive"
@@ -80,8 +80,8 @@ def test_a_fit_is_used_after_the_tick_that_adopted_it(three_days: Fit) -> None:
     assert after.model != "naive"
 
 
-def test_a_failed_fit_leaves_the_old_one_and_says_so(three_days: Fit) -> None:
-    forecaster = told()
+def test_a_failed_fit_leaves_the_old_one_in_use_and_the_note_says_so(three_days: Fit) -> None:
+    forecaster = with_history()
     forecaster.adopt(three_days, NOW)
     first = forecaster.fan(NOW + 15)
     forecaster.adopt(None, NOW + 15)
@@ -93,7 +93,7 @@ def test_a_failed_fit_leaves_the_old_one_and_says_so(three_days: Fit) -> None:
 
 
 def test_the_fan_is_made_once_a_step() -> None:
-    forecaster = told()
+    forecaster = with_history()
     first = forecaster.fan(NOW)
     forecaster.observe(NOW + 15, 50.0)
     assert forecaster.fan(NOW + 15) is first
@@ -106,7 +106,7 @@ def test_the_fan_is_made_once_a_step() -> None:
 
 
 def test_when_demand_becomes_unknown_the_last_fan_ages() -> None:
-    forecaster = told()
+    forecaster = with_history()
     for tick in range(1, 41):
         forecaster.observe(NOW + 15 * tick, None if tick % 2 else math.nan)
     fan = forecaster.fan(NOW + 600)
@@ -120,8 +120,8 @@ def test_live_forecasts_are_scored_when_they_mature() -> None:
     for at_seconds, value in points(demand.cut(0, 300)):
         forecaster.observe(at_seconds, value)
     forecaster.adopt(fit(demand.cut(0, 300)), demand.cut(0, 300).end_seconds)
-    hindcast = forecaster.fan(demand.cut(0, 300).end_seconds + 1) and forecaster.skill
-    assert hindcast is None  # a hundred steps held out are too few
+    skill_of_holdout = forecaster.fan(demand.cut(0, 300).end_seconds + 1) and forecaster.skill
+    assert skill_of_holdout is None  # a hundred steps held out are too few
     for at_seconds, value in points(demand.cut(300, 400)):
         forecaster.observe(at_seconds, value)
         fan = forecaster.fan(at_seconds)
@@ -131,8 +131,8 @@ def test_live_forecasts_are_scored_when_they_mature() -> None:
     assert fan.proven
 
 
-def test_an_outage_as_long_as_the_history_is_survived(three_days: Fit) -> None:
-    forecaster = told()
+def test_the_forecaster_survives_an_outage_longer_than_its_history(three_days: Fit) -> None:
+    forecaster = with_history()
     forecaster.adopt(three_days, NOW)
     assert forecaster.fan(NOW + 1) is not None
     later = NOW + 60 * 86_400
@@ -144,19 +144,19 @@ def test_an_outage_as_long_as_the_history_is_survived(three_days: Fit) -> None:
     assert_sound(fan)
 
 
-def test_skill_after_a_restart_is_that_of_the_hindcast(three_days: Fit) -> None:
-    forecaster = told()
+def test_skill_after_a_restart_is_that_of_the_holdout(three_days: Fit) -> None:
+    forecaster = with_history()
     forecaster.adopt(three_days, NOW)
     forecaster.fan(NOW + 1)
-    lost = sum(each.loss for each in three_days.hindcast)
-    naive = sum(each.naive_loss for each in three_days.hindcast)
+    lost = sum(each.loss for each in three_days.holdout)
+    naive = sum(each.naive_loss for each in three_days.holdout)
     assert forecaster.skill == pytest.approx(1 - lost / naive)
 
 
 def test_the_same_history_gives_the_same_fans() -> None:
     fans = []
     for _ in range(2):
-        forecaster = told()
+        forecaster = with_history()
         series = forecaster.fit_due(NOW)
         assert series is not None
         forecaster.adopt(fit(series), NOW)
@@ -164,10 +164,10 @@ def test_the_same_history_gives_the_same_fans() -> None:
     assert fans[0] == fans[1]
 
 
-def test_a_model_that_leaves_this_world_is_replaced_by_naive() -> None:
-    forecaster = told()
+def test_a_model_with_absurd_quantiles_is_replaced_by_naive() -> None:
+    forecaster = with_history()
     wild = AutoReg(0.0, np.array([1e9] + [0.0] * 19))
-    forecaster.adopt(Fit(Voice(wild, prior()), UNTAUGHT), NOW)
+    forecaster.adopt(Fit(FittedModel("autoreg", wild, prior()), UNFITTED), NOW)
     fan = forecaster.fan(NOW + 1)
     assert fan is not None
     assert (fan.model, fan.proven) == ("naive", False)
@@ -175,7 +175,7 @@ def test_a_model_that_leaves_this_world_is_replaced_by_naive() -> None:
     assert_sound(fan)
 
 
-def test_demand_that_leaps_by_all_measures_gives_a_fan_of_numbers() -> None:
+def test_demand_that_jumps_without_bound_gives_a_sound_fan() -> None:
     forecaster = Forecaster()
     for tick in range(1, 50):
         forecaster.observe(NOW + 60 * tick, 1e300 if tick % 2 else 0.0)

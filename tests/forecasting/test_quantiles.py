@@ -1,17 +1,28 @@
-"""Quantiles of the maximum over a lead, and their scores."""
+"""Quantiles of the maximum over a horizon, and their scores."""
 
 import numpy as np
 import pytest
 
-from forecasting.fit import fit_naive
+from forecasting.fit import UNFITTED, fit_family
 from forecasting.log_demand import from_log, smooth, spread, to_log
-from forecasting.models.naive import Naive
-from forecasting.quantiles import PROBABILITIES, expected_maxima, horizon_steps, learn_table, prior, realised_maxima
+from forecasting.models.naive import NAIVE, Naive
+from forecasting.quantiles import (
+    HORIZONS_SECONDS,
+    PROBABILITIES,
+    expected_maxima,
+    horizon_steps,
+    learn_table,
+    prior,
+    realised_maxima,
+)
 from forecasting.scores import losses, mean_loss, pinball, scored, scored_maxima
+from policies.model import Filters
+from policies.recommend.predictive import volatility_floor
 from tests.forecasting.traffic import minutes, wave
+from tests.support.worlds import a_policy
 
 
-def test_the_logarithm_comes_back_and_never_below_zero() -> None:
+def test_the_logarithm_is_inverted_and_never_below_zero() -> None:
     demand = np.array([0.0, 0.3, 50.0])
     assert from_log(to_log(demand)) == pytest.approx(demand)
     assert from_log(np.array([-9.0]))[0] == 0.0
@@ -28,14 +39,14 @@ def test_spread_is_wider_where_demand_is_small_or_changes() -> None:
     assert calm < busy
 
 
-def test_realised_maxima_begin_after_the_step_and_end_with_the_lead() -> None:
+def test_realised_maxima_begin_after_the_step_and_end_with_the_horizon() -> None:
     maxima = realised_maxima(minutes([9.0, 1.0, 3.0, 2.0, *[0.0] * 40]))
     assert maxima[0, :3].tolist() == [1.0, 3.0, 3.0]
     assert np.isnan(maxima[-1]).all()
     assert maxima[-2, 0] == 0.0
 
 
-def test_a_gap_inside_the_lead_makes_the_maximum_unknown() -> None:
+def test_a_gap_inside_the_horizon_makes_the_maximum_unknown() -> None:
     maxima = realised_maxima(minutes([1.0, 2.0, np.nan, 3.0, *[0.0] * 40]))
     assert maxima[0, 0] == 2.0
     assert np.isnan(maxima[0, 1:]).all()
@@ -45,17 +56,28 @@ def test_expected_maxima_follow_the_path() -> None:
     assert expected_maxima(Naive(), minutes([4.0])).tolist() == [[4.0] * 7]
 
 
-def test_the_prior_widens_with_lead_and_risk() -> None:
+def test_the_prior_widens_with_lead_and_probability() -> None:
     table = prior()
-    assert (np.diff(table[:, 1:], axis=0) > 0).all()
+    assert (np.diff(table[:, 1:], axis=0) >= 0).all()
     assert (np.diff(table, axis=1) > 0).all()
-    assert table[2, -1] == pytest.approx(2.1 + np.log(300 / 90) / np.log(3))
+    assert table[0, -1] < table[1, -1] < table[2, -1]
 
 
-def test_learned_quantiles_cover_what_they_promise() -> None:
+@pytest.mark.parametrize("level", [0.0, 0.3, 4.0, 500.0])
+def test_before_anything_is_learned_the_forecast_of_a_level_is_the_volatility_floor(level: float) -> None:
+    values = UNFITTED.quantiles(minutes(np.full(60, level)))[0]
+    for horizon_seconds, row in zip(HORIZONS_SECONDS, values, strict=True):
+        for probability, replicas in zip(PROBABILITIES, row, strict=True):
+            policy = a_policy(attainment=probability)
+            floor = volatility_floor(policy, Filters(level=level, volatility=0.0), horizon_seconds)
+            assert floor is not None
+            assert replicas == pytest.approx(floor.replicas, abs=1e-6)
+
+
+def test_learned_quantiles_have_their_nominal_coverage() -> None:
     demand = minutes(wave(4, noise=0.2))
-    voice = fit_naive(demand.cut(0, 4000))
-    values = voice.quantiles(demand, len(demand) - 4000)
+    fitted = fit_family(NAIVE, demand.cut(0, 4000))
+    values = fitted.quantiles(demand, len(demand) - 4000)
     maxima = realised_maxima(demand)[4000:]
     seen = np.isfinite(maxima).all(axis=1)
     coverage = (maxima[seen][:, :, None] <= values[seen]).mean(axis=(0, 1))
@@ -68,7 +90,7 @@ def test_a_horizon_with_few_errors_keeps_the_prior() -> None:
     assert (table[-1] == prior()[-1]).all()
 
 
-def test_gaps_are_no_errors() -> None:
+def test_gaps_are_not_counted_as_errors() -> None:
     values = wave(1)
     with_gaps = values.copy()
     with_gaps[::7] = np.nan
@@ -77,12 +99,12 @@ def test_gaps_are_no_errors() -> None:
     assert table[0, :4] == pytest.approx(whole[0, :4], abs=0.3)
 
 
-def test_horizons_are_a_step_at_least() -> None:
+def test_a_horizon_is_one_step_at_least() -> None:
     assert horizon_steps(60.0) == (1, 2, 5, 10, 15, 20, 30)
     assert horizon_steps(300.0)[:3] == (1, 1, 1)
 
 
-def test_pinball_costs_what_is_short_by_p_and_what_is_over_by_the_rest() -> None:
+def test_the_pinball_loss_of_an_error_is_p_below_and_the_rest_above() -> None:
     loss = pinball(np.array([[8.0], [12.0]]), np.array([10.0, 10.0]), np.array([0.9]))
     assert loss.ravel() == pytest.approx([1.8, 0.2])
 
@@ -94,7 +116,7 @@ def test_the_true_quantile_loses_least() -> None:
     assert tried[int(np.argmin(loss))] == pytest.approx(1.2816, abs=0.06)
 
 
-def test_what_is_scored_are_the_leads_at_which_replicas_are_bought() -> None:
+def test_the_leads_at_which_replicas_are_added_are_scored() -> None:
     fan = np.arange(35.0).reshape(7, 5)
     assert scored(fan).tolist() == [[7, 8, 9], [12, 13, 14], [17, 18, 19]]
     assert scored_maxima(np.arange(7.0)).tolist() == [1, 2, 3]

@@ -22,16 +22,16 @@ def known(history: History) -> tuple[float, list[float | None]]:
     return closed.start_seconds, [None if math.isnan(v) else v for v in closed.values.tolist()]
 
 
-def test_gaps_are_bridged_and_ends_reach_out() -> None:
+def test_gaps_are_interpolated_and_ends_are_extended() -> None:
     assert series(NAN, 1, NAN, 3, NAN).filled().values.tolist() == [1, 1, 2, 3, 3]
 
 
-def test_a_series_of_nothing_cannot_be_filled() -> None:
-    with pytest.raises(ValueError, match="without a single known value"):
+def test_a_series_without_values_cannot_be_filled() -> None:
+    with pytest.raises(ValueError, match="without a known value"):
         series(NAN, NAN).filled()
 
 
-def test_cuts_keep_their_place_in_time() -> None:
+def test_a_cut_keeps_its_place_in_time() -> None:
     tail = series(1, 2, 3).tail(2)
     assert (tail.start_seconds, tail.end_seconds) == (60.0, 180.0)
     assert tail.ends_seconds.tolist() == [120.0, 180.0]
@@ -49,7 +49,7 @@ def test_four_grid_ticks_are_one_step_and_the_tick_at_its_end_closes_it() -> Non
 
 
 @pytest.mark.parametrize("missing", [None, NAN, math.inf, -1.0])
-def test_what_is_no_demand_leaves_a_gap(missing: float | None) -> None:
+def test_an_impossible_reading_leaves_a_gap(missing: float | None) -> None:
     history = History(60.0, 100)
     for at, value in [(60.0, 1.0), (120.0, missing), (180.0, 2.0), (240.0, missing)]:
         history.add(at, value)
@@ -88,7 +88,7 @@ def test_backfill_before_anything_else_leaves_its_last_step_closed() -> None:
     assert known(history) == (60.0, [2.0, 3.0])
 
 
-def test_a_step_must_last() -> None:
+def test_a_step_of_no_length_is_refused() -> None:
     with pytest.raises(ValueError, match="positive number of seconds"):
         History(0.0, 10)
 

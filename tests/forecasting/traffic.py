@@ -15,6 +15,13 @@ def wave(days: float, *, noise: float = 0.1, level: float = 10.0, swing: float =
     return np.exp(usual + noise * np.random.default_rng(seed).normal(size=len(at)))
 
 
+def with_gaps(share: float, days: float = 1) -> Floats:
+    """The wave without `share` of its minutes."""
+    values = wave(days)
+    values[np.random.default_rng(2).random(len(values)) < share] = np.nan
+    return values
+
+
 def growing(steps: int = 300) -> Floats:
     """A process that grows by a twentieth a minute, with noise."""
     noise = np.random.default_rng(7).normal(scale=0.01, size=steps)
