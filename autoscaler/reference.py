@@ -1,10 +1,9 @@
 """Writes the reference pages from the declarations: `python -m autoscaler.reference`."""
 
+from itertools import groupby
 from pathlib import Path
 
-from pydantic_core import PydanticUndefined
-
-from autoscaler.settings import PREFIX, Settings
+from autoscaler.settings import declared
 from autoscaler.telemetry.metrics import DECLARED
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -35,23 +34,21 @@ def _metrics() -> str:
 
 
 def _settings() -> str:
-    rows = ["| variable | flag | default | what it does |", "|---|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        default = "none" if field.default in {None, PydanticUndefined} else f"`{field.default}`"
-        flag = f"`--{name.replace('_', '-')}`"
-        rows.append(f"| `{PREFIX}{name.upper()}` | {flag} | {default} | {field.description} |")
-    return "\n".join(
-        [
-            "# Settings",
-            "",
-            _GENERATED,
-            "Of the process `outrider run`. A flag wins over its variable, and an empty variable counts as not set.",
-            "`outrider run --show-settings` prints what is in force, with secrets masked.",
-            "",
-            *rows,
-            "",
-        ]
-    )
+    lines = [
+        "# Settings",
+        "",
+        _GENERATED,
+        "Settings of the process `outrider run`. A flag wins over its variable, and an empty variable counts as not set.",
+        "`outrider run --show-settings` prints the settings in force, with secrets masked.",
+        "",
+    ]
+    for group, settings in groupby(declared(), lambda setting: setting.group):
+        lines += [f"## {group}", "", "| variable | flag | default | what it does |", "|---|---|---|---|"]
+        for setting in settings:
+            default = setting.unset if setting.default is None else f"`{setting.default_text}`"
+            lines.append(f"| `{setting.variable}` | `{setting.flag}` | {default} | {setting.text} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def main() -> None:
