@@ -91,3 +91,16 @@ def test_a_slip_in_a_command_is_met_with_the_nearest() -> None:
     assert code == 2
     assert "No such command 'repaly'. Did you mean 'replay'?" in text
     assert "Did you mean" not in run("xyzzy")[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "completions"),
+    [
+        ("outrider re", {"redecide", "replay"}),
+        ("outrider explain --e", {"--every"}),
+        ("outrider run --log-level w", {"warning"}),
+    ],
+)
+def test_the_shell_completes_commands_options_and_choices(line: str, completions: set[str]) -> None:
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_OUTRIDER_COMPLETE": "complete_bash"}
+    assert set(CliRunner().invoke(app, [], env=words).output.split()) == completions
