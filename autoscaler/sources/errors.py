@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class SourceErrorKind(StrEnum):
     """How a source failed: the label `kind` of `outrider_source_errors_total`."""
 
     TIMEOUT = "timeout"  # no whole answer before the deadline
@@ -17,6 +17,6 @@ class Kind(StrEnum):
 class SourceError(Exception):
     """One reading failed. The text says what was asked, where, and what to look at."""
 
-    def __init__(self, kind: Kind, message: str) -> None:
+    def __init__(self, kind: SourceErrorKind, message: str) -> None:
         super().__init__(message)
         self.kind = kind

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.telemetry.redact import redact
 
 _EXCERPT = 160
@@ -34,13 +34,19 @@ async def get(
             async for chunk in response.content.iter_any():
                 body += chunk
                 if len(body) > max_bytes:
-                    raise SourceError(Kind.BODY, f"{where} answered more than {max_bytes} bytes")
+                    raise SourceError(SourceErrorKind.BODY, f"{where} answered more than {max_bytes} bytes")
     except TimeoutError:
-        raise SourceError(Kind.TIMEOUT, f"{where} gave no whole answer within {timeout_seconds:g} s") from None
+        raise SourceError(
+            SourceErrorKind.TIMEOUT, f"{where} gave no whole answer within {timeout_seconds:g} s"
+        ) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise SourceError(Kind.CONNECTION, f"{where}: {redact(str(error) or type(error).__name__)}") from error
+        raise SourceError(
+            SourceErrorKind.CONNECTION, f"{where}: {redact(str(error) or type(error).__name__)}"
+        ) from error
     if response.status != 200:
-        raise SourceError(Kind.STATUS, f"{where} answered {response.status} {response.reason}: {excerpt(body)}")
+        raise SourceError(
+            SourceErrorKind.STATUS, f"{where} answered {response.status} {response.reason}: {excerpt(body)}"
+        )
     return bytes(body)
 
 

@@ -17,7 +17,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
-from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.families import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS, RUNNING, WAITING
 from autoscaler.sources.fetch import excerpt
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
@@ -89,7 +89,9 @@ async def read(
                 pages.append(item)
             problem = item
     except TimeoutError:
-        problem = SourceError(Kind.TIMEOUT, f"{redact(url)} did not give {days} days within {timeout_seconds:g} s")
+        problem = SourceError(
+            SourceErrorKind.TIMEOUT, f"{redact(url)} did not give {days} days within {timeout_seconds:g} s"
+        )
     finally:
         abandoned.set()
     if problem:
@@ -131,13 +133,17 @@ def _page(
         ) as client:
             columns = tuple(_column(client.custom_query_range(query, **span)) for query in asked)
     except requests.JSONDecodeError as error:
-        raise SourceError(Kind.BODY, f"{where} is not Prometheus, it answered {excerpt(error.doc.encode())}") from None
+        raise SourceError(
+            SourceErrorKind.BODY, f"{where} is not Prometheus, it answered {excerpt(error.doc.encode())}"
+        ) from None
     except requests.RequestException as error:
-        raise SourceError(Kind.CONNECTION, f"{where}: {redact(str(error))}") from error
+        raise SourceError(SourceErrorKind.CONNECTION, f"{where}: {redact(str(error))}") from error
     except PrometheusApiClientException as error:
-        raise SourceError(Kind.STATUS, f"{where}: {excerpt(str(error).encode())}") from error
+        raise SourceError(SourceErrorKind.STATUS, f"{where}: {excerpt(str(error).encode())}") from error
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise SourceError(Kind.BODY, f"{where}: what it answers to query_range cannot be read: {error!r}") from error
+        raise SourceError(
+            SourceErrorKind.BODY, f"{where}: what it answers to query_range cannot be read: {error!r}"
+        ) from error
     return _Page(columns, tuple(warnings))
 
 

@@ -14,7 +14,7 @@ import aiohttp
 import structlog
 
 from autoscaler.clock import Clock
-from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, Series, assemble
 from autoscaler.sources.fetch import excerpt, get
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
@@ -47,7 +47,7 @@ class Prometheus:
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._before: dict[tuple[str, str], PodSample] = {}
-        self._troubles: dict[str, Kind | None] = {}
+        self._troubles: dict[str, SourceErrorKind | None] = {}
 
     async def samples(self, namespace: str, pods: Iterable[str]) -> dict[str, PodSample]:
         """The samples of these pods as far as Prometheus has them. Failures are logged and counted, never raised."""
@@ -103,20 +103,22 @@ class Prometheus:
         try:
             answer = json.loads(body)
             if answer["status"] != "success":
-                raise SourceError(Kind.QUERY, f"Prometheus refused the query {query}: {answer.get('error')}")
+                raise SourceError(SourceErrorKind.QUERY, f"Prometheus refused the query {query}: {answer.get('error')}")
             if answer["data"]["resultType"] != "vector":
-                raise SourceError(Kind.BODY, f"Prometheus answered a {answer['data']['resultType']}, not a vector")
+                raise SourceError(
+                    SourceErrorKind.BODY, f"Prometheus answered a {answer['data']['resultType']}, not a vector"
+                )
             return list(answer["data"]["result"]), [str(warning) for warning in answer.get("warnings") or ()]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             where = redact(self._url)
-            raise SourceError(Kind.BODY, f"{where} is not Prometheus, it answered {excerpt(body)}") from None
+            raise SourceError(SourceErrorKind.BODY, f"{where} is not Prometheus, it answered {excerpt(body)}") from None
 
 
-def _trouble(answer: Answer) -> tuple[Kind | None, str]:
+def _trouble(answer: Answer) -> tuple[SourceErrorKind | None, str]:
     if answer.problem:
         return answer.problem.kind, str(answer.problem)
     if answer.warnings:
-        return Kind.PARTIAL, "; ".join(answer.warnings)
+        return SourceErrorKind.PARTIAL, "; ".join(answer.warnings)
     return None, "none"
 
 
@@ -150,7 +152,7 @@ def _samples(result: list[Any], pods: frozenset[str], now_seconds: float) -> dic
             family, pod, at_seconds, value = labels["__name__"], labels["pod"], float(at_seconds), float(text)
         except (KeyError, TypeError, ValueError):
             raise SourceError(
-                Kind.BODY, f"Prometheus answered an element that is no sample: {element!r:.200}"
+                SourceErrorKind.BODY, f"Prometheus answered an element that is no sample: {element!r:.200}"
             ) from None
         if pod not in pods or family not in FAMILIES:
             continue

@@ -14,7 +14,7 @@ import structlog
 from autoscaler.clock import Clock
 from autoscaler.kube.objects import Key
 from autoscaler.sources import vllm
-from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.fetch import get
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from policies.model import PodSample
@@ -80,7 +80,7 @@ class Scraper:
                 took_seconds = self._clock.now() - asked_seconds
             if took_seconds > self._interval_seconds:
                 raise SourceError(
-                    Kind.TIMEOUT, f"{pod} answered {took_seconds:.1f} s late: nobody knows for which moment"
+                    SourceErrorKind.TIMEOUT, f"{pod} answered {took_seconds:.1f} s late: nobody knows for which moment"
                 )
             sample = vllm.parse(body, pod.name, asked_seconds)
         except SourceError as error:

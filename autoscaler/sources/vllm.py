@@ -6,7 +6,7 @@ One compiled pattern finds the twenty lines that are needed among the 600 of a 5
 import re
 from collections.abc import Iterator
 
-from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.families import FAMILIES, SLEEP_STATE, Series, assemble
 from policies.model import PodSample
 
@@ -25,9 +25,13 @@ def parse(body: str | bytes, pod: str, at_seconds: float) -> PodSample:
     text = b"\n" + (body.encode() if isinstance(body, str) else body)
     series = list(_series(text, pod))
     if not any(one.family.startswith("vllm:") for one in series):
-        raise SourceError(Kind.BODY, f"pod {pod}: {_what(text)}; are the policy's metrics port and path vLLM's own?")
+        raise SourceError(
+            SourceErrorKind.BODY, f"pod {pod}: {_what(text)}; are the policy's metrics port and path vLLM's own?"
+        )
     if not text.endswith(b"\n"):
-        raise SourceError(Kind.BODY, f"pod {pod}: /metrics is cut off in line {_line_number(text, len(text))}")
+        raise SourceError(
+            SourceErrorKind.BODY, f"pod {pod}: /metrics is cut off in line {_line_number(text, len(text))}"
+        )
     return assemble(pod, at_seconds, series)
 
 
@@ -45,7 +49,7 @@ def _series(text: bytes, pod: str) -> Iterator[Series]:
         except (ValueError, IndexError):
             where = f"pod {pod}: /metrics line {_line_number(text, match.start(1))}"
             line = (match[1] + match[2])[:120].decode(errors="replace")
-            raise SourceError(Kind.BODY, f"{where} is not a sample: {line!r}") from None
+            raise SourceError(SourceErrorKind.BODY, f"{where} is not a sample: {line!r}") from None
         yield Series(family, engine[1].decode(errors="replace") if engine else None, labels, number)
 
 

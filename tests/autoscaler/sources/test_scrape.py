@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from autoscaler.kube.objects import Key
-from autoscaler.sources.errors import Kind
+from autoscaler.sources.errors import SourceErrorKind
 from autoscaler.sources.scrape import Scraper, next_multiple
 from autoscaler.telemetry.metrics import REGISTRY
 from tests.autoscaler.sources import faults
@@ -47,20 +47,22 @@ async def test_takes_a_sample_at_each_multiple_of_the_interval(vllm: FakeVllm) -
 @pytest.mark.parametrize(
     ("fault", "kind", "message"),
     [
-        (faults.hang, Kind.TIMEOUT, "gave no whole answer within 0.5 s"),
-        (faults.drip, Kind.TIMEOUT, "gave no whole answer within 0.5 s"),
-        (faults.reset, Kind.CONNECTION, "Server disconnected"),
-        (faults.error_500, Kind.STATUS, "answered 500 Internal Server Error: 'out of memory'"),
-        (faults.redirect, Kind.STATUS, "answered 302 Found: (no body)"),
-        (faults.html, Kind.BODY, "/metrics answered HTML"),
-        (faults.nothing, Kind.BODY, "/metrics is empty"),
-        (faults.cut, Kind.CONNECTION, "payload is not completed"),
-        (faults.huge, Kind.BODY, "answered more than 1048576 bytes"),
-        (faults.bomb, Kind.BODY, "answered more than 1048576 bytes"),
+        (faults.hang, SourceErrorKind.TIMEOUT, "gave no whole answer within 0.5 s"),
+        (faults.drip, SourceErrorKind.TIMEOUT, "gave no whole answer within 0.5 s"),
+        (faults.reset, SourceErrorKind.CONNECTION, "Server disconnected"),
+        (faults.error_500, SourceErrorKind.STATUS, "answered 500 Internal Server Error: 'out of memory'"),
+        (faults.redirect, SourceErrorKind.STATUS, "answered 302 Found: (no body)"),
+        (faults.html, SourceErrorKind.BODY, "/metrics answered HTML"),
+        (faults.nothing, SourceErrorKind.BODY, "/metrics is empty"),
+        (faults.cut, SourceErrorKind.CONNECTION, "payload is not completed"),
+        (faults.huge, SourceErrorKind.BODY, "answered more than 1048576 bytes"),
+        (faults.bomb, SourceErrorKind.BODY, "answered more than 1048576 bytes"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-async def test_a_pod_that_fails_keeps_its_last_sample(vllm: FakeVllm, fault: Handler, kind: Kind, message: str) -> None:
+async def test_a_pod_that_fails_keeps_its_last_sample(
+    vllm: FakeVllm, fault: Handler, kind: SourceErrorKind, message: str
+) -> None:
     clock = FakeClock(START)
     patient = fault not in {faults.hang, faults.drip}
     scraper = Scraper(clock, timeout_seconds=5.0 if patient else 0.5)
@@ -93,7 +95,7 @@ async def test_refused_connections_are_told(unused_tcp_port: int) -> None:
     async with running(scraper):
         await clock.advance(2)
         await until(lambda: len(scraper.problems) == 2)
-    assert {problem.kind for problem in scraper.problems.values()} == {Kind.CONNECTION}
+    assert {problem.kind for problem in scraper.problems.values()} == {SourceErrorKind.CONNECTION}
     assert not scraper.latest
 
 

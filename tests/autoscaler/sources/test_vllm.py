@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, SUMMED
 from autoscaler.sources.vllm import parse
 from policies.model import PodSample
@@ -159,5 +159,5 @@ def test_bad_bodies_say_which_pod_and_where(text: bytes, message: str) -> None:
     with pytest.raises(SourceError) as caught:
         parse(text, "p", 0.0)
     assert message in str(caught.value)
-    assert caught.value.kind is Kind.BODY
+    assert caught.value.kind is SourceErrorKind.BODY
     assert len(str(caught.value)) < 300
