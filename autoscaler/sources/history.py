@@ -28,7 +28,7 @@ _DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class ReadBack:
     """Points in the order of time; moments of which nothing is known have none."""
 
     points: tuple[Past, ...]
@@ -51,7 +51,7 @@ async def read(
     days: int = 7,
     step_seconds: float = 60.0,
     timeout_seconds: float = 30.0,
-) -> History:
+) -> ReadBack:
     """Read the last `days` of the pods named `target_name`-..., newest day first. Never raises for a bad Prometheus.
 
     `timeout_seconds` is wall time for all of it. When something fails, the days that were read before it are given.
@@ -96,7 +96,7 @@ async def read(
         abandoned.set()
     if problem:
         SOURCE_ERRORS.labels(source="history", kind=problem.kind).inc()
-    return History(_points(pages), tuple(dict.fromkeys(text for page in pages for text in page.warnings)), problem)
+    return ReadBack(_points(pages), tuple(dict.fromkeys(text for page in pages for text in page.warnings)), problem)
 
 
 def queries(namespace: str, target_name: str) -> tuple[str, ...]:

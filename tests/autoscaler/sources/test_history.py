@@ -1,4 +1,4 @@
-"""History at start, by the library, from a real HTTP server."""
+"""History read back at start, by the library, from a real HTTP server."""
 
 import asyncio
 from collections.abc import AsyncIterator
