@@ -32,7 +32,7 @@ class Reflector:
         store: Store,
         *,
         clock: Clock,
-        dice: random.Random,
+        rng: random.Random,
         trim: Callable[[Object], Object],
         watch_seconds: float = WATCH_SECONDS,
     ) -> None:
@@ -40,7 +40,7 @@ class Reflector:
         self._collection = collection
         self._store = store
         self._clock = clock
-        self._dice = dice
+        self._rng = rng
         self._trim = trim
         self._watch_seconds = watch_seconds
         self._version: str | None = None  # None: list first
@@ -72,7 +72,7 @@ class Reflector:
 
     async def _watch(self) -> None:
         opened_seconds, events = self._clock.now(), 0
-        seconds = self._watch_seconds * self._dice.uniform(1.0, 1.5)
+        seconds = self._watch_seconds * self._rng.uniform(1.0, 1.5)
         try:
             async with aclosing(self._kube.watch(self._collection, self._version or "", seconds)) as lines:
                 async for line in lines:
@@ -130,4 +130,4 @@ class Reflector:
 
     def _pause_seconds(self) -> float:
         doubled = BACKOFF_SECONDS * 2.0 ** min(self._failures - 1, 10)
-        return min(BACKOFF_LIMIT_SECONDS, doubled) * self._dice.uniform(0.5, 1.0)
+        return min(BACKOFF_LIMIT_SECONDS, doubled) * self._rng.uniform(0.5, 1.0)

@@ -17,10 +17,10 @@ from autoscaler.kube.store import Store
 class Watches:
     """The stores, and the tasks that keep them."""
 
-    def __init__(self, kube: Kube, clock: Clock, dice: random.Random, namespace: str | None) -> None:
+    def __init__(self, kube: Kube, clock: Clock, rng: random.Random, namespace: str | None) -> None:
         self._kube = kube
         self._clock = clock
-        self._dice = dice
+        self._rng = rng
         self._listeners: list[Callable[[Object], None]] = []
         self._policies_at = collection.policies(namespace)
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
@@ -75,7 +75,7 @@ class Watches:
         ]
 
     async def _reflect(self, what: Collection, store: Store, kept: Callable[[Object], Object]) -> None:
-        await Reflector(self._kube, what, store, clock=self._clock, dice=self._dice, trim=kept).run()
+        await Reflector(self._kube, what, store, clock=self._clock, rng=self._rng, trim=kept).run()
 
     def _store(self) -> Store:
         store = Store()

@@ -22,7 +22,7 @@ A, B = f"{PODS.path}/a", f"{PODS.path}/b"
 @asynccontextmanager
 async def reflecting(kube: Kube, clock: FakeClock) -> AsyncIterator[Store]:
     store = Store()
-    reflector = Reflector(kube, PODS, store, clock=clock, dice=random.Random(1), trim=lambda thing: thing)
+    reflector = Reflector(kube, PODS, store, clock=clock, rng=random.Random(1), trim=lambda thing: thing)
     task = asyncio.create_task(reflector.run())
     try:
         yield store
