@@ -18,7 +18,7 @@ from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import ConfigException
 
 from autoscaler.kube.collection import Collection
-from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, Silent, Unavailable
+from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, TimedOut, Unavailable
 from autoscaler.kube.objects import Object
 from autoscaler.telemetry.metrics import KUBE_ERRORS
 
@@ -225,7 +225,7 @@ def _failures(call: str, silence: str) -> Iterator[None]:
         try:
             yield
         except TimeoutError as error:
-            raise Silent(f"{call}: {silence}") from error
+            raise TimedOut(f"{call}: {silence}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{call}: {_cause(error)}") from error
     except KubeError as error:

@@ -10,8 +10,8 @@ class Unavailable(KubeError):
     """No answer, a late one, or one that cannot be read: try again later, keep the last good content."""
 
 
-class Silent(Unavailable):
-    """No answer in time: nobody knows since when."""
+class TimedOut(Unavailable):
+    """No answer in time: the API may have been away since it was last heard from."""
 
 
 class Gone(KubeError):

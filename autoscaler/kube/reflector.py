@@ -10,7 +10,7 @@ import structlog
 from autoscaler.clock import Clock
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection
-from autoscaler.kube.errors import Gone, KubeError, Silent, Unavailable
+from autoscaler.kube.errors import Gone, KubeError, TimedOut, Unavailable
 from autoscaler.kube.objects import Object, key
 from autoscaler.kube.store import Store
 
@@ -80,7 +80,7 @@ class Reflector:
                     self._hear()
                     events += 1
                     self._failures = 0
-        except Silent:
+        except TimedOut:
             raise
         except KubeError:
             self._heard_seconds = self._clock.now()  # until it broke, it would have told

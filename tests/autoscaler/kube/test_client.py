@@ -6,7 +6,7 @@ import pytest
 
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
-from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, Silent, Unavailable
+from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, TimedOut, Unavailable
 from autoscaler.telemetry.metrics import REGISTRY
 from tests.support.fake_api import (
     DROP,
@@ -76,9 +76,9 @@ async def test_what_is_refused_is_counted(api: FakeApi, kube: Kube) -> None:
 async def test_a_hanging_server_meets_the_deadline(api: FakeApi, tmp_path: Path) -> None:
     async with connected(api, tmp_path, timeout_seconds=0.05) as kube:
         api.standing.append(("pods", HANG))
-        with pytest.raises(Silent, match=r"no answer within 0\.05 s"):
+        with pytest.raises(TimedOut, match=r"no answer within 0\.05 s"):
             await kube.get(PODS.path)
-        with pytest.raises(Silent, match="no answer in time"):
+        with pytest.raises(TimedOut, match="no answer in time"):
             async with aclosing(kube.watch(PODS, "1", 60.0)) as lines:
                 await anext(lines)
 
