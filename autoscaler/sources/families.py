@@ -39,7 +39,7 @@ FAMILIES = (*SUMMED.values(), SLEEP_STATE, STARTED)
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class MetricSeries:
     """One value of one pod. Two with the same family and key are the same series."""
 
     family: str
@@ -48,7 +48,7 @@ class Series:
     value: float
 
 
-def assemble(pod: str, at_seconds: float, series: Iterable[Series]) -> PodSample:
+def assemble(pod: str, at_seconds: float, series: Iterable[MetricSeries]) -> PodSample:
     """Sum the series of one pod into a sample, unknown where they do not say.
 
     Of `SLEEP_STATE` only the series of the state `awake` belong here.

@@ -15,7 +15,7 @@ import structlog
 
 from autoscaler.clock import Clock
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, Series, assemble
+from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, MetricSeries, assemble
 from autoscaler.sources.fetch import excerpt, get
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from autoscaler.telemetry.redact import redact
@@ -142,7 +142,7 @@ def _chunks(pods: list[str]) -> Iterator[list[str]]:
 
 
 def _samples(result: list[Any], pods: frozenset[str], now_seconds: float) -> dict[str, PodSample]:
-    by_pod: dict[str, list[Series]] = {}
+    by_pod: dict[str, list[MetricSeries]] = {}
     instances: dict[str, set[str | None]] = {}
     started: list[tuple[str, str | None, float]] = []
     oldest: dict[str, float] = {}
@@ -162,12 +162,12 @@ def _samples(result: list[Any], pods: frozenset[str], now_seconds: float) -> dic
         if family == SLEEP_STATE and labels.get("sleep_state") != "awake":
             continue
         key = tuple(labels.get(name) for name in _IDENTITY)  # not job or replica: a pod scraped twice counts once
-        by_pod.setdefault(pod, []).append(Series(family, labels.get("engine"), key, value))
+        by_pod.setdefault(pod, []).append(MetricSeries(family, labels.get("engine"), key, value))
         instances.setdefault(pod, set()).add(labels.get("instance"))
         oldest[pod] = min(oldest.get(pod, now_seconds), at_seconds)
     for pod, instance, value in started:
         if instance in instances.get(pod, ()):  # not a sidecar's
-            by_pod[pod].append(Series(STARTED, None, None, value))
+            by_pod[pod].append(MetricSeries(STARTED, None, None, value))
     return {pod: assemble(pod, oldest[pod], series) for pod, series in by_pod.items()}
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.sources.families import FAMILIES, SLEEP_STATE, Series, assemble
+from autoscaler.sources.families import FAMILIES, SLEEP_STATE, MetricSeries, assemble
 from policies.model import PodSample
 
 # The leading newline is a literal that the regex engine can search for: 5 times as fast as `^` with re.MULTILINE.
@@ -35,7 +35,7 @@ def parse(body: str | bytes, pod: str, at_seconds: float) -> PodSample:
     return assemble(pod, at_seconds, series)
 
 
-def _series(text: bytes, pod: str) -> Iterator[Series]:
+def _series(text: bytes, pod: str) -> Iterator[MetricSeries]:
     for match in _LINE.finditer(text):
         family = match[1].decode()
         labels, closing, value = match[2].rpartition(b"}")
@@ -50,7 +50,7 @@ def _series(text: bytes, pod: str) -> Iterator[Series]:
             where = f"pod {pod}: /metrics line {_line_number(text, match.start(1))}"
             line = (match[1] + match[2])[:120].decode(errors="replace")
             raise SourceError(SourceErrorKind.BODY, f"{where} is not a sample: {line!r}") from None
-        yield Series(family, engine[1].decode(errors="replace") if engine else None, labels, number)
+        yield MetricSeries(family, engine[1].decode(errors="replace") if engine else None, labels, number)
 
 
 def _line_number(text: bytes, position: int) -> int:
