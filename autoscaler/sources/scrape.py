@@ -1,7 +1,7 @@
 """Scrapes the vLLM pods directly: the fast path, which sees a queue within seconds.
 
-Rounds start on the multiples of the interval, so that a replay can take its samples at the same moments. A pod that
-hangs delays nobody but itself, and a pod that fails keeps its last sample, whose age tells.
+Rounds start at multiples of the interval, so that a replay can sample at the same moments. A pod that hangs delays only
+its own samples, and a pod that fails keeps its last sample, which ages.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class Scraper:
         self._listeners.append(listener)
 
     def targets(self, urls: Mapping[Key, str]) -> None:
-        """Set which pods are scraped, from the next round on: pod -> URL. Forgets all others."""
+        """Set which pods are scraped from the next round on: pod -> URL. All others are forgotten."""
         self._urls = dict(urls)
         for forgotten in (self.latest, self.problems):
             for pod in forgotten.keys() - self._urls.keys():
@@ -55,7 +55,7 @@ class Scraper:
 
     async def run(self) -> None:
         """Scrape until cancelled."""
-        connector = aiohttp.TCPConnector(limit=0)  # the semaphore limits, outside of a pod's deadline
+        connector = aiohttp.TCPConnector(limit=0)  # the semaphore limits instead, outside a pod's deadline
         async with (
             aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
             asyncio.TaskGroup() as readers,
@@ -67,20 +67,21 @@ class Scraper:
                     if pod not in self._reading:
                         self._reading.add(pod)
                         readers.create_task(self._read(session, pod, url))
-                # A sleep may end a hair early, and then the next multiple would be this one again.
+                # A sleep may end slightly early, and the next multiple would then be this one again.
                 due = max(due + self._interval_seconds, next_multiple(self._clock.now(), self._interval_seconds))
 
     async def _read(self, session: aiohttp.ClientSession, pod: Key, url: str) -> None:
         try:
             async with self._slots:
-                # When it was asked, not when it was read: a busy loop reads late, and two answers that are read in one
-                # go would show what came in between as if it had come at once.
+                # The time of the request, not of the reading: a busy event loop reads late, and between two answers
+                # read together everything would seem to arrive at once.
                 asked_seconds = self._clock.now()
                 body = await get(session, url, timeout_seconds=self._timeout_seconds, max_bytes=MAX_BODY_BYTES)
                 took_seconds = self._clock.now() - asked_seconds
             if took_seconds > self._interval_seconds:
                 raise SourceError(
-                    SourceErrorKind.TIMEOUT, f"{pod} answered {took_seconds:.1f} s late: nobody knows for which moment"
+                    SourceErrorKind.TIMEOUT,
+                    f"pod {pod} took {took_seconds:.1f} s to answer, longer than the scrape interval",
                 )
             sample = vllm.parse(body, pod.name, asked_seconds)
         except SourceError as error:
@@ -94,7 +95,7 @@ class Scraper:
             self._reading.discard(pod)
 
     def accept(self, pod: Key, sample: PodSample) -> None:
-        """Take a new sample of a pod."""
+        """Keep a new sample of a pod."""
         if self.problems.pop(pod, None):
             _log.info("scrape.recovered", pod=str(pod))
         self.latest[pod] = sample
@@ -103,10 +104,10 @@ class Scraper:
 
     def _failed(self, pod: Key, error: SourceError) -> None:
         before = self.problems.get(pod)
-        if before is None or before.kind != error.kind:  # not 30 lines a minute for one dead pod
-            # An engine that is not up yet refuses connections: that is no news.
-            tell = _log.warning if pod in self.latest else _log.debug
-            tell("scrape.failed", pod=str(pod), kind=error.kind, error=str(error))
+        if before is None or before.kind != error.kind:  # else 30 lines a minute for one dead pod
+            # An engine that is still starting refuses connections: not worth a warning.
+            log = _log.warning if pod in self.latest else _log.debug
+            log("scrape.failed", pod=str(pod), kind=error.kind, error=str(error))
         self.problems[pod] = error
 
 

@@ -82,17 +82,17 @@ def _matrix(*series: object) -> Handler:
 
 BAD = {
     "hang": (faults.hang, SourceErrorKind.TIMEOUT, "within 0.5 s"),
-    "drip": (faults.drip, SourceErrorKind.TIMEOUT, "did not give 7 days within 0.5 s"),
+    "drip": (faults.drip, SourceErrorKind.TIMEOUT, "did not return 7 days within 0.5 s"),
     "reset": (faults.reset, SourceErrorKind.CONNECTION, "Remote end closed"),
     "500": (faults.error_500, SourceErrorKind.STATUS, "out of memory"),
     "redirect": (faults.redirect, SourceErrorKind.CONNECTION, "Exceeded 0 redirects"),
-    "html": (faults.html, SourceErrorKind.BODY, "is not Prometheus, it answered '<!DOCTYPE html>"),
-    "nothing": (faults.nothing, SourceErrorKind.BODY, "is not Prometheus, it answered (no body)"),
+    "html": (faults.html, SourceErrorKind.BODY, "is not Prometheus: it answered with '<!DOCTYPE html>"),
+    "nothing": (faults.nothing, SourceErrorKind.BODY, "is not Prometheus: it answered with (no body)"),
     "cut": (faults.cut, SourceErrorKind.CONNECTION, ""),
-    "null": (answers(None), SourceErrorKind.BODY, "what it answers to query_range cannot be read: TypeError"),
-    "list": (answers([1]), SourceErrorKind.BODY, "what it answers to query_range cannot be read: TypeError"),
-    "no data": (answers({"status": "success"}), SourceErrorKind.BODY, "cannot be read: KeyError('data')"),
-    "two series": (_matrix({"values": []}, {"values": []}), SourceErrorKind.BODY, "not one series but 2"),
+    "null": (answers(None), SourceErrorKind.BODY, "its answer to query_range cannot be parsed: TypeError"),
+    "list": (answers([1]), SourceErrorKind.BODY, "its answer to query_range cannot be parsed: TypeError"),
+    "no data": (answers({"status": "success"}), SourceErrorKind.BODY, "cannot be parsed: KeyError('data')"),
+    "two series": (_matrix({"values": []}, {"values": []}), SourceErrorKind.BODY, "2 series instead of one"),
     "a word": (_matrix({"values": [[1, "many"]]}), SourceErrorKind.BODY, "could not convert"),
 }
 

@@ -88,7 +88,7 @@ async def test_a_pod_that_is_scraped_by_two_jobs_counts_once(server: FakePrometh
     assert (sample.waiting, sample.finished_total) == (42, 7)
 
 
-async def test_a_sidecar_does_not_tell_when_vllm_started(server: FakePrometheus, prometheus: Prometheus) -> None:
+async def test_a_sidecar_does_not_say_when_vllm_started(server: FakePrometheus, prometheus: Prometheus) -> None:
     server.add("a", RUNNING, "1", engine="0", instance="10.0.0.1:8000")
     server.add("a", STARTED, "5", instance="10.0.0.1:8000")
     server.add("a", STARTED, "9", instance="10.0.0.1:15090")
@@ -158,34 +158,34 @@ def _vector(*elements: object) -> Handler:
 
 
 BAD = {
-    "hang": (faults.hang, SourceErrorKind.TIMEOUT, "gave no whole answer within 0.5 s"),
-    "drip": (faults.drip, SourceErrorKind.TIMEOUT, "gave no whole answer within 0.5 s"),
+    "hang": (faults.hang, SourceErrorKind.TIMEOUT, "did not answer in full within 0.5 s"),
+    "drip": (faults.drip, SourceErrorKind.TIMEOUT, "did not answer in full within 0.5 s"),
     "reset": (faults.reset, SourceErrorKind.CONNECTION, "Server disconnected"),
-    "500": (faults.error_500, SourceErrorKind.STATUS, "answered 500 Internal Server Error: 'out of memory'"),
-    "redirect": (faults.redirect, SourceErrorKind.STATUS, "answered 302 Found"),
-    "html": (faults.html, SourceErrorKind.BODY, "is not Prometheus, it answered '<!DOCTYPE html>"),
-    "nothing": (faults.nothing, SourceErrorKind.BODY, "is not Prometheus, it answered (no body)"),
-    "huge": (faults.huge, SourceErrorKind.BODY, "answered more than 16777216 bytes"),
-    "bomb": (faults.bomb, SourceErrorKind.BODY, "answered more than 16777216 bytes"),
+    "500": (faults.error_500, SourceErrorKind.STATUS, "answered with 500 Internal Server Error: 'out of memory'"),
+    "redirect": (faults.redirect, SourceErrorKind.STATUS, "answered with 302 Found"),
+    "html": (faults.html, SourceErrorKind.BODY, "is not Prometheus: it answered with '<!DOCTYPE html>"),
+    "nothing": (faults.nothing, SourceErrorKind.BODY, "is not Prometheus: it answered with (no body)"),
+    "huge": (faults.huge, SourceErrorKind.BODY, "answered with more than 16777216 bytes"),
+    "bomb": (faults.bomb, SourceErrorKind.BODY, "answered with more than 16777216 bytes"),
     "cut": (faults.cut, SourceErrorKind.CONNECTION, "payload is not completed"),
-    "null": (answers(None), SourceErrorKind.BODY, "is not Prometheus, it answered 'null'"),
+    "null": (answers(None), SourceErrorKind.BODY, "is not Prometheus: it answered with 'null'"),
     "list": (answers([1]), SourceErrorKind.BODY, "is not Prometheus"),
     "no data": (answers({"status": "success"}), SourceErrorKind.BODY, "is not Prometheus"),
     "error": (answers({"status": "error", "error": "too many samples"}), SourceErrorKind.QUERY, "too many samples"),
     "scalar": (
         answers({"status": "success", "data": {"resultType": "scalar", "result": [1, "2"]}}),
         SourceErrorKind.BODY,
-        "answered a scalar, not a vector",
+        "answered with a scalar instead of a vector",
     ),
     "no value": (
         _vector({"metric": {"__name__": RUNNING, "pod": "a"}}),
         SourceErrorKind.BODY,
-        "an element that is no sample",
+        "an element that is not a sample",
     ),
     "a word": (
         _vector({"metric": {"__name__": RUNNING, "pod": "a"}, "value": [1, "many"]}),
         SourceErrorKind.BODY,
-        "an element that is no sample: {'metric'",
+        "an element that is not a sample: {'metric'",
     ),
 }
 
@@ -211,19 +211,19 @@ async def test_a_bad_prometheus_leaves_everything_unknown(
     assert message in str(problem)
 
 
-async def test_trouble_is_logged_when_it_changes(server: FakePrometheus, prometheus: Prometheus) -> None:
+async def test_a_problem_is_logged_when_it_changes(server: FakePrometheus, prometheus: Prometheus) -> None:
     with structlog.testing.capture_logs() as logs:
         for fault in (None, faults.error_500, faults.error_500, faults.html, None, None):
             server.fault = fault
             await prometheus.samples("ns", ["a"])
-    assert [(log["log_level"], log["trouble"].split(":")[0]) for log in logs] == [
-        ("warning", "http"),
-        ("warning", "http"),
-        ("info", "none"),
+    assert [(log["event"], log.get("kind")) for log in logs] == [
+        ("prometheus.failed", "status"),
+        ("prometheus.failed", "body"),
+        ("prometheus.recovered", None),
     ]
 
 
-async def test_secrets_in_the_url_are_not_told(
+async def test_secrets_in_the_url_are_masked(
     server: FakePrometheus, session: aiohttp.ClientSession, clock: FakeClock, unused_tcp_port: int
 ) -> None:
     server.fault = faults.html

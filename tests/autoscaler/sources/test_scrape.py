@@ -30,16 +30,16 @@ async def vllm() -> AsyncIterator[FakeVllm]:
 async def test_takes_a_sample_at_each_multiple_of_the_interval(vllm: FakeVllm) -> None:
     clock = FakeClock(START)
     scraper = Scraper(clock)
-    told: list[tuple[Key, float]] = []
-    scraper.subscribe(lambda pod: told.append((pod, clock.now())))
+    reported: list[tuple[Key, float]] = []
+    scraper.subscribe(lambda pod: reported.append((pod, clock.now())))
     scraper.targets(vllm.urls("a"))
     async with running(scraper):
         await clock.advance(0.5)
         assert not vllm.asked
         for round_ in range(1, 4):
             await clock.advance(0.5 if round_ == 1 else 2.0)
-            await until(lambda n=round_: len(told) == n)  # type: ignore[misc]
-    assert told == [(A, START + 1), (A, START + 3), (A, START + 5)]
+            await until(lambda n=round_: len(reported) == n)  # type: ignore[misc]
+    assert reported == [(A, START + 1), (A, START + 3), (A, START + 5)]
     assert scraper.latest[A].at_seconds == START + 5
     assert (scraper.latest[A].pod, scraper.latest[A].finished_total) == ("a", 10)
 
@@ -47,16 +47,16 @@ async def test_takes_a_sample_at_each_multiple_of_the_interval(vllm: FakeVllm) -
 @pytest.mark.parametrize(
     ("fault", "kind", "message"),
     [
-        (faults.hang, SourceErrorKind.TIMEOUT, "gave no whole answer within 0.5 s"),
-        (faults.drip, SourceErrorKind.TIMEOUT, "gave no whole answer within 0.5 s"),
+        (faults.hang, SourceErrorKind.TIMEOUT, "did not answer in full within 0.5 s"),
+        (faults.drip, SourceErrorKind.TIMEOUT, "did not answer in full within 0.5 s"),
         (faults.reset, SourceErrorKind.CONNECTION, "Server disconnected"),
-        (faults.error_500, SourceErrorKind.STATUS, "answered 500 Internal Server Error: 'out of memory'"),
-        (faults.redirect, SourceErrorKind.STATUS, "answered 302 Found: (no body)"),
-        (faults.html, SourceErrorKind.BODY, "/metrics answered HTML"),
+        (faults.error_500, SourceErrorKind.STATUS, "answered with 500 Internal Server Error: 'out of memory'"),
+        (faults.redirect, SourceErrorKind.STATUS, "answered with 302 Found: (no body)"),
+        (faults.html, SourceErrorKind.BODY, "/metrics is an HTML page"),
         (faults.nothing, SourceErrorKind.BODY, "/metrics is empty"),
         (faults.cut, SourceErrorKind.CONNECTION, "payload is not completed"),
-        (faults.huge, SourceErrorKind.BODY, "answered more than 1048576 bytes"),
-        (faults.bomb, SourceErrorKind.BODY, "answered more than 1048576 bytes"),
+        (faults.huge, SourceErrorKind.BODY, "answered with more than 1048576 bytes"),
+        (faults.bomb, SourceErrorKind.BODY, "answered with more than 1048576 bytes"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -88,7 +88,7 @@ async def test_a_pod_that_fails_keeps_its_last_sample(
         assert scraper.latest[A].at_seconds > first.at_seconds
 
 
-async def test_refused_connections_are_told(unused_tcp_port: int) -> None:
+async def test_refused_connections_are_reported(unused_tcp_port: int) -> None:
     clock = FakeClock(START)
     scraper = Scraper(clock)
     scraper.targets({A: f"http://127.0.0.1:{unused_tcp_port}/metrics", Key("ns", "b"): "http://"})
