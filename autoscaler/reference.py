@@ -1,4 +1,4 @@
-"""Writes the reference pages from the declarations: `python -m autoscaler.reference`."""
+"""Writes the reference pages of metrics and settings: `python -m autoscaler.reference`."""
 
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +16,7 @@ def pages() -> dict[str, str]:
 
 
 def _metrics() -> str:
-    rows = ["| metric | type | labels | what it says |", "|---|---|---|---|"]
+    rows = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
     for metric in sorted(DECLARED, key=lambda declared: declared.name):
         labels = "; ".join(f"`{label}`: {meaning}" for label, meaning in metric.labels.items()) or "none"
         rows.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.text} |")
@@ -25,7 +25,7 @@ def _metrics() -> str:
             "# Metrics",
             "",
             _GENERATED,
-            "What the controller exports at `/metrics`. A policy's series go away with the policy.",
+            "Metrics that the controller exports at `/metrics`. A policy's series are removed with the policy.",
             "",
             *rows,
             "",
@@ -43,7 +43,7 @@ def _settings() -> str:
         "",
     ]
     for group, settings in groupby(declared(), lambda setting: setting.group):
-        lines += [f"## {group}", "", "| variable | flag | default | what it does |", "|---|---|---|---|"]
+        lines += [f"## {group}", "", "| variable | flag | default | meaning |", "|---|---|---|---|"]
         for setting in settings:
             default = setting.unset if setting.default is None else f"`{setting.default_text}`"
             lines.append(f"| `{setting.variable}` | `{setting.flag}` | {default} | {setting.text} |")

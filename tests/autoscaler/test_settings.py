@@ -32,7 +32,7 @@ def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
     assert (settings.scrape_interval_seconds, settings.max_balloons, settings.namespace) == (30, 5, None)
 
 
-def test_every_problem_is_told_at_once_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_problem_is_reported_at_once_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTRIDER_SCRAPE_INTERVAL_SECONDS", "soon")
     monkeypatch.setenv("OUTRIDER_SCALER_BIND", "6000")
     monkeypatch.setenv("OUTRIDER_PROMETHEUS_URL", "ftp://me:pa55@host")
