@@ -144,5 +144,5 @@ def _ready(watches: Watches, loop: Loop) -> tuple[bool, dict[str, Any]]:
         "policies_listed": watches.policies.synced,
         "policies": len(loop.runtimes),
         "decided": decided,
-        "kubernetes": watches.policies.trouble or "answers",
+        "kubernetes": watches.policies.problem or "answers",
     }

@@ -1,4 +1,4 @@
-"""Everything that is watched: the policies and, per namespace that has one, its pods and our Jobs."""
+"""Everything that is watched: policies and, in each namespace that has one, pods and balloon Jobs."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ from autoscaler.kube.store import Store
 
 
 class Watches:
-    """The stores, and the tasks that keep them."""
+    """The stores, and the tasks that keep them up to date."""
 
     def __init__(self, kube: Kube, clock: Clock, rng: random.Random, namespace: str | None) -> None:
         self._kube = kube
@@ -31,15 +31,15 @@ class Watches:
 
     @property
     def namespaces(self) -> tuple[str, ...]:
-        """The namespaces that are followed."""
+        """The namespaces whose pods and Jobs are watched."""
         return tuple(self._pods)
 
     def pods(self, namespace: str) -> Store:
-        """A followed namespace's pods; empty and not synced for any other."""
+        """The pods of a watched namespace; empty and not synced for any other."""
         return self._pods.get(namespace, Store())
 
     def jobs(self, namespace: str) -> Store:
-        """A followed namespace's balloon Jobs; empty and not synced for any other."""
+        """The balloon Jobs of a watched namespace; empty and not synced for any other."""
         return self._jobs.get(namespace, Store())
 
     def subscribe(self, listener: Callable[[Object], None]) -> None:

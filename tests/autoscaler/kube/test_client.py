@@ -40,10 +40,10 @@ PODS = collection.pods("ns")
         (status(422, "Invalid", "spec.x: Required"), Rejected, "422 spec.x: Required"),
         (status(429, "TooManyRequests"), Unavailable, "429"),
         (HTML, Unavailable, "500 '<html>"),
-        (Fault(200, b"<html>login</html>", "text/html"), Unavailable, "no JSON object but '<html>login</html>'"),
-        (EMPTY, Unavailable, "no JSON object but empty"),
-        (Fault(200, b"[1]"), Unavailable, "no JSON object but '[1]'"),
-        (Fault(200, b"{}"), Unavailable, "the answer is no list"),
+        (Fault(200, b"<html>login</html>", "text/html"), Unavailable, "not a JSON object but '<html>login</html>'"),
+        (EMPTY, Unavailable, "not a JSON object but empty"),
+        (Fault(200, b"[1]"), Unavailable, "not a JSON object but '[1]'"),
+        (Fault(200, b"{}"), Unavailable, "the answer is not a list"),
         (DROP, Unavailable, "GET /api/v1/namespaces/ns/pods: "),
     ],
     ids=str,
@@ -118,7 +118,7 @@ async def test_an_object_is_created_patched_and_deleted(api: FakeApi, kube: Kube
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b'{"half', "cut within a line"),
+        (b'{"half', "truncated within a line"),
         (b"x" * 300, "a line is longer than 200 bytes"),
     ],
 )
@@ -153,7 +153,7 @@ async def test_the_token_is_sent_and_the_sender_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "no such file"),
+        (None, "does not exist"),
         ("", "kubeconfig"),
         ("[1, 2", "kubeconfig"),
         ("current-context: gone", "kubeconfig"),

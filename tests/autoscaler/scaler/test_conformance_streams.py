@@ -24,7 +24,7 @@ async def received(stream: Stream, within_seconds: float = 1.0) -> bool:
 
 
 async def rest(stream: Stream, within_seconds: float = 5.0) -> list[bool]:
-    """What else came until the server ended the stream, which it must do with OK."""
+    """What else arrived until the server ended the stream, which it must do with OK."""
     messages = []
     async with asyncio.timeout(within_seconds):
         while isinstance(message := await stream.read(), IsActiveResponse):
