@@ -1,4 +1,4 @@
-"""The `outrider` command. Sub-commands are entry points, so that neither shell imports the other and `--help` loads none."""
+"""The `outrider` command. Sub-commands are entry points: neither shell imports the other, and `--help` loads neither."""
 
 import ast
 import sys
@@ -15,19 +15,19 @@ GROUP = "outrider.commands"
 
 
 class Commands(TyperGroup):
-    """Finds its commands by name, and loads the one that is called."""
+    """Lists its commands by name, and loads only the one that is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002, ANN401
-        """The names, without loading what they stand for."""
+        """The names of the commands, without loading them."""
         return sorted(_entries())
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002, ANN401
-        """A stand-in with the command's help line."""
+        """A placeholder with the command's help line."""
         entry = _entries().get(cmd_name)
         return None if entry is None else TyperCommand(cmd_name, help=summary(entry))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
-        """The command that is called, loaded."""
+        """Load the command that is called."""
         if args and not args[0].startswith("-") and args[0] not in _entries():
             close = get_close_matches(args[0], _entries(), n=1)
             ctx.fail(f"No such command {args[0]!r}.{f' Did you mean {close[0]!r}?' if close else ''}")
@@ -42,18 +42,18 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Autoscaler for LLM services on Kubernetes that rides ahead of traffic: it forecasts demand, prepares GPU nodes"
-    " and images before they are needed, and tells KEDA how many replicas to run.",
+    help="Autoscaler for LLM workloads on Kubernetes that scales ahead of traffic: it forecasts demand, prepares GPU nodes"
+    " and images before they are needed, and gives KEDA the number of replicas to run.",
 )
 
 
 @app.callback()
 def _root() -> None:
-    """Autoscaler for LLM services on Kubernetes."""
+    """Autoscaler for LLM workloads on Kubernetes."""
 
 
 def summary(entry: EntryPoint) -> str:
-    """The first line of the command's module, read without importing it. One that cannot be read hides no other."""
+    """The first line of the command's module, read without importing it; empty where it cannot be read."""
     package, _, name = entry.module.rpartition(".")
     try:
         parent = find_spec(package)
@@ -80,7 +80,7 @@ def _entries() -> dict[str, EntryPoint]:
 
 
 def main() -> None:
-    """Run; exit codes are 0 done, 1 the answer is no or it failed, 2 wrong usage or bad input."""
+    """Run the command. Exit codes: 0 success; 1 failure, or the answer is no; 2 wrong usage or invalid input."""
     try:
         app()
     except KeyboardInterrupt:

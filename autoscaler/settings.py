@@ -1,13 +1,15 @@
-"""Settings of the controller process, from the environment (`OUTRIDER_...`) and from flags. Flags win.
+"""Settings of the controller process, from environment variables (`OUTRIDER_...`) and from flags. Flags win.
 
-What a service needs stands in its ScalingPolicy; here is only what belongs to the process and the cluster.
+Flags, their help and the reference page are made from this one declaration. What concerns a single workload stands in
+its ScalingPolicy.
 """
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast, get_type_hints
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, FilePath, ValidationError, model_validator
@@ -37,77 +39,152 @@ Url = Annotated[str, AfterValidator(_url)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+def _setting(group: str, default: object, text: str, *, unset: str = "", **limits: Any) -> Any:  # noqa: ANN401 - as Field
+    """A field with what help and the reference page show of it; `unset` says what holds where the default is None."""
+    return Field(default, description=text, json_schema_extra={"group": group, "unset": unset}, **limits)
+
+
 class Settings(BaseSettings):
-    """All settings; every field is frozen, has a default and says what it does."""
+    """All settings. Every field is frozen and has a default."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
-    prometheus_url: Url | None = Field(
-        None, repr=False, description="Prometheus for pods that cannot be scraped and for history at start. Optional."
+    namespace: str | None = _setting(
+        "Cluster", None, "Follow the ScalingPolicies of this namespace only.", unset="all namespaces"
     )
-    prometheus_timeout_seconds: Positive = Field(5.0, description="Deadline of one Prometheus query, wall seconds.")
-    scaler_bind: Bind = Field("0.0.0.0:6000", description="Address that KEDA calls (gRPC external scaler).")
-    web_bind: Bind = Field("0.0.0.0:8080", description="Address of /metrics, /healthz and /readyz.")
-    namespace: str | None = Field(None, description="Watch the ScalingPolicies of this namespace only. Default: all.")
-    kubeconfig: FilePath | None = Field(
-        None, description="Kubeconfig file. Default: the pod's service account, else the user's own."
+    kubeconfig: FilePath | None = _setting(
+        "Cluster",
+        None,
+        "Kubeconfig file to connect with.",
+        unset="the pod's service account, else $KUBECONFIG or ~/.kube/config",
     )
-    state_dir: Path | None = Field(
-        None, description="Folder for checkpoints, so that a restart is not blind. Default: none are written."
+    scrape_interval_seconds: Positive = _setting(
+        "Signals", 2.0, "Time between two scrapes of a vLLM pod, in scenario seconds."
     )
-    decision_log_dir: Path | None = Field(
-        None, description="Folder for the decision log that explain and redecide read. Default: none is written."
+    prometheus_url: Url | None = _setting(
+        "Signals",
+        None,
+        "URL of Prometheus, read for history at start and for pods that cannot be scraped.",
+        unset="not used",
+        repr=False,
     )
-    scrape_interval_seconds: Positive = Field(2.0, description="How often each vLLM pod is scraped, scenario seconds.")
-    tls_cert: FilePath | None = Field(None, description="Certificate of the scaler's server. Default: plain text.")
-    tls_key: FilePath | None = Field(None, description="Private key of the scaler's server.")
-    tls_ca: FilePath | None = Field(
-        None, description="CA that a caller's certificate must come from (mTLS). Default: callers show none."
+    prometheus_timeout_seconds: Positive = _setting(
+        "Signals", 5.0, "Time limit of one Prometheus query, in wall-clock seconds."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
-    max_balloons: int = Field(
-        10, ge=0, description="Balloons that may exist in the whole cluster: the cap on what readiness may cost."
+    scaler_bind: Bind = _setting("Servers", "0.0.0.0:6000", "HOST:PORT of the gRPC external scaler, which KEDA calls.")
+    web_bind: Bind = _setting("Servers", "0.0.0.0:8080", "HOST:PORT of /metrics, /healthz and /readyz.")
+    tls_cert: FilePath | None = _setting(
+        "Servers", None, "Certificate of the gRPC server, a PEM file.", unset="plain text"
     )
-    balloon_deadline_seconds: int = Field(
-        1800, gt=0, description="A balloon ends by itself after this time, also when the controller is dead."
+    tls_key: FilePath | None = _setting("Servers", None, "Private key of the gRPC server, a PEM file.", unset="none")
+    tls_ca: FilePath | None = _setting(
+        "Servers",
+        None,
+        "CA that must have signed the certificate of every client (mTLS), a PEM file.",
+        unset="clients need no certificate",
     )
-    priority_class: str = Field("outrider-balloon", description="PriorityClass of balloons; must be below the pods'.")
-    clock_rate: float = Field(
-        1.0, gt=0, le=30, allow_inf_nan=False, description="Scenario seconds per wall second. Above 1 for a demo only."
+    max_balloons: int = _setting(
+        "Prepared nodes", 10, "Most balloons in the whole cluster, which caps what prepared nodes cost.", ge=0
     )
-    clock_scenario_epoch_seconds: float | None = Field(
-        None, allow_inf_nan=False, description="Scenario time at the wall epoch, Unix seconds. Default: the wall's."
+    balloon_deadline_seconds: int = _setting(
+        "Prepared nodes",
+        1800,
+        "Lifetime of a balloon, in seconds, after which it ends even if the controller is down.",
+        gt=0,
     )
-    clock_wall_epoch_seconds: float | None = Field(
-        None, allow_inf_nan=False, description="Wall time at which scenario time starts, Unix seconds. Default: start."
+    priority_class: str = _setting(
+        "Prepared nodes", "outrider-balloon", "PriorityClass of balloon pods; must be below that of the workloads."
+    )
+    state_dir: Path | None = _setting(
+        "State and logs",
+        None,
+        "Folder for checkpoints of what was learned, read after a restart.",
+        unset="no checkpoints",
+    )
+    decision_log_dir: Path | None = _setting(
+        "State and logs", None, "Folder for the decision log, which explain and redecide read.", unset="no decision log"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "State and logs", "info", "Lowest level that is logged."
+    )
+    clock_rate: float = _setting(
+        "Clock (for demonstrations)", 1.0, "Scenario seconds per wall-clock second.", gt=0, le=30, allow_inf_nan=False
+    )
+    clock_wall_epoch_seconds: float | None = _setting(
+        "Clock (for demonstrations)",
+        None,
+        "Wall-clock time at which scenario time starts, in Unix seconds.",
+        unset="the start of the process",
+        allow_inf_nan=False,
+    )
+    clock_scenario_epoch_seconds: float | None = _setting(
+        "Clock (for demonstrations)",
+        None,
+        "Scenario time at that start, in Unix seconds.",
+        unset="the same as on the wall clock",
+        allow_inf_nan=False,
     )
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
         if (self.tls_cert is None) != (self.tls_key is None):
-            raise ValueError("tls_cert and tls_key belong together: give both or none")
+            raise ValueError("tls_cert and tls_key belong together: set both or neither")
         if self.tls_ca and not self.tls_cert:
-            raise ValueError("tls_ca asks callers for certificates, which needs tls_cert and tls_key as well")
+            raise ValueError("tls_ca asks clients for certificates, which needs tls_cert and tls_key as well")
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as help and the reference page show it."""
+
+    name: str
+    type: Any
+    group: str
+    default: object
+    unset: str  # what holds where the default is None
+    text: str
+
+    @property
+    def default_text(self) -> str:
+        """The default as one writes it, or what holds without one."""
+        if self.default is None:
+            return self.unset
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
+    @property
+    def flag(self) -> str:
+        """Its option of `outrider run`."""
+        return _flag(self.name)
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return _variable(self.name)
+
+
+def declared() -> Iterator[Setting]:
+    """Every setting, in the order of declaration."""
+    types = get_type_hints(Settings)
+    for name, field in Settings.model_fields.items():
+        shown = cast(Mapping[str, str], field.json_schema_extra)
+        yield Setting(name, types[name], shown["group"], field.default, shown["unset"], field.description or "")
+
+
 class SettingsError(ValueError):
-    """Some settings cannot be used. The text lists each: its name, its variable, what is wrong."""
+    """Some settings are not valid. The text lists each by its flag or variable, and says what is wrong."""
 
 
 def load(flags: Mapping[str, Any] | None = None) -> Settings:
-    """Read the settings from the environment; flags that are not None win.
-
-    Raises `SettingsError` with every problem.
-    """
+    """Read the settings from the environment; flags that are not None win. Raises `SettingsError` with every problem."""
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         return Settings(**given)
     except ValidationError as error:
         problems = [_problem(detail["loc"], detail["msg"], given) for detail in error.errors(include_url=False)]
-        raise SettingsError("settings cannot be used:\n  " + "\n  ".join(problems)) from None
+        raise SettingsError("the settings are not valid:\n  " + "\n  ".join(problems)) from None
 
 
 def _problem(location: tuple[int | str, ...], message: str, given: Mapping[str, Any]) -> str:
@@ -115,10 +192,17 @@ def _problem(location: tuple[int | str, ...], message: str, given: Mapping[str, 
     if not location:
         return what
     name = str(location[0]).removeprefix(PREFIX.lower())
-    variable = PREFIX + name.upper()
     if name in given:
-        return f"--{name.replace('_', '-')} {redact(str(given[name]))}: {what}"
-    return f"{variable}={redact(os.environ.get(variable, ''))}: {what}"
+        return f"{_flag(name)} {redact(str(given[name]))}: {what}"
+    return f"{_variable(name)}={redact(os.environ.get(_variable(name), ''))}: {what}"
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
 
 
 def masked(settings: Settings) -> dict[str, object]:

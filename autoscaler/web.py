@@ -1,4 +1,4 @@
-"""The controller's own pages: /metrics for Prometheus, /healthz and /readyz for the kubelet."""
+"""The controller's HTTP server: /metrics for Prometheus, /healthz and /readyz for the kubelet."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,8 +13,8 @@ _Handler = Callable[[web.Request], Awaitable[web.Response]]
 def app(registry: CollectorRegistry, ready: Ready) -> web.Application:
     """Make the application.
 
-    `ready` says whether this process can do its work, and what each part of it is waiting for. /healthz only says that
-    the event loop turns: restarting a process does not bring a missing Prometheus back.
+    `ready` returns whether this process can work, and the state of each part. /healthz only shows that the event loop
+    runs, since a restart would not bring a missing Prometheus back.
     """
 
     async def metrics(_request: web.Request) -> web.Response:
@@ -41,13 +41,13 @@ class WebServer:
         self._bind = bind
 
     async def start(self) -> int:
-        """Listen, and return the port: a free one where the address says 0. Raises `OSError` if it is taken."""
+        """Listen, and return the port: a free one for port 0. Raises `OSError` for an address in use."""
         host, _, port = self._bind.rpartition(":")
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
         except OSError as error:
-            raise OSError(f"the pages cannot be served on {self._bind!r}: give a free HOST:PORT ({error})") from error
+            raise OSError(f"cannot listen on {self._bind!r}: set --web-bind to a free HOST:PORT ({error})") from error
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""The `outrider` command: its list of commands is light, every command loads, and wrong usage is told."""
+"""The `outrider` command: its list of commands is light, every command loads, and wrong usage is reported."""
 
 import subprocess
 import sys
@@ -33,12 +33,12 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_help_lists_every_command_with_its_line() -> None:
     code, text = run("--help")
     assert code == 0
-    told = " ".join(text.split())
+    shown = " ".join(text.split())
     for entry in ENTRIES.values():
-        assert entry.name in told
+        assert entry.name in shown
         line = summary(entry)
         assert line.endswith("."), entry.name
-        assert line in told
+        assert line in shown
 
 
 def test_help_loads_neither_shell() -> None:
@@ -57,7 +57,7 @@ def test_help_loads_neither_shell() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ENTRIES))
-def test_every_command_loads_and_tells_its_usage(name: str) -> None:
+def test_every_command_loads_and_shows_its_usage(name: str) -> None:
     assert load(ENTRIES[name]).name == name
     code, text = run(name, "--help")
     assert code == 0, text
@@ -86,8 +86,21 @@ def test_a_command_whose_module_is_not_there_hides_no_other(module: str) -> None
     assert summary(EntryPoint("fly", f"{module}:command", GROUP)) == ""
 
 
-def test_a_slip_in_a_command_is_met_with_the_nearest() -> None:
+def test_a_typo_in_a_command_suggests_the_nearest() -> None:
     code, text = run("repaly")
     assert code == 2
     assert "No such command 'repaly'. Did you mean 'replay'?" in text
     assert "Did you mean" not in run("xyzzy")[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "completions"),
+    [
+        ("outrider re", {"redecide", "replay"}),
+        ("outrider explain --e", {"--every"}),
+        ("outrider run --log-level w", {"warning"}),
+    ],
+)
+def test_the_shell_completes_commands_options_and_choices(line: str, completions: set[str]) -> None:
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_OUTRIDER_COMPLETE": "complete_bash"}
+    assert set(CliRunner().invoke(app, [], env=words).output.split()) == completions

@@ -12,15 +12,13 @@ from autoscaler.actuators.manifest import BalloonSettings, NoBalloonError, ballo
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
-from autoscaler.kube.objects import Key, Object, created_seconds, deleting, key, labels, owned_by, uid
-from autoscaler.kube.ours import BALLOON, BALLOONS, POLICY, policy_label
+from autoscaler.kube.objects import Key, Object, alive, created_seconds, deleting, key, labels, owned_by, uid
+from autoscaler.kube.ours import BALLOON_PODS, BALLOONS, POLICY, policy_label
 from autoscaler.kube.watches import Watches
-from crds.notation.selectors import parse
 from crds.workload import Mode, Workload
 from policies.balloons import Moves, count_awaited, plan_moves
 from policies.model import Plan, Rung, Supply, Unit
 
-BALLOON_PODS = parse(BALLOON)
 UNSEEN_SECONDS = 60.0  # a balloon that we made counts so long before the watch has shown it
 LATE_SECONDS = 60.0  # a Job this far past its deadline has a dead Job controller
 
@@ -72,7 +70,7 @@ class Balloons:
         """The balloons that are held for a workload; one that ended or is being deleted is none."""
         pods = self._watches.pods(workload.namespace).matching(BALLOON_PODS)
         jobs = self._jobs_of(workload, self._watches.jobs(workload.namespace))
-        return held.units([job for job in jobs if held.alive(job)], pods)
+        return held.units([job for job in jobs if alive(job)], pods)
 
     async def release(self, now_seconds: float) -> Change:
         """Delete every balloon that no policy stands behind, found by label alone, and those that nothing has ended."""
@@ -128,13 +126,13 @@ class Balloons:
 
     def _room(self, workload: Workload, jobs: list[Object], now_seconds: float) -> int:
         """How many balloons this workload may have under the cluster-wide cap, given those of all others."""
-        there = {key(job) for job in jobs if held.alive(job)}
+        there = {key(job) for job in jobs if alive(job)}
         watched: set[Key] = set()
         for namespace in self._watches.namespaces:
-            watched |= {key(job) for job in self._watches.jobs(namespace) if held.alive(job)}
+            watched |= {key(job) for job in self._watches.jobs(namespace) if alive(job)}
         self._unseen = {at: until for at, until in self._unseen.items() if at not in watched and until > now_seconds}
         elsewhere = {at for at in watched if at[0] != workload.namespace}
-        own = {(workload.namespace, job_name(workload, slot)) for slot in range(workload.policy.max_prepared_nodes)}
+        own = {Key(workload.namespace, job_name(workload, slot)) for slot in range(workload.policy.max_prepared_nodes)}
         return self._settings.max_balloons - len((there | elsewhere | set(self._unseen)) - own)
 
     async def _delete(self, jobs: Iterable[Object]) -> tuple[tuple[str, ...], str]:

@@ -7,14 +7,14 @@ from autoscaler.kube.objects import (
     condition,
     created_seconds,
     deleting,
+    key,
     labels,
-    name,
     node,
     owned_by,
     phase,
     seconds,
 )
-from autoscaler.kube.ours import BALLOON, SHAPE, SLOT
+from autoscaler.kube.ours import BALLOON, SHAPE, SLOT, running_balloons
 from policies.balloons import Held
 from policies.model import Role, StageName, Unit
 
@@ -35,25 +35,13 @@ def units(jobs: Iterable[Object], pods: Sequence[Object]) -> tuple[Unit, ...]:
     running = running_balloons(pods)
 
     def unit(job: Object) -> Unit:
-        at = nodes.get(name(job)) or None
+        at = nodes.get(key(job).name) or None
         done: tuple[StageName, ...] = (StageName.NODE,) if at else ()
-        if name(job) in running:
+        if key(job).name in running:
             done = (StageName.NODE, StageName.IMAGE)
-        return Unit(name(job), Role.STANDBY, done, created_seconds(job), at)
+        return Unit(key(job).name, Role.STANDBY, done, created_seconds(job), at)
 
     return tuple(unit(job) for job in jobs)
-
-
-def alive(job: Object) -> bool:
-    """Whether a Job neither ended nor is being deleted."""
-    return not deleting(job) and not condition(job, "Complete") and not condition(job, "Failed")
-
-
-def running_balloons(pods: Iterable[Object]) -> frozenset[str]:
-    """Names of the balloon Jobs whose pod runs: its node holds the GPU and has the image."""
-    return frozenset(
-        labels(pod)[BALLOON] for pod in pods if BALLOON in labels(pod) and phase(pod) == "Running" and not deleting(pod)
-    )
 
 
 def _held(
@@ -70,10 +58,10 @@ def _held(
     return Held(
         slot=int(slot) if slot.isdecimal() else None,
         created_seconds=created_seconds(job) or 0.0,
-        placed=name(job) in placed,
-        prepared=name(job) in running,
+        placed=key(job).name in placed,
+        prepared=key(job).name in running,
         ended_seconds=None if ended is None else seconds(ended.get("lastTransitionTime")) or 0.0,
-        broken=ended is not None and name(job) in failed,
+        broken=ended is not None and key(job).name in failed,
         outdated=not owned_by(job, owner_uid) or (shape is not None and made_of != shape),
         leaving=deleting(job),
     )

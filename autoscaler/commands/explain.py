@@ -1,4 +1,4 @@
-"""Tell in plain words why replicas are what they are, for any moment of a decision log."""
+"""Explain, from a decision log, why the number of replicas is what it is."""
 
 import json
 import sys
@@ -9,20 +9,22 @@ import typer
 
 
 def command(
-    log: Annotated[Path, typer.Argument(help="A decision log (decisions-*.jsonl), or a folder of them.")],
-    policy: Annotated[str | None, typer.Option(help="Only this policy, namespace/name.")] = None,
+    log: Annotated[Path, typer.Argument(help="Decision log (decisions-*.jsonl), or a folder of such logs.")],
+    policy: Annotated[str | None, typer.Option(help="Show only this policy (namespace/name).")] = None,
     at: Annotated[
-        str | None, typer.Option(help="The moment: 2026-05-04T09:30:00Z or Unix seconds. By default every change.")
+        str | None,
+        typer.Option(help="Show the decisions in force at this time, 2026-05-04T09:30:00Z or Unix seconds."),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--every", help="Every decision, not only those that changed a number.")
+        bool, typer.Option("--every", help="Show every decision, not only those that changed a number.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Tell in plain words why replicas are what they are, for any moment of a decision log.
+    """Explain, from a decision log, why the number of replicas is what it is.
 
-    `outrider explain decisions/` tells every change of every policy;
-    `outrider explain decisions/ --policy chat/qwen --at 2026-05-04T09:30:00Z` what held at a moment, and why.
+    `outrider explain decisions/` lists every change of every policy.
+    `outrider explain decisions/ --policy chat/qwen --at 2026-05-04T09:30:00Z` shows the decision in force at that time.
+    Exit code 0: decisions were found. 1: none matches. 2: the log or the time cannot be read.
     """
     from autoscaler.records.reader import BadTimeError, parse_time, select
     from policies.errors import LogError
@@ -40,5 +42,5 @@ def command(
         for explained in explained_decisions:
             typer.echo(f"{explained.time}  {explained.policy}  {explained.sentence}")
     if not explained_decisions:
-        typer.echo("outrider explain: nothing was decided there; try --every, or another --policy or --at", err=True)
+        typer.echo("outrider explain: no decision matches; try another --policy or --at", err=True)
         raise typer.Exit(1)

@@ -1,47 +1,51 @@
 """Run the live controller: it decides, prepares nodes and serves KEDA until it is stopped."""
 
+import inspect
 import json
-from pathlib import Path
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from autoscaler.settings import SettingsError, declared, load, masked
 
+
+def _with_settings(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option for each setting; None where it is not given, since the environment may have it."""
+    flags = [
+        inspect.Parameter(
+            setting.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                setting.type | None,
+                typer.Option(
+                    setting.flag,
+                    help=rf"{setting.text} [dim]\[default: {setting.default_text}][/dim]",
+                    rich_help_panel=setting.group,
+                ),
+            ],
+        )
+        for setting in declared()
+    ]
+    own = [each for each in inspect.signature(function).parameters.values() if each.kind is not each.VAR_KEYWORD]
+    function.__signature__ = inspect.Signature(own + flags)  # type: ignore[attr-defined]
+    return function
+
+
+@_with_settings
 def command(
     *,
-    prometheus_url: Annotated[
-        str | None, typer.Option(help="Prometheus for history and for pods out of reach.")
-    ] = None,
-    prometheus_timeout_seconds: Annotated[
-        float | None, typer.Option(help="Deadline of one query. [default: 5]")
-    ] = None,
-    scaler_bind: Annotated[str | None, typer.Option(help="Where KEDA calls. [default: 0.0.0.0:6000]")] = None,
-    web_bind: Annotated[str | None, typer.Option(help="/metrics, /healthz, /readyz. [default: 0.0.0.0:8080]")] = None,
-    namespace: Annotated[str | None, typer.Option(help="Only this namespace's policies. [default: all]")] = None,
-    kubeconfig: Annotated[Path | None, typer.Option(help="[default: the service account, else ~/.kube/config]")] = None,
-    state_dir: Annotated[Path | None, typer.Option(help="Folder for checkpoints. [default: none]")] = None,
-    decision_log_dir: Annotated[Path | None, typer.Option(help="Folder for the decision log. [default: none]")] = None,
-    scrape_interval_seconds: Annotated[float | None, typer.Option(help="How often pods are read. [default: 2]")] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="Certificate of the scaler. [default: plain text]")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
-    tls_ca: Annotated[Path | None, typer.Option(help="CA that callers' certificates must come from (mTLS).")] = None,
-    max_balloons: Annotated[int | None, typer.Option(help="Prepared nodes in the whole cluster. [default: 10]")] = None,
-    balloon_deadline_seconds: Annotated[int | None, typer.Option(help="A balloon's own end. [default: 1800]")] = None,
-    priority_class: Annotated[str | None, typer.Option(help="Of balloons. [default: outrider-balloon]")] = None,
-    clock_rate: Annotated[float | None, typer.Option(help="Scenario seconds per second; for demos.")] = None,
-    clock_scenario_epoch_seconds: Annotated[float | None, typer.Option(help="Scenario time at the wall epoch.")] = None,
-    clock_wall_epoch_seconds: Annotated[float | None, typer.Option(help="Wall time of that epoch.")] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error. [default: info]")] = None,
-    show_settings: Annotated[bool, typer.Option("--show-settings", help="Print the settings, secrets masked.")] = False,
+    show_settings: Annotated[
+        bool, typer.Option("--show-settings", help="Print the settings, with secrets masked, and exit.")
+    ] = False,
+    **flags: object,
 ) -> None:
     """Run the live controller: it decides, prepares nodes and serves KEDA until it is stopped.
 
-    Every option is also an environment variable: --state-dir is OUTRIDER_STATE_DIR; the option wins.
-    Exit code 0: stopped by SIGTERM or Ctrl-C. 1: a part failed. 2: settings that cannot be used.
+    Each setting is also an environment variable, such as OUTRIDER_STATE_DIR for --state-dir. The option wins.
+    Exit code 0: stopped by SIGTERM or Ctrl-C. 1: a part failed. 2: the settings are not valid.
     """
-    flags = {name: value for name, value in locals().items() if name != "show_settings"}
-    from autoscaler.settings import SettingsError, load, masked
-
     try:
         settings = load(flags)
     except SettingsError as error:

@@ -3,16 +3,25 @@
 from collections.abc import Mapping
 
 from autoscaler.actuators import held
-from autoscaler.kube.objects import Object, condition, created_seconds, deleting, labels, name, node, phase, seconds
-from autoscaler.kube.ours import BALLOON, POLICY, policy_label
+from autoscaler.kube.objects import (
+    Object,
+    alive,
+    condition,
+    created_seconds,
+    deleting,
+    key,
+    labels,
+    node,
+    phase,
+    seconds,
+)
+from autoscaler.kube.ours import BALLOON, BALLOON_PODS, POLICY, policy_label
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.store import Store
-from crds.notation.selectors import parse
 from crds.workload import Workload
 from policies.model import Role, StageName, Supply, Unit
 
 ENDED = ("Succeeded", "Failed")
-BALLOON_PODS = parse(BALLOON)
 
 
 def supply(workload: Workload, scale: Scale | None, pods: Store, jobs: Store) -> Supply | None:
@@ -22,7 +31,7 @@ def supply(workload: Workload, scale: Scale | None, pods: Store, jobs: Store) ->
     """
     if scale is None or not pods.synced or not jobs.synced:
         return None
-    balloons = [job for job in jobs if labels(job).get(POLICY) == policy_label(workload.name) and held.alive(job)]
+    balloons = [job for job in jobs if labels(job).get(POLICY) == policy_label(workload.name) and alive(job)]
     replicas = sorted(map(_replica, replicas_of(scale, pods)), key=lambda unit: unit.name)
     return Supply(scale.spec_replicas, (*replicas, *held.units(balloons, pods.matching(BALLOON_PODS))))
 
@@ -31,10 +40,10 @@ def _replica(pod: Object) -> Unit:
     """A pod as a unit of supply. Which of image, weights and warm-up is done cannot be seen before it serves."""
     ready, placed = condition(pod, "Ready"), condition(pod, "PodScheduled")
     if ready:
-        return Unit(name(pod), Role.REPLICA, tuple(StageName), _since(ready), node(pod) or None)
+        return Unit(key(pod).name, Role.REPLICA, tuple(StageName), _since(ready), node(pod) or None)
     if node(pod):
-        return Unit(name(pod), Role.REPLICA, (StageName.NODE,), _since(placed), node(pod))
-    return Unit(name(pod), Role.REPLICA, (), created_seconds(pod), None)
+        return Unit(key(pod).name, Role.REPLICA, (StageName.NODE,), _since(placed), node(pod))
+    return Unit(key(pod).name, Role.REPLICA, (), created_seconds(pod), None)
 
 
 def _since(found: Object | None) -> float | None:
@@ -47,7 +56,7 @@ def endpoints(workload: Workload, scale: Scale | None, pods: Store) -> Mapping[s
         return {}
     at = workload.endpoint
     return {
-        name(pod): f"{at.scheme}://{_host(ip)}:{at.port}{at.path}"
+        key(pod).name: f"{at.scheme}://{_host(ip)}:{at.port}{at.path}"
         for pod in replicas_of(scale, pods)
         if phase(pod) == "Running" and (ip := (pod.get("status") or {}).get("podIP"))
     }

@@ -1,1 +1,1 @@
-"""Kubernetes as the shell sees it: raw objects, our errors, watched collections. Only `client` knows the library."""
+"""Kubernetes as the shell sees it: raw objects, our own errors, watched collections. Only `client` knows the library."""

@@ -1,7 +1,7 @@
-"""The Kubernetes API as raw JSON. The only file that knows kubernetes_asyncio, which brings configuration, auth and TLS.
+"""The Kubernetes API as raw JSON. The only file that uses kubernetes_asyncio, for configuration, authentication and TLS.
 
-Its models and its watch are not used: models cost 20 times our parsing, and its watch repeats a stale resource version.
-Deadlines are wall-clock seconds and are set on every call, since the library sets none.
+Its models and its watch are not used: its models take 20 times as long as plain JSON, and its watch goes on from a stale
+resource version. Every call has a deadline, in wall-clock seconds, since the library sets none.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import ConfigException
 
 from autoscaler.kube.collection import Collection
-from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, Silent, Unavailable
+from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, TimedOut, Unavailable
 from autoscaler.kube.objects import Object
 from autoscaler.telemetry.metrics import KUBE_ERRORS
 
 BODY_LIMIT_BYTES = 64 * 2**20  # a page of 500 pods is near 5 MiB
 LINE_LIMIT_BYTES = 4 * 2**20  # etcd stores at most 1.5 MiB
 PAGE_ITEMS = 500
-GRACE_SECONDS = 10.0  # a watch may end so much later than asked
+GRACE_SECONDS = 10.0  # a watch may end this much later than requested
 
 JSON_TYPE = "application/json"
 MERGE_PATCH_TYPE = "application/merge-patch+json"
@@ -50,7 +50,7 @@ class Kube:
 
     @classmethod
     async def connect(cls, kubeconfig: Path | None = None, timeout_seconds: float = 10.0) -> Self:
-        """Read the configuration; nothing is called yet.
+        """Read the configuration, without a call yet.
 
         Without a path: the pod's own service account, else `$KUBECONFIG` or `~/.kube/config`.
         """
@@ -63,7 +63,7 @@ class Kube:
                 await _find_configuration(configuration)
             api = ApiClient(configuration)
         except (ConfigException, OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-            where = f"kubeconfig {kubeconfig}" if kubeconfig else "neither a service account nor a kubeconfig"
+            where = f"kubeconfig {kubeconfig}" if kubeconfig else "no service account and no kubeconfig"
             raise KubeError(f"{where}: {error}; set OUTRIDER_KUBECONFIG to a readable kubeconfig") from error
         api.user_agent = "outrider"
         return cls(api, timeout_seconds)
@@ -73,7 +73,7 @@ class Kube:
         await self._api.close()
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
-        """Read one object, or one page of a list."""
+        """Read an object, or a page of a list."""
         return await self._call("GET", path, query or {})
 
     async def list_all(self, collection: Collection) -> tuple[list[Object], str]:
@@ -84,7 +84,7 @@ class Kube:
             page = await self.get(collection.path, query)
             items, about = page.get("items"), page.get("metadata") or {}
             if not isinstance(items, list) or "resourceVersion" not in about:
-                raise Unavailable(f"GET {collection.path}: the answer is no list")
+                raise Unavailable(f"GET {collection.path}: the answer is not a list")
             found += items
             if not about.get("continue"):
                 return found, str(about["resourceVersion"])
@@ -99,7 +99,7 @@ class Kube:
         return await self._call("PATCH", path, {}, body, MERGE_PATCH_TYPE)
 
     async def delete(self, path: str, uid: str) -> None:
-        """Delete that very object (`Conflict` if another has its name) and, in the background, what it owns."""
+        """Delete the object with this uid (`Conflict` if another has its name) and, in the background, what it owns."""
         body = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -109,7 +109,7 @@ class Kube:
         await self._call("DELETE", path, {}, body)
 
     async def watch(self, collection: Collection, resource_version: str, seconds: float) -> AsyncGenerator[bytes]:
-        """The lines of a watch, each a JSON event. Ends when the server ends it, about `seconds` after the start."""
+        """The lines of a watch, each a JSON event. Ends when the server ends it, about `seconds` after it began."""
         query = _selector(collection) | {
             "watch": "true",
             "resourceVersion": resource_version,
@@ -150,7 +150,7 @@ class Kube:
                 raise _refusal(call, response.status, content)
             answer = _parse(content)
             if answer is None:
-                raise Unavailable(f"{call}: the answer is no JSON object but {_excerpt(content)}")
+                raise Unavailable(f"{call}: the answer is not a JSON object but {_excerpt(content)}")
             return answer
 
     async def _open(
@@ -190,7 +190,7 @@ class Kube:
 
 async def _read_kubeconfig(path: Path, configuration: Configuration) -> None:
     if not await asyncio.to_thread(path.is_file):
-        raise ConfigException("there is no such file")
+        raise ConfigException("the file does not exist")
     await config.load_kube_config(str(path), client_configuration=configuration, persist_config=False)
 
 
@@ -215,17 +215,17 @@ async def _lines(response: aiohttp.ClientResponse, call: str) -> AsyncIterator[b
         if len(rest) > LINE_LIMIT_BYTES:
             raise Unavailable(f"{call}: a line is longer than {LINE_LIMIT_BYTES} bytes")
     if rest.strip():
-        raise Unavailable(f"{call}: cut within a line")
+        raise Unavailable(f"{call}: truncated within a line")
 
 
 @contextmanager
-def _failures(call: str, silence: str) -> Iterator[None]:
-    """Tells whatever goes wrong within as one of our own errors, and counts it."""
+def _failures(call: str, on_timeout: str) -> Iterator[None]:
+    """Raise whatever goes wrong within as one of our own errors, and count it."""
     try:
         try:
             yield
         except TimeoutError as error:
-            raise Silent(f"{call}: {silence}") from error
+            raise TimedOut(f"{call}: {on_timeout}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{call}: {_cause(error)}") from error
     except KubeError as error:
@@ -244,8 +244,8 @@ def _parse(content: bytes) -> dict[str, Any] | None:
 def _refusal(call: str, status: int, content: bytes) -> KubeError:
     kind = ERRORS.get(status, Unavailable if status >= 500 or status < 400 else Rejected)
     answer = _parse(content)
-    said = answer.get("message") if answer else None
-    return kind(f"{call}: {status} {said or _excerpt(content)}")
+    message = answer.get("message") if answer else None
+    return kind(f"{call}: {status} {message or _excerpt(content)}")
 
 
 def _excerpt(content: bytes) -> str:

@@ -14,18 +14,18 @@ class Collection:
 
     @property
     def path(self) -> str:
-        """Where the collection is listed and created in."""
+        """The path for listing and creating."""
         middle = f"/namespaces/{self.namespace}" if self.namespace else ""
         return f"{api_path(self.api_version)}{middle}/{self.plural}"
 
     def item(self, namespace: str, name: str, subresource: str = "") -> str:
-        """Where one of its objects is, or that object's subresource."""
+        """The path of one of its objects, or of that object's subresource."""
         tail = f"/{subresource}" if subresource else ""
         return f"{api_path(self.api_version)}/namespaces/{namespace}/{self.plural}/{name}{tail}"
 
 
 def api_path(api_version: str) -> str:
-    """Where a group's version is discovered: `/api/v1` for the core, `/apis/GROUP/VERSION` for all others."""
+    """The root of a group's version: `/api/v1` for the core group, `/apis/GROUP/VERSION` for all others."""
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
@@ -33,7 +33,7 @@ POLICY_API_VERSION = "outrider.dev/v1alpha1"
 
 
 def policies(namespace: str | None = None) -> Collection:
-    """The scaling policies of a namespace, or all."""
+    """The ScalingPolicies of a namespace, or of all."""
     return Collection(POLICY_API_VERSION, "scalingpolicies", namespace)
 
 

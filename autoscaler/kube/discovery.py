@@ -1,4 +1,4 @@
-"""Which collection a kind is served as."""
+"""Which collection serves a kind."""
 
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection, api_path
@@ -6,7 +6,7 @@ from autoscaler.kube.errors import NotFound, Rejected
 
 
 class Discovery:
-    """Plurals by API version and kind, asked once each. A kind that is missing is asked for again: it may come."""
+    """Collections by API version and kind, each looked up once. A kind that is missing is looked up again each time."""
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
@@ -21,8 +21,10 @@ class Discovery:
         for resource in served.get("resources") or ():
             if resource.get("kind") == kind and "/" not in resource.get("name", "/"):
                 if not resource.get("namespaced", True):
-                    raise Rejected(f"{api_version} {kind} has no namespace: it cannot be the target of a policy")
+                    raise Rejected(f"{api_version} {kind} is not namespaced, so it cannot be the target of a policy")
                 found = Collection(api_version, resource["name"])
                 self._known[api_version, kind] = found
                 return found
-        raise NotFound(f"the cluster serves no {api_version} {kind}: check apiVersion and kind of the policy's target")
+        raise NotFound(
+            f"the cluster has no kind {kind} in {api_version}: check apiVersion and kind of the policy's target"
+        )

@@ -1,17 +1,17 @@
-"""What can go wrong between us and the Kubernetes API, split by what the caller does about it."""
-# ruff: noqa: N818 - they read as what the API said, and their root says that they are errors
+"""How a call to the Kubernetes API can fail, split by what the caller does about it."""
+# ruff: noqa: N818 - the names are those of the API's answers, and the base class says that they are errors
 
 
 class KubeError(Exception):
-    """The API refused or did not answer. The text names the call and the reason."""
+    """A call failed. The text names the call and the reason."""
 
 
 class Unavailable(KubeError):
-    """No answer, a late one, or one that cannot be read: try again later, keep the last good content."""
+    """No answer, or an unreadable one: try again later, and keep the last good content."""
 
 
-class Silent(Unavailable):
-    """No answer in time: nobody knows since when."""
+class TimedOut(Unavailable):
+    """No answer in time: the API may have been away since it was last heard from."""
 
 
 class Gone(KubeError):
@@ -23,12 +23,12 @@ class NotFound(KubeError):
 
 
 class Conflict(KubeError):
-    """It exists already, or is not the one that a precondition named."""
+    """The object exists already, or is not the one that a precondition named."""
 
 
 class Forbidden(KubeError):
-    """No right to do this (401, 403), or a quota is full: a person has to act."""
+    """Not permitted (401, 403), or a quota is exhausted: a person has to act."""
 
 
 class Rejected(KubeError):
-    """The API holds the request to be wrong (400, 422, other 4xx): repeating it does not help."""
+    """The API finds the request invalid (400, 422, other 4xx): repeating it does not help."""

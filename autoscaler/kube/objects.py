@@ -1,11 +1,20 @@
-"""Reading raw API objects: their names, labels, owners and instants. Anything absent reads as empty."""
+"""Reading raw API objects: names, labels, owners, states and times. What is absent reads as empty."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Object: TypeAlias = Mapping[str, Any]
-Key: TypeAlias = tuple[str, str]  # namespace, name
+
+
+class Key(NamedTuple):
+    """Identifies an object among those of its kind. As text: namespace/name."""
+
+    namespace: str  # empty for an object without one
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
 
 
 def metadata(thing: Object) -> Object:
@@ -15,13 +24,13 @@ def metadata(thing: Object) -> Object:
 
 
 def key(thing: Object) -> Key:
-    """Namespace and name; the namespace is empty for what has none."""
+    """The object's namespace and name."""
     about = metadata(thing)
-    return about.get("namespace", ""), about.get("name", "")
+    return Key(about.get("namespace", ""), about.get("name", ""))
 
 
 def uid(thing: Object) -> str:
-    """The object's uid, empty if it has none yet."""
+    """The object's uid; empty if it has none yet."""
     return str(metadata(thing).get("uid", ""))
 
 
@@ -31,32 +40,32 @@ def labels(thing: Object) -> Mapping[str, str]:
 
 
 def deleting(thing: Object) -> bool:
-    """Whether its deletion has begun."""
+    """Whether the object is being deleted."""
     return metadata(thing).get("deletionTimestamp") is not None
 
 
-def owned_by(thing: Object, owner_uid: str) -> bool:
-    """Whether one of its owners has that uid."""
-    return any(owner.get("uid") == owner_uid for owner in metadata(thing).get("ownerReferences") or ())
-
-
-def name(thing: Object) -> str:
-    """The object's name."""
-    return str(metadata(thing).get("name", ""))
+def alive(job: Object) -> bool:
+    """Whether a Job has not ended and is not being deleted."""
+    return not deleting(job) and not condition(job, "Complete") and not condition(job, "Failed")
 
 
 def node(pod: Object) -> str:
-    """The node that the pod was given, empty while it has none."""
+    """The pod's node; empty while it has none."""
     return (pod.get("spec") or {}).get("nodeName") or ""
 
 
 def phase(pod: Object) -> str:
-    """The pod's phase."""
+    """The pod's phase; empty while it has none."""
     return (pod.get("status") or {}).get("phase") or ""
 
 
+def owned_by(thing: Object, owner_uid: str) -> bool:
+    """Whether one of the object's owners has this uid."""
+    return any(owner.get("uid") == owner_uid for owner in metadata(thing).get("ownerReferences") or ())
+
+
 def condition(thing: Object, kind: str) -> Object | None:
-    """The status condition of that type that is True."""
+    """The status condition of this type, if its status is True."""
     for each in _conditions(thing):
         if each.get("type") == kind and each.get("status") == "True":
             return each
@@ -68,7 +77,7 @@ def _conditions(thing: Object) -> Iterable[Object]:
 
 
 def created_seconds(thing: Object) -> float | None:
-    """When it was created, in Unix seconds."""
+    """When the object was created, in Unix seconds."""
     return seconds(metadata(thing).get("creationTimestamp"))
 
 

@@ -1,4 +1,4 @@
-"""Keeps a store equal to one collection: list, watch, and list again whenever the watch may have missed something."""
+"""Keeps a store equal to a collection: list, watch, and list again whenever the watch may have missed something."""
 
 import json
 import random
@@ -10,20 +10,20 @@ import structlog
 from autoscaler.clock import Clock
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection
-from autoscaler.kube.errors import Gone, KubeError, Silent, Unavailable
+from autoscaler.kube.errors import Gone, KubeError, TimedOut, Unavailable
 from autoscaler.kube.objects import Object, key
 from autoscaler.kube.store import Store
 
-WATCH_SECONDS = 60.0  # of wall time; a half-open connection hides changes no longer than twice this
+WATCH_SECONDS = 60.0  # of wall time; a half-open connection hides changes for at most twice this
 BACKOFF_SECONDS = 1.0  # after the first failure; doubles
 BACKOFF_LIMIT_SECONDS = 30.0
-BRIEF_SECONDS = 5.0  # a watch that brought nothing in less is a server that hangs up: pause before the next
+BRIEF_SECONDS = 5.0  # a watch that ends sooner without an event: the server hangs up, so pause before the next
 
 log = structlog.get_logger(__name__)
 
 
 class Reflector:
-    """One collection's list and watch. Back-off runs on the clock; deadlines are the client's."""
+    """Lists and watches one collection. Back-off is in scenario time; the client sets the deadlines."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Reflector:
         store: Store,
         *,
         clock: Clock,
-        dice: random.Random,
+        rng: random.Random,
         trim: Callable[[Object], Object],
         watch_seconds: float = WATCH_SECONDS,
     ) -> None:
@@ -40,15 +40,15 @@ class Reflector:
         self._collection = collection
         self._store = store
         self._clock = clock
-        self._dice = dice
+        self._rng = rng
         self._trim = trim
         self._watch_seconds = watch_seconds
         self._version: str | None = None  # None: list first
-        self._heard_seconds = clock.now()
+        self._last_contact_seconds = clock.now()
         self._failures = 0
 
     async def run(self) -> None:
-        """Reflect until cancelled. API failures are told by the store's `stale_since`, never raised."""
+        """Reflect until cancelled. API failures show in the store's `stale_since`, and are never raised."""
         while True:
             try:
                 if self._version is None:
@@ -60,7 +60,7 @@ class Reflector:
             except KubeError as error:
                 self._failures += 1
                 self._version = None
-                self._away(error)
+                self._failed(error)
             if self._failures:
                 await self._clock.sleep(self._pause_seconds())
 
@@ -68,29 +68,29 @@ class Reflector:
         items, version = await self._kube.list_all(self._collection)
         self._store.replace([self._read(item) for item in items])
         self._version = version
-        self._hear()
+        self._succeeded()
 
     async def _watch(self) -> None:
         opened_seconds, events = self._clock.now(), 0
-        seconds = self._watch_seconds * self._dice.uniform(1.0, 1.5)
+        seconds = self._watch_seconds * self._rng.uniform(1.0, 1.5)
         try:
             async with aclosing(self._kube.watch(self._collection, self._version or "", seconds)) as lines:
                 async for line in lines:
                     self._apply(line)
-                    self._hear()
+                    self._succeeded()
                     events += 1
                     self._failures = 0
-        except Silent:
+        except TimedOut:
             raise
         except KubeError:
-            self._heard_seconds = self._clock.now()  # until it broke, it would have told
+            self._last_contact_seconds = self._clock.now()  # up to here it would have delivered changes
             raise
-        self._hear()
+        self._succeeded()
         brief = not events and self._clock.now() - opened_seconds < BRIEF_SECONDS
         self._failures = self._failures + 1 if brief else 0
 
     def _apply(self, line: bytes) -> None:
-        """Take one event. One that cannot be read is a change that we do not know: list again."""
+        """Apply an event. An unreadable one is an unknown change: list again."""
         try:
             event = json.loads(line)
             kind, thing = event["type"], event["object"]
@@ -100,8 +100,8 @@ class Reflector:
             raise Unavailable(f"watch {self._collection.path}: unreadable event {line[:80]!r}") from error
         match kind:
             case "ERROR":
-                said = f"watch {self._collection.path}: {code} {thing.get('message', '')}"
-                raise Gone(said) if code == 410 else Unavailable(said)
+                message = f"watch {self._collection.path}: {code} {thing.get('message', '')}"
+                raise Gone(message) if code == 410 else Unavailable(message)
             case "ADDED" | "MODIFIED":
                 self._store.put(self._read(thing))
             case "DELETED":
@@ -111,23 +111,23 @@ class Reflector:
     def _read(self, thing: Object) -> Object:
         try:
             kept = self._trim(thing)
-            if key(kept)[1]:
+            if key(kept).name:
                 return kept
         except (KeyError, TypeError, AttributeError) as error:
             raise Unavailable(f"{self._collection.path}: unreadable object {str(thing)[:80]}") from error
         raise Unavailable(f"{self._collection.path}: an object without a name: {str(thing)[:80]}")
 
-    def _hear(self) -> None:
-        self._heard_seconds = self._clock.now()
+    def _succeeded(self) -> None:
+        self._last_contact_seconds = self._clock.now()
         self._store.stale_since = None
-        self._store.trouble = ""
+        self._store.problem = ""
 
-    def _away(self, error: KubeError) -> None:
+    def _failed(self, error: KubeError) -> None:
         if self._store.stale_since is None:
-            self._store.stale_since = self._heard_seconds
-            log.warning("kube_away", collection=self._collection.path, error=str(error))
-        self._store.trouble = str(error)
+            self._store.stale_since = self._last_contact_seconds
+            log.warning("kube.unavailable", collection=self._collection.path, error=str(error))
+        self._store.problem = str(error)
 
     def _pause_seconds(self) -> float:
         doubled = BACKOFF_SECONDS * 2.0 ** min(self._failures - 1, 10)
-        return min(BACKOFF_LIMIT_SECONDS, doubled) * self._dice.uniform(0.5, 1.0)
+        return min(BACKOFF_LIMIT_SECONDS, doubled) * self._rng.uniform(0.5, 1.0)

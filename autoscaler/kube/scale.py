@@ -1,4 +1,4 @@
-"""What a scale target says of itself: its scale, and the template of its pods."""
+"""Reads a scale target: its scale and the template of its pods."""
 
 from dataclasses import dataclass
 
@@ -19,20 +19,20 @@ class Scale:
 
 
 async def read_scale(kube: Kube, discovery: Discovery, namespace: str, target: Target) -> Scale:
-    """Read the target's `/scale`. Raises `KubeError`; `Rejected` where it has no selector, since then no pod is its."""
+    """Read the target's `/scale`. Raises `KubeError`; `Rejected` where it has no selector, and so no pods."""
     collection = await discovery.collection(target.api_version, target.kind)
     path = collection.item(namespace, target.name, "scale")
     try:
         raw = await kube.get(path)
     except NotFound as error:
-        raise NotFound(f"{error}; the target does not exist or its kind cannot be scaled") from error
+        raise NotFound(f"{error}; the target does not exist, or its kind cannot be scaled") from error
     text = (raw.get("status") or {}).get("selector", "")
     try:
         selector = parse(text)
     except ValueError as error:
         raise Rejected(f"{path}: {error}") from error
     if not selector.requirements:
-        raise Rejected(f"{path}: status.selector is empty, so the target's pods cannot be told from others")
+        raise Rejected(f"{path}: status.selector is empty, so the target's pods cannot be found")
     return Scale((raw.get("spec") or {}).get("replicas", 0), selector)
 
 
@@ -43,5 +43,5 @@ async def read_template(kube: Kube, discovery: Discovery, namespace: str, target
     raw = await kube.get(path)
     template: Object = (raw.get("spec") or {}).get("template") or {}
     if not (template.get("spec") or {}).get("containers"):
-        raise Rejected(f"{path}: no spec.template with containers, so no node can be prepared for it")
+        raise Rejected(f"{path}: no spec.template with containers, so no node can be prepared for the target")
     return template

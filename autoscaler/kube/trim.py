@@ -1,4 +1,4 @@
-"""What is kept of each object: a thousand whole pods would be tens of megabytes."""
+"""What is kept of each object: a thousand complete pods would be tens of megabytes."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def job(thing: Object) -> Object:
 
 
 def policy(thing: Object) -> Object:
-    """A policy whole, but for the record of who wrote which field."""
+    """A policy without its `managedFields`."""
     about = {name: value for name, value in (thing.get("metadata") or {}).items() if name != "managedFields"}
     return {**thing, "metadata": about}
 

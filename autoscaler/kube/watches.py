@@ -1,4 +1,4 @@
-"""Everything that is watched: the policies and, per namespace that has one, its pods and our Jobs."""
+"""Everything that is watched: policies and, in each namespace that has one, pods and balloon Jobs."""
 
 import asyncio
 import random
@@ -15,20 +15,13 @@ from autoscaler.kube.store import Store
 
 
 class Watches:
-    """The stores, and the tasks that keep them. `changed` is called with every object that changes."""
+    """The stores, and the tasks that keep them up to date."""
 
-    def __init__(
-        self,
-        kube: Kube,
-        clock: Clock,
-        dice: random.Random,
-        namespace: str | None,
-        changed: Callable[[Object], None],
-    ) -> None:
+    def __init__(self, kube: Kube, clock: Clock, rng: random.Random, namespace: str | None) -> None:
         self._kube = kube
         self._clock = clock
-        self._dice = dice
-        self._changed = changed
+        self._rng = rng
+        self._listeners: list[Callable[[Object], None]] = []
         self._policies_at = collection.policies(namespace)
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -38,16 +31,20 @@ class Watches:
 
     @property
     def namespaces(self) -> tuple[str, ...]:
-        """The namespaces that are followed."""
+        """The namespaces whose pods and Jobs are watched."""
         return tuple(self._pods)
 
     def pods(self, namespace: str) -> Store:
-        """A followed namespace's pods; empty and not synced for any other."""
+        """The pods of a watched namespace; empty and not synced for any other."""
         return self._pods.get(namespace, Store())
 
     def jobs(self, namespace: str) -> Store:
-        """A followed namespace's balloon Jobs; empty and not synced for any other."""
+        """The balloon Jobs of a watched namespace; empty and not synced for any other."""
         return self._jobs.get(namespace, Store())
+
+    def subscribe(self, listener: Callable[[Object], None]) -> None:
+        """Call `listener` with every object of any store that appears, changes or goes (then in its last form)."""
+        self._listeners.append(listener)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -78,9 +75,13 @@ class Watches:
         ]
 
     async def _reflect(self, what: Collection, store: Store, kept: Callable[[Object], Object]) -> None:
-        await Reflector(self._kube, what, store, clock=self._clock, dice=self._dice, trim=kept).run()
+        await Reflector(self._kube, what, store, clock=self._clock, rng=self._rng, trim=kept).run()
 
     def _store(self) -> Store:
         store = Store()
-        store.subscribe(self._changed)
+        store.subscribe(self._notify)
         return store
+
+    def _notify(self, thing: Object) -> None:
+        for listener in self._listeners:
+            listener(thing)

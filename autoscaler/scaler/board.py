@@ -1,4 +1,4 @@
-"""The board between the loop and the scaler: the latest decision of each policy, and who waits for the next."""
+"""The board between the loop and the scaler: each policy's latest decision, and who waits for the next one."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from autoscaler.clock import Clock
 
-FRESH_SECONDS = 60.0  # four decision grid ticks of 15 s: an older decision is no longer known to hold
-MAX_REPLICAS = 2**31 - 1  # Kubernetes counts replicas in 32 bits
+FRESH_SECONDS = 60.0  # four decision grid ticks of 15 s: an older decision may no longer hold
+MAX_REPLICAS = 2**31 - 1  # replicas are an int32 in Kubernetes
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,28 +17,28 @@ class Entry:
 
     desired_replicas: int
     at_seconds: float  # when it was decided, scenario Unix seconds
-    current_replicas: int | None = None  # pods that exist, None where unknown
+    current_replicas: int | None = None  # pods that exist; None where unknown
     max_replicas: int = MAX_REPLICAS
 
     @property
     def active(self) -> bool:
-        """Whether the target should run at all."""
+        """Whether any replica is desired."""
         return self.desired_replicas > 0
 
 
 class Subscription:
-    """One stream's slot: it remembers only that something changed, so a slow reader finds the newest state."""
+    """One stream's subscription. It remembers only that something changed, so a slow reader gets the newest state."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._changed = asyncio.Event()
 
     def wake(self) -> None:
-        """End the present wait, or the next one if there is none now."""
+        """End the current wait, or else the next one."""
         self._changed.set()
 
     async def wait(self, seconds: float | None) -> None:
-        """Wait for a change since the last wait, at most `seconds` of scenario time (None: no limit)."""
+        """Wait for a change since the last wait, for at most `seconds` of scenario time (None: no limit)."""
         timer = None if seconds is None else asyncio.create_task(self._wake_after(seconds))
         try:
             await self._changed.wait()
@@ -53,7 +53,7 @@ class Subscription:
 
 
 class Board:
-    """Decisions by key, `namespace/name` of the ScalingPolicy. One writer, any number of readers, one event loop."""
+    """Decisions by `namespace/name` of the ScalingPolicy. One writer and any number of readers, on one event loop."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -67,11 +67,11 @@ class Board:
         return self._known
 
     def know(self, keys: Iterable[str]) -> None:
-        """Say which policies exist. The decisions of all others are forgotten."""
+        """Set which policies exist. The decisions of all others are removed."""
         known = frozenset(keys)
-        came, self._known = known - self._known, known
+        new, self._known = known - self._known, known
         self._entries = {key: entry for key, entry in self._entries.items() if key in known}
-        for key in came & self._entries.keys():
+        for key in new & self._entries.keys():
             self._wake(key)
 
     def publish(
@@ -82,33 +82,33 @@ class Board:
         current_replicas: int | None = None,
         max_replicas: int = MAX_REPLICAS,
     ) -> None:
-        """Write a decision over the last one. ValueError when no HPA could take the number."""
+        """Replace the last decision. Raises ValueError for a number that no HPA could take."""
         if not 0 <= desired <= MAX_REPLICAS:
-            raise ValueError(f"{key}: {desired} replicas; publish 0 to {MAX_REPLICAS}, withdraw what is unknown")
+            raise ValueError(f"{key}: {desired} replicas; publish 0 to {MAX_REPLICAS}, and withdraw what is unknown")
         before = self.get(key)
         entry = self._entries[key] = Entry(desired, at_seconds, current_replicas, max_replicas)
         if before is None or before.active != entry.active:
             self._wake(key)
 
     def withdraw(self, key: str) -> None:
-        """Forget a decision: what is not on the board is unknown, not zero."""
+        """Remove a decision: what is not on the board is unknown, not zero."""
         self._entries.pop(key, None)
 
     def get(self, key: str) -> Entry | None:
-        """The decision if the policy exists and it is at most FRESH_SECONDS old, else None."""
+        """The decision, if the policy exists and the decision is at most FRESH_SECONDS old; else None."""
         entry = self._entries.get(key)
         if entry is None or key not in self._known or self._clock.now() - entry.at_seconds > FRESH_SECONDS:
             return None
         return entry
 
     def age_seconds(self, key: str) -> float | None:
-        """How old the last decision is, fresh or not; None before the first."""
+        """Age of the last decision, fresh or not; None before the first one."""
         entry = self._entries.get(key)
         return None if entry is None else self._clock.now() - entry.at_seconds
 
     @contextmanager
     def subscribe(self, key: str) -> Iterator[Subscription]:
-        """A slot that wakes when a decision appears or turns from zero to more or back."""
+        """A subscription that wakes when a first decision appears, or when one goes from zero to more or back."""
         subscription = Subscription(self._clock)
         self._subscriptions.setdefault(key, set()).add(subscription)
         try:

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PROTO = "autoscaler/scaler/externalscaler.proto"  # from the root, so that the generated imports name the package
+PROTO = "autoscaler/scaler/externalscaler.proto"  # relative to the root, so that the generated imports name the package
 
 
 def generate(into: Path) -> None:
-    """Writes modules and stubs to `into`/autoscaler/scaler. CalledProcessError when protoc refuses."""
+    """Write modules and stubs to `into`/autoscaler/scaler. Raises CalledProcessError where protoc fails."""
     scripts = Path(sys.executable).parent
     subprocess.run(  # noqa: S603  # our own interpreter and our own file
         [

@@ -1,4 +1,4 @@
-"""The gRPC server: address, TLS, keepalive, health, reflection, and the order of leaving."""
+"""The gRPC server: address, TLS, keepalive, health, reflection and shutdown."""
 
 import asyncio
 import contextlib
@@ -16,19 +16,19 @@ from autoscaler.scaler.tls import Tls
 
 SERVICE = DESCRIPTOR.services_by_name["ExternalScaler"].full_name
 OPTIONS = (
-    ("grpc.keepalive_time_ms", 30_000),  # KEDA sends no keepalive: our pings find a peer that is gone
+    ("grpc.keepalive_time_ms", 30_000),  # KEDA sends no keepalive: these pings detect a lost peer
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),  # no limit: a stream may be silent for hours
+    ("grpc.http2.max_pings_without_data", 0),  # no limit: a stream may be idle for hours
     ("grpc.max_concurrent_streams", 10_000),  # KEDA shares one connection: 1 stream and up to 3 calls per ScaledObject
     ("grpc.max_receive_message_length", 64 * 1024),  # a reference with its metadata is under 2 kB
     ("grpc.max_metadata_size", 16 * 1024),
-    ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a silent half of the calls
+    ("grpc.so_reuseport", 0),  # a second server on the port is an error, and does not take half of the calls
 )
 
 
 class ScalerServer:
-    """`externalscaler.ExternalScaler` with health and reflection on one port. To serve again after `stop`, make another."""
+    """`externalscaler.ExternalScaler` with health and reflection on one port. It serves once: after `stop`, make another."""
 
     def __init__(self, board: Board, clock: Clock, *, bind: str = "0.0.0.0:6000", tls: Tls | None = None) -> None:
         self._bind = bind
@@ -38,7 +38,7 @@ class ScalerServer:
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> int:
-        """Bind and serve; the bound port. TlsError for unusable files, OSError for an address that cannot be had."""
+        """Bind, serve, and return the port. Raises TlsError for unusable files, OSError for an address in use."""
         server = grpc.aio.server(options=OPTIONS)
         add_ExternalScalerServicer_to_server(self._servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -50,21 +50,23 @@ class ScalerServer:
             else:
                 port = server.add_secure_port(self._bind, self._tls.credentials())
         except RuntimeError as error:
-            raise OSError(f"the scaler cannot listen on {self._bind!r}: give a free HOST:PORT") from error
+            raise OSError(
+                f"the scaler cannot listen on {self._bind!r}: set --scaler-bind to a free HOST:PORT"
+            ) from error
         await server.start()
         self._server = server
         return port
 
     async def drain(self) -> None:
-        """Health says no, unary calls are refused, streams end with OK. Connections stay."""
+        """Report NOT_SERVING, refuse unary calls, and end streams with OK. Connections stay open."""
         await self._health.enter_graceful_shutdown()
         await self._servicer.drain()
 
     async def stop(self, grace_seconds: float = 5.0) -> None:
         """Drain, then close the connections.
 
-        Takes at most about `grace_seconds` of wall time; what still runs then, such as a stream whose client does
-        not read, is cancelled.
+        Takes at most about `grace_seconds` of wall time; what still runs then is cancelled, such as a stream whose
+        client does not read.
         """
         if self._server is None:
             return

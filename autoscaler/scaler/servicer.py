@@ -1,6 +1,6 @@
-"""KEDA's four questions, answered from the board.
+"""KEDA's four calls, answered from the board.
 
-No unary handler waits for anything, so none needs a deadline of its own; a stream waits for changes and for its reader.
+No unary handler waits, so none needs a deadline; a stream waits for changes and for its reader.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerServicer
 from autoscaler.scaler.landing import landing_value
 from autoscaler.telemetry.metrics import SCALER_REQUESTS
 
-METRIC = "desired-replicas"  # lower case: the external metrics API lowers what it is asked for
+METRIC = "desired-replicas"  # lower case, as the external metrics API converts names to it
 SPEC = MetricSpec(metricName=METRIC, targetSize=1, targetSizeFloat=1.0)
-REPEAT_SECONDS = 60.0  # KEDA may drop a `true`, and writes the ScaledObject's status for each that it takes
+REPEAT_SECONDS = 60.0  # KEDA may drop a `true`, and writes the ScaledObject's status for each one that it takes
 
 NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -47,28 +47,28 @@ class Servicer(ExternalScalerServicer):
         self._drained = asyncio.Event()
 
     async def GetMetricSpec(self, request: ScaledObjectRef, context: Context) -> GetMetricSpecResponse:  # noqa: N802
-        """One metric with target 1. Depends on no decision, so that the HPA can be made before the first."""
+        """One metric with target 1. It needs no decision, so that the HPA can be made before the first one."""
         _count("GetMetricSpec", context)
         await self._key(request, context)
         return GetMetricSpecResponse(metricSpecs=[SPEC])
 
     async def GetMetrics(self, request: GetMetricsRequest, context: Context) -> GetMetricsResponse:  # noqa: N802
-        """The desired replicas, in both fields: KEDA falls back to the integer where the float is zero.
+        """The desired replicas, in both fields, since KEDA reads the integer where the float is zero.
 
-        Where the trigger names the tolerance of an HPA that has no zero one, the value is shaped to land (`landing`).
+        Where the trigger gives the tolerance of the cluster's HPA, the value is adjusted for it (`landing`).
         """
         _count("GetMetrics", context)
         key = await self._key(request.scaledObjectRef, context)
         if request.metricName != METRIC:
-            wrong = f"no metric {request.metricName[: binding.SHOWN]!r}: ask for {METRIC!r}, as GetMetricSpec says"
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, wrong)
+            problem = f"unknown metric {request.metricName[: binding.EXCERPT_CHARS]!r}: GetMetricSpec names {METRIC!r}"
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
         entry = await self._entry(key, context)
         try:
             tolerance = binding.tolerance(request.scaledObjectRef)
         except binding.BindingError as error:
             return await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        wanted = landing_value(entry.desired_replicas, entry.current_replicas, entry.max_replicas, tolerance)
-        value = MetricValue(metricName=METRIC, metricValue=math.ceil(wanted), metricValueFloat=wanted)
+        number = landing_value(entry.desired_replicas, entry.current_replicas, entry.max_replicas, tolerance)
+        value = MetricValue(metricName=METRIC, metricValue=math.ceil(number), metricValueFloat=number)
         return GetMetricsResponse(metricValues=[value])
 
     async def IsActive(self, request: ScaledObjectRef, context: Context) -> IsActiveResponse:  # noqa: N802
@@ -78,27 +78,28 @@ class Servicer(ExternalScalerServicer):
         return IsActiveResponse(result=entry.active)
 
     async def StreamIsActive(self, request: ScaledObjectRef, context: Context) -> AsyncIterator[IsActiveResponse]:  # noqa: N802
-        """The state once it is known, `true` when it leaves zero, and `true` again once a minute while above zero.
+        """The state once it is known, `true` when it leaves zero, and `true` once a minute while above zero.
 
-        Silent while nothing is known: an error would cost KEDA a back-off that it keeps. Ends with OK when drained.
+        Sends nothing while the state is unknown, since KEDA would keep the back-off that an error causes. Ends with
+        OK when the server drains.
         """
         _count("StreamIsActive", context)
         if self._draining:
             return
         key = await self._key(request, context)
         with self._board.subscribe(key) as changes, self._open(changes):
-            told: bool | None = None
-            again_seconds = 0.0
+            sent: bool | None = None
+            due_seconds = 0.0
             while not self._draining:
                 entry = self._board.get(key)
-                if entry and (told != entry.active or (told and self._clock.now() >= again_seconds)):
-                    if entry.active or told is None:  # KEDA ignores `false`; the first tells a client that we are there
+                if entry and (sent != entry.active or (sent and self._clock.now() >= due_seconds)):
+                    if entry.active or sent is None:  # KEDA ignores `false`; the first one shows that the stream works
                         yield IsActiveResponse(result=entry.active)
-                    told, again_seconds = entry.active, self._clock.now() + REPEAT_SECONDS
-                await changes.wait(again_seconds - self._clock.now() if entry and told else None)
+                    sent, due_seconds = entry.active, self._clock.now() + REPEAT_SECONDS
+                await changes.wait(due_seconds - self._clock.now() if entry and sent else None)
 
     async def drain(self) -> None:
-        """From now on refuse unary calls; end the streams with OK and wait until the last has ended."""
+        """Refuse unary calls from now on, end all streams with OK, and wait for the last to end."""
         self._draining = True
         for stream in self._streams:
             stream.wake()
@@ -117,7 +118,7 @@ class Servicer(ExternalScalerServicer):
 
     async def _key(self, ref: ScaledObjectRef, context: Context) -> str:
         if self._draining:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "Outrider is shutting down: call again soon")
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "Outrider is shutting down: try again soon")
         try:
             return binding.key(ref)
         except binding.BindingError as error:
@@ -131,20 +132,20 @@ class Servicer(ExternalScalerServicer):
         age_seconds = self._board.age_seconds(key)
         if key not in self._board.known:
             code = grpc.StatusCode.NOT_FOUND
-            why = f"there is none: create it, or name another in the trigger's metadata as {binding.POLICY!r}"
+            why = f"it does not exist: create it, or set {binding.POLICY!r} in the trigger's metadata to another"
         elif age_seconds is None:
-            why = "nothing is decided; its status says why (just started, a refused spec, or mode Shadow)"
+            why = "no decision yet: see its status (just started, an invalid spec, or mode Shadow)"
         else:
-            why = f"its last decision is {age_seconds:.0f} s old, {FRESH_SECONDS:.0f} s are allowed; see Outrider's log"
+            why = f"its last decision is {age_seconds:.0f} s old, more than {FRESH_SECONDS:.0f} s: see Outrider's log"
         return await context.abort(code, f"ScalingPolicy {key}: {why}")
 
 
 def _count(method: str, context: Context) -> None:
-    """Count the call when it ends, by its status; a client that hung up leaves none."""
+    """Count the call by its status when it ends. OK where there is none, since the client hung up."""
 
     def ended(done: Context) -> None:
         code = done.code()
         name = code.name if isinstance(code, grpc.StatusCode) else NAMES.get(code, "OK")
         SCALER_REQUESTS.labels(method=method, code=name).inc()
 
-    context.add_done_callback(ended)  # type: ignore[arg-type]  # the stubs know no callback that gets the context
+    context.add_done_callback(ended)  # type: ignore[arg-type]  # the stubs lack the callback that takes the context

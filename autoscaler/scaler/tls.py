@@ -1,4 +1,4 @@
-"""The server's certificate from files, read again when they change, so that a rotated Secret needs no restart."""
+"""The server's certificate, read again when its files change, so that a rotated Secret needs no restart."""
 
 import logging
 import ssl
@@ -11,12 +11,12 @@ log = logging.getLogger(__name__)
 
 
 class TlsError(Exception):
-    """The TLS material cannot be used. The text names the file and what to do."""
+    """The TLS files cannot be used. The text names the file and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """PEM files. With `client_ca` every client must show a certificate that it signed (mTLS)."""
+    """PEM files. With `client_ca`, every client must have a certificate that this CA signed (mTLS)."""
 
     certificate: Path
     key: Path
@@ -24,11 +24,11 @@ class Tls:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that matter."""
+        """The files that are read."""
         return (self.certificate, self.key) if self.client_ca is None else (self.certificate, self.key, self.client_ca)
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Credentials that follow the files. TlsError when what is there now cannot be used."""
+        """Credentials that follow the files. Raises TlsError where they cannot be used now."""
         follower = _Follower(self)
         return grpc.dynamic_ssl_server_credentials(
             follower.current(), follower.current, require_client_authentication=self.client_ca is not None
@@ -36,7 +36,7 @@ class Tls:
 
 
 class _Follower:
-    """What gRPC asks at every handshake, on a thread of its own."""
+    """Reads the files again when they change. gRPC calls `current` at every handshake, on its own thread."""
 
     def __init__(self, tls: Tls) -> None:
         self._tls = tls
@@ -44,15 +44,15 @@ class _Follower:
         self._loaded = _load(tls)
 
     def current(self) -> grpc.ServerCertificateConfiguration:
-        """The material in the files; the last usable one while they are not."""
+        """The content of the files, or the last usable one."""
         try:
             stamp = _stamp(self._tls)
             if stamp != self._stamp:
-                self._stamp = stamp  # first, so that a bad file is told once
+                self._stamp = stamp  # first, so that a bad file is logged once
                 self._loaded = _load(self._tls)
-                log.info("TLS material read again: %s", self._tls.certificate)
+                log.info("the TLS files were read again: %s", self._tls.certificate)
         except TlsError:
-            log.exception("TLS material cannot be used, keeping the last")
+            log.exception("the TLS files cannot be used; keeping the last ones")
         return self._loaded
 
 
@@ -60,22 +60,22 @@ def _stamp(tls: Tls) -> tuple[tuple[int, int, int], ...]:
     try:
         return tuple((s.st_ino, s.st_mtime_ns, s.st_size) for s in (path.stat() for path in tls.files))
     except OSError as error:
-        raise TlsError(f"{error.filename}: {error.strerror}; mount the Secret or mend the path") from error
+        raise TlsError(f"{error.filename}: {error.strerror}; mount the Secret or correct the path") from error
 
 
 def _load(tls: Tls) -> grpc.ServerCertificateConfiguration:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # gRPC itself says nothing about a key that does not fit
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # gRPC itself reports no key that does not match
     try:
         context.load_cert_chain(tls.certificate, tls.key, password=_no_password)
     except (OSError, ValueError) as error:
-        raise TlsError(f"{tls.certificate} and {tls.key}: {error}; both must be PEM and belong together") from error
+        raise TlsError(f"{tls.certificate} and {tls.key}: {error}; both must be PEM files and must match") from error
     client_ca = None
     if tls.client_ca is not None:
         try:
             context.load_verify_locations(tls.client_ca)
             client_ca = tls.client_ca.read_bytes()
         except OSError as error:
-            raise TlsError(f"{tls.client_ca}: {error}; it must hold PEM certificates") from error
+            raise TlsError(f"{tls.client_ca}: {error}; it must contain PEM certificates") from error
     return grpc.ssl_server_certificate_configuration([(tls.key.read_bytes(), tls.certificate.read_bytes())], client_ca)
 
 

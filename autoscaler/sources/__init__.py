@@ -1,1 +1,1 @@
-"""Where signals come from: the vLLM pods themselves, and Prometheus for what they cannot tell."""
+"""Where signals come from: the vLLM pods themselves, and Prometheus for what cannot be scraped."""

@@ -1,10 +1,10 @@
-"""The few vLLM families that are read, and how the series of one pod become one sample.
+"""The vLLM metric families that are read, and how the series of one pod become one sample.
 
 Four rules keep a bad reading from looking like an idle pod:
 - a family that is absent, or NaN, infinite or negative on any engine, is None;
-- a family that misses an engine which another family names is None, for its sum would be too small;
-- a series that is told twice counts once, with its larger value;
-- a pod sleeps only if every engine says so.
+- a family that lacks an engine which another family has is None, since its sum would be too small;
+- a series that appears twice counts once, with its larger value;
+- a pod is asleep only if every engine says so.
 """
 
 import math
@@ -39,8 +39,8 @@ FAMILIES = (*SUMMED.values(), SLEEP_STATE, STARTED)
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
-    """One value of one pod. Two with the same family and key are the same series."""
+class MetricSeries:
+    """The value of one series of one pod. Family and key identify the series."""
 
     family: str
     engine: str | None  # None where the family has no such label
@@ -48,24 +48,24 @@ class Series:
     value: float
 
 
-def assemble(pod: str, at_seconds: float, series: Iterable[Series]) -> PodSample:
-    """Sum the series of one pod into a sample, unknown where they do not say.
+def assemble(pod: str, at_seconds: float, series: Iterable[MetricSeries]) -> PodSample:
+    """Sum the series of one pod into a sample. A field whose family cannot be summed is None.
 
-    Of `SLEEP_STATE` only the series of the state `awake` belong here.
+    Of `SLEEP_STATE`, pass only the series of the state `awake`.
     """
-    told: dict[str, dict[Hashable, float]] = {}
+    by_family: dict[str, dict[Hashable, float]] = {}
     engines: dict[str, set[str]] = {}
-    for one in series:
-        values = told.setdefault(one.family, {})
-        values[one.key] = max(values.get(one.key, one.value), one.value)
-        if one.engine is not None:
-            engines.setdefault(one.family, set()).add(one.engine)
+    for each in series:
+        values = by_family.setdefault(each.family, {})
+        values[each.key] = max(values.get(each.key, each.value), each.value)
+        if each.engine is not None:
+            engines.setdefault(each.family, set()).add(each.engine)
     every_engine = frozenset[str]().union(*engines.values())
 
     def total(family: str) -> float | None:
         if engines.get(family, every_engine) != every_engine:
             return None
-        values = told.get(family, {}).values()
+        values = by_family.get(family, {}).values()
         return sum(values) if values and all(math.isfinite(value) and value >= 0 for value in values) else None
 
     return PodSample(

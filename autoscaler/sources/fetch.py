@@ -1,11 +1,11 @@
-"""One bounded HTTP GET: bounded in time, in size and in where it leads."""
+"""An HTTP GET that is limited in time and in size, and follows no redirect."""
 
 import asyncio
 from collections.abc import Mapping
 
 import aiohttp
 
-from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.telemetry.redact import redact
 
 _EXCERPT = 160
@@ -19,9 +19,9 @@ async def get(
     max_bytes: int,
     params: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Return the body of a 200 answer, read whole within `timeout_seconds` of wall time.
+    """Return the body of a 200 answer, read in full within `timeout_seconds` of wall time.
 
-    Follows no redirect, for one leads to a login page as a rule, and would carry credentials along.
+    Redirects are not followed: most lead to a login page, and credentials would go along.
     Raises `SourceError` for everything else, with secrets in the URL masked.
     """
     where = redact(url)
@@ -34,18 +34,24 @@ async def get(
             async for chunk in response.content.iter_any():
                 body += chunk
                 if len(body) > max_bytes:
-                    raise SourceError(Kind.BODY, f"{where} answered more than {max_bytes} bytes")
+                    raise SourceError(SourceErrorKind.BODY, f"{where} answered with more than {max_bytes} bytes")
     except TimeoutError:
-        raise SourceError(Kind.TIMEOUT, f"{where} gave no whole answer within {timeout_seconds:g} s") from None
+        raise SourceError(
+            SourceErrorKind.TIMEOUT, f"{where} did not answer in full within {timeout_seconds:g} s"
+        ) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise SourceError(Kind.CONNECTION, f"{where}: {redact(str(error) or type(error).__name__)}") from error
+        raise SourceError(
+            SourceErrorKind.CONNECTION, f"{where}: {redact(str(error) or type(error).__name__)}"
+        ) from error
     if response.status != 200:
-        raise SourceError(Kind.STATUS, f"{where} answered {response.status} {response.reason}: {excerpt(body)}")
+        raise SourceError(
+            SourceErrorKind.STATUS, f"{where} answered with {response.status} {response.reason}: {excerpt(body)}"
+        )
     return bytes(body)
 
 
 def excerpt(body: bytes | bytearray) -> str:
-    """The beginning of a body, on one line, for a message."""
+    """The start of a body on one line, for an error message."""
     text = " ".join(body[: 4 * _EXCERPT].decode(errors="replace").split())
     if not text:
         return "(no body)"

@@ -1,7 +1,7 @@
-"""Reads back what a service did before this process started, so that a restart is not blind.
+"""Reads a workload's history from Prometheus at start, so that a restart does not begin without any.
 
-The library is synchronous and retries for ten seconds on its own, so it runs in a daemon thread without retries. A
-thread cannot be cancelled: at the deadline it is left alone, and the days that it has handed over are kept.
+The library is synchronous and retries for ten seconds by itself, so it runs in a daemon thread without retries. A
+thread cannot be cancelled: at the deadline it is abandoned, and the days that it has delivered are kept.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
-from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.families import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS, RUNNING, WAITING
 from autoscaler.sources.fetch import excerpt
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
@@ -28,12 +28,12 @@ _DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """Points in the order of time; moments of which nothing is known have none."""
+class ReadBack:
+    """Points in order of time; there is none for a moment without data."""
 
     points: tuple[Past, ...]
     warnings: tuple[str, ...] = ()
-    problem: SourceError | None = None  # why the older part is missing
+    problem: SourceError | None = None  # why older points are missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +51,18 @@ async def read(
     days: int = 7,
     step_seconds: float = 60.0,
     timeout_seconds: float = 30.0,
-) -> History:
-    """Read the last `days` of the pods named `target_name`-..., newest day first. Never raises for a bad Prometheus.
+) -> ReadBack:
+    """Read the last `days` of the target's pods, newest day first. Never raises: see `problem`.
 
-    `timeout_seconds` is wall time for all of it. When something fails, the days that were read before it are given.
+    `timeout_seconds` is wall time for the whole of it. Days that were read before a failure are returned.
     """
     loop = asyncio.get_running_loop()
     inbox = asyncio.Queue[_Page | SourceError | None]()
     abandoned = threading.Event()
     end = math.floor(now_seconds / step_seconds) * step_seconds
-    asked = queries(namespace, target_name)
+    promql = queries(namespace, target_name)
 
-    def hand_over(item: _Page | SourceError | None) -> None:
+    def deliver(item: _Page | SourceError | None) -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(inbox.put_nowait, item)
 
@@ -73,12 +73,14 @@ async def read(
                 first = last - _DAY_SECONDS + step_seconds
                 if abandoned.is_set():
                     return
-                hand_over(
-                    _page(url, asked, first, last, step_seconds=step_seconds, patience_seconds=2 * timeout_seconds)
+                deliver(
+                    _page(
+                        url, promql, first, last, step_seconds=step_seconds, thread_timeout_seconds=2 * timeout_seconds
+                    )
                 )
-            hand_over(None)
+            deliver(None)
         except SourceError as error:
-            hand_over(error)
+            deliver(error)
 
     threading.Thread(target=work, name="history", daemon=True).start()
     pages: list[_Page] = []
@@ -89,19 +91,21 @@ async def read(
                 pages.append(item)
             problem = item
     except TimeoutError:
-        problem = SourceError(Kind.TIMEOUT, f"{redact(url)} did not give {days} days within {timeout_seconds:g} s")
+        problem = SourceError(
+            SourceErrorKind.TIMEOUT, f"{redact(url)} did not return {days} days within {timeout_seconds:g} s"
+        )
     finally:
         abandoned.set()
     if problem:
         SOURCE_ERRORS.labels(source="history", kind=problem.kind).inc()
-    return History(_points(pages), tuple(dict.fromkeys(text for page in pages for text in page.warnings)), problem)
+    return ReadBack(_points(pages), tuple(dict.fromkeys(text for page in pages for text in page.warnings)), problem)
 
 
 def queries(namespace: str, target_name: str) -> tuple[str, ...]:
     """The PromQL of each column of `Past`, in its order.
 
-    Pods are found by their names, NAME-HASH-ID or NAME-ORDINAL: those of a target named NAME-70b are another's. Rates
-    are those of one step, since demand is read by the minute live, and smoother history misleads the forecaster.
+    Pods are found by name, NAME-HASH-ID or NAME-ORDINAL, so that those of a target called NAME-70b do not count. Rates
+    cover one step, since live demand is per minute, and smoother history would mislead the forecaster.
     """
     name = target_name.replace(".", r"\\.")
     pods = f'{{namespace="{namespace}",pod=~"{name}-([a-z0-9]{{6,10}}-)?[a-z0-9]+"}}'
@@ -111,13 +115,13 @@ def queries(namespace: str, target_name: str) -> tuple[str, ...]:
 
 
 def _page(
-    url: str, asked: tuple[str, ...], start: float, end: float, *, step_seconds: float, patience_seconds: float
+    url: str, promql: tuple[str, ...], start: float, end: float, *, step_seconds: float, thread_timeout_seconds: float
 ) -> _Page:
-    # `patience_seconds` only ends a thread that was left alone; the deadline is the event loop's.
+    # `thread_timeout_seconds` only ends an abandoned thread; the event loop keeps the deadline.
     where = redact(url)
     warnings: list[str] = []
     session = requests.Session()
-    session.trust_env = False  # no proxy and no .netrc, as in the other source
+    session.trust_env = False  # no proxy and no .netrc, as for the other sources
     session.max_redirects = 0
     session.hooks["response"].append(lambda response, **_: warnings.extend(_warnings(response)))
     span = {
@@ -127,22 +131,26 @@ def _page(
     }
     try:
         with PrometheusConnect(
-            url.rstrip("/"), session=session, retry=Retry(total=0), timeout=patience_seconds
+            url.rstrip("/"), session=session, retry=Retry(total=0), timeout=thread_timeout_seconds
         ) as client:
-            columns = tuple(_column(client.custom_query_range(query, **span)) for query in asked)
+            columns = tuple(_column(client.custom_query_range(query, **span)) for query in promql)
     except requests.JSONDecodeError as error:
-        raise SourceError(Kind.BODY, f"{where} is not Prometheus, it answered {excerpt(error.doc.encode())}") from None
+        raise SourceError(
+            SourceErrorKind.BODY, f"{where} is not Prometheus: it answered with {excerpt(error.doc.encode())}"
+        ) from None
     except requests.RequestException as error:
-        raise SourceError(Kind.CONNECTION, f"{where}: {redact(str(error))}") from error
+        raise SourceError(SourceErrorKind.CONNECTION, f"{where}: {redact(str(error))}") from error
     except PrometheusApiClientException as error:
-        raise SourceError(Kind.STATUS, f"{where}: {excerpt(str(error).encode())}") from error
+        raise SourceError(SourceErrorKind.STATUS, f"{where}: {excerpt(str(error).encode())}") from error
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise SourceError(Kind.BODY, f"{where}: what it answers to query_range cannot be read: {error!r}") from error
+        raise SourceError(
+            SourceErrorKind.BODY, f"{where}: its answer to query_range cannot be parsed: {error!r}"
+        ) from error
     return _Page(columns, tuple(warnings))
 
 
 def _warnings(response: requests.Response) -> list[str]:
-    """What the library drops. A body that is not JSON is its business."""
+    """The warnings, which the library drops. It reports a body that is not JSON itself."""
     try:
         answer = response.json()
     except ValueError:
@@ -151,11 +159,11 @@ def _warnings(response: requests.Response) -> list[str]:
 
 
 def _column(result: list[Any]) -> dict[float, float]:
-    """Times and values of a sum, which is one series at most; NaN, infinite and negative values are left out."""
+    """Times and values of a sum, which is one series at most; NaN, infinite and negative values are omitted."""
     if len(result) > 1:
-        raise ValueError(f"not one series but {len(result)}")
-    told = ((float(at), float(text)) for at, text in result[0]["values"]) if result else ()
-    return {at: value for at, value in told if math.isfinite(value) and value >= 0}
+        raise ValueError(f"{len(result)} series instead of one")
+    values = ((float(at), float(text)) for at, text in result[0]["values"]) if result else ()
+    return {at: value for at, value in values if math.isfinite(value) and value >= 0}
 
 
 def _points(pages: list[_Page]) -> tuple[Past, ...]:

@@ -1,11 +1,10 @@
 """Instant queries to Prometheus, for the pods that cannot be scraped directly.
 
-What Prometheus says about a pod is a value with an age, or nothing: an empty answer, NaN, a stale value, several
-series for one pod and warnings all have their place here, and none of them reads as an idle pod.
+Prometheus has a value with an age for a pod, or nothing: an empty answer, NaN, a stale value, several series for one
+pod and warnings are all handled here, and none of them looks like an idle pod.
 """
 
 import json
-import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,16 +13,16 @@ import aiohttp
 import structlog
 
 from autoscaler.clock import Clock
-from autoscaler.sources.errors import Kind, SourceError
-from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, Series, assemble
+from autoscaler.sources.errors import SourceError, SourceErrorKind
+from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, MetricSeries, assemble
 from autoscaler.sources.fetch import excerpt, get
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from autoscaler.telemetry.redact import redact
 from policies.model import PodSample
 
 MAX_BODY_BYTES = 16 << 20  # about 20 series of 300 bytes for each of 2,000 pods
-LOOKBACK_SECONDS = 120  # two scrapes a minute apart; by default a value that ended 5 min ago is told as if it were new
-_PODS_PER_QUERY_CHARS = 3_000  # percent-encoded it stays below the 8 kB that servers take as a URL
+LOOKBACK_SECONDS = 120  # two scrapes a minute apart; by default a value that ended 5 min ago counts as new
+_PODS_PER_QUERY_CHARS = 3_000  # percent-encoded this stays below the 8 kB that servers accept as a URL
 _REMEMBERED_PODS = 10_000
 _IDENTITY = ("engine", "model_name", "finished_reason", "reason")
 _log = structlog.get_logger(__name__)
@@ -31,7 +30,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one reading brought. A pod that Prometheus does not know has no sample."""
+    """The result of one reading. A pod that Prometheus does not know has no sample."""
 
     samples: dict[str, PodSample]
     warnings: tuple[str, ...] = ()
@@ -47,24 +46,26 @@ class Prometheus:
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._before: dict[tuple[str, str], PodSample] = {}
-        self._troubles: dict[str, Kind | None] = {}
+        self._problem_kinds: dict[str, SourceErrorKind | None] = {}
 
     async def samples(self, namespace: str, pods: Iterable[str]) -> dict[str, PodSample]:
         """The samples of these pods as far as Prometheus has them. Failures are logged and counted, never raised."""
         answer = await self.read(namespace, pods)
-        kind, text = _trouble(answer)
+        kind, text = _problem(answer)
+        before, self._problem_kinds[namespace] = self._problem_kinds.get(namespace), kind
         if kind is not None:
             SOURCE_ERRORS.labels(source="prometheus", kind=kind).inc()
-        if kind is not self._troubles.get(namespace):  # told when it changes, not at every reading
-            _log.log(logging.WARNING if kind else logging.INFO, "prometheus", namespace=namespace, trouble=text)
-        self._troubles[namespace] = kind
+        if kind is not None and kind is not before:  # log a change, not every reading
+            _log.warning("prometheus.failed", namespace=namespace, kind=kind, error=text)
+        elif kind is None and before is not None:
+            _log.info("prometheus.recovered", namespace=namespace)
         return answer.samples
 
     async def read(self, namespace: str, pods: Iterable[str]) -> Answer:
-        """Ask for these pods. Stops at the first query that fails, and keeps what the ones before it brought.
+        """Read these pods. Stops at the first query that fails and keeps what earlier queries returned.
 
-        Where Prometheus warns that something may be missing, sums may be too small: the counters are dropped, and
-        the sample is not whole, so that it cannot lower replicas.
+        Where Prometheus warns that its answer may be incomplete, sums may be too small: the counters are dropped, and
+        without them the sample cannot lower replicas.
         """
         samples: dict[str, PodSample] = {}
         warnings: list[str] = []
@@ -81,18 +82,18 @@ class Prometheus:
         return Answer(samples, tuple(dict.fromkeys(warnings)))
 
     def _aged(self, namespace: str, sample: PodSample) -> PodSample:
-        """The sample of before where a pod is at work and not one number has moved: it was not scraped since.
+        """The previous sample where a busy pod's numbers are all unchanged: it was not scraped since.
 
-        An instant query dates every value with the time of the query. Taken for new, the unmoved counters of a 30 s
-        scrape interval would read as a service without arrivals on every other tick.
+        An instant query dates every value with the time of the query. Taken as new, the unchanged counters of a 30 s
+        scrape interval would look like a workload without arrivals at every other tick.
         """
         before = self._before.pop((namespace, sample.pod), None)
-        at_work = sample.running or sample.waiting
-        if before and at_work and replace(sample, at_seconds=before.at_seconds) == before:
+        busy = sample.running or sample.waiting
+        if before and busy and replace(sample, at_seconds=before.at_seconds) == before:
             sample = before
         self._before[namespace, sample.pod] = sample
         while len(self._before) > _REMEMBERED_PODS:
-            del self._before[next(iter(self._before))]  # the one not asked for the longest
+            del self._before[next(iter(self._before))]  # the one not read for the longest
         return sample
 
     async def _query(self, query: str) -> tuple[list[Any], list[str]]:
@@ -103,27 +104,32 @@ class Prometheus:
         try:
             answer = json.loads(body)
             if answer["status"] != "success":
-                raise SourceError(Kind.QUERY, f"Prometheus refused the query {query}: {answer.get('error')}")
+                raise SourceError(SourceErrorKind.QUERY, f"Prometheus refused the query {query}: {answer.get('error')}")
             if answer["data"]["resultType"] != "vector":
-                raise SourceError(Kind.BODY, f"Prometheus answered a {answer['data']['resultType']}, not a vector")
+                raise SourceError(
+                    SourceErrorKind.BODY,
+                    f"Prometheus answered with a {answer['data']['resultType']} instead of a vector",
+                )
             return list(answer["data"]["result"]), [str(warning) for warning in answer.get("warnings") or ()]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             where = redact(self._url)
-            raise SourceError(Kind.BODY, f"{where} is not Prometheus, it answered {excerpt(body)}") from None
+            raise SourceError(
+                SourceErrorKind.BODY, f"{where} is not Prometheus: it answered with {excerpt(body)}"
+            ) from None
 
 
-def _trouble(answer: Answer) -> tuple[Kind | None, str]:
+def _problem(answer: Answer) -> tuple[SourceErrorKind | None, str]:
     if answer.problem:
         return answer.problem.kind, str(answer.problem)
     if answer.warnings:
-        return Kind.PARTIAL, "; ".join(answer.warnings)
-    return None, "none"
+        return SourceErrorKind.PARTIAL, "; ".join(answer.warnings)
+    return None, ""
 
 
 def instant_query(namespace: str, pods: Iterable[str]) -> str:
     """The PromQL that selects every needed series of these pods."""
     names = "|".join(FAMILIES)
-    # Of the characters in a pod's name only the dot means something else in a regular expression.
+    # Of the characters allowed in a pod's name, only the dot is special in a regular expression.
     which = "|".join(pod.replace(".", r"\\.") for pod in pods)
     return f'{{__name__=~"{names}",namespace="{namespace}",pod=~"{which}"}}'
 
@@ -140,7 +146,7 @@ def _chunks(pods: list[str]) -> Iterator[list[str]]:
 
 
 def _samples(result: list[Any], pods: frozenset[str], now_seconds: float) -> dict[str, PodSample]:
-    by_pod: dict[str, list[Series]] = {}
+    by_pod: dict[str, list[MetricSeries]] = {}
     instances: dict[str, set[str | None]] = {}
     started: list[tuple[str, str | None, float]] = []
     oldest: dict[str, float] = {}
@@ -150,7 +156,7 @@ def _samples(result: list[Any], pods: frozenset[str], now_seconds: float) -> dic
             family, pod, at_seconds, value = labels["__name__"], labels["pod"], float(at_seconds), float(text)
         except (KeyError, TypeError, ValueError):
             raise SourceError(
-                Kind.BODY, f"Prometheus answered an element that is no sample: {element!r:.200}"
+                SourceErrorKind.BODY, f"Prometheus answered with an element that is not a sample: {element!r:.200}"
             ) from None
         if pod not in pods or family not in FAMILIES:
             continue
@@ -159,13 +165,14 @@ def _samples(result: list[Any], pods: frozenset[str], now_seconds: float) -> dic
             continue
         if family == SLEEP_STATE and labels.get("sleep_state") != "awake":
             continue
-        key = tuple(labels.get(name) for name in _IDENTITY)  # not job or replica: a pod scraped twice counts once
-        by_pod.setdefault(pod, []).append(Series(family, labels.get("engine"), key, value))
+        # Without job or replica, so that a pod that is scraped twice counts once.
+        key = tuple(labels.get(name) for name in _IDENTITY)
+        by_pod.setdefault(pod, []).append(MetricSeries(family, labels.get("engine"), key, value))
         instances.setdefault(pod, set()).add(labels.get("instance"))
         oldest[pod] = min(oldest.get(pod, now_seconds), at_seconds)
     for pod, instance, value in started:
         if instance in instances.get(pod, ()):  # not a sidecar's
-            by_pod[pod].append(Series(STARTED, None, None, value))
+            by_pod[pod].append(MetricSeries(STARTED, None, None, value))
     return {pod: assemble(pod, oldest[pod], series) for pod, series in by_pod.items()}
 
 

@@ -1,7 +1,7 @@
 """Scrapes the vLLM pods directly: the fast path, which sees a queue within seconds.
 
-Rounds start on the multiples of the interval, so that a replay can take its samples at the same moments. A pod that
-hangs delays nobody but itself, and a pod that fails keeps its last sample, whose age tells.
+Rounds start at multiples of the interval, so that a replay can sample at the same moments. A pod that hangs delays only
+its own samples, and a pod that fails keeps its last sample, which ages.
 """
 
 import asyncio
@@ -12,8 +12,9 @@ import aiohttp
 import structlog
 
 from autoscaler.clock import Clock
+from autoscaler.kube.objects import Key
 from autoscaler.sources import vllm
-from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.fetch import get
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from policies.model import PodSample
@@ -25,25 +26,28 @@ _log = structlog.get_logger(__name__)
 class Scraper:
     """Keeps the newest sample of each target pod.
 
-    `interval_seconds` is scenario time, `timeout_seconds` is wall time. `changed` is called with the pod's name when a
-    new sample of it is in `latest`.
+    `interval_seconds` is scenario time, `timeout_seconds` is wall time.
     """
 
     def __init__(
         self, clock: Clock, interval_seconds: float = 2.0, timeout_seconds: float = 1.0, concurrency: int = 64
     ) -> None:
-        self.latest: dict[str, PodSample] = {}
-        self.problems: dict[str, SourceError] = {}  # pods whose last scrape failed
-        self.changed: Callable[[str], None] = lambda _pod: None
+        self.latest: dict[Key, PodSample] = {}
+        self.problems: dict[Key, SourceError] = {}  # pods whose last scrape failed
         self._clock = clock
         self._interval_seconds = interval_seconds
         self._timeout_seconds = timeout_seconds
         self._slots = asyncio.Semaphore(concurrency)
-        self._urls: dict[str, str] = {}
-        self._reading: set[str] = set()
+        self._urls: dict[Key, str] = {}
+        self._reading: set[Key] = set()
+        self._listeners: list[Callable[[Key], None]] = []
 
-    def targets(self, urls: Mapping[str, str]) -> None:
-        """Set which pods are scraped, from the next round on: name -> URL. Forgets all others."""
+    def subscribe(self, listener: Callable[[Key], None]) -> None:
+        """Call `listener` with the pod whenever a new sample of it is in `latest`."""
+        self._listeners.append(listener)
+
+    def targets(self, urls: Mapping[Key, str]) -> None:
+        """Set which pods are scraped from the next round on: pod -> URL. All others are forgotten."""
         self._urls = dict(urls)
         for forgotten in (self.latest, self.problems):
             for pod in forgotten.keys() - self._urls.keys():
@@ -51,7 +55,7 @@ class Scraper:
 
     async def run(self) -> None:
         """Scrape until cancelled."""
-        connector = aiohttp.TCPConnector(limit=0)  # the semaphore limits, outside of a pod's deadline
+        connector = aiohttp.TCPConnector(limit=0)  # the semaphore limits instead, outside a pod's deadline
         async with (
             aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
             asyncio.TaskGroup() as readers,
@@ -63,44 +67,47 @@ class Scraper:
                     if pod not in self._reading:
                         self._reading.add(pod)
                         readers.create_task(self._read(session, pod, url))
-                # A sleep may end a hair early, and then the next multiple would be this one again.
+                # A sleep may end slightly early, and the next multiple would then be this one again.
                 due = max(due + self._interval_seconds, next_multiple(self._clock.now(), self._interval_seconds))
 
-    async def _read(self, session: aiohttp.ClientSession, pod: str, url: str) -> None:
+    async def _read(self, session: aiohttp.ClientSession, pod: Key, url: str) -> None:
         try:
             async with self._slots:
-                # When it was asked, not when it was read: a busy loop reads late, and two answers that are read in one
-                # go would show what came in between as if it had come at once.
+                # The time of the request, not of the reading: a busy event loop reads late, and between two answers
+                # read together everything would seem to arrive at once.
                 asked_seconds = self._clock.now()
                 body = await get(session, url, timeout_seconds=self._timeout_seconds, max_bytes=MAX_BODY_BYTES)
                 took_seconds = self._clock.now() - asked_seconds
             if took_seconds > self._interval_seconds:
                 raise SourceError(
-                    Kind.TIMEOUT, f"{pod} answered {took_seconds:.1f} s late: nobody knows for which moment"
+                    SourceErrorKind.TIMEOUT,
+                    f"pod {pod} took {took_seconds:.1f} s to answer, longer than the scrape interval",
                 )
-            sample = vllm.parse(body, pod, asked_seconds)
+            sample = vllm.parse(body, pod.name, asked_seconds)
         except SourceError as error:
             SOURCE_ERRORS.labels(source="vllm", kind=error.kind).inc()
             if self._urls.get(pod) == url:
                 self._failed(pod, error)
         else:
             if self._urls.get(pod) == url:
-                self._succeeded(pod, sample)
+                self.accept(pod, sample)
         finally:
             self._reading.discard(pod)
 
-    def _succeeded(self, pod: str, sample: PodSample) -> None:
+    def accept(self, pod: Key, sample: PodSample) -> None:
+        """Keep a new sample of a pod."""
         if self.problems.pop(pod, None):
-            _log.info("scrape.recovered", pod=pod)
+            _log.info("scrape.recovered", pod=str(pod))
         self.latest[pod] = sample
-        self.changed(pod)
+        for listener in self._listeners:
+            listener(pod)
 
-    def _failed(self, pod: str, error: SourceError) -> None:
+    def _failed(self, pod: Key, error: SourceError) -> None:
         before = self.problems.get(pod)
-        if before is None or before.kind != error.kind:  # not 30 lines a minute for one dead pod
-            # An engine that is not up yet refuses connections: that is no news.
-            tell = _log.warning if pod in self.latest else _log.debug
-            tell("scrape.failed", pod=pod, kind=error.kind, error=str(error))
+        if before is None or before.kind != error.kind:  # else 30 lines a minute for one dead pod
+            # An engine that is still starting refuses connections: not worth a warning.
+            log = _log.warning if pod in self.latest else _log.debug
+            log("scrape.failed", pod=str(pod), kind=error.kind, error=str(error))
         self.problems[pod] = error
 
 

@@ -1,13 +1,13 @@
 """Reads the body of a vLLM server's `/metrics`.
 
-One compiled pattern finds the twenty lines that are needed among the 600 of a 50 kB body; nothing else is looked at.
+One compiled pattern finds the 20 lines that are needed among the 600 of a 50 kB body; the rest is not parsed.
 """
 
 import re
 from collections.abc import Iterator
 
-from autoscaler.sources.errors import Kind, SourceError
-from autoscaler.sources.families import FAMILIES, SLEEP_STATE, Series, assemble
+from autoscaler.sources.errors import SourceError, SourceErrorKind
+from autoscaler.sources.families import FAMILIES, SLEEP_STATE, MetricSeries, assemble
 from policies.model import PodSample
 
 # The leading newline is a literal that the regex engine can search for: 5 times as fast as `^` with re.MULTILINE.
@@ -19,19 +19,24 @@ _AWAKE = re.compile(rb'[{,]sleep_state="awake"')
 def parse(body: str | bytes, pod: str, at_seconds: float) -> PodSample:
     """Read one `/metrics` body of `pod`, answered at `at_seconds`, summed over its engines.
 
-    A family that is absent or not a count is None. Raises `SourceError` for a body that is cut off, has a line that
-    cannot be read, or holds no vLLM metrics at all.
+    A family that is absent or not a count is None. Raises `SourceError` for a body that is truncated, has a line that
+    cannot be parsed, or contains no vLLM metrics.
     """
     text = b"\n" + (body.encode() if isinstance(body, str) else body)
     series = list(_series(text, pod))
-    if not any(one.family.startswith("vllm:") for one in series):
-        raise SourceError(Kind.BODY, f"pod {pod}: {_what(text)}; are the policy's metrics port and path vLLM's own?")
+    if not any(each.family.startswith("vllm:") for each in series):
+        raise SourceError(
+            SourceErrorKind.BODY,
+            f"pod {pod}: {_description(text)}; check that the policy's metrics port and path are vLLM's",
+        )
     if not text.endswith(b"\n"):
-        raise SourceError(Kind.BODY, f"pod {pod}: /metrics is cut off in line {_line_number(text, len(text))}")
+        raise SourceError(
+            SourceErrorKind.BODY, f"pod {pod}: /metrics is truncated in line {_line_number(text, len(text))}"
+        )
     return assemble(pod, at_seconds, series)
 
 
-def _series(text: bytes, pod: str) -> Iterator[Series]:
+def _series(text: bytes, pod: str) -> Iterator[MetricSeries]:
     for match in _LINE.finditer(text):
         family = match[1].decode()
         labels, closing, value = match[2].rpartition(b"}")
@@ -41,22 +46,22 @@ def _series(text: bytes, pod: str) -> Iterator[Series]:
         try:
             if match[2].startswith(b"{") and not closing:
                 raise ValueError("unclosed labels")
-            number = float(value.split(maxsplit=1)[0])  # a time may stand behind the value
+            number = float(value.split(maxsplit=1)[0])  # a timestamp may follow the value
         except (ValueError, IndexError):
             where = f"pod {pod}: /metrics line {_line_number(text, match.start(1))}"
             line = (match[1] + match[2])[:120].decode(errors="replace")
-            raise SourceError(Kind.BODY, f"{where} is not a sample: {line!r}") from None
-        yield Series(family, engine[1].decode(errors="replace") if engine else None, labels, number)
+            raise SourceError(SourceErrorKind.BODY, f"{where} is not a sample: {line!r}") from None
+        yield MetricSeries(family, engine[1].decode(errors="replace") if engine else None, labels, number)
 
 
 def _line_number(text: bytes, position: int) -> int:
-    return text.count(b"\n", 0, position)  # the first newline was put there by `parse`
+    return text.count(b"\n", 0, position)  # `parse` added the first newline
 
 
-def _what(text: bytes) -> str:
+def _description(text: bytes) -> str:
     start = text[:400].lstrip()
     if not start:
         return "/metrics is empty"
     if start.startswith(b"<"):
-        return "/metrics answered HTML"
-    return f"/metrics of {len(text) - 1} bytes has no vLLM metrics"
+        return "/metrics is an HTML page"
+    return f"/metrics of {len(text) - 1} bytes contains no vLLM metrics"

@@ -1,1 +1,1 @@
-"""What Outrider tells of itself: metrics, logs, and no secrets in either."""
+"""What Outrider reports about itself: metrics and logs, without secrets."""

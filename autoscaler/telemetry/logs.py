@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on stderr, or coloured lines where a person sits at a terminal. Never a secret."""
+"""Logs: one JSON object per line on stderr, or coloured lines on a terminal. Secrets are masked."""
 
 import logging
 import sys
@@ -9,30 +9,30 @@ from structlog.typing import EventDict, Processor
 
 from autoscaler.telemetry.redact import redact_mapping
 
-_QUIET = ("aiohttp.access", "asyncio", "kubernetes_asyncio", "urllib3")  # their info lines tell nothing here
+_QUIET = ("aiohttp.access", "asyncio", "kubernetes_asyncio", "urllib3")  # their info lines are of no use here
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
-    """Send our own logs, and those of the libraries that use `logging`, to `stream` (default: stderr)."""
+    """Write our own logs, and those of libraries that use `logging`, to `stream` (default: stderr)."""
     out = sys.stderr if stream is None else stream
-    before: list[Processor] = [
+    first: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # Not the console's own tracebacks: they show local variables, and with them secrets.
+    # Not the console's own tracebacks, which show local variables and thereby secrets.
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     last: Processor = console if out.isatty() else structlog.processors.JSONRenderer()
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=before,
+            foreign_pre_chain=first,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                _without_secrets,
+                _masked,
                 last,
             ],
         )
@@ -45,7 +45,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *before,
+            *first,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -54,5 +54,5 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     )
 
 
-def _without_secrets(_logger: object, _method: str, event: EventDict) -> EventDict:
+def _masked(_logger: object, _method: str, event: EventDict) -> EventDict:
     return redact_mapping(event)

@@ -1,4 +1,4 @@
-"""Every metric that Outrider exports, on a registry of its own. `reference` makes the page from these declarations."""
+"""Every metric that Outrider exports, on its own registry. `autoscaler.reference` makes a page from the declarations."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from autoscaler.clock import Clock
 
-# The _created series double every counter and say nothing that Prometheus uses.
+# The _created series double every counter, and Prometheus does not use them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
 
@@ -47,12 +47,12 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
 
 
 class DecisionAge(Collector):
-    """Age of each policy's last decision, computed when it is scraped: it grows while the loop is stuck."""
+    """Age of each policy's last decision, computed at every scrape, so that it grows while the loop is stuck."""
 
     name = "outrider_decision_age_seconds"
     text = (
-        "Scenario seconds since the policy was last decided. Decisions come every grid step (15 s); "
-        "KEDA gets no value from 60 s on and the replica count freezes."
+        "Age of the policy's last decision, in scenario seconds. A decision is made every 15 s. From 60 s on KEDA gets no "
+        "value, and the number of replicas stays as it is."
     )
 
     def __init__(self) -> None:
@@ -60,19 +60,19 @@ class DecisionAge(Collector):
         self._decided: dict[str, float] = {}
 
     def use(self, clock: Clock) -> None:
-        """Measure ages on this clock. Without one no series is exported."""
+        """Measure ages on this clock. Until then no series is exported."""
         self._clock = clock
 
     def decided(self, policy: str, at_seconds: float) -> None:
-        """Note a decision."""
+        """Record the time of a decision."""
         self._decided[policy] = at_seconds
 
     def remove(self, policy: str) -> None:
-        """Forget a policy that is gone."""
+        """Remove a policy that was deleted."""
         self._decided.pop(policy, None)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Give the ages at this moment."""
+        """The ages at this moment."""
         family = GaugeMetricFamily(self.name, self.text, labels=tuple(_POLICY))
         if self._clock is not None:
             now = self._clock.now()
@@ -87,50 +87,50 @@ REGISTRY.register(DECISION_AGE)
 
 SIGNAL_UNKNOWN = _policy_gauge(
     "outrider_signal_unknown",
-    "1 while the policy's demand is unknown: no fresh sample of any serving pod. Replicas are held, never lowered.",
+    "1 while the policy's demand is unknown, since no serving pod has a fresh sample; else 0. Replicas are then not lowered.",
 )
 DESIRED_REPLICAS = _policy_gauge("outrider_desired_replicas", "Replicas that the last decision asks for.")
 PREPARED_NODES = _policy_gauge(
-    "outrider_prepared_nodes", "Nodes with GPU and image held ready that the last decision asks for."
+    "outrider_prepared_nodes", "Prepared nodes (GPU held, image pulled) that the last decision asks for."
 )
 DEMAND_REPLICAS = _policy_gauge(
-    "outrider_demand_replicas", "Demand in replicas as last measured. NaN while it is unknown."
+    "outrider_demand_replicas", "Demand as last measured, in replicas. NaN while it is unknown."
 )
 FORECAST_PROVEN = _policy_gauge(
-    "outrider_forecast_proven", "1 while the forecast has shown skill against naive and so has a voice, else 0."
+    "outrider_forecast_proven", "1 while the forecast is used, since it has proved better than a naive one; else 0."
 )
 BALLOONS = _policy_gauge(
     "outrider_balloons",
-    "Balloons that exist.",
-    {**_POLICY, "state": "`prepared` (node and image are there) or `preparing`"},
+    "Balloons that exist, each of which prepares a node.",
+    {**_POLICY, "state": "`prepared` (its node is up and has the image) or `preparing`"},
 )
 STEP_SECONDS = _histogram(
     "outrider_step_seconds",
-    "Wall time of one decision of one policy, from samples to plan.",
+    "Wall-clock time of one decision for one policy, from samples to plan.",
     (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1, 1.0),
 )
 SOURCE_ERRORS = _counter(
     "outrider_source_errors_total",
-    "Readings that failed. A failed reading leaves the last one in place, and its age tells.",
+    "Readings that failed. The last good reading is kept, and ages.",
     {
-        "source": "`vllm` (direct scrape), `prometheus` (instant query) or `history` (read back at start)",
+        "source": "`vllm` (scrape of a pod), `prometheus` (instant query) or `history` (read at start)",
         "kind": "`timeout`, `connection`, `status`, `body`, `query` or `partial`",
     },
 )
 KUBE_ERRORS = _counter(
     "outrider_kube_errors_total",
     "Calls to the Kubernetes API that failed.",
-    {"kind": "class of the error, such as `Unavailable`, `Conflict` or `Forbidden`"},
+    {"kind": "kind of error, such as `Unavailable`, `Conflict` or `Forbidden`"},
 )
 SCALER_REQUESTS = _counter(
     "outrider_scaler_requests_total",
-    "Calls of the external scaler that have been answered.",
+    "Calls to the external scaler that were answered.",
     {"method": "gRPC method, such as `GetMetrics`", "code": "gRPC status, such as `OK` or `UNAVAILABLE`"},
 )
 
 
 def forget(policy: str) -> None:
-    """Drop every series of a policy that is gone."""
+    """Remove every series of a policy that was deleted."""
     DECISION_AGE.remove(policy)
     for gauge in _PER_POLICY:
         gauge.remove_by_labels({"policy": policy})

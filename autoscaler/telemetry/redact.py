@@ -1,4 +1,4 @@
-"""Takes secrets out of whatever is about to be shown."""
+"""Masks secrets in what is about to be logged or shown."""
 
 import re
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def redact(text: str) -> str:
 
 
 def redact_mapping(values: Mapping[str, object]) -> dict[str, object]:
-    """`redact` for every string in a nest of mappings and lists. Text under a key that names a secret goes whole."""
+    """`redact` for every string in nested mappings and lists. Text under a key that names a secret is masked as a whole."""
     return {
         key: MASK if isinstance(value, str) and _SECRET_KEY.search(str(key)) else _redact_value(value)
         for key, value in values.items()

@@ -79,7 +79,7 @@ def test_instant_queries_tell_what_the_pods_tell(cluster: Cluster, namespace: st
 
 
 def test_history_is_read_back(cluster: Cluster, namespace: str, pods: list[Json]) -> None:
-    def points() -> history.History | None:
+    def points() -> history.ReadBack | None:
         now = WallClock().now()
         read = _run(history.read(cluster.prometheus_url, namespace, "llm", now, days=1, step_seconds=10))
         assert read.problem is None

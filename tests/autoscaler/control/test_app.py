@@ -35,7 +35,7 @@ def test_a_port_that_is_taken_ends_it_with_one_sentence(tmp_path: Path) -> None:
         _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert address in said
-    assert "give a free HOST:PORT" in said
+    assert "set --web-bind to a free HOST:PORT" in said
     assert "Traceback" not in said
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
-from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, Silent, Unavailable
+from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, TimedOut, Unavailable
 from autoscaler.telemetry.metrics import REGISTRY
 from tests.support.fake_api import (
     DROP,
@@ -40,10 +40,10 @@ PODS = collection.pods("ns")
         (status(422, "Invalid", "spec.x: Required"), Rejected, "422 spec.x: Required"),
         (status(429, "TooManyRequests"), Unavailable, "429"),
         (HTML, Unavailable, "500 '<html>"),
-        (Fault(200, b"<html>login</html>", "text/html"), Unavailable, "no JSON object but '<html>login</html>'"),
-        (EMPTY, Unavailable, "no JSON object but empty"),
-        (Fault(200, b"[1]"), Unavailable, "no JSON object but '[1]'"),
-        (Fault(200, b"{}"), Unavailable, "the answer is no list"),
+        (Fault(200, b"<html>login</html>", "text/html"), Unavailable, "not a JSON object but '<html>login</html>'"),
+        (EMPTY, Unavailable, "not a JSON object but empty"),
+        (Fault(200, b"[1]"), Unavailable, "not a JSON object but '[1]'"),
+        (Fault(200, b"{}"), Unavailable, "the answer is not a list"),
         (DROP, Unavailable, "GET /api/v1/namespaces/ns/pods: "),
     ],
     ids=str,
@@ -76,9 +76,9 @@ async def test_what_is_refused_is_counted(api: FakeApi, kube: Kube) -> None:
 async def test_a_hanging_server_meets_the_deadline(api: FakeApi, tmp_path: Path) -> None:
     async with connected(api, tmp_path, timeout_seconds=0.05) as kube:
         api.standing.append(("pods", HANG))
-        with pytest.raises(Silent, match=r"no answer within 0\.05 s"):
+        with pytest.raises(TimedOut, match=r"no answer within 0\.05 s"):
             await kube.get(PODS.path)
-        with pytest.raises(Silent, match="no answer in time"):
+        with pytest.raises(TimedOut, match="no answer in time"):
             async with aclosing(kube.watch(PODS, "1", 60.0)) as lines:
                 await anext(lines)
 
@@ -118,7 +118,7 @@ async def test_an_object_is_created_patched_and_deleted(api: FakeApi, kube: Kube
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b'{"half', "cut within a line"),
+        (b'{"half', "truncated within a line"),
         (b"x" * 300, "a line is longer than 200 bytes"),
     ],
 )
@@ -153,7 +153,7 @@ async def test_the_token_is_sent_and_the_sender_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "no such file"),
+        (None, "does not exist"),
         ("", "kubeconfig"),
         ("[1, 2", "kubeconfig"),
         ("current-context: gone", "kubeconfig"),

@@ -22,7 +22,7 @@ A, B = f"{PODS.path}/a", f"{PODS.path}/b"
 @asynccontextmanager
 async def reflecting(kube: Kube, clock: FakeClock) -> AsyncIterator[Store]:
     store = Store()
-    reflector = Reflector(kube, PODS, store, clock=clock, dice=random.Random(1), trim=lambda thing: thing)
+    reflector = Reflector(kube, PODS, store, clock=clock, rng=random.Random(1), trim=lambda thing: thing)
     task = asyncio.create_task(reflector.run())
     try:
         yield store
@@ -48,8 +48,8 @@ async def wake(clock: FakeClock) -> None:
 async def test_the_store_follows_what_comes_changes_and_goes(api: FakeApi, kube: Kube) -> None:
     await api.put(A, {})
     async with reflecting(kube, FakeClock()) as store:
-        told: list[Object] = []
-        store.subscribe(told.append)
+        changes: list[Object] = []
+        store.subscribe(changes.append)
         assert not store.synced
         await until(lambda: api.watching)
         assert store.synced
@@ -60,7 +60,7 @@ async def test_the_store_follows_what_comes_changes_and_goes(api: FakeApi, kube:
         await until(lambda: (store.get("ns", "b") or {})["spec"]["nodeName"] == "m")
         await api.remove(A)
         await until(lambda: names(store) == ["b"])
-        assert [metadata(each)["name"] for each in told] == ["a", "b", "b", "a"]
+        assert [metadata(each)["name"] for each in changes] == ["a", "b", "b", "a"]
         assert lists(api) == 1
 
 
@@ -82,9 +82,9 @@ async def test_after_410_it_lists_again_and_learns_of_deletions(api: FakeApi, ku
     clock = FakeClock()
     async with reflecting(kube, clock) as store:
         await until(lambda: api.watching)
-        told: list[Object] = []
-        store.subscribe(told.append)
-        del api.objects[A]  # nobody is told
+        changes: list[Object] = []
+        store.subscribe(changes.append)
+        del api.objects[A]  # no event says so
         if how == "status":
             api.faults.append(("watch=", GONE))
             await clock.advance(60.0)
@@ -97,7 +97,7 @@ async def test_after_410_it_lists_again_and_learns_of_deletions(api: FakeApi, ku
         assert store.stale_since is None, "the API did answer"
         await clock.advance(2.0)
         await until(lambda: names(store) == ["b"])
-        assert [metadata(each)["name"] for each in told] == ["a"]
+        assert [metadata(each)["name"] for each in changes] == ["a"]
 
 
 @pytest.mark.parametrize("fault", [HTML, EMPTY, DROP, Fault(200, b'{"items":'), status(403, "Forbidden")], ids=str)
@@ -118,12 +118,12 @@ async def test_while_the_api_is_away_the_last_good_content_stays(api: FakeApi, k
             await clock.advance(30.0)
             await until(lambda: clock.sleeping)
         assert store.stale_since == 1050.0
-        assert store.trouble
+        assert store.problem
         assert names(store) == ["a", "b"]
         api.standing.clear()
         await clock.advance(30.0)
         await until(lambda: store.stale_since is None)
-        assert store.trouble == ""
+        assert store.problem == ""
 
 
 async def test_a_watch_that_breaks_was_good_until_it_broke(api: FakeApi, kube: Kube) -> None:
@@ -193,7 +193,7 @@ async def test_a_list_that_hangs_is_given_up(api: FakeApi, tmp_path: Path) -> No
         async with reflecting(kube, clock) as store:
             await until(lambda: clock.sleeping)
             assert not store.synced
-            assert "no answer within" in store.trouble
+            assert "no answer within" in store.problem
             await clock.advance(1.0)
             await until(lambda: store.synced)
 

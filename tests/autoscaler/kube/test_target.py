@@ -51,10 +51,14 @@ async def test_the_core_group_has_its_own_path(served: FakeApi, kube: Kube) -> N
 @pytest.mark.parametrize(
     ("target", "error", "said"),
     [
-        (Target("apps/v1", "Sharp", "x"), NotFound, "the cluster serves no apps/v1 Sharp: check apiVersion and kind"),
+        (
+            Target("apps/v1", "Sharp", "x"),
+            NotFound,
+            "the cluster has no kind Sharp in apps/v1: check apiVersion and kind",
+        ),
         (Target("not.there/v1", "Deployment", "x"), NotFound, "404"),
-        (Target("apps/v1", "Shape", "x"), Rejected, "has no namespace"),
-        (Target("apps/v1", "Deployment", "gone"), NotFound, "the target does not exist or its kind cannot be scaled"),
+        (Target("apps/v1", "Shape", "x"), Rejected, "is not namespaced"),
+        (Target("apps/v1", "Deployment", "gone"), NotFound, "the target does not exist, or its kind cannot be scaled"),
     ],
     ids=lambda value: value.kind if isinstance(value, Target) else "",
 )

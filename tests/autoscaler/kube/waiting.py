@@ -6,5 +6,5 @@ from collections.abc import Callable
 
 async def until(true: Callable[[], object]) -> None:
     async with asyncio.timeout(5.0):
-        while not true():  # noqa: ASYNC110 - what is waited for crosses a socket, and no event tells of it
+        while not true():  # noqa: ASYNC110 - the condition depends on a socket, and no event reports it
             await asyncio.sleep(0.001)

@@ -106,8 +106,8 @@ def test_explain_as_json_is_one_document(log: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("--policy", "chat/nobody"), 1, "nothing was decided there"),
-        (("--at", "1970-01-01T00:00:00Z"), 1, "nothing was decided there"),
+        (("--policy", "chat/nobody"), 1, "no decision matches"),
+        (("--at", "1970-01-01T00:00:00Z"), 1, "no decision matches"),
         (("--at", "soon"), 2, "'soon' is no moment"),
     ],
 )

@@ -128,13 +128,13 @@ async def test_unknown_is_an_error_and_never_zero(subject: Subject, home: Home) 
     await home.clock.advance(0.5)
     await both(UNAVAILABLE, "60 s old")
     home.board.withdraw(KEY)
-    await both(UNAVAILABLE, "nothing is decided")
+    await both(UNAVAILABLE, "no decision yet")
     home.decide(4)
     assert await subject.active()
     home.board.know([])
     await both(NOT_FOUND, "create it")
     home.board.know([KEY])
-    await both(UNAVAILABLE, "nothing is decided")
+    await both(UNAVAILABLE, "no decision yet")
 
 
 async def test_unknown_policy_is_not_found(subject: Subject) -> None:

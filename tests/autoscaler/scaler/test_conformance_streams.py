@@ -15,7 +15,7 @@ UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 Stream = grpc.aio.UnaryStreamCall[ScaledObjectRef, IsActiveResponse]
 
 
-async def told(stream: Stream, within_seconds: float = 1.0) -> bool:
+async def received(stream: Stream, within_seconds: float = 1.0) -> bool:
     """The next message."""
     async with asyncio.timeout(within_seconds):
         message = await stream.read()
@@ -24,7 +24,7 @@ async def told(stream: Stream, within_seconds: float = 1.0) -> bool:
 
 
 async def rest(stream: Stream, within_seconds: float = 5.0) -> list[bool]:
-    """What else came until the server ended the stream, which it must do with OK."""
+    """What else arrived until the server ended the stream, which it must do with OK."""
     messages = []
     async with asyncio.timeout(within_seconds):
         while isinstance(message := await stream.read(), IsActiveResponse):
@@ -36,40 +36,40 @@ async def rest(stream: Stream, within_seconds: float = 5.0) -> list[bool]:
 async def test_current_state_at_once(subject: Subject) -> None:
     active = await subject.active()
     stream = subject.stub.StreamIsActive(subject.ref())
-    assert await told(stream) is active
+    assert await received(stream) is active
     stream.cancel()
 
 
 async def test_zero_is_told_once_and_then_every_start(subject: Subject, home: Home) -> None:
     home.decide(0)
     stream = subject.stub.StreamIsActive(subject.ref())
-    assert await told(stream) is False
+    assert await received(stream) is False
     for desired in (0, 2, 3):
         home.decide(desired)
-    assert await told(stream) is True
+    assert await received(stream) is True
     await until(lambda: home.clock.sleeping == 1)  # it waits to repeat
     home.decide(0)
     await until(lambda: home.clock.sleeping == 0)  # nothing to repeat, and no `false` was sent
     home.decide(1)
-    assert await told(stream) is True
+    assert await received(stream) is True
     await home.server.stop()
     assert await rest(stream) == []
 
 
 async def test_true_repeats_once_a_minute_while_decisions_are_fresh(subject: Subject, home: Home) -> None:
     stream = subject.stub.StreamIsActive(subject.ref())
-    assert await told(stream) is True
+    assert await received(stream) is True
     for _ in range(2):
         await until(lambda: home.clock.sleeping == 1)
         for _ in range(4):
             await home.clock.advance(14.9)
             home.decide(3)
         await home.clock.advance(0.5)
-        assert await told(stream) is True
+        assert await received(stream) is True
     await until(lambda: home.clock.sleeping == 1)
     await home.clock.advance(600.0)  # stale: nothing is known, so nothing is said
     home.decide(3)
-    assert await told(stream) is True
+    assert await received(stream) is True
     await home.server.stop()
     assert await rest(stream) == []
 
@@ -81,7 +81,7 @@ async def test_silent_and_open_until_the_first_decision(subject: Subject, home: 
     home.board.know([KEY])
     await home.clock.advance(300.0)
     home.board.publish(KEY, 2, home.clock.now())
-    assert await told(stream) is True
+    assert await received(stream) is True
     await home.server.stop()
     assert await rest(stream) == []
 
@@ -91,14 +91,14 @@ async def test_a_decision_before_its_policy_is_told_when_the_policy_comes(subjec
     await until(lambda: home.board.subscribers == 1)
     home.board.publish("chat/new", 2, home.clock.now())
     home.board.know(["chat/new"])
-    assert await told(stream) is True
+    assert await received(stream) is True
     stream.cancel()
 
 
 async def test_cancel_frees_the_stream(subject: Subject, home: Home) -> None:
     tasks = len(asyncio.all_tasks())
     streams = [subject.stub.StreamIsActive(subject.ref()) for _ in range(20)]
-    assert await asyncio.gather(*map(told, streams)) == [True] * 20
+    assert await asyncio.gather(*map(received, streams)) == [True] * 20
     assert home.board.subscribers == 20
     for stream in streams:
         stream.cancel()
@@ -114,7 +114,7 @@ async def test_500_streams_on_one_connection_all_start(subject: Subject, home: H
     await until(lambda: home.board.subscribers == 500)
     for policy in policies:
         home.board.publish(f"chat/{policy}", 1, home.clock.now())
-    assert await asyncio.gather(*(told(stream, within_seconds=5.0) for stream in streams)) == [True] * 500
+    assert await asyncio.gather(*(received(stream, within_seconds=5.0) for stream in streams)) == [True] * 500
     await home.server.stop()
     assert await asyncio.gather(*map(rest, streams)) == [[]] * 500
 
@@ -157,7 +157,7 @@ async def test_who_does_not_read_for_a_minute_costs_no_memory(subject: Subject, 
 @pytest.mark.slow
 async def test_a_stream_stays_open_for_ten_minutes(subject: Subject) -> None:
     stream = subject.stub.StreamIsActive(subject.ref())
-    await told(stream)
+    await received(stream)
     await asyncio.sleep(601)
     assert not stream.done()
     stream.cancel()
@@ -165,7 +165,7 @@ async def test_a_stream_stays_open_for_ten_minutes(subject: Subject) -> None:
 
 async def test_leaving_ends_streams_well_and_refuses_calls(subject: Subject, home: Home) -> None:
     streams = [subject.stub.StreamIsActive(subject.ref()) for _ in range(50)]
-    await asyncio.gather(*map(told, streams))
+    await asyncio.gather(*map(received, streams))
     started = time.monotonic()
     leaving = asyncio.create_task(home.server.stop(5.0))
     answers: list[grpc.StatusCode] = []

@@ -118,7 +118,7 @@ async def test_a_rotated_certificate_is_shown_and_a_broken_one_is_not(
         assert second != first
         put(tmp_path, (SERVER[0], CLIENT[1]))
         assert (await shown(port))[2] == second
-        assert "keeping the last" in caplog.text
+        assert "keeping the last ones" in caplog.text
         (tmp_path / "tls.key").unlink()
         assert (await shown(port))[2] == second
         put(tmp_path, SERVER)
@@ -129,7 +129,7 @@ async def test_a_rotated_certificate_is_shown_and_a_broken_one_is_not(
 @pytest.mark.parametrize(
     ("pair", "says"),
     [
-        ((SERVER[0], CLIENT[1]), "belong together"),
+        ((SERVER[0], CLIENT[1]), "must match"),
         ((b"no certificate", SERVER[1]), "PEM"),
         ((SERVER[0], locked(SERVER[1], b"secret")), "encrypted"),
     ],
@@ -147,6 +147,6 @@ async def test_missing_files_stop_the_start(tmp_path: Path) -> None:
         with pytest.raises(TlsError, match="mount the Secret"):
             async with serving(tls):
                 pass
-    with pytest.raises(TlsError, match="must hold PEM certificates"):
+    with pytest.raises(TlsError, match="must contain PEM certificates"):
         async with serving(Tls(certificate, key, key)):
             pass

@@ -23,5 +23,5 @@ async def running(scraper: Scraper) -> AsyncIterator[None]:
 async def until(condition: Callable[[], bool]) -> None:
     """Let sockets do their work: the clock stands still meanwhile."""
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  # nothing tells when a socket has done its work
+        while not condition():  # noqa: ASYNC110  # no event says when a socket has done its work
             await asyncio.sleep(0.002)

@@ -1,4 +1,4 @@
-"""History at start, by the library, from a real HTTP server."""
+"""History read back at start, by the library, from a real HTTP server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from autoscaler.sources import history
-from autoscaler.sources.errors import Kind
+from autoscaler.sources.errors import SourceErrorKind
 from autoscaler.telemetry.metrics import REGISTRY
 from policies.backfill import Past
 from tests.autoscaler.sources import faults
@@ -81,30 +81,30 @@ def _matrix(*series: object) -> Handler:
 
 
 BAD = {
-    "hang": (faults.hang, Kind.TIMEOUT, "within 0.5 s"),
-    "drip": (faults.drip, Kind.TIMEOUT, "did not give 7 days within 0.5 s"),
-    "reset": (faults.reset, Kind.CONNECTION, "Remote end closed"),
-    "500": (faults.error_500, Kind.STATUS, "out of memory"),
-    "redirect": (faults.redirect, Kind.CONNECTION, "Exceeded 0 redirects"),
-    "html": (faults.html, Kind.BODY, "is not Prometheus, it answered '<!DOCTYPE html>"),
-    "nothing": (faults.nothing, Kind.BODY, "is not Prometheus, it answered (no body)"),
-    "cut": (faults.cut, Kind.CONNECTION, ""),
-    "null": (answers(None), Kind.BODY, "what it answers to query_range cannot be read: TypeError"),
-    "list": (answers([1]), Kind.BODY, "what it answers to query_range cannot be read: TypeError"),
-    "no data": (answers({"status": "success"}), Kind.BODY, "cannot be read: KeyError('data')"),
-    "two series": (_matrix({"values": []}, {"values": []}), Kind.BODY, "not one series but 2"),
-    "a word": (_matrix({"values": [[1, "many"]]}), Kind.BODY, "could not convert"),
+    "hang": (faults.hang, SourceErrorKind.TIMEOUT, "within 0.5 s"),
+    "drip": (faults.drip, SourceErrorKind.TIMEOUT, "did not return 7 days within 0.5 s"),
+    "reset": (faults.reset, SourceErrorKind.CONNECTION, "Remote end closed"),
+    "500": (faults.error_500, SourceErrorKind.STATUS, "out of memory"),
+    "redirect": (faults.redirect, SourceErrorKind.CONNECTION, "Exceeded 0 redirects"),
+    "html": (faults.html, SourceErrorKind.BODY, "is not Prometheus: it answered with '<!DOCTYPE html>"),
+    "nothing": (faults.nothing, SourceErrorKind.BODY, "is not Prometheus: it answered with (no body)"),
+    "cut": (faults.cut, SourceErrorKind.CONNECTION, ""),
+    "null": (answers(None), SourceErrorKind.BODY, "its answer to query_range cannot be parsed: TypeError"),
+    "list": (answers([1]), SourceErrorKind.BODY, "its answer to query_range cannot be parsed: TypeError"),
+    "no data": (answers({"status": "success"}), SourceErrorKind.BODY, "cannot be parsed: KeyError('data')"),
+    "two series": (_matrix({"values": []}, {"values": []}), SourceErrorKind.BODY, "2 series instead of one"),
+    "a word": (_matrix({"values": [[1, "many"]]}), SourceErrorKind.BODY, "could not convert"),
 }
 
 
 @pytest.mark.parametrize(("fault", "kind", "message"), BAD.values(), ids=BAD)
 async def test_a_bad_prometheus_gives_no_history_and_says_why(
-    server: FakePrometheus, fault: Handler, kind: Kind, message: str
+    server: FakePrometheus, fault: Handler, kind: SourceErrorKind, message: str
 ) -> None:
     server.fault = fault
     errors = {"source": "history", "kind": kind}
     before = REGISTRY.get_sample_value("outrider_source_errors_total", errors) or 0
-    timeout_seconds = 0.5 if kind is Kind.TIMEOUT else 10.0
+    timeout_seconds = 0.5 if kind is SourceErrorKind.TIMEOUT else 10.0
     async with asyncio.timeout(5):  # the deadline holds, and nothing is tried again
         read = await history.read(server.url, "ns", "llama", NOW, timeout_seconds=timeout_seconds)
     assert read.points == ()
@@ -119,7 +119,7 @@ async def test_nobody_there(unused_tcp_port: int) -> None:
     url = f"http://me:s3cret@127.0.0.1:{unused_tcp_port}"
     read = await history.read(url, "ns", "llama", NOW)
     assert read.problem
-    assert read.problem.kind is Kind.CONNECTION
+    assert read.problem.kind is SourceErrorKind.CONNECTION
     assert "s3cret" not in str(read.problem)
 
 

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 import structlog
 
-from autoscaler.sources.errors import Kind
+from autoscaler.sources.errors import SourceErrorKind
 from autoscaler.sources.families import STARTED, SUMMED
 from autoscaler.sources.prometheus import Prometheus, instant_query
 from autoscaler.telemetry.metrics import REGISTRY
@@ -88,7 +88,7 @@ async def test_a_pod_that_is_scraped_by_two_jobs_counts_once(server: FakePrometh
     assert (sample.waiting, sample.finished_total) == (42, 7)
 
 
-async def test_a_sidecar_does_not_tell_when_vllm_started(server: FakePrometheus, prometheus: Prometheus) -> None:
+async def test_a_sidecar_does_not_say_when_vllm_started(server: FakePrometheus, prometheus: Prometheus) -> None:
     server.add("a", RUNNING, "1", engine="0", instance="10.0.0.1:8000")
     server.add("a", STARTED, "5", instance="10.0.0.1:8000")
     server.add("a", STARTED, "9", instance="10.0.0.1:15090")
@@ -158,30 +158,34 @@ def _vector(*elements: object) -> Handler:
 
 
 BAD = {
-    "hang": (faults.hang, Kind.TIMEOUT, "gave no whole answer within 0.5 s"),
-    "drip": (faults.drip, Kind.TIMEOUT, "gave no whole answer within 0.5 s"),
-    "reset": (faults.reset, Kind.CONNECTION, "Server disconnected"),
-    "500": (faults.error_500, Kind.STATUS, "answered 500 Internal Server Error: 'out of memory'"),
-    "redirect": (faults.redirect, Kind.STATUS, "answered 302 Found"),
-    "html": (faults.html, Kind.BODY, "is not Prometheus, it answered '<!DOCTYPE html>"),
-    "nothing": (faults.nothing, Kind.BODY, "is not Prometheus, it answered (no body)"),
-    "huge": (faults.huge, Kind.BODY, "answered more than 16777216 bytes"),
-    "bomb": (faults.bomb, Kind.BODY, "answered more than 16777216 bytes"),
-    "cut": (faults.cut, Kind.CONNECTION, "payload is not completed"),
-    "null": (answers(None), Kind.BODY, "is not Prometheus, it answered 'null'"),
-    "list": (answers([1]), Kind.BODY, "is not Prometheus"),
-    "no data": (answers({"status": "success"}), Kind.BODY, "is not Prometheus"),
-    "error": (answers({"status": "error", "error": "too many samples"}), Kind.QUERY, "too many samples"),
+    "hang": (faults.hang, SourceErrorKind.TIMEOUT, "did not answer in full within 0.5 s"),
+    "drip": (faults.drip, SourceErrorKind.TIMEOUT, "did not answer in full within 0.5 s"),
+    "reset": (faults.reset, SourceErrorKind.CONNECTION, "Server disconnected"),
+    "500": (faults.error_500, SourceErrorKind.STATUS, "answered with 500 Internal Server Error: 'out of memory'"),
+    "redirect": (faults.redirect, SourceErrorKind.STATUS, "answered with 302 Found"),
+    "html": (faults.html, SourceErrorKind.BODY, "is not Prometheus: it answered with '<!DOCTYPE html>"),
+    "nothing": (faults.nothing, SourceErrorKind.BODY, "is not Prometheus: it answered with (no body)"),
+    "huge": (faults.huge, SourceErrorKind.BODY, "answered with more than 16777216 bytes"),
+    "bomb": (faults.bomb, SourceErrorKind.BODY, "answered with more than 16777216 bytes"),
+    "cut": (faults.cut, SourceErrorKind.CONNECTION, "payload is not completed"),
+    "null": (answers(None), SourceErrorKind.BODY, "is not Prometheus: it answered with 'null'"),
+    "list": (answers([1]), SourceErrorKind.BODY, "is not Prometheus"),
+    "no data": (answers({"status": "success"}), SourceErrorKind.BODY, "is not Prometheus"),
+    "error": (answers({"status": "error", "error": "too many samples"}), SourceErrorKind.QUERY, "too many samples"),
     "scalar": (
         answers({"status": "success", "data": {"resultType": "scalar", "result": [1, "2"]}}),
-        Kind.BODY,
-        "answered a scalar, not a vector",
+        SourceErrorKind.BODY,
+        "answered with a scalar instead of a vector",
     ),
-    "no value": (_vector({"metric": {"__name__": RUNNING, "pod": "a"}}), Kind.BODY, "an element that is no sample"),
+    "no value": (
+        _vector({"metric": {"__name__": RUNNING, "pod": "a"}}),
+        SourceErrorKind.BODY,
+        "an element that is not a sample",
+    ),
     "a word": (
         _vector({"metric": {"__name__": RUNNING, "pod": "a"}, "value": [1, "many"]}),
-        Kind.BODY,
-        "an element that is no sample: {'metric'",
+        SourceErrorKind.BODY,
+        "an element that is not a sample: {'metric'",
     ),
 }
 
@@ -192,13 +196,13 @@ async def test_a_bad_prometheus_leaves_everything_unknown(
     session: aiohttp.ClientSession,
     clock: FakeClock,
     fault: Handler,
-    kind: Kind,
+    kind: SourceErrorKind,
     message: str,
 ) -> None:
     server.fault = fault
     errors = {"source": "prometheus", "kind": kind}
     before = REGISTRY.get_sample_value("outrider_source_errors_total", errors) or 0
-    prometheus = Prometheus(server.url, session, clock, timeout_seconds=0.5 if kind is Kind.TIMEOUT else 5.0)
+    prometheus = Prometheus(server.url, session, clock, timeout_seconds=0.5 if kind is SourceErrorKind.TIMEOUT else 5.0)
     assert await prometheus.samples("ns", ["a"]) == {}
     assert REGISTRY.get_sample_value("outrider_source_errors_total", errors) == before + 1
     problem = (await prometheus.read("ns", ["a"])).problem
@@ -207,30 +211,30 @@ async def test_a_bad_prometheus_leaves_everything_unknown(
     assert message in str(problem)
 
 
-async def test_trouble_is_logged_when_it_changes(server: FakePrometheus, prometheus: Prometheus) -> None:
+async def test_a_problem_is_logged_when_it_changes(server: FakePrometheus, prometheus: Prometheus) -> None:
     with structlog.testing.capture_logs() as logs:
         for fault in (None, faults.error_500, faults.error_500, faults.html, None, None):
             server.fault = fault
             await prometheus.samples("ns", ["a"])
-    assert [(log["log_level"], log["trouble"].split(":")[0]) for log in logs] == [
-        ("warning", "http"),
-        ("warning", "http"),
-        ("info", "none"),
+    assert [(log["event"], log.get("kind")) for log in logs] == [
+        ("prometheus.failed", "status"),
+        ("prometheus.failed", "body"),
+        ("prometheus.recovered", None),
     ]
 
 
-async def test_secrets_in_the_url_are_not_told(
+async def test_secrets_in_the_url_are_masked(
     server: FakePrometheus, session: aiohttp.ClientSession, clock: FakeClock, unused_tcp_port: int
 ) -> None:
     server.fault = faults.html
     problem = (await Prometheus(server.url.replace("//", "//me:s3cret@"), session, clock).read("ns", ["a"])).problem
     assert problem
-    assert problem.kind is Kind.BODY
+    assert problem.kind is SourceErrorKind.BODY
     assert "s3cret" not in str(problem)
     prometheus = Prometheus(f"http://me:s3cret@127.0.0.1:{unused_tcp_port}/prom/", session, clock)
     problem = (await prometheus.read("ns", ["a"])).problem
     assert problem
-    assert problem.kind is Kind.CONNECTION
+    assert problem.kind is SourceErrorKind.CONNECTION
     assert "s3cret" not in str(problem)
     assert f"127.0.0.1:{unused_tcp_port}/prom/api/v1/query" in str(problem)
 

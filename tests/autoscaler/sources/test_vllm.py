@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from autoscaler.sources.errors import Kind, SourceError
+from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, SUMMED
 from autoscaler.sources.vllm import parse
 from policies.model import PodSample
@@ -58,21 +58,21 @@ def test_a_busy_server(shared: Path) -> None:
     )
 
 
-def test_two_api_servers_tell_no_start(shared: Path) -> None:
+def test_two_api_servers_give_no_start(shared: Path) -> None:
     assert parse((shared / "reference" / "vllm" / "metrics_api2.txt").read_bytes(), "p", 0.0).started_seconds is None
 
 
 def test_a_body_cut_anywhere_never_shows_less_than_there_is(shared: Path) -> None:
     whole = (shared / "reference" / "vllm" / "metrics_busy.txt").read_bytes()
     truth = parse(whole, "pod", 0.0)
-    told = 0
+    caught = 0
     for end in range(0, len(whole), 37):
         with contextlib.suppress(SourceError):
             sample = parse(whole[:end], "pod", 0.0)
-            told += 1
+            caught += 1
             for field in SUMMED:
                 assert getattr(sample, field) in {None, getattr(truth, field)}, (field, end)
-    assert told  # some cuts fall on the end of a line
+    assert caught  # some cuts fall on the end of a line
 
 
 @pytest.mark.parametrize("engines", [1, 2, 8])
@@ -116,7 +116,7 @@ def test_asleep_only_if_every_engine_sleeps() -> None:
     assert not parse(b'vllm:num_requests_running{engine="0"} 1\n', "pod", 0.0).asleep
 
 
-def test_a_series_told_twice_counts_once() -> None:
+def test_a_series_that_appears_twice_counts_once() -> None:
     once = body(running=3)
     assert parse(once + once, "pod", 0.0) == parse(once, "pod", 0.0)
 
@@ -141,23 +141,23 @@ def test_odd_lines_that_are_right(line: bytes) -> None:
     [
         (b"", "pod p: /metrics is empty"),
         (b"\n\n", "pod p: /metrics is empty"),
-        (b"<!DOCTYPE html><html></html>\n", "pod p: /metrics answered HTML"),
-        (body().decode().encode("utf-16"), "has no vLLM metrics"),
-        (b"\x00\xff" * 5000, "/metrics of 10000 bytes has no vLLM metrics"),
-        (b"process_start_time_seconds 1\n", "has no vLLM metrics; are the policy's metrics port"),
-        (b"# x\n" * 10**6, "/metrics of 4000000 bytes has no vLLM metrics"),
+        (b"<!DOCTYPE html><html></html>\n", "pod p: /metrics is an HTML page"),
+        (body().decode().encode("utf-16"), "contains no vLLM metrics"),
+        (b"\x00\xff" * 5000, "/metrics of 10000 bytes contains no vLLM metrics"),
+        (b"process_start_time_seconds 1\n", "contains no vLLM metrics; check that the policy's metrics port"),
+        (b"# x\n" * 10**6, "/metrics of 4000000 bytes contains no vLLM metrics"),
         (
             b"# a\nvllm:num_requests_waiting four\n",
             "pod p: /metrics line 2 is not a sample: 'vllm:num_requests_waiting",
         ),
         (b'# a\n# b\nvllm:num_requests_waiting{engine="0" 4\n', "line 3 is not a sample"),
         (b'vllm:num_requests_waiting{engine="0"}\n', "line 1 is not a sample"),
-        (b"vllm:num_requests_waiting 4\nvllm:num_requests_running 1", "cut off in line 2"),
+        (b"vllm:num_requests_waiting 4\nvllm:num_requests_running 1", "truncated in line 2"),
     ],
 )
 def test_bad_bodies_say_which_pod_and_where(text: bytes, message: str) -> None:
     with pytest.raises(SourceError) as caught:
         parse(text, "p", 0.0)
     assert message in str(caught.value)
-    assert caught.value.kind is Kind.BODY
+    assert caught.value.kind is SourceErrorKind.BODY
     assert len(str(caught.value)) < 300

@@ -15,7 +15,7 @@ def test_reference_pages_are_up_to_date(name: str) -> None:
     assert page.read_text() == reference.pages()[name], "run: python -m autoscaler.reference"
 
 
-def test_every_metric_is_declared_and_told() -> None:
+def test_every_metric_is_declared_and_exported() -> None:
     exported = {family.name: family for family in metrics.REGISTRY.collect()}
     assert {declared.name.removesuffix("_total") for declared in metrics.DECLARED} == set(exported)
     for declared in metrics.DECLARED:

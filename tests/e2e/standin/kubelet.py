@@ -66,8 +66,8 @@ class Kubelet:
                 life.retake()
 
     async def _reflect(self, collection: Collection, store: Store) -> None:
-        dice = random.Random()
-        await Reflector(self._client, collection, store, clock=self._retries, dice=dice, trim=_without_managers).run()
+        rng = random.Random()
+        await Reflector(self._client, collection, store, clock=self._retries, rng=rng, trim=_without_managers).run()
 
     def _see_pod(self, thing: Object) -> None:
         where, pod = key(thing), self._pods.get(*key(thing))

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
-from autoscaler.settings import Settings, SettingsError, load, masked
+from autoscaler.cli import app
+from autoscaler.settings import Settings, SettingsError, declared, load, masked
 
 
 @pytest.fixture(autouse=True)
@@ -30,17 +32,17 @@ def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
     assert (settings.scrape_interval_seconds, settings.max_balloons, settings.namespace) == (30, 5, None)
 
 
-def test_every_problem_is_told_at_once_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_problem_is_reported_at_once_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTRIDER_SCRAPE_INTERVAL_SECONDS", "soon")
     monkeypatch.setenv("OUTRIDER_SCALER_BIND", "6000")
     monkeypatch.setenv("OUTRIDER_PROMETHEUS_URL", "ftp://me:pa55@host")
     with pytest.raises(SettingsError) as caught:
         load({"clock_rate": 100})
     assert str(caught.value).splitlines() == [
-        "settings cannot be used:",
+        "the settings are not valid:",
+        "  OUTRIDER_SCRAPE_INTERVAL_SECONDS=soon: Input should be a valid number, unable to parse string as a number",
         "  OUTRIDER_PROMETHEUS_URL=ftp://***@host: must be a URL like http://prometheus.monitoring:9090",
         "  OUTRIDER_SCALER_BIND=6000: must be HOST:PORT like 0.0.0.0:6000 or [::]:6000; port 0 takes a free one",
-        "  OUTRIDER_SCRAPE_INTERVAL_SECONDS=soon: Input should be a valid number, unable to parse string as a number",
         "  --clock-rate 100: Input should be less than or equal to 30",
     ]
 
@@ -83,7 +85,39 @@ def test_shown_settings_hold_no_secret() -> None:
     assert settings.prometheus_url == "https://me:pa55@prometheus:9090"
 
 
-def test_settings_are_frozen_and_documented() -> None:
+def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         load().max_balloons = 3
-    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_each_is_declared_with_what_help_shows() -> None:
+    settings = {setting.name: setting for setting in declared()}
+    assert list(settings) == list(Settings.model_fields)
+    assert all(setting.text.endswith(".") and setting.default_text for setting in settings.values())
+    interval = settings["scrape_interval_seconds"]
+    assert (interval.flag, interval.variable) == ("--scrape-interval-seconds", "OUTRIDER_SCRAPE_INTERVAL_SECONDS")
+    assert (interval.type, interval.default_text) == (float, "2")
+    assert settings["namespace"].default_text == "all namespaces"
+
+
+def test_run_has_an_option_for_each() -> None:
+    shown = CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"}).output
+    for setting in declared():
+        (line,) = [line for line in shown.splitlines() if f"{setting.flag} " in line]
+        assert f"{setting.text} [default: {setting.default_text}]" in line
+
+
+def test_flags_reach_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTRIDER_CLOCK_RATE", "3")
+    monkeypatch.setenv("OUTRIDER_MAX_BALLOONS", "4")
+    result = CliRunner().invoke(app, ["run", "--show-settings", "--max-balloons", "5", "--log-level", "debug"])
+    shown = json.loads(result.output)
+    assert (shown["clock_rate"], shown["max_balloons"], shown["log_level"]) == (3, 5, "debug")
+
+
+def test_run_refuses_settings_by_flag_and_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTRIDER_WEB_BIND", "8080")
+    result = CliRunner().invoke(app, ["run", "--clock-rate", "100"])
+    assert result.exit_code == 2
+    assert "OUTRIDER_WEB_BIND=8080: must be HOST:PORT" in result.output
+    assert "--clock-rate 100.0: Input should be less than or equal to 30" in result.output

@@ -35,7 +35,7 @@ async def test_pages() -> None:
         await server.stop()
 
 
-async def test_a_port_that_is_taken_is_told() -> None:
+async def test_a_port_that_is_taken_is_reported() -> None:
     application = web.app(CollectorRegistry(), lambda: (True, {}))
     first = web.WebServer(application, "127.0.0.1:0")
     port = await first.start()
