@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         unset="clients need no certificate",
     )
     max_balloons: int = _setting(
-        "Prepared nodes", 10, "Most balloons in the whole cluster, which caps what prepared nodes cost.", ge=0
+        "Prepared nodes", 10, "Maximum number of balloons in the cluster, which caps what prepared nodes cost.", ge=0
     )
     balloon_deadline_seconds: int = _setting(
         "Prepared nodes",
@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _tls_is_whole(self) -> Self:
+    def _tls_is_complete(self) -> Self:
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together: set both or neither")
         if self.tls_ca and not self.tls_cert:

@@ -41,9 +41,13 @@ def test_help_lists_every_command_with_its_line() -> None:
         assert line in shown
 
 
-def test_help_loads_neither_shell() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "loaded"),
+    [(["--help"], []), (["run", "--help"], ["pydantic", "autoscaler.commands.run"])],  # the options are the settings
+)
+def test_help_loads_neither_shell(arguments: list[str], loaded: list[str]) -> None:
     program = (
-        "import sys; sys.argv = ['outrider', '--help']\n"
+        f"import sys; sys.argv = {['outrider', *arguments]!r}\n"
         "from autoscaler.cli import main\n"
         "try: main()\n"
         "except SystemExit as end: assert end.code == 0\n"
@@ -53,7 +57,7 @@ def test_help_loads_neither_shell() -> None:
         "print('loaded', heavy + ours)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "loaded []"
+    assert done.stdout.splitlines()[-1] == f"loaded {loaded}"
 
 
 @pytest.mark.parametrize("name", sorted(ENTRIES))

@@ -67,7 +67,7 @@ def test_what_is_refused(flags: dict[str, object], message: str) -> None:
     assert message in str(caught.value)
 
 
-def test_tls_is_given_whole(tmp_path: Path) -> None:
+def test_tls_needs_certificate_and_key(tmp_path: Path) -> None:
     file = tmp_path / "pem"
     file.write_text("")
     for flags in ({"tls_cert": file}, {"tls_key": file}, {"tls_ca": file}):

@@ -10,7 +10,7 @@ import requests
 
 from autoscaler.clock import WallClock
 from autoscaler.sources import history
-from autoscaler.sources.errors import Kind
+from autoscaler.sources.errors import SourceErrorKind
 from autoscaler.sources.prometheus import Answer, Prometheus
 from autoscaler.sources.vllm import parse
 from policies.model import PodSample
@@ -100,4 +100,4 @@ def test_history_is_read_back(cluster: Cluster, namespace: str, pods: list[Json]
 def test_a_prometheus_that_is_away_is_a_problem_and_no_value(cluster: Cluster, namespace: str) -> None:
     url = "http://127.0.0.1:9"  # the discard port, where nobody listens
     answer = _run(_read(url, namespace, ["llm-0"]))
-    assert (answer.samples, answer.problem and answer.problem.kind) == ({}, Kind.CONNECTION)
+    assert (answer.samples, answer.problem and answer.problem.kind) == ({}, SourceErrorKind.CONNECTION)

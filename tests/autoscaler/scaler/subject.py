@@ -25,8 +25,8 @@ METRIC = "desired-replicas"
 
 
 @dataclass(frozen=True)
-class Home:
-    """The server under our hands."""
+class LocalServer:
+    """A server in this process, with its board and its clock."""
 
     board: Board
     clock: FakeClock

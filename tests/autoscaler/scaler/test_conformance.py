@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from autoscaler.scaler.externalscaler_pb2 import MetricSpec, MetricValue, ScaledObjectRef
-from tests.autoscaler.scaler.subject import KEY, METRIC, Home, Subject, refused, until
+from tests.autoscaler.scaler.subject import KEY, METRIC, LocalServer, Subject, refused, until
 
 INVALID, NOT_FOUND, UNAVAILABLE = (
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -50,13 +50,13 @@ async def test_spec_is_stable_and_safe_as_a_path(subject: Subject) -> None:
     assert target_read(spec) == milli(spec.targetSize) > 0
 
 
-async def test_spec_does_not_depend_on_decisions(subject: Subject, home: Home) -> None:
+async def test_spec_does_not_depend_on_decisions(subject: Subject, local: LocalServer) -> None:
     before = await subject.stub.GetMetricSpec(subject.ref())
-    home.decide(17)
+    local.decide(17)
     assert await subject.stub.GetMetricSpec(subject.ref()) == before
-    await home.clock.advance(3600.0)
+    await local.clock.advance(3600.0)
     assert await subject.stub.GetMetricSpec(subject.ref()) == before
-    home.board.know([])
+    local.board.know([])
     assert await subject.stub.GetMetricSpec(subject.ref()) == before
 
 
@@ -103,15 +103,15 @@ async def test_other_metrics_are_refused(subject: Subject, metric: str) -> None:
     assert METRIC in (caught.value.details() or "")
 
 
-async def test_value_and_activity_agree(subject: Subject, home: Home) -> None:
+async def test_value_and_activity_agree(subject: Subject, local: LocalServer) -> None:
     for desired in (0, 5, 1, 0, 2**31 - 1):
-        home.decide(desired)
+        local.decide(desired)
         value = await subject.value()
         assert (value.metricValue, value.metricValueFloat) == (desired, desired)
         assert await subject.active() is (desired > 0)
 
 
-async def test_unknown_is_an_error_and_never_zero(subject: Subject, home: Home) -> None:
+async def test_unknown_is_an_error_and_never_zero(subject: Subject, local: LocalServer) -> None:
     async def both(code: grpc.StatusCode, says: str) -> None:
         took = []
         for call in (subject.value, subject.active) * 3:
@@ -123,17 +123,17 @@ async def test_unknown_is_an_error_and_never_zero(subject: Subject, home: Home) 
             assert KEY in (caught.value.details() or "")
         assert min(took) < 0.1  # the best of six: a busy machine may hold up one
 
-    await home.clock.advance(60.0)
+    await local.clock.advance(60.0)
     assert (await subject.value()).metricValue == 3
-    await home.clock.advance(0.5)
+    await local.clock.advance(0.5)
     await both(UNAVAILABLE, "60 s old")
-    home.board.withdraw(KEY)
+    local.board.withdraw(KEY)
     await both(UNAVAILABLE, "no decision yet")
-    home.decide(4)
+    local.decide(4)
     assert await subject.active()
-    home.board.know([])
+    local.board.know([])
     await both(NOT_FOUND, "create it")
-    home.board.know([KEY])
+    local.board.know([KEY])
     await both(UNAVAILABLE, "no decision yet")
 
 
@@ -146,28 +146,28 @@ async def test_unknown_policy_is_not_found(subject: Subject) -> None:
         await subject.active(ref)
 
 
-async def test_the_hpa_lands_on_what_was_decided(subject: Subject, home: Home) -> None:
+async def test_the_hpa_lands_on_what_was_decided(subject: Subject, local: LocalServer) -> None:
     (spec,) = (await subject.stub.GetMetricSpec(subject.ref())).metricSpecs
     target = target_read(spec)
     for desired in range(65):
-        home.decide(desired)
+        local.decide(desired)
         usage = value_read(await subject.value())
         for status_replicas in range(100):
             assert hpa(status_replicas, usage, target, tolerance=0.0) == desired
             assert hpa(status_replicas, usage, target, tolerance=0.1) in (desired, status_replicas)
 
 
-async def test_an_hpa_without_its_own_tolerance_lands_as_near_as_it_can(subject: Subject, home: Home) -> None:
+async def test_an_hpa_without_its_own_tolerance_lands_as_near_as_it_can(subject: Subject, local: LocalServer) -> None:
     ref = subject.ref(hpaTolerance="0.1")
     for desired, current, lands in ((12, 11, 13), (15, 16, 15), (19, 20, 20), (18, 20, 18), (30, 11, 30)):
-        home.board.publish(KEY, desired, home.clock.now(), current)
+        local.board.publish(KEY, desired, local.clock.now(), current)
         value = await subject.value(ref)
         assert value.metricValue >= value.metricValueFloat > value.metricValue - 1
         assert hpa(current, value_read(value), milli(1), 0.1) == lands
 
 
-async def test_a_malformed_tolerance_is_told(subject: Subject, home: Home) -> None:
-    home.decide(3)
+async def test_a_malformed_tolerance_is_told(subject: Subject, local: LocalServer) -> None:
+    local.decide(3)
     for text in ("10%", "-0.1", "1", "nan", "0.1.1", ""):
         async with refused(INVALID):
             await subject.value(subject.ref(hpaTolerance=text))
@@ -181,13 +181,13 @@ def test_the_formula_gives_kedas_own_figures() -> None:
     assert hpa(3, 0, milli(10), 0.1) == 0
 
 
-async def test_no_call_waits_for_a_blocked_engine(subject: Subject, home: Home) -> None:
+async def test_no_call_waits_for_a_blocked_engine(subject: Subject, local: LocalServer) -> None:
     engine = asyncio.create_task(asyncio.Event().wait())  # never decides again
     await subject.value()
     tasks = asyncio.all_tasks()
     assert (await subject.stub.IsActive(subject.ref(), timeout=5)).result
     assert (await subject.stub.IsActive(subject.ref())).result
-    await home.clock.advance(61.0)
+    await local.clock.advance(61.0)
     async with refused(UNAVAILABLE):
         await subject.stub.IsActive(subject.ref(), timeout=5)
     async with refused(UNAVAILABLE):
@@ -206,11 +206,11 @@ async def test_stream_metric_spec_is_off(subject: Subject) -> None:
         await call(subject.ref(), timeout=5).read()
 
 
-async def test_a_thousand_scaled_objects_on_one_connection(subject: Subject, home: Home) -> None:
+async def test_a_thousand_scaled_objects_on_one_connection(subject: Subject, local: LocalServer) -> None:
     policies = [f"p{i}" for i in range(1000)]
-    home.board.know(f"chat/{policy}" for policy in policies)
+    local.board.know(f"chat/{policy}" for policy in policies)
     for i, policy in enumerate(policies):
-        home.board.publish(f"chat/{policy}", i, home.clock.now())
+        local.board.publish(f"chat/{policy}", i, local.clock.now())
     latencies: list[float] = []
     at_once = asyncio.Semaphore(8)
 
@@ -232,9 +232,9 @@ async def test_a_thousand_scaled_objects_on_one_connection(subject: Subject, hom
     assert sorted(latencies)[2970] < 0.1
 
 
-async def test_namespaces_share_nothing_and_strange_keys_are_tolerated(subject: Subject, home: Home) -> None:
-    home.decide(1)
-    home.decide(7, "embed/llama-8b")
+async def test_namespaces_share_nothing_and_strange_keys_are_tolerated(subject: Subject, local: LocalServer) -> None:
+    local.decide(1)
+    local.decide(7, "embed/llama-8b")
     strange = {"apiKeyFromEnv": "x" * 4000, "unsafeSsl": "true", "ownKey": "ä", "": "empty"}
     assert (await subject.value(subject.ref(**strange))).metricValue == 1
     assert (await subject.value(subject.ref(namespace="embed", **strange))).metricValue == 7

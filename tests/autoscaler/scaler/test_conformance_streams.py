@@ -9,7 +9,7 @@ import pytest
 
 from autoscaler.scaler.externalscaler_pb2 import IsActiveResponse, ScaledObjectRef
 from autoscaler.scaler.server import ScalerServer
-from tests.autoscaler.scaler.subject import KEY, Home, Subject, refused, until
+from tests.autoscaler.scaler.subject import KEY, LocalServer, Subject, refused, until
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 Stream = grpc.aio.UnaryStreamCall[ScaledObjectRef, IsActiveResponse]
@@ -40,99 +40,99 @@ async def test_current_state_at_once(subject: Subject) -> None:
     stream.cancel()
 
 
-async def test_zero_is_told_once_and_then_every_start(subject: Subject, home: Home) -> None:
-    home.decide(0)
+async def test_zero_is_told_once_and_then_every_start(subject: Subject, local: LocalServer) -> None:
+    local.decide(0)
     stream = subject.stub.StreamIsActive(subject.ref())
     assert await received(stream) is False
     for desired in (0, 2, 3):
-        home.decide(desired)
+        local.decide(desired)
     assert await received(stream) is True
-    await until(lambda: home.clock.sleeping == 1)  # it waits to repeat
-    home.decide(0)
-    await until(lambda: home.clock.sleeping == 0)  # nothing to repeat, and no `false` was sent
-    home.decide(1)
+    await until(lambda: local.clock.sleeping == 1)  # it waits to repeat
+    local.decide(0)
+    await until(lambda: local.clock.sleeping == 0)  # nothing to repeat, and no `false` was sent
+    local.decide(1)
     assert await received(stream) is True
-    await home.server.stop()
+    await local.server.stop()
     assert await rest(stream) == []
 
 
-async def test_true_repeats_once_a_minute_while_decisions_are_fresh(subject: Subject, home: Home) -> None:
+async def test_true_repeats_once_a_minute_while_decisions_are_fresh(subject: Subject, local: LocalServer) -> None:
     stream = subject.stub.StreamIsActive(subject.ref())
     assert await received(stream) is True
     for _ in range(2):
-        await until(lambda: home.clock.sleeping == 1)
+        await until(lambda: local.clock.sleeping == 1)
         for _ in range(4):
-            await home.clock.advance(14.9)
-            home.decide(3)
-        await home.clock.advance(0.5)
+            await local.clock.advance(14.9)
+            local.decide(3)
+        await local.clock.advance(0.5)
         assert await received(stream) is True
-    await until(lambda: home.clock.sleeping == 1)
-    await home.clock.advance(600.0)  # stale: nothing is known, so nothing is said
-    home.decide(3)
+    await until(lambda: local.clock.sleeping == 1)
+    await local.clock.advance(600.0)  # stale: nothing is known, so nothing is said
+    local.decide(3)
     assert await received(stream) is True
-    await home.server.stop()
+    await local.server.stop()
     assert await rest(stream) == []
 
 
-async def test_silent_and_open_until_the_first_decision(subject: Subject, home: Home) -> None:
-    home.board.know([])
+async def test_silent_and_open_until_the_first_decision(subject: Subject, local: LocalServer) -> None:
+    local.board.know([])
     stream = subject.stub.StreamIsActive(subject.ref())
-    await until(lambda: home.board.subscribers == 1)
-    home.board.know([KEY])
-    await home.clock.advance(300.0)
-    home.board.publish(KEY, 2, home.clock.now())
+    await until(lambda: local.board.subscribers == 1)
+    local.board.know([KEY])
+    await local.clock.advance(300.0)
+    local.board.publish(KEY, 2, local.clock.now())
     assert await received(stream) is True
-    await home.server.stop()
+    await local.server.stop()
     assert await rest(stream) == []
 
 
-async def test_a_decision_before_its_policy_is_told_when_the_policy_comes(subject: Subject, home: Home) -> None:
+async def test_a_decision_before_its_policy_is_told_when_the_policy_comes(subject: Subject, local: LocalServer) -> None:
     stream = subject.stub.StreamIsActive(subject.ref(policy="new"))
-    await until(lambda: home.board.subscribers == 1)
-    home.board.publish("chat/new", 2, home.clock.now())
-    home.board.know(["chat/new"])
+    await until(lambda: local.board.subscribers == 1)
+    local.board.publish("chat/new", 2, local.clock.now())
+    local.board.know(["chat/new"])
     assert await received(stream) is True
     stream.cancel()
 
 
-async def test_cancel_frees_the_stream(subject: Subject, home: Home) -> None:
+async def test_cancel_frees_the_stream(subject: Subject, local: LocalServer) -> None:
     tasks = len(asyncio.all_tasks())
     streams = [subject.stub.StreamIsActive(subject.ref()) for _ in range(20)]
     assert await asyncio.gather(*map(received, streams)) == [True] * 20
-    assert home.board.subscribers == 20
+    assert local.board.subscribers == 20
     for stream in streams:
         stream.cancel()
-    await until(lambda: home.board.subscribers == 0)
-    await until(lambda: home.clock.sleeping == 0)
+    await until(lambda: local.board.subscribers == 0)
+    await until(lambda: local.clock.sleeping == 0)
     await until(lambda: len(asyncio.all_tasks()) <= tasks)
 
 
-async def test_500_streams_on_one_connection_all_start(subject: Subject, home: Home) -> None:
+async def test_500_streams_on_one_connection_all_start(subject: Subject, local: LocalServer) -> None:
     policies = [f"p{i}" for i in range(500)]
-    home.board.know(f"chat/{policy}" for policy in policies)
+    local.board.know(f"chat/{policy}" for policy in policies)
     streams = [subject.stub.StreamIsActive(subject.ref(policy=policy)) for policy in policies]
-    await until(lambda: home.board.subscribers == 500)
+    await until(lambda: local.board.subscribers == 500)
     for policy in policies:
-        home.board.publish(f"chat/{policy}", 1, home.clock.now())
+        local.board.publish(f"chat/{policy}", 1, local.clock.now())
     assert await asyncio.gather(*(received(stream, within_seconds=5.0) for stream in streams)) == [True] * 500
-    await home.server.stop()
+    await local.server.stop()
     assert await asyncio.gather(*map(rest, streams)) == [[]] * 500
 
 
-async def flip(subject: Subject, home: Home, seconds: float, pause_seconds: float) -> None:
+async def flip(subject: Subject, local: LocalServer, seconds: float, pause_seconds: float) -> None:
     """The state flips while one client reads and another does not. The reader must have most, both the newest."""
     reader, sleeper = subject.stub.StreamIsActive(subject.ref()), subject.stub.StreamIsActive(subject.ref())
-    await until(lambda: home.board.subscribers == 2)
+    await until(lambda: local.board.subscribers == 2)
     reading = asyncio.create_task(rest(reader, within_seconds=seconds + 10))
     end, starts = time.monotonic() + seconds, 0
     while time.monotonic() < end:
-        home.decide(0)
+        local.decide(0)
         assert not await subject.active()
-        home.decide(5)
+        local.decide(5)
         assert await subject.active()
         starts += 1
         await asyncio.sleep(pause_seconds)
-    await home.server.stop()
+    await local.server.stop()
     read, missed = await reading, await rest(sleeper)
     assert starts > 4 * seconds
     assert starts / 2 < len(read) <= starts + 1
@@ -140,15 +140,15 @@ async def flip(subject: Subject, home: Home, seconds: float, pause_seconds: floa
     assert read[-1] is missed[-1] is True
 
 
-async def test_who_does_not_read_blocks_nobody(subject: Subject, home: Home) -> None:
-    await flip(subject, home, seconds=0.5, pause_seconds=0.0)
+async def test_who_does_not_read_blocks_nobody(subject: Subject, local: LocalServer) -> None:
+    await flip(subject, local, seconds=0.5, pause_seconds=0.0)
 
 
 @pytest.mark.slow
-async def test_who_does_not_read_for_a_minute_costs_no_memory(subject: Subject, home: Home) -> None:
+async def test_who_does_not_read_for_a_minute_costs_no_memory(subject: Subject, local: LocalServer) -> None:
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
-    await flip(subject, home, seconds=60.0, pause_seconds=0.005)
+    await flip(subject, local, seconds=60.0, pause_seconds=0.005)
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert after - before < 2_000_000
@@ -163,11 +163,11 @@ async def test_a_stream_stays_open_for_ten_minutes(subject: Subject) -> None:
     stream.cancel()
 
 
-async def test_leaving_ends_streams_well_and_refuses_calls(subject: Subject, home: Home) -> None:
+async def test_leaving_ends_streams_well_and_refuses_calls(subject: Subject, local: LocalServer) -> None:
     streams = [subject.stub.StreamIsActive(subject.ref()) for _ in range(50)]
     await asyncio.gather(*map(received, streams))
     started = time.monotonic()
-    leaving = asyncio.create_task(home.server.stop(5.0))
+    leaving = asyncio.create_task(local.server.stop(5.0))
     answers: list[grpc.StatusCode] = []
     while not leaving.done():
         answers.append(await subject.stub.IsActive(subject.ref()).code())
@@ -179,12 +179,12 @@ async def test_leaving_ends_streams_well_and_refuses_calls(subject: Subject, hom
         await subject.active()
 
 
-async def test_a_restart_is_found_again_within_ten_seconds(subject: Subject, home: Home) -> None:
+async def test_a_restart_is_found_again_within_ten_seconds(subject: Subject, local: LocalServer) -> None:
     await subject.active()
-    await home.server.stop()
+    await local.server.stop()
     async with refused(UNAVAILABLE):
         await subject.active()
-    again = ScalerServer(home.board, home.clock, bind=subject.address)
+    again = ScalerServer(local.board, local.clock, bind=subject.address)
     await again.start()
     assert (await subject.stub.IsActive(subject.ref(), wait_for_ready=True, timeout=10)).result
     await again.stop()

@@ -10,13 +10,13 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from autoscaler.scaler.externalscaler_pb2 import DESCRIPTOR
 from autoscaler.scaler.server import ScalerServer
 from autoscaler.telemetry.metrics import REGISTRY
-from tests.autoscaler.scaler.subject import KEY, Home, Subject, refused
+from tests.autoscaler.scaler.subject import KEY, LocalServer, Subject, refused
 from tests.support.fake_clock import settle
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-async def test_health_of_the_server_and_of_the_service(subject: Subject, home: Home) -> None:
+async def test_health_of_the_server_and_of_the_service(subject: Subject, local: LocalServer) -> None:
     health: Any = health_pb2_grpc.HealthStub(subject.channel)
     for service in ("", "externalscaler.ExternalScaler"):
         assert (await health.Check(health_pb2.HealthCheckRequest(service=service))).status == SERVING
@@ -25,7 +25,7 @@ async def test_health_of_the_server_and_of_the_service(subject: Subject, home: H
     watch = health.Watch(health_pb2.HealthCheckRequest())
     assert (await watch.read()).status == SERVING
     started = time.monotonic()
-    leaving = asyncio.create_task(home.server.stop(0.5))
+    leaving = asyncio.create_task(local.server.stop(0.5))
     assert (await watch.read()).status == NOT_SERVING
     await leaving
     assert time.monotonic() - started < 2.0  # a watcher that stays is cut off after the grace
@@ -48,20 +48,20 @@ async def test_reflection_tells_the_contract(subject: Subject) -> None:
     assert file == DESCRIPTOR.serialized_pb
 
 
-async def test_a_taken_port_is_an_error(subject: Subject, home: Home) -> None:
+async def test_a_taken_port_is_an_error(subject: Subject, local: LocalServer) -> None:
     with pytest.raises(OSError, match="free HOST:PORT"):
-        await ScalerServer(home.board, home.clock, bind=subject.address).start()
+        await ScalerServer(local.board, local.clock, bind=subject.address).start()
 
 
-async def test_stop_is_harmless_before_start_and_twice(home: Home) -> None:
-    await ScalerServer(home.board, home.clock, bind="127.0.0.1:0").stop()
-    await home.server.stop()
-    await home.server.stop()
+async def test_stop_is_harmless_before_start_and_twice(local: LocalServer) -> None:
+    await ScalerServer(local.board, local.clock, bind="127.0.0.1:0").stop()
+    await local.server.stop()
+    await local.server.stop()
 
 
-async def test_drained_streams_end_at_once_and_calls_are_refused(subject: Subject, home: Home) -> None:
+async def test_drained_streams_end_at_once_and_calls_are_refused(subject: Subject, local: LocalServer) -> None:
     """The moment between the drain and the closing of the connections."""
-    await home.server.drain()
+    await local.server.drain()
     stream = subject.stub.StreamIsActive(subject.ref())
     assert await stream.read() is grpc.aio.EOF
     assert await stream.code() is grpc.StatusCode.OK
@@ -71,14 +71,14 @@ async def test_drained_streams_end_at_once_and_calls_are_refused(subject: Subjec
         assert "shutting down" in (caught.value.details() or "")
 
 
-async def test_calls_are_counted_by_method_and_status(home: Home, subject: Subject) -> None:
+async def test_calls_are_counted_by_method_and_status(local: LocalServer, subject: Subject) -> None:
     def counted(method: str, code: str) -> float:
         return REGISTRY.get_sample_value("outrider_scaler_requests_total", {"method": method, "code": code}) or 0.0
 
     fine, cold = counted("GetMetrics", "OK"), counted("IsActive", "UNAVAILABLE")
-    home.decide(3)
+    local.decide(3)
     await subject.value()
-    home.board.withdraw(KEY)
+    local.board.withdraw(KEY)
     with pytest.raises(grpc.aio.AioRpcError):
         await subject.active()
     await settle()

@@ -15,8 +15,8 @@ from forecasting.forecaster import Forecaster
 from policies.decider import Decider
 from policies.model import Inputs, PodSample
 from tests.autoscaler.sources import faults
-from tests.autoscaler.sources.driving import running, until
 from tests.autoscaler.sources.faults import Handler, answers
+from tests.autoscaler.sources.scraping import running, until
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_prometheus import FakePrometheus, fake_prometheus
 from tests.support.fake_vllm import body, fake_vllm

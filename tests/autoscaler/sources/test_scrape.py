@@ -12,8 +12,8 @@ from autoscaler.sources.errors import SourceErrorKind
 from autoscaler.sources.scrape import Scraper, next_multiple
 from autoscaler.telemetry.metrics import REGISTRY
 from tests.autoscaler.sources import faults
-from tests.autoscaler.sources.driving import running, until
 from tests.autoscaler.sources.faults import Handler
+from tests.autoscaler.sources.scraping import running, until
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_vllm import FakeVllm, body, fake_vllm
 
