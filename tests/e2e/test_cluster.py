@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import conftest
-from tests.e2e.harness import Cluster, cluster
+from tests.e2e.harness import Cluster, cluster, keda
 from tests.e2e.harness.process import Process
 
 
@@ -40,3 +40,8 @@ def test_a_component_that_does_not_get_ready_is_shown(tmp_path: Path, monkeypatc
     assert f"the end of {silent.log}" in told
     assert f"all logs are in {tmp_path}" in told
     assert not silent.running
+
+
+def test_the_adapter_is_registered_as_a_service() -> None:
+    kinds = [(each["apiVersion"], each["kind"]) for each in keda.registration(6443)]
+    assert kinds == [("v1", "Namespace"), ("v1", "Service"), ("apiregistration.k8s.io/v1", "APIService")]
