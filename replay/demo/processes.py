@@ -96,7 +96,7 @@ class Controller:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "replay.demo.leash", sys.executable, "-m", "autoscaler.cli", "run"]
+        command = [sys.executable, "-m", "replay.demo.while_stdin_open", sys.executable, "-m", "autoscaler.cli", "run"]
         with (self._folder / CONTROLLER_LOG).open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - it is ours
                 command,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from replay.demo.logs import tail
 
-STOP_SECONDS = 5.0  # the leash kills after 2
+STOP_SECONDS = 5.0  # the wrapper kills after 2
 TAIL_LINES = 25
 PORTS = 15_000, 32_000  # Linux gives 32768 and above to outgoing connections
 
@@ -22,7 +22,7 @@ class DiedError(Exception):
 
 
 class Process:
-    """A command on a leash: it ends when this process does, kill -9 included, since that closes the leash's input."""
+    """A command that ends when this process does, kill -9 included: its wrapper sees the end of standard input."""
 
     def __init__(
         self,
@@ -37,26 +37,26 @@ class Process:
         self.log = folder / f"{name}.log"
         self._command = [str(part) for part in command]
         self._environment = {**os.environ, **(environment or {})}
-        self._leash: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def running(self) -> bool:
         """Whether it was started and has not ended."""
-        return self._leash is not None and self._leash.poll() is None
+        return self._process is not None and self._process.poll() is None
 
     @property
     def died(self) -> bool:
         """Whether it has ended though nobody stopped it."""
-        return self._leash is not None and self._leash.poll() is not None
+        return self._process is not None and self._process.poll() is not None
 
     def start(self) -> None:
         """Write the files that it reads, and start it."""
         for path, text in self._files.items():
             path.write_text(text)
-        leash = [sys.executable, "-m", "replay.demo.leash"]
+        wrapper = [sys.executable, "-m", "replay.demo.while_stdin_open"]
         with self.log.open("ab") as log:
-            self._leash = subprocess.Popen(
-                [*leash, *self._command],
+            self._process = subprocess.Popen(
+                [*wrapper, *self._command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -67,33 +67,33 @@ class Process:
     def check(self) -> None:
         """Raise DiedError where it has ended, though nobody stopped it."""
         if self.died:
-            raise DiedError(f"{self.name} ended with exit code {self._leash.poll()}\n{self.tail()}")
+            raise DiedError(f"{self.name} ended with exit code {self._process.poll()}\n{self.tail()}")
 
     def let_go(self) -> None:
         """Ask it to end; `stop` waits for that."""
-        if self._leash is not None and self._leash.stdin is not None:
-            self._leash.stdin.close()
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
     def stop(self) -> None:
         """End it, softly first."""
-        if self._leash is None:
+        if self._process is None:
             return
         self.let_go()
         try:
-            self._leash.wait(STOP_SECONDS)
+            self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-        self._leash = None
+        self._process = None
 
     def kill(self) -> None:
         """End it as a lost node would, with everything that it has started."""
-        if self._leash is None:
+        if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._leash.pid, signal.SIGKILL)
-        self._leash.wait()
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
         self.let_go()
-        self._leash = None
+        self._process = None
 
     def restart(self) -> None:
         """Stop and start it."""

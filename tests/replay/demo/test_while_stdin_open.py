@@ -1,0 +1,46 @@
+"""With real processes: the command ends when standard input does; signals to the wrapper do not end it."""
+
+import os
+import signal
+import subprocess
+import sys
+
+FOR_EVER = "import signal; print(flush=True); signal.pause()"
+IGNORES_SIGTERM = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {FOR_EVER}"
+
+
+def _start(program: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "replay.demo.while_stdin_open", sys.executable, "-c", program]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+
+
+def test_the_exit_code_is_the_command_s() -> None:
+    assert _start("raise SystemExit(7)").wait(10) == 7
+
+
+def test_a_killed_command_has_the_exit_code_that_a_shell_reports() -> None:
+    assert _start("import os, signal; os.kill(os.getpid(), signal.SIGKILL)").wait(10) == 128 + signal.SIGKILL
+
+
+def test_the_command_ends_with_the_input() -> None:
+    process = _start(FOR_EVER)
+    process.stdout.readline()
+    process.stdin.close()
+    assert process.wait(10) == 128 + signal.SIGTERM
+
+
+def test_a_command_that_ignores_sigterm_is_killed() -> None:
+    process = _start(IGNORES_SIGTERM)
+    process.stdout.readline()
+    process.stdin.close()
+    assert process.wait(10) == 128 + signal.SIGKILL
+
+
+def test_signals_do_not_end_the_wrapper() -> None:
+    process = _start(FOR_EVER)
+    process.stdout.readline()
+    for sent in (signal.SIGINT, signal.SIGTERM):
+        os.kill(process.pid, sent)
+    assert process.poll() is None
+    process.stdin.close()
+    assert process.wait(10) == 128 + signal.SIGTERM
