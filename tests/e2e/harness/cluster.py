@@ -70,7 +70,7 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         until.watching.remove(self.check)
         for process in self.components.values():
-            process.let_go()
+            process.begin_stop()
         for process in reversed(self.components.values()):
             process.stop()
 

@@ -69,8 +69,8 @@ class Process:
         if self.died:
             raise DiedError(f"{self.name} ended with exit code {self._process.poll()}\n{self.tail()}")
 
-    def let_go(self) -> None:
-        """Ask it to end; `stop` waits for that."""
+    def begin_stop(self) -> None:
+        """Ask it to end; `stop` waits until it has."""
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
 
@@ -78,7 +78,7 @@ class Process:
         """End it, softly first."""
         if self._process is None:
             return
-        self.let_go()
+        self.begin_stop()
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -92,7 +92,7 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self.let_go()
+        self.begin_stop()
         self._process = None
 
     def restart(self) -> None:
