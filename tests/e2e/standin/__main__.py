@@ -13,8 +13,8 @@ from autoscaler.telemetry import logs
 from tests.e2e.standin import traffic
 from tests.e2e.standin.control import Control
 from tests.e2e.standin.fleet import Fleet
-from tests.e2e.standin.hand import Client
 from tests.e2e.standin.kubelet import Kubelet
+from tests.e2e.standin.kubelet_client import Client
 from tests.e2e.standin.metrics import Pages
 from tests.e2e.standin.spec import ServiceSpec
 from tests.e2e.standin.workloads import Workloads

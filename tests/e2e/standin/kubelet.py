@@ -14,7 +14,7 @@ from autoscaler.kube.reflector import Reflector
 from autoscaler.kube.store import Store
 from tests.e2e.standin import pods
 from tests.e2e.standin.disk import Disk, Machine
-from tests.e2e.standin.hand import NODES, PODS, Client, Hand
+from tests.e2e.standin.kubelet_client import NODES, PODS, Client, KubeletClient
 from tests.e2e.standin.life import Life, Ward
 from tests.e2e.standin.workloads import Workloads
 
@@ -28,7 +28,7 @@ class Kubelet:
 
     def __init__(self, client: Client, clock: Clock, workloads: Workloads, retries: Clock) -> None:
         self._client, self._clock, self._services, self._retries = client, clock, workloads, retries
-        self._hand = Hand(client, clock)
+        self._writer = KubeletClient(client, clock)
         self._pods, self._nodes = Store(), Store()
         self._lives: dict[Key, Life] = {}
         self._machines: dict[str, Machine] = {}
@@ -116,7 +116,7 @@ class Kubelet:
                 times.gone = self._clock.now()
 
     def _ward(self) -> Ward:
-        return Ward(self._clock, self._hand, self._services, self._spawn)
+        return Ward(self._clock, self._writer, self._services, self._spawn)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         if self._group is None:

@@ -10,7 +10,7 @@ from autoscaler.clock import Clock
 from autoscaler.kube.objects import Object, condition, deleting, key, metadata, uid
 from tests.e2e.standin import pods, status
 from tests.e2e.standin.disk import Machine
-from tests.e2e.standin.hand import Hand, Outbox, Spawn
+from tests.e2e.standin.kubelet_client import KubeletClient, Outbox, Spawn
 from tests.e2e.standin.workloads import Workload, Workloads
 
 TERMINATED = 143  # the exit code of what SIGTERM has ended
@@ -24,7 +24,7 @@ class Ward:
     """What all lives share."""
 
     clock: Clock
-    hand: Hand
+    client: KubeletClient
     workloads: Workloads
     spawn: Spawn
 
@@ -34,7 +34,7 @@ class Life:
 
     def __init__(self, pod: Object, machine: Machine, ward: Ward) -> None:
         self.pod, self.machine = pod, machine
-        self._ward, self._clock, self._hand = ward, ward.clock, ward.hand
+        self._ward, self._clock, self._client = ward, ward.clock, ward.client
         self.uid, self._name = uid(pod), "/".join(key(pod))
         self._outbox = Outbox(self._name, ward.spawn)
         self._joined: Workload | None = None
@@ -123,8 +123,8 @@ class Life:
             self.workload.times_of(self.pod).image_ready = self._clock.now()
         self._started_seconds = self._clock.now()
         for container in pods.containers(self.pod):
-            self._tell("Created", f"Created container: {container['name']}", container["name"])
-            self._tell("Started", f"Started container {container['name']}", container["name"])
+            self._event("Created", f"Created container: {container['name']}", container["name"])
+            self._event("Started", f"Started container {container['name']}", container["name"])
         if self.workload is not None:
             self.workload.times_of(self.pod).started = self._started_seconds
             self._log("started")
@@ -133,13 +133,13 @@ class Life:
     async def _pull(self, container: str, image: str) -> None:
         disk, began_seconds = self.machine.disk, self._clock.now()
         if image in disk:
-            self._tell("Pulled", f'Container image "{image}" already present on machine', container)
+            self._event("Pulled", f'Container image "{image}" already present on machine', container)
             return
         self._log("pulling")
-        self._tell("Pulling", f'Pulling image "{image}"', container)
+        self._event("Pulling", f'Pulling image "{image}"', container)
         await disk.fetch(image, self._ward.workloads.image_seconds(self.pod, image))
-        self._tell("Pulled", status.pulled(image, self._clock.now() - began_seconds), container)
-        self._outbox.add(lambda: self._hand.list_images(self.machine.name, self.machine.images))
+        self._event("Pulled", status.pulled(image, self._clock.now() - began_seconds), container)
+        self._outbox.add(lambda: self._client.write_images(self.machine.name, self.machine.images))
 
     async def _load(self, workload: Workload) -> None:
         self._log("loading")
@@ -169,7 +169,7 @@ class Life:
             self._joined, code = None, 0 if end_seconds < now_seconds + grace_seconds else KILLED
         if self._started_seconds is not None:
             first = pods.containers(self.pod)[0]["name"]
-            self._tell("Killing", f"Stopping container {first}", first)
+            self._event("Killing", f"Stopping container {first}", first)
         await self._clock.sleep(end_seconds - self._clock.now())
         if pods.phase(self.pod) not in pods.ENDED:
             self._write_ended(code)
@@ -177,7 +177,7 @@ class Life:
         await self._vanish()
 
     async def _vanish(self) -> None:
-        await self._hand.remove(self.pod)
+        await self._client.remove(self.pod)
         self._log("gone")
 
     # -- means
@@ -200,15 +200,15 @@ class Life:
 
     def _write(self, wanted: Callable[[Object], status.Json]) -> None:
         async def write() -> None:
-            written = await self._hand.write(self.pod, wanted(self.pod))
+            written = await self._client.write_status(self.pod, wanted(self.pod))
             if _version(written) > _version(self.pod):
                 self.pod = written
 
         self._outbox.add(write)
 
-    def _tell(self, reason: str, message: str, container: str) -> None:
+    def _event(self, reason: str, message: str, container: str) -> None:
         event = status.event(self.pod, self.machine.name, reason, message, self._clock.now(), container)
-        self._outbox.add(lambda: self._hand.tell(event))
+        self._outbox.add(lambda: self._client.create_event(event))
 
     def _switch(self, stage: Coroutine[Any, Any, None]) -> None:
         self._task.cancel()

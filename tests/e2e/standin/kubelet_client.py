@@ -1,4 +1,4 @@
-"""What a kubelet does to the API: write status and Events, and take a pod away once it has ended."""
+"""What a kubelet writes to the API: pod status, Events, a node's images, and the deletion of pods that have ended."""
 
 import asyncio
 from collections import deque
@@ -16,18 +16,18 @@ from autoscaler.kube.objects import Object, key, uid
 from tests.e2e.standin import status
 
 PODS, NODES = Collection("v1", "pods"), Collection("v1", "nodes")
-PAUSE_SECONDS = 0.2  # before a call that failed is made again
-PASSING = (Unavailable, Forbidden, Conflict)  # an API server that starts forbids for a while
+PAUSE_SECONDS = 0.2  # before a failed call is repeated
+TRANSIENT = (Unavailable, Forbidden, Conflict)  # a starting API server answers Forbidden for a while
 
 Answer = TypeVar("Answer")
 log = structlog.get_logger("standin")
 
 
 class Client(Kube):
-    """The project's client, and the one call that only a kubelet makes."""
+    """The project's client with the one call that only a kubelet makes."""
 
     async def remove(self, path: str, its_uid: str) -> None:
-        """Delete that very pod now: it has ended."""
+        """Delete the pod with this uid at once, since it has ended."""
         preconditions = {"uid": its_uid}
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "preconditions": preconditions}
         await self._call("DELETE", path, {}, body)
@@ -72,50 +72,50 @@ class Outbox:
                 log.warning("refused", pod=self._pod, error=str(error))
 
 
-class Hand:
-    """Calls are made again until the API has answered; NotFound and Rejected are raised."""
+class KubeletClient:
+    """Repeats each call until the API has answered; raises NotFound and Rejected."""
 
     def __init__(self, client: Client, clock: Clock) -> None:
         self._client, self._clock = client, clock
 
-    async def write(self, pod: Object, wanted: status.Json) -> Object:
-        """Write a pod's status; the pod as it is then."""
+    async def write_status(self, pod: Object, wanted: status.Json) -> Object:
+        """Write a pod's status; returns the pod as stored."""
         path = PODS.item(*key(pod), "status")
-        return await self._insist(
+        return await self._retry(
             lambda: self._client.merge_patch(path, {"metadata": {"uid": uid(pod)}, "status": wanted})
         )
 
     async def remove(self, pod: Object) -> None:
-        """Take a pod away. Another of its name stays."""
+        """Delete a pod, but no other pod of the same name."""
 
         async def remove() -> None:
             with suppress(NotFound, Conflict):
                 await self._client.remove(PODS.item(*key(pod)), uid(pod))
 
-        await self._insist(remove)
+        await self._retry(remove)
 
-    async def tell(self, event: status.Json) -> None:
-        """Write an Event; one that is refused is lost."""
+    async def create_event(self, event: status.Json) -> None:
+        """Create an Event; if the API refuses it, it is dropped."""
         path = events(event["metadata"]["namespace"]).path
         with suppress(NotFound, Rejected, Forbidden, Conflict):
-            await self._insist(lambda: self._client.create(path, event), (Unavailable,))
+            await self._retry(lambda: self._client.create(path, event), (Unavailable,))
 
-    async def list_images(self, node: str, images: list[str]) -> None:
-        """Write what a node holds, if it is there."""
+    async def write_images(self, node: str, images: list[str]) -> None:
+        """Write the list of images on a node, if the node still exists."""
         listed = [{"names": [image], "sizeBytes": status.IMAGE_BYTES} for image in images]
         path = f"{NODES.path}/{node}/status"
         with suppress(NotFound):
-            await self._insist(lambda: self._client.merge_patch(path, {"status": {"images": listed}}))
+            await self._retry(lambda: self._client.merge_patch(path, {"status": {"images": listed}}))
 
-    async def _insist(
-        self, call: Callable[[], Awaitable[Answer]], passing: tuple[type[KubeError], ...] = PASSING
+    async def _retry(
+        self, call: Callable[[], Awaitable[Answer]], transient: tuple[type[KubeError], ...] = TRANSIENT
     ) -> Answer:
-        told = False
+        logged = False
         while True:
             try:
                 return await call()
-            except passing as error:
-                if not told:
+            except transient as error:
+                if not logged:
                     log.warning("not written yet", error=str(error))
-                    told = True
+                    logged = True
                 await self._clock.sleep(PAUSE_SECONDS)
