@@ -36,8 +36,8 @@ class Client(Kube):
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
-class Outbox:
-    """One pod's writes, one after another, while its life goes on: a kubelet does not wait for the API server."""
+class WriteQueue:
+    """One pod's writes, in order and in the background: a kubelet does not wait for the API server."""
 
     def __init__(self, pod: str, spawn: Spawn) -> None:
         self._pod, self._spawn = pod, spawn
@@ -45,18 +45,18 @@ class Outbox:
         self._worker: asyncio.Task[None] | None = None
 
     def add(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Write this after what is there already."""
+        """Queue a write."""
         self._writes.append(write)
         if self._worker is None or self._worker.done():
             self._worker = self._spawn(self._work())
 
-    async def empty(self) -> None:
-        """Wait until all is written."""
+    async def drain(self) -> None:
+        """Wait until the queue is empty."""
         if self._worker is not None:
             await asyncio.wait([self._worker])
 
     def discard(self) -> None:
-        """Write nothing more."""
+        """Drop what is queued and stop."""
         self._writes.clear()
         if self._worker is not None:
             self._worker.cancel()

@@ -10,7 +10,7 @@ from autoscaler.clock import Clock
 from autoscaler.kube.objects import Object, condition, deleting, key, metadata, uid
 from tests.e2e.standin import pods, status
 from tests.e2e.standin.disk import Machine
-from tests.e2e.standin.kubelet_client import KubeletClient, Outbox, Spawn
+from tests.e2e.standin.kubelet_client import KubeletClient, Spawn, WriteQueue
 from tests.e2e.standin.workloads import Workload, Workloads
 
 TERMINATED = 143  # the exit code of what SIGTERM has ended
@@ -36,7 +36,7 @@ class Life:
         self.pod, self.machine = pod, machine
         self._ward, self._clock, self._client = ward, ward.clock, ward.client
         self.uid, self._name = uid(pod), "/".join(key(pod))
-        self._outbox = Outbox(self._name, ward.spawn)
+        self._writes = WriteQueue(self._name, ward.spawn)
         self._joined: Workload | None = None
         self._ending = False
         self._started_seconds: float | None = None
@@ -55,14 +55,14 @@ class Life:
         """Its node is gone, and the pod with it."""
         self._ending = True
         self._cut()
-        self._outbox.discard()
+        self._writes.discard()
         self._switch(self._vanish())
 
     def gone(self) -> None:
         """Its pod is gone from the API."""
         self._ending = True
         self._task.cancel()
-        self._outbox.discard()
+        self._writes.discard()
         self._cut()
         if self.workload is not None:
             self.workload.network.release(self._name)
@@ -82,7 +82,7 @@ class Life:
 
     async def _begin(self) -> None:
         await self.machine.up.wait()
-        await self._outbox.empty()
+        await self._writes.drain()
         workload, ready = self.workload, False
         if pods.phase(self.pod) == "Running":
             ready = self._take_up()
@@ -139,7 +139,7 @@ class Life:
         self._event("Pulling", f'Pulling image "{image}"', container)
         await disk.fetch(image, self._ward.workloads.image_seconds(self.pod, image))
         self._event("Pulled", status.pulled(image, self._clock.now() - began_seconds), container)
-        self._outbox.add(lambda: self._client.write_images(self.machine.name, self.machine.images))
+        self._writes.add(lambda: self._client.write_images(self.machine.name, self.machine.images))
 
     async def _load(self, workload: Workload) -> None:
         self._log("loading")
@@ -173,7 +173,7 @@ class Life:
         await self._clock.sleep(end_seconds - self._clock.now())
         if pods.phase(self.pod) not in pods.ENDED:
             self._write_ended(code)
-        await self._outbox.empty()
+        await self._writes.drain()
         await self._vanish()
 
     async def _vanish(self) -> None:
@@ -204,11 +204,11 @@ class Life:
             if _version(written) > _version(self.pod):
                 self.pod = written
 
-        self._outbox.add(write)
+        self._writes.add(write)
 
     def _event(self, reason: str, message: str, container: str) -> None:
         event = status.event(self.pod, self.machine.name, reason, message, self._clock.now(), container)
-        self._outbox.add(lambda: self._client.create_event(event))
+        self._writes.add(lambda: self._client.create_event(event))
 
     def _switch(self, stage: Coroutine[Any, Any, None]) -> None:
         self._task.cancel()
