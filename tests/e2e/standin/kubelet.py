@@ -15,7 +15,7 @@ from autoscaler.kube.store import Store
 from tests.e2e.standin import pods
 from tests.e2e.standin.disk import Disk, Machine
 from tests.e2e.standin.kubelet_client import NODES, PODS, Client, KubeletClient
-from tests.e2e.standin.life import Life, Ward
+from tests.e2e.standin.life import Life, PodContext
 from tests.e2e.standin.workloads import Workloads
 
 ADVANCE_SECONDS = 0.2
@@ -79,7 +79,7 @@ class Kubelet:
         if pod is None:
             return
         if where not in self._lives and pods.is_ours(pod):
-            self._lives[where] = Life(pod, self._machine(pod["spec"]["nodeName"]), self._ward())
+            self._lives[where] = Life(pod, self._machine(pod["spec"]["nodeName"]), self._context())
         if where in self._lives:
             self._lives[where].see(pod)
 
@@ -115,8 +115,8 @@ class Kubelet:
             if gone:
                 times.gone = self._clock.now()
 
-    def _ward(self) -> Ward:
-        return Ward(self._clock, self._writer, self._services, self._spawn)
+    def _context(self) -> PodContext:
+        return PodContext(self._clock, self._writer, self._services, self._spawn)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         if self._group is None:

@@ -20,8 +20,8 @@ log = structlog.get_logger("standin")
 
 
 @dataclass(frozen=True)
-class Ward:
-    """What all lives share."""
+class PodContext:
+    """What every pod's lifecycle needs."""
 
     clock: Clock
     client: KubeletClient
@@ -32,16 +32,16 @@ class Ward:
 class Life:
     """Does one thing at a time: it begins, ends, or is done. `see` tells it of every change of its pod."""
 
-    def __init__(self, pod: Object, machine: Machine, ward: Ward) -> None:
+    def __init__(self, pod: Object, machine: Machine, context: PodContext) -> None:
         self.pod, self.machine = pod, machine
-        self._ward, self._clock, self._client = ward, ward.clock, ward.client
+        self._context, self._clock, self._client = context, context.clock, context.client
         self.uid, self._name = uid(pod), "/".join(key(pod))
-        self._writes = WriteQueue(self._name, ward.spawn)
+        self._writes = WriteQueue(self._name, context.spawn)
         self._joined: Workload | None = None
         self._ending = False
         self._started_seconds: float | None = None
-        self.workload: Workload | None = ward.workloads.of(pod)
-        self._task = ward.spawn(self._begin())
+        self.workload: Workload | None = context.workloads.of(pod)
+        self._task = context.spawn(self._begin())
 
     def see(self, pod: Object) -> None:
         """Its pod has changed."""
@@ -75,8 +75,8 @@ class Life:
         self._cut()
         if self.workload is not None:
             self.workload.network.release(self._name)
-        self.workload = self._ward.workloads.of(self.pod)
-        self._task = self._ward.spawn(self._begin())
+        self.workload = self._context.workloads.of(self.pod)
+        self._task = self._context.spawn(self._begin())
 
     # -- stages
 
@@ -137,7 +137,7 @@ class Life:
             return
         self._log("pulling")
         self._event("Pulling", f'Pulling image "{image}"', container)
-        await disk.fetch(image, self._ward.workloads.image_seconds(self.pod, image))
+        await disk.fetch(image, self._context.workloads.image_seconds(self.pod, image))
         self._event("Pulled", status.pulled(image, self._clock.now() - began_seconds), container)
         self._writes.add(lambda: self._client.write_images(self.machine.name, self.machine.images))
 
@@ -212,7 +212,7 @@ class Life:
 
     def _switch(self, stage: Coroutine[Any, Any, None]) -> None:
         self._task.cancel()
-        self._task = self._ward.spawn(stage)
+        self._task = self._context.spawn(stage)
 
     def _log(self, stage: str) -> None:
         log.info(stage, pod=self._name, node=self.machine.name)
