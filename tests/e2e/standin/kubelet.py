@@ -1,4 +1,4 @@
-"""Follows pods and nodes, and gives every GPU pod that has a node a life."""
+"""Watches pods and nodes, and runs the lifecycle of every GPU pod that has a node."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ from autoscaler.kube.store import Store
 from tests.e2e.standin import pods
 from tests.e2e.standin.disk import Disk, Machine
 from tests.e2e.standin.kubelet_client import NODES, PODS, Client, KubeletClient
-from tests.e2e.standin.life import Life, PodContext
+from tests.e2e.standin.lifecycle import PodContext, PodLifecycle
 from tests.e2e.standin.workloads import Workloads
 
 ADVANCE_SECONDS = 0.2
@@ -30,12 +30,12 @@ class Kubelet:
         self._client, self._clock, self._services, self._retries = client, clock, workloads, retries
         self._writer = KubeletClient(client, clock)
         self._pods, self._nodes = Store(), Store()
-        self._lives: dict[Key, Life] = {}
+        self._lifecycles: dict[Key, PodLifecycle] = {}
         self._machines: dict[str, Machine] = {}
         self._gone: list[Machine] = []
         self._group: asyncio.TaskGroup | None = None
-        self._pods.subscribe(self._see_pod)
-        self._nodes.subscribe(self._see_node)
+        self._pods.subscribe(self._pod_changed)
+        self._nodes.subscribe(self._node_changed)
 
     @property
     def synced(self) -> bool:
@@ -61,46 +61,46 @@ class Kubelet:
         """The services have changed: whoever has another one now goes on under that."""
         for pod in self._pods:
             self._record(pod)
-        for life in self._lives.values():
-            if life.workload is not self._services.of(life.pod):
-                life.retake()
+        for lifecycle in self._lifecycles.values():
+            if lifecycle.workload is not self._services.of(lifecycle.pod):
+                lifecycle.retake()
 
     async def _reflect(self, collection: Collection, store: Store) -> None:
         rng = random.Random()
         await Reflector(self._client, collection, store, clock=self._retries, rng=rng, trim=_without_managers).run()
 
-    def _see_pod(self, thing: Object) -> None:
+    def _pod_changed(self, thing: Object) -> None:
         where, pod = key(thing), self._pods.get(*key(thing))
-        life = self._lives.get(where)
-        if life is not None and (pod is None or uid(pod) != life.uid):
-            del self._lives[where]
-            life.gone()
+        lifecycle = self._lifecycles.get(where)
+        if lifecycle is not None and (pod is None or uid(pod) != lifecycle.uid):
+            del self._lifecycles[where]
+            lifecycle.pod_gone()
         self._record(thing, gone=pod is None)
         if pod is None:
             return
-        if where not in self._lives and pods.is_ours(pod):
-            self._lives[where] = Life(pod, self._machine(pod["spec"]["nodeName"]), self._context())
-        if where in self._lives:
-            self._lives[where].see(pod)
+        if where not in self._lifecycles and pods.is_ours(pod):
+            self._lifecycles[where] = PodLifecycle(pod, self._machine(pod["spec"]["nodeName"]), self._context())
+        if where in self._lifecycles:
+            self._lifecycles[where].update(pod)
 
-    def _see_node(self, thing: Object) -> None:
+    def _node_changed(self, thing: Object) -> None:
         name = key(thing)[1]
         node, machine = self._nodes.get("", name), self._machines.get(name)
         if machine is not None and machine.uid and (node is None or uid(node) != machine.uid):
-            self._lose(machine)
+            self._node_gone(machine)
         if node is None:
             return
         machine = self._machine(name)
         machine.see(node, self._clock.now())
 
-    def _lose(self, machine: Machine) -> None:
+    def _node_gone(self, machine: Machine) -> None:
         log.info("node gone", node=machine.name)
         del self._machines[machine.name]
         self._gone.append(machine)
         machine.lose(self._clock.now())
-        for life in self._lives.values():
-            if life.machine is machine:
-                life.lose_node()
+        for lifecycle in self._lifecycles.values():
+            if lifecycle.machine is machine:
+                lifecycle.node_gone()
 
     def _machine(self, name: str) -> Machine:
         if name not in self._machines:
@@ -120,7 +120,7 @@ class Kubelet:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         if self._group is None:
-            raise RuntimeError("lives begin after run")
+            raise RuntimeError("lifecycles start after run")
         return self._group.create_task(work)
 
 

@@ -1,4 +1,4 @@
-"""One pod's life on its node, from the binding to its end."""
+"""The lifecycle of one pod on its node, from its binding to its end."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from tests.e2e.standin.disk import Machine
 from tests.e2e.standin.kubelet_client import KubeletClient, Spawn, WriteQueue
 from tests.e2e.standin.workloads import Workload, Workloads
 
-TERMINATED = 143  # the exit code of what SIGTERM has ended
-KILLED = 137
+TERMINATED = 143  # exit code after SIGTERM
+KILLED = 137  # exit code after SIGKILL
 
 log = structlog.get_logger("standin")
 
@@ -29,8 +29,8 @@ class PodContext:
     spawn: Spawn
 
 
-class Life:
-    """Does one thing at a time: it begins, ends, or is done. `see` tells it of every change of its pod."""
+class PodLifecycle:
+    """Runs one task at a time: starting the pod, or ending it. Call `update` at every change of the pod."""
 
     def __init__(self, pod: Object, machine: Machine, context: PodContext) -> None:
         self.pod, self.machine = pod, machine
@@ -41,29 +41,29 @@ class Life:
         self._ending = False
         self._started_seconds: float | None = None
         self.workload: Workload | None = context.workloads.of(pod)
-        self._task = context.spawn(self._begin())
+        self._task = context.spawn(self._start())
 
-    def see(self, pod: Object) -> None:
-        """Its pod has changed."""
+    def update(self, pod: Object) -> None:
+        """Take a newer version of the pod; start ending it if its deletion has begun."""
         if _version(pod) > _version(self.pod):
             self.pod = pod
         if deleting(pod) and not self._ending:
             self._ending = True
             self._switch(self._end())
 
-    def lose_node(self) -> None:
-        """Its node is gone, and the pod with it."""
+    def node_gone(self) -> None:
+        """The node is gone: the engine stops, and the pod is deleted."""
         self._ending = True
-        self._cut()
+        self._stop_engine()
         self._writes.discard()
-        self._switch(self._vanish())
+        self._switch(self._delete_pod())
 
-    def gone(self) -> None:
-        """Its pod is gone from the API."""
+    def pod_gone(self) -> None:
+        """The pod is gone from the API: stop everything."""
         self._ending = True
         self._task.cancel()
         self._writes.discard()
-        self._cut()
+        self._stop_engine()
         if self.workload is not None:
             self.workload.network.release(self._name)
 
@@ -72,22 +72,22 @@ class Life:
         if self._ending:
             return
         self._task.cancel()
-        self._cut()
+        self._stop_engine()
         if self.workload is not None:
             self.workload.network.release(self._name)
         self.workload = self._context.workloads.of(self.pod)
-        self._task = self._context.spawn(self._begin())
+        self._task = self._context.spawn(self._start())
 
     # -- stages
 
-    async def _begin(self) -> None:
+    async def _start(self) -> None:
         await self.machine.up.wait()
         await self._writes.drain()
         workload, ready = self.workload, False
         if pods.phase(self.pod) == "Running":
-            ready = self._take_up()
+            ready = self._resume()
         else:
-            await self._start()
+            await self._start_containers()
         if workload is not None:
             if ready:
                 self.machine.disk.hold(workload.weights)
@@ -100,8 +100,8 @@ class Life:
         self._write_running(ready=True)
         await self._sleep()
 
-    def _take_up(self) -> bool:
-        """Find out where a pod is that runs already; whether it is ready."""
+    def _resume(self) -> bool:
+        """Take over a pod that is running already; returns whether it is ready."""
         held = self.pod["status"]
         for container in pods.containers(self.pod):
             self.machine.disk.hold(container["image"])
@@ -110,11 +110,11 @@ class Life:
         times = pods.Times()
         times.observe(self.pod, self._clock.now())
         self._started_seconds = times.started
-        self._log("taken up")
+        self._log("resumed")
         return condition(self.pod, "Ready") is not None
 
-    async def _start(self) -> None:
-        """Images, then the containers."""
+    async def _start_containers(self) -> None:
+        """Pull the images, then start the containers."""
         began_seconds = self._clock.now()
         self._write(lambda pod: status.waiting(pod, self.machine.address, began_seconds))
         for container in pods.containers(self.pod):
@@ -149,7 +149,7 @@ class Life:
         await self._clock.sleep(workload.spec.warmup_seconds)
 
     async def _sleep(self) -> None:
-        """A pod that only sleeps ends by itself."""
+        """Wait for the end of a pod that only sleeps."""
         for_seconds = pods.sleep_seconds(self.pod)
         if for_seconds is None or for_seconds == float("inf"):
             return
@@ -159,7 +159,7 @@ class Life:
         self._write_ended(0)
 
     async def _end(self) -> None:
-        """Its deletion was asked for: finish, then go."""
+        """The pod is being deleted: let the engine finish, then delete it."""
         self._log("deleted")
         now_seconds, code = self._clock.now(), TERMINATED
         grace_seconds = pods.grace_seconds(self.pod)
@@ -174,16 +174,16 @@ class Life:
         if pods.phase(self.pod) not in pods.ENDED:
             self._write_ended(code)
         await self._writes.drain()
-        await self._vanish()
+        await self._delete_pod()
 
-    async def _vanish(self) -> None:
+    async def _delete_pod(self) -> None:
         await self._client.remove(self.pod)
         self._log("gone")
 
-    # -- means
+    # -- helpers
 
-    def _cut(self) -> None:
-        """The engine stops in the middle of what it does."""
+    def _stop_engine(self) -> None:
+        """Stop the engine at once; its requests fail."""
         if self._joined is not None:
             self._joined.leave(self._name, self._clock.now(), 0.0)
             self._joined = None

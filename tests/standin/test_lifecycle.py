@@ -217,7 +217,7 @@ async def test_a_restart_takes_up_what_runs(tmp_path: Path) -> None:
         assert rig.stage("a") == "Gone"
 
 
-async def test_life_goes_on_while_the_api_server_is_away(rig: Rig) -> None:
+async def test_lifecycles_go_on_while_the_api_server_is_away(rig: Rig) -> None:
     await rig.put()
     await rig.bind("a")
     await rig.later(2)
