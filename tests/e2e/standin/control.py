@@ -52,7 +52,7 @@ class Control:
     async def _put(self, request: web.Request) -> web.Response:
         spec = read(ServiceSpec, await _body(request))
         workload = await self._services.put(request.match_info["namespace"], request.match_info["name"], spec)
-        self._kubelet.retake()
+        self._kubelet.reattach()
         return web.json_response({"started_seconds": workload.fleet.started_seconds})
 
     async def _get(self, request: web.Request) -> web.Response:
@@ -70,7 +70,7 @@ class Control:
     async def _delete(self, request: web.Request) -> web.Response:
         workload = self._known(request)
         self._services.drop(workload.namespace, workload.name)
-        self._kubelet.retake()
+        self._kubelet.reattach()
         return web.json_response({})
 
     async def _break(self, request: web.Request) -> web.Response:

@@ -57,13 +57,13 @@ class Kubelet:
                 await self._clock.sleep(ADVANCE_SECONDS)
                 self._services.advance()
 
-    def retake(self) -> None:
-        """The services have changed: whoever has another one now goes on under that."""
+    def reattach(self) -> None:
+        """The workloads have changed: attach each pod whose workload is another one now."""
         for pod in self._pods:
             self._record(pod)
         for lifecycle in self._lifecycles.values():
             if lifecycle.workload is not self._services.of(lifecycle.pod):
-                lifecycle.retake()
+                lifecycle.reattach()
 
     async def _reflect(self, collection: Collection, store: Store) -> None:
         rng = random.Random()

@@ -67,8 +67,8 @@ class PodLifecycle:
         if self.workload is not None:
             self.workload.network.release(self._name)
 
-    def retake(self) -> None:
-        """Its service is another one now: go on from where the pod is, under the new one."""
+    def reattach(self) -> None:
+        """Find the pod's workload again, and go on with it from the stage that the pod is at."""
         if self._ending:
             return
         self._task.cancel()
