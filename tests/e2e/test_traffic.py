@@ -110,7 +110,7 @@ def _raw(*sides: Side) -> dict[str, Any]:
         found[name] = {
             "decided": [(at - start, replicas) for at, replicas in side.decided],
             "asked": [(at - start, replicas) for at, replicas in side.seen.asked],
-            "nodes": [[at and at - start for at in astuple(life)] for life in side.seen.nodes.values()],
+            "nodes": [[at and at - start for at in astuple(node)] for node in side.seen.nodes.values()],
             "pods": side.pods,
             "node_ready": side.node_ready,
             "started_seconds": start,

@@ -16,7 +16,7 @@ from tests.e2e.traffic import scene
 from tests.e2e.traffic.burst import Burst, burst
 from tests.e2e.traffic.stages import Spread, after_need, climbed, first_reached, ladder, landings, lasted
 from tests.e2e.traffic.tables import Climb, Result, document, text
-from tests.e2e.traffic.watch import Life, Seen
+from tests.e2e.traffic.watch import NodeLifetime, Seen
 
 
 def _pod(created: float, node: str | None = None, **times: float) -> dict[str, Any]:
@@ -88,8 +88,9 @@ def test_the_burst_is_the_rise_to_the_most_work_of_half_a_minute() -> None:
 
 
 def test_nodes_are_paid_from_their_claim_to_its_end_within_the_traffic() -> None:
-    lives = {"a": Life(-100.0), "b": Life(1800.0, 2700.0), "c": Life(3500.0, 9000.0), "d": Life(9000.0)}
-    assert Seen(nodes=lives).gpu_hours(0.0, 3600.0) == pytest.approx(1.0 + 0.25 + 100 / 3600)
+    spans = {"a": (-100.0,), "b": (1800.0, 2700.0), "c": (3500.0, 9000.0), "d": (9000.0,)}
+    nodes = {name: NodeLifetime(*span) for name, span in spans.items()}
+    assert Seen(nodes=nodes).gpu_hours(0.0, 3600.0) == pytest.approx(1.0 + 0.25 + 100 / 3600)
 
 
 def test_every_period_and_every_stage_is_a_fifth() -> None:

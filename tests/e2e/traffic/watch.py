@@ -15,8 +15,8 @@ NODE_CLAIMS = "/apis/karpenter.sh/v1/nodeclaims"
 
 
 @dataclass
-class Life:
-    """A node that is paid for, from its NodeClaim to that one's end; wall seconds."""
+class NodeLifetime:
+    """The time for which a node is paid, from the creation of its NodeClaim to its end; wall seconds."""
 
     created_seconds: float
     gone_seconds: float | None = None
@@ -27,14 +27,14 @@ class Seen:
     """What was seen of one service. Wall seconds."""
 
     asked: list[tuple[float, int]] = field(default_factory=list)  # spec.replicas of its Deployment, where they change
-    nodes: dict[str, Life] = field(default_factory=dict)  # by NodeClaim
+    nodes: dict[str, NodeLifetime] = field(default_factory=dict)  # by NodeClaim
     balloons: set[str] = field(default_factory=set)
 
     def gpu_hours(self, from_seconds: float, to_seconds: float) -> float:
-        """Of the wall's time, with one GPU on each node."""
-        lives = self.nodes.values()
+        """GPU-hours of wall time, with one GPU on each node."""
         spans = (
-            min(life.gone_seconds or to_seconds, to_seconds) - max(life.created_seconds, from_seconds) for life in lives
+            min(node.gone_seconds or to_seconds, to_seconds) - max(node.created_seconds, from_seconds)
+            for node in self.nodes.values()
         )
         return sum(max(0.0, span) for span in spans) / 3600.0
 
@@ -64,10 +64,10 @@ class Watch:
                 seen.asked.append((now, spec))
             there = {uid(each): each for each in claims if labels(each).get(POOL_LABEL) == workload.namespace}
             for name, claim in there.items():
-                seen.nodes.setdefault(name, Life(created_seconds(claim) or now))
-            for name, life in seen.nodes.items():
-                if life.gone_seconds is None and name not in there:
-                    life.gone_seconds = now
+                seen.nodes.setdefault(name, NodeLifetime(created_seconds(claim) or now))
+            for name, node in seen.nodes.items():
+                if node.gone_seconds is None and name not in there:
+                    node.gone_seconds = now
             jobs = self._api.items(f"/apis/batch/v1/namespaces/{workload.namespace}/jobs", POLICY)
             seen.balloons |= {metadata(job)["uid"] for job in jobs}
         return now
