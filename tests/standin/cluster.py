@@ -111,10 +111,10 @@ class Rig:
 
 
 @asynccontextmanager
-async def standing_in(clock: FakeClock, kube: FakeKube, memory: Path) -> AsyncIterator[Rig]:
+async def standing_in(clock: FakeClock, kube: FakeKube, saved: Path) -> AsyncIterator[Rig]:
     """Start the stand-in; as often as one likes on the same API."""
-    workloads = Workloads(clock, Pages(clock), memory)
-    await workloads.recall()
+    workloads = Workloads(clock, Pages(clock), saved)
+    await workloads.restore()
     kubelet = Kubelet(kube, clock, workloads, clock)
     work = asyncio.create_task(kubelet.run())
     async with TestClient(TestServer(Control(workloads, kubelet, clock).application())) as control:

@@ -12,6 +12,6 @@ from tests.support.fake_kube import FakeKube
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     """A stand-in on a cluster with one node."""
     clock = FakeClock()
-    async with standing_in(clock, FakeKube(clock), tmp_path / "memory") as running:
+    async with standing_in(clock, FakeKube(clock), tmp_path / "saved") as running:
         await running.node()
         yield running

@@ -75,15 +75,15 @@ async def test_faults_come_and_go(rig: Rig) -> None:
     await rig.bind("a")
     await rig.later(9)
 
-    async def break_(fault: str) -> None:
+    async def set_fault(fault: str) -> None:
         assert (await rig.control.put(f"{LLM}/faults", json={"metrics": fault})).status == 200
 
-    await break_("refuse")
+    await set_fault("refuse")
     with pytest.raises(aiohttp.ClientConnectorError):
         await rig.page("a")
-    await break_("error")
+    await set_fault("error")
     assert (await rig.page("a"))[0] == 500
-    await break_("hang")
+    await set_fault("hang")
     workload = rig.workloads.of(rig.pod("a"))
     workload.fault_changed = held = Counted()
     asked = asyncio.create_task(rig.page("a"))
@@ -91,7 +91,7 @@ async def test_faults_come_and_go(rig: Rig) -> None:
         while not held.waiting:  # noqa: ASYNC110 - nothing tells when a request has come
             await asyncio.sleep(0.01)
     assert not asked.done()
-    await break_("ok")
+    await set_fault("ok")
     assert (await asked)[0] == 200  # the connection is dropped, and the client asks again
 
 

@@ -185,7 +185,7 @@ async def test_a_node_takes_its_pods_and_caches_with_it(rig: Rig) -> None:
 async def test_a_restart_takes_up_what_runs(tmp_path: Path) -> None:
     clock = FakeClock()
     kube = FakeKube(clock)
-    async with standing_in(clock, kube, tmp_path / "memory") as rig:
+    async with standing_in(clock, kube, tmp_path / "saved") as rig:
         await rig.node()
         began = await rig.put(spec(traffic=steady()))
         await rig.bind("first")
@@ -199,7 +199,7 @@ async def test_a_restart_takes_up_what_runs(tmp_path: Path) -> None:
         await rig.later(1)
         before = rig.pod("a")["status"]
     await clock.advance(10)
-    async with standing_in(clock, kube, tmp_path / "memory") as rig:
+    async with standing_in(clock, kube, tmp_path / "saved") as rig:
         assert [rig.stage(name) for name in ("a", "b", "balloon")] == ["Ready", "Running", "Ready"]
         assert rig.pod("a")["status"] == before
         status, page = await rig.page("a")

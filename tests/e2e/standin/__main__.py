@@ -30,7 +30,7 @@ async def main(kubeconfig: Path, host: str, port: int) -> None:
     _compile()
     client = await Client.connect(kubeconfig)
     workloads = Workloads(clock, Pages(clock), kubeconfig.with_name("standin-services.jsonl"))
-    await workloads.recall()
+    await workloads.restore()
     kubelet = Kubelet(client, clock, workloads, WallClock(rate=HURRY))
     runner = web.AppRunner(Control(workloads, kubelet, clock).application(), access_log=None, shutdown_timeout=0.2)
     await runner.setup()

@@ -37,7 +37,7 @@ class Control:
                 web.put(WORKLOAD, self._put),
                 web.get(WORKLOAD, self._get),
                 web.delete(WORKLOAD, self._delete),
-                web.put(f"{WORKLOAD}/faults", self._break),
+                web.put(f"{WORKLOAD}/faults", self._set_fault),
             ]
         )
         return application
@@ -73,10 +73,10 @@ class Control:
         self._kubelet.reattach()
         return web.json_response({})
 
-    async def _break(self, request: web.Request) -> web.Response:
+    async def _set_fault(self, request: web.Request) -> web.Response:
         workload = self._known(request)
         faults = read(Faults, await _body(request))
-        workload.break_(faults.metrics)
+        workload.set_fault(faults.metrics)
         return web.json_response(faults.model_dump())
 
     def _known(self, request: web.Request) -> Workload:

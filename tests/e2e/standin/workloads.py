@@ -67,14 +67,14 @@ class Workload:
         self.network.close(pod)
         return self.fleet.leave(pod, now_seconds, grace_seconds)
 
-    def renew(self, spec: ServiceSpec, fleet: Fleet, now_seconds: float) -> None:
-        """Traffic starts anew, and so do the engines of the pods that serve."""
+    def restart(self, spec: ServiceSpec, fleet: Fleet, now_seconds: float) -> None:
+        """Restart the traffic, and with it the engines of the pods that serve."""
         for pod in self.fleet.pods:
             fleet.join(pod, now_seconds)
         self.spec, self.fleet = spec, fleet
 
-    def break_(self, fault: str) -> None:
-        """What /metrics do from now on."""
+    def set_fault(self, fault: str) -> None:
+        """Set how /metrics behave from now on."""
         self.fault = fault
         self.fault_changed.set()
         self.fault_changed = asyncio.Event()
@@ -86,10 +86,10 @@ class Workload:
 
 
 class Workloads:
-    """All of them, by namespace and name. `listen` makes what answers on a new port; `memory` outlives this process."""
+    """All of them, by namespace and name. `listen` makes the application of a new port; `saved` is the file that survives a restart."""
 
-    def __init__(self, clock: Clock, listen: Callable[["Workloads", Addresses], web.Application], memory: Path) -> None:
-        self._clock, self._listen, self._memory = clock, listen, memory
+    def __init__(self, clock: Clock, listen: Callable[["Workloads", Addresses], web.Application], saved: Path) -> None:
+        self._clock, self._listen, self._saved = clock, listen, saved
         self._workloads: dict[tuple[str, str], Workload] = {}
         self._networks: dict[int, Addresses] = {}
 
@@ -134,26 +134,26 @@ class Workloads:
         fleet = Fleet(scenario, rate, now_seconds if started_seconds is None else started_seconds, epoch_seconds)
         workload = self.get(namespace, name)
         if workload is not None and (workload.spec.port, workload.spec.selector) == (spec.port, spec.selector):
-            workload.renew(spec, fleet, now_seconds)
+            workload.restart(spec, fleet, now_seconds)
         else:
             if workload is not None:
                 self.drop(namespace, name)
             workload = self._workloads[namespace, name] = Workload(namespace, name, spec, fleet, network)
-        self._remember()
+        self._save()
         log.info("service", workload=f"{namespace}/{name}", traffic=scenario.name, requests=len(scenario.arrival_s))
         return workload
 
-    async def recall(self) -> None:
-        """Put the services again that were there when this process ended. Requests that came before now are lost."""
-        if self._memory.exists():
-            for line in self._memory.read_text().splitlines():
+    async def restore(self) -> None:
+        """Put the saved workloads again. Requests that arrived before now are lost."""
+        if self._saved.exists():
+            for line in self._saved.read_text().splitlines():
                 namespace, name, spec, started_seconds = json.loads(line)
                 await self.put(namespace, name, ServiceSpec.model_validate(spec), started_seconds)
 
     def drop(self, namespace: str, name: str) -> None:
         """Forget a service; its pods are of no service then."""
-        self._workloads.pop((namespace, name)).break_("ok")  # who hangs may go
-        self._remember()
+        self._workloads.pop((namespace, name)).set_fault("ok")  # so that requests that hang can end
+        self._save()
 
     def advance(self) -> None:
         """Bring all engines up to the present."""
@@ -163,7 +163,7 @@ class Workloads:
     async def close(self) -> None:
         """Stop listening."""
         for workload in self._workloads.values():
-            workload.break_("ok")  # who hangs may go
+            workload.set_fault("ok")  # so that requests that hang can end
         stops: list[Awaitable[None]] = [network.stop() for network in self._networks.values()]
         await asyncio.gather(*stops)
 
@@ -174,9 +174,9 @@ class Workloads:
             await network.start(self._listen(self, network))
         return network
 
-    def _remember(self) -> None:
+    def _save(self) -> None:
         lines = (
             json.dumps([*where, workload.spec.model_dump(), workload.fleet.started_seconds])
             for where, workload in self._workloads.items()
         )
-        self._memory.write_text("\n".join(lines))
+        self._saved.write_text("\n".join(lines))
