@@ -1,4 +1,4 @@
-"""The stand-in as its tests see it: on an API in memory and a clock that stands still until it is moved."""
+"""The stand-in on an API in memory and a clock that only the test moves."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ STEADY = {"requests_per_second": 2, "prompt_tokens": 500, "output_tokens": 100}
 
 
 def spec(**changes: object) -> Json:
-    """A service whose replica is ready 4 + 2 + 3 s after its binding."""
+    """A workload whose replica is ready 4 + 2 + 3 s after its binding."""
     stages = {"image_seconds": 4, "weights_seconds": 2, "warmup_seconds": 3}
     return {"selector": {"app": "llm"}, "port": PORT, **stages, **changes}
 
@@ -39,7 +39,7 @@ def pod_path(name: str) -> str:
 
 
 class Rig:
-    """A running stand-in, and the hands of everyone else in the cluster."""
+    """A running stand-in, and what everyone else in the cluster would do."""
 
     def __init__(self, clock: FakeClock, kube: FakeKube, workloads: Workloads, control: TestClient) -> None:
         self.clock, self.kube, self.workloads, self.control = clock, kube, workloads, control
@@ -49,7 +49,8 @@ class Rig:
         assert answer.status == 200, await answer.text()
         return await answer.json()
 
-    async def told(self, path: str = LLM) -> Json:
+    async def report(self, path: str = LLM) -> Json:
+        """What the control API reports about a workload: score, pods, nodes."""
         answer = await self.control.get(path)
         assert answer.status == 200, await answer.text()
         return await answer.json()
@@ -59,7 +60,7 @@ class Rig:
         conditions = [{"type": "Ready", "status": ready}]
         status = {"capacity": {"nvidia.com/gpu": "4"}, "conditions": conditions}
         path = f"/api/v1/nodes/{name}"
-        self.kube.tell(path, {"status": status} if path in self.kube.objects else {"metadata": about, "status": status})
+        self.kube.put(path, {"status": status} if path in self.kube.objects else {"metadata": about, "status": status})
         await self.later(0)
 
     async def bind(self, name: str, node: str = "n1", *, app: str = "llm", command: tuple[str, ...] = ()) -> None:
@@ -67,7 +68,7 @@ class Rig:
         limits = {"limits": {"nvidia.com/gpu": "1"}}
         container = {"name": "vllm", "image": IMAGE, "resources": limits, "command": list(command)}
         scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": timestamp(self.clock.now())}
-        self.kube.tell(
+        self.kube.put(
             pod_path(name),
             {
                 "metadata": {"labels": {"app": app}},
@@ -78,14 +79,14 @@ class Rig:
         await self.later(0)
 
     async def later(self, seconds: float) -> None:
-        """Let time go by; whatever it brings about is done in its own moment."""
+        """Let time pass; everything due meanwhile happens at its own time."""
         await self.clock.advance(seconds)
 
     def pod(self, name: str) -> Json | None:
         return self.kube.objects.get(pod_path(name))
 
     def stage(self, name: str) -> str:
-        """Where a pod is, as the API tells it."""
+        """The stage of a pod, by what the API holds."""
         pod = self.pod(name)
         if pod is None:
             return "Gone"
@@ -102,7 +103,7 @@ class Rig:
         return [event for event in self.kube.events if event["involvedObject"]["name"] == name]
 
     async def page(self, name: str) -> tuple[int, str]:
-        """What a pod's /metrics answer. Raises aiohttp's errors."""
+        """Status and text of a pod's /metrics. Raises aiohttp's errors."""
         pod = self.pod(name)
         assert pod is not None
         url = f"http://{pod['status']['podIP']}:{PORT}/metrics"
@@ -111,8 +112,8 @@ class Rig:
 
 
 @asynccontextmanager
-async def standing_in(clock: FakeClock, kube: FakeKube, saved: Path) -> AsyncIterator[Rig]:
-    """Start the stand-in; as often as one likes on the same API."""
+async def a_standin(clock: FakeClock, kube: FakeKube, saved: Path) -> AsyncIterator[Rig]:
+    """Run the stand-in; it may be started again on the same API."""
     workloads = Workloads(clock, Pages(clock), saved)
     await workloads.restore()
     kubelet = Kubelet(kube, clock, workloads, clock)

@@ -27,13 +27,13 @@ async def test_a_ready_pod_serves_the_traffic_and_its_figures(rig: Rig) -> None:
     await rig.later(91)
     _, page = await rig.page("a")
     assert value(page, "vllm:request_generation_tokens_count") > 450
-    told = await rig.told()
-    assert told["score"]["requests"] == 501
-    assert 0.5 < told["score"]["share_within_5s"] < 1.0
-    assert told["now_seconds"] == rig.clock.now()
+    report = await rig.report()
+    assert report["score"]["requests"] == 501
+    assert 0.5 < report["score"]["share_within_5s"] < 1.0
+    assert report["now_seconds"] == rig.clock.now()
 
 
-async def test_before_and_after_the_traffic_the_gauges_rest(rig: Rig) -> None:
+async def test_before_and_after_the_traffic_the_gauges_are_idle(rig: Rig) -> None:
     await rig.put()
     await rig.bind("a")
     await rig.later(10)
@@ -61,7 +61,7 @@ async def test_the_process_is_dated_in_engine_time(
 
 
 class Counted(asyncio.Event):
-    """Tells how many have begun to wait for it."""
+    """Counts those who wait for it."""
 
     waiting = 0
 
@@ -88,7 +88,7 @@ async def test_faults_come_and_go(rig: Rig) -> None:
     workload.fault_changed = held = Counted()
     asked = asyncio.create_task(rig.page("a"))
     async with asyncio.timeout(10):
-        while not held.waiting:  # noqa: ASYNC110 - nothing tells when a request has come
+        while not held.waiting:  # noqa: ASYNC110 - nothing signals that a request has arrived
             await asyncio.sleep(0.01)
     assert not asked.done()
     await set_fault("ok")
@@ -128,17 +128,17 @@ async def test_a_second_put_starts_the_traffic_anew_and_keeps_the_pods(rig: Rig)
     _, page = await rig.page("a")
     assert value(page, "vllm:request_prompt_tokens_count") == 0
     await rig.later(10)
-    assert (await rig.told())["score"]["requests"] == 21
+    assert (await rig.report())["score"]["requests"] == 21
 
 
-async def test_a_service_that_comes_after_its_pods_takes_them_up(rig: Rig) -> None:
+async def test_a_workload_that_is_put_after_its_pods_gets_them(rig: Rig) -> None:
     await rig.bind("a")
     await rig.later(1)
     assert "podIP" not in rig.pod("a")["status"]
     await rig.put()
     await rig.later(0.1)
     assert (await rig.page("a"))[0] == 200
-    assert (await rig.told())["pods"]["a"]["ready"] is not None
+    assert (await rig.report())["pods"]["a"]["ready"] is not None
 
 
 async def test_a_dropped_service_is_unknown_and_its_pods_stop_serving(rig: Rig) -> None:
@@ -152,7 +152,7 @@ async def test_a_dropped_service_is_unknown_and_its_pods_stop_serving(rig: Rig) 
         await rig.page("a")
 
 
-async def test_two_services_do_not_meet(rig: Rig) -> None:
+async def test_two_workloads_are_apart(rig: Rig) -> None:
     await rig.put(spec(traffic=steady()))
     await rig.put(spec(selector={"app": "other"}, image_seconds=1, port=PORT + 1), OTHER)
     await rig.bind("a")
@@ -160,9 +160,9 @@ async def test_two_services_do_not_meet(rig: Rig) -> None:
     await rig.bind("b", app="other")
     assert rig.stage("b") == "Running"  # one image, which is there already
     await rig.later(5)
-    assert list((await rig.told(OTHER))["pods"]) == ["b"]
-    assert list((await rig.told())["pods"]) == ["a"]
-    assert (await rig.told(OTHER))["score"]["requests"] == 0
+    assert list((await rig.report(OTHER))["pods"]) == ["b"]
+    assert list((await rig.report())["pods"]) == ["a"]
+    assert (await rig.report(OTHER))["score"]["requests"] == 0
 
 
 @pytest.mark.parametrize(
@@ -209,19 +209,19 @@ async def test_a_bad_request_is_refused_with_the_reason(
     assert said in (await answer.json())["error"]
 
 
-async def test_health_tells_whether_the_api_is_there(rig: Rig) -> None:
+async def test_health_is_503_while_the_api_is_away(rig: Rig) -> None:
     assert (await rig.control.get("/healthz")).status == 200
     rig.kube.go_away()
     await rig.later(0.1)
     assert (await rig.control.get("/healthz")).status == 503
 
 
-async def test_a_trace_is_played_from_where_one_says(rig: Rig) -> None:
+async def test_a_trace_starts_where_the_request_says(rig: Rig) -> None:
     traced = {"rate": 5, "trace": "sample:office-morning", "duration_seconds": 100}
     requests = []
     for changes in ({}, {"scale": 3}, {"start_seconds": 0}):  # 0 is at 09:00 a week before the sample's own window
         await rig.put(spec(traffic=traced | changes))
         await rig.later(30)
-        requests.append((await rig.told())["score"]["requests"])
+        requests.append((await rig.report())["score"]["requests"])
     assert requests[1] > 2 * requests[0] > 200
     assert requests[2] not in (0, requests[0])

@@ -1,14 +1,14 @@
 from pathlib import Path
 
 from tests.e2e.standin.status import Json
-from tests.standin.cluster import IMAGE, Rig, pod_path, spec, standing_in, steady
+from tests.standin.cluster import IMAGE, Rig, a_standin, pod_path, spec, steady
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_kube import FakeKube
 
 
-def times(told: Json, name: str) -> list[float]:
+def times(report: Json, name: str) -> list[float]:
     """Seconds from the creation to each stage."""
-    of = told["pods"][name]
+    of = report["pods"][name]
     return [of[stage] - of["created"] for stage in ("scheduled", "image_ready", "started", "ready")]
 
 
@@ -28,7 +28,7 @@ async def test_a_replica_is_ready_after_the_sum_of_its_stages(rig: Rig) -> None:
     assert rig.stage("a") == "Running"
     await rig.later(0.02)
     assert rig.stage("a") == "Ready"
-    assert times(await rig.told(), "a") == [0.0, 4.0, 4.0, 9.0]
+    assert times(await rig.report(), "a") == [0.0, 4.0, 4.0, 9.0]
 
 
 async def test_nothing_begins_before_the_node_is_ready(rig: Rig) -> None:
@@ -51,8 +51,8 @@ async def test_the_second_pod_of_a_node_finds_image_and_weights(rig: Rig) -> Non
     assert rig.reasons("b") == ["Pulled", "Created", "Started"]
     assert rig.messages("b")[0] == f'Container image "{IMAGE}" already present on machine'
     await rig.later(3)
-    assert times(await rig.told(), "b") == [0.0, 0.0, 0.0, 3.0]
-    assert (await rig.told())["nodes"]["n1"] | {"created": 0, "ready": 0} == {
+    assert times(await rig.report(), "b") == [0.0, 0.0, 0.0, 3.0]
+    assert (await rig.report())["nodes"]["n1"] | {"created": 0, "ready": 0} == {
         "images": [IMAGE],
         "weights": True,
         "gpus": 4,
@@ -101,7 +101,7 @@ async def test_a_balloon_brings_the_image_and_goes_at_once(rig: Rig) -> None:
     assert last["phase"] == "Failed"
     await rig.bind("a")
     await rig.later(5)
-    assert times(await rig.told(), "a") == [0.0, 0.0, 0.0, 5.0]
+    assert times(await rig.report(), "a") == [0.0, 0.0, 0.0, 5.0]
 
 
 async def test_a_sleep_that_is_over_succeeds(rig: Rig) -> None:
@@ -120,7 +120,7 @@ async def test_a_pod_of_no_service_is_ready_after_half_a_second(rig: Rig) -> Non
 
 
 async def test_a_pod_without_a_gpu_is_left_alone(rig: Rig) -> None:
-    rig.kube.tell(pod_path("web"), {"spec": {"nodeName": "n1", "containers": [{"name": "web", "image": "web"}]}})
+    rig.kube.put(pod_path("web"), {"spec": {"nodeName": "n1", "containers": [{"name": "web", "image": "web"}]}})
     await rig.later(10)
     assert rig.kube.patches == []
 
@@ -134,9 +134,9 @@ async def test_a_deleted_replica_finishes_what_it_has(rig: Rig) -> None:
     assert rig.stage("a") == "Ready"  # it drains
     await rig.later(29)
     assert rig.stage("a") == "Gone"
-    told = await rig.told()
-    assert told["score"]["failed"] == 0
-    assert told["pods"]["a"]["deleted"] + 1 < told["pods"]["a"]["gone"] < told["pods"]["a"]["deleted"] + 30
+    report = await rig.report()
+    assert report["score"]["failed"] == 0
+    assert report["pods"]["a"]["deleted"] + 1 < report["pods"]["a"]["gone"] < report["pods"]["a"]["deleted"] + 30
 
 
 async def test_a_deleted_replica_is_cut_off_after_its_grace(rig: Rig) -> None:
@@ -148,9 +148,9 @@ async def test_a_deleted_replica_is_cut_off_after_its_grace(rig: Rig) -> None:
     assert rig.stage("a") == "Ready"
     await rig.later(0.2)
     assert rig.stage("a") == "Gone"
-    told = await rig.told()
-    assert told["score"]["failed"] > 100
-    assert told["score"]["p99_wait_seconds"] is None
+    report = await rig.report()
+    assert report["score"]["failed"] > 100
+    assert report["score"]["p99_wait_seconds"] is None
 
 
 async def test_a_replica_that_is_taken_away_is_cut_off_at_once(rig: Rig) -> None:
@@ -159,9 +159,9 @@ async def test_a_replica_that_is_taken_away_is_cut_off_at_once(rig: Rig) -> None
     await rig.later(40)
     rig.kube.lose(pod_path("a"))
     await rig.later(0.1)
-    told = await rig.told()
-    assert told["score"]["failed"] > 100
-    assert told["pods"]["a"]["gone"] == rig.clock.now() - 0.1
+    report = await rig.report()
+    assert report["score"]["failed"] > 100
+    assert report["pods"]["a"]["gone"] == rig.clock.now() - 0.1
 
 
 async def test_a_node_takes_its_pods_and_caches_with_it(rig: Rig) -> None:
@@ -172,20 +172,20 @@ async def test_a_node_takes_its_pods_and_caches_with_it(rig: Rig) -> None:
     rig.kube.lose("/api/v1/nodes/n1")
     await rig.later(0.1)
     assert [rig.stage(name) for name in "ab"] == ["Gone", "Gone"]
-    told = await rig.told()
-    assert told["score"]["failed"] > 100
-    assert told["nodes"]["n1"]["images"] == []
-    assert told["nodes"]["n1"]["gone"] == rig.clock.now() - 0.1
+    report = await rig.report()
+    assert report["score"]["failed"] > 100
+    assert report["nodes"]["n1"]["images"] == []
+    assert report["nodes"]["n1"]["gone"] == rig.clock.now() - 0.1
     await rig.node()
     await rig.bind("c")
     await rig.later(8.9)
     assert rig.stage("c") == "Running"
 
 
-async def test_a_restart_takes_up_what_runs(tmp_path: Path) -> None:
+async def test_a_restart_resumes_what_runs(tmp_path: Path) -> None:
     clock = FakeClock()
     kube = FakeKube(clock)
-    async with standing_in(clock, kube, tmp_path / "saved") as rig:
+    async with a_standin(clock, kube, tmp_path / "saved") as rig:
         await rig.node()
         began = await rig.put(spec(traffic=steady()))
         await rig.bind("first")
@@ -199,7 +199,7 @@ async def test_a_restart_takes_up_what_runs(tmp_path: Path) -> None:
         await rig.later(1)
         before = rig.pod("a")["status"]
     await clock.advance(10)
-    async with standing_in(clock, kube, tmp_path / "saved") as rig:
+    async with a_standin(clock, kube, tmp_path / "saved") as rig:
         assert [rig.stage(name) for name in ("a", "b", "balloon")] == ["Ready", "Running", "Ready"]
         assert rig.pod("a")["status"] == before
         status, page = await rig.page("a")
@@ -207,9 +207,9 @@ async def test_a_restart_takes_up_what_runs(tmp_path: Path) -> None:
         assert 'vllm:request_success_total{engine="0",finished_reason="stop",model_name="llm"} 0.0' in page
         await rig.later(3)
         assert rig.stage("b") == "Ready"
-        told = await rig.told()
-        assert told["started_seconds"] == began["started_seconds"]
-        assert told["score"]["requests"] == 7  # what came before is lost
+        report = await rig.report()
+        assert report["started_seconds"] == began["started_seconds"]
+        assert report["score"]["requests"] == 7  # what came before is lost
         await rig.later(60)
         assert rig.stage("balloon") == "Succeeded"
         rig.kube.ask_deletion(pod_path("a"))
@@ -227,7 +227,7 @@ async def test_lifecycles_go_on_while_the_api_server_is_away(rig: Rig) -> None:
     await rig.later(30)
     assert rig.stage("a") == "Ready"
     assert rig.reasons("a") == ["Pulling", "Pulled", "Created", "Started"]
-    assert times(await rig.told(), "a")[-1] == 9.0
+    assert times(await rig.report(), "a")[-1] == 9.0
     await rig.bind("b")
     await rig.later(3)
     assert rig.stage("b") == "Ready"

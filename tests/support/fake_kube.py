@@ -3,7 +3,7 @@
 What it does not do:
 - HTTP, JSON, authentication, validation, defaulting; patches merge, and what is not there is NotFound;
 - end a watch by itself, or forget history; page; label selectors;
-- controllers and schedulers: a test binds and deletes pods by hand, as `tell` and `ask_deletion`.
+- controllers and schedulers: a test binds and deletes pods by hand, as `put` and `ask_deletion`.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class FakeKube:
 
     # -- what a test does by hand
 
-    def tell(self, path: str, thing: Json) -> None:
+    def put(self, path: str, thing: Json) -> None:
         """Create or change an object."""
         kind = "MODIFIED" if path in self.objects else "ADDED"
         before = self.objects.get(path, {})
@@ -56,7 +56,7 @@ class FakeKube:
     def ask_deletion(self, path: str, grace_seconds: int = 30) -> None:
         """Ask for a pod's deletion; it stays until its kubelet removes it."""
         at = timestamp(self._clock.now() + grace_seconds)
-        self.tell(path, {"metadata": {"deletionTimestamp": at, "deletionGracePeriodSeconds": grace_seconds}})
+        self.put(path, {"metadata": {"deletionTimestamp": at, "deletionGracePeriodSeconds": grace_seconds}})
 
     def lose(self, path: str) -> None:
         """Take an object away."""
@@ -99,7 +99,7 @@ class FakeKube:
         at = path.removesuffix("/status")
         self._existing(at, body.get("metadata", {}).get("uid"))
         self.patches.append((at, body["status"]))
-        self.tell(at, {"status": {**self.objects[at].get("status", {}), **body["status"]}})
+        self.put(at, {"status": {**self.objects[at].get("status", {}), **body["status"]}})
         return _copy(self.objects[at])
 
     async def remove(self, path: str, its_uid: str) -> None:
