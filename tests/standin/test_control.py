@@ -141,7 +141,7 @@ async def test_a_workload_that_is_put_after_its_pods_gets_them(rig: Rig) -> None
     assert (await rig.report())["pods"]["a"]["ready"] is not None
 
 
-async def test_a_dropped_service_is_unknown_and_its_pods_stop_serving(rig: Rig) -> None:
+async def test_a_deleted_workload_is_unknown_and_its_pods_stop_serving(rig: Rig) -> None:
     await rig.put()
     await rig.bind("a")
     await rig.later(9)
@@ -172,7 +172,7 @@ async def test_two_workloads_are_apart(rig: Rig) -> None:
         ({"selector": {}}, "selector"),
         ({"image_seconds": -1}, "image_seconds"),
         ({"wamup_seconds": 1}, "wamup_seconds"),
-        ({"hardware": "abacus"}, "no hardware 'abacus'; there are 8b-l4"),
+        ({"hardware": "abacus"}, "no hardware 'abacus'; available: 8b-l4"),
         ({"traffic": {"rate": 0, "steady": STEADY, "duration_seconds": 5}}, "traffic.rate"),
         ({"traffic": {"rate": 5}}, "either trace or steady"),
         ({"traffic": {"steady": STEADY}}, "duration_seconds"),
@@ -181,7 +181,7 @@ async def test_two_workloads_are_apart(rig: Rig) -> None:
         ({"traffic": {"trace": "sample:office-morning", "duration_seconds": 1e9}}, "choose one inside"),
     ],
 )
-async def test_a_bad_service_is_refused_with_the_reason(rig: Rig, body: Json, said: str) -> None:
+async def test_a_bad_workload_is_refused_with_the_reason(rig: Rig, body: Json, said: str) -> None:
     answer = await rig.control.put(LLM, json=spec() | body)
     assert answer.status == 400
     assert said in (await answer.json())["error"]
@@ -191,11 +191,11 @@ async def test_a_bad_service_is_refused_with_the_reason(rig: Rig, body: Json, sa
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "said"),
     [
-        ("PUT", LLM, b"{", 400, "no JSON"),
+        ("PUT", LLM, b"{", 400, "not JSON"),
         ("PUT", LLM, b"[]", 400, "body"),
-        ("GET", LLM, b"", 404, "no service ns/llm"),
-        ("DELETE", LLM, b"", 404, "no service ns/llm"),
-        ("PUT", f"{LLM}/faults", b'{"metrics": "ok"}', 404, "no service ns/llm"),
+        ("GET", LLM, b"", 404, "no workload ns/llm"),
+        ("DELETE", LLM, b"", 404, "no workload ns/llm"),
+        ("PUT", f"{LLM}/faults", b'{"metrics": "ok"}', 404, "no workload ns/llm"),
         ("PUT", f"{OTHER}/faults", b'{"metrics": "sulk"}', 400, "'ok', 'refuse', 'hang' or 'error'"),
         ("GET", "/nowhere", b"", 404, "/nowhere"),
     ],

@@ -113,13 +113,13 @@ async def test_a_sleep_that_is_over_succeeds(rig: Rig) -> None:
     assert rig.stage("balloon") == "Succeeded"
 
 
-async def test_a_pod_of_no_service_is_ready_after_half_a_second(rig: Rig) -> None:
+async def test_a_pod_of_no_workload_is_ready_after_half_a_second(rig: Rig) -> None:
     await rig.bind("other", app="other")
     await rig.later(0.5)
     assert rig.stage("other") == "Ready"
 
 
-async def test_a_pod_without_a_gpu_is_left_alone(rig: Rig) -> None:
+async def test_a_pod_without_a_gpu_is_ignored(rig: Rig) -> None:
     rig.kube.put(pod_path("web"), {"spec": {"nodeName": "n1", "containers": [{"name": "web", "image": "web"}]}})
     await rig.later(10)
     assert rig.kube.patches == []

@@ -2,26 +2,26 @@
 
     python -m tests.e2e.standin --kubeconfig FILE --control 127.0.0.1:PORT
 
-Stages last as long as a service's configuration says, and the engines serve a trace through the project's serving
+Stages last as long as a workload's configuration says, and the engines serve a trace through the project's serving
 model. What it does not do:
 
 Kubelet
 - run anything: no container, command, probe, hook, volume, log or exec; a container starts when its image is there
-- know init containers, sidecars' own order, restarts, resize, or a pod's activeDeadlineSeconds (the Job controller's is
-  obeyed, as any deletion is); `sleep N` ends after N seconds, and at once when it is told to go
+- support init containers, the order of sidecars, restarts, resizing or a pod's activeDeadlineSeconds (the Job
+  controller enforces its own by deletion); `sleep N` ends after N seconds, or at once when the pod is deleted
 - check GPUs or any other resource at admission; serve its own API, node leases or node conditions (KWOK keeps those)
-- share bandwidth: each image and each set of weights takes its time, however many come at once; one item that several
-  pods of a node want comes once; images are never collected, and `imagePullPolicy: Always` finds them, too
-- evict, or end a pod because its node is NotReady; a pod goes when it is deleted or when its node is
+- share bandwidth: each image and each set of weights takes its own time, however many are fetched at once; pods of one
+  node share a fetch; images are never garbage-collected, and `imagePullPolicy: Always` uses them, too
+- evict, or end a pod because its node is NotReady; a pod ends when it or its node is deleted
 
 Network
-- give pods addresses of their own across ports: services of different ports may have one address twice
+- keep addresses unique across ports: workloads on different ports may get the same address
 - give an address to pods that serve nothing; route Services
 
 Engine
 - answer anything but `/metrics`: no completions, no /health; the requests come from the trace, not from the network
-- keep histogram buckets (only +Inf), or more than the families that an autoscaler reads
-- answer while it drains: the listener closes when the pod's deletion is asked for, though its requests finish
-- remember: when this process starts again it takes up services (kept beside the kubeconfig) and pods, but the engines
-  and their score start at zero, requests from before are lost, and a pod that was still loading loads anew
+- have histogram buckets other than +Inf, or families that no autoscaler reads
+- answer while it drains: the listener closes when the pod's deletion begins, though its requests finish
+- survive a restart of this process: workloads (saved beside the kubeconfig) and pods are resumed, but the engines and
+  their score start at zero, earlier requests are lost, and a pod that was loading starts to load again
 """

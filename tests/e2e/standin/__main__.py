@@ -19,19 +19,19 @@ from tests.e2e.standin.metrics import Pages
 from tests.e2e.standin.spec import ServiceSpec
 from tests.e2e.standin.workloads import Workloads
 
-HURRY = 5.0  # the back-off towards an API server that is away, faster than the controller's
+RETRY_RATE = 5.0  # retries come sooner than the controller's while the API server is away
 
 log = structlog.get_logger("standin")
 
 
 async def main(kubeconfig: Path, host: str, port: int) -> None:
-    """Run until told to stop. Raises what went wrong."""
+    """Run until SIGTERM or SIGINT. Raises whatever went wrong."""
     clock = WallClock()
     _compile()
     client = await Client.connect(kubeconfig)
     workloads = Workloads(clock, Pages(clock), kubeconfig.with_name("standin-services.jsonl"))
     await workloads.restore()
-    kubelet = Kubelet(client, clock, workloads, WallClock(rate=HURRY))
+    kubelet = Kubelet(client, clock, workloads, WallClock(rate=RETRY_RATE))
     runner = web.AppRunner(Control(workloads, kubelet, clock).application(), access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
@@ -51,7 +51,7 @@ async def main(kubeconfig: Path, host: str, port: int) -> None:
 
 
 def _compile() -> None:
-    """Load the serving kernel's machine code now: later it would stall the loop for seconds."""
+    """Compile the serving kernel now: later it would stall the loop for seconds."""
     body = {"selector": {"a": "b"}, "port": 1, "image_seconds": 0, "weights_seconds": 0, "warmup_seconds": 0}
     steady = {"requests_per_second": 1, "prompt_tokens": 1, "output_tokens": 2}
     spec = ServiceSpec.model_validate({**body, "traffic": {"steady": steady, "duration_seconds": 2}})

@@ -1,4 +1,4 @@
-"""The control API: services are put, read, broken and dropped. Refusals are JSON: {"error": ...}."""
+"""The control API: put, read, break and delete workloads. Refusals are JSON: {"error": ...}."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ WORKLOAD = "/services/{namespace}/{name}"
 
 
 class UnknownServiceError(LookupError):
-    """No such service was put."""
+    """No such workload exists."""
 
 
 class Control:
@@ -28,7 +28,7 @@ class Control:
         self._services, self._kubelet, self._clock = workloads, kubelet, clock
 
     def application(self) -> web.Application:
-        """An application with all of them."""
+        """The aiohttp application."""
         application = web.Application(middlewares=[_refusals])
         application.add_routes(
             [
@@ -43,7 +43,7 @@ class Control:
         return application
 
     async def _health(self, _: web.Request) -> web.Response:
-        """Fine once pods and nodes are known, and while the API server is there."""
+        """200 once pods and nodes are known and while the API server answers, else 503."""
         return web.json_response({"synced": self._kubelet.synced}, status=200 if self._kubelet.synced else 503)
 
     async def _list(self, _: web.Request) -> web.Response:
@@ -83,7 +83,7 @@ class Control:
         namespace, name = request.match_info["namespace"], request.match_info["name"]
         workload = self._services.get(namespace, name)
         if workload is None:
-            raise UnknownServiceError(f"no service {namespace}/{name}; there are {self._services.names()}")
+            raise UnknownServiceError(f"no workload {namespace}/{name}; known: {self._services.names()}")
         return workload
 
 
@@ -102,7 +102,7 @@ async def _body(request: web.Request) -> Any:
     try:
         return json.loads(await request.read())
     except ValueError as error:
-        raise BadRequestError(f"the body is no JSON: {error}") from error
+        raise BadRequestError(f"the body is not JSON: {error}") from error
 
 
 @web.middleware

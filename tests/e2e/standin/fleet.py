@@ -1,4 +1,4 @@
-"""The engines of one service: the project's serving model, moved by the wall's clock."""
+"""The engines of one workload: the project's serving model, driven by the wall clock."""
 
 import itertools
 import math
@@ -27,10 +27,10 @@ FIGURES = (
 
 
 class Fleet:
-    """Engines by the names of their pods. Arguments are wall seconds; `rate` engine seconds pass in each.
+    """Engines by pod name. Arguments are wall seconds; engine time runs `rate` times as fast.
 
-    Second 0 of the scenario is at `started_seconds`. Before it the engines are idle. The engines' processes are dated in
-    engine time, which agrees with the wall's at `epoch_seconds`.
+    Second 0 of the scenario is at `started_seconds`; before it the engines are idle. Start times of the engines' processes
+    are in engine time, which equals wall time at `epoch_seconds`.
     """
 
     def __init__(
@@ -45,33 +45,33 @@ class Fleet:
 
     @property
     def pods(self) -> tuple[str, ...]:
-        """Those that serve, in order of readiness."""
+        """The pods that serve, in order of readiness."""
         return tuple(self._pods)
 
     def advance(self, now_seconds: float) -> None:
-        """Serve up to now."""
+        """Serve requests up to now."""
         to_seconds = self._engine_seconds(now_seconds)
         if to_seconds > self._engine_now:
             self._engine_now = to_seconds
             self._serving.advance(to_seconds)
 
     def join(self, pod: str, now_seconds: float) -> None:
-        """A pod serves from now on, its counters at zero."""
+        """Start serving with a pod, its counters at zero."""
         self.advance(now_seconds)
         born_seconds = self._epoch_seconds + (now_seconds - self._epoch_seconds) * self._rate
         unit = Pod(pod, born_seconds, ordinal=next(self._ordinals), started_seconds=born_seconds)
         self._serving.join(unit.ordinal)
-        self._serving.advance(self._engine_now)  # whoever waits at the router comes at once
+        self._serving.advance(self._engine_now)  # requests that wait at the router are sent at once
         self._pods[pod] = unit
 
     def leave(self, pod: str, now_seconds: float, grace_seconds: float) -> float:
-        """A pod takes nothing new from now on. Returns when it has finished, or is cut off after its grace."""
+        """Send a pod no more requests. Returns when it will have finished, or will be cut off after its grace period."""
         self.advance(now_seconds)
         end_seconds = self._serving.leave(self._pods.pop(pod).ordinal, grace_seconds * self._rate)
         return now_seconds + (end_seconds - self._engine_now) / self._rate
 
     def sample(self, pod: str, now_seconds: float) -> PodSample | None:
-        """What a pod's /metrics say now; None if it does not serve."""
+        """What a pod's /metrics show now; None if it does not serve."""
         unit = self._pods.get(pod)
         if unit is None:
             return None
@@ -79,7 +79,7 @@ class Fleet:
         return self._serving.samples([unit])[0]
 
     def score(self, now_seconds: float) -> dict[str, float | None]:
-        """What users have met so far; a wait without end, that of a failed request, is null."""
+        """What users have met so far; an infinite wait (a failed request) is null."""
         self.advance(now_seconds)
         nothing = np.zeros(1, np.int64)
         judged = score(

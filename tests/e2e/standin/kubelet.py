@@ -39,12 +39,12 @@ class Kubelet:
 
     @property
     def synced(self) -> bool:
-        """Whether pods and nodes are known, and the API is there."""
+        """Whether pods and nodes are known and the API answers."""
         return all(store.synced and store.stale_since is None for store in (self._pods, self._nodes))
 
     @property
     def machines(self) -> list[Machine]:
-        """Every node with a GPU that was ever seen."""
+        """Every node with a GPU that has ever existed."""
         return [machine for machine in (*self._gone, *self._machines.values()) if machine.gpus]
 
     async def run(self) -> None:
@@ -91,13 +91,13 @@ class Kubelet:
         if node is None:
             return
         machine = self._machine(name)
-        machine.see(node, self._clock.now())
+        machine.update(node, self._clock.now())
 
     def _node_gone(self, machine: Machine) -> None:
         log.info("node gone", node=machine.name)
         del self._machines[machine.name]
         self._gone.append(machine)
-        machine.lose(self._clock.now())
+        machine.remove(self._clock.now())
         for lifecycle in self._lifecycles.values():
             if lifecycle.machine is machine:
                 lifecycle.node_gone()

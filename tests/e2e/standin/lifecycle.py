@@ -90,7 +90,7 @@ class PodLifecycle:
             await self._start_containers()
         if workload is not None:
             if ready:
-                self.machine.disk.hold(workload.weights)
+                self.machine.disk.add(workload.weights)
             else:
                 await self._load(workload)
             workload.join(self._name, self._clock.now())
@@ -104,7 +104,7 @@ class PodLifecycle:
         """Take over a pod that is running already; returns whether it is ready."""
         held = self.pod["status"]
         for container in pods.containers(self.pod):
-            self.machine.disk.hold(container["image"])
+            self.machine.disk.add(container["image"])
         if self.workload is not None and held.get("podIP"):
             self.workload.network.keep(self._name, held["podIP"])
         times = pods.Times()

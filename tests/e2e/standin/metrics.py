@@ -1,4 +1,4 @@
-"""The engines' HTTP servers: one application for each port, which knows a pod by the address that was called."""
+"""The engines' HTTP servers: one application per port, which finds the pod by the address that was called."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from tests.e2e.standin.workloads import Addresses, Workloads
 
 
 class Pages:
-    """Makes the applications; a call of it is `Services.listen`."""
+    """Makes the applications; passed to `Workloads` as `listen`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Reading a pod: whether it is ours, what it runs, and when it came how far."""
+"""Reads a pod: whether it is ours, what it runs, and when it reached each stage."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from autoscaler.kube.objects import Object, condition, created_seconds, deleting
 
 GPU = "nvidia.com/gpu"
 ENDED = ("Succeeded", "Failed")
-TOLD_SECONDS = 1.5  # the API's times are whole seconds: what is heard of so soon after is dated by the hearing
+ROUNDING_SECONDS = 1.5  # the API's times are whole seconds: what is seen so soon after gets the time it was seen
 
 
 @dataclass
@@ -25,60 +25,60 @@ class Times:
     gone: float | None = None
 
     def observe(self, pod: Object, now_seconds: float) -> None:
-        """Fill in what the API tells and the stand-in has not set itself."""
+        """Fill in the times that the API gives and the stand-in has not set itself."""
         status, about = pod.get("status") or {}, metadata(pod)
         self.gpus, self.node = gpus(pod), (pod.get("spec") or {}).get("nodeName")
         states = [each.get("state") or {} for each in status.get("containerStatuses") or ()]
         running = [state["running"] for state in states if "running" in state]
-        told = {
+        found = {
             "created": created_seconds(pod),
             "scheduled": seconds((condition(pod, "PodScheduled") or {}).get("lastTransitionTime")),
             "started": seconds(running[0].get("startedAt")) if running else None,
             "ready": seconds((condition(pod, "Ready") or {}).get("lastTransitionTime")),
             "deleted": seconds(about.get("deletionTimestamp")),
         }
-        if told["deleted"] is not None:
-            told["deleted"] -= about.get("deletionGracePeriodSeconds") or 0
-        for name, at_seconds in told.items():
+        if found["deleted"] is not None:
+            found["deleted"] -= about.get("deletionGracePeriodSeconds") or 0
+        for name, at_seconds in found.items():
             if at_seconds is not None and getattr(self, name) is None:
                 setattr(self, name, dated(at_seconds, now_seconds))
 
 
-def dated(told_seconds: float, now_seconds: float) -> float:
-    """When that happened which the API dates so, and of which we hear now."""
-    return now_seconds if 0 <= now_seconds - told_seconds < TOLD_SECONDS else told_seconds
+def dated(at_seconds: float, now_seconds: float) -> float:
+    """The time of an event that the API dates `at_seconds` and that is seen now."""
+    return now_seconds if 0 <= now_seconds - at_seconds < ROUNDING_SECONDS else at_seconds
 
 
 def containers(pod: Object) -> list[Object]:
-    """The pod's containers, init containers apart."""
+    """The pod's containers, without init containers."""
     return list((pod.get("spec") or {}).get("containers") or ())
 
 
 def gpus(pod: Object) -> int:
-    """GPUs that it asks for."""
+    """GPUs that the pod requests."""
     return sum(gpus_of(each) for each in containers(pod))
 
 
 def gpus_of(container: Object) -> int:
-    """GPUs that a container asks for."""
+    """GPUs that the container requests."""
     resources = container.get("resources") or {}
     asked = (resources.get("requests") or {}).get(GPU) or (resources.get("limits") or {}).get(GPU)
     return int(asked or 0)
 
 
 def is_ours(pod: Object) -> bool:
-    """Whether it asks for a GPU, has a node, and has not ended, or has ended and waits to be taken away."""
+    """Whether it requests a GPU, has a node, and is running or waiting to be deleted."""
     bound = (pod.get("spec") or {}).get("nodeName")
     return bool(bound) and gpus(pod) > 0 and (phase(pod) not in ENDED or deleting(pod))
 
 
 def phase(pod: Object) -> str:
-    """Its phase."""
+    """The pod's phase."""
     return str((pod.get("status") or {}).get("phase", "Pending"))
 
 
 def sleep_seconds(pod: Object) -> float | None:
-    """How long it sleeps, if that is all it does."""
+    """How long the pod sleeps, if that is all it does; None otherwise."""
     command = next(([*each.get("command", ()), *each.get("args", ())] for each in containers(pod)), [])
     if len(command) != 2 or command[0].rpartition("/")[2] != "sleep":
         return None
@@ -86,6 +86,6 @@ def sleep_seconds(pod: Object) -> float | None:
 
 
 def grace_seconds(pod: Object) -> float:
-    """How long it may take to end."""
-    told = metadata(pod).get("deletionGracePeriodSeconds")
-    return float((pod.get("spec") or {}).get("terminationGracePeriodSeconds", 30) if told is None else told)
+    """How long the pod may take to end."""
+    given = metadata(pod).get("deletionGracePeriodSeconds")
+    return float((pod.get("spec") or {}).get("terminationGracePeriodSeconds", 30) if given is None else given)

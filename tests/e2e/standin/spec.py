@@ -1,4 +1,4 @@
-"""What a control request may ask for. Anything else is refused with the place and the reason."""
+"""What a control request may contain. Anything else is refused with its location and the reason."""
 
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -11,7 +11,7 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class BadRequestError(ValueError):
-    """The request cannot be done; the text says where it is wrong."""
+    """The request cannot be carried out; the message says what is wrong and where."""
 
 
 class _Strict(BaseModel):
@@ -19,7 +19,7 @@ class _Strict(BaseModel):
 
 
 class Steady(_Strict):
-    """The same request at even distances; the rate is that of the engine's time."""
+    """The same request at even intervals; the rate is in engine time."""
 
     requests_per_second: Positive
     prompt_tokens: Annotated[int, Field(ge=1)]
@@ -27,18 +27,18 @@ class Steady(_Strict):
 
 
 class Traffic(_Strict):
-    """A window of a trace, or steady requests, `rate` engine seconds to one of the wall.
+    """A window of a trace, or steady requests; engine time runs `rate` times as fast as wall time.
 
-    Both times agree at `epoch_seconds`, by default when the traffic starts. It dates the engines' processes, so a
-    controller whose clock runs as fast is to have the same epoch.
+    Both times are equal at `epoch_seconds`, by default when the traffic starts. Engines' process start times follow it, so
+    a controller whose clock runs as fast must have the same epoch.
     """
 
     rate: Positive = 1.0
     epoch_seconds: Positive | None = None  # Unix time
     trace: str | None = None
     steady: Steady | None = None
-    start_seconds: NotNegative | None = None  # of the trace's time
-    duration_seconds: Positive | None = None  # of the engine's time
+    start_seconds: NotNegative | None = None  # trace time
+    duration_seconds: Positive | None = None  # engine time
     scale: Positive = 1.0
     seed: int = 0
 
@@ -52,7 +52,7 @@ class Traffic(_Strict):
 
 
 class ServiceSpec(_Strict):
-    """A service: which pods are its replicas, how long their stages take in seconds of the wall, and its traffic."""
+    """A workload: which pods are its replicas, how long their stages take in wall seconds, and its traffic."""
 
     selector: Annotated[dict[str, str], Field(min_length=1)]
     port: Annotated[int, Field(ge=1, le=65535)]
@@ -66,12 +66,12 @@ class ServiceSpec(_Strict):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in HARDWARE:
-            raise ValueError(f"no hardware {name!r}; there are {', '.join(HARDWARE)}")
+            raise ValueError(f"no hardware {name!r}; available: {', '.join(HARDWARE)}")
         return name
 
 
 class Faults(_Strict):
-    """What the pods' /metrics do."""
+    """How the pods' /metrics behave."""
 
     metrics: Literal["ok", "refuse", "hang", "error"]
 
@@ -80,7 +80,7 @@ Model = TypeVar("Model", bound=_Strict)
 
 
 def read(model: type[Model], body: Any) -> Model:
-    """A request's body as that model; raises BadRequestError."""
+    """A request's body as this model; raises BadRequestError."""
     try:
         return model.model_validate(body)
     except ValidationError as error:

@@ -24,7 +24,7 @@ def waiting(pod: Object, host: str, now_seconds: float) -> Json:
 
 
 def running(pod: Object, address: str, now_seconds: float, *, started_seconds: float, ready: bool) -> Json:
-    """The containers run; they are ready, or not yet. Without an address it keeps none."""
+    """The containers run, and are ready or not. Without an address, none is written."""
     true = {"Initialized", "PodReadyToStartContainers"} | ({"ContainersReady", "Ready"} if ready else set())
     state = {"running": {"startedAt": timestamp(started_seconds)}}
     return {
@@ -48,7 +48,7 @@ def ended(pod: Object, now_seconds: float, *, started_seconds: float | None, exi
 
 
 def _conditions(pod: Object, true: set[str], now_seconds: float, why: str = "ContainersNotReady") -> list[Json]:
-    """The kubelet's conditions; others' are kept, and so is the time of what did not change."""
+    """The kubelet's conditions; those of others are kept, and so are the times of those that did not change."""
     before = {each["type"]: each for each in (pod.get("status") or {}).get("conditions") or ()}
     unready = " ".join(each["name"] for each in containers(pod))
     for kind in ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready"):
@@ -79,7 +79,7 @@ def _container(container: Object, state: Json, *, started: bool = False, ready: 
 
 
 def event(pod: Object, node: str, reason: str, message: str, now_seconds: float, container: str) -> Json:
-    """An Event of a pod's container."""
+    """An Event about a pod's container."""
     namespace, name = key(pod)
     unique = hashlib.sha256(f"{uid(pod)} {reason} {message} {now_seconds!r}".encode()).hexdigest()[:16]
     at = timestamp(now_seconds)
@@ -108,7 +108,7 @@ def event(pod: Object, node: str, reason: str, message: str, now_seconds: float,
 
 
 def pulled(image: str, seconds: float) -> str:
-    """The text of a pull's end."""
+    """The message of a finished pull."""
     return (
         f'Successfully pulled image "{image}" in {seconds:.3f}s ({seconds:.3f}s including waiting). '
         f"Image size: {IMAGE_BYTES} bytes."

@@ -1,4 +1,4 @@
-"""The services whose pods the stand-in plays: their configuration, engines, addresses and faults."""
+"""The workloads whose pods the stand-in runs: their configuration, engines, addresses and faults."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from tests.e2e.standin.fleet import Fleet
 from tests.e2e.standin.pods import Times
 from tests.e2e.standin.spec import ServiceSpec
 
-IMAGE_SECONDS = 0.5  # of what belongs to no service
+IMAGE_SECONDS = 0.5  # of images that belong to no workload
 
 log = structlog.get_logger("standin")
 
@@ -26,22 +26,22 @@ class Addresses(PodNetwork):
     """The pods' addresses for one port."""
 
     def keep(self, pod: str, address: str) -> None:
-        """Give a pod the address that it had before, if nobody has it now."""
+        """Give a pod the address that it had before, if it is free."""
         if pod not in self._addresses and address in self._free:
             self._free.remove(address)
             self._addresses[pod], self._pods[address] = address, pod
 
 
 class Workload:
-    """One service. Pods are named NAMESPACE/NAME, times are wall seconds."""
+    """One workload. Pods are named NAMESPACE/NAME, times are wall seconds."""
 
     def __init__(self, namespace: str, name: str, spec: ServiceSpec, fleet: Fleet, network: Addresses) -> None:
         self.namespace, self.name, self.spec, self.fleet, self.network = namespace, name, spec, fleet, network
         self.fault = "ok"
         self.fault_changed = asyncio.Event()
-        self.images: set[str] = set()  # that its engines were seen to run
+        self.images: set[str] = set()  # of its engines
         self.times: dict[str, Times] = {}
-        self.weights = f"{WEIGHTS}{namespace}/{name}"  # on a node's disk
+        self.weights = f"{WEIGHTS}{namespace}/{name}"  # the item on a node's disk
 
     def owns(self, pod: Object) -> bool:
         """Whether a pod is one of its replicas."""
@@ -57,13 +57,13 @@ class Workload:
         return self.times[name]
 
     def join(self, pod: str, now_seconds: float) -> None:
-        """A pod's engine is up: it listens, and takes requests."""
+        """A pod's engine is up: it listens and accepts requests."""
         self.fleet.join(pod, now_seconds)
         if self.fault != "refuse":
             self.network.open(pod)
 
     def leave(self, pod: str, now_seconds: float, grace_seconds: float) -> float:
-        """A pod listens no more; when its engine has finished."""
+        """Close a pod's listener; returns when its engine will have finished."""
         self.network.close(pod)
         return self.fleet.leave(pod, now_seconds, grace_seconds)
 
@@ -86,7 +86,7 @@ class Workload:
 
 
 class Workloads:
-    """All of them, by namespace and name. `listen` makes the application of a new port; `saved` is the file that survives a restart."""
+    """All workloads. `listen` makes the application of a new port; the file `saved` survives a restart."""
 
     def __init__(self, clock: Clock, listen: Callable[["Workloads", Addresses], web.Application], saved: Path) -> None:
         self._clock, self._listen, self._saved = clock, listen, saved
@@ -94,26 +94,26 @@ class Workloads:
         self._networks: dict[int, Addresses] = {}
 
     def get(self, namespace: str, name: str) -> Workload | None:
-        """One service."""
+        """One workload, or None."""
         return self._workloads.get((namespace, name))
 
     def names(self) -> list[str]:
-        """All of them, as NAMESPACE/NAME."""
+        """All workloads, as NAMESPACE/NAME."""
         return ["/".join(where) for where in self._workloads]
 
     def of(self, pod: Object) -> Workload | None:
-        """The service whose replica a pod is."""
+        """The workload that a pod is a replica of."""
         found = next((workload for workload in self._workloads.values() if workload.owns(pod)), None)
         if found is not None:
             found.images |= {each["image"] for each in pods.containers(pod) if pods.gpus_of(each)}
         return found
 
     def serving(self, pod: str) -> Workload | None:
-        """The service of a pod that serves."""
+        """The workload of a pod that serves."""
         return next((workload for workload in self._workloads.values() if pod in workload.fleet.pods), None)
 
     def image_seconds(self, pod: Object, image: str) -> float:
-        """How long a pod's image takes: its service's time, also for a balloon of that service."""
+        """How long a pod's image takes: its workload's time, also for a balloon of that workload."""
         near = [workload for workload in self._workloads.values() if workload.namespace == key(pod)[0]]
         known = [workload for workload in near if image in workload.images]
         if not known and len(near) == 1 and pods.sleep_seconds(pod) is not None:
@@ -121,7 +121,7 @@ class Workloads:
         return known[0].spec.image_seconds if known else IMAGE_SECONDS
 
     async def put(self, namespace: str, name: str, spec: ServiceSpec, started_seconds: float | None = None) -> Workload:
-        """Make a service, or give it a new configuration. Its traffic starts now, or goes on if it started before.
+        """Create a workload, or give it a new configuration. Its traffic starts now, or goes on from `started_seconds`.
 
         Raises BadRequestError, or NetworkError for its port.
         """
@@ -151,7 +151,7 @@ class Workloads:
                 await self.put(namespace, name, ServiceSpec.model_validate(spec), started_seconds)
 
     def drop(self, namespace: str, name: str) -> None:
-        """Forget a service; its pods are of no service then."""
+        """Remove a workload; its pods then belong to none."""
         self._workloads.pop((namespace, name)).set_fault("ok")  # so that requests that hang can end
         self._save()
 
