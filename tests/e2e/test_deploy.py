@@ -11,9 +11,9 @@ import yaml
 from tests.e2e.components import program
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.cluster import DEPLOY
-from tests.e2e.harness.outrider import HOME
+from tests.e2e.harness.outrider import NAMESPACE
 
-DEPLOYMENT = f"/apis/apps/v1/namespaces/{HOME}/deployments/outrider"
+DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/outrider"
 EXAMPLES = sorted((DEPLOY / "examples").glob("*.yaml"))
 
 
@@ -36,10 +36,10 @@ def test_all_of_it_applies_and_a_second_time_changes_nothing(cluster: Cluster, a
 @pytest.mark.usefixtures("applied")
 def test_its_pod_is_admitted_where_only_restricted_pods_are(cluster: Cluster) -> None:
     """KWOK says that it runs; what counts is that the API server made it, defaulted it and let it be scheduled."""
-    namespace = cluster.api.get(f"/api/v1/namespaces/{HOME}")
+    namespace = cluster.api.get(f"/api/v1/namespaces/{NAMESPACE}")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     until(lambda: cluster.api.get(DEPLOYMENT)["status"].get("readyReplicas") == 1, 60, "the pod of the controller")
-    [pod] = cluster.api.items(f"/api/v1/namespaces/{HOME}/pods", "app.kubernetes.io/name=outrider")
+    [pod] = cluster.api.items(f"/api/v1/namespaces/{NAMESPACE}/pods", "app.kubernetes.io/name=outrider")
     assert pod["spec"]["serviceAccountName"] == "outrider"
     assert any(volume["name"].startswith("kube-api-access") for volume in pod["spec"]["volumes"])
 

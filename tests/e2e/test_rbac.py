@@ -10,10 +10,10 @@ from autoscaler.kube.objects import deleting, metadata
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import DEPLOY, RATE
-from tests.e2e.harness.outrider import ACCOUNT, HOME, Outrider
+from tests.e2e.harness.outrider import ACCOUNT, NAMESPACE, Outrider
 from tests.e2e.harness.workload import Workload, window
 
-WHO = f"system:serviceaccount:{HOME}:{ACCOUNT}"
+WHO = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 AHEAD_SECONDS = 480.0  # 8b-h100 leads by 740 s without the image on a node, by 126 s with it: so a node, not a replica
 
 
@@ -110,7 +110,7 @@ def may(cluster: Cluster, verb: str, group: str, resource: str) -> bool:
     """What `kubectl auth can-i` asks, in all namespaces."""
     plural, _, subresource = resource.partition("/")
     asked = {"verb": verb, "group": group, "resource": plural, "subresource": subresource}
-    groups = ["system:serviceaccounts", f"system:serviceaccounts:{HOME}", "system:authenticated"]
+    groups = ["system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}", "system:authenticated"]
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview"}
     spec = {"user": WHO, "groups": groups, "resourceAttributes": asked}
     answer = cluster.api.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", {**review, "spec": spec})
@@ -119,7 +119,7 @@ def may(cluster: Cluster, verb: str, group: str, resource: str) -> bool:
 
 @pytest.mark.usefixtures("account")
 def test_its_token_reads_no_secret(cluster: Cluster) -> None:
-    config = cluster.kubeconfig_for(ACCOUNT, HOME)
+    config = cluster.kubeconfig_for(ACCOUNT, NAMESPACE)
     with pytest.raises(RuntimeError, match="Forbidden"):
         cluster.kubectl("get", "secrets", "-A", f"--kubeconfig={config}")
 

@@ -14,7 +14,7 @@ from tests.e2e.harness.cluster import DEPLOY, RATE, Cluster
 from tests.e2e.harness.process import Process, free_port
 from tests.e2e.harness.waiting import until
 
-ACCOUNT, HOME = "outrider", "outrider-system"
+ACCOUNT, NAMESPACE = "outrider", "outrider-system"
 POLLING_SECONDS, COOLDOWN_SECONDS = 10 // RATE, 30 // RATE
 
 
@@ -28,7 +28,7 @@ class Outrider:
         self.web_url = f"http://127.0.0.1:{free_port()}"
         self.decisions = folder / "decisions"
         given = {
-            "kubeconfig": cluster.kubeconfig_for(ACCOUNT, HOME),
+            "kubeconfig": cluster.kubeconfig_for(ACCOUNT, NAMESPACE),
             "namespace": namespace,
             "scaler_bind": self.scaler_address,
             "web_bind": self.web_url.removeprefix("http://"),
