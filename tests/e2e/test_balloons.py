@@ -23,7 +23,7 @@ from tests.e2e.harness.workload import Stages, Workload, window
 # Leads of 126 s with the image there, 740 s without. Room for more replicas than come, so that more could be prepared.
 SPEC = {"profile": "8b-h100", "maxReplicas": 9, "maxPreparedNodes": 2}
 SOON_SECONDS = 480.0  # until a window opens: within the lead without the image, not within the other
-BEHIND_SECONDS = 3600.0  # a fast clock overtakes the API server's, by which a Job is told to be past its deadline
+BEHIND_SECONDS = 3600.0  # a fast clock overtakes the API server's, by which a Job is past its deadline
 JOB_TTL_SECONDS = 60
 Starter = Callable[..., Outrider]
 
@@ -94,8 +94,8 @@ class Ground:
         """Whether neither balloons nor nodes are left."""
         return not (self.jobs() or self.balloons() or self.claims() or self._of_pool("/api/v1/nodes"))
 
-    def told(self, about: Json) -> dict[str, str]:
-        """The Events of an object, message by reason."""
+    def events(self, about: Json) -> dict[str, str]:
+        """The Events about an object: message by reason."""
         found = self.cluster.api.get(f"/api/v1/namespaces/{self.name}/events")["items"]
         name = metadata(about)["name"]
         return {each["reason"]: each["message"] for each in found if each["involvedObject"]["name"] == name}
@@ -130,9 +130,9 @@ def test_a_replica_takes_the_place_of_a_balloon(ground: Ground, outrider: Starte
     balloons = ground.running()
     print(f"2 balloons run, {took_seconds:.1f} s after the policy foresaw 3 replicas instead of 1")
     assert {pod["spec"]["priority"] for pod in balloons} == {-5}
-    assert all("Successfully pulled" in ground.told(pod)["Pulled"] for pod in balloons)
+    assert all("Successfully pulled" in ground.events(pod)["Pulled"] for pod in balloons)
     assert workload.scale() == (1, 1)
-    until(lambda: workload.status().get("preparedNodes") == 2, 10, "the status to tell of them")
+    until(lambda: workload.status().get("preparedNodes") == 2, 10, "the status to show them")
 
     ground.window(workload, 0)
     took_seconds = ground.until(lambda: workload.ready() == 3, "three ready replicas")
@@ -140,9 +140,9 @@ def test_a_replica_takes_the_place_of_a_balloon(ground: Ground, outrider: Starte
     new = [pod for pod in workload.pods() if metadata(pod)["name"] != alone]
     assert {pod["spec"]["nodeName"] for pod in new} == {pod["spec"]["nodeName"] for pod in balloons}
     assert {pod["spec"]["priority"] for pod in new} == {0}, "no PriorityClass is needed"
-    assert all("Preempted" in ground.told(pod) for pod in balloons)
-    assert all("already present" in ground.told(pod)["Pulled"] for pod in new)
-    assert not any("Pulling" in ground.told(pod) for pod in new)
+    assert all("Preempted" in ground.events(pod) for pod in balloons)
+    assert all("already present" in ground.events(pod)["Pulled"] for pod in new)
+    assert not any("Pulling" in ground.events(pod) for pod in new)
     warm_seconds = max(each for name, each in _seconds_to_ready(workload).items() if name != alone)
     print(f"from the making of its pod: {cold_seconds:.1f} s without a balloon, {warm_seconds:.1f} s with one")
     assert warm_seconds < cold_seconds - Stages().image_seconds
@@ -206,7 +206,7 @@ def test_no_balloon_beyond_the_cap_and_none_without_a_need(ground: Ground, outri
     ground.until(lambda: len(ground.jobs(one)) == 2, "the first policy's balloons")
     ground.window(two, SOON_SECONDS)
     ground.until(lambda: len(ground.running()) == 3, "three running balloons")
-    until(lambda: "BalloonCap" in ground.told(two.policy), 10, "the cap to be told")
+    until(lambda: "BalloonCap" in ground.events(two.policy), 10, "the Event about the cap")
     assert len(ground.jobs_seen) == 3
 
     ground.cluster.api.patch(ground.cluster.api.path(one.policy), {"spec": {"mode": "Shadow"}})

@@ -29,12 +29,16 @@ def test_the_role_is_enough(
     cluster: Cluster, namespace: str, workload: Workload, outrider: Callable[..., Outrider]
 ) -> None:
     """Policies, pods, scale, template, status, Events, balloons made and swept: and no call is refused."""
-    until(lambda: not lingering(cluster), 60, "the policies of other tests to go: none can be told there what happens")
+    until(
+        lambda: not lingering(cluster),
+        60,
+        "the policies of other tests to go: no Event can be written in their namespaces",
+    )
     workload.deploy(1)
     workload.steady(0.3)
     controller = outrider(namespace=None, **workload.clock)
     cluster.api.apply(workload.policy)
-    until(lambda: "demandReplicas" in workload.status(), 60, "the status with a demand, which only pods tell")
+    until(lambda: "demandReplicas" in workload.status(), 60, "the status with a demand, which only pods report")
     assert workload.status()["currentReplicas"] == 1
 
     began = time.monotonic()
@@ -59,24 +63,24 @@ def test_the_role_is_enough(
 
 
 @pytest.mark.usefixtures("account")
-def test_kubectl_tells_just_the_rights_that_are_written(cluster: Cluster) -> None:
-    told = set()
+def test_kubectl_lists_just_the_rights_that_are_written(cluster: Cluster) -> None:
+    granted = set()
     for line in cluster.kubectl("auth", "can-i", "--list", f"--as={WHO}").splitlines()[1:]:
         resource, _, rest = line.partition(" ")
         if resource and not resource.startswith("selfsubject"):  # what any account may ask about itself
-            told |= {(resource, verb) for verb in rest.rpartition("[")[2].rstrip("]").split()}
+            granted |= {(resource, verb) for verb in rest.rpartition("[")[2].rstrip("]").split()}
     [role] = [one for one in yaml.safe_load_all((DEPLOY / "rbac.yaml").read_text()) if one["kind"] == "ClusterRole"]
-    assert told == {
-        (_told(group, resource), verb)
+    assert granted == {
+        (_kubectl_name(group, resource), verb)
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    print(f"{len(told)} rights, as written")
+    print(f"{len(granted)} rights, as written")
 
 
-def _told(group: str, resource: str) -> str:
+def _kubectl_name(group: str, resource: str) -> str:
     """`deployments.apps/scale`, as kubectl writes it."""
     plural, slash, sub = resource.partition("/")
     return f"{plural}{'.' * bool(group)}{group}{slash}{sub}"

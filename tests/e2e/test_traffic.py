@@ -41,7 +41,7 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
     ]
     rise = burst(scenario)
     climbs = [_climb("Outrider", ours, rise), _climb("reactive", theirs, rise)]
-    took, missed = landings(ours.decided, ours.seen.asked, ours.told["now_seconds"], STANDS_SECONDS)
+    took, missed = landings(ours.decided, ours.seen.asked, ours.standin["now_seconds"], STANDS_SECONDS)
     landed = spread(took)
     assert landed is not None, "no decision changed anything"
     print(
@@ -62,11 +62,11 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
 
 def _seconds(side: Side) -> float:
     """How long the traffic has run, on the wall."""
-    return side.told["now_seconds"] - side.started_seconds
+    return side.standin["now_seconds"] - side.started_seconds
 
 
 def _result(name: str, side: Side) -> Result:
-    score, start = side.told["score"], side.started_seconds
+    score, start = side.standin["score"], side.started_seconds
     return Result(
         name=name,
         **{

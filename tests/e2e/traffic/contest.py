@@ -26,7 +26,7 @@ class Side:
     workload: Workload
     started_seconds: float  # second 0 of the traffic
     seen: Seen
-    told: Json  # by the stand-in
+    standin: Json  # what the stand-in reports
     decided: list[tuple[float, int]]  # replicas by Outrider, where they change; none of the other
 
     @property
@@ -38,12 +38,12 @@ class Side:
     @property
     def pods(self) -> list[Json]:
         """The replicas' pods, as the stand-in tells them."""
-        return list(self.told["pods"].values())
+        return list(self.standin["pods"].values())
 
     @property
     def node_ready(self) -> dict[str, float]:
         """When each node was."""
-        return {name: node["ready"] for name, node in self.told["nodes"].items() if node["ready"] is not None}
+        return {name: node["ready"] for name, node in self.standin["nodes"].items() if node["ready"] is not None}
 
 
 @contextlib.contextmanager
@@ -89,11 +89,11 @@ def play(cluster: Cluster, both: tuple[str, str], outrider: Callable[..., Outrid
     until(theirs.followed, 60, "the HPA of the reactive ScaledObject to read its metric")
     end = max(started.values()) + scene.DURATION_SECONDS / RATE
     until(lambda: watch.look() >= end, scene.DURATION_SECONDS / RATE + 60, "the end of the traffic")
-    told = {each.namespace: each.standin() for each in (ours, theirs)}
+    reports = {each.namespace: each.standin() for each in (ours, theirs)}
     decided = _decided(controller, ours.epoch_seconds)
     return (
-        Side(ours, started[ours.namespace], watch.of(ours), told[ours.namespace], decided),
-        Side(theirs, started[theirs.namespace], watch.of(theirs), told[theirs.namespace], []),
+        Side(ours, started[ours.namespace], watch.of(ours), reports[ours.namespace], decided),
+        Side(theirs, started[theirs.namespace], watch.of(theirs), reports[theirs.namespace], []),
     )
 
 

@@ -76,11 +76,11 @@ def _stages(title: str, columns: Mapping[str, Mapping[str, Spread | None]], form
     for stage in next(iter(columns.values())):
         found = [spreads[stage] for spreads in columns.values()]
         if any(found):
-            table.add_row(stage, *(_told(each, rate, form) for each in found for rate in (1, RATE)))
+            table.add_row(stage, *(_shown(each, rate, form) for each in found for rate in (1, RATE)))
     return table
 
 
-def _told(spread: Spread | None, rate: float, form: str) -> str:
+def _shown(spread: Spread | None, rate: float, form: str) -> str:
     if spread is None:
         return "-"
     return f"{form.format(spread.median * rate)} ({form.format(spread.worst * rate)})"
