@@ -29,8 +29,8 @@ Starter = Callable[..., Outrider]
 
 
 @dataclass
-class Ground:
-    """A restricted namespace with nodes of its own, and all Jobs and NodeClaims that were ever seen on it."""
+class Sandbox:
+    """A restricted namespace with nodes of its own, and all Jobs and NodeClaims that were ever seen in it."""
 
     cluster: Cluster
     name: str
@@ -40,7 +40,7 @@ class Ground:
     claims_seen: set[str] = field(default_factory=set)
 
     def clock(self) -> dict[str, float]:
-        """A controller's settings: as fast as the cluster and the engines."""
+        """A controller's settings: its clock runs as fast as the cluster and the engines."""
         behind = self.epoch_seconds - self.behind_seconds
         return {
             "clock_rate": RATE,
@@ -49,48 +49,48 @@ class Ground:
         }
 
     def workload(self, name: str = "llm", replicas: int = 0, **spec: Any) -> Workload:
-        """A model for this ground's nodes; its policy is not yet applied."""
+        """Deploy a model on these nodes; its policy is not applied yet."""
         workload = Workload(self.cluster, self.name, name, pool=self.name, policy_spec={**SPEC, **spec})
         workload.epoch_seconds = self.epoch_seconds
         workload.deploy(replicas)
         return workload
 
     def window(self, workload: Workload, in_seconds: float) -> None:
-        """The policy, with a window in which 3 replicas are the least; it opens within the minute before that time."""
+        """Apply the policy with a window of at least 3 replicas that opens up to a minute before that time."""
         now = self.epoch_seconds - self.behind_seconds + (time.time() - self.epoch_seconds) * RATE
         workload.policy["spec"]["schedules"] = [window(now + in_seconds, 3)]
         self.cluster.api.apply(workload.policy)
 
     def until(self, check: Callable[[], Any], what: str, at_most_seconds: float = 60.0) -> float:
-        """Look at everything until something is true; the seconds that it took."""
+        """Watch Jobs and NodeClaims until `check` is true; the seconds that it took."""
         began = time.monotonic()
         until(lambda: [self.jobs(), self.claims()] and check(), at_most_seconds, what)
         return time.monotonic() - began
 
     def jobs(self, workload: Workload | None = None) -> list[Json]:
-        """Balloons, of one service or all."""
+        """Balloon Jobs of one workload, or of all."""
         selector = POLICY if workload is None else f"{POLICY}={workload.name}"
         found = self.cluster.api.items(f"/apis/batch/v1/namespaces/{self.name}/jobs", selector)
         self.jobs_seen |= {metadata(job)["uid"] for job in found}
         return found
 
     def balloons(self, workload: Workload | None = None) -> list[Json]:
-        """Their pods that are not going."""
+        """Balloon pods that are not being deleted."""
         selector = BALLOON if workload is None else f"{BALLOON},{POLICY}={workload.name}"
         found = self.cluster.api.items(f"/api/v1/namespaces/{self.name}/pods", selector)
         return [pod for pod in found if not deleting(pod)]
 
     def running(self, workload: Workload | None = None) -> list[Json]:
-        """Those of them that run."""
+        """Balloon pods that run."""
         return [pod for pod in self.balloons(workload) if pod["status"]["phase"] == "Running"]
 
     def claims(self) -> set[str]:
-        """What Karpenter has asked for and not yet given back."""
+        """The NodeClaims that exist."""
         found = {metadata(each)["name"] for each in self._of_pool("/apis/karpenter.sh/v1/nodeclaims")}
         self.claims_seen |= found
         return found
 
-    def bare(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether neither balloons nor nodes are left."""
         return not (self.jobs() or self.balloons() or self.claims() or self._of_pool("/api/v1/nodes"))
 
@@ -105,12 +105,12 @@ class Ground:
 
 
 @pytest.fixture
-def ground(cluster: Cluster, namespace: str) -> Iterator[Ground]:
+def sandbox(cluster: Cluster, namespace: str) -> Iterator[Sandbox]:
     restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
     cluster.api.patch(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": restricted}})
     pool = nodes.pool(namespace, idle_seconds=2)
     cluster.api.apply(*pool)
-    yield Ground(cluster, namespace)
+    yield Sandbox(cluster, namespace)
     for workload in requests.get(f"{cluster.standin_url}/services", timeout=10).json():
         if workload.startswith(f"{namespace}/"):
             requests.delete(f"{cluster.standin_url}/services/{workload}", timeout=10)
@@ -118,105 +118,107 @@ def ground(cluster: Cluster, namespace: str) -> Iterator[Ground]:
         cluster.api.delete(cluster.api.path(each))
 
 
-def test_a_replica_takes_the_place_of_a_balloon(ground: Ground, outrider: Starter) -> None:
+def test_a_replica_takes_the_place_of_a_balloon(sandbox: Sandbox, outrider: Starter) -> None:
     """From the need that is foreseen to the replica that serves, by Karpenter, the scheduler, KEDA and the HPA."""
-    workload = ground.workload(replicas=1)
+    workload = sandbox.workload(replicas=1)
     [(alone, cold_seconds)] = _seconds_to_ready(workload).items()
-    workload.scaled_by(outrider(**ground.clock()))
-    assert not ground.jobs()
+    workload.scaled_by(outrider(**sandbox.clock()))
+    assert not sandbox.jobs()
 
-    ground.window(workload, SOON_SECONDS)
-    took_seconds = ground.until(lambda: len(ground.running()) == 2, "two running balloons")
-    balloons = ground.running()
+    sandbox.window(workload, SOON_SECONDS)
+    took_seconds = sandbox.until(lambda: len(sandbox.running()) == 2, "two running balloons")
+    balloons = sandbox.running()
     print(f"2 balloons run, {took_seconds:.1f} s after the policy foresaw 3 replicas instead of 1")
     assert {pod["spec"]["priority"] for pod in balloons} == {-5}
-    assert all("Successfully pulled" in ground.events(pod)["Pulled"] for pod in balloons)
+    assert all("Successfully pulled" in sandbox.events(pod)["Pulled"] for pod in balloons)
     assert workload.scale() == (1, 1)
     until(lambda: workload.status().get("preparedNodes") == 2, 10, "the status to show them")
 
-    ground.window(workload, 0)
-    took_seconds = ground.until(lambda: workload.ready() == 3, "three ready replicas")
+    sandbox.window(workload, 0)
+    took_seconds = sandbox.until(lambda: workload.ready() == 3, "three ready replicas")
     print(f"3 replicas are ready, {took_seconds:.1f} s after the policy needed them at once")
     new = [pod for pod in workload.pods() if metadata(pod)["name"] != alone]
     assert {pod["spec"]["nodeName"] for pod in new} == {pod["spec"]["nodeName"] for pod in balloons}
     assert {pod["spec"]["priority"] for pod in new} == {0}, "no PriorityClass is needed"
-    assert all("Preempted" in ground.events(pod) for pod in balloons)
-    assert all("already present" in ground.events(pod)["Pulled"] for pod in new)
-    assert not any("Pulling" in ground.events(pod) for pod in new)
+    assert all("Preempted" in sandbox.events(pod) for pod in balloons)
+    assert all("already present" in sandbox.events(pod)["Pulled"] for pod in new)
+    assert not any("Pulling" in sandbox.events(pod) for pod in new)
     warm_seconds = max(each for name, each in _seconds_to_ready(workload).items() if name != alone)
     print(f"from the making of its pod: {cold_seconds:.1f} s without a balloon, {warm_seconds:.1f} s with one")
     assert warm_seconds < cold_seconds - Stages().image_seconds
 
-    ground.until(lambda: not ground.jobs(), "the balloons' Jobs to be gone")
-    assert len(ground.jobs_seen) == 2, "a balloon is not made again for a place that a replica takes"
-    assert len(ground.claims_seen) == 3, "no node is bought for a replica that has a place"
+    sandbox.until(lambda: not sandbox.jobs(), "the balloons' Jobs to be gone")
+    assert len(sandbox.jobs_seen) == 2, "a balloon is not made again for a place that a replica takes"
+    assert len(sandbox.claims_seen) == 3, "no node is bought for a replica that has a place"
 
 
-def test_replicas_that_come_before_the_balloons_nodes_get_these(ground: Ground, outrider: Starter) -> None:
+def test_replicas_that_come_before_the_balloons_nodes_get_these(sandbox: Sandbox, outrider: Starter) -> None:
     """Pending balloons beside pending replicas would make Karpenter bring twice as many."""
-    node_class, _ = nodes.pool(ground.name, registration_seconds=12)
-    ground.cluster.api.apply(node_class)
-    workload = ground.workload()
-    outrider(**ground.clock())
-    ground.window(workload, SOON_SECONDS)
-    ground.until(lambda: len(ground.claims()) == 2, "Karpenter to begin with nodes for two balloons")
-    ground.window(workload, 0)
-    ground.until(lambda: workload.desired() == 3 and not ground.jobs(), "the balloons to make way for 3 replicas")
-    ground.cluster.kubectl("scale", f"deployment/{workload.name}", "--replicas=2", f"--namespace={ground.name}")
-    took_seconds = ground.until(lambda: _placed(workload) == 2, "both replicas to have a node")
+    node_class, _ = nodes.pool(sandbox.name, registration_seconds=12)
+    sandbox.cluster.api.apply(node_class)
+    workload = sandbox.workload()
+    outrider(**sandbox.clock())
+    sandbox.window(workload, SOON_SECONDS)
+    sandbox.until(lambda: len(sandbox.claims()) == 2, "Karpenter to begin with nodes for two balloons")
+    sandbox.window(workload, 0)
+    sandbox.until(lambda: workload.desired() == 3 and not sandbox.jobs(), "the balloons to make way for 3 replicas")
+    sandbox.cluster.kubectl("scale", f"deployment/{workload.name}", "--replicas=2", f"--namespace={sandbox.name}")
+    took_seconds = sandbox.until(lambda: _placed(workload) == 2, "both replicas to have a node")
     print(f"2 replicas have the 2 balloons' nodes {took_seconds:.1f} s after they were made")
-    assert len(ground.claims_seen) == 2, "no node is bought twice"
+    assert len(sandbox.claims_seen) == 2, "no node is bought twice"
 
 
-def test_nothing_outlives_a_controller_that_was_killed(ground: Ground, outrider: Starter) -> None:
+def test_nothing_outlives_a_controller_that_was_killed(sandbox: Sandbox, outrider: Starter) -> None:
     """Deadline, time to live and owner are Kubernetes' to keep."""
     deadline_seconds = 15
-    ground.behind_seconds = BEHIND_SECONDS
-    left, dropped = ground.workload("left", maxPreparedNodes=1), ground.workload("dropped", maxPreparedNodes=1)
-    controller = outrider(balloon_deadline_seconds=deadline_seconds, **ground.clock())
+    sandbox.behind_seconds = BEHIND_SECONDS
+    left, dropped = sandbox.workload("left", maxPreparedNodes=1), sandbox.workload("dropped", maxPreparedNodes=1)
+    controller = outrider(balloon_deadline_seconds=deadline_seconds, **sandbox.clock())
     for workload in (left, dropped):
-        ground.window(workload, SOON_SECONDS)
-    ground.until(lambda: len(ground.claims()) == 2, "Karpenter to bring nodes for two balloons")
+        sandbox.window(workload, SOON_SECONDS)
+    sandbox.until(lambda: len(sandbox.claims()) == 2, "Karpenter to bring nodes for two balloons")
     controller.process.kill()
-    [job] = ground.jobs(left)
+    [job] = sandbox.jobs(left)
     made_seconds = seconds(metadata(job)["creationTimestamp"]) or 0.0
 
-    ground.cluster.api.delete(ground.cluster.api.path(dropped.policy))
-    took_seconds = ground.until(lambda: not ground.jobs(dropped) and not ground.balloons(dropped), "its balloon to go")
+    sandbox.cluster.api.delete(sandbox.cluster.api.path(dropped.policy))
+    took_seconds = sandbox.until(
+        lambda: not sandbox.jobs(dropped) and not sandbox.balloons(dropped), "its balloon to go"
+    )
     print(f"the balloon of a deleted policy went in {took_seconds:.1f} s, without a controller")
 
-    ground.until(lambda: _ended(ground.jobs(left))[0] and not ground.balloons(), "the deadline of the other")
-    reason, ended_seconds = _ended(ground.jobs(left))
+    sandbox.until(lambda: _ended(sandbox.jobs(left))[0] and not sandbox.balloons(), "the deadline of the other")
+    reason, ended_seconds = _ended(sandbox.jobs(left))
     print(f"the other ended {ended_seconds - made_seconds:.0f} s after it was made ({reason})")
     assert reason == "DeadlineExceeded"
     assert ended_seconds - made_seconds < deadline_seconds + 10
-    ground.until(lambda: not ground.claims(), "Karpenter to take the nodes back")
+    sandbox.until(lambda: not sandbox.claims(), "Karpenter to take the nodes back")
     print(f"its node was gone {time.time() - ended_seconds:.0f} s later")
-    ground.until(ground.bare, "the ended Job to go", JOB_TTL_SECONDS + 30)
+    sandbox.until(sandbox.is_empty, "the ended Job to go", JOB_TTL_SECONDS + 30)
     print(f"its Job was gone {time.time() - ended_seconds:.0f} s later")
-    assert len(ground.jobs_seen) == len(ground.claims_seen) == 2
+    assert len(sandbox.jobs_seen) == len(sandbox.claims_seen) == 2
 
 
-def test_no_balloon_beyond_the_cap_and_none_without_a_need(ground: Ground, outrider: Starter) -> None:
+def test_no_balloon_beyond_the_cap_and_none_without_a_need(sandbox: Sandbox, outrider: Starter) -> None:
     with pytest.raises(ApiError, match="violates PodSecurity"):  # which the balloons pass
-        ground.cluster.api.post(f"/api/v1/namespaces/{ground.name}/pods", _as_root())
-    one, two = ground.workload("one"), ground.workload("two", replicas=1)
-    outrider(max_balloons=3, **ground.clock())
-    ground.window(one, SOON_SECONDS)
-    ground.until(lambda: len(ground.jobs(one)) == 2, "the first policy's balloons")
-    ground.window(two, SOON_SECONDS)
-    ground.until(lambda: len(ground.running()) == 3, "three running balloons")
-    until(lambda: "BalloonCap" in ground.events(two.policy), 10, "the Event about the cap")
-    assert len(ground.jobs_seen) == 3
+        sandbox.cluster.api.post(f"/api/v1/namespaces/{sandbox.name}/pods", _as_root())
+    one, two = sandbox.workload("one"), sandbox.workload("two", replicas=1)
+    outrider(max_balloons=3, **sandbox.clock())
+    sandbox.window(one, SOON_SECONDS)
+    sandbox.until(lambda: len(sandbox.jobs(one)) == 2, "the first policy's balloons")
+    sandbox.window(two, SOON_SECONDS)
+    sandbox.until(lambda: len(sandbox.running()) == 3, "three running balloons")
+    until(lambda: "BalloonCap" in sandbox.events(two.policy), 10, "the Event about the cap")
+    assert len(sandbox.jobs_seen) == 3
 
-    ground.cluster.api.patch(ground.cluster.api.path(one.policy), {"spec": {"mode": "Shadow"}})
-    took_seconds = ground.until(lambda: not ground.jobs(one) and not ground.balloons(one), "Shadow to let go")
+    sandbox.cluster.api.patch(sandbox.cluster.api.path(one.policy), {"spec": {"mode": "Shadow"}})
+    took_seconds = sandbox.until(lambda: not sandbox.jobs(one) and not sandbox.balloons(one), "Shadow to let go")
     print(f"2 balloons went in {took_seconds:.1f} s after mode Shadow")
-    ground.until(lambda: len(ground.jobs(two)) == 2, "the other policy to use the room")
+    sandbox.until(lambda: len(sandbox.jobs(two)) == 2, "the other policy to use the room")
 
     two.policy["spec"]["schedules"] = []
-    ground.cluster.api.apply(two.policy)
-    took_seconds = ground.until(lambda: not ground.jobs() and not ground.balloons(), "those without a need to go")
+    sandbox.cluster.api.apply(two.policy)
+    took_seconds = sandbox.until(lambda: not sandbox.jobs() and not sandbox.balloons(), "those without a need to go")
     print(f"2 balloons went in {took_seconds:.1f} s after the need, of which 12 s are the hold's minute")
 
 
