@@ -17,7 +17,7 @@ from tests.e2e.harness.cluster import HPA_SYNC_SECONDS, RATE
 from tests.e2e.harness.outrider import Outrider
 from tests.e2e.traffic import scene
 from tests.e2e.traffic.burst import Burst, burst
-from tests.e2e.traffic.contest import Side, grounds, play
+from tests.e2e.traffic.contest import Side, run_both, two_namespaces
 from tests.e2e.traffic.stages import after_need, climbed, landings, lasted, spread
 from tests.e2e.traffic.tables import Climb, Result, document, text
 
@@ -29,8 +29,8 @@ STANDS_SECONDS = 4 * HPA_SYNC_SECONDS  # a decision that stands so long has been
 def test_recorded_traffic_beside_the_reactive_scaled_object(
     cluster: Cluster, namespace: str, outrider: Callable[..., Outrider], shared: Path
 ) -> None:
-    with grounds(cluster, namespace) as both:
-        ours, theirs = play(cluster, both, outrider, shared)
+    with two_namespaces(cluster, namespace) as both:
+        ours, theirs = run_both(cluster, both, outrider, shared)
     scenario = scene.scenario(ours.workload.policy, shared, ours.scenario_started_seconds)
     policy = scene.resolved(ours.workload.policy).policy
     results = [

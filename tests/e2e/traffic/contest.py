@@ -1,4 +1,4 @@
-"""Sets the two services up, lets the traffic run, and takes everything away again."""
+"""Deploys the two workloads, runs the traffic, and removes everything again."""
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator
@@ -15,40 +15,40 @@ from tests.e2e.harness.workload import Stages, Workload
 from tests.e2e.traffic import scene
 from tests.e2e.traffic.watch import NODE_CLAIMS, Seen, Watch
 
-AHEAD_SECONDS = 3600  # a balloon's deadline is told by the API server's clock, and the controller's gets ahead of that
-QUICK = Stages(image_seconds=0.2, weights_seconds=0.2, warmup_seconds=0.2)  # for the fleet that is there at first
+AHEAD_SECONDS = 3600  # a balloon's deadline is by the API server's clock, which the controller's overtakes
+QUICK = Stages(image_seconds=0.2, weights_seconds=0.2, warmup_seconds=0.2)  # for the first replicas
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two, once the traffic has ended. Wall seconds."""
+    """One of the two workloads, once the traffic has ended. Wall seconds."""
 
     workload: Workload
     started_seconds: float  # second 0 of the traffic
     seen: Seen
     standin: Json  # what the stand-in reports
-    decided: list[tuple[float, int]]  # replicas by Outrider, where they change; none of the other
+    decided: list[tuple[float, int]]  # replicas that Outrider decided, where they change; empty for the other side
 
     @property
     def scenario_started_seconds(self) -> float:
-        """Second 0 of the traffic, by the controller's clock and the engines'."""
+        """Second 0 of the traffic in the time of the controller and the engines."""
         epoch = self.workload.epoch_seconds
         return epoch + (self.started_seconds - epoch) * RATE
 
     @property
     def pods(self) -> list[Json]:
-        """The replicas' pods, as the stand-in tells them."""
+        """The replicas' pods, as the stand-in reports them."""
         return list(self.standin["pods"].values())
 
     @property
     def node_ready(self) -> dict[str, float]:
-        """When each node was."""
+        """When each node became ready."""
         return {name: node["ready"] for name, node in self.standin["nodes"].items() if node["ready"] is not None}
 
 
 @contextlib.contextmanager
-def grounds(cluster: Cluster, namespace: str) -> Iterator[tuple[str, str]]:
-    """Two namespaces, each with a pool of nodes of its name. Raises where something stays behind."""
+def two_namespaces(cluster: Cluster, namespace: str) -> Iterator[tuple[str, str]]:
+    """Two namespaces, each with a node pool of the same name. Raises if something is left over."""
     both = namespace, f"{namespace}-reactive"
     cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": both[1]}})
     for name in both:
@@ -61,7 +61,7 @@ def grounds(cluster: Cluster, namespace: str) -> Iterator[tuple[str, str]]:
             workload.delete()
             cluster.api.delete(cluster.api.path(workload.policy))
         until(lambda: not any(_pods(cluster, name) for name in both), 90, "no pods in the two namespaces")
-        # The KWOK provider makes the node of a NodeClaim that has gone meanwhile, and nobody ever deletes that one.
+        # KWOK's provider may create a node after its NodeClaim is gone; nothing would ever delete that node.
         until(lambda: all(condition(each, "Registered") for each in _claims(cluster, both)), 90, "launches to end")
         for made in (made for name in both for made in reversed(nodes.pool(name))):
             cluster.api.delete(cluster.api.path(made))
@@ -69,8 +69,10 @@ def grounds(cluster: Cluster, namespace: str) -> Iterator[tuple[str, str]]:
         cluster.api.delete(f"/api/v1/namespaces/{both[1]}")
 
 
-def play(cluster: Cluster, both: tuple[str, str], outrider: Callable[..., Outrider], shared: Path) -> tuple[Side, Side]:
-    """Ten minutes in two namespaces: Outrider's side and the reactive one."""
+def run_both(
+    cluster: Cluster, both: tuple[str, str], outrider: Callable[..., Outrider], shared: Path
+) -> tuple[Side, Side]:
+    """Ten minutes of traffic in two namespaces: Outrider's side and the reactive one."""
 
     def workload(name: str, stages: Stages) -> Workload:
         return Workload(cluster, name, hardware=scene.PROFILE, stages=stages, pool=name, policy_spec=scene.POLICY)
@@ -98,7 +100,7 @@ def play(cluster: Cluster, both: tuple[str, str], outrider: Callable[..., Outrid
 
 
 def _decided(controller: Outrider, epoch_seconds: float) -> list[tuple[float, int]]:
-    """The replicas that the decision log tells, where they change, by the wall's clock."""
+    """The replicas in the decision log, where they change, in wall time."""
     found: list[tuple[float, int]] = []
     for file in sorted(controller.decisions.glob("decisions-*.jsonl")):
         with file.open(encoding="utf-8") as lines:
