@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the cluster is not in the default run."""
+    """Mark tests that need the cluster, so that the default run leaves them out."""
     for item in items:
         if HERE in item.path.parents and "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.e2e)
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failure comes with the end of the log of whatever has died, and of the controller."""
+    """Add the log tails of dead components and of the controllers to a failure's report."""
     report = yield
     cluster = getattr(item, "funcargs", {}).get("cluster")
     if report.failed and isinstance(cluster, Cluster):
@@ -40,20 +40,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def view(folder: Path) -> Cluster:
-    """The cluster that runs in that folder; the test fails where none does."""
+    """The cluster that runs in that folder; the test fails if none does."""
     if (folder / "ports.json").exists():
         found = Cluster(folder)
         with contextlib.suppress(requests.RequestException):
             if found.answers():
                 return found
-    pytest.fail(
-        f"no cluster runs in {folder}, which OUTRIDER_E2E_CLUSTER names: make cluster starts one", pytrace=False
-    )
+    pytest.fail(f"no cluster runs in {folder} (OUTRIDER_E2E_CLUSTER); `make cluster` starts one", pytrace=False)
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The suite's own, or the one that runs in the folder OUTRIDER_E2E_CLUSTER, which no test may disturb."""
+    """The suite's own cluster, or the running one in OUTRIDER_E2E_CLUSTER, which no test may disturb."""
     running = os.environ.get("OUTRIDER_E2E_CLUSTER")
     if running:
         yield view(Path(running).absolute())
@@ -65,7 +63,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace of the test's own."""
+    """A namespace for the test alone."""
     stem = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")[:40]
     name = f"{stem}-{uuid.uuid4().hex[:5]}"
     cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
@@ -75,7 +73,7 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]
 
 @pytest.fixture
 def controllers() -> Iterator[list[Outrider]]:
-    """The controllers that the test has started; they end with it."""
+    """The controllers that the test has started; they are stopped after it."""
     started: list[Outrider] = []
     yield started
     for each in started:
@@ -98,6 +96,6 @@ def outrider(cluster: Cluster, namespace: str, tmp_path: Path, controllers: list
 
 @pytest.fixture
 def scaler() -> Iterator[ScriptedScaler]:
-    """Outrider's scaler without the rest of it: the test writes the decisions."""
+    """Outrider's scaler alone: the test writes the decisions."""
     with ScriptedScaler() as own:
         yield own

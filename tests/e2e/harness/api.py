@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 30.0
 
 
 class ApiError(Exception):
-    """The API server's refusal; `status` is the HTTP code, the text the server's own, and `causes` its parts."""
+    """A refusal by the API server: the HTTP code, the server's message and its causes."""
 
     def __init__(self, request: str, status: int, text: str, causes: list[Json]) -> None:
         super().__init__(f"{request}: {status} {text}")
@@ -33,7 +33,7 @@ class Api:
         self._plural = cache(self._ask_plural)
 
     def ask(self, method: str, path: str, body: object = None, content: str = "application/json") -> Any:
-        """One request; its answer as JSON, or as text where it is none."""
+        """Make one request; returns the response as JSON, or as text if it is not JSON."""
         data = None if body is None else json.dumps(body)
         answer = self._session.request(
             method, self.url + path, data=data, headers={"Content-Type": content}, timeout=TIMEOUT_SECONDS
@@ -63,7 +63,7 @@ class Api:
         return self.ask("PATCH", path, body, f"application/{kind}-patch+json")
 
     def delete(self, path: str, body: Mapping[str, Any] | None = None) -> None:
-        """Delete it; that it is gone already is fine."""
+        """Delete an object, if it exists."""
         try:
             self.ask("DELETE", path, body)
         except ApiError as error:
@@ -71,11 +71,11 @@ class Api:
                 raise
 
     def apply(self, *manifests: Mapping[str, Any] | Path, namespace: str | None = None) -> list[Json]:
-        """Server-side apply of objects, or of YAML files and folders of them; their state afterwards."""
+        """Server-side apply of objects, YAML files or folders of them; returns the objects as stored."""
         return [self._apply(one, namespace) for given in manifests for one in _objects(given)]
 
     def path(self, manifest: Mapping[str, Any], namespace: str | None = None) -> str:
-        """Where an object lives."""
+        """The path of an object."""
         version, kind = manifest["apiVersion"], manifest["kind"]
         plural, namespaced = self._plural(version, kind)
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
@@ -92,7 +92,7 @@ class Api:
         for entry in self.get(root)["resources"]:
             if entry["kind"] == kind and "/" not in entry["name"]:
                 return entry["name"], entry["namespaced"]
-        raise LookupError(f"the server knows no {kind} in {version}")
+        raise LookupError(f"the server does not serve {kind} in {version}")
 
 
 def _objects(given: Mapping[str, Any] | Path) -> list[Mapping[str, Any]]:

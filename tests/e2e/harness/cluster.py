@@ -1,4 +1,4 @@
-"""The whole cluster: what runs in it, in the order in which it starts, and how a test reaches it."""
+"""The whole cluster: its components in starting order, and how a test reaches them."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from tests.e2e.harness.identity import Identities
 from tests.e2e.harness.process import Process, free_port
 from tests.e2e.harness.waiting import until
 
-RATE = 5  # the suite's cluster lives five times as fast as a usual one: every control period is a fifth
+RATE = 5  # the suite's cluster runs five times as fast as usual: every control period is a fifth
 HPA_SYNC_SECONDS = 15 / RATE
 READY_SECONDS = 60.0
 TOKEN_SECONDS = 6 * 3600
@@ -26,7 +26,7 @@ CRDS = (("keda", "crds"), ("karpenter", "crds"), ("karpenter", "kwok-crds"))
 
 
 class Cluster:
-    """As a context it starts everything and ends everything. Without, it is a view of the one in that folder."""
+    """As a context it starts and stops everything; otherwise it is a view of the cluster that runs in that folder."""
 
     def __init__(self, folder: Path, *, gates: str = "", without: Collection[str] = ()) -> None:
         self.folder = folder
@@ -75,7 +75,7 @@ class Cluster:
             process.stop()
 
     def check(self) -> None:
-        """Raise DiedError where a component has ended by itself."""
+        """Raise DiedError if a component has ended by itself."""
         for process in self.components.values():
             process.check()
 
@@ -104,7 +104,7 @@ class Cluster:
         self.api.apply(*nodes.pool())
 
     def _until(self, name: str, check: Callable[[], bool], what: str) -> None:
-        """Wait for a component; one that keeps us waiting shows the end of its log."""
+        """Wait for a component; on a time-out, show the end of its log."""
         try:
             until(check, READY_SECONDS, what)
         except TimeoutError as error:
@@ -120,14 +120,14 @@ class Cluster:
         return keda.available(self.api.get(keda.API_SERVICE))
 
     def answers(self) -> bool:
-        """Whether the API server is ready. Raises requests' own where nobody listens."""
+        """Whether the API server is ready. Raises requests' errors if nothing listens."""
         try:
             return self.api.ask("GET", "/readyz") == "ok"
         except ApiError:
             return False
 
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 - as subprocess names it
-        """What kubectl prints. Raises RuntimeError with its error."""
+        """The output of kubectl. Raises RuntimeError with its error."""
         command = [str(program("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments]
         done = subprocess.run(command, input=input, capture_output=True, text=True, check=False, timeout=60)
         if done.returncode:
@@ -135,7 +135,7 @@ class Cluster:
         return done.stdout
 
     def kubeconfig_for(self, account: str, namespace: str) -> Path:
-        """A kubeconfig with a token of that ServiceAccount and nothing else."""
+        """A kubeconfig with a token of this ServiceAccount and nothing else."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
         answer = self.api.post(path, {**request, "spec": {"expirationSeconds": TOKEN_SECONDS}})
@@ -143,7 +143,7 @@ class Cluster:
         return self._identities.kubeconfig(f"{namespace}-{account}", self._api_address.https, user)
 
     def identity(self, name: str, **more: object) -> tuple[Path, Path]:
-        """A certificate and its key from the cluster's authority, as files."""
+        """A certificate and its key, issued by the cluster's authority, as files."""
         pair = self._identities.issue(name, **more)
         return pair.certificate, pair.key
 
@@ -153,13 +153,13 @@ class Cluster:
         return self._identities.authority
 
     def restart_api_server(self) -> None:
-        """Stop it, start it, and wait until it is ready; KEDA's metrics come back later."""
+        """Restart it and wait until it is ready; KEDA's metrics come back later."""
         self.components["kube-apiserver"].restart()
         self._until("kube-apiserver", self.answers, "the API server's /readyz")
 
 
 def _ports(file: Path) -> list[int]:
-    """The cluster's ports; the same again for the same folder."""
+    """The cluster's ports; the same for the same folder."""
     if not file.exists():
         file.write_text(json.dumps([free_port() for _ in range(6)]))
     found: list[int] = json.loads(file.read_text())

@@ -28,7 +28,7 @@ class Address:
 
 
 def etcd(folder: Path, clients: Address) -> Process:
-    """A store for the length of the cluster: nothing waits for the disk."""
+    """etcd without fsync: it need not outlive the cluster."""
     peers = Address(free_port())
     command = [
         program("etcd"),
@@ -81,7 +81,7 @@ def api_server(
 def controller_manager(
     folder: Path, identities: Identities, kubeconfig: Path, accounts: Pair, hpa_sync_seconds: float
 ) -> Process:
-    """kube-controller-manager; the HPA is in it. Its share of the API is raised, since one client acts for all."""
+    """kube-controller-manager, which includes the HPA. Its API rate limits are raised, since one client does everything."""
     command = [
         program("kube-controller-manager"),
         *_kubeconfigs(kubeconfig),
@@ -100,7 +100,7 @@ def controller_manager(
 
 
 def scheduler(folder: Path, kubeconfig: Path) -> Process:
-    """kube-scheduler; a pod that found no place is tried again after 2 s at the latest, a fifth of the usual."""
+    """kube-scheduler; an unschedulable pod is retried after 2 s at the latest, a fifth of the usual."""
     config = folder / "scheduler.yaml"
     settings = {
         "apiVersion": "kubescheduler.config.k8s.io/v1",

@@ -1,4 +1,4 @@
-"""Certificates and kubeconfigs of the cluster: one authority, and who is who."""
+"""Certificates and kubeconfigs of the cluster, from one authority."""
 
 import shutil
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Pair:
 
 
 class Identities:
-    """Writes what each component proves itself with into one folder; what is there already stays."""
+    """Writes the credentials of each component into one folder; existing files stay."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ class Identities:
         return pair
 
     def keda(self) -> Path:
-        """The folder that KEDA reads: one certificate for its operator's server, its adapter's, and the way between."""
+        """The folder that KEDA reads: one certificate for its operator, its adapter, and the connection between them."""
         folder = self._folder / "keda"
         folder.mkdir(exist_ok=True)
         hosts = (*LOCAL, "keda-operator.keda.svc.cluster.local", "keda-metrics-apiserver.keda.svc")

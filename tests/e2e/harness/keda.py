@@ -51,7 +51,7 @@ def adapter(
 
 
 def registration(secure_port: int) -> list[dict[str, Any]]:
-    """The namespace, the Service that leads to loopback and the APIService on it."""
+    """The namespace, a Service that points to loopback, and the APIService for it."""
     name = "keda-metrics-apiserver"
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "keda"}},

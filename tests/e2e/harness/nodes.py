@@ -1,6 +1,6 @@
-"""Where nodes come from: Karpenter with its KWOK provider makes them, KWOK keeps them Ready, both with their own files.
+"""Nodes: Karpenter's KWOK provider creates them, and KWOK keeps them Ready, both with their own upstream files.
 
-KWOK's fast pod stages run every pod but those that ask for a GPU; these are the stand-in's.
+KWOK's fast pod stages run every pod except those that request a GPU; these are run by the stand-in.
 """
 
 import json
@@ -51,7 +51,7 @@ def _stages() -> list[dict[str, Any]]:
 
 
 def karpenter(folder: Path, kubeconfig: Path) -> Process:
-    """Karpenter, which batches pending pods for a fifth of its usual times."""
+    """Karpenter, with a fifth of its usual batching times."""
     types = folder / "instance-types.json"
     command = [
         program("karpenter"),
@@ -93,7 +93,7 @@ def _instance_type(name: str, gpus: int, cpus: int, memory_gib: int, price: floa
 
 
 def pool(name: str = POOL, *, registration_seconds: int = 2, idle_seconds: int = 12) -> list[dict[str, Any]]:
-    """A NodePool of GPU nodes, one replica each, and its class; a node registers that long after its launch."""
+    """A NodePool of GPU nodes with room for one replica each, and its node class."""
     node_class = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": name}
     wanted = {"karpenter.sh/capacity-type": ["on-demand"], "node.kubernetes.io/instance-type": ["g6.2xlarge"]}
     return [

@@ -1,4 +1,4 @@
-"""The controller under test as a user runs it: a process, with a token that has nothing but the RBAC in `deploy/`."""
+"""The controller under test as a user runs it: a process with only the permissions in `deploy/`."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ POLLING_SECONDS, COOLDOWN_SECONDS = 10 // RATE, 30 // RATE
 
 
 class Outrider:
-    """One controller; `process` starts and ends it, and its folder outlives that as a volume would."""
+    """One controller. `process` starts and stops it; its folder survives a restart, as a volume would."""
 
     def __init__(self, cluster: Cluster, folder: Path, namespace: str, settings: Mapping[str, object]) -> None:
         manifests = ("namespace", "serviceaccount", "rbac", "priorityclass")
@@ -40,7 +40,7 @@ class Outrider:
         self.process = Process("outrider", [sys.executable, "-m", "autoscaler.cli", "run"], folder, environment)
 
     def start(self) -> None:
-        """Start it and wait until it is ready to be asked."""
+        """Start it and wait until it is ready."""
         self.process.start()
         until(self._ready, 60, "the controller's /readyz")
 
@@ -54,7 +54,7 @@ class Outrider:
 
 
 def scaled_objects(policies: Json | list[Json], scaler_address: str, *arguments: str) -> list[dict[str, Any]]:
-    """What `outrider scaledobject` prints for a policy or several, its periods at the cluster's fifth."""
+    """What `outrider scaledobject` prints for one or more policies, with every period at a fifth."""
     command = [sys.executable, "-m", "autoscaler.cli", "scaledobject", "-f", "-", "--scaler-address", scaler_address]
     text = yaml.safe_dump_all(policies if isinstance(policies, list) else [policies])
     done = subprocess.run([*command, *arguments], input=text, capture_output=True, text=True, check=False)

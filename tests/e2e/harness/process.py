@@ -1,4 +1,4 @@
-"""One component as a process of its own, with a log, that never outlives whoever started it."""
+"""One component as a process with a log, which never outlives the process that started it."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from replay.demo.logs import tail
 
 STOP_SECONDS = 5.0  # the wrapper kills after 2
 TAIL_LINES = 25
-PORTS = 15_000, 32_000  # Linux gives 32768 and above to outgoing connections
+PORTS = 15_000, 32_000  # Linux uses 32768 and above for outgoing connections
 
 
 class DiedError(Exception):
@@ -41,16 +41,16 @@ class Process:
 
     @property
     def running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Whether it has been started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def died(self) -> bool:
-        """Whether it has ended though nobody stopped it."""
+        """Whether it has ended without being stopped."""
         return self._process is not None and self._process.poll() is not None
 
     def start(self) -> None:
-        """Write the files that it reads, and start it."""
+        """Write its files and start it."""
         for path, text in self._files.items():
             path.write_text(text)
         wrapper = [sys.executable, "-m", "replay.demo.while_stdin_open"]
@@ -65,7 +65,7 @@ class Process:
             )
 
     def check(self) -> None:
-        """Raise DiedError where it has ended, though nobody stopped it."""
+        """Raise DiedError if it has ended without being stopped."""
         if self.died:
             raise DiedError(f"{self.name} ended with exit code {self._process.poll()}\n{self.tail()}")
 
@@ -75,7 +75,7 @@ class Process:
             self._process.stdin.close()
 
     def stop(self) -> None:
-        """End it, softly first."""
+        """Stop it; kill it if it does not end in time."""
         if self._process is None:
             return
         self.begin_stop()
@@ -86,7 +86,7 @@ class Process:
         self._process = None
 
     def kill(self) -> None:
-        """End it as a lost node would, with everything that it has started."""
+        """Kill it and everything it has started, as if its node were lost."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -101,14 +101,14 @@ class Process:
         self.start()
 
     def tail(self) -> str:
-        """The end of its log, and where the whole of it is."""
+        """The end of its log, with the path of the whole."""
         return tail(self.log, TAIL_LINES)
 
 
 def free_port() -> int:
-    """A port of loopback on which nobody listens.
+    """A loopback port on which nothing listens.
 
-    Below those that the kernel gives to outgoing connections: one of these could take it while its server is away.
+    It is below the range of outgoing connections, which could take the port while its server is restarting.
     """
     while True:
         port = random.randrange(*PORTS)

@@ -1,4 +1,4 @@
-"""Prometheus, which finds the engines' pods in the cluster as it does in a real one."""
+"""Prometheus, which discovers the engines' pods as in a real cluster."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ ENGINE_PORT_ANNOTATION = "prometheus.io/port"
 
 
 def prometheus(folder: Path, kubeconfig: Path, port: int) -> Process:
-    """It scrapes every running pod that has the port annotation, with labels `namespace` and `pod`."""
+    """Prometheus that scrapes every running pod with the port annotation, with labels `namespace` and `pod`."""
     annotated = "__meta_kubernetes_pod_annotation_prometheus_io_port"
     relabel = [
         {"source_labels": [annotated], "action": "keep", "regex": r"\d+"},

@@ -1,6 +1,6 @@
-"""Outrider's own gRPC scaler, on whose board the test writes the decisions.
+"""Outrider's own gRPC scaler, with decisions written by the test.
 
-What it does not do: decide. It reads no policy, pod or metric, knows no bounds but those it is told, and a decision
+What it does not do: decide. It reads no policy, pod or metric, knows only the bounds that the test gives, and a decision
 stays fresh until the next one.
 """
 
@@ -14,12 +14,12 @@ from autoscaler.scaler.board import MAX_REPLICAS, Board
 from autoscaler.scaler.server import ScalerServer
 from autoscaler.scaler.tls import Tls
 
-PATIENCE_SECONDS = 10.0
-AHEAD_SECONDS = 86_400.0  # a decision's time lies that far ahead, or it would be stale after a minute
+TIMEOUT_SECONDS = 10.0
+AHEAD_SECONDS = 86_400.0  # decisions are dated that far ahead, or they would be stale after a minute
 
 
 class ScriptedScaler:
-    """As a context it has an event loop on a thread of its own; every server that it starts shows the same board."""
+    """As a context it has an event loop in a thread of its own; all its servers show the same board."""
 
     def __init__(self) -> None:
         self._clock = WallClock()
@@ -40,14 +40,14 @@ class ScriptedScaler:
         self._loop.close()
 
     def serve(self, tls: Tls | None = None) -> str:
-        """Serve on a free port; the address, by the name for which the suite's certificates are made out."""
+        """Serve on a free port; returns the address, with the host name of the suite's certificates."""
         server = ScalerServer(self._board, self._clock, bind="127.0.0.1:0", tls=tls)
         port = self._do(server.start())
         self._servers.append(server)
         return f"localhost:{port}"
 
     def decide(self, key: str, desired: int, current: int | None = None, maximum: int = MAX_REPLICAS) -> None:
-        """Write the decision for `namespace/name` of a policy, over the last one."""
+        """Publish a decision for a policy (`namespace/name`) in place of the last one."""
 
         async def write() -> None:
             self._board.know(self._board.known | {key})
@@ -57,8 +57,8 @@ class ScriptedScaler:
 
     @property
     def streams(self) -> int:
-        """How many clients listen for activations."""
+        """The number of clients that listen for activations."""
         return self._board.subscribers
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_SECONDS)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT_SECONDS)

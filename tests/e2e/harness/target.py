@@ -1,4 +1,4 @@
-"""What KEDA scales in a test of the numbers alone, and how to see where it lands."""
+"""A scale target for tests of the numbers alone, and the check of where it lands."""
 
 import time
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ LANDING_SECONDS = 45.0
 
 @dataclass(frozen=True)
 class Target:
-    """A Deployment and the policy of the same name. No scheduler looks at its pods: they exist, as AverageValue
-    wants, and cost nothing."""
+    """A Deployment and the policy of the same name. No scheduler places its pods: they only exist, which is enough for
+    AverageValue, and cost nothing."""
 
     api: Api
     namespace: str
@@ -26,7 +26,7 @@ class Target:
 
     @property
     def key(self) -> str:
-        """The policy's place on the board."""
+        """The policy's key on the board."""
         return f"{self.namespace}/{self.name}"
 
     @property
@@ -40,9 +40,9 @@ class Target:
         }
 
     def create(self, replicas: int) -> None:
-        """Make the Deployment."""
+        """Create the Deployment."""
         labels = {"app": self.name}
-        pod = {"schedulerName": "nobody", "containers": [{"name": "engine", "image": "engine:1"}]}
+        pod = {"schedulerName": "none", "containers": [{"name": "engine", "image": "engine:1"}]}
         spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
         metadata = {"name": self.name, "namespace": self.namespace}
         self.api.post(
@@ -57,12 +57,12 @@ class Target:
 
     @property
     def replicas(self) -> int:
-        """What is asked for now."""
+        """`spec.replicas` now."""
         scale = self.api.get(f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{self.name}/scale")
         return int(scale["spec"].get("replicas", 0))
 
     def hpa(self) -> Json:
-        """KEDA's HorizontalPodAutoscaler for it, empty before there is one."""
+        """KEDA's HorizontalPodAutoscaler for it; empty before it exists."""
         path = f"/apis/autoscaling/v2/namespaces/{self.namespace}/horizontalpodautoscalers/keda-hpa-{self.name}"
         return self.api.get_or_none(path) or {}
 
@@ -72,7 +72,7 @@ class Target:
 
 
 def client_secret(api: Api, namespace: str, name: str, authority: Path, pair: tuple[Path, Path]) -> None:
-    """The Secret of whom KEDA trusts, and of what it shows of itself."""
+    """The Secret with the authority that KEDA trusts and its own certificate."""
     files = {"ca.crt": authority, "tls.crt": pair[0], "tls.key": pair[1]}
     data = {key: file.read_text() for key, file in files.items()}
     metadata = {"name": name, "namespace": namespace}
@@ -80,7 +80,7 @@ def client_secret(api: Api, namespace: str, name: str, authority: Path, pair: tu
 
 
 def ready(target: Target) -> bool:
-    """Whether KEDA says that all is well."""
+    """Whether the ScaledObject is Ready."""
     return condition(target.scaled_object(), "Ready") is not None
 
 
@@ -90,9 +90,9 @@ def followed(target: Target) -> bool:
 
 
 def landing(wanted: Mapping[Target, int]) -> dict[Target, float]:
-    """Wait until each has exactly that many replicas and keeps them; the seconds that each took.
+    """Wait until each target has exactly that many replicas and keeps them; returns the seconds that each took.
 
-    On the way it may stand at what it had, and at 1, since KEDA wakes with one replica and the HPA's least is one.
+    Meanwhile it may have its old number or 1, since KEDA activates with one replica and the HPA's minimum is one.
     """
     began = time.monotonic()
     had = {target: target.replicas for target in wanted}
@@ -104,8 +104,8 @@ def landing(wanted: Mapping[Target, int]) -> dict[Target, float]:
             if now == count:
                 landed.setdefault(target, time.monotonic() - began)
                 continue
-            where = f"{target.name}: {now} replicas on the way from {had[target]} to {count}"
-            assert target not in landed, f"{where}, where it had been"
+            where = f"{target.name}: {now} replicas while scaling from {had[target]} to {count}"
+            assert target not in landed, f"{where}, which it had reached before"
             assert now in (had[target], 1), where
         return len(landed) == len(wanted) and time.monotonic() - began >= max(landed.values()) + HOLD_SECONDS
 

@@ -1,4 +1,4 @@
-"""Waiting for what another process does."""
+"""Waits for what another process does."""
 
 import time
 from collections.abc import Callable
@@ -11,13 +11,13 @@ PAUSE_SECONDS = 0.1
 
 
 class Waiting:
-    """Waits, and asks meanwhile each of `watching`, which raises where something has died."""
+    """Waits, and meanwhile calls each of `watching`, which raises if something has died."""
 
     def __init__(self) -> None:
         self.watching: list[Callable[[], None]] = []
 
     def __call__(self, check: Callable[[], Found], seconds: float = 60.0, what: str = "") -> Found:
-        """Poll until `check` gives something true. Raises TimeoutError with the last value or the last error."""
+        """Poll until `check` returns something true. Raises TimeoutError with the last value or error."""
         began = time.monotonic()
         last: object = None
         while time.monotonic() - began < seconds:

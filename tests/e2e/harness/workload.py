@@ -21,7 +21,7 @@ PORT = 8000
 
 @dataclass(frozen=True)
 class Stages:
-    """How long a pod's way takes once it has a node, in wall seconds."""
+    """How long each stage of a pod takes once it has a node, in wall seconds."""
 
     image_seconds: float = 4.0
     weights_seconds: float = 2.0
@@ -29,7 +29,7 @@ class Stages:
 
 
 class Workload:
-    """Deploy it, send it traffic, scale it. The policy, the ScaledObject and the Deployment bear its name."""
+    """Deploy it, send it traffic, scale it. The policy, the ScaledObject and the Deployment have its name."""
 
     def __init__(
         self,
@@ -50,7 +50,9 @@ class Workload:
         self.scaled_object = f"/apis/keda.sh/v1alpha1/namespaces/{namespace}/scaledobjects/{name}"
         self.hpa = f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers/keda-hpa-{name}"
         self._control = f"{cluster.standin_url}/services/{namespace}/{name}"
-        self.epoch_seconds = time.time()  # where the wall, the engines and the controller agree; then they run at RATE
+        self.epoch_seconds = (
+            time.time()
+        )  # when wall, engine and controller time are equal; afterwards the latter two run at RATE
         self.policy: Json = {
             "apiVersion": "outrider.dev/v1alpha1",
             "kind": "ScalingPolicy",
@@ -58,61 +60,61 @@ class Workload:
             "spec": {"target": {"name": name}, "maxReplicas": 12, "profile": hardware, **(policy_spec or {})},
         }
 
-    # -- what is made
+    # -- actions
 
     def deploy(self, replicas: int) -> None:
-        """Make it with that many replicas, without traffic, and wait until they are ready."""
+        """Deploy that many replicas without traffic, and wait until they are ready."""
         self._put(None)
         self._api.apply(self._manifest(replicas))
         until(lambda: self.ready() == replicas, 90, f"{replicas} ready replicas of {self.namespace}/{self.name}")
 
     def traffic(self, traffic: Mapping[str, Any]) -> float:
-        """What comes from now on, as the stand-in takes it; the wall's time of its second 0. Engines begin anew."""
+        """Start this traffic, in the stand-in's notation; returns the wall time of its second 0. Engines restart."""
         return self._put({"rate": RATE, "epoch_seconds": self.epoch_seconds, **traffic})
 
     def steady(self, requests_per_second: float, prompt_tokens: int = 500, output_tokens: int = 200) -> float:
-        """The same request at even distances, for an hour. Of 500 + 200 tokens an `8b-l4` serves 1.4 in a second."""
+        """The same request at even intervals for an hour. An `8b-l4` serves 1.4 requests of 500 + 200 tokens a second."""
         tokens = {"prompt_tokens": prompt_tokens, "output_tokens": output_tokens}
         steady = {"requests_per_second": requests_per_second, **tokens}
         return self.traffic({"steady": steady, "duration_seconds": 3600.0 * RATE})
 
     @property
     def clock(self) -> dict[str, float]:
-        """Settings that give a controller the engines' clock. One that starts again goes on in it."""
+        """Settings that give a controller the engines' clock, also after a restart."""
         epochs = ("clock_scenario_epoch_seconds", "clock_wall_epoch_seconds")
         return {"clock_rate": RATE, **dict.fromkeys(epochs, self.epoch_seconds)}
 
     def scaled_by(self, outrider: Outrider, *arguments: str) -> None:
-        """Have it followed: policy, decision, ScaledObject and HPA. Arguments are those of `outrider scaledobject`."""
+        """Apply policy and ScaledObject and wait for the HPA. Arguments are those of `outrider scaledobject`."""
         self._api.apply(self.policy)
         until(lambda: "desiredReplicas" in self.status(), 60, f"a decision for {self.namespace}/{self.name}")
         self._api.apply(*scaled_objects(self.policy, outrider.scaler_address, *arguments))
         until(self.followed, 60, f"the HPA of {self.namespace}/{self.name} to read the decision")
 
     def fault(self, metrics: str) -> None:
-        """What the pods' /metrics do: ok, refuse, hang or error."""
+        """Set how the pods' /metrics behave: ok, refuse, hang or error."""
         requests.put(f"{self._control}/faults", json={"metrics": metrics}, timeout=10).raise_for_status()
 
     def delete(self) -> None:
-        """Forget it; what else is in the namespace goes with that."""
+        """Delete it; the rest goes with the namespace."""
         self._api.delete(self.scaled_object)
         self._api.delete(self._deployment)
         requests.delete(self._control, timeout=10)
 
-    # -- what is seen
+    # -- observations
 
     def scale(self) -> tuple[int, int]:
-        """Replicas as asked for and as there are: of the scale, spec and status."""
+        """`spec.replicas` and `status.replicas` of its scale."""
         scale = self._api.get(f"{self._deployment}/scale")
         return scale["spec"].get("replicas", 0), scale["status"].get("replicas", 0)
 
     def pods(self) -> list[Json]:
-        """Its pods that are not going."""
+        """Its pods that are not being deleted."""
         found = self._api.items(f"/api/v1/namespaces/{self.namespace}/pods", f"app={self.name}")
         return [pod for pod in found if not deleting(pod)]
 
     def ready(self) -> int:
-        """How many of them are ready."""
+        """The number of ready pods."""
         return sum(condition(pod, "Ready") is not None for pod in self.pods())
 
     def status(self) -> Json:
@@ -120,21 +122,21 @@ class Workload:
         return self._api.get(self._policy).get("status") or {}
 
     def desired(self) -> int | None:
-        """Replicas that the status tells as decided."""
+        """`status.desiredReplicas` of the policy."""
         return self.status().get("desiredReplicas")
 
     def followed(self) -> bool:
-        """Whether the HPA reads the metric and has acted on it."""
+        """Whether the HPA reads its metric."""
         found = self._api.get_or_none(self.hpa)
         return found is not None and condition(found, "ScalingActive") is not None
 
     def standin(self) -> Json:
-        """What the stand-in tells of it: score, pods, nodes."""
+        """What the stand-in reports about it: score, pods, nodes."""
         answer = requests.get(self._control, timeout=10)
         answer.raise_for_status()
         return answer.json()
 
-    # -- how
+    # -- helpers
 
     def _put(self, traffic: Mapping[str, Any] | None) -> float:
         body = {
@@ -179,7 +181,7 @@ class Workload:
 
 
 def window(at_seconds: float, min_replicas: int) -> Json:
-    """A schedule of that many replicas at least, for an hour; it opens within the minute before that time."""
+    """A schedule of at least that many replicas for an hour; it opens up to a minute before that time."""
     opens = at_seconds // 60 * 60
     start, end = (time.strftime("%H:%M", time.gmtime(opens + more)) for more in (0, 3600))
     return {"name": "fair", "start": start, "end": end, "minReplicas": min_replicas}
