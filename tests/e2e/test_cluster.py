@@ -1,4 +1,4 @@
-"""The harness's cluster itself: what a view of one leaves alone, and what one that does not start tells."""
+"""The harness's cluster itself: a view changes nothing, and a cluster that does not start shows why."""
 
 import sys
 from pathlib import Path
@@ -36,9 +36,9 @@ def test_a_component_that_does_not_get_ready_is_shown(tmp_path: Path, monkeypatc
     one.components = {"etcd": Process("etcd", ["sleep", "60"], tmp_path), "kube-apiserver": silent}
     with pytest.raises(TimeoutError) as caught, one:
         pass
-    told = "\n".join(caught.value.__notes__)
-    assert f"the end of {silent.log}" in told
-    assert f"all logs are in {tmp_path}" in told
+    notes = "\n".join(caught.value.__notes__)
+    assert f"the end of {silent.log}" in notes
+    assert f"all logs are in {tmp_path}" in notes
     assert not silent.running
 
 

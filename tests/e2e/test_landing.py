@@ -1,7 +1,7 @@
-"""KEDA and the HPA land on exactly the decision, whichever way it reaches them.
+"""KEDA and the HPA scale to exactly the decision, whichever way it reaches them.
 
-The ScaledObjects are those that `outrider scaledobject` prints. No policy may ask for zero replicas yet, so to zero and
-from zero is proved with the same manifest with its minimum set to 0: what the contract can do, not yet what users get.
+The ScaledObjects are those that `outrider scaledobject` prints. Policies cannot ask for zero replicas yet, so scaling
+to and from zero is tested with the same manifest and its minimum set to 0: the contract allows it, policies do not yet.
 """
 
 import time
@@ -55,7 +55,7 @@ def test_up_down_to_zero_and_back(cluster: Cluster, namespace: str, scaler: Scri
 
     for target in targets:
         asked = ("get", "hpa", f"keda-hpa-{target.name}", "-n", namespace, "--no-headers")
-        shown = "1/1 (avg)   1     64    5"  # the metric is told per replica
+        shown = "1/1 (avg)   1     64    5"  # the metric is shown per replica
         until(lambda asked=asked, shown=shown: shown in cluster.kubectl(*asked), 20, shown)
         print(cluster.kubectl(*asked).strip())
         assert condition(target.hpa(), "AbleToScale") is not None

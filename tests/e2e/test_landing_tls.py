@@ -1,4 +1,4 @@
-"""Over mTLS nothing lands for whom either side does not know; `test_landing` has two that know each other."""
+"""Over mTLS nothing scales while one side does not trust the other; `test_landing` has two sides that do."""
 
 import json
 from pathlib import Path
@@ -14,10 +14,10 @@ from tests.e2e.harness.target import Target, client_secret, landing
 from tests.support.certificates import Authority, put
 
 
-def test_strangers_change_nothing(
+def test_untrusted_certificates_change_nothing(
     cluster: Cluster, namespace: str, scaler: ScriptedScaler, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A client of another authority, and one that trusts another: both stay where they are until that is mended."""
+    """A client from another authority, and one that trusts another: both targets keep their replicas until that is mended."""
     strangers = Authority("strangers")
     foreign = put(tmp_path, strangers.issue("stranger"))
     other = tmp_path / "ca.crt"
@@ -40,7 +40,7 @@ def test_strangers_change_nothing(
     assert not any(target.hpa() for target in targets)
     assert refused()
     handshakes = capfd.readouterr().err.count("CERTIFICATE_VERIFY_FAILED")
-    print(f"the scaler: {handshakes} handshakes with a certificate that it does not know")
+    print(f"the scaler: {handshakes} handshakes with an untrusted certificate")
     assert handshakes
     for target, cause in zip(targets, ("EOF", "certificate signed by unknown authority"), strict=True):
         status = refusal(target)
@@ -49,7 +49,7 @@ def test_strangers_change_nothing(
         said = scaler_errors(cluster, target)
         print(f"{target.name}: the operator's log: {said}")
         assert status["reason"] == "ScaledObjectCheckFailed"
-        assert cause in said  # the status has no word of it
+        assert cause in said  # the status does not mention it
 
     for target in targets:
         client_secret(cluster.api, namespace, target.name, cluster.authority, known)
@@ -62,12 +62,12 @@ def test_strangers_change_nothing(
 
 def refusal(target: Target) -> Json | None:
     """KEDA's condition that it is not Ready."""
-    told = (target.scaled_object().get("status") or {}).get("conditions") or ()
-    return next((each for each in told if (each["type"], each["status"]) == ("Ready", "False")), None)
+    conditions = (target.scaled_object().get("status") or {}).get("conditions") or ()
+    return next((each for each in conditions if (each["type"], each["status"]) == ("Ready", "False")), None)
 
 
 def scaler_errors(cluster: Cluster, target: Target) -> str:
-    """What KEDA's operator last said about calling the scaler for it."""
+    """The last error in the log of KEDA's operator about calling the scaler for this target."""
     log = cluster.components["keda-operator"].log.read_text()
     found = [
         line["error"]

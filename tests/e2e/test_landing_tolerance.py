@@ -1,4 +1,4 @@
-"""On an API server that drops an HPA's own tolerance, the value is shaped, and the HPA lands as near as it lets itself.
+"""On an API server that drops an HPA's own tolerance, the value is adjusted, and the HPA lands as near as it can.
 
 Each case starts with replicas that exist. The decision is written with that count, as the loop does; once the HPA has
 landed it is written again with the new count, which is what the loop sees one decision later.
@@ -28,7 +28,7 @@ AT_ONCE = Behavior(
 
 @dataclass(frozen=True)
 class Case:
-    """From so many replicas to a decision: where the HPA lands, and where it is one decision later."""
+    """From a current count to a decision: where the HPA lands, and where it is one decision later."""
 
     current: int
     desired: int
@@ -39,11 +39,11 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Of the Deployment."""
+        """The Deployment's name."""
         return f"from-{self.current}-to-{self.desired}" + ("" if self.shaped else "-unshaped")
 
     def predicted(self, current: int) -> int:
-        """Where the simulated HPA lands from so many."""
+        """Where the simulated HPA lands from this count."""
         value = landing_value(self.desired, current, self.maximum, TOLERANCE if self.shaped else 0.0)
         return Hpa(1, self.maximum, AT_ONCE, TOLERANCE).sync(0.0, current, current, value, 1.0)
 

@@ -33,7 +33,7 @@ async def _read(url: str, namespace: str, pods: list[str]) -> Answer:
 
 @pytest.fixture
 def pods(cluster: Cluster, namespace: str) -> Iterator[list[Json]]:
-    """Two engines at work, at the clock's own rate."""
+    """Two engines at work, at the normal clock rate."""
     workload = Workload(cluster, namespace, stages=Stages(0.5, 0.2, 0.2))
     try:
         workload.deploy(2)
@@ -53,7 +53,7 @@ def _counters(sample: PodSample) -> dict[str, float]:
     return {name: getattr(sample, name) for name in names}
 
 
-def test_instant_queries_tell_what_the_pods_tell(cluster: Cluster, namespace: str, pods: list[Json]) -> None:
+def test_instant_queries_give_what_the_pods_show(cluster: Cluster, namespace: str, pods: list[Json]) -> None:
     names = [pod["metadata"]["name"] for pod in pods]
     before = {name: _page(pod) for name, pod in zip(names, pods, strict=True)}
 
@@ -70,10 +70,10 @@ def test_instant_queries_tell_what_the_pods_tell(cluster: Cluster, namespace: st
     assert answer.problem is None
     assert answer.warnings == ()
     for name in names:
-        told = answer.samples[name]
-        assert told.started_seconds == before[name].started_seconds
-        assert None not in (told.running, told.waiting)
-        for counter, value in _counters(told).items():
+        sample = answer.samples[name]
+        assert sample.started_seconds == before[name].started_seconds
+        assert None not in (sample.running, sample.waiting)
+        for counter, value in _counters(sample).items():
             assert _counters(before[name])[counter] <= value <= _counters(after[name])[counter], counter
     print(f"two pods read: {[_counters(answer.samples[name]) for name in names]}")
 
@@ -83,8 +83,8 @@ def test_history_is_read_back(cluster: Cluster, namespace: str, pods: list[Json]
         now = WallClock().now()
         read = _run(history.read(cluster.prometheus_url, namespace, "llm", now, days=1, step_seconds=10))
         assert read.problem is None
-        told = (read.points[-1].requests_per_second or 0.0) if read.points else 0.0
-        return read if told > 0.5 * STEADY["requests_per_second"] else None  # a window of a minute fills slowly
+        rate = (read.points[-1].requests_per_second or 0.0) if read.points else 0.0
+        return read if rate > 0.5 * STEADY["requests_per_second"] else None  # a window of a minute fills slowly
 
     read = until(points, 90, "history with the whole rate")
     last = read.points[-1]
@@ -98,6 +98,6 @@ def test_history_is_read_back(cluster: Cluster, namespace: str, pods: list[Json]
 
 
 def test_a_prometheus_that_is_away_is_a_problem_and_no_value(cluster: Cluster, namespace: str) -> None:
-    url = "http://127.0.0.1:9"  # the discard port, where nobody listens
+    url = "http://127.0.0.1:9"  # the discard port, on which nothing listens
     answer = _run(_read(url, namespace, ["llm-0"]))
     assert (answer.samples, answer.problem and answer.problem.kind) == ({}, SourceErrorKind.CONNECTION)

@@ -1,6 +1,6 @@
-"""Prometheus as the only source, since the policy names a port on which no pod answers: its loss is unknown, not idle.
+"""Prometheus as the only source, since no pod answers on the policy's port: its loss is unknown, not idle.
 
-At the clock's own rate: what Prometheus tells is dated by the wall.
+The clock runs at its normal rate, since Prometheus's samples have wall times.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from tests.e2e.harness.workload import Stages, Workload
 
 CLOSED_PORT = 9
 TICK_SECONDS = 15.0
-# The shortest hold and no limit of release: if unknown were taken for idle, replicas would fall two ticks later.
+# The shortest hold and no scale-down limit: if unknown were taken for idle, replicas would fall two ticks later.
 POLICY = {"metrics": {"port": CLOSED_PORT}, "scaleDown": {"hold": "15s", "maxPercentPerMinute": 100}}
 STEADY = {"requests_per_second": 3.1, "prompt_tokens": 500, "output_tokens": 200}  # what 2.2 replicas can just serve
 
@@ -32,7 +32,7 @@ def workload(cluster: Cluster, namespace: str) -> Iterator[Workload]:
 def test_its_loss_holds(cluster: Cluster, workload: Workload, outrider: Callable[..., Outrider]) -> None:
     workload.traffic({"rate": 1, "steady": STEADY, "duration_seconds": 3600})
     workload.scaled_by(outrider(prometheus_url=cluster.prometheus_url))
-    until(lambda: _stands(workload), 180, "replicas by the demand that Prometheus tells")
+    until(lambda: _has_scaled_up(workload), 180, "replicas by the demand from Prometheus")
     replicas = workload.scale()[0]
     print(f"{workload.status()['demandReplicas']} replicas of demand by Prometheus alone: {replicas} run")
 
@@ -52,8 +52,8 @@ def test_its_loss_holds(cluster: Cluster, workload: Workload, outrider: Callable
     assert follower.least >= replicas, follower.changes
 
 
-def _stands(workload: Workload) -> bool:
-    """Whether more run than at first, since a known demand asked for them, and that is done."""
+def _has_scaled_up(workload: Workload) -> bool:
+    """Whether a known demand has asked for more replicas than at first, and all of them are ready."""
     status = workload.status()
     wanted = status.get("desiredReplicas", 0)
     return (

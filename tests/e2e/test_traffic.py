@@ -1,5 +1,5 @@
-"""Ten minutes of recorded traffic through the whole chain at five times the clock, Outrider and the reactive ScaledObject
-side by side: seconds from the burst to serving, what users met, what it cost. The simulation of the same is beside it."""
+"""Ten minutes of recorded traffic through the whole chain, five times as fast, Outrider and the reactive ScaledObject side
+by side: seconds from the burst to serving, what users met, what it cost. The same is simulated for comparison."""
 
 import json
 import math
@@ -22,8 +22,8 @@ from tests.e2e.traffic.stages import after_need, climbed, landings, lasted, spre
 from tests.e2e.traffic.tables import Climb, Result, document, text
 
 OUT = Path(__file__).parents[2] / "build" / "e2e"
-LEAST_SHARE = 0.95  # within 5 s; the first fleet would come to 0.82 if nobody scaled it
-STANDS_SECONDS = 4 * HPA_SYNC_SECONDS  # a decision that stands so long has been followed
+LEAST_SHARE = 0.95  # within 5 s; without any scaling it would be 0.82
+LASTING_SECONDS = 4 * HPA_SYNC_SECONDS  # a decision that lasts this long must have been followed
 
 
 def test_recorded_traffic_beside_the_reactive_scaled_object(
@@ -41,7 +41,7 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
     ]
     rise = burst(scenario)
     climbs = [_climb("Outrider", ours, rise), _climb("reactive", theirs, rise)]
-    took, missed = landings(ours.decided, ours.seen.asked, ours.standin["now_seconds"], STANDS_SECONDS)
+    took, missed = landings(ours.decided, ours.seen.asked, ours.standin["now_seconds"], LASTING_SECONDS)
     landed = spread(took)
     assert landed is not None, "no decision changed anything"
     print(
@@ -61,7 +61,7 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
 
 
 def _seconds(side: Side) -> float:
-    """How long the traffic has run, on the wall."""
+    """How long the traffic has run, in wall seconds."""
     return side.standin["now_seconds"] - side.started_seconds
 
 
@@ -103,7 +103,7 @@ def _climb(name: str, side: Side, rise: Burst) -> Climb:
 
 
 def _raw(*sides: Side) -> dict[str, Any]:
-    """What the tables are made of. Wall seconds: of nodes and replicas from the traffic's second 0, else Unix."""
+    """The data behind the tables. Wall seconds: for nodes and replicas since second 0 of the traffic, else Unix time."""
     found = {}
     for name, side in zip(("outrider", "reactive"), sides, strict=True):
         start = side.started_seconds

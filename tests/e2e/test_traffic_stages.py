@@ -1,4 +1,4 @@
-"""What the traffic's test concludes from what it saw, without a cluster."""
+"""What the traffic test computes from its observations, without a cluster."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -53,20 +53,20 @@ def test_a_deployment_was_asked_no_later_than_its_pod_was_made() -> None:
     assert found["decided"] == {1: 6.0}
 
 
-def test_a_decision_that_stood_and_was_not_followed_is_told() -> None:
+def test_a_decision_that_lasted_and_was_not_followed_is_reported() -> None:
     asked = [(0.0, 10), (13.0, 12)]
     assert landings([(1.0, 10), (10.0, 12)], asked, 60.0, 12.0) == ([3.0], [])
     assert landings([(10.0, 12), (30.0, 11), (40.0, 14)], asked, 60.0, 12.0) == ([3.0], [(40.0, 14)])
 
 
-def test_seconds_after_the_need_are_below_zero_where_somebody_was_ahead_of_it() -> None:
+def test_seconds_after_the_need_are_negative_where_a_stage_came_first() -> None:
     found = after_need({3: 100.0, 4: 110.0, 5: 120.0}, {"decided": {3: 90.0, 4: 110.0}, "serving": {3: 140.0}})
     assert found["decided"] == Spread(median=-5.0, worst=0.0, count=2)
     assert found["serving"] == Spread(40.0, 40.0, 1)
     assert found["bound"] is None
 
 
-def test_stages_of_the_replicas_that_came_to_serve_add_up_to_their_way() -> None:
+def test_stages_of_the_replicas_that_serve_add_up_to_their_whole_time() -> None:
     found = lasted([_whole(200.0, "b"), _pod(300.0, "b")], {"b": 207.0})
     assert {name: each and each.median for name, each in found.items()} == {
         "node ready": 7.0,
@@ -125,7 +125,7 @@ def test_the_tables_show_the_wall_s_seconds_and_the_scenario_s() -> None:
     assert "-2.0 (+1.0)" in shown
     assert "-10.0 (+5.0)" in shown
     assert "46.0 (47.0)" in shown
-    assert "endless" in shown
+    assert "infinite" in shown
     assert "11 to 12 replicas" in " ".join(shown.split())
     assert document([result], [climb], rise)["wall_seconds"][0]["after_need"]["decided"]["median"] == -2.0
 

@@ -1,4 +1,4 @@
-"""Whatever becomes unknown, replicas never fall because of it, and afterwards all goes on."""
+"""Whatever becomes unknown, replicas never fall because of it, and scaling works again afterwards."""
 
 import time
 import uuid
@@ -17,10 +17,10 @@ from tests.e2e.harness.workload import IMAGE, Stages, Workload
 
 TICK_SECONDS = 15.0 / RATE
 USUAL, MORE = 3.1, 6.2  # requests per second: what 2.2 and 4.4 replicas can just serve
-REPLICAS = 4  # where the usual traffic leads: 2.5 replicas of demand by the cautious seeds, and 1 of headroom
+REPLICAS = 4  # for the usual traffic: 2.5 replicas of demand by the cautious seeds, and 1 of headroom
 # A start-up's demand rises to that 2.5 in one to two minutes: until then 4 may run for what has waited, and may fall.
 SETTLED_REPLICAS = 2.3
-# The shortest hold and no limit of release: if unknown were taken for zero, replicas would fall two ticks later.
+# The shortest hold and no scale-down limit: if unknown were taken for zero, replicas would fall two ticks later.
 POLICY = {"scaleDown": {"hold": "15s", "maxPercentPerMinute": 100}}
 RISE_SECONDS = 60.0
 HISTORY_SECONDS = 70.0  # a controller that starts reads rates over a minute of the wall, which this traffic has to fill
@@ -28,7 +28,7 @@ HISTORY_SECONDS = 70.0  # a controller that starts reads rates over a minute of 
 
 @dataclass(frozen=True)
 class Standing:
-    """A service that stands at `replicas` because its traffic asks for them."""
+    """A workload that runs `replicas` because its traffic needs them."""
 
     cluster: Cluster
     workload: Workload
@@ -36,7 +36,7 @@ class Standing:
     replicas: int = REPLICAS
 
     def stands(self) -> bool:
-        """Whether that many are decided on, from a demand that has settled, asked for, there and ready."""
+        """Whether that many are decided, from a demand that has settled, and all are ready."""
         status, workload = self.workload.status(), self.workload
         settled = float(status.get("demandReplicas", "0")) >= SETTLED_REPLICAS
         all_there = workload.scale() == (self.replicas, self.replicas) and workload.ready() == self.replicas
@@ -47,22 +47,22 @@ class Standing:
         return not self.workload.followed()
 
     def unknown(self) -> bool:
-        """Whether the status tells no demand."""
+        """Whether the status has no demand."""
         return "demandReplicas" not in self.workload.status()
 
     def decisions(self, since_seconds: float) -> list[Decision]:
-        """What the controller has decided since then, in wall seconds."""
+        """The controller's decisions since that wall time."""
         files = sorted(self.outrider.decisions.glob("*.jsonl"))
         lines = [one for file in files for one in decisions(file.read_text().splitlines(keepends=True))]
         return [one for one in lines if self.wall(one.inputs.now_seconds) >= since_seconds]
 
     def wall(self, scenario_seconds: float) -> float:
-        """A moment of the controller's time on the wall's clock."""
+        """The wall time of a moment in the controller's time."""
         epoch_seconds = self.workload.epoch_seconds
         return epoch_seconds + (scenario_seconds - epoch_seconds) / RATE
 
-    def goes_on(self) -> str:
-        """More traffic brings more replicas; how long that took. The usual traffic again."""
+    def scales_up(self) -> str:
+        """Send more traffic, wait for more replicas, and return to the usual traffic; says how long it took."""
         began, before = time.monotonic(), self.workload.scale()[0]
         self.workload.steady(MORE)
         until(lambda: self.workload.scale()[0] > before, RISE_SECONDS, f"more than {before} replicas")
@@ -82,7 +82,7 @@ def controllers() -> Iterator[list[Outrider]]:
 
 @pytest.fixture(scope="module")
 def own(cluster: Cluster, controllers: list[Outrider], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    """The service that the tests disturb one after the other."""
+    """The workload that the tests disturb one after another."""
     if not cluster.components["kube-apiserver"].running:
         pytest.skip("the cluster of OUTRIDER_E2E_CLUSTER is not to be disturbed")
     namespace = f"unknown-{uuid.uuid4().hex[:5]}"
@@ -96,7 +96,7 @@ def own(cluster: Cluster, controllers: list[Outrider], tmp_path_factory: pytest.
         controllers[0].start()
         workload.scaled_by(controllers[0])
         standing = Standing(cluster, workload, controllers[0])
-        print(f"undisturbed: {standing.goes_on()}")
+        print(f"undisturbed: {standing.scales_up()}")
         yield standing
     finally:
         workload.delete()
@@ -105,14 +105,14 @@ def own(cluster: Cluster, controllers: list[Outrider], tmp_path_factory: pytest.
 
 @pytest.fixture
 def standing(own: Standing) -> Standing:
-    """The service once it stands where it should."""
-    until(own.stands, 180, f"{own.workload.namespace} to stand at {REPLICAS} replicas")
+    """The workload once it has settled."""
+    until(own.stands, 180, f"{own.workload.namespace} to settle at {REPLICAS} replicas")
     return own
 
 
 @contextmanager
 def _followed(standing: Standing, what: str, *, least: int | None = None) -> Iterator[Follower]:
-    """Inside, replicas must not fall below what they were; tells the fewest and for how long it was looked."""
+    """Assert that replicas do not fall below their number within the block; print the fewest, and for how long."""
     with Follower(standing.workload) as follower:
         yield follower
     least = standing.replicas if least is None else least
@@ -121,12 +121,12 @@ def _followed(standing: Standing, what: str, *, least: int | None = None) -> Ite
 
 
 def _last(follower: Follower, seconds: float) -> None:
-    """Let time pass: what is proved is that nothing happens in it."""
+    """Wait: the test is that nothing happens meanwhile."""
     until(lambda: follower.seconds >= seconds, seconds + 5, f"{seconds:g} s to pass")
 
 
 def test_pods_out_of_reach(standing: Standing) -> None:
-    """Each way in turn; Prometheus, which would fill the gap, is stopped at first."""
+    """In each way in turn; Prometheus, which would fill the gap, is stopped during the first."""
     prometheus = standing.cluster.components["prometheus"]
     for way in ("refuse", "hang", "error"):
         with _followed(standing, f"pods' /metrics {way}") as follower:
@@ -144,11 +144,11 @@ def test_pods_out_of_reach(standing: Standing) -> None:
             back = follower.seconds
             until(lambda: not standing.unknown(), 30, "the demand to be known")
             print(f"known again {follower.seconds - back:.1f} s after the fault", end="; ")
-    print(standing.goes_on())
+    print(standing.scales_up())
 
 
 def test_controller_away(standing: Standing) -> None:
-    """Stopped for a while, then killed with -9: with it KEDA's scaler is gone, and KEDA dials less and less often."""
+    """Stopped for a while, then killed with -9: KEDA's scaler goes with it, and KEDA retries less and less often."""
     controller, workload = standing.outrider, standing.workload
     until(lambda: time.time() - workload.standin()["started_seconds"] > HISTORY_SECONDS, 90, "history of this traffic")
     began = time.time()
@@ -170,7 +170,7 @@ def test_controller_away(standing: Standing) -> None:
         _last(follower, follower.seconds + 3 * TICK_SECONDS)
     desired = [one.plan.desired_replicas for one in standing.decisions(began) if one.plan is not None]
     assert min(desired) >= standing.replicas
-    print(standing.goes_on())
+    print(standing.scales_up())
 
 
 def test_keda_restarted(standing: Standing) -> None:
@@ -187,11 +187,11 @@ def test_keda_restarted(standing: Standing) -> None:
         until(standing.workload.followed, 60, "the HPA to have its metric")
         print(f"HPA has its metric {follower.seconds - back:.1f} s after KEDA's start")
         _last(follower, follower.seconds + 2 * HPA_SYNC_SECONDS)
-    print(standing.goes_on())
+    print(standing.scales_up())
 
 
 def test_api_server_restarted(standing: Standing) -> None:
-    """Away for longer than the controller trusts what it knew of the cluster, which is a minute of its time."""
+    """Away for longer than the controller trusts its last view of the cluster, which is a minute of its time."""
     away_seconds = 60.0 / RATE + 2 * TICK_SECONDS
     began = time.time()
     with _followed(standing, "API server restarted") as follower:
@@ -208,21 +208,21 @@ def test_api_server_restarted(standing: Standing) -> None:
     made = standing.decisions(began)
     print(f"{len(made)} decisions, {sum(one.inputs.supply is None for one in made)} without knowing the supply")
     assert any(one.inputs.supply is None for one in made)
-    print(standing.goes_on())
+    print(standing.scales_up())
 
 
-@pytest.mark.parametrize(("by_hand", "metrics"), [(+2, "ok"), (-2, "refuse")])
-def test_manual_scale(standing: Standing, by_hand: int, metrics: str) -> None:
-    """The hand's number is no demand, not even while there is no other: the HPA brings the decision's back."""
-    workload, began, hand = standing.workload, time.time(), standing.replicas + by_hand
+@pytest.mark.parametrize(("change", "metrics"), [(+2, "ok"), (-2, "refuse")])
+def test_manual_scale(standing: Standing, change: int, metrics: str) -> None:
+    """A manual scale is not demand, even while demand is unknown: the HPA goes back to the decision."""
+    workload, began, manual = standing.workload, time.time(), standing.replicas + change
     try:
         workload.fault(metrics)
         until(lambda: standing.unknown() or metrics == "ok", 30, "the demand to be unknown")
-        with _followed(standing, f"{hand} replicas by hand", least=min(hand, standing.replicas)) as follower:
+        with _followed(standing, f"scaled to {manual} manually", least=min(manual, standing.replicas)) as follower:
             standing.cluster.kubectl(
-                "-n", workload.namespace, "scale", "deployment", workload.name, f"--replicas={hand}"
+                "-n", workload.namespace, "scale", "deployment", workload.name, f"--replicas={manual}"
             )
-            until(lambda: workload.scale()[0] != hand, 30, "the hand's number to go")
+            until(lambda: workload.scale()[0] != manual, 30, "the manual number to be replaced")
             took = follower.seconds
             _last(follower, took + HPA_SYNC_SECONDS + TICK_SECONDS)
     finally:
@@ -248,7 +248,7 @@ def test_paused_at_a_number(standing: Standing) -> None:
 
 
 def test_rollout(standing: Standing) -> None:
-    """Another image: every pod is replaced, and those that count are at every moment the ones that serve."""
+    """With another image every pod is replaced, and at every moment only the pods that serve are counted."""
     workload, began = standing.workload, time.time()
     old = {pod["metadata"]["name"] for pod in workload.pods()}
     with _followed(standing, "rollout") as follower:
@@ -269,7 +269,7 @@ def test_rollout(standing: Standing) -> None:
 
 
 def test_paused(standing: Standing) -> None:
-    """More is decided, and nothing moves until the pause ends."""
+    """More is decided, and nothing changes until the pause ends."""
     workload = standing.workload
     with _followed(standing, "ScaledObject paused") as follower:
         with _annotated(standing, "autoscaling.keda.sh/paused", "true"):
@@ -286,7 +286,7 @@ def test_paused(standing: Standing) -> None:
 
 @contextmanager
 def _annotated(standing: Standing, name: str, value: str) -> Iterator[None]:
-    """The ScaledObject has the annotation, and KEDA has taken its HPA away."""
+    """Annotate the ScaledObject, and wait until KEDA has removed its HPA."""
     api, path = standing.cluster.api, standing.workload.scaled_object
     try:
         api.patch(path, {"metadata": {"annotations": {name: value}}})

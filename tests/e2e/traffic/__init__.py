@@ -1,5 +1,5 @@
-"""Recorded traffic through the whole chain, at five times the clock, for two services side by side.
+"""Recorded traffic through the whole chain, five times as fast, for two workloads side by side.
 
-One is scaled by Outrider, the other by the reactive ScaledObject of the benchmarks. Each has a namespace and a pool of
-nodes of its own; requests, hardware and cold starts are the same.
+One is scaled by Outrider, the other by the benchmarks' reactive ScaledObject. Each has its own namespace and node pool;
+requests, hardware and cold starts are the same.
 """

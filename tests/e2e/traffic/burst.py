@@ -1,4 +1,4 @@
-"""The burst of a scenario: how many replicas the traffic needs, told by the trace alone."""
+"""The burst of a scenario: how many replicas the traffic needs, by the trace alone."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 
 from replay.scenario.scenario import Scenario
 
-NEED_SECONDS = 30.0  # the work that came in so long says how many replicas are needed
+NEED_SECONDS = 30.0  # the work that arrived in this time gives the replicas that are needed
 STEP_SECONDS = 5.0
 
 
@@ -34,7 +34,7 @@ def burst(scenario: Scenario) -> Burst:
 
 
 def _needs(scenario: Scenario) -> list[tuple[float, int]]:
-    """The least number of replicas that carries what came just before, at even times."""
+    """(scenario seconds, the fewest replicas that can serve the work of the last 30 s), at even intervals."""
     hardware = scenario.hardware
     sizes = zip(scenario.prompt_tokens, scenario.output_tokens, strict=True)
     work = np.array([hardware.work_seconds(prompt, output) for prompt, output in sizes])

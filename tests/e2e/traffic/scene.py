@@ -1,4 +1,4 @@
-"""What both services are: a window of a trace, the hardware that it meets, and every time at a fifth."""
+"""What both workloads have in common: a window of a trace, the hardware, and every duration at a fifth."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +18,8 @@ from tests.e2e.harness.cluster import RATE
 from tests.e2e.harness.workload import Stages
 
 TRACE = "traces/azure2023_conv.parquet"  # request by request, all of it recorded
-START_SECONDS = 500.0  # the fleet that its first minutes need is past; a third more comes 20 minutes later
-DURATION_SECONDS = 3000.0  # ten minutes of the wall
+START_SECONDS = 500.0  # after the peak of its first minutes; a third more comes 20 minutes later
+DURATION_SECONDS = 3000.0  # ten minutes of wall time
 SCALE = 14.0
 PROFILE = "8b-h100"
 BOUNDS = {"minReplicas": 1, "maxReplicas": 16}
@@ -30,13 +30,13 @@ POLICY: Json = {
     "maxPreparedNodes": 2,
 }
 KEDA_POLLING_SECONDS, KEDA_COOLDOWN_SECONDS = 30 // RATE, 300 // RATE  # KEDA's defaults
-SCHEDULING_SECONDS = 3.0  # of the profile's node stage, what comes before the machine: the real chain takes its own
+SCHEDULING_SECONDS = 3.0  # the part of the profile's node stage before the launch, which the real chain takes by itself
 
 
 def scenario(policy: Json, shared: Path, start_seconds: float = 0.0) -> Scenario:
-    """The traffic, from no past, on hardware whose stages last exactly their medians as those on the cluster do.
+    """The traffic, without a past, on hardware whose stages last exactly their medians, as on the cluster.
 
-    It begins at that Unix time: where on the decision grid it does moves the first decisions by several replicas.
+    It starts at that Unix time: its position on the decision grid changes the first decisions by several replicas.
     """
     found = scene(
         read(shared / TRACE),
@@ -61,7 +61,7 @@ def resolved(policy: Json) -> Workload:
 
 
 def traffic(shared: Path) -> Json:
-    """The same window, as the stand-in takes it."""
+    """The same window in the stand-in's notation."""
     return {
         "trace": str((shared / TRACE).resolve()),
         "start_seconds": START_SECONDS,
@@ -71,18 +71,18 @@ def traffic(shared: Path) -> Json:
 
 
 def stages() -> Stages:
-    """What a pod's way takes once it has a node, in seconds of the wall."""
+    """How long a pod's stages take once it has a node, in wall seconds."""
     cold = PROFILES[PROFILE].cold_start
     return Stages(cold.image.p50_seconds / RATE, cold.weights.p50_seconds / RATE, cold.warmup.p50_seconds / RATE)
 
 
 def registration_seconds() -> int:
-    """From a node's launch to its registration, in seconds of the wall."""
+    """From a node's launch to its registration, in wall seconds."""
     return round((PROFILES[PROFILE].cold_start.node.p50_seconds - SCHEDULING_SECONDS) / RATE)
 
 
 def reactive_scaled_object(namespace: str, name: str, prometheus_url: str) -> Json:
-    """The benchmarks' reactive ScaledObject: 10 waiting requests a replica, its HPA's periods and KEDA's at a fifth."""
+    """The benchmarks' reactive ScaledObject: 10 waiting requests per replica, with the HPA's and KEDA's periods at a fifth."""
     baseline = reactive(BOUNDS["minReplicas"], BOUNDS["maxReplicas"])
     metadata = {
         "serverAddress": prometheus_url,

@@ -1,7 +1,7 @@
-"""When a fleet of k replicas had come how far: the stages from the traffic that needs them to their serving.
+"""When the fleet reached each stage with k replicas, from the traffic that needs them to their serving.
 
-A stage is reached for k when k replicas are at it or beyond it at the same time. Times are wall seconds; `since_seconds`
-is the burst's start, before which nothing is dated.
+A stage is reached for k when k replicas are at it or beyond it at the same time. Times are wall seconds; none is earlier
+than `since_seconds`, the start of the burst.
 """
 
 import statistics
@@ -15,7 +15,7 @@ LADDER = ("decided", "asked of the Deployment", "pod made", "node ready", *FIELD
 
 @dataclass(frozen=True)
 class Spread:
-    """Of several figures."""
+    """Median and worst of several figures."""
 
     median: float
     worst: float
@@ -23,7 +23,7 @@ class Spread:
 
 
 def first_reached(changes: Iterable[tuple[float, int]], since_seconds: float) -> dict[int, float]:
-    """When each number was first reached, from then on, by a figure that took these values at these times."""
+    """When a figure with these (time, value) changes first reached each number, from `since_seconds` on."""
     found: dict[int, float] = {}
     held = 0
     for at, value in changes:
@@ -37,7 +37,7 @@ def first_reached(changes: Iterable[tuple[float, int]], since_seconds: float) ->
 def ladder(
     pods: Sequence[Mapping[str, Any]], node_ready: Mapping[str, float], since_seconds: float
 ) -> dict[str, dict[int, float]]:
-    """By stage: when each number of replicas had first come so far. Pods are as the stand-in tells them."""
+    """By stage: when each number of replicas first reached it. Pods are as the stand-in reports them."""
 
     def count(reached: Mapping[int, float | None]) -> dict[int, float]:
         came = [(at, 1) for at in reached.values() if at is not None]
@@ -66,7 +66,7 @@ def climbed(
     decided: Iterable[tuple[float, int]],
     since_seconds: float,
 ) -> dict[str, dict[int, float]]:
-    """All stages. Who looks twice a second sees a new number of replicas later than its first pod was made."""
+    """All stages. Polling twice a second may see a new number of replicas only after its first pod was created."""
     found = ladder(pods, node_ready, since_seconds)
     made = found["pod made"]
     seen = first_reached(asked, since_seconds)
@@ -77,9 +77,9 @@ def climbed(
 def landings(
     decided: Sequence[tuple[float, int]], asked: Sequence[tuple[float, int]], end_seconds: float, within_seconds: float
 ) -> tuple[list[float], list[tuple[float, int]]]:
-    """How long each decision took to be what is asked of the Deployment; and those that stood for longer and never were.
+    """How long each decision took to reach the Deployment, and the decisions that lasted longer but never reached it.
 
-    One that had been asked already, or that another took the place of in time, is neither.
+    A decision that the Deployment had already, or that was replaced in time, counts as neither.
     """
     took, missed = [], []
     ends = [at for at, _ in decided[1:]] + [end_seconds]
@@ -94,7 +94,7 @@ def landings(
 
 
 def after_need(levels: Mapping[int, float], reached: Mapping[str, Mapping[int, float]]) -> dict[str, Spread | None]:
-    """Seconds from the traffic's need for each level to every stage; below zero: ahead of it."""
+    """Seconds from the traffic's need for each level to every stage; negative where the stage came first."""
     return {
         stage: spread([reached[stage][level] - at for level, at in levels.items() if level in reached.get(stage, {})])
         for stage in LADDER
@@ -102,12 +102,12 @@ def after_need(levels: Mapping[int, float], reached: Mapping[str, Mapping[int, f
 
 
 def spread(figures: Sequence[float]) -> Spread | None:
-    """Their middle and the largest; None where there are none."""
+    """Median and largest; None without figures."""
     return Spread(statistics.median(figures), max(figures), len(figures)) if figures else None
 
 
 def lasted(pods: Sequence[Mapping[str, Any]], node_ready: Mapping[str, float]) -> dict[str, Spread | None]:
-    """Seconds that each stage took, of the pods that came to serve; the first stage begins when the pod is made."""
+    """Seconds that each stage took for pods that got to serve; the first stage starts with the pod's creation."""
     ways = [
         [pod["created"], max(pod["created"], node_ready[pod["node"]]), *(pod[name] for name in FIELDS.values())]
         for pod in pods

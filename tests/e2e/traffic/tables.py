@@ -1,4 +1,4 @@
-"""What a run came to, as tables for people and as JSON."""
+"""The results of a run, as tables for people and as JSON."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class Result:
     requests: int
     share_within_1s: float
     share_within_5s: float
-    p99_wait_seconds: float | None  # None: without end
+    p99_wait_seconds: float | None  # None: infinite
     failed: int
     gpu_hours: float
     nodes: int
@@ -41,7 +41,7 @@ class Climb:
 
 
 def document(results: Sequence[Result], climbs: Sequence[Climb], rise: Burst) -> Json:
-    """All of it."""
+    """Everything as JSON."""
     return {
         "rate": RATE,
         "burst": asdict(rise),
@@ -56,11 +56,11 @@ def text(results: Sequence[Result], climbs: Sequence[Climb], rise: Burst) -> str
     first, last = min(rise.levels), max(rise.levels)
     title = (
         f"The burst: from {rise.least} replicas that the traffic needs at {rise.starts_seconds:.0f} s to {last} at "
-        f"{rise.levels[last]:.0f} s.\nSeconds from the need for each of {first} to {last} replicas to the moment when so many "
-        "had come so far: median (worst)\nBelow zero: ahead of the need; what was there before the burst counts from its start."
+        f"{rise.levels[last]:.0f} s.\nSeconds from the need for each of {first} to {last} replicas until that many had reached "
+        "the stage: median (worst)\nNegative: ahead of the need; what existed before the burst counts from its start."
     )
     console.print(_stages(title, {climb.name: climb.after_need for climb in climbs}, "{:+.1f}"))
-    title = "Seconds that each stage took, of every replica that was added: median (worst)"
+    title = "Seconds that each stage took for the replicas that were added: median (worst)"
     console.print(_stages(title, {climb.name: climb.lasted for climb in climbs}, "{:.1f}"))
     console.print(_outcomes(results))
     assert isinstance(console.file, io.StringIO)
@@ -96,7 +96,7 @@ def _outcomes(results: Sequence[Result]) -> Table:
             each.name,
             f"{each.share_within_1s:.1%}",
             f"{each.share_within_5s:.1%}",
-            "endless" if each.p99_wait_seconds is None else f"{each.p99_wait_seconds:.1f} s",
+            "infinite" if each.p99_wait_seconds is None else f"{each.p99_wait_seconds:.1f} s",
             str(each.failed),
             f"{each.gpu_hours:.2f}",
             str(each.nodes),

@@ -1,4 +1,4 @@
-"""Looks at the cluster twice a second while the traffic runs: what is asked for, which nodes are paid, which balloons."""
+"""Polls the cluster twice a second while the traffic runs: replicas, paid nodes and balloons."""
 
 import time
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class NodeLifetime:
 
 @dataclass
 class Seen:
-    """What was seen of one service. Wall seconds."""
+    """What was seen of one workload. Wall seconds."""
 
     asked: list[tuple[float, int]] = field(default_factory=list)  # spec.replicas of its Deployment, where they change
     nodes: dict[str, NodeLifetime] = field(default_factory=dict)  # by NodeClaim
@@ -40,25 +40,25 @@ class Seen:
 
 
 class Watch:
-    """`look` as often as you like: it looks no more than twice a second. A service's pool bears its namespace's name."""
+    """`look` may be called at any rate; it polls at most twice a second. A workload's pool has its namespace's name."""
 
     def __init__(self, api: Api, workloads: Iterable[Workload]) -> None:
         self._api = api
-        self._services = [(workload, Seen()) for workload in workloads]
+        self._workloads = [(workload, Seen()) for workload in workloads]
         self._looked_seconds = 0.0
 
     def of(self, workload: Workload) -> Seen:
-        """What was seen of a service."""
-        return next(seen for each, seen in self._services if each is workload)
+        """What was seen of a workload."""
+        return next(seen for each, seen in self._workloads if each is workload)
 
     def look(self) -> float:
-        """The wall's time."""
+        """Poll if it is time; returns the wall time."""
         now = time.time()
         if now - self._looked_seconds < LOOK_SECONDS:
             return now
         self._looked_seconds = now
         claims = self._api.items(NODE_CLAIMS)
-        for workload, seen in self._services:
+        for workload, seen in self._workloads:
             spec, _ = workload.scale()
             if not seen.asked or seen.asked[-1][1] != spec:
                 seen.asked.append((now, spec))
