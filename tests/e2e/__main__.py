@@ -1,7 +1,7 @@
 """A real cluster for daily work: `python -m tests.e2e up` keeps one until `python -m tests.e2e down`.
 
-Its keeper is a process that holds a lock in the cluster's folder for as long as it lives, so nobody else is ever taken
-for it, and two of them cannot meet.
+Its keeper is a process that holds a lock in the cluster's folder while it runs, so that no other process is taken for it
+and no second keeper starts.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from tests.e2e.harness.process import DiedError
 LOCK, READY = "keeper", "ready"
 PAUSE_SECONDS = 0.1
 DOWN_SECONDS = 60.0  # then it is killed
-LOOK_SECONDS = 1.0  # somebody who only looks for a keeper holds the lock for a moment
+LOOK_SECONDS = 1.0  # a process that only checks for a keeper holds the lock for a moment
 TAKEN = 3  # exit code of a keeper that finds another
 
 
@@ -35,11 +35,11 @@ def main() -> int:
     """Read the command line and do it; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e", description=__doc__)
     default = Path(os.environ.get("OUTRIDER_E2E_CLUSTER", cache() / "cluster"))
-    parser.add_argument("--folder", type=Path, default=default, help="where the cluster lives (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, default=default, help="folder of the cluster (default: %(default)s)")
     verbs = parser.add_subparsers(required=True, metavar="up|down|stay")
     for verb, text in (
-        (up, "build what is missing, start a cluster, print what a shell has to eval, and leave it running"),
-        (down, "end it"),
+        (up, "build what is missing, start a cluster, leave it running, and print the variables for a shell to eval"),
+        (down, "stop it"),
         (stay, "run a cluster in the foreground until SIGTERM or Ctrl-C"),
     ):
         verbs.add_parser(verb.__name__, help=text).set_defaults(verb=verb)
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def up(folder: Path) -> int:
-    """Start one that outlives this command."""
+    """Start a cluster that outlives this command."""
     if not _is_ours(folder):
         return 2
     if code := build.main():
@@ -56,15 +56,15 @@ def up(folder: Path) -> int:
     began = time.monotonic()
     if not (running := _keeper(folder)) and not _start(folder):
         return 1
-    took = "runs already" if running else f"ready in {time.monotonic() - began:.1f} s"
-    print(f"{took}; logs in {folder}; make cluster-down ends it", file=sys.stderr)
+    took = "already running" if running else f"ready in {time.monotonic() - began:.1f} s"
+    print(f"{took}; logs in {folder}; `make cluster-down` stops it", file=sys.stderr)
     print(f"export KUBECONFIG={shlex.quote(str(folder / 'identity' / 'admin.kubeconfig'))}")
     print(f"export PATH={shlex.quote(str(program('kubectl').parent))}:$PATH")
     return 0
 
 
 def down(folder: Path) -> int:
-    """End the one that `up` left running."""
+    """Stop the cluster that `up` left running."""
     if _keeper(folder) is None:
         print(f"no cluster runs in {folder}", file=sys.stderr)
     began = time.monotonic()
@@ -79,7 +79,7 @@ def down(folder: Path) -> int:
 
 
 def stay(folder: Path) -> int:
-    """Be its keeper: everything ends with this process, however it ends."""
+    """Run the cluster in this process; all of it ends with this process, however that ends."""
     if not _is_ours(folder):
         return 2
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -87,7 +87,7 @@ def stay(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder, LOOK_SECONDS) as lock:
         if lock is None:
-            print(f"another process keeps the cluster in {folder}", file=sys.stderr)
+            print(f"another process already runs a cluster in {folder}", file=sys.stderr)
             return TAKEN
         _empty(folder)
         lock.truncate(0)
@@ -107,7 +107,7 @@ def stay(folder: Path) -> int:
 
 
 def _start(folder: Path) -> bool:
-    """Start a keeper and wait until its cluster, or that of one who came first, is ready. It ends with a failure here."""
+    """Start a keeper and wait until its cluster, or that of an earlier keeper, is ready. If this fails, stop it."""
     with tempfile.TemporaryFile() as said:
         keeper = subprocess.Popen(
             [sys.executable, "-m", "tests.e2e", f"--folder={folder}", "stay"],
@@ -130,7 +130,7 @@ def _start(folder: Path) -> bool:
 
 
 def _keeper(folder: Path) -> int | None:
-    """The process id of a running keeper."""
+    """The process id of the running keeper, or None."""
     if not (folder / LOCK).exists():
         return None
     with _locked(folder) as lock:
@@ -156,10 +156,10 @@ def _locked(folder: Path, patience_seconds: float = 0.0) -> Iterator[IO[str] | N
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether the folder is free or a cluster's own: what is in it will go."""
+    """Whether the folder is empty or a cluster's, since its content will be deleted."""
     if not folder.exists() or (folder.is_dir() and ((folder / LOCK).exists() or not any(folder.iterdir()))):
         return True
-    print(f"{folder} holds something that is no cluster of ours; give an empty --folder", file=sys.stderr)
+    print(f"{folder} is not empty and is no cluster of ours; choose an empty --folder", file=sys.stderr)
     return False
 
 

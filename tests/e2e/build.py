@@ -1,7 +1,7 @@
-"""Build the real components of the cluster with Go, once for each state of `modules/`; say `python -m tests.e2e.build`.
+"""Build the real components of the cluster with Go, once for each state of `modules/`; run `python -m tests.e2e.build`.
 
-Nothing but a Go toolchain and the module proxy is needed. What was built stays outside the tree (`components.cache`), so
-the next run finds it there. A group that is half built when the run ends is built again.
+It needs a Go toolchain and the module proxy, nothing else. The results stay outside the tree (`components.cache`) for
+the next run. A group that is half built when the run ends is built again.
 """
 
 import fcntl
@@ -21,15 +21,15 @@ from rich.text import Text
 
 from tests.e2e.components import Group, cache, groups
 
-SAY_EVERY_SECONDS = 30  # a log that is not a terminal gets a line this often
+LOG_EVERY_SECONDS = 30  # how often progress is printed where output is not a terminal
 
 
 class BuildError(Exception):
-    """Why a component cannot be built, and what to do."""
+    """A component cannot be built; the message says why and what to do."""
 
 
 def environment() -> dict[str, str]:
-    """Go's settings: its own toolchain, the committed sums, no C compiler."""
+    """Go's environment: local toolchain, committed checksums, no C compiler."""
     fixed = {
         "GOTOOLCHAIN": "local",
         "GOFLAGS": "-buildvcs=false -trimpath -mod=readonly",
@@ -44,7 +44,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def need_go(wanted: Sequence[Group]) -> None:
-    """Raise BuildError unless Go is there and new enough for every group that is wanted."""
+    """Raise BuildError unless Go is installed and new enough for every wanted group."""
     needs = max(wanted, key=lambda group: _numbers(group.least_go))
     advice = f"install Go {needs.least_go} or newer (https://go.dev/dl) and put its bin folder on PATH"
     if shutil.which("go") is None:
@@ -55,7 +55,7 @@ def need_go(wanted: Sequence[Group]) -> None:
 
 
 def _ask(question: Sequence[str], folder: Path | None, problem: str) -> str:
-    """What Go answers. Raises BuildError with the problem and the end of what Go says of it."""
+    """The output of a go command. Raises BuildError with the problem and the end of Go's error output."""
     answer = subprocess.run(
         ["go", *question], cwd=folder, env=environment(), capture_output=True, text=True, check=False
     )
@@ -65,7 +65,7 @@ def _ask(question: Sequence[str], folder: Path | None, problem: str) -> str:
 
 
 def _packages(group: Group) -> int:
-    """How many packages are behind a group's programs; fetches the modules."""
+    """The number of packages in a group's programs; fetches the modules."""
     wanted = [group.package(folder) for folder in group.programs.values()]
     answer = _ask(["list", "-deps", *wanted], group.source, f"{group.name}: cannot fetch its modules")
     return len(answer.splitlines())
@@ -76,7 +76,7 @@ def _tail(text: str) -> str:
 
 
 def _compile(group: Group, into: Path) -> Iterator[str]:
-    """Build a group's programs into a folder; yields each package as it is compiled."""
+    """Build a group's programs into a folder; yields each package once it is compiled."""
     flags = " ".join(["-s -w", *group.ldflags])
     for name, folder in group.programs.items():
         command = ["go", "build", "-v", f"-ldflags={flags}", "-o", str(into / name), group.package(folder)]
@@ -102,19 +102,19 @@ def _read_files(group: Group, into: Path) -> None:
 
 @contextmanager
 def _alone(console: Console) -> Iterator[None]:
-    """One build at a time on a machine; a second one waits, and then finds everything built."""
+    """Allow one build at a time on a machine; a second one waits and then finds everything built."""
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            console.print("another build runs; waiting for it")
+            console.print("another build runs; waiting until it is done")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def build(console: Console) -> None:
-    """Build what is not built yet. Raises BuildError."""
+    """Build what is missing. Raises BuildError."""
     try:
         _build_missing(console)
     except OSError as error:
@@ -145,7 +145,7 @@ def _build_missing(console: Console) -> None:
 
 
 def _build(group: Group, bars: Progress, console: Console) -> None:
-    began = said = time.monotonic()
+    began = logged = time.monotonic()
     bar = bars.add_task(group.name, total=None)
     console.print(f"  {group.name}: fetching modules")
     total, done = _packages(group), 0
@@ -156,9 +156,9 @@ def _build(group: Group, bars: Progress, console: Console) -> None:
     for _ in _compile(group, half / "bin"):
         done = min(done + 1, total)
         bars.update(bar, completed=done)
-        if not console.is_terminal and time.monotonic() - said > SAY_EVERY_SECONDS:
-            said = time.monotonic()
-            console.print(f"  {group.name}: {done} of {total} packages, {said - began:.0f} s")
+        if not console.is_terminal and time.monotonic() - logged > LOG_EVERY_SECONDS:
+            logged = time.monotonic()
+            console.print(f"  {group.name}: {done} of {total} packages, {logged - began:.0f} s")
     _read_files(group, half / "files")
     half.rename(group.home)
     bars.update(bar, completed=total)
@@ -166,7 +166,7 @@ def _build(group: Group, bars: Progress, console: Console) -> None:
 
 
 def main() -> int:
-    """Build, and say what went wrong."""
+    """Build what is missing; print what went wrong."""
     console = Console(stderr=True)
     try:
         build(console)

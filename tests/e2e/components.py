@@ -1,4 +1,4 @@
-"""The real components of the cluster, as `components.toml` lists them, and the folder that holds each once it is built."""
+"""The real components of the cluster from `components.toml`, and the folder of each once it is built."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ def cache() -> Path:
 
 @dataclass(frozen=True)
 class Group:
-    """Programs that share one dependency graph, so one `go.mod`."""
+    """Programs that share one `go.mod`."""
 
     name: str
     module: str
@@ -42,7 +42,7 @@ class Group:
 
     @property
     def home(self) -> Path:
-        """Where its binaries lie once built: named by everything that decides what is in them."""
+        """The folder of its binaries; the name covers everything that determines their content."""
         digest = hashlib.sha256(json.dumps([self.programs, self.files, self.ldflags], sort_keys=True).encode())
         for name in ("go.mod", "go.sum"):
             digest.update((self.source / name).read_bytes())
@@ -54,7 +54,7 @@ class Group:
 
 
 def groups() -> tuple[Group, ...]:
-    """All of them, in the order in which they are built."""
+    """All groups, in build order."""
     listed = tomllib.loads((HERE / "components.toml").read_text())
     return tuple(
         Group(name=name, **{**table, "ldflags": tuple(table.get("ldflags", ()))}) for name, table in listed.items()
@@ -68,6 +68,6 @@ def program(name: str) -> Path:
 
 
 def files(group: str, name: str) -> Path:
-    """A folder of files that was read from a group's module."""
+    """A folder of files copied from a group's module."""
     [found] = [each for each in groups() if each.name == group]
     return found.home / "files" / name

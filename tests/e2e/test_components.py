@@ -116,7 +116,7 @@ def test_a_second_build_says_that_it_waits(machine: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         second = subprocess.Popen(COMMAND, stderr=stderr, cwd=ROOT)
         try:
-            until(lambda: "another build runs" in said.read_text(), 20, "its word that it waits")
+            until(lambda: "another build runs" in said.read_text(), 20, "the message that it waits")
         finally:
             fcntl.flock(lock, fcntl.LOCK_UN)
             second.wait(60)
