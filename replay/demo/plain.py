@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from replay.demo.journal import Entry
-from replay.demo.story import Story
+from replay.demo.live_run import LiveRun
 from replay.demo.view import clock
 
 STATUS_SECONDS = 60.0  # scenario time
@@ -15,20 +15,20 @@ class Lines:
     def __init__(self) -> None:
         self._due_s = 0.0
 
-    def news(self, story: Story, entries: Iterable[Entry]) -> Iterator[str]:
-        """The lines for a frame whose entries the story has been told."""
+    def news(self, run: LiveRun, entries: Iterable[Entry]) -> Iterator[str]:
+        """The lines for a frame whose entries `run` has taken."""
         for entry in entries:
             if entry.sentence is not None:
                 yield f"{clock(entry.at_seconds)}  {entry.sentence}"
-        snapshot = story.snapshot
+        snapshot = run.snapshot
         if snapshot["lead_in_seconds"] == 0.0 and snapshot["elapsed_seconds"] >= self._due_s:
             self._due_s = (snapshot["elapsed_seconds"] // STATUS_SECONDS + 1) * STATUS_SECONDS
-            yield f"{clock(snapshot['now_seconds'])}  {status(story)}"
+            yield f"{clock(snapshot['now_seconds'])}  {status(run)}"
 
 
-def status(story: Story) -> str:
+def status(run: LiveRun) -> str:
     """Demand, supply by rung, and requests, in one line."""
-    snapshot, rungs = story.snapshot, story.rungs
+    snapshot, rungs = run.snapshot, run.rungs
     supply = ", ".join(
         f"{replicas + balloons} {name}"
         for name, replicas, balloons in zip(rungs.names, rungs.replicas, rungs.balloons, strict=True)

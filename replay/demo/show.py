@@ -9,9 +9,9 @@ from rich.live import Live
 from crds.workload import Workload
 from policies.ladder import lead_seconds, replica_rung
 from replay.demo.journal import Journal
+from replay.demo.live_run import LiveRun
 from replay.demo.plain import Lines
 from replay.demo.processes import DiedError, Pair
-from replay.demo.story import Story
 from replay.demo.view import picture
 from replay.driver import Outcome
 from replay.scenario.scenario import Scenario
@@ -21,7 +21,7 @@ def play(
     scenario: Scenario, workload: Workload, policy: Path, *, speed: float, folder: Path, console: Console
 ) -> Outcome:
     """What Outrider came to. Raises DiedError where a process ends early, and OSError where the folder cannot be used."""
-    story = Story(scenario.start_seconds, lead_seconds(workload.cold_start, replica_rung(workload.policy)))
+    run = LiveRun(scenario.start_seconds, lead_seconds(workload.cold_start, replica_rung(workload.policy)))
     wait = workload.policy.queue_wait_seconds
     terminal = console.is_terminal and (console.encoding or "").lower().startswith("utf")
     with (
@@ -31,9 +31,9 @@ def play(
         if terminal:
             with Live(console=console, screen=True, auto_refresh=False) as live:
                 for snapshot in pair.frames():
-                    story.tell(snapshot, journal.news())
+                    run.update(snapshot, journal.news())
                     shown = picture(
-                        story,
+                        run,
                         title=scenario.name,
                         speed=speed,
                         duration_seconds=scenario.duration_seconds,
@@ -44,8 +44,8 @@ def play(
             lines = Lines()
             for snapshot in pair.frames():
                 entries = journal.news()
-                story.tell(snapshot, entries)
-                for line in lines.news(story, entries):
+                run.update(snapshot, entries)
+                for line in lines.news(run, entries):
                     console.print(line, soft_wrap=True)
     if pair.outcome is None:
         raise DiedError("the simulated cluster told no outcome")

@@ -1,4 +1,4 @@
-"""The live view: a picture of the story that fits the terminal, from 80 by 24 on."""
+"""The live view: a picture of the run that fits the terminal, from 80 by 24 on."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,24 +7,24 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from replay.demo.chart import Chart
-from replay.demo.story import Story
+from replay.demo.live_run import LiveRun
 
 AXIS_COLUMNS = 5
 FIXED_ROWS = 14  # all but the chart and the decisions
 DEMAND, BAND, READY, DESIRED, PREPARED = "yellow", "blue", "green", "magenta", "cyan"
 
 
-def picture(story: Story, *, title: str, speed: float, duration_seconds: float, size: tuple[int, int]) -> Group:
+def picture(run: LiveRun, *, title: str, speed: float, duration_seconds: float, size: tuple[int, int]) -> Group:
     """Everything, in `size` columns and rows."""
     columns, rows = size
     chart_rows = max(5, (rows - FIXED_ROWS) // 2)
     parts: list[RenderableType] = [
-        *_head(story, title, speed, duration_seconds, columns),
-        *_chart(story, duration_seconds, columns, chart_rows),
-        *_rungs(story, columns),
-        _requests(story),
+        *_head(run, title, speed, duration_seconds, columns),
+        *_chart(run, duration_seconds, columns, chart_rows),
+        *_rungs(run, columns),
+        _requests(run),
         Text(""),
-        *_decisions(story, columns, rows - chart_rows - FIXED_ROWS + 1),
+        *_decisions(run, columns, rows - chart_rows - FIXED_ROWS + 1),
     ]
     return Group(*parts)
 
@@ -34,12 +34,12 @@ def clock(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
 
 
-def _head(story: Story, title: str, speed: float, duration_seconds: float, columns: int) -> Iterator[Text]:
-    now, elapsed = story.snapshot["now_seconds"], story.snapshot["elapsed_seconds"]
+def _head(run: LiveRun, title: str, speed: float, duration_seconds: float, columns: int) -> Iterator[Text]:
+    now, elapsed = run.snapshot["now_seconds"], run.snapshot["elapsed_seconds"]
     left = Text.assemble((" outrider demo", "bold"), f"  {title}")
     right = Text.assemble((clock(now), "bold"), f"  {speed:g}x ")
     yield _spread(left, right, columns)
-    lead_in = story.snapshot["lead_in_seconds"]
+    lead_in = run.snapshot["lead_in_seconds"]
     if lead_in:
         note = f" the controller starts; traffic in {lead_in / speed:.0f} s "
     else:
@@ -49,20 +49,20 @@ def _head(story: Story, title: str, speed: float, duration_seconds: float, colum
     yield Text.assemble(" ", ("━" * done, READY), ("━" * (width - done), "bright_black"), (note, "dim"))
 
 
-def _chart(story: Story, duration_seconds: float, columns: int, rows: int) -> Iterator[Text]:
-    seen = [value for moment in story.moments for value in (moment.demand_replicas, moment.ready_replicas)]
-    seen += [forecast.highest_replicas for forecast in story.forecasts]
-    seen += [moment.desired_replicas for moment in story.moments if moment.desired_replicas is not None]
+def _chart(run: LiveRun, duration_seconds: float, columns: int, rows: int) -> Iterator[Text]:
+    seen = [value for moment in run.moments for value in (moment.demand_replicas, moment.ready_replicas)]
+    seen += [forecast.highest_replicas for forecast in run.forecasts]
+    seen += [moment.desired_replicas for moment in run.moments if moment.desired_replicas is not None]
     top = max(4.0, *seen) if seen else 4.0
     width = columns - AXIS_COLUMNS - 1
     chart = Chart(width, rows, duration_seconds, top)
-    forecasts = [each for each in story.forecasts if each.until_s <= duration_seconds]
+    forecasts = [each for each in run.forecasts if each.until_s <= duration_seconds]
     chart.band(
         [(each.until_s, each.likely_replicas) for each in forecasts],
         [(each.until_s, each.highest_replicas) for each in forecasts],
         BAND,
     )
-    moments = story.moments
+    moments = run.moments
     wanted = [(m.elapsed_s, float(m.desired_replicas)) for m in moments if m.desired_replicas is not None]
     chart.line(wanted, DESIRED, every=2)
     chart.line([(m.elapsed_s, float(m.ready_replicas)) for m in moments], READY)
@@ -70,7 +70,7 @@ def _chart(story: Story, duration_seconds: float, columns: int, rows: int) -> It
     yield Text.assemble(
         " replicas  ",
         ("━ demand  ", DEMAND),
-        (f"⣿ forecast, {story.lead_seconds / 60:.0f} min ahead  ", BAND),
+        (f"⣿ forecast, {run.lead_seconds / 60:.0f} min ahead  ", BAND),
         ("┅ desired  ", DESIRED),
         ("━ ready", READY),
         no_wrap=True,
@@ -78,14 +78,14 @@ def _chart(story: Story, duration_seconds: float, columns: int, rows: int) -> It
     for index, row in enumerate(chart.rows()):
         label = f"{top:.0f}" if index == 0 else "0" if index == rows - 1 else ""
         yield Text.assemble((f"{label:>{AXIS_COLUMNS - 1}} ", "dim"), row, no_wrap=True)
-    start, middle, end = (clock(story.start_seconds + share * duration_seconds)[:5] for share in (0.0, 0.5, 1.0))
+    start, middle, end = (clock(run.start_seconds + share * duration_seconds)[:5] for share in (0.0, 0.5, 1.0))
     gap = max(1, (width - 15) // 2)
     yield Text(f"{' ' * AXIS_COLUMNS}{start}{' ' * gap}{middle}{' ' * (width - 15 - gap)}{end}", "dim", no_wrap=True)
 
 
-def _rungs(story: Story, columns: int) -> Iterator[Text]:
+def _rungs(run: LiveRun, columns: int) -> Iterator[Text]:
     """A row for each rung: replicas as full blocks, prepared nodes as hollow ones."""
-    rungs = story.rungs
+    rungs = run.rungs
     room = columns - 21
     for name, replicas, balloons in zip(rungs.names, rungs.replicas, rungs.balloons, strict=True):
         style = READY if name == "serving" else DEMAND
@@ -95,8 +95,8 @@ def _rungs(story: Story, columns: int) -> Iterator[Text]:
         yield Text.assemble(f" {name:<12}", (f"{count or '·':>4}", "bold" if count else "dim"), "   ", blocks)
 
 
-def _requests(story: Story) -> Text:
-    snapshot = story.snapshot
+def _requests(run: LiveRun) -> Text:
+    snapshot = run.snapshot
     waiting = snapshot["waiting"]
     return Text.assemble(
         (" ■", READY),
@@ -108,10 +108,10 @@ def _requests(story: Story) -> Text:
     )
 
 
-def _decisions(story: Story, columns: int, rows: int) -> Iterator[Text]:
+def _decisions(run: LiveRun, columns: int, rows: int) -> Iterator[Text]:
     """The newest first, as many as there is room for."""
     left = rows
-    for place, entry in enumerate(reversed(story.decisions)):
+    for place, entry in enumerate(reversed(run.decisions)):
         text = Text.assemble((clock(entry.at_seconds), "bold"), f" {entry.sentence}", style="" if place == 0 else "dim")
         for index, line in enumerate(_wrapped(text, columns - 11)):
             if left <= 0:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from replay.demo.journal import Journal
-from tests.replay.demo.stories import START, a_line, the_head
+from tests.replay.demo.recorded import START, a_line, the_head
 
 
 def test_nothing_is_there_yet(tmp_path: Path) -> None:

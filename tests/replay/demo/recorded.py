@@ -1,4 +1,4 @@
-"""A decision log and the snapshots beside it, as the two processes would write them."""
+"""Lines of a decision log and snapshots of the cluster, as the two processes would write them."""
 
 from typing import Any
 
@@ -36,9 +36,9 @@ def a_fan(at_seconds: float) -> Fan:
 def a_line(at_seconds: float, desired: int, prepared: int = 0, *, fan: bool = True) -> str:
     demand = Demand(at_seconds, Basis.WORK, 1.0, 4.0, 4.0, 0.0, 20.0, 5.0, 0.9)
     numbers = (("level", 4.0), ("lead_seconds", 315.0))
-    word = Reason(Rule.VOLATILITY, desired - 0.4, numbers)
+    reason = Reason(Rule.VOLATILITY, desired - 0.4, numbers)
     limit = (Reason(Rule.PREPARED_LIMIT, prepared, (("asked", 3.0),)),)
-    plan = a_plan(desired, word, prepared=prepared, prepared_reasons=limit, at_seconds=at_seconds)
+    plan = a_plan(desired, reason, prepared=prepared, prepared_reasons=limit, at_seconds=at_seconds)
     inputs = Inputs(at_seconds, True, (), None, COLD_START, fan=a_fan(at_seconds) if fan else None)
     return decision_line(POLICY, inputs, StepResult(State(), plan, demand))
 

@@ -41,8 +41,8 @@ class Rungs:
 
 
 @dataclass
-class Story:
-    """Grows by `tell`. `snapshot` is the cluster's last."""
+class LiveRun:
+    """Call `update` for every frame. `snapshot` is the cluster's newest state."""
 
     start_seconds: float
     lead_seconds: float  # of a replica on a new node's image; the horizon of the forecasts that are drawn
@@ -52,8 +52,8 @@ class Story:
     decisions: deque[Entry] = field(default_factory=lambda: deque(maxlen=KEPT_DECISIONS))
     last: Entry | None = None
 
-    def tell(self, snapshot: dict[str, Any], entries: Iterable[Entry]) -> None:
-        """Take in what the cluster shows and what was decided since."""
+    def update(self, snapshot: dict[str, Any], entries: Iterable[Entry]) -> None:
+        """Take the newest snapshot of the cluster, and the decisions since the last one."""
         self.snapshot = snapshot
         for entry in entries:
             self.last = entry
