@@ -30,8 +30,8 @@ class Journal:
         self._torn = ""  # the begun line at the end
         self._plan: Plan | None = None
 
-    def news(self) -> list[Entry]:
-        """The decisions that were written since the last call."""
+    def new_entries(self) -> list[Entry]:
+        """The decisions that have been written since the last call."""
         entries = []
         for line in self._lines():
             data = json.loads(line)

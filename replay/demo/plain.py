@@ -9,13 +9,13 @@ from replay.demo.view import clock
 STATUS_SECONDS = 60.0  # scenario time
 
 
-class Lines:
-    """Tells what is new since the last call."""
+class LineView:
+    """Turns frames into lines; remembers when the next status line is due."""
 
     def __init__(self) -> None:
         self._due_s = 0.0
 
-    def news(self, run: LiveRun, entries: Iterable[Entry]) -> Iterator[str]:
+    def lines(self, run: LiveRun, entries: Iterable[Entry]) -> Iterator[str]:
         """The lines for a frame whose entries `run` has taken."""
         for entry in entries:
             if entry.sentence is not None:

@@ -10,7 +10,7 @@ from crds.workload import Workload
 from policies.ladder import lead_seconds, replica_rung
 from replay.demo.journal import Journal
 from replay.demo.live_run import LiveRun
-from replay.demo.plain import Lines
+from replay.demo.plain import LineView
 from replay.demo.processes import DiedError, Pair
 from replay.demo.view import picture
 from replay.driver import Outcome
@@ -31,7 +31,7 @@ def play(
         if terminal:
             with Live(console=console, screen=True, auto_refresh=False) as live:
                 for snapshot in pair.frames():
-                    run.update(snapshot, journal.news())
+                    run.update(snapshot, journal.new_entries())
                     shown = picture(
                         run,
                         title=scenario.name,
@@ -41,11 +41,11 @@ def play(
                     )
                     live.update(shown, refresh=True)
         else:
-            lines = Lines()
+            view = LineView()
             for snapshot in pair.frames():
-                entries = journal.news()
+                entries = journal.new_entries()
                 run.update(snapshot, entries)
-                for line in lines.news(run, entries):
+                for line in view.lines(run, entries):
                     console.print(line, soft_wrap=True)
     if pair.outcome is None:
         raise DiedError("the simulated cluster told no outcome")

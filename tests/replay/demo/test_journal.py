@@ -7,21 +7,21 @@ from tests.replay.demo.recorded import START, a_line, the_head
 
 
 def test_nothing_is_there_yet(tmp_path: Path) -> None:
-    assert Journal(tmp_path / "not yet").news() == []
+    assert Journal(tmp_path / "not yet").new_entries() == []
 
 
-def test_decisions_come_once_and_tell_what_changed(tmp_path: Path) -> None:
+def test_decisions_come_once_with_what_changed(tmp_path: Path) -> None:
     log = tmp_path / "decisions-1.jsonl"
     log.write_text(f"{the_head()}{a_line(START, 5)}\n")
     journal = Journal(tmp_path)
-    (first,) = journal.news()
+    (first,) = journal.new_entries()
     assert (first.at_seconds, first.plan.desired_replicas) == (START, 5)
     assert first.sentence is not None
     assert first.sentence.startswith("Runs 5 replicas")
-    assert journal.news() == []
+    assert journal.new_entries() == []
     with log.open("a") as more:
         more.write(f"{a_line(START + 15, 5)}\n{a_line(START + 30, 7, fan=False)}\n")
-    same, grown = journal.news()
+    same, grown = journal.new_entries()
     assert same.sentence is None
     assert grown.sentence is not None
     assert grown.sentence.startswith("Grows from 5 to 7 replicas: ")
@@ -34,10 +34,10 @@ def test_a_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
     whole = f"{a_line(START, 5)}\n"
     log.write_text(the_head() + whole[:100])
     journal = Journal(tmp_path)
-    assert journal.news() == []
+    assert journal.new_entries() == []
     with log.open("a") as more:
         more.write(whole[100:])
-    assert len(journal.news()) == 1
+    assert len(journal.new_entries()) == 1
     journal.close()
 
 
@@ -46,9 +46,9 @@ def test_the_next_file_is_followed(tmp_path: Path) -> None:
     old = tmp_path / "decisions-1.jsonl"
     old.write_text(f"{the_head()}{a_line(START, 5)}\n")
     journal = Journal(tmp_path)
-    journal.news()
+    journal.new_entries()
     with old.open("a") as more:
         more.write(f"{a_line(START + 15, 6)}\n")
     (tmp_path / "decisions-2.jsonl").write_text(f"{the_head()}{a_line(START + 30, 7)}\n")
-    assert [entry.plan.desired_replicas for entry in journal.news()] == [6, 7]
+    assert [entry.plan.desired_replicas for entry in journal.new_entries()] == [6, 7]
     journal.close()

@@ -9,7 +9,7 @@ from rich.console import Console
 from replay.demo.chart import Chart
 from replay.demo.journal import Entry, Journal
 from replay.demo.live_run import LiveRun
-from replay.demo.plain import Lines
+from replay.demo.plain import LineView
 from replay.demo.view import clock, picture
 from tests.replay.demo.recorded import START, a_line, a_snapshot, the_head
 
@@ -17,7 +17,7 @@ from tests.replay.demo.recorded import START, a_line, a_snapshot, the_head
 def _entries(folder: Path, *lines: str) -> list[Entry]:
     (folder / "decisions-1.jsonl").write_text(the_head() + "".join(f"{line}\n" for line in lines))
     journal = Journal(folder)
-    entries = journal.news()
+    entries = journal.new_entries()
     journal.close()
     return entries
 
@@ -69,13 +69,13 @@ def test_a_forecast_is_drawn_where_its_lead_ends(run: LiveRun) -> None:
 
 
 def test_lines_give_changes_and_a_status_each_minute(tmp_path: Path) -> None:
-    run, lines = LiveRun(START, 315.0), Lines()
-    entries = _entries(tmp_path, a_line(START, 5), a_line(START + 15, 5), a_line(START + 30, 6))
+    run, view = LiveRun(START, 315.0), LineView()
+    logged = _entries(tmp_path, a_line(START, 5), a_line(START + 15, 5), a_line(START + 30, 6))
     printed = []
-    for elapsed_s, news in ((0.0, entries[:1]), (15.0, entries[1:2]), (31.0, entries[2:]), (61.0, [])):
+    for elapsed_s, entries in ((0.0, logged[:1]), (15.0, logged[1:2]), (31.0, logged[2:]), (61.0, [])):
         snapshot = a_snapshot(elapsed_s)
-        run.update(snapshot, news)
-        printed += list(lines.news(run, news))
+        run.update(snapshot, entries)
+        printed += list(view.lines(run, entries))
     assert [line.partition("  ")[2][:15] for line in printed] == [
         "Runs 5 replicas",
         "demand 4.0 repl",
