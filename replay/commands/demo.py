@@ -28,9 +28,9 @@ def command(
     ] = None,
     seed: SeedOption = 0,
     keep: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep the decision log and the logs of both processes there.")
+        Path | None, typer.Option(metavar="DIR", help="Keep the decision log and both processes' logs in this folder.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Only the final score, as one JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the final score, as one JSON document.")] = False,
 ) -> None:
     """Watch the live controller ride ahead of a traffic trace, on a simulated cluster that needs nothing but this machine.
 
@@ -68,7 +68,7 @@ def command(
         _forget(folder, keep)
         raise typer.Exit(130) from None
     except DiedError as error:
-        print(f"outrider demo: {error}\nEverything is in {folder}", file=sys.stderr)
+        print(f"outrider demo: {error}\nThe decision log and both logs are in {folder}", file=sys.stderr)
         raise typer.Exit(1) from None
     _forget(folder, keep)
     comparison = compare(scenario, workload, ours=ours)

@@ -1,1 +1,1 @@
-"""The demo: a simulated cluster and the live controller as processes of their own, and a view of both."""
+"""The demo: a simulated cluster and the live controller, each in its own process, and a view of both."""

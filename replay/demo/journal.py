@@ -1,4 +1,4 @@
-"""Reads the controller's decision log while it is written: what was decided, why, and which forecast was read."""
+"""Reads the controller's decision log while it is being written: decisions, their reasons and the forecasts used."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from policies.model import Fan, Plan
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One decision. `sentence` is there where it changed a number."""
+    """One decision. `sentence` explains it, or is None if no number changed."""
 
     at_seconds: float
     plan: Plan
@@ -21,13 +21,13 @@ class Entry:
 
 
 class Journal:
-    """Follows the log files of a folder, from one to the next."""
+    """Follows the log files of a folder, one after another."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._name = ""
         self._file: TextIO | None = None
-        self._torn = ""  # the begun line at the end
+        self._partial = ""  # the last line while it is incomplete
         self._plan: Plan | None = None
 
     def new_entries(self) -> list[Entry]:
@@ -44,7 +44,7 @@ class Journal:
         return entries
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 
@@ -52,12 +52,12 @@ class Journal:
         whole = self._read()
         for newer in sorted(file for file in self._folder.glob("decisions-*.jsonl") if file.name > self._name):
             self.close()
-            self._file, self._name, self._torn = newer.open(encoding="utf-8"), newer.name, ""
+            self._file, self._name, self._partial = newer.open(encoding="utf-8"), newer.name, ""
             whole += self._read()
         return whole
 
     def _read(self) -> list[str]:
         if self._file is None:
             return []
-        *whole, self._torn = (self._torn + self._file.read()).split("\n")
+        *whole, self._partial = (self._partial + self._file.read()).split("\n")
         return whole

@@ -1,4 +1,4 @@
-"""What has been seen of a live run so far, as the view draws it. Seconds count from the scenario's start."""
+"""What a live run has shown so far, for the view to draw. Seconds count from the start of the scenario."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ class Moment:
     """The fleet at one moment."""
 
     elapsed_s: float
-    demand_replicas: float  # of the last minute's arrivals
+    demand_replicas: float  # from the last minute's arrivals
     ready_replicas: int
-    desired_replicas: int | None  # None: nothing is decided yet
+    desired_replicas: int | None  # None: no decision yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class LiveRun:
     """Call `update` for every frame. `snapshot` is the cluster's newest state."""
 
     start_seconds: float
-    lead_seconds: float  # of a replica on a new node's image; the horizon of the forecasts that are drawn
+    lead_seconds: float  # until a new replica serves; the horizon of the forecasts that are drawn
     snapshot: dict[str, Any] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
     forecasts: list[Forecast] = field(default_factory=list)
@@ -71,7 +71,7 @@ class LiveRun:
 
     @property
     def rungs(self) -> Rungs:
-        """Where every unit of supply is now."""
+        """The rung of every unit of supply now."""
         pods, balloons = self.snapshot["replicas"], self.snapshot["balloons"]
         return Rungs(
             ("requested", "node ready", "image ready", "warming", "serving"),

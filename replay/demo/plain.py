@@ -1,4 +1,4 @@
-"""The same without a terminal: a line for each decision that changes a number, and one for each minute's state."""
+"""Output without a terminal: a line for each decision that changes a number, and a status line each minute."""
 
 from collections.abc import Iterable, Iterator
 
@@ -16,7 +16,7 @@ class LineView:
         self._due_s = 0.0
 
     def lines(self, run: LiveRun, entries: Iterable[Entry]) -> Iterator[str]:
-        """The lines for a frame whose entries `run` has taken."""
+        """The lines of a frame; `run` has been updated with it."""
         for entry in entries:
             if entry.sentence is not None:
                 yield f"{clock(entry.at_seconds)}  {entry.sentence}"

@@ -1,6 +1,6 @@
-"""Starts the simulated cluster and the live controller, each as a process of its own, and ends both whatever happens.
+"""Starts the simulated cluster and the live controller, each as a process of its own, and stops both whatever happens.
 
-They meet on real protocols only. Each ends by itself when this process dies, since it holds the other end of a pipe.
+They talk over real protocols only. Each ends by itself when this process dies, since it waits on a pipe from here.
 """
 
 import multiprocessing
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 CONTROLLER_LOG = "controller.log"
 DECISIONS = "decisions"
-PATIENCE_SECONDS = 60.0  # wall; compiling the simulator for the first time takes 10
+TIMEOUT_SECONDS = 60.0  # wall time; compiling the simulator for the first time takes 10 s
 STOP_SECONDS = 2.5
 
-Snapshot = dict[str, Any]  # of the cluster, as its /demo/state tells it
+Snapshot = dict[str, Any]  # of the cluster, as in /demo/state
 
 
 class DiedError(Exception):
-    """One of the two processes has ended before its time; the message has the tail of its log."""
+    """One of the two processes has ended too early; the message has the tail of its log."""
 
 
 class SimulatedCluster:
-    """The process of the simulated cluster, and what it tells."""
+    """The process of the simulated cluster, and its messages."""
 
     def __init__(self, play: Play) -> None:
         self._log = play.folder / simulated.LOG
@@ -48,27 +48,27 @@ class SimulatedCluster:
         theirs.close()
 
     def endpoints(self) -> "Endpoints":
-        """Where everything listens: its first message. Raises DiedError where none comes."""
+        """Where everything listens: the first message. Raises DiedError if none arrives."""
         endpoints: Endpoints = self._receive()
         return endpoints
 
     def receive(self) -> Snapshot | Outcome:
-        """The next frame, at last the outcome. Raises DiedError where none comes."""
+        """The next frame, or the outcome at the end. Raises DiedError if nothing arrives."""
         message: Snapshot | Outcome = self._receive()
         return message
 
-    def _receive(self) -> Any:  # noqa: ANN401 - whatever was sent
+    def _receive(self) -> Any:  # noqa: ANN401 - any message
         try:
-            if self._link.poll(PATIENCE_SECONDS):
+            if self._link.poll(TIMEOUT_SECONDS):
                 return self._link.recv()
-            why = f"has been silent for {PATIENCE_SECONDS:g} s"
+            why = f"sent nothing for {TIMEOUT_SECONDS:g} s"
         except (EOFError, ConnectionResetError):
             self._process.join(STOP_SECONDS)
             why = f"ended with exit code {self._process.exitcode}"
         raise DiedError(f"the simulated cluster {why}\n{tail(self._log)}")
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it; kill it if it does not end in time."""
         self._link.close()
         self._process.join(STOP_SECONDS)
         if self._process.is_alive():
@@ -77,7 +77,7 @@ class SimulatedCluster:
 
 
 class Controller:
-    """The process of the live controller: `outrider run`, told by its environment where its cluster is."""
+    """The process of the live controller: `outrider run`, configured by environment variables."""
 
     def __init__(self, endpoints: "Endpoints", speed: float, scaler_address: str, folder: Path) -> None:
         self._folder = folder
@@ -98,7 +98,7 @@ class Controller:
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "replay.demo.while_stdin_open", sys.executable, "-m", "autoscaler.cli", "run"]
         with (self._folder / CONTROLLER_LOG).open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 - it is ours
+            return subprocess.Popen(  # noqa: S603 - the command is ours
                 command,
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -108,23 +108,23 @@ class Controller:
             )
 
     def check(self) -> None:
-        """Raise DiedError where it does not run any more."""
+        """Raise DiedError if it has ended."""
         code = self._process.poll()
         if code is not None:
             raise DiedError(f"the live controller ended with exit code {code}\n{tail(self._folder / CONTROLLER_LOG)}")
 
     def crash(self) -> None:
-        """Kill it as a lost node would, with everything it has started."""
+        """Kill it and everything it has started, as if its node were lost."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._close()
 
     def restart(self) -> None:
-        """Start it again with the same folders, after it has ended."""
+        """Start it again with the same folders."""
         self._process = self._start()
 
     def stop(self) -> None:
-        """End it, softly first."""
+        """Stop it; kill it if it does not end in time."""
         self._close()
         try:
             self._process.wait(STOP_SECONDS)
@@ -138,7 +138,7 @@ class Controller:
 
 
 class Pair:
-    """Both processes of one run; a context that ends them. `outcome` is there once `frames` is through."""
+    """Both processes of one run, as a context. `outcome` is set once `frames` is exhausted."""
 
     def __init__(
         self, scenario: Scenario, policy: Path, *, speed: float, queue_wait_seconds: float, folder: Path
@@ -158,7 +158,7 @@ class Pair:
     def controller(self) -> Controller:
         """The live controller's process, once both have started."""
         if self._controller is None:
-            raise RuntimeError("the controller starts with `with`")
+            raise RuntimeError("the controller has not been started")
         return self._controller
 
     def __enter__(self) -> Self:
@@ -177,9 +177,9 @@ class Pair:
                 process.stop()
 
     def frames(self, *, watch_controller: bool = True) -> Iterator[Snapshot]:
-        """What the cluster looks like, a few times a second until its scenario is over.
+        """Snapshots of the cluster, a few a second until the scenario is over.
 
-        Raises DiedError where a process ended early; the controller's end is let pass where it is not watched.
+        Raises DiedError if a process ends early; an early end of the controller is ignored without `watch_controller`.
         """
         while self._cluster is not None:
             message = self._cluster.receive()
@@ -193,7 +193,7 @@ class Pair:
 
 @contextmanager
 def _no_interrupts() -> Iterator[None]:
-    """A process that is started in here never sees SIGINT: it ends by its link."""
+    """A process that is started in this block never gets SIGINT: it ends when its link is closed."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

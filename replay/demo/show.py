@@ -1,4 +1,4 @@
-"""Plays one scenario live and shows it: in a terminal as a picture, elsewhere in lines."""
+"""Plays one scenario live and shows it, as a picture in a terminal and as lines elsewhere."""
 
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +20,7 @@ from replay.scenario.scenario import Scenario
 def play(
     scenario: Scenario, workload: Workload, policy: Path, *, speed: float, folder: Path, console: Console
 ) -> Outcome:
-    """What Outrider came to. Raises DiedError where a process ends early, and OSError where the folder cannot be used."""
+    """Outrider's outcome. Raises DiedError if a process ends early, and OSError if the folder cannot be used."""
     run = LiveRun(scenario.start_seconds, lead_seconds(workload.cold_start, replica_rung(workload.policy)))
     wait = workload.policy.queue_wait_seconds
     terminal = console.is_terminal and (console.encoding or "").lower().startswith("utf")
@@ -48,5 +48,5 @@ def play(
                 for line in view.lines(run, entries):
                     console.print(line, soft_wrap=True)
     if pair.outcome is None:
-        raise DiedError("the simulated cluster told no outcome")
+        raise DiedError("the simulated cluster ended without a result")
     return pair.outcome

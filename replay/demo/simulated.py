@@ -1,4 +1,4 @@
-"""The process of the simulated cluster. It ends with its scenario, or when the other end of its link is closed."""
+"""The process of the simulated cluster. It ends with its scenario, or when the other end of its link closes."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from replay.scenario.scenario import Scenario
 
 LOG = "cluster.log"
 FRAME_WALL_SECONDS = 0.15
-LEAD_IN_WALL_SECONDS = 10.0  # the controller starts meanwhile: imports, for the most part
+LEAD_IN_WALL_SECONDS = 10.0  # time for the controller to start, mostly imports
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Play:
 
 
 def serve(play: Play, link: Connection) -> None:
-    """Send the endpoints, then a snapshot each frame, and the outcome at the end."""
+    """Send the endpoints, a snapshot each frame, and the outcome at the end."""
     log = os.open(play.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -39,7 +39,7 @@ async def _serve(play: Play, link: Connection) -> None:
     from replay.simcluster.serve import Cluster  # noqa: PLC0415 - slow to import, and the parent needs only `Play`
 
     scenario = play.scenario
-    World(scenario).advance(scenario.start_seconds + 1.0)  # compiles: not while the clock runs
+    World(scenario).advance(scenario.start_seconds + 1.0)  # compiles now, not while the clock runs
     cluster = Cluster(
         scenario,
         play.policy,

@@ -10,12 +10,12 @@ from replay.demo.chart import Chart
 from replay.demo.live_run import LiveRun
 
 AXIS_COLUMNS = 5
-FIXED_ROWS = 14  # all but the chart and the decisions
+FIXED_ROWS = 14  # all rows but the chart's and the decisions'
 DEMAND, BAND, READY, DESIRED, PREPARED = "yellow", "blue", "green", "magenta", "cyan"
 
 
 def picture(run: LiveRun, *, title: str, speed: float, duration_seconds: float, size: tuple[int, int]) -> Group:
-    """Everything, in `size` columns and rows."""
+    """The whole picture, in `size` = (columns, rows)."""
     columns, rows = size
     chart_rows = max(5, (rows - FIXED_ROWS) // 2)
     parts: list[RenderableType] = [
@@ -30,7 +30,7 @@ def picture(run: LiveRun, *, title: str, speed: float, duration_seconds: float, 
 
 
 def clock(seconds: float) -> str:
-    """UTC."""
+    """Time of day in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
 
 
@@ -41,7 +41,7 @@ def _head(run: LiveRun, title: str, speed: float, duration_seconds: float, colum
     yield _spread(left, right, columns)
     lead_in = run.snapshot["lead_in_seconds"]
     if lead_in:
-        note = f" the controller starts; traffic in {lead_in / speed:.0f} s "
+        note = f" starting the controller; traffic in {lead_in / speed:.0f} s "
     else:
         note = f" {max(0.0, duration_seconds - elapsed) / speed:3.0f} s left "
     width = columns - len(note) - 1
@@ -109,7 +109,7 @@ def _requests(run: LiveRun) -> Text:
 
 
 def _decisions(run: LiveRun, columns: int, rows: int) -> Iterator[Text]:
-    """The newest first, as many as there is room for."""
+    """The newest decisions first, as many as fit."""
     left = rows
     for place, entry in enumerate(reversed(run.decisions)):
         text = Text.assemble((clock(entry.at_seconds), "bold"), f" {entry.sentence}", style="" if place == 0 else "dim")

@@ -1,4 +1,4 @@
-"""Real processes on a shipped sample: what the tests of the demo as a whole start with."""
+"""Real processes on a shipped sample, for tests of the whole demo."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command refuses what it cannot play before it starts anything. What it plays is shown by the tests of parity."""
+"""The command refuses bad input before it starts anything. The parity tests cover whole runs."""
 
 from pathlib import Path
 
@@ -23,13 +23,13 @@ APP.command()(command)
         (["--speed", "31"], "--speed"),
     ],
 )
-def test_bad_input_is_told(options: list[str], why: str) -> None:
+def test_bad_input_is_reported(options: list[str], why: str) -> None:
     result = CliRunner().invoke(APP, options)
     assert result.exit_code == 2
     assert why in result.output
 
 
-def test_a_folder_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
     result = CliRunner().invoke(APP, ["--keep", str(tmp_path)])
     assert result.exit_code == 2

@@ -1,4 +1,4 @@
-"""The controller is killed in the middle of a burst and started again: nothing falls, nothing leaks, decisions go on."""
+"""The controller is killed in the middle of a burst and restarted: nothing falls, nothing leaks, decisions go on."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A log that is read while it grows."""
+"""Reading a log while it grows."""
 
 from pathlib import Path
 

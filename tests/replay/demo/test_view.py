@@ -1,4 +1,4 @@
-"""What is drawn of a run: in a terminal of any size, and in lines."""
+"""How a run is shown: in a terminal of any size, and as lines."""
 
 import io
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_the_picture_shows_the_ladder_and_the_last_decision(run: LiveRun) -> Non
 def test_before_the_traffic_there_is_a_picture_too() -> None:
     run = LiveRun(START, 315.0)
     run.update(a_snapshot(0.0, lead_in_seconds=90.0), [])
-    assert "the controller starts; traffic in 3 s" in "\n".join(_drawn(run, 80, 24))
+    assert "starting the controller; traffic in 3 s" in "\n".join(_drawn(run, 80, 24))
     assert run.moments == []
 
 
