@@ -16,8 +16,8 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"  # the same for a Scale, which has no lists
 
 
-class Hands(Protocol):
-    """What acts behind the API: the controllers of the cluster."""
+class Backend(Protocol):
+    """The controllers of the cluster, which carry out what the API is asked to do."""
 
     def sync(self) -> None:
         """Bring the store up to the present."""
@@ -35,7 +35,7 @@ class Hands(Protocol):
         """Remove a ScalingPolicy and all that it owns."""
 
     def scale(self, namespace: str, name: str, replicas: int) -> None:
-        """Tell a Deployment how many replicas to run."""
+        """Set `spec.replicas` of a Deployment."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ def verb_of(method: str, asked: Route, query: dict[str, str]) -> str:
 class Api:
     """The handlers. `state` is served beside the API at `/demo/state`."""
 
-    def __init__(self, store: Store, hands: Hands, state: Callable[[], Json]) -> None:
+    def __init__(self, store: Store, backend: Backend, state: Callable[[], Json]) -> None:
         self._store = store
-        self._hands = hands
+        self._backend = backend
         self._state = state
 
     def application(self) -> web.Application:
@@ -98,7 +98,7 @@ class Api:
         return application
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        self._hands.sync()
+        self._backend.sync()
         if request.method == "GET":
             document = self._document(request.path)
             if document is not None:
@@ -149,7 +149,7 @@ class Api:
         namespace = asked.namespace or ""
         body = await _body(request, "application/json")
         _check_kind(body, asked.resource, namespace)
-        create = {JOBS: self._hands.create_job, EVENTS: self._hands.create_event}[asked.resource]
+        create = {JOBS: self._backend.create_job, EVENTS: self._backend.create_event}[asked.resource]
         return web.json_response(create(namespace, body), status=201)
 
     async def _delete(self, request: web.Request, asked: Route) -> web.Response:
@@ -166,7 +166,7 @@ class Api:
         if expected is not None and expected != uid:
             why = f"Precondition failed: UID in precondition: {expected}, UID in object meta: {uid}"
             raise failures.conflict(asked.resource, name, why)
-        {JOBS: self._hands.delete_job, SCALING_POLICIES: self._hands.delete_policy}[asked.resource](namespace, name)
+        {JOBS: self._backend.delete_job, SCALING_POLICIES: self._backend.delete_policy}[asked.resource](namespace, name)
         details = {"name": name, "group": asked.resource.group, "kind": asked.resource.plural, "uid": uid}
         success = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
         return web.json_response(success)
@@ -184,7 +184,7 @@ class Api:
             )
         if asked.subresource == "scale":
             replicas = replicas_of(merge(scale_of(held), change), asked.name or "")
-            self._hands.scale(asked.namespace or "", asked.name or "", replicas)
+            self._backend.scale(asked.namespace or "", asked.name or "", replicas)
             return web.json_response(scale_of(self._existing(asked)))
         patched = merge(held, change)
         if asked.subresource == "status":
