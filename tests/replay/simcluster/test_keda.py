@@ -19,7 +19,7 @@ from tests.support.fake_clock import FakeClock, settle
 
 
 class FakeScaler(ExternalScalerServicer):
-    """A scaler that answers what the test says.
+    """A scaler that answers what the test sets.
 
     What it does not do: check what it is asked, tell two ScaledObjects apart, serve TLS, health or reflection.
     """
@@ -60,7 +60,7 @@ class FakeScaler(ExternalScalerServicer):
         while (pushed := await self.pushes.get()) is not None:
             yield messages.IsActiveResponse(result=pushed)
 
-    def say(self, replicas: int) -> None:
+    def set_answer(self, replicas: int) -> None:
         self.value = messages.MetricValue(metricValue=replicas, metricValueFloat=float(replicas))
 
 
@@ -120,7 +120,7 @@ class Running:
 async def ready(policy_file) -> AsyncIterator[Running]:  # type: ignore[no-untyped-def]
     """A client that has not started, and a scaler that listens."""
     scaler, target, clock = FakeScaler(), FakeTarget(), FakeClock(START)
-    scaler.say(3)
+    scaler.set_answer(3)
     server = grpc.aio.server()
     add_ExternalScalerServicer_to_server(scaler, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -152,27 +152,27 @@ async def test_every_sync_and_every_poll_makes_three_calls(running: Running) -> 
 
 
 async def test_the_fleet_lands_on_the_value(running: Running) -> None:
-    running.scaler.say(8)
+    running.scaler.set_answer(8)
     await running.lands_on(8)
-    running.scaler.say(7)
+    running.scaler.set_answer(7)
     await running.lands_on(7)
-    running.scaler.say(99)  # beyond the maximum
+    running.scaler.set_answer(99)  # beyond the maximum
     await running.lands_on(8)
-    running.scaler.say(0)
+    running.scaler.set_answer(0)
     await running.lands_on(1)
 
 
 async def test_a_step_within_the_usual_tolerance_is_followed(running: Running) -> None:
     running.target.spec = 7
-    running.scaler.say(8)
+    running.scaler.set_answer(8)
     await running.lands_on(8)
-    running.scaler.say(7)
+    running.scaler.set_answer(7)
     await running.lands_on(7)
 
 
 @pytest.mark.parametrize("failing", ["GetMetricSpec", "GetMetrics", "IsActive"])
 async def test_an_error_freezes_and_is_tried_twice(running: Running, failing: str) -> None:
-    running.scaler.say(8)
+    running.scaler.set_answer(8)
     running.scaler.failing = {failing}
     calls = {"GetMetricSpec": 1, "GetMetrics": 2, "IsActive": 3}[failing]
     assert [await running.calls_in(seconds) for seconds in (10.0, 5.0)] == [2 * calls, 2 * calls]
@@ -183,7 +183,7 @@ async def test_an_error_freezes_and_is_tried_twice(running: Running, failing: st
     assert running.keda.problem is None
 
 
-async def test_nothing_runs_before_the_scaler_has_told_its_metric(ready: Running) -> None:
+async def test_nothing_runs_before_the_scaler_has_given_its_metric(ready: Running) -> None:
     ready.scaler.failing = {"GetMetricSpec"}
     task = asyncio.create_task(ready.keda.run())
     for pause_seconds in (0.005, 0.01, 0.02, 0.04):

@@ -144,7 +144,7 @@ async def test_keda_scales_the_world_once_the_scaler_listens(served: tuple[Clust
     cluster.connect(address)
     assert "nothing listens" in cluster.state()["keda_problem"]
     scaler = FakeScaler()
-    scaler.say(4)
+    scaler.set_answer(4)
     server = grpc.aio.server()
     add_ExternalScalerServicer_to_server(scaler, server)
     server.add_insecure_port(address)
