@@ -18,8 +18,8 @@ EVENTS_KEPT = 1000
 
 
 @dataclass
-class _Held:
-    """A Job whose balloon lives in the world."""
+class _BalloonJob:
+    """A Job and the balloon in the world that stands for its pod."""
 
     view: BalloonView | None = None
     ended_seconds: float | None = None
@@ -40,7 +40,7 @@ class Controllers:
         self._now = now
         self._workload = workload
         self._pods: dict[str, PodView] = {}
-        self._jobs: dict[tuple[str, str], _Held] = {}
+        self._jobs: dict[tuple[str, str], _BalloonJob] = {}
         self._events: deque[tuple[str, str]] = deque()
         self._scrape: Callable[[float], None] = lambda _: None
         self._scrape_seconds = math.inf  # between two
@@ -101,17 +101,17 @@ class Controllers:
         stored = self._store.put(JOBS, job)
         deadline = spec.get("activeDeadlineSeconds")
         self._world.create_balloon(f"{namespace}/{name}", math.inf if deadline is None else float(deadline))
-        self._jobs[namespace, name] = _Held()
+        self._jobs[namespace, name] = _BalloonJob()
         self._follow_jobs()
         self._collect_orphans()
         return stored
 
     def delete_job(self, namespace: str, name: str) -> None:
         """Remove a Job, its pod and its balloon."""
-        held = self._jobs.pop((namespace, name))
+        removed = self._jobs.pop((namespace, name))
         self._world.delete_balloon(f"{namespace}/{name}")
         job = self._store.remove(JOBS, namespace, name)
-        if job is not None and held.ended_seconds is None:
+        if job is not None and removed.ended_seconds is None:
             self._remove_balloon_pod(job)
 
     def create_event(self, namespace: str, body: Json) -> Json:
@@ -188,17 +188,17 @@ class Controllers:
     def _follow_jobs(self) -> None:
         for view in self._world.balloons():
             namespace, name = view.name.split("/")
-            held = self._jobs[namespace, name]
-            if view == held.view:
+            state = self._jobs[namespace, name]
+            if view == state.view:
                 continue
             job = self._store.get(JOBS, namespace, name)
             if job is None:
                 continue
-            if view.ended is not None and held.ended_seconds is None:
-                held.ended_seconds = min(view.deadline_seconds, self._world.now_seconds)
+            if view.ended is not None and state.ended_seconds is None:
+                state.ended_seconds = min(view.deadline_seconds, self._world.now_seconds)
                 self._remove_balloon_pod(job)
-            held.view = view
-            job = self._store.put(JOBS, {**job, "status": objects.job_status(view, held.ended_seconds)})
+            state.view = view
+            job = self._store.put(JOBS, {**job, "status": objects.job_status(view, state.ended_seconds)})
             if view.ended is None:
                 pod = objects.balloon(job, view, None)
                 address = None if view.scheduled_seconds is None else self._network.address(pod["metadata"]["name"])
@@ -206,12 +206,12 @@ class Controllers:
         self._expire_jobs()
 
     def _expire_jobs(self) -> None:
-        for (namespace, name), held in list(self._jobs.items()):
+        for (namespace, name), state in list(self._jobs.items()):
             job = self._store.get(JOBS, namespace, name)
-            if job is None or held.ended_seconds is None:
+            if job is None or state.ended_seconds is None:
                 continue
             kept = job["spec"].get("ttlSecondsAfterFinished")
-            if kept is not None and self._world.now_seconds >= held.ended_seconds + kept:
+            if kept is not None and self._world.now_seconds >= state.ended_seconds + kept:
                 self.delete_job(namespace, name)
 
     def _remove_balloon_pod(self, job: Json) -> None:
