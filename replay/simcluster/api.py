@@ -1,4 +1,4 @@
-"""The Kubernetes API over HTTP: finds resource and verb of a request, and does what the verb says."""
+"""The Kubernetes API over HTTP: finds the resource and the verb of a request, and carries it out."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ from replay.simcluster.resources import EVENTS, JOBS, SCALING_POLICIES, Json, Re
 from replay.simcluster.store import Store
 
 MERGE_PATCH = "application/merge-patch+json"
-STRATEGIC_PATCH = "application/strategic-merge-patch+json"  # the same for a Scale, which has no lists
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"  # equivalent for a Scale, which has no lists
 
 
 class Backend(Protocol):
@@ -23,16 +23,16 @@ class Backend(Protocol):
         """Bring the store up to the present."""
 
     def create_job(self, namespace: str, body: Json) -> Json:
-        """Start a Job; the stored object."""
+        """Create a Job; returns the stored object."""
 
     def delete_job(self, namespace: str, name: str) -> None:
-        """Remove a Job with its pod."""
+        """Delete a Job and its pod."""
 
     def create_event(self, namespace: str, body: Json) -> Json:
-        """Keep an Event; the stored object."""
+        """Create an Event; returns the stored object."""
 
     def delete_policy(self, namespace: str, name: str) -> None:
-        """Remove a ScalingPolicy and all that it owns."""
+        """Delete a ScalingPolicy and everything it owns."""
 
     def scale(self, namespace: str, name: str, replicas: int) -> None:
         """Set `spec.replicas` of a Deployment."""
@@ -40,7 +40,7 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Route:
-    """A request path, taken apart."""
+    """A parsed request path."""
 
     resource: Resource
     namespace: str | None
@@ -49,7 +49,7 @@ class Route:
 
 
 def route(path: str) -> Route | None:
-    """Take `/apis/GROUP/VERSION[/namespaces/NS]/PLURAL[/NAME[/SUBRESOURCE]]` apart; None where nothing is served."""
+    """Parse `/apis/GROUP/VERSION[/namespaces/NS]/PLURAL[/NAME[/SUBRESOURCE]]`; None where nothing is served."""
     match path.strip("/").split("/"):
         case ["api", version, *rest]:
             group = ""
@@ -83,7 +83,7 @@ def verb_of(method: str, asked: Route, query: dict[str, str]) -> str:
 
 
 class Api:
-    """The handlers. `state` is served beside the API at `/demo/state`."""
+    """The request handlers. `state` is served at `/demo/state`, beside the API."""
 
     def __init__(self, store: Store, backend: Backend, state: Callable[[], Json]) -> None:
         self._store = store
@@ -91,7 +91,7 @@ class Api:
         self._state = state
 
     def application(self) -> web.Application:
-        """An aiohttp application that answers every path."""
+        """The aiohttp application, which answers every path."""
         application = web.Application(middlewares=[_statuses], client_max_size=3 * 1024 * 1024)
         application.router.add_route("*", "/{path:.*}", self._handle)
         application.on_shutdown.append(self._end_watches)
@@ -114,7 +114,7 @@ class Api:
         if verb not in verbs or (verb == "create" and asked.namespace is None):
             raise failures.method_not_allowed()
         if "dryRun" in query and verb in {"create", "delete", "patch"}:
-            raise failures.bad_request("dryRun is not served by the simulated cluster")
+            raise failures.bad_request("the simulated cluster does not support dryRun")
         if verb == "watch":
             collection = watches.Collection.of(asked.resource, asked.namespace, query)
             return await watches.watch(request, self._store, collection, query)
@@ -160,7 +160,7 @@ class Api:
         policy = options.get("propagationPolicy") or request.query.get("propagationPolicy") or default
         if policy != "Background":
             raise failures.bad_request(
-                f"propagationPolicy {policy} is not served by the simulated cluster: use Background"
+                f"the simulated cluster does not support propagationPolicy {policy}; use Background"
             )
         expected = (options.get("preconditions") or {}).get("uid")
         if expected is not None and expected != uid:
@@ -207,7 +207,7 @@ class Api:
 
 
 def scale_of(deployment: Json) -> Json:
-    """The Scale of a Deployment. Like the real one it leaves `spec.replicas` out where it is 0."""
+    """The Scale of a Deployment. Like the real API, it omits `spec.replicas` if it is 0."""
     metadata = deployment["metadata"]
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     replicas = deployment["spec"]["replicas"]
@@ -225,7 +225,7 @@ def scale_of(deployment: Json) -> Json:
 
 
 def replicas_of(scale: Json, name: str) -> int:
-    """The replicas that a Scale asks for; `ApiError` 422 where they are no integer or negative."""
+    """`spec.replicas` of a Scale; raises `ApiError` 422 if it is negative or not an integer."""
     replicas = scale["spec"].get("replicas", 0) if isinstance(scale["spec"], dict) else None
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         cause = failures.invalid_value("patch", json.dumps(scale), "replicas is not a whole number")
@@ -257,9 +257,9 @@ async def _body(request: web.Request, *accepted: str) -> Json:
     try:
         body = json.loads(await request.read())
     except ValueError as error:
-        raise failures.bad_request(f"the body of the request is no JSON: {error}") from error
+        raise failures.bad_request(f"the request body is not valid JSON: {error}") from error
     if not isinstance(body, dict):
-        raise failures.bad_request("the body of the request is no JSON object")
+        raise failures.bad_request("the request body is not a JSON object")
     return body
 
 

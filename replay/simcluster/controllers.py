@@ -1,4 +1,4 @@
-"""What acts in the cluster: Deployment and Job controllers, kubelet, garbage collector, all played from one `World`."""
+"""The active parts of the cluster: Deployment and Job controllers, kubelet, garbage collector, all driven by one `World`."""
 
 import math
 from collections import deque
@@ -26,9 +26,9 @@ class _BalloonJob:
 
 
 class Controllers:
-    """Moves the world to the present and keeps the store true to it; carries out what the API is asked to do.
+    """Advances the world to the present, mirrors it in the store, and carries out what the API is asked to do.
 
-    `now` is scenario time; before the world's start the world stands still.
+    `now` is scenario time; the world does not change before its start.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Controllers:
         self._jobs: dict[tuple[str, str], _BalloonJob] = {}
         self._events: deque[tuple[str, str]] = deque()
         self._scrape: Callable[[float], None] = lambda _: None
-        self._scrape_seconds = math.inf  # between two
+        self._scrape_seconds = math.inf  # between two scrapes
         self._next_scrape_seconds = math.inf
         self.samples: dict[str, PodSample] = {}  # of the pods that serve now
         store.put(DEPLOYMENTS, objects.deployment(workload, world.now_seconds))
@@ -54,13 +54,13 @@ class Controllers:
         self.advance(self._now())
 
     def scrape_every(self, period_seconds: float, scrape: Callable[[float], None]) -> None:
-        """Call `scrape` now and each period of scenario time, with the world exactly at its moment."""
+        """Call `scrape` now and once each period of scenario time, with the world at exactly that time."""
         self._scrape, self._scrape_seconds = scrape, period_seconds
         self._next_scrape_seconds = self._world.now_seconds
         self.advance(self._world.now_seconds)
 
     def advance(self, to_seconds: float) -> None:
-        """Let the world run to a time, if it is not there yet, and write down what it became."""
+        """Advance the world to a time, unless it is already there, and mirror it in the store."""
         while self._next_scrape_seconds <= to_seconds:
             self._move(self._next_scrape_seconds)
             self._scrape(self._next_scrape_seconds)
@@ -73,14 +73,14 @@ class Controllers:
             self.observe()
 
     def observe(self) -> None:
-        """Write the world's state into the store, and open and close the pods' listeners."""
+        """Mirror the world in the store, and open and close the pods' listeners."""
         self._follow_pods()
         self._follow_jobs()
         target = self._deployment()
         self._store.put(DEPLOYMENTS, objects.with_replicas(target, self._world.spec_replicas, self._world.pods()))
 
     def create_job(self, namespace: str, body: Json) -> Json:
-        """Admit a Job and ask the world for its balloon."""
+        """Validate and store a Job, and create its balloon in the world."""
         admitted = jobs.admit(body)
         metadata = self._metadata(namespace, admitted["metadata"], "Job")
         name = metadata["name"]
@@ -107,7 +107,7 @@ class Controllers:
         return stored
 
     def delete_job(self, namespace: str, name: str) -> None:
-        """Remove a Job, its pod and its balloon."""
+        """Delete a Job, its pod and its balloon."""
         removed = self._jobs.pop((namespace, name))
         self._world.delete_balloon(f"{namespace}/{name}")
         job = self._store.remove(JOBS, namespace, name)
@@ -115,7 +115,7 @@ class Controllers:
             self._remove_balloon_pod(job)
 
     def create_event(self, namespace: str, body: Json) -> Json:
-        """Keep an Event; the oldest of more than a thousand goes."""
+        """Store an Event; of more than a thousand, the oldest is dropped."""
         if (body.get("involvedObject") or {}).get("namespace", "default") != namespace:
             cause = failures.invalid_value("involvedObject.namespace", namespace, "does not match event.namespace")
             raise failures.invalid("", "Event", (body.get("metadata") or {}).get("name", ""), [cause])
@@ -129,12 +129,12 @@ class Controllers:
         return stored
 
     def delete_policy(self, namespace: str, name: str) -> None:
-        """Remove a ScalingPolicy, and the Jobs that it owns."""
+        """Delete a ScalingPolicy and the Jobs that it owns."""
         self._store.remove(SCALING_POLICIES, namespace, name)
         self._collect_orphans()
 
     def scale(self, namespace: str, name: str, replicas: int) -> None:
-        """Tell a Deployment how many replicas to run."""
+        """Set `spec.replicas` of a Deployment; raises `ApiError` 404 if it does not exist."""
         if self._store.get(DEPLOYMENTS, namespace, name) is None:
             raise failures.not_found(DEPLOYMENTS, name)
         self.scale_to(replicas)
@@ -146,7 +146,7 @@ class Controllers:
         return target["spec"]["replicas"], target["status"].get("replicas", 0)
 
     def scale_to(self, replicas: int) -> None:
-        """Tell the Deployment how many replicas to run."""
+        """Set `spec.replicas` of the Deployment."""
         self.sync()
         self._world.scale(replicas)
         self.observe()
@@ -222,7 +222,7 @@ class Controllers:
                 self._store.remove(PODS, namespace, pod["metadata"]["name"])
 
     def _collect_orphans(self) -> None:
-        """Remove the Jobs none of whose owners exists. An owner of a kind that is not served counts as existing."""
+        """Delete Jobs whose owners are all gone. An owner of a kind that is not served counts as existing."""
         for job in self._store.objects(JOBS):
             namespace = job["metadata"]["namespace"]
             owners = job["metadata"].get("ownerReferences") or []

@@ -1,4 +1,4 @@
-"""The API's refusals: a `Status` object for each, worded and coded as a real API server does."""
+"""The API's errors as `Status` objects, with the codes and messages of a real API server."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from replay.simcluster.resources import Json, Resource
 
 
 class ApiError(Exception):
-    """A refusal with its HTTP code and its `Status` body."""
+    """An error with its HTTP code and its `Status` body."""
 
     def __init__(self, code: int, reason: str, message: str, details: Json | None = None) -> None:
         super().__init__(message)
@@ -34,18 +34,18 @@ class Cause:
 
 
 def required(field: str, why: str = "") -> Cause:
-    """A field that is missing."""
+    """A missing field."""
     return Cause(field, "FieldValueRequired", f"Required value: {why}" if why else "Required value")
 
 
 def invalid_value(field: str, value: object, why: str) -> Cause:
-    """A field with a value that cannot be."""
+    """A field with an invalid value."""
     shown = f'"{value}"' if isinstance(value, str) else str(value)
     return Cause(field, "FieldValueInvalid", f"Invalid value: {shown}: {why}")
 
 
 def not_supported(field: str, value: object, supported: Sequence[str]) -> Cause:
-    """A field with a value outside an enumeration."""
+    """A field whose value is not in its enumeration."""
     choices = ", ".join(f'"{choice}"' for choice in supported)
     return Cause(field, "FieldValueNotSupported", f'Unsupported value: "{value}": supported values: {choices}')
 
@@ -58,12 +58,12 @@ def _details(resource: Resource, name: str) -> Json:
 
 
 def unknown_resource() -> ApiError:
-    """No such path."""
+    """The path does not exist."""
     return ApiError(404, "NotFound", "the server could not find the requested resource")
 
 
 def not_found(resource: Resource, name: str) -> ApiError:
-    """No object of that name."""
+    """No object has that name."""
     return ApiError(404, "NotFound", f'{resource.qualified} "{name}" not found', _details(resource, name))
 
 
@@ -79,15 +79,15 @@ def conflict(resource: Resource, name: str, why: str) -> ApiError:
 
 
 def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> ApiError:
-    """The object is well formed and says something that cannot be."""
+    """The object is well formed but invalid."""
     listed = [f"{cause.field}: {cause.message}" for cause in causes]
-    told = listed[0] if len(listed) == 1 else f"[{', '.join(listed)}]"
+    text = listed[0] if len(listed) == 1 else f"[{', '.join(listed)}]"
     qualified = f"{kind}.{group}" if group else kind
     details: Json = {"name": name, "kind": kind}
     if group:
         details["group"] = group
     details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
-    return ApiError(422, "Invalid", f'{qualified} "{name}" is invalid: {told}', details)
+    return ApiError(422, "Invalid", f'{qualified} "{name}" is invalid: {text}', details)
 
 
 def bad_request(message: str) -> ApiError:
@@ -101,7 +101,7 @@ def method_not_allowed() -> ApiError:
 
 
 def unsupported_media_type(content_type: str, supported: str) -> ApiError:
-    """A body in a format that is not read."""
+    """The format of the body is not supported."""
     return ApiError(
         415,
         "UnsupportedMediaType",
@@ -115,7 +115,7 @@ def expired(asked: int, oldest: int) -> ApiError:
 
 
 def too_large_version(asked: int, current: int) -> ApiError:
-    """A resource version that has not been reached, for example after the simulated cluster was started anew."""
+    """A resource version that does not exist yet, for example after a restart of the simulated cluster."""
     details: Json = {
         "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
         "retryAfterSeconds": 1,

@@ -1,4 +1,4 @@
-"""Jobs as the API takes them in: what a real API server would refuse is refused, what it defaults is defaulted."""
+"""Validates Jobs and fills in their defaults as a real API server does."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _NAME_RULE = "a lowercase RFC 1123 name must consist of lower case alphanumeric 
 _QUANTITY_RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _NOT_NEGATIVE = "must be greater than or equal to 0"
 
-# The JSON types of the fields that are read; a wrong one is refused before anything else is looked at.
+# The JSON types of the fields that are read; a wrong type is refused before anything else is checked.
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "metadata": dict,
     "metadata.name": str,
@@ -53,7 +53,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def admit(body: Json) -> Json:
-    """The Job as it is stored, less what only the cluster knows (uid, selector, times). Raises `ApiError` 400 or 422."""
+    """The Job as it is stored, without what the cluster adds (uid, selector, times). Raises `ApiError` 400 or 422."""
     _check_types(body)
     name = body.get("metadata", {}).get("name") or body.get("metadata", {}).get("generateName", "")
     causes = [*_metadata_causes(body.get("metadata", {})), *_spec_causes(body.get("spec", {}))]
@@ -84,7 +84,7 @@ def admit(body: Json) -> Json:
 
 
 def quantity(text: object) -> Decimal | None:
-    """The value of a resource quantity (`500m`, `16Gi`, `1`), or None where it is none."""
+    """The value of a resource quantity (`500m`, `16Gi`, `1`), or None if it is not one."""
     if isinstance(text, int) and not isinstance(text, bool):
         return Decimal(text)
     found = _QUANTITY.fullmatch(text) if isinstance(text, str) else None
@@ -113,7 +113,7 @@ def _check_types(body: Json) -> None:
     for path in ("labels", "annotations"):
         for value in (body.get("metadata", {}).get(path) or {}).values():
             if not isinstance(value, str):
-                raise failures.bad_request(f"json: cannot unmarshal {value!r} into metadata.{path}: a string is wanted")
+                raise failures.bad_request(f"json: cannot unmarshal {value!r} into metadata.{path}: expected a string")
 
 
 def _metadata_causes(metadata: Json) -> Iterator[Cause]:
@@ -147,7 +147,7 @@ def _spec_causes(spec: Json) -> Iterator[Cause]:
             yield invalid_value(f"spec.{key}", spec[key], _NOT_NEGATIVE)
     for key in ("completions", "parallelism"):
         if (spec.get(key) or 0) > 1:
-            yield invalid_value(f"spec.{key}", spec[key], "the simulated cluster runs one pod for each Job")
+            yield invalid_value(f"spec.{key}", spec[key], "the simulated cluster runs one pod per Job")
     if any((spec.get("selector") or {}).values()):
         yield invalid_value("spec.selector", "{...}", "`selector` not auto-generated")
     template = spec.get("template") or {}

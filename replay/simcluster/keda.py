@@ -1,7 +1,7 @@
-"""KEDA and its HPA for one ScaledObject of type external-push, calling the scaler as the real ones do.
+"""KEDA and its HPA for one ScaledObject of type external-push, which call the scaler as the real ones do.
 
-All periods are scenario time; the API server's request deadline is wall time, as I/O deadlines are. What goes wrong
-freezes the replicas where they are.
+All periods are scenario time; the API server's request timeout is wall time, like all I/O timeouts. After an error the
+replicas stay as they are.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Hpa
 from replay.simcluster.clock import Clock
 from replay.simcluster.scaledobject import ScaledObject
 
-REQUEST_TIMEOUT_SECONDS = 60.0  # kube-apiserver's; only calls on the HPA's behalf have it
+REQUEST_TIMEOUT_SECONDS = 60.0  # kube-apiserver's; applies only to calls for the HPA
 RECONCILE_FIRST_SECONDS, RECONCILE_LAST_SECONDS = 0.005, 1000.0  # controller-runtime's requeue back-off
 STREAM_FIRST_SECONDS, STREAM_LAST_SECONDS = 2.0, 60.0
 CHANNEL_BACKOFF_MS = 1000  # gRPC's first pause between two attempts to connect
@@ -39,7 +39,7 @@ class Target(Protocol):
 
 @dataclass(frozen=True)
 class Metric:
-    """What one round of calls brought."""
+    """The result of one round of calls."""
 
     usage: float
     target: float
@@ -47,18 +47,18 @@ class Metric:
 
 
 class ScalerError(Exception):
-    """The scaler answered, and there is nothing in it to scale by."""
+    """The scaler's answer is not usable."""
 
 
 class Keda:
-    """`run` until cancelled. `problem` is the last call's failure, None while all is well."""
+    """`run` until cancelled. `problem` is the failure of the last call, None if it succeeded."""
 
     def __init__(self, scaled_object: ScaledObject, target: Target, clock: Clock, rate: float) -> None:
         self._object = scaled_object
         self._address = scaled_object.metadata["scalerAddress"]
         self._target = target
         self._clock = clock
-        # The channel's own pauses are the wall's; at a rate of 30 they must not last 30 times as long.
+        # The channel pauses in wall time; at a rate of 30 the pauses must not last 30 times as long in scenario time.
         self._backoff_ms = max(10, round(CHANNEL_BACKOFF_MS / rate))
         self._ref = messages.ScaledObjectRef(
             name=scaled_object.name, namespace=scaled_object.namespace, scalerMetadata=scaled_object.metadata
@@ -67,7 +67,7 @@ class Keda:
         self.problem: str | None = None
 
     async def run(self) -> None:
-        """Reconcile the ScaledObject, then poll, sync and listen."""
+        """Reconcile the ScaledObject, then poll, sync the HPA and listen for pushes."""
         options = [
             ("grpc.initial_reconnect_backoff_ms", self._backoff_ms),
             ("grpc.min_reconnect_backoff_ms", self._backoff_ms),
@@ -84,14 +84,14 @@ class Keda:
                 tasks.create_task(self._listen(stub))
 
     async def _reconcile(self, stub: ExternalScalerStub) -> None:
-        """No HPA and no loop before the scaler has told its metric once."""
+        """Wait until the scaler has returned its metric once: before that there is no HPA and no loop."""
         pause_seconds = RECONCILE_FIRST_SECONDS
         while await self._tried(lambda: self._spec(stub, None)) is None:
             await self._clock.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, RECONCILE_LAST_SECONDS)
 
     async def _every(self, period_seconds: float, first_seconds: float, act: Callable[[], Awaitable[None]]) -> None:
-        """Each period from the first moment on; a round that takes longer than its period delays the next."""
+        """Run `act` once each period from `first_seconds` on; a round that takes longer than a period delays the next."""
         due = first_seconds
         while True:
             await self._clock.sleep(due - self._clock.now())
@@ -112,13 +112,13 @@ class Keda:
             self._activate(active=metric.active)
 
     def _activate(self, *, active: bool) -> None:
-        """The one thing that KEDA itself decides here: away from zero, and up to the minimum."""
+        """What KEDA itself decides: to scale up from zero, and up to the minimum."""
         spec, _ = self._target.replicas()
         if (active and spec == 0) or (not active and spec < self._object.min_replicas):
             self._target.scale_to(max(1, self._object.min_replicas))
 
     async def _listen(self, stub: ExternalScalerStub) -> None:
-        """The push stream: opened again 2 s after a clean end; after errors ever later, and only a clean end resets that."""
+        """The push stream: reopened 2 s after a clean end; after errors, with a back-off that only a clean end resets."""
         pause_seconds = STREAM_FIRST_SECONDS
         while True:
             try:
@@ -133,7 +133,7 @@ class Keda:
                 await self._clock.sleep(STREAM_FIRST_SECONDS)
 
     async def _tried(self, call: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        """The answer, or None after one immediate repetition."""
+        """The answer, or None after a failed call and one immediate retry."""
         for _ in range(2):
             try:
                 answer = await call()
@@ -149,14 +149,14 @@ class Keda:
     async def _spec(self, stub: ExternalScalerStub, timeout_seconds: float | None) -> messages.MetricSpec:
         answer = await stub.GetMetricSpec(self._ref, timeout=timeout_seconds)
         if len(answer.metricSpecs) != 1:
-            raise ScalerError(f"GetMetricSpec: {len(answer.metricSpecs)} metrics; this client follows exactly one")
+            raise ScalerError(f"GetMetricSpec: got {len(answer.metricSpecs)} metrics; this client supports exactly one")
         return answer.metricSpecs[0]
 
     async def _metric(self, stub: ExternalScalerStub, timeout_seconds: float | None) -> Metric:
         spec = await self._spec(stub, timeout_seconds)
         target = _milli(spec.targetSizeFloat) if spec.targetSizeFloat > 0 else float(spec.targetSize)
         if target <= 0:
-            raise ScalerError(f"GetMetricSpec: the target {target} is not positive, so that no HPA can be made")
+            raise ScalerError(f"GetMetricSpec: the target {target} is not positive, so no HPA can be created")
         request = messages.GetMetricsRequest(scaledObjectRef=self._ref, metricName=spec.metricName)
         found = await stub.GetMetrics(request, timeout=timeout_seconds)
         active = await stub.IsActive(self._ref, timeout=timeout_seconds)
@@ -165,11 +165,11 @@ class Keda:
         return Metric(sum(_value(value) for value in found.metricValues), target, active.result)
 
 
-def _value(told: messages.MetricValue) -> float:
-    """The float where it is positive, else the integer, never below zero."""
-    return _milli(told.metricValueFloat) if told.metricValueFloat > 0 else max(0.0, float(told.metricValue))
+def _value(metric: messages.MetricValue) -> float:
+    """The float if it is positive, else the integer, never below zero."""
+    return _milli(metric.metricValueFloat) if metric.metricValueFloat > 0 else max(0.0, float(metric.metricValue))
 
 
 def _milli(value: float) -> float:
-    """KEDA writes three decimals; what is no number becomes 0."""
+    """Rounded to three decimals as KEDA does; NaN and infinities become 0."""
     return round(value, 3) if math.isfinite(value) else 0.0

@@ -1,4 +1,4 @@
-"""What the cluster holds, written as Kubernetes writes it. Times go in as scenario Unix seconds."""
+"""The cluster's objects in the format of Kubernetes. Times are given in scenario Unix seconds."""
 
 import hashlib
 import json
@@ -25,19 +25,19 @@ def uid(*parts: object) -> str:
 
 
 def suffix(*parts: object) -> str:
-    """Five characters, as Kubernetes puts behind a generated name."""
+    """Five characters, like those that Kubernetes appends to a generated name."""
     return hashlib.blake2s("/".join(map(str, parts)).encode()).hexdigest()[:5]
 
 
 def owner(of: Json) -> Json:
-    """A controller's reference to put on what it makes."""
+    """The owner reference that a controller puts on what it creates."""
     metadata = of["metadata"]
     kind = {"apiVersion": of["apiVersion"], "kind": of["kind"]}
     return {**kind, "name": metadata["name"], "uid": metadata["uid"], "controller": True, "blockOwnerDeletion": True}
 
 
 def deployment(workload: Workload, created_seconds: float) -> Json:
-    """The Deployment that the policy targets, with no replicas told yet."""
+    """The Deployment that the policy targets, at 0 replicas."""
     name, namespace = workload.target.name, workload.namespace
     labels = {"app": name}
     port = workload.endpoint.port
@@ -82,7 +82,7 @@ def deployment(workload: Workload, created_seconds: float) -> Json:
 
 
 def with_replicas(held: Json, replicas: int, pods: Sequence[PodView]) -> Json:
-    """The Deployment with what it is told and what it has. A terminating pod is no replica any more."""
+    """The Deployment with this spec and the status of these pods. Terminating pods do not count as replicas."""
     generation = held["metadata"]["generation"] + (replicas != held["spec"]["replicas"])
     alive = [pod for pod in pods if not pod.terminating]
     ready = sum(pod.ready for pod in alive)
@@ -102,7 +102,7 @@ def with_replicas(held: Json, replicas: int, pods: Sequence[PodView]) -> Json:
 
 
 def replica(of: Json, view: PodView, address: str | None) -> Json:
-    """One replica's pod. A draining one stays Ready, as kubelet leaves it until its server is gone."""
+    """A replica's pod. While it drains it stays Ready, as with a real kubelet."""
     template = of["spec"]["template"]
     digest = suffix(json.dumps(template, sort_keys=True))
     set_name = f"{of['metadata']['name']}-{digest}"

@@ -1,18 +1,18 @@
-"""What Prometheus remembers from before the scenario: series generated from the traffic of the past."""
+"""Prometheus's data from before the scenario: series generated from past traffic."""
 
 import numpy as np
 
 from replay.scenario.scenario import Hardware, Past
 from replay.simcluster.series import Floats, Series
 
-SAMPLES = 4  # of each bin: a bin of 60 s scraped every 15 s
+SAMPLES = 4  # per bin: a bin of 60 s, scraped every 15 s
 
 
 def series(past: Past, hardware: Hardware, end_seconds: float, labels: dict[str, str]) -> list[Series]:
-    """One series for the whole service of each family that history is read from, four samples a bin, stale at the end.
+    """One series of the whole workload for each metric that history is read from: four samples a bin, stale at the end.
 
     The running requests are Little's law: arrivals per second times the seconds that a request of the bin's mean size
-    takes on a replica whose batch is half full. Nothing waited. Bins that are unknown have no samples.
+    takes on a replica whose batch is half full. Nothing waits. Unknown bins have no samples.
     """
     at = past.start_seconds + past.step_seconds * np.arange(1, len(past.requests) + 1, dtype=np.float64)
     known = np.isfinite(past.requests) & np.isfinite(past.prompt_tokens) & np.isfinite(past.output_tokens)

@@ -6,7 +6,7 @@ from replay.simcluster.resources import Json
 
 
 def merge(held: Json, change: Json) -> Json:
-    """The object with a patch applied: null removes a key, an object goes deeper, anything else replaces."""
+    """The object with a patch applied: null removes a key, objects are merged, anything else replaces the value."""
     merged: dict[str, Any] = dict(held)
     for key, value in change.items():
         if value is None:

@@ -1,4 +1,4 @@
-"""The pods' HTTP servers: one application for all, which knows a pod by the address that was called."""
+"""The pods' HTTP servers: one application for all, which finds the pod by the address that was called."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from replay.simcluster.network import PodNetwork
 
 
 def application(network: PodNetwork, controllers: Controllers, path: str, model: str) -> web.Application:
-    """Serves each pod's metrics at `path`; a pod that has gone meanwhile drops the connection."""
+    """Serves each pod's metrics at `path`; the connection to a pod that is gone is dropped."""
 
     async def metrics(request: web.Request) -> web.Response:
         controllers.sync()

@@ -1,4 +1,4 @@
-"""Prometheus: scrapes the pods every 15 scenario seconds, remembers, and answers `query` and `query_range`."""
+"""Prometheus: scrapes the pods every 15 scenario seconds, stores the samples, and answers `query` and `query_range`."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ MAX_POINTS = 11_000
 
 
 class Prometheus:
-    """The series of one service, from the past and from scrapes. Times are scenario Unix seconds."""
+    """The series of one workload, from the past and from scrapes. Times are scenario Unix seconds."""
 
     def __init__(self, past: Iterable[Series], namespace: str, model: str) -> None:
         self._series = list(past)
@@ -26,7 +26,7 @@ class Prometheus:
         self._live: dict[str, dict[tuple[str, vllm.Labels], Series]] = {}  # by pod
 
     def scrape(self, at_seconds: float, samples: Mapping[str, PodSample], instances: Mapping[str, str]) -> None:
-        """Take in what every pod says now; a pod that is not there any more goes stale. `instances`: pod -> host:port."""
+        """Store a sample of every pod; series of pods that are gone become stale. `instances`: pod -> host:port."""
         for pod in self._live.keys() - samples.keys():
             for series in self._live.pop(pod).values():
                 series.stale_seconds = at_seconds
@@ -48,7 +48,7 @@ class Prometheus:
     def evaluate(
         self, query: promql.Query, moments: Floats, lookback_seconds: float = LOOKBACK_SECONDS
     ) -> list[tuple[dict[str, str], Floats]]:
-        """Each resulting series and its value at each moment, NaN where it has none."""
+        """Each resulting series with its value at each moment; NaN where it has none."""
         found = [series for series in self._series if all(matcher.matches(series.labels) for matcher in query.matchers)]
         if query.rate_seconds is None:
             columns = [(dict(series.labels), series.at(moments, lookback_seconds)) for series in found]
@@ -64,11 +64,11 @@ def _nameless(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 class BadDataError(Exception):
-    """A parameter that cannot be read."""
+    """A parameter is invalid."""
 
 
 def application(prometheus: Prometheus, now: Callable[[], float], sync: Callable[[], None]) -> web.Application:
-    """The HTTP API. `now` stands in where a query names no time."""
+    """The HTTP API. `now` is the default time of a query."""
 
     async def instant(parameters: Mapping[str, str]) -> Json:
         at = _time(parameters, "time", now())

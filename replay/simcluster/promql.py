@@ -1,4 +1,4 @@
-"""The few shapes of PromQL that are answered: a selector, and `sum(...)` and `rate(...[window])` around one."""
+"""The supported subset of PromQL: a selector, and `sum(...)` and `rate(...[window])` around one."""
 
 import json
 import re
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 
 class QueryError(Exception):
-    """A query that is not answered, with the reason."""
+    """A query is not supported; the message says why."""
 
 
 @dataclass(frozen=True)
 class Matcher:
-    """One label matcher. An absent label reads as the empty string."""
+    """One label matcher. An absent label counts as the empty string."""
 
     label: str
     operator: str
     value: str
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether a series has it. Regular expressions match the whole value."""
+        """Whether a series with these labels matches. Regular expressions match the whole value."""
         held = labels.get(self.label, "")
         same = re.fullmatch(self.value, held) is not None if "~" in self.operator else held == self.value
         return same == (self.operator in {"=", "=~"})
@@ -27,10 +27,10 @@ class Matcher:
 
 @dataclass(frozen=True)
 class Query:
-    """A query, read."""
+    """A parsed query."""
 
     matchers: tuple[Matcher, ...]
-    rate_seconds: float | None  # the window of rate(), None without it
+    rate_seconds: float | None  # the window of rate(); None without rate()
     summed: bool
 
 
@@ -46,7 +46,7 @@ _SHAPE = re.compile(
 
 
 def duration(text: str) -> float | None:
-    """Seconds of `90`, `0.5`, `90s`, `5m`, or None where it is no duration."""
+    """Seconds of `90`, `0.5`, `90s`, `5m`; None if it is not a duration."""
     found = re.fullmatch(r"(\d+(?:\.\d*)?)(ms|[smhd])?", text)
     if found is None:
         return None
@@ -54,11 +54,11 @@ def duration(text: str) -> float | None:
 
 
 def parse(text: str) -> Query:
-    """Read a query; QueryError for every other shape."""
+    """Parse a query; raises QueryError if it is not supported."""
     found = _SHAPE.fullmatch(text)
     opened = 0 if found is None else bool(found["sum"]) + bool(found["rate"])
     if found is None or found["closing"].count(")") != opened or bool(found["rate"]) != bool(found["window"]):
-        raise QueryError(f'parse error: the simulated Prometheus does not answer this shape: "{text}"')
+        raise QueryError(f'parse error: the simulated Prometheus does not support this query: "{text}"')
     matchers = [] if found["name"] is None else [Matcher("__name__", "=", found["name"])]
     matchers += _matchers(found["matchers"] or "")
     if not matchers or all(matcher.matches({}) for matcher in matchers):
@@ -74,7 +74,7 @@ def _matchers(text: str) -> list[Matcher]:
         if found is None:
             raise QueryError(f'parse error: unexpected "{text[at:]}" in label matching')
         try:
-            value = json.loads(found["value"])  # Go's and JSON's escapes are the same for what occurs here
+            value = json.loads(found["value"])  # Go and JSON have the same escapes as far as they occur here
             re.compile(value if "~" in found["operator"] else "")
         except (ValueError, re.error) as error:
             raise QueryError(f"parse error: {found['value']}: {error}") from error

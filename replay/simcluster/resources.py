@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
-"""A JSON object as it goes over the wire. What the store holds is never changed in place."""
+"""A JSON object as it goes over the wire. Stored objects are never changed in place."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Resource:
 
     @property
     def qualified(self) -> str:
-        """The plural as error messages name it: `pods`, `deployments.apps`."""
+        """The plural in error messages: `pods`, `deployments.apps`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
@@ -63,7 +63,7 @@ _SUBRESOURCE_KINDS = {
 
 
 def find(group: str, version: str, plural: str) -> Resource | None:
-    """The resource of that name, if it is served."""
+    """The resource of that name, or None if it is not served."""
     return next((r for r in RESOURCES if (r.group, r.version, r.plural) == (group, version, plural)), None)
 
 
@@ -73,7 +73,7 @@ def group_versions() -> tuple[tuple[str, str], ...]:
 
 
 def serves(path: str) -> bool:
-    """Whether a path leads into a group and version that is served."""
+    """Whether a path is in a group and version that is served."""
     match path.strip("/").split("/"):
         case ["api", version, *_]:
             return ("", version) in group_versions()
@@ -83,7 +83,7 @@ def serves(path: str) -> bool:
 
 
 def resource_list(group: str, version: str) -> Json | None:
-    """The discovery document of one group and version, or None where there is no such group."""
+    """The discovery document of a group and version, or None if it is not served."""
     members = [resource for resource in RESOURCES if (resource.group, resource.version) == (group, version)]
     if not members:
         return None
@@ -115,7 +115,7 @@ def resource_list(group: str, version: str) -> Json | None:
 
 
 def group_list() -> Json:
-    """What `GET /apis` answers."""
+    """The response to `GET /apis`."""
     groups = []
     for group, version in group_versions():
         if group:

@@ -1,4 +1,4 @@
-"""The fields of a ScaledObject that the simulated KEDA and HPA go by."""
+"""The fields of a ScaledObject that the simulated KEDA and HPA use."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from replay.sim.hpa import Behavior, Rules, ScalingPolicy, Select, Unit
 
 @dataclass(frozen=True)
 class ScaledObject:
-    """`metadata` is the trigger's: sent along with every call, with the address of the scaler in it."""
+    """`metadata` is the trigger's, with the scaler's address; it is sent with every call."""
 
     namespace: str
     name: str
@@ -20,11 +20,11 @@ class ScaledObject:
 
 
 def read(manifest: dict[str, Any]) -> ScaledObject:
-    """Read a manifest that names all of these fields, with one trigger. Raises KeyError or ValueError where it does not."""
+    """Read a manifest with all of these fields and one trigger. Raises KeyError or ValueError otherwise."""
     spec = manifest["spec"]
     (trigger,) = spec["triggers"]
     if trigger["type"] != "external-push":
-        raise ValueError(f"spec.triggers[0].type: {trigger['type']!r} is not external-push")
+        raise ValueError(f"spec.triggers[0].type: must be external-push, not {trigger['type']!r}")
     behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     return ScaledObject(
         namespace=manifest["metadata"]["namespace"],

@@ -1,4 +1,4 @@
-"""Time series as Prometheus keeps them, and the three things that it is asked of them."""
+"""Time series as Prometheus stores them, with instant values, rates and sums."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class Series:
-    """One series. `stale_seconds` is when its target was found gone, after which it has no value."""
+    """One series. It has no value from `stale_seconds` on, when its target was found to be gone."""
 
     labels: Mapping[str, str]  # with __name__
     times: list[float] = field(default_factory=list)
@@ -21,7 +21,7 @@ class Series:
     stale_seconds: float = float("inf")
 
     def at(self, moments: Floats, lookback_seconds: float) -> Floats:
-        """The newest value that is no older than the lookback, at each moment; NaN where there is none."""
+        """The newest value at each moment that is younger than the lookback; NaN where there is none."""
         times, values = np.asarray(self.times), np.asarray(self.values)
         newest = np.searchsorted(times, moments, "right") - 1
         held = np.maximum(newest, 0)
@@ -29,10 +29,10 @@ class Series:
         return np.where(known, values[held], np.nan)
 
     def rate(self, moments: Floats, window_seconds: float) -> Floats:
-        """Increase per second over (moment - window, moment], extrapolated to its ends; NaN below two samples.
+        """Increase per second over (moment - window, moment], extrapolated to its ends; NaN with fewer than two samples.
 
-        Prometheus' rule: an end further than 1.1 sample intervals from the window's border is extrapolated by half an
-        interval only, and never to below zero.
+        Prometheus's rule: if the first or last sample is 1.1 sample intervals or more from the window's edge, the rate is
+        extrapolated by half an interval only, and never below zero.
         """
         times, values = np.asarray(self.times), np.asarray(self.values)
         resets = np.concatenate(([0.0], np.cumsum(np.where(np.diff(values) < 0, values[:-1], 0.0))))
@@ -53,7 +53,7 @@ class Series:
 
 
 def total(columns: Iterable[Floats], moments: Floats) -> Floats:
-    """The sum of what is known at each moment; NaN where nothing is."""
+    """The sum of the known values at each moment; NaN where none is known."""
     summed = np.full(moments.shape, np.nan)
     for column in columns:
         summed = np.where(np.isnan(column), summed, np.where(np.isnan(summed), 0.0, summed) + column)

@@ -1,4 +1,4 @@
-"""The simulated cluster as a whole: starts its servers, lets time pass, stops."""
+"""The simulated cluster as a whole: starts its servers, advances time, stops."""
 
 import asyncio
 import tempfile
@@ -23,12 +23,12 @@ from replay.simcluster.server import Server
 from replay.simcluster.state import snapshot
 from replay.simcluster.store import Store
 
-TICK_WALL_SECONDS = 0.05  # the world never lags further behind the clock
+TICK_WALL_SECONDS = 0.05  # the most that the world lags behind the clock
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where everything listens. The epochs are the same moment in scenario time and in Unix wall time."""
+    """Where everything listens. The two epochs are the same moment, in scenario time and in Unix wall time."""
 
     api_url: str
     kubeconfig_path: Path
@@ -38,9 +38,9 @@ class Endpoints:
 
 
 class Cluster:
-    """One scenario, served. The clock starts with `start`, `lead_in_seconds` of scenario time before the scenario.
+    """One scenario, served. `start` starts the clock `lead_in_seconds` of scenario time before the scenario begins.
 
-    A lead-in is for a controller to start in: the policy is applied when the scenario begins, and nothing moves before.
+    The lead-in gives a controller time to start: the policy is applied when the scenario begins, and nothing changes before.
 
     `policies_yaml` holds the one ScalingPolicy. `kubeconfig_path` is written by `start`; by default in a folder of its
     own that `stop` removes. `scaler_address` is where KEDA finds the scaler; without one it waits for `connect`.
@@ -86,11 +86,11 @@ class Cluster:
         )
         self._keda: Keda | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._failure: asyncio.Future[None] | None = None  # of the first task that failed
+        self._failure: asyncio.Future[None] | None = None  # fails with the first task that fails
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     async def start(self) -> Endpoints:
-        """Listen, write the kubeconfig, and let time pass. Raises OSError or NetworkError where a port is taken."""
+        """Listen, write the kubeconfig, and start the clock. Raises OSError or NetworkError if a port is in use."""
         endpoint = self.workload.endpoint
         await self._network.start(
             pods.application(self._network, self._controllers, endpoint.path, self.workload.target.name)
@@ -112,12 +112,12 @@ class Cluster:
         )
 
     def connect(self, scaler_address: str) -> None:
-        """Create the ScaledObject as soon as the scaler listens: KEDA, which finds none, tries again ever more seldom."""
+        """Create the ScaledObject once the scaler listens: without a scaler, KEDA would retry less and less often."""
         if self._clock is None or self._keda is not None:
-            raise RuntimeError("connect once, after start")
+            raise RuntimeError("call connect once, after start")
         host, _, port = scaler_address.rpartition(":")
         if not host or not port.isdecimal():
-            raise ValueError(f"the scaler's address {scaler_address!r} is not HOST:PORT")
+            raise ValueError(f"the scaler's address must be HOST:PORT, not {scaler_address!r}")
         scaled_object = read(manifests(self.workload, Wiring(scaler_address))[-1])
         self._keda = Keda(scaled_object, self._controllers, self._clock, self._rate)
         self._keda.problem = f"no ScaledObject yet: nothing listens on {scaler_address}"
@@ -134,9 +134,9 @@ class Cluster:
                 return await keda.run()
 
     async def run(self) -> None:
-        """Wait until the scenario is over. Raises what made the cluster stop before."""
+        """Wait until the scenario is over. Raises the error that stopped the cluster before that."""
         if self._clock is None or self._failure is None:
-            raise RuntimeError("run after start")
+            raise RuntimeError("call run after start")
         over = asyncio.create_task(self._clock.sleep(self._end_seconds - self._clock.now()))
         try:
             await asyncio.wait([over, self._failure], return_when=asyncio.FIRST_COMPLETED)
@@ -147,7 +147,7 @@ class Cluster:
         self._controllers.sync()
 
     async def stop(self) -> None:
-        """Close everything; what the world came to stays readable in `world`."""
+        """Close everything; `world` stays readable."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -160,14 +160,14 @@ class Cluster:
             self._folder.cleanup()
 
     def state(self) -> Json:
-        """What there is now, for people to watch; also served by the API at /demo/state."""
+        """The cluster's state for display; the API serves it at /demo/state."""
         self._controllers.sync()
         now = self._scenario.start_seconds if self._clock is None else self._clock.now()
         lead_in_seconds = max(0.0, self._scenario.start_seconds - now)
         return snapshot(self.world, self._scenario, None if self._keda is None else self._keda.problem, lead_in_seconds)
 
     def _now(self) -> float:
-        """The world's time: it stands still before the scenario's start and after its end."""
+        """The world's time, which stops before the scenario's start and after its end."""
         if self._clock is None:
             return self._scenario.start_seconds
         return min(max(self._clock.now(), self._scenario.start_seconds), self._end_seconds)

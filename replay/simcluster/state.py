@@ -1,4 +1,4 @@
-"""A snapshot of the simulated cluster for people to watch."""
+"""A snapshot of the simulated cluster for display."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ WINDOW_SECONDS = 60.0
 
 
 def snapshot(world: World, scenario: Scenario, keda_problem: str | None, lead_in_seconds: float = 0.0) -> Json:
-    """Demand, replicas and nodes by rung, and requests, as they are now. Rates are means over the last minute."""
+    """Demand, replicas and nodes by rung, and requests now. Rates are means over the last minute."""
     now = world.now_seconds
     samples = world.samples()
     phases = [pod.phase for pod in world.pods()]

@@ -1,4 +1,4 @@
-"""Objects with resource versions, and the changes that watches follow."""
+"""Objects with resource versions, and the history of changes for watches."""
 
 import asyncio
 from collections import deque
@@ -12,7 +12,7 @@ Key = tuple[str, str]  # namespace (empty for cluster-scoped objects), name
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One object before and after; None where it was not there."""
+    """An object before and after a change; None where it did not exist."""
 
     version: int
     resource: Resource
@@ -21,13 +21,13 @@ class Change:
 
 
 def key_of(stored: Json) -> Key:
-    """Where an object is kept."""
+    """The key of an object."""
     metadata = stored["metadata"]
     return metadata.get("namespace", ""), metadata["name"]
 
 
 class Store:
-    """All objects of the cluster. One counter gives every change its resource version, as etcd does.
+    """All objects of the cluster. One counter gives every change its resource version, as in etcd.
 
     Objects are shared with readers and never changed in place: `put` takes a new one.
     """
@@ -36,7 +36,7 @@ class Store:
         self.version = 1
         self._objects: dict[Resource, dict[Key, Json]] = {}
         self._changes: deque[Change] = deque(maxlen=history)
-        self._oldest = 1  # changes after this version are all kept
+        self._oldest = 1  # all changes after this version are kept
         self._pulse = asyncio.Event()
         self.closed = False
 
@@ -50,7 +50,7 @@ class Store:
         return [held[key] for key in sorted(held) if namespace is None or key[0] == namespace]
 
     def put(self, resource: Resource, new: Json) -> Json:
-        """Store an object under the next resource version. One that says nothing new keeps its version."""
+        """Store an object under the next resource version. An unchanged object keeps its version."""
         held = self._objects.setdefault(resource, {})
         key = key_of(new)
         before = held.get(key)
@@ -64,14 +64,14 @@ class Store:
         return after
 
     def remove(self, resource: Resource, namespace: str, name: str) -> Json | None:
-        """Take an object out; its last state, or None if it was not there."""
+        """Remove an object; returns its last state, or None if it did not exist."""
         before = self._objects.get(resource, {}).pop((namespace, name), None)
         if before is not None:
             self._record(resource, before, None)
         return before
 
     def changes(self, resource: Resource, since: int) -> list[Change]:
-        """The changes of a resource after a version, oldest first; `ApiError` 410 where they are no longer kept."""
+        """The changes of a resource after a version, oldest first. Raises `ApiError` 410 if they are no longer kept."""
         if since < self._oldest:
             raise failures.expired(since, self._oldest)
         found = []
@@ -87,7 +87,7 @@ class Store:
         await self._pulse.wait()
 
     def close(self) -> None:
-        """Let those who wait go."""
+        """Close the store and wake everyone who waits."""
         self.closed = True
         self._wake()
 
@@ -99,5 +99,5 @@ class Store:
         self._wake()
 
     def _wake(self) -> None:
-        self._pulse.set()  # for those who wait now ...
-        self._pulse = asyncio.Event()  # ... and the next ones wait anew
+        self._pulse.set()  # wakes those who wait now
+        self._pulse = asyncio.Event()  # for those who wait next

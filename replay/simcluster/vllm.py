@@ -1,4 +1,4 @@
-"""A vLLM server's `/metrics`, from one sample: the families that an autoscaler reads, and a few beside them."""
+"""A vLLM server's `/metrics` from one sample: the metric families that an autoscaler reads, and a few more."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class Family:
 
 
 def families(sample: PodSample, model: str) -> list[Family]:
-    """The families of one server in the order of its page. What the sample does not know is left out."""
+    """The metric families of one server in page order. Values that the sample does not have are left out."""
     named = (("model_name", model),)
     engine = (("engine", "0"), *named)
     found: list[Family] = []
@@ -77,7 +77,7 @@ def families(sample: PodSample, model: str) -> list[Family]:
     family(
         "vllm:admission_rejections_total",
         "counter",
-        "Requests refused at the door, by limit.",
+        "Requests rejected on arrival, by limit.",
         ((*named, ("reason", "max_num_queued_reqs")), sample.rejected_total),
         ((*named, ("reason", "max_num_queued_tokens")), 0.0 if sample.rejected_total is not None else None),
     )

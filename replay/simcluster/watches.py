@@ -1,4 +1,4 @@
-"""LIST and WATCH of one collection, as clients that keep a copy of it expect them."""
+"""LIST and WATCH of a collection, as clients that mirror it expect them."""
 
 import asyncio
 import json
@@ -12,13 +12,13 @@ from replay.simcluster.resources import Json, Resource
 from replay.simcluster.store import Change, Store
 
 DEFAULT_TIMEOUT_SECONDS = 1800.0
-BOOKMARK_SECONDS = 60.0  # wall time, as a real API server keeps to
-LAST_BOOKMARK_SECONDS = 2.0  # before the end of a watch; one that is shorter gets none
+BOOKMARK_SECONDS = 60.0  # wall time, as on a real API server
+LAST_BOOKMARK_SECONDS = 2.0  # before the end of a watch; a shorter watch gets none
 
 
 @dataclass(frozen=True)
 class Collection:
-    """What a LIST or a WATCH asks for."""
+    """The objects that a LIST or a WATCH asks for."""
 
     resource: Resource
     namespace: str | None
@@ -26,7 +26,7 @@ class Collection:
 
     @classmethod
     def of(cls, resource: Resource, namespace: str | None, query: dict[str, str]) -> "Collection":
-        """Read the selectors of a query string; `ApiError` 400 where they cannot be read."""
+        """Parse the selectors of a query string. Raises `ApiError` 400 if they are invalid."""
         by_label = selectors.labels(query.get("labelSelector", ""))
         by_field = selectors.fields(query.get("fieldSelector", ""), resource)
         return cls(resource, namespace, lambda held: by_label(held) and by_field(held))
@@ -38,12 +38,12 @@ class Collection:
         return self.matches(held)
 
     def now(self, store: Store) -> list[Json]:
-        """The members."""
+        """The members of the collection."""
         return [held for held in store.objects(self.resource, self.namespace) if self.matches(held)]
 
 
 def version_of(text: str | None) -> int:
-    """A resource version from a query string, 0 where none is given; `ApiError` 400 where it is no number."""
+    """A resource version from a query string; 0 if none is given. Raises `ApiError` 400 if it is not a number."""
     if not text:
         return 0
     if not text.isdecimal():
@@ -75,7 +75,7 @@ def listing(store: Store, collection: Collection, query: dict[str, str]) -> Json
 async def watch(
     request: web.Request, store: Store, collection: Collection, query: dict[str, str]
 ) -> web.StreamResponse:
-    """Stream the changes of a collection until the time-out, which is wall time. Too old a start is an ERROR event."""
+    """Stream the changes of a collection until the timeout (wall time). A start that is too old gives an ERROR event."""
     if "sendInitialEvents" in query:
         field = failures.Cause("sendInitialEvents", "FieldValueForbidden", "Forbidden: streaming lists are not served")
         raise failures.invalid("meta.k8s.io", "ListOptions", "", [field])
@@ -92,7 +92,7 @@ async def watch(
     await response.prepare(request)
     cursor = since
     if since == 0:
-        cursor = store.version  # before anything is sent: what changes meanwhile comes after
+        cursor = store.version  # set before anything is sent: changes made meanwhile are sent afterwards
         await _send(response, [_event("ADDED", held) for held in collection.now(store)])
     bookmark_at = _bookmark_at(loop.time(), end)
     while True:

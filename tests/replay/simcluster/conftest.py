@@ -57,7 +57,7 @@ class Server:
 
 @dataclass
 class Running(Server):
-    """The simulated server, and the hands of the test on what is behind it."""
+    """The simulated server, and what is behind it for a test to change."""
 
     world: FakeWorld
     store: Store

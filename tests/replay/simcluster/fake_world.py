@@ -1,4 +1,4 @@
-"""A world for tests of the simulated cluster: the test says what happens, nothing happens by itself.
+"""A world for tests of the simulated cluster: the test decides what happens, nothing happens by itself.
 
 What it does not do: serve requests, place pods, start nodes, keep score, end balloons at their deadline.
 """

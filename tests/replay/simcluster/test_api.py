@@ -41,9 +41,9 @@ def a_job(name: str = "balloon-0", **spec: Any) -> dict[str, Any]:
 
 
 async def eventually(check: Callable[[], Awaitable[Any]]) -> Any:
-    """What `check` gives once that is true: a real cluster's controllers act when they come to it."""
+    """The first true result of `check`: a real cluster's controllers take a moment to act."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not (found := await check()):  # noqa: ASYNC110 - only asking tells
+        while not (found := await check()):  # noqa: ASYNC110 - nothing signals it
             await asyncio.sleep(0.02)
     return found
 
@@ -52,7 +52,7 @@ async def pods_of_jobs(api: Server) -> list[Any]:
     return (await api.get(f"{PODS}?labelSelector=job-name"))["items"]
 
 
-async def test_discovery_tells_plural_kind_and_subresources(api: Server) -> None:
+async def test_discovery_gives_plural_kind_and_subresources(api: Server) -> None:
     found = await api.get("/apis/apps/v1")
     entries = {entry["name"]: entry for entry in found["resources"]}
     assert found["groupVersion"] == "apps/v1"
@@ -373,7 +373,7 @@ async def test_a_watch_ends_in_time_after_a_bookmark_of_what_it_did_not_show(api
     assert await watch.ends()
 
 
-async def test_a_list_from_the_future_is_told_to_wait(api: Server) -> None:
+async def test_a_list_from_the_future_gets_a_timeout(api: Server) -> None:
     version = int((await api.get(PODS))["metadata"]["resourceVersion"])
     status = await api.get(f"{PODS}?resourceVersion={version + 1_000_000}", code=504)
     assert status["reason"] == "Timeout"

@@ -1,4 +1,4 @@
-"""What the simulated cluster does behind its API: the world's life as Kubernetes objects tell it."""
+"""What the simulated cluster does behind its API: the world as Kubernetes objects."""
 
 import asyncio
 
@@ -103,7 +103,7 @@ async def test_a_preempted_balloon_fails_without_retry(cluster: Running) -> None
     assert {condition["reason"] for condition in status["conditions"]} == {"BackoffLimitExceeded"}
 
 
-async def test_a_watch_that_is_too_old_is_told_so(cluster: Running) -> None:
+async def test_a_watch_that_is_too_old_is_refused(cluster: Running) -> None:
     for i in range(70):  # the store keeps 64 changes
         cluster.world.change("llm-0", node=f"node-{i}")
         cluster.pass_time(1)
@@ -114,7 +114,7 @@ async def test_a_watch_that_is_too_old_is_told_so(cluster: Running) -> None:
 
 
 async def test_orphans_are_not_left_silently(cluster: Running) -> None:
-    """A real API server leaves a Job's pod behind where nothing else is asked for."""
+    """By default a real API server leaves a Job's pod behind."""
     await cluster.ask("POST", JOBS, a_job(), code=201)
     status = await cluster.ask("DELETE", f"{JOBS}/balloon-0", code=400)
-    assert "propagationPolicy Orphan is not served" in status["message"]
+    assert "does not support propagationPolicy Orphan" in status["message"]

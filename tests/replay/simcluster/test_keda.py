@@ -21,7 +21,7 @@ from tests.support.fake_clock import FakeClock, settle
 class FakeScaler(ExternalScalerServicer):
     """A scaler that answers what the test sets.
 
-    What it does not do: check what it is asked, tell two ScaledObjects apart, serve TLS, health or reflection.
+    What it does not do: check what it is asked, distinguish ScaledObjects, serve TLS, health or reflection.
     """
 
     def __init__(self) -> None:

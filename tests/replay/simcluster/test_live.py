@@ -67,7 +67,7 @@ async def live(policy_file) -> AsyncIterator[Live]:  # type: ignore[no-untyped-d
     await cluster.stop()
 
 
-async def test_supply_is_what_the_world_says(live: Live) -> None:
+async def test_supply_is_what_the_world_has(live: Live) -> None:
     assert await live.supply() == live.cluster.world.supply()
     await live.kube.merge_patch("/apis/apps/v1/namespaces/serving/deployments/llm/scale", {"spec": {"replicas": 4}})
     await _until(lambda: sum(1 for _ in live.watches.pods("serving")) == 4)

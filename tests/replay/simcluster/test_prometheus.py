@@ -56,13 +56,13 @@ async def running() -> AsyncIterator[Running]:
 
 
 async def test_the_live_source_reads_the_last_scrape(running: Running) -> None:
-    told = await running.scrape()
+    scraped = await running.scrape()
     await running.clock.advance(10.0)
     source = Source(running.url, running.http, running.clock)
     read = await source.samples("serving", ["llm-0", "llm-absent"])
     assert read.keys() == {"llm-0"}
     assert (read["llm-0"].running, read["llm-0"].waiting) == (2.0, 0.0)
-    assert read["llm-0"].prompt_tokens_total == told["llm-0"].prompt_tokens_total
+    assert read["llm-0"].prompt_tokens_total == scraped["llm-0"].prompt_tokens_total
     assert read["llm-0"].started_seconds == START
 
 
