@@ -1,4 +1,4 @@
-"""What each workload is granted of what all of them ask for. Without a pool, everything that it asks for."""
+"""Divides what a pool has among the workloads that ask for it. Without a pool, each gets what it asks for."""
 
 from collections.abc import Mapping
 

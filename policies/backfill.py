@@ -1,4 +1,4 @@
-"""What a workload did before this process, as the core remembers it: demand and tokens from history."""
+"""Rebuilds the filters from history before this process: demand and tokens."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from policies.model import Filters, Policy, State, Tokens
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """All pods of a workload together, at one moment of its history. None is unknown; tokens are per second."""
+    """All pods of a workload together at one moment in the past. None means unknown; rates are per second."""
 
     at_seconds: float
     running: float | None
@@ -22,7 +22,7 @@ class Past:
 
 
 def lived(policy: Policy, state: State, history: Sequence[Past]) -> tuple[State, list[tuple[float, float]]]:
-    """The state after a history that ascends in time, and its known points: (seconds, demand in replicas)."""
+    """The state after a history in ascending order of time, and its known points: (seconds, demand in replicas)."""
     known = [(past.at_seconds, demand) for past in history if (demand := past_demand(policy, past)) is not None]
     filters = backfilled(state.filters, known)
     if filters.tokens.requests < 1.0:
@@ -31,7 +31,7 @@ def lived(policy: Policy, state: State, history: Sequence[Past]) -> tuple[State,
 
 
 def backfilled(filters: Filters, points: Iterable[tuple[float, float]]) -> Filters:
-    """Filters after (seconds, demand in replicas), ascending; points up to the last tick are left out."""
+    """Filters after these points, (seconds, demand in replicas) in ascending order; points up to the last tick are skipped."""
     for at_seconds, demand in points:
         if filters.tick_seconds is None or at_seconds > filters.tick_seconds:
             filters = advance_level(filters, at_seconds, level_after(filters, at_seconds, demand))
@@ -39,7 +39,7 @@ def backfilled(filters: Filters, points: Iterable[tuple[float, float]]) -> Filte
 
 
 def past_tokens(history: Sequence[Past]) -> Tokens:
-    """The tokens of recent requests, as if they had been counted here: the last ten points that know them, a minute each."""
+    """The tokens of recent requests as if counted live: from the last ten points that have all rates, a minute each."""
     rates = (
         (past.requests_per_second, past.prompt_tokens_per_second, past.generation_tokens_per_second) for past in history
     )
@@ -49,7 +49,7 @@ def past_tokens(history: Sequence[Past]) -> Tokens:
 
 
 def past_demand(policy: Policy, past: Past) -> float | None:
-    """Demand in replicas at one moment of history, by the policy's profile; what waited is added on top.
+    """Demand in replicas at one moment in the past, by the policy's profile; waiting requests are added on top.
 
     Token-weighted work where the rates are known, else running + waiting over a replica's concurrency, else None.
     """
@@ -57,7 +57,7 @@ def past_demand(policy: Policy, past: Past) -> float | None:
     waiting = past.waiting or 0.0
     requests, prompt, generation = (0.0 if rate is None else rate for rate in rates)
     if None not in rates and requests > 0:
-        # Work is linear in tokens but for its floor, so that rates may stand for the tokens of one request.
+        # Work is linear in tokens except for its floor, so mean tokens per request give the mean work.
         work = work_seconds(policy.engine, prompt / requests, generation / requests)
         return requests * work + waiting * work / DRAIN_SECONDS
     if past.running is None:

@@ -1,4 +1,4 @@
-"""Which balloons to make and which to let go: pure, from what is held and what is wanted. Both shells call it."""
+"""Which balloons to create and which to delete, from what exists and what is wanted. Both shells call it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,38 +6,38 @@ from dataclasses import dataclass
 from policies.model import Plan, Rule, Supply
 
 BROKEN_REST_SECONDS = (
-    60.0  # a balloon whose container failed keeps its slot so long: made again at once, it would churn nodes
+    60.0  # a balloon whose container failed keeps its slot this long: recreated at once, it would churn nodes
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One balloon, as it is seen."""
+    """One balloon as observed."""
 
-    slot: int | None  # None: it has no slot of ours
+    slot: int | None  # None: its name has no slot number
     created_seconds: float
     placed: bool  # its pod has a node
-    prepared: bool  # and runs there: the node holds the GPU and has the image
-    ended_seconds: float | None = None  # by its deadline, a replica's preemption, a lost node, or a failed container
+    prepared: bool  # it also runs there: the node has the GPU and the image
+    ended_seconds: float | None = None  # at its deadline, by preemption, a lost node or a failed container
     broken: bool = False  # it ended because its container failed
-    outdated: bool = False  # made for another policy of that name, or from another template
+    outdated: bool = False  # created for an earlier policy of the same name, or from another template
     leaving: bool = False  # its deletion has begun
 
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """What to do, deletions first. `delete` are positions in what was held."""
+    """What to do, deletions first. `delete` holds indices into `held`."""
 
     delete: tuple[int, ...] = ()
     create_slots: tuple[int, ...] = ()
-    refused: int = 0  # balloons that the cluster-wide cap leaves out
+    refused: int = 0  # balloons that the cluster-wide cap does not allow
 
     def __bool__(self) -> bool:
         return bool(self.delete or self.create_slots)
 
 
 def count_awaited(plan: Plan, supply: Supply | None) -> int:
-    """How many of the plan's prepared nodes are only for replicas that are decided and have no node yet."""
+    """How many of the plan's prepared nodes are only for replicas that are decided but have no node yet."""
     lasting = [
         reason.replicas for reason in plan.prepared_reasons if reason.rule in (Rule.PREPARED, Rule.PREPARED_HOLD)
     ]
@@ -49,13 +49,14 @@ def count_awaited(plan: Plan, supply: Supply | None) -> int:
 def plan_moves(
     held: Sequence[Held], wanted: int, awaited: int, slots: int, room: int | None, now_seconds: float
 ) -> Moves:
-    """Bring `held` to `wanted` balloons in the slots 0 .. slots-1, growing to `room` of them at most.
+    """Bring `held` to `wanted` balloons in the slots 0 .. slots-1, but grow to no more than `room`.
 
-    Without a room none can be made, for a reason other than the cluster-wide cap.
-    Lets go first of what has no node, then of what prepares, then of the newest. A broken one keeps its slot for a minute.
+    `room` None: none can be created, for a reason other than the cluster-wide cap.
+    Balloons without a node are deleted first, then those that are not prepared yet, then the newest. A broken one keeps its
+    slot for a minute.
 
-    `awaited` of them are for replicas that are decided and have no node. A balloon without a node holds no place for one:
-    beside it, it would bring a second node, while without it the replica gets the one that is on its way.
+    `awaited` of them are for replicas that are decided but have no node. A balloon that has no node either is no use to such a
+    replica: both would bring a node each, while without the balloon the replica gets the node that is on its way.
     """
     staying = [each for each in held if not each.leaving]
     alive = [each for each in staying if each.ended_seconds is None and not each.outdated and each.slot is not None]

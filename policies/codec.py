@@ -1,4 +1,4 @@
-"""Core values to canonical JSON and back: `decode(type(x), encode(x)) == x`. Keys are sorted, nothing is spelled two ways."""
+"""Core values to canonical JSON and back: `decode(type(x), encode(x)) == x`. Keys are sorted; each value has one spelling."""
 
 import json
 import math
@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 
 def encode(value: object) -> str:
-    """One line of canonical JSON. NaN and infinities have no place in a state: ValueError."""
+    """One line of canonical JSON. Raises ValueError for NaN and infinities, which must not be in a state."""
     return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def decode(kind: type[T], text: str) -> T:
-    """The value that was encoded; CodecError names what does not fit and where."""
+    """The value that was encoded. Raises CodecError, which says what does not fit and where."""
     try:
         data = json.loads(text)
     except ValueError as error:
@@ -28,7 +28,7 @@ def decode(kind: type[T], text: str) -> T:
 
 
 def plain(value: object) -> Any:
-    """Dicts, lists, strings, numbers, None."""
+    """The value as dicts, lists, strings, numbers and None."""
     if is_dataclass(value) and not isinstance(value, type):
         return {name: plain(getattr(value, name)) for name in _hints(type(value))}
     if isinstance(value, tuple | list):
@@ -39,7 +39,7 @@ def plain(value: object) -> Any:
 
 
 def build(kind: type[T], data: Any) -> T:
-    """A value of `kind` from plain data; CodecError names what does not fit and where."""
+    """A value of `kind` from plain data. Raises CodecError, which says what does not fit and where."""
     result: T = _build(kind, data, kind.__name__)
     return result
 

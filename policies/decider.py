@@ -1,4 +1,4 @@
-"""Takes one policy's decisions: the core with its state, and a forecaster beside it. The live loop and the replay both drive this."""
+"""Makes one policy's decisions: the core with its state and a forecaster. The live loop and the replay both use it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -11,16 +11,16 @@ from policies.model import ColdStart, Fan, Grant, Inputs, Policy, State, StepRes
 
 
 class Forecaster(Protocol):
-    """What the core asks of a forecaster. Times are Unix seconds, demand is in replicas."""
+    """What the core needs from a forecaster. Times are Unix seconds, demand is in replicas."""
 
     def backfill(self, points: Iterable[tuple[float, float]]) -> None:
-        """Take history as (seconds, demand), where nothing was observed."""
+        """Add history as (seconds, demand) where nothing has been observed."""
 
     def observe(self, at_seconds: float, demand: float | None) -> None:
-        """Take the demand of the grid tick that ends at `at_seconds`; None is a gap."""
+        """Add the demand of the grid step that ends at `at_seconds`; None is a gap."""
 
     def fan(self, now_seconds: float) -> Fan | None:
-        """The newest quantile forecast; None while there is none."""
+        """The newest quantile forecast, or None."""
 
 
 F = TypeVar("F", bound=Forecaster)
@@ -28,24 +28,24 @@ F = TypeVar("F", bound=Forecaster)
 
 @dataclass
 class Decider(Generic[F]):
-    """A policy, what it remembers, and its forecaster."""
+    """A policy with its state and its forecaster."""
 
     policy: Policy
     forecaster: F
     state: State = field(default_factory=State)
 
     def remember(self, history: Iterable[backfill.Past]) -> int:
-        """Take history, so that neither the filters nor the forecaster start blind. Returns the number of points used."""
+        """Start the filters and the forecaster from history. Returns the number of points used."""
         self.state, known = backfill.lived(self.policy, self.state, list(history))
         self.forecaster.backfill(known)
         return len(known)
 
     def restart(self, cold_start: ColdStart, now_seconds: float) -> None:
-        """Take what runs as decided; nothing falls until one hold has passed."""
+        """Treat what runs as decided; nothing is scaled down until one hold has passed."""
         self.state = engine.restarted(self.policy, cold_start, self.state, now_seconds)
 
     def propose(self, inputs: Inputs) -> Proposal | None:
-        """Observe, forecast, propose. None between two ticks where nothing is urgent."""
+        """Observe, forecast, propose. None between two ticks if nothing is urgent."""
         seen = observe(self.policy, self.state, inputs)
         if inputs.on_grid:
             whole = seen.demand.coverage >= 1.0 and seen.filters.level is not None
@@ -56,12 +56,12 @@ class Decider(Generic[F]):
         return engine.propose(self.policy, self.state, seen, inputs)
 
     def settle(self, proposal: Proposal, grant: Grant | None) -> StepResult:
-        """Commit what was granted of the proposal that was made last."""
+        """Commit what was granted of the latest proposal."""
         result = engine.settle(proposal, grant)
         self.state = result.state
         return result
 
     def decide(self, inputs: Inputs) -> tuple[Inputs, StepResult] | None:
-        """Propose and settle without a pool. None between two ticks where nothing is urgent."""
+        """Propose and settle without a pool. None between two ticks if nothing is urgent."""
         proposal = self.propose(inputs)
         return None if proposal is None else (proposal.inputs, self.settle(proposal, proposal.asked))

@@ -1,8 +1,8 @@
-"""Per-pod samples in, fleet demand out.
+"""The fleet's demand from samples of its pods.
 
-Arrivals are the differences of finished + running + waiting + rejected per pod: unlike throughput and queue length they
-are not censored by saturation. Weighted by tokens they are replicas of work; before any request has finished, running +
-waiting in units of a replica's sustainable concurrency stand in.
+Arrivals are the differences of finished + running + waiting + rejected per pod: unlike throughput and queue length, they
+are not censored by saturation. Weighted by tokens they are work, in replicas; before any request has finished, running +
+waiting requests in units of a replica's sustainable concurrency are used instead.
 """
 
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ from policies.model import Basis, Capacity, Demand, Filters, Inputs, PodSample, 
 
 STALE_SECONDS = 30.0  # two grid steps
 RECENT_SECONDS = 30.0
-DRAIN_SECONDS = 60.0  # what waits is to be served within this time
+DRAIN_SECONDS = 60.0  # waiting requests should be served within this time
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What is seen now, and the filters that saw it. Off the grid the filters are a preview and are not kept."""
+    """What is observed now, and the updated filters and capacity, which are kept only on the grid."""
 
     demand: Demand
     filters: Filters
@@ -29,8 +29,8 @@ class Observation:
 def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     """The fleet's demand at `inputs.now_seconds`.
 
-    A pod counts if it serves, its sample is fresh and whole, and its arrivals can be told, where they are asked for; where
-    one does not, `coverage` is below 1 and the demand is a lower bound, under which the filtered level does not fall.
+    A pod counts if it serves, its sample is fresh and complete and, for demand by work, its arrivals are known. If a pod
+    does not count, `coverage` is below 1, the demand is a lower bound, and the filtered level does not fall.
     """
     pods, filters = _whole(inputs), state.filters
     if not pods:
@@ -50,9 +50,9 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
 
 
 def _whole(inputs: Inputs) -> list[PodSample]:
-    """Fresh samples of serving pods in which all that arrivals need is there. A sleeping engine shows 0 and lies.
+    """Fresh samples of serving pods with every value that arrivals need. Sleeping engines are left out: their 0 is not idle.
 
-    One from the future is no fresher than one from the past: its clock is wrong.
+    A sample from the future is as stale as an equally old one: its clock is wrong.
     """
     newest = {sample.pod: sample for sample in sorted(inputs.samples, key=lambda sample: sample.at_seconds)}
     serving = set(inputs.supply.ready) if inputs.supply is not None else newest.keys()
@@ -81,9 +81,9 @@ def _weighed(
     *,
     by_work: bool,
 ) -> Demand:
-    """Arrivals times the work of one request; running + waiting over a replica's concurrency where that is not known.
+    """Arrivals times the work of one request; if unknown, running + waiting over a replica's concurrency.
 
-    `capacity` is the one before this step: a longer queue must not lower the demand that it shows by what it teaches.
+    `capacity` is the one before this step: what is learned from a longer queue must not lower the demand that it shows.
     """
     ready = len(inputs.supply.ready) if inputs.supply is not None else 0
     waiting = sum(pod.waiting or 0.0 for pod in pods)
@@ -91,13 +91,13 @@ def _weighed(
     rate = flowed.arrivals_per_second
     work = cap.request_work_seconds(policy.engine, capacity, filters.tokens)
     if work is None and rate == 0.0 and running + waiting == 0.0:
-        work = 0.0  # no request has ever been seen, and none is there: idle whatever a request would take
+        work = 0.0  # no request has ever been seen: idle, however much work one would be
     if by_work and work is not None and rate is not None:
         basis, demand, recent = Basis.WORK, rate * work, _mean_rate(filters.arrivals, inputs.now_seconds) * work
     else:
         concurrency = cap.sustainable_concurrency(policy.engine, capacity)
         basis, demand, recent = Basis.CONCURRENCY, (running + waiting) / concurrency, running / concurrency
-        work = DRAIN_SECONDS / concurrency  # so that a queue of one replica's concurrency asks for one replica
+        work = DRAIN_SECONDS / concurrency  # so that a queue as long as one replica's concurrency asks for one replica
     return Demand(
         at_seconds=inputs.now_seconds,
         basis=basis,
@@ -112,9 +112,9 @@ def _weighed(
 
 
 def _level(filters: Filters, demand: Demand, *, by_work: bool) -> float | None:
-    """The level that this demand leads to. None: still none.
+    """The level after this demand; None while there is none.
 
-    Below saturation concurrency says far too little, so that no level is begun with it where work will tell.
+    Below saturation, demand by concurrency is far too low: where demand by work will follow, it does not start a level.
     """
     if demand.replicas is None or (by_work and demand.basis is not Basis.WORK):
         return filters.level
@@ -134,7 +134,7 @@ def _recent(filters: Filters, now_seconds: float, rate: float | None) -> tuple[t
 
 
 def _mean_rate(arrivals: tuple[tuple[float, float], ...], now_seconds: float) -> float:
-    """Over the last 30 s; each rate holds since the one before it, so that 2 s after a tick weigh as 2 s."""
+    """Mean over the last 30 s; each rate counts for the time since the one before, so 2 s after a tick count as 2 s."""
     total, since = 0.0, now_seconds - RECENT_SECONDS
     for until, rate in arrivals:
         total += rate * (until - since)

@@ -1,7 +1,7 @@
-"""The second echelon: nodes that hold a GPU and the image, for replicas that the lead from a request may bring.
+"""The second echelon: prepared nodes, with a GPU and the image, for replicas that may be needed within a whole lead time.
 
-Enough units in all to outlast that lead; those that do not serve yet are prepared. A prepared node is kept until the replica
-that was decided runs on it.
+The total floor is the number of units that cover the lead time from a request; those that do not serve are prepared. A
+prepared node is kept until the replica that was decided runs on it.
 """
 
 from dataclasses import replace
@@ -16,9 +16,9 @@ HOLD_SECONDS = 60.0
 def prepare(
     policy: Policy, decided: Decided, total: Reason | None, inputs: Inputs, replicas: int
 ) -> tuple[int, tuple[Reason, ...], Decided]:
-    """Prepared nodes beside `replicas`, the reasons, and what is remembered of it.
+    """Prepared nodes beside `replicas`, the reasons, and what to remember.
 
-    `total` is the floor of units in all, None where it is unknown.
+    `total` is the floor of units in all, or None if unknown.
     """
     now = inputs.now_seconds
     awaited = (
@@ -30,9 +30,9 @@ def prepare(
         return count, reasons, decided
     units = min(whole(total.replicas), policy.max_replicas)
     count = max(0, units - replicas)
-    # Of units in all, not of those beside the replicas: where replicas take the prepared places, nothing is lacking.
+    # The peak of all units, not of prepared ones: where replicas take over prepared nodes, nothing is missing.
     peaks = stabilize.remember(decided.prepared_peaks, now, units, HOLD_SECONDS)
-    # Only what was prepared: a replica that is released with the need leaves no place to prepare.
+    # No more than was prepared: a replica that is scaled down with the demand needs no prepared node instead.
     held = min(peaks[0][1] - replicas, decided.prepared)
     numbers = (("units", total.replicas), *((n, v) for n, v in total.numbers if n == "lead_seconds"))
     reasons = (Reason(Rule.PREPARED, float(count), numbers), total)

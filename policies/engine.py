@@ -1,7 +1,7 @@
-"""One decision in three phases: `observe` what is there, `propose` what is wanted and must be kept, `settle` what is granted.
+"""One decision in three phases: `observe` demand and supply, `propose` what is wanted and must be kept, `settle` the grant.
 
-A pool grants in between (`policies.allocate`); `step` is the three in one, for a workload without a pool. Filters move on a
-fixed grid only, so that live and replay agree; between two ticks an event may raise, and nothing else.
+A pool grants in between (`policies.allocate`); `step` does all three for a workload without a pool. Filters advance on a
+fixed grid only, so that live and replay agree; between two ticks an event may only raise.
 """
 
 from collections.abc import Callable
@@ -36,13 +36,13 @@ GRID_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a workload asks for at each rung, what it must keep, and what the decision was taken from."""
+    """What a workload asks for at each rung, what it must keep, and what the decision is based on."""
 
-    state: State  # the one that it starts from
+    state: State  # before the decision
     inputs: Inputs
     seen: Observation
-    decided: Decided  # what will be remembered, but for the counts
-    replicas: Echelon | None  # None while nothing is known, not even how many replicas there are
+    decided: Decided  # what will be remembered, except for the counts
+    replicas: Echelon | None  # None while not even the number of replicas is known
     prepared: Echelon | None
 
     @property
@@ -54,14 +54,14 @@ class Proposal:
 
     @property
     def kept_replicas(self) -> int:
-        """Replicas that no pool may refuse: of those asked for, what runs or was decided before."""
+        """Replicas that no pool may refuse: those asked for that already run or were decided before."""
         spec = 0 if self.inputs.supply is None else self.inputs.supply.spec_replicas
         asked = 0 if self.replicas is None else self.replicas.count
         return min(asked, max(self.decided.replicas or 0, spec))
 
 
 def step(policy: Policy, state: State, inputs: Inputs) -> StepResult:
-    """The decision at `inputs.now_seconds`; the same arguments give the same result, always."""
+    """The decision at `inputs.now_seconds`. The same arguments always give the same result."""
     proposal = propose(policy, state, observe(policy, state, inputs), inputs)
     return settle(proposal, proposal.asked)
 
@@ -72,9 +72,9 @@ def next_tick(now_seconds: float) -> float:
 
 
 def restarted(policy: Policy, cold_start: ColdStart, state: State, now_seconds: float) -> State:
-    """The state after a restart: what runs now is taken as decided, and nothing falls until one hold has passed.
+    """The state after a restart: what runs now counts as decided, and nothing is scaled down until one hold has passed.
 
-    What had been decided last is held as well, since the cluster may not have followed it yet.
+    The last decision is held as well, since the cluster may not have followed it yet.
     """
     window = hold_seconds(policy, cold_start)
     peaks = stabilize.remember((), now_seconds, state.decided.replicas or 0, window)
@@ -83,14 +83,14 @@ def restarted(policy: Policy, cold_start: ColdStart, state: State, now_seconds: 
 
 
 def urgent(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> bool:
-    """Whether an event between two ticks deserves a decision: the reactive path asks for more than is decided."""
+    """Whether an event between two ticks needs a decision: the reactive rule asks for more than is decided."""
     asked = reactive(policy, seen.demand, _serving(inputs))
     wanted = 0 if asked is None else min(whole(asked.replicas), policy.max_replicas)
     return wanted > (state.decided.replicas or 0)
 
 
 def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> Proposal:
-    """What the workload asks for at this moment, and why. Nothing is committed."""
+    """What the workload asks for now, and why. Nothing is committed."""
     decided = _start(state.decided, inputs)
     if decided.replicas is None:
         return Proposal(state, inputs, seen, decided, None, None)
@@ -109,7 +109,7 @@ def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> 
 
 
 def settle(proposal: Proposal, grant: Grant | None) -> StepResult:
-    """Commit what was granted of a proposal. A grant takes nothing away that must be kept, and adds nothing unasked."""
+    """Commit what was granted of a proposal. A grant removes nothing that must be kept, and adds nothing that was not asked for."""
     state, inputs, seen = proposal.state, proposal.inputs, proposal.seen
     if proposal.replicas is None or proposal.prepared is None or grant is None:
         kept = replace(state, filters=seen.filters) if inputs.on_grid else state
@@ -124,7 +124,7 @@ def settle(proposal: Proposal, grant: Grant | None) -> StepResult:
 
 
 def recommend(policy: Policy, seen: Observation, inputs: Inputs, total: Reason | None) -> tuple[Reason, ...]:
-    """What each recommender asks for, most first. `total` is the floor of units in all."""
+    """What each recommender asks for, the largest first. `total` is the floor of units in all."""
     lead = lead_seconds(inputs.cold_start, replica_rung(policy))
     return combine(
         (
@@ -141,7 +141,7 @@ def recommend(policy: Policy, seen: Observation, inputs: Inputs, total: Reason |
 def stabilized(
     policy: Policy, decided: Decided, recommended: tuple[Reason, ...], seen: Observation, inputs: Inputs
 ) -> tuple[int, tuple[Reason, ...], Decided]:
-    """From what is recommended to what is asked for. The last rule that changed the number stands first among the reasons."""
+    """From recommendations to what is asked for. The last rule that changed the number comes first among the reasons."""
     now = inputs.now_seconds
     window = hold_seconds(policy, inputs.cold_start)
     recommendation = whole(recommended[0].replicas)
@@ -166,7 +166,7 @@ def _serving(inputs: Inputs) -> int:
 
 
 def _unprepared(policy: Policy, cold_start: ColdStart, total: Reason) -> Reason:
-    """Units that may not be prepared have to serve, or the lead from a request is not covered."""
+    """Units beyond the limit of prepared nodes must serve, or the lead from a request would not be covered."""
     numbers = (("lead_seconds", lead_seconds(cold_start, Rung.REQUESTED)),)
     return Reason(Rule.LEAD, total.replicas - policy.max_prepared_nodes, numbers)
 

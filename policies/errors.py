@@ -1,12 +1,12 @@
-"""What can go wrong in the core: only that what it is handed does not fit."""
+"""The core's errors. The only one is input that does not fit."""
 
 
 class PolicyError(Exception):
-    """Root of the core's errors."""
+    """Base class of the core's errors."""
 
 
 class CodecError(PolicyError):
-    """A text is not the encoded value that it should be."""
+    """A text is not the encoding of the expected type."""
 
 
 class LogError(PolicyError):

@@ -1,4 +1,4 @@
-"""Every sentence about a decision, rendered from its record: the status, Events, log lines and `outrider explain` use these."""
+"""Renders every sentence about a decision from its record, for the status, Events, log lines and `outrider explain`."""
 
 from collections.abc import Mapping
 
@@ -32,7 +32,7 @@ PHRASES: Mapping[Rule, str] = {
 
 
 def explain(plan: Plan, before: Plan | None = None) -> str:
-    """Why the plan is what it is: the rule that set each number, and what it overruled."""
+    """Why the plan is what it is: for each number, the rule that decided it and what it overruled."""
     text = f"{_change(plan, before)}: {reasons(plan.replica_reasons)}"
     if plan.prepared_nodes or (before is not None and before.prepared_nodes):
         text += f"; {_count(plan.prepared_nodes, 'prepared node')}: {reasons(plan.prepared_reasons)}"
@@ -40,7 +40,7 @@ def explain(plan: Plan, before: Plan | None = None) -> str:
 
 
 def reasons(found: tuple[Reason, ...]) -> str:
-    """The first reason, and the one that it overruled, or that it rests on."""
+    """The first reason, with the one that it overruled or is based on."""
     first, *others = found
     if first.rule is Rule.PREPARED and others:
         return f"{phrase(first)}, since {phrase(others[0])}"
@@ -59,7 +59,7 @@ def phrase(reason: Reason) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people write them: 4 min 10 s."""
+    """Seconds for people to read: 4 min 10 s."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     parts = [f"{value} {unit}" for value, unit in ((hours, "h"), (minutes, "min"), (rest, "s")) if value]

@@ -1,6 +1,6 @@
-"""What went through the pods since their marks: arrivals, tokens, and what a saturated replica got done.
+"""What went through the pods since their marks: arrivals, tokens, and the work that saturated replicas did.
 
-A mark is a pod's counters at the last tick. Clients that hang up make a difference of arrivals a lower bound, so it is
+A mark is a pod's counters at the last tick. Clients that hang up reduce a difference of arrivals, so it is a lower bound,
 clamped at zero.
 """
 
@@ -12,7 +12,7 @@ from policies.level import elapsed_seconds
 from policies.model import Capacity, Filters, Inputs, PodMark, PodSample, Policy, State, Tokens
 
 TOKENS_TAU_SECONDS = 600.0
-# Waiting over running: the one or two that wait for the next step of an idle engine teach nothing.
+# Waiting over running: nothing is learned from one or two requests that wait for the next step of an idle engine.
 SATURATED_QUEUE = 0.25
 COUNTERS = (
     "prompt_tokens_total",
@@ -29,15 +29,15 @@ COUNTERS = (
 class Flow:
     """What went through the pods since their marks."""
 
-    pods: int  # with a mark and a younger sample, so that their arrivals are known
-    arrivals_per_second: float | None  # None: no pod was seen before, so nothing can be subtracted
+    pods: int  # pods with a mark and a newer sample, whose arrivals are therefore known
+    arrivals_per_second: float | None  # None: no pod has been seen before, so there are no differences
     tokens: Tokens
     capacity: Capacity
     marks: dict[str, PodMark]  # of these pods, by name
 
 
 def flow(policy: Policy, state: State, inputs: Inputs, pods: list[PodSample]) -> Flow:
-    """The flow of these pods, and the capacity that it taught."""
+    """The flow through these pods, and the capacity learned from it."""
     filters, capacity = state.filters, state.capacity
     old, marks = {mark.pod: mark for mark in filters.marks}, {}
     fade = math.exp(-elapsed_seconds(filters, inputs.now_seconds) / TOKENS_TAU_SECONDS)
@@ -84,7 +84,7 @@ def _growth(before: PodMark, now: PodMark) -> tuple[float, float, float, float, 
 
 
 def _grew(before: PodMark, now: PodMark, counter: str) -> float:
-    """A counter's growth; one that fell was reset and gives nothing for this step."""
+    """A counter's growth; a counter that fell was reset and counts as 0 for this step."""
     return max(0.0, float(getattr(now, counter)) - float(getattr(before, counter)))
 
 
@@ -93,17 +93,17 @@ def _grown_up(pod: PodSample) -> bool:
 
 
 def _before(filters: Filters, mark: PodMark | None, pod: PodSample) -> PodMark | None:
-    """The pod's mark. Counters start at zero with the process: one that was born since needs no earlier sample."""
+    """The pod's mark. Counters start at zero with the process, so a process that started since needs no earlier sample."""
     since = filters.tick_seconds if mark is None else mark.at_seconds
     if since is None or pod.started_seconds is None or pod.started_seconds < since:
         return mark
     if mark is not None and _mark(pod, mark).arrived_total >= mark.arrived_total:
-        return mark  # nothing was reset: the pod's clock is ahead of ours
+        return mark  # no counter was reset: the pod's clock is ahead of ours
     return PodMark(pod.pod, since, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, saturated=False)
 
 
 def _mark(pod: PodSample, before: PodMark | None) -> PodMark:
-    """The pod's counters; one that this sample lacks stays where it was, so that its return is no jump."""
+    """The pod's counters; one that this sample lacks keeps its value, so that it does not jump when it returns."""
     arrived = (pod.finished_total or 0.0) + (pod.running or 0.0) + (pod.waiting or 0.0) + (pod.rejected_total or 0.0)
     counters = {name: _counter(pod, before, name) for name in COUNTERS}
     saturated = (pod.waiting or 0.0) > SATURATED_QUEUE * ((pod.running or 0.0) + 1.0)
@@ -118,7 +118,7 @@ def _counter(pod: PodSample, before: PodMark | None, name: str) -> float:
 
 
 def marks_after(filters: Filters, inputs: Inputs, seen: dict[str, PodMark]) -> tuple[PodMark, ...]:
-    """Marks of the pods that were seen, and the old ones of serving pods that were not: their counters go on meanwhile."""
+    """Marks of the pods that were seen, and old marks of serving pods that were not, whose counters go on meanwhile."""
     old = {mark.pod: mark for mark in filters.marks}
     serving = set(inputs.supply.ready) if inputs.supply is not None else set(seen)
     kept = {name: mark for name, mark in old.items() if name in serving or inputs.supply is None}

@@ -1,7 +1,7 @@
-"""How long supply takes to climb the rest of the ladder, and what follows from it: the hold, and the headroom of a lead.
+"""How long supply takes to climb the rest of the ladder, and what follows from it: the hold, and the headroom for a lead time.
 
-A unit climbs REQUESTED -> NODE_READY -> IMAGE_READY -> WEIGHTS_READY -> SERVING. Two echelons are held: replicas, and prepared
-nodes at IMAGE_READY. For each, enough units to outlast the lead time of the rung below it (multi-echelon base stock).
+A unit climbs REQUESTED -> NODE_READY -> IMAGE_READY -> WEIGHTS_READY -> SERVING. Units are held in two echelons: replicas, and
+prepared nodes at IMAGE_READY. Each covers the lead time from the rung below it (multi-echelon base stock).
 """
 
 import math
@@ -11,21 +11,21 @@ from policies.model import STAGES, ColdStart, Policy, Rung, Stage
 
 NORMAL_P90 = 1.2816
 CONTROL_SECONDS = 15.0 + 10.0  # the HPA's sync and the age of a sample
-# Lead in seconds -> deviations of headroom that keep 99 % of requests within 5 s: with 0.6 of them attainment on the
-# public traces stays above 99.9 %, and with all of what a perfect queue was studied at, 25 % more GPUs are held.
+# Lead in seconds -> standard deviations of headroom that keep 99 % of requests within 5 s. These are 0.6 of what a study of
+# a perfect queue gave: attainment on the public traces stays above 99.9 %, and the full values would hold 25 % more GPUs.
 Z_TABLE = ((20.0, 0.6), (90.0, 1.3), (270.0, 1.9))
 Z_LIMIT = 2.1
 
 
 def remaining(cold_start: ColdStart, rung: Rung) -> tuple[Stage, ...]:
-    """The stages that a unit at `rung` has still to pass."""
+    """The stages that a unit at `rung` still has to pass."""
     return tuple([getattr(cold_start, name) for name in STAGES[rung:]])
 
 
 def lead_quantile_seconds(stages: tuple[Stage, ...], normal_quantile: float) -> float:
     """A quantile of the sum of log-normal stages, given as a standard normal quantile (1.2816 is p90).
 
-    Fenton-Wilkinson: the log-normal that has the sum's mean and variance.
+    Fenton-Wilkinson: the log-normal with the mean and variance of the sum.
     """
     if not stages:
         return 0.0
@@ -40,19 +40,19 @@ def lead_quantile_seconds(stages: tuple[Stage, ...], normal_quantile: float) -> 
 
 
 def lead_seconds(cold_start: ColdStart, rung: Rung) -> float:
-    """p90 of the time from a decision until a unit at `rung` serves."""
+    """The p90 of the time from a decision until a unit at `rung` serves."""
     return lead_quantile_seconds(remaining(cold_start, rung), NORMAL_P90) + CONTROL_SECONDS
 
 
 def replica_rung(policy: Policy) -> Rung:
-    """The rung that a new replica starts from: a prepared node where the policy allows any, else a request."""
+    """The rung that a new replica starts from: a prepared node if the policy allows any, else a request."""
     return Rung.IMAGE_READY if policy.max_prepared_nodes > 0 else Rung.REQUESTED
 
 
 def hold_seconds(policy: Policy, cold_start: ColdStart) -> float:
     """How long capacity is kept after it was last asked for.
 
-    Ski rental: as long as getting it back would take (its median from the rung below), at least 60 s, unless the policy names it.
+    Ski rental: as long as it would take to get it back (the median from the rung below), at least 60 s, unless the policy sets it.
     """
     if policy.hold_seconds is not None:
         return policy.hold_seconds
@@ -60,9 +60,9 @@ def hold_seconds(policy: Policy, cold_start: ColdStart) -> float:
 
 
 def headroom_deviations(lead_seconds: float, attainment: float) -> float:
-    """Standard deviations of log demand to hold above the level, for a lead: linear in its logarithm between studied points.
+    """Standard deviations of log demand to hold above the level for a lead time, linear in its logarithm between the points.
 
-    Scaled by the policy's attainment; 99 % is what the points were studied at.
+    Scaled by the policy's attainment; the points are for 99 %.
     """
     log_lead = math.log(max(lead_seconds, Z_TABLE[0][0]))
     pairs = list(pairwise(Z_TABLE))

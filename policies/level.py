@@ -1,21 +1,21 @@
-"""The level of demand: smoothed, with how much it usually moves in five minutes."""
+"""The smoothed level of demand, and its volatility: how much it usually moves in five minutes."""
 
 import math
 from dataclasses import replace
 
 from policies.model import Filters
 
-LEVEL_TAU_SECONDS = 120.0  # beats 30 s by 5 % of cost
+LEVEL_TAU_SECONDS = 120.0  # costs 5 % less than 30 s
 VOLATILITY_TAU_SECONDS = 1800.0
 VOLATILITY_LAG_SECONDS = 300.0
-VOLATILITY_PRIOR = 0.1  # a level's move in 5 min, before any was seen
-LEVEL_OFFSET = 0.5  # replicas; keeps logarithms of small fleets calm
+VOLATILITY_PRIOR = 0.1  # a level's move in 5 min before any has been seen
+LEVEL_OFFSET = 0.5  # replicas; keeps logarithms of small levels from swinging
 
 
 def advance_level(filters: Filters, now_seconds: float, level: float) -> Filters:
     """The filters one tick later: the level, its last 5 min, and how much it moves in 5 min."""
     dt = elapsed_seconds(filters, now_seconds)
-    # What moved in a gap is no volatility.
+    # A move across a gap is not volatility.
     oldest = now_seconds - VOLATILITY_LAG_SECONDS - min(dt, VOLATILITY_LAG_SECONDS)
     levels = tuple(item for item in filters.levels if item[0] >= oldest)
     volatility = VOLATILITY_PRIOR if filters.volatility is None else filters.volatility
@@ -28,14 +28,14 @@ def advance_level(filters: Filters, now_seconds: float, level: float) -> Filters
 
 
 def level_after(filters: Filters, now_seconds: float, demand: float) -> float:
-    """The level once `demand` has held since the last tick; the demand itself where there was no level."""
+    """The level after `demand` since the last tick; the demand itself if there was no level."""
     if filters.level is None:
         return demand
     return filters.level + _gain(elapsed_seconds(filters, now_seconds), LEVEL_TAU_SECONDS) * (demand - filters.level)
 
 
 def elapsed_seconds(filters: Filters, now_seconds: float) -> float:
-    """Since the last tick; 0 before the first."""
+    """Seconds since the last tick; 0 before the first."""
     return max(0.0, now_seconds - filters.tick_seconds) if filters.tick_seconds is not None else 0.0
 
 

@@ -1,10 +1,10 @@
-"""The decision log: JSON lines from which every decision can be taken again.
+"""The decision log: JSON lines from which every decision can be made again.
 
     {"kind": "header", "format": 2, "platform": "..."}                    once, first
     {"kind": "state", "name": N, "policy": {...}, "state": {...}}         when a policy starts or changes, and every 1,000 lines
     {"kind": "decision", "name": N, "inputs": {...}, "demand": {...}, "grant": {...}, "plan": {...}}
 
-This file writes and folds lines as text; opening files is the shells' business.
+This module writes and folds lines of text; the shells open the files.
 """
 
 import json
@@ -24,7 +24,7 @@ STATE_EVERY_LINES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One logged decision, as it was read."""
+    """One decision as logged."""
 
     line: int
     policy: Policy
@@ -36,33 +36,33 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Redecided:
-    """One logged decision beside the same decision taken again."""
+    """One logged decision and the same decision made again."""
 
     logged: Decision
     again: StepResult
 
     @property
     def matches(self) -> bool:
-        """Whether the plan, its reasons and the demand are the same."""
+        """Whether plan, reasons and demand are equal."""
         again = encode(self.again.plan), encode(self.again.demand)
         return again == (encode(self.logged.plan), encode(self.logged.demand))
 
 
 class LogWriter:
-    """Says which lines a log needs: its header once, a policy's state where folding starts anew, and each decision."""
+    """Gives the lines of a log: the header, a policy's state wherever folding has to start again, and each decision."""
 
     def __init__(self, platform: str) -> None:
         self._platform = platform
-        self._policies: dict[str, Policy] = {}  # as their last state line gave them
+        self._policies: dict[str, Policy] = {}  # as in their last state line
         self._since_state: dict[str, int] = {}
 
     def opening(self) -> str:
-        """The first line of a file. Every policy's state follows with its next decision."""
+        """The first line of a file. Each policy's next decision is preceded by its state again."""
         self._policies.clear()
         return header_line(self._platform)
 
     def decided(self, policy: Policy, before: State, inputs: Inputs, result: StepResult) -> list[str]:
-        """The lines of one decision; `before` is the state that it was taken from."""
+        """The lines of one decision; `before` is the state before it."""
         lines = []
         if self._policies.get(policy.name) != policy or self._since_state[policy.name] >= STATE_EVERY_LINES:
             self._policies[policy.name] = policy
@@ -72,7 +72,7 @@ class LogWriter:
         return [*lines, decision_line(policy, inputs, result)]
 
     def restart(self, policy: str) -> None:
-        """The policy's state was changed by something else than a decision: its next decision carries it."""
+        """The policy's state was changed by something other than a decision: log it again with the next decision."""
         self._policies.pop(policy, None)
 
 
@@ -82,7 +82,7 @@ def header_line(platform: str) -> str:
 
 
 def state_line(policy: Policy, state: State) -> str:
-    """The line from which folding starts."""
+    """The line that folding starts from."""
     return encode({"kind": "state", "name": policy.name, "policy": plain(policy), "state": plain(state)})
 
 
@@ -93,14 +93,14 @@ def decision_line(policy: Policy, inputs: Inputs, result: StepResult) -> str:
 
 
 def decisions(lines: Iterable[str]) -> Iterator[Decision]:
-    """Every decision of a log, in order; LogError names a line that does not fit. A torn last line is left out."""
+    """Every decision of a log, in order. Raises LogError, which names the bad line. An incomplete last line is skipped."""
     for item in _read(lines):
         if item.decision is not None:
             yield item.decision
 
 
 def redecide(lines: Iterable[str]) -> Iterator[Redecided]:
-    """Fold the states of a log forward and take every decision again. Forecasts and grants are read, not made."""
+    """Fold the states of a log and make every decision again. Forecasts and grants are read from the log."""
     states: dict[str, State] = {}
     for item in _read(lines):
         if item.state is not None:
@@ -132,7 +132,7 @@ def _read(lines: Iterable[str]) -> Iterator[_Line]:
             line = _line(data, number, policies)
         except (CodecError, KeyError, TypeError, ValueError) as error:
             if is_last and not text.endswith("\n"):
-                return  # the writer was stopped in the middle of it
+                return  # the writer was stopped in the middle of the line
             raise LogError(f"line {number} is not a line of a decision log: {error}") from error
         if line is not None:
             yield line
@@ -162,7 +162,7 @@ def _header(data: dict[str, Any], number: int) -> bool:
 
 
 def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, str, bool]]:
-    """(number, text, is it the last) of every line that is not blank."""
+    """(number, text, whether it is the last) of every line that is not blank."""
     held: tuple[int, str] | None = None
     for number, text in enumerate(lines, start=1):
         if text.strip():

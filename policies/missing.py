@@ -1,13 +1,13 @@
-"""The one rule for missing data: what is unknown may hold or raise a count, never lower it."""
+"""The rule for missing data: what is unknown may hold or raise a count, but never lower it."""
 
 from policies.model import Inputs, Reason, Rule
 
 
 def hold(current: int, inputs: Inputs, blind_until_seconds: float | None, coverage: float = 1.0) -> Reason | None:
-    """Why `current` may not fall at this moment; None where it may.
+    """The reason why `current` may not be lowered now; None if it may.
 
-    Nothing falls while supply or demand is unknown, after a restart, or between two ticks. `coverage` is the share of the
-    serving pods whose readings the count rests on: 0 where demand is unknown, 1 for what rests on no reading.
+    Nothing is lowered while supply or demand is unknown, after a restart, or between two ticks. `coverage` is the share of
+    serving pods whose readings the count is based on: 0 if demand is unknown, 1 for a count that needs no readings.
     """
     if inputs.supply is None or coverage <= 0.0:
         return Reason(Rule.UNKNOWN, float(current))

@@ -1,7 +1,7 @@
-"""The values of the core: what it is given, what it remembers, what it decides.
+"""The values of the core: its inputs, its state and its decisions.
 
-All are frozen, JSON-able by `policies.codec`, and hold plain Python values. Times are scenario time in Unix seconds.
-`None` means unknown, which is never the same as zero.
+All are frozen, convertible to JSON by `policies.codec`, and hold plain Python values. Times are scenario time in Unix
+seconds. `None` means unknown, which is never the same as zero.
 """
 
 import math
@@ -10,11 +10,11 @@ from enum import IntEnum, StrEnum
 
 NORMAL_P95 = 1.6449  # the standard normal quantile of 0.95
 
-# ---------------------------------------------------------------- what an SRE asks for
+# ---------------------------------------------------------------- settings
 
 
 class Signal(StrEnum):
-    """What demand is measured by."""
+    """How demand is measured."""
 
     WORK = "Work"  # arrivals weighted by their tokens
     CONCURRENCY = "Concurrency"  # running + waiting requests
@@ -22,11 +22,11 @@ class Signal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """How fast one replica serves, as a seed until it is learned."""
+    """How fast one replica serves: the initial estimate until it is learned."""
 
     prefill_tokens_per_second: float
     decode_seconds_per_token: float  # per request, amortised over the working batch
-    prefill_max_share: float  # of GPU time, where decoding goes on beside it
+    prefill_max_share: float  # of GPU time, while decoding goes on beside it
     max_concurrency: float  # requests that one replica runs at once
 
 
@@ -77,31 +77,31 @@ class ColdStart:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The policy of one workload, complete: every default is resolved."""
+    """The policy of one workload, with every default resolved."""
 
     name: str  # namespace/name
     signal: Signal
     min_replicas: int
     max_replicas: int
-    queue_wait_seconds: float  # the SLO: a request may wait this long ...
+    queue_wait_seconds: float  # the SLO: requests wait at most this long ...
     attainment: float  # ... in this share of cases, 0.5 .. 0.9999
     engine: Engine
-    hold_seconds: float | None  # None: as long as a restart would take
+    hold_seconds: float | None  # None: as long as it would take to get the capacity back
     scale_up_replicas_per_minute: int | None  # None: no limit
     scale_down_percent_per_minute: float
     max_prepared_nodes: int
 
 
-# ---------------------------------------------------------------- what is observed
+# ---------------------------------------------------------------- inputs
 
 
 @dataclass(frozen=True, slots=True)
 class PodSample:
-    """One reading of one vLLM pod, summed over its engines. Counters are totals since the process started."""
+    """One reading of one vLLM pod, summed over its engines. Counters are totals since the start of the process."""
 
     pod: str
     at_seconds: float
-    started_seconds: float | None  # when the process started; its counters were zero then
+    started_seconds: float | None  # start of the process, when its counters were zero
     running: float | None = None
     waiting: float | None = None
     finished_total: float | None = None
@@ -125,23 +125,23 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One unit of supply, a replica or what one can take the place of."""
+    """One unit of supply: a replica, or standby whose place a replica can take."""
 
     name: str
     role: Role
     done: tuple[StageName, ...]  # the stages that it has passed
-    since_seconds: float | None = None  # when it passed the last of them, or was requested; None: unknown
-    node: str | None = None  # None: it has no node yet
+    since_seconds: float | None = None  # when it passed the last of these, or was requested; None: unknown
+    node: str | None = None  # None: no node yet
 
     @property
     def rung(self) -> Rung:
-        """The rung that it stands on: every stage below it is done."""
+        """The rung that the unit is on: every stage below it is done."""
         return next((Rung(passed) for passed, stage in enumerate(STAGES) if stage not in self.done), Rung.SERVING)
 
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """What there is: how many replicas the scale target runs by its spec, and every unit. All counts are views of the units."""
+    """What there is: the scale target's `spec.replicas`, and every unit. All counts are derived from the units."""
 
     spec_replicas: int
     units: tuple[Unit, ...] = ()
@@ -158,7 +158,7 @@ class Supply:
 
     @property
     def starting(self) -> int:
-        """Replicas on a node that do not serve yet."""
+        """Replicas that have a node but do not serve yet."""
         return self.placed - len(self.ready)
 
     @property
@@ -173,17 +173,17 @@ class Supply:
 
     @property
     def preparing(self) -> int:
-        """Standby units on the way there."""
+        """Standby units that are not prepared yet."""
         return self._count(Role.STANDBY) - self.prepared
 
     def _count(self, role: Role, stage: StageName | None = None) -> int:
-        """Units of a role; with a stage, those that have passed it."""
+        """Units of a role; with a stage, only those that have passed it."""
         return sum([unit.role is role and (stage is None or stage in unit.done) for unit in self.units])
 
 
 @dataclass(frozen=True, slots=True)
 class Fan:
-    """A quantile forecast: quantiles of the MAXIMUM of demand, in replicas, over each horizon from `as_of_seconds`.
+    """A quantile forecast: quantiles of the MAXIMUM demand, in replicas, over each horizon from `as_of_seconds`.
 
     `values[i][j]` belongs to `horizons_seconds[i]` and `probabilities[j]`; both ascend, and so do the values.
     """
@@ -193,8 +193,8 @@ class Fan:
     probabilities: tuple[float, ...]
     values: tuple[tuple[float, ...], ...]
     model: str  # the family of the fitted model
-    proven: bool  # it has skill against naive; a fan without it is not used
-    note: str = ""  # why the model is a fallback, empty otherwise
+    proven: bool  # has skill against naive; otherwise it is not used
+    note: str = ""  # why the model is a fallback; else empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +209,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """All that one decision is made from."""
+    """Everything that one decision is made from."""
 
     now_seconds: float
     on_grid: bool  # a grid tick advances the filters; an event between two may only raise
-    samples: tuple[PodSample, ...]  # the newest of each pod, whatever its age
+    samples: tuple[PodSample, ...]  # the newest of each pod, at any age
     supply: Supply | None  # None: unknown
     cold_start: ColdStart  # as measured or configured; resolved by the shell
     fan: Fan | None = None
@@ -221,7 +221,7 @@ class Inputs:
 
 
 class Basis(StrEnum):
-    """What the demand was computed from."""
+    """What demand was computed from."""
 
     WORK = "Work"
     CONCURRENCY = "Concurrency"
@@ -230,11 +230,11 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Demand on all pods of a workload. A lower bound where `coverage` is below 1."""
+    """Demand on all pods of a workload; a lower bound if `coverage` is below 1."""
 
     at_seconds: float
     basis: Basis
-    coverage: float  # share of the serving pods that gave a fresh and whole sample
+    coverage: float  # share of serving pods with a fresh and complete sample
     replicas: float | None  # demand of the last grid step, in replicas
     recent_replicas: float | None  # demand over the last 30 s, in replicas
     waiting: float | None  # requests
@@ -243,7 +243,7 @@ class Demand:
     work_seconds: float  # replica-seconds that one request takes
 
 
-# ---------------------------------------------------------------- what is remembered
+# ---------------------------------------------------------------- state
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,23 +260,23 @@ class PodMark:
     request_prompt_tokens_count: float
     request_generation_tokens_sum: float
     request_generation_tokens_count: float
-    saturated: bool  # a queue stood before it
+    saturated: bool  # requests were waiting
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Sums over finished requests and processed tokens that fade with a time constant of 10 min."""
+    """Sums over finished requests and processed tokens, which decay with a time constant of 10 min."""
 
     requests: float = 0.0
     prompt_tokens: float = 0.0
     generation_tokens: float = 0.0
-    prefilled_tokens: float = 0.0  # cached ones included
+    prefilled_tokens: float = 0.0  # including cached tokens
     cached_tokens: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What demand is filtered through. Moves on grid ticks only."""
+    """The filters of demand. They advance on grid ticks only."""
 
     tick_seconds: float | None = None
     marks: tuple[PodMark, ...] = ()
@@ -289,7 +289,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What was learned of one replica while something waited. Logarithms, so that twice and half weigh alike."""
+    """What was learned about one replica while requests waited. In logarithms, so that twice and half weigh the same."""
 
     count: float = 0.0
     log_work_ratio: float = 0.0  # true work over the profile's
@@ -298,31 +298,31 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The last decision and what it must still respect. `peaks` are (time, count) whose maximum is held."""
+    """The last decision and what the next must respect. `peaks` are (time, count); their maximum is held."""
 
     replicas: int | None = None
     prepared: int = 0
     peaks: tuple[tuple[float, int], ...] = ()
     prepared_peaks: tuple[tuple[float, int], ...] = ()
-    scaled_down_seconds: float | None = None  # of the last one
+    scaled_down_seconds: float | None = None  # time of the last scale-down
     scaled_up: tuple[tuple[float, int], ...] = ()  # (time, replicas before it), about 1 min
-    blind_until_seconds: float | None = None  # nothing falls until then (a restart)
+    blind_until_seconds: float | None = None  # nothing is scaled down until then, after a restart
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that a policy remembers between two steps."""
+    """Everything that a policy remembers between two steps."""
 
     filters: Filters = Filters()
     capacity: Capacity = Capacity()
     decided: Decided = Decided()
 
 
-# ---------------------------------------------------------------- what is decided
+# ---------------------------------------------------------------- decisions
 
 
 class Rule(StrEnum):
-    """The rules of the core. Each reason names the one that it comes from."""
+    """The rules of the core. Each reason names its rule."""
 
     MINIMUM = "Minimum"
     REACTIVE = "Reactive"
@@ -347,17 +347,17 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What one rule asks for, with its numbers. `numbers` are the figures that an explanation names."""
+    """What one rule asks for. `numbers` are the figures for its explanation."""
 
     rule: Rule
-    replicas: float  # the count that the rule asks for or leaves: replicas, or nodes in the reasons of prepared nodes
+    replicas: float  # the count that the rule asks for or allows: replicas, or nodes in the reasons of prepared nodes
     numbers: tuple[tuple[str, float], ...] = ()
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Echelon:
-    """How many units to hold at a rung. The first reason is the one that set the count."""
+    """How many units to hold at a rung. The first reason decided the count."""
 
     rung: Rung
     count: int
@@ -366,13 +366,13 @@ class Echelon:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was decided: the units to hold at each rung that units are held at, `SERVING` first."""
+    """What was decided: one echelon for each rung at which units are held, `SERVING` first."""
 
     at_seconds: float
     echelons: tuple[Echelon, ...]
 
     def echelon(self, rung: Rung) -> Echelon:
-        """The echelon of a rung; an empty one where the plan has none."""
+        """The echelon of a rung; an empty one if the plan has none."""
         return next((each for each in self.echelons if each.rung is rung), Echelon(rung, 0, ()))
 
     @property
@@ -382,21 +382,21 @@ class Plan:
 
     @property
     def replica_reasons(self) -> tuple[Reason, ...]:
-        """Why so many replicas."""
+        """Why this many replicas."""
         return self.echelon(Rung.SERVING).reasons
 
     @property
     def prepared_nodes(self) -> int:
-        """Nodes to hold with the image on them, beside the replicas."""
+        """Nodes to hold with a GPU and the image, beside the replicas."""
         return self.echelon(Rung.IMAGE_READY).count
 
     @property
     def prepared_reasons(self) -> tuple[Reason, ...]:
-        """Why so many prepared nodes."""
+        """Why this many prepared nodes."""
         return self.echelon(Rung.IMAGE_READY).reasons
 
     def differs_from(self, other: "Plan | None") -> bool:
-        """Whether a count is another one; reasons and time do not matter."""
+        """Whether a count differs; reasons and time do not matter."""
         return other is None or self.counts != other.counts
 
     @property
@@ -415,9 +415,9 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """A decision: the next state, the plan, and what was seen. The next is due at `engine.next_tick`."""
+    """A decision: the next state, the plan, and the observed demand. The next one is due at `engine.next_tick`."""
 
     state: State
-    plan: Plan | None  # None: nothing is known yet, not even how many replicas there are
+    plan: Plan | None  # None while not even the number of replicas is known
     demand: Demand
-    grant: Grant | None = None  # None where there is no plan
+    grant: Grant | None = None  # None without a plan

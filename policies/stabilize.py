@@ -1,4 +1,4 @@
-"""Up fast, down slow: the hold, the limits of scaling up and down, and the bounds. Bounds beat the hold; the hold beats all else."""
+"""Up fast, down slow: the hold, the scale-up and scale-down limits, and the bounds. Bounds beat the hold; the hold beats the rest."""
 
 from dataclasses import replace
 
@@ -10,13 +10,13 @@ Peaks = tuple[tuple[float, int], ...]
 
 
 def remember(peaks: Peaks, now_seconds: float, asked: int, window_seconds: float) -> Peaks:
-    """The sliding maximum's candidates: times ascend, counts descend; older than the window goes."""
+    """The candidates of the sliding maximum: times ascend, counts descend; those older than the window are dropped."""
     kept = [peak for peak in peaks if peak[0] > now_seconds - window_seconds and peak[1] > asked]
     return (*kept, (now_seconds, asked))
 
 
 def hold(peaks: Peaks, asked: int, now_seconds: float, window_seconds: float) -> Reason | None:
-    """What was asked for within the window is kept; None where nothing more was."""
+    """Keep the most that was asked for within the window; None if that is not more than `asked`."""
     at_seconds, peak = peaks[0]
     if peak <= asked:
         return None
@@ -25,7 +25,7 @@ def hold(peaks: Peaks, asked: int, now_seconds: float, window_seconds: float) ->
 
 
 def scale_down_limit(policy: Policy, decided: Decided, asked: int, now_seconds: float) -> Reason | None:
-    """At most the policy's share (one replica at the least) within a minute; None where that is enough or nothing falls."""
+    """Remove at most the policy's share per minute, but at least one replica; None if the limit is not reached."""
     current = decided.replicas
     if current is None or asked >= current:
         return None
@@ -39,7 +39,7 @@ def scale_down_limit(policy: Policy, decided: Decided, asked: int, now_seconds: 
 
 
 def scale_up_limit(policy: Policy, decided: Decided, asked: int, now_seconds: float) -> Reason | None:
-    """At most the policy's number of replicas within a minute; None where that is enough, or without a limit."""
+    """Add at most the policy's number of replicas per minute; None if the limit is not reached or there is none."""
     limit = policy.scale_up_replicas_per_minute
     if limit is None or decided.replicas is None or asked <= decided.replicas:
         return None
@@ -51,7 +51,7 @@ def scale_up_limit(policy: Policy, decided: Decided, asked: int, now_seconds: fl
 
 
 def moved(decided: Decided, replicas: int, now_seconds: float) -> Decided:
-    """The decision with its new count, and what the limits must know of the move."""
+    """The decision with its new count, and what the limits need to know about the change."""
     current = decided.replicas or 0
     recent = tuple(item for item in decided.scaled_up if item[0] > now_seconds - MINUTE_SECONDS)
     decided = replace(decided, replicas=replicas, scaled_up=recent)
@@ -63,7 +63,7 @@ def moved(decided: Decided, replicas: int, now_seconds: float) -> Decided:
 
 
 def bound(policy: Policy, asked: int) -> Reason | None:
-    """The policy's minimum or maximum, where `asked` lies beyond it; None within the bounds."""
+    """The policy's minimum or maximum if `asked` is beyond it; None within the bounds."""
     if asked > policy.max_replicas:
         return Reason(Rule.MAXIMUM, float(policy.max_replicas), (("asked", float(asked)),))
     if asked < policy.min_replicas:

@@ -1,1 +1,1 @@
-"""Recommenders: each says how many replicas it would have, and why. None knows of the others."""
+"""Recommenders: each gives the replicas that it wants, and why. They are independent of each other."""

@@ -1,4 +1,4 @@
-"""The floor for a lead time: the level with headroom from its recent volatility, or the forecast where that has skill."""
+"""The floor for a lead time: the level plus headroom for its recent volatility, or the forecast if it has skill."""
 
 import math
 from itertools import pairwise
@@ -7,14 +7,14 @@ from policies.ladder import headroom_deviations
 from policies.level import LEVEL_OFFSET, VOLATILITY_PRIOR
 from policies.model import Fan, Filters, Policy, Reason, Rule
 
-SAMPLING_VARIANCE = 0.02  # of log demand at one replica: few requests are noisy
+SAMPLING_VARIANCE = 0.02  # of log demand at one replica, where few requests make it noisy
 BASE_DEVIATION = 0.02
 DEVIATION_LIMIT = 0.4
 FAN_STALE_SECONDS = 180.0
 
 
 def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> Reason | None:
-    """Enough for the level to grow by its usual moves over the lead: (level + c) * exp(z * sigma) - c."""
+    """Enough for the level to grow as it usually does over the lead: (level + c) * exp(z * sigma) - c."""
     if filters.level is None:
         return None
     moves = VOLATILITY_PRIOR if filters.volatility is None else filters.volatility
@@ -27,7 +27,7 @@ def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> R
 
 
 def forecast_floor(policy: Policy, fan: Fan | None, now_seconds: float, lead_seconds: float) -> Reason | None:
-    """The fan's quantile, at the policy's attainment, of the maximum over the lead; None without a fresh and proven fan."""
+    """The forecast quantile, at the policy's attainment, of the maximum over the lead; None without a fresh, proven forecast."""
     if fan is None or not fan.proven or now_seconds - fan.as_of_seconds > FAN_STALE_SECONDS:
         return None
     horizon = lead_seconds + max(0.0, now_seconds - fan.as_of_seconds)
@@ -36,7 +36,7 @@ def forecast_floor(policy: Policy, fan: Fan | None, now_seconds: float, lead_sec
 
 
 def interpolate(fan: Fan, horizon_seconds: float, probability: float) -> float:
-    """Linear in horizon and in probability; the outermost value beyond the fan's ends."""
+    """Linear interpolation in horizon and probability; beyond the ends, the outermost value."""
     row, row_share = _position(fan.horizons_seconds, horizon_seconds)
     column, column_share = _position(fan.probabilities, probability)
     near, far = (_between(fan.values[i], column, column_share) for i in (row, min(row + 1, len(fan.values) - 1)))

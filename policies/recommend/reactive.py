@@ -1,14 +1,14 @@
-"""The fast path: as soon as the queue or the last 30 s say that capacity is short, ask for what they show."""
+"""The reactive rule: as soon as the queue or the last 30 s show that capacity is short, ask for what they need."""
 
 from policies.demand import DRAIN_SECONDS
 from policies.model import Demand, Policy, Reason, Rule
 
-QUEUE_WAIT_SHARE = 0.2  # of the SLO: the mean wait at which the queue speaks
-OVERLOAD = 1.1  # recent demand over the replicas that serve
+QUEUE_WAIT_SHARE = 0.2  # of the SLO: the mean wait above which the queue counts
+OVERLOAD = 1.1  # recent demand over serving replicas, above which it counts
 
 
 def reactive(policy: Policy, demand: Demand, ready: int) -> Reason | None:
-    """Recent demand plus what waits, drained within 60 s; None while neither the queue nor recent demand is too much."""
+    """Recent demand plus the waiting requests, drained within 60 s; None while neither is too high."""
     if demand.waiting is None or demand.recent_replicas is None:
         return None
     queue_seconds = demand.waiting * demand.work_seconds / max(ready, 1)

@@ -1,10 +1,10 @@
-"""Windows that an SRE knows of: held, and prepared one lead time ahead."""
+"""Scheduled windows: their minimum is held, from one lead time ahead."""
 
 from policies.model import Reason, Rule, Window
 
 
 def scheduled(windows: tuple[Window, ...], now_seconds: float, lead_seconds: float) -> Reason | None:
-    """The largest minimum of the windows that are open, or that open within the lead; None without one."""
+    """The largest minimum of the windows that are open or will open within the lead; None without any."""
     due = [window for window in windows if window.start_seconds - lead_seconds <= now_seconds < window.end_seconds]
     if not due:
         return None

@@ -1,4 +1,4 @@
-"""Units to hold in all, serving or prepared, so that the lead from a request on is outlasted."""
+"""The total of units to hold, serving or prepared, to cover the lead time from a request."""
 
 from policies.combine import combine
 from policies.model import Filters, Inputs, Policy, Reason
@@ -7,7 +7,7 @@ from policies.recommend.scheduled import scheduled
 
 
 def total_floor(policy: Policy, filters: Filters, inputs: Inputs, lead_seconds: float) -> Reason | None:
-    """The largest floor for the lead from a request; None while there is nothing to go by."""
+    """The largest floor for the lead from a request; None without any."""
     floors = combine(
         (
             volatility_floor(policy, filters, lead_seconds),
