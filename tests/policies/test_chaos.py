@@ -97,14 +97,14 @@ def lives(draw: st.DrawFn) -> list[Turn]:
 
 def lived(life: list[Turn]) -> list[tuple[Turn, State, StepResult]]:
     """Every turn, the state before it, and its result."""
-    state, told = State(), []
+    state, steps = State(), []
     for turn in life:
         if turn.restart:
             state = restarted(turn.policy, COLD_START, decode(State, encode(state)), turn.inputs.now_seconds)
         result = step(turn.policy, state, turn.inputs)
-        told.append((turn, state, result))
+        steps.append((turn, state, result))
         state = result.state
-    return told
+    return steps
 
 
 def numbers(value: object) -> list[float]:

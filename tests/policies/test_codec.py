@@ -43,7 +43,7 @@ def test_one_value_is_spelled_one_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "instead", "told"),
+    ("where", "instead", "message"),
     [
         ("filters.level", "high", "State.filters.level: float was expected, not 'high'"),
         ("filters.level", True, "State.filters.level: float was expected, not True"),
@@ -59,14 +59,14 @@ def test_one_value_is_spelled_one_way() -> None:
         ("decided.mood", 1, "State.decided: unknown fields ['mood']; was it written by a newer version?"),
     ],
 )
-def test_a_state_that_does_not_fit_is_named_with_its_place(where: str, instead: object, told: str) -> None:
+def test_a_state_that_does_not_fit_is_refused_with_its_location(where: str, instead: object, message: str) -> None:
     with pytest.raises(CodecError) as caught:
         decode(State, broken(a_state(), where, instead))
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"filters"', "not JSON"),
         ("", "not JSON"),
@@ -74,8 +74,8 @@ def test_a_state_that_does_not_fit_is_named_with_its_place(where: str, instead: 
         ("{}", "Plan: .*missing .*at_seconds"),
     ],
 )
-def test_a_text_that_is_no_plan(text: str, told: str) -> None:
-    with pytest.raises(CodecError, match=told):
+def test_a_text_that_is_not_a_plan(text: str, message: str) -> None:
+    with pytest.raises(CodecError, match=message):
         decode(Plan, text)
 
 

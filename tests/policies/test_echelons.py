@@ -31,7 +31,7 @@ def prepare(
 def test_units_for_the_long_lead_that_do_not_serve_are_prepared() -> None:
     asked, reasons, _ = prepare(POLICY, Decided(), CALM, an_input(a_supply(8), 10), 8)
     assert asked == 2
-    assert [word.rule for word in reasons] == [Rule.PREPARED, Rule.SCHEDULED]
+    assert [reason.rule for reason in reasons] == [Rule.PREPARED, Rule.SCHEDULED]
     assert dict(reasons[0].numbers)["units"] == 10.0
 
 

@@ -1,4 +1,4 @@
-"""One record, one sentence: every reason that the core can give has its words."""
+"""One record, one sentence: every reason that the core can give has its sentence."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -19,16 +19,16 @@ def test_every_code_has_a_phrase() -> None:
 
 
 @given(policies, histories)
-def test_every_reason_of_any_history_has_its_words(policy: Policy, history: list) -> None:
+def test_every_reason_of_any_history_has_its_sentence(policy: Policy, history: list) -> None:
     _, steps, _ = lived(policy, history)
     for _, result in steps:
         if result.plan is not None:
             assert explain(result.plan).endswith(".")
-            for word in (*result.plan.replica_reasons, *result.plan.prepared_reasons):
-                assert "{" not in phrase(word)
+            for reason in (*result.plan.replica_reasons, *result.plan.prepared_reasons):
+                assert "{" not in phrase(reason)
 
 
-def a_rich_life() -> list[Plan]:
+def a_rich_history() -> list[Plan]:
     """A day that provokes every rule: a fan, windows, bursts, silence, limits, a restart, events between ticks."""
     plans: list[Plan] = []
     calm = a_policy(max_prepared_nodes=2, scale_up_replicas_per_minute=2, min_replicas=2, max_replicas=12)
@@ -64,11 +64,11 @@ def a_rich_life() -> list[Plan]:
     return plans
 
 
-def test_a_life_that_provokes_every_rule() -> None:
-    plans = a_rich_life()
-    words = [word for plan in plans for word in (*plan.replica_reasons, *plan.prepared_reasons)]
-    assert {word.rule for word in words} == set(Rule) - {Rule.GRANT}  # a pool's, which `test_engine` provokes
-    assert all(phrase(word) for word in words)
+def test_a_history_that_provokes_every_rule() -> None:
+    plans = a_rich_history()
+    reasons = [reason for plan in plans for reason in (*plan.replica_reasons, *plan.prepared_reasons)]
+    assert {reason.rule for reason in reasons} == set(Rule) - {Rule.GRANT}  # a pool's, which `test_engine` provokes
+    assert all(phrase(reason) for reason in reasons)
     assert all(explain(now, before) for before, now in pairwise(plans))
 
 

@@ -101,7 +101,7 @@ def test_a_torn_line_in_the_middle_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "message"),
     [
         (["hello\n"], "line 1 is not a line of a decision log"),
         (['{"kind":"decision"}\n', "\n"], "line 1 should be the header"),
@@ -116,8 +116,8 @@ def test_a_torn_line_in_the_middle_is_named() -> None:
         ([header_line("x"), '{"kind":"state","name":"a/b","policy":{},"state":{}}\n'], "line 2 .*Policy.* missing"),
     ],
 )
-def test_another_file_is_refused(lines: list[str], told: str) -> None:
-    with pytest.raises(LogError, match=told):
+def test_another_file_is_refused(lines: list[str], message: str) -> None:
+    with pytest.raises(LogError, match=message):
         list(decisions(lines))
 
 

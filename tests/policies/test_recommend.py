@@ -1,4 +1,4 @@
-"""Each recommender by itself, and what becomes of all their words."""
+"""Each recommender by itself, and how they are combined."""
 
 import pytest
 
@@ -31,8 +31,8 @@ def a_demand(recent: float | None, waiting: float | None, work_seconds: float = 
     ],
 )
 def test_reactive(recent: float | None, waiting: float | None, ready: int, asked: float | None) -> None:
-    word = reactive(POLICY, a_demand(recent, waiting), ready)
-    assert (word and word.replicas) == (asked and pytest.approx(asked))
+    reason = reactive(POLICY, a_demand(recent, waiting), ready)
+    assert (reason and reason.replicas) == (asked and pytest.approx(asked))
 
 
 def test_a_stricter_wait_hears_a_shorter_queue() -> None:
@@ -47,9 +47,9 @@ def test_the_volatility_floor_is_silent_without_a_level() -> None:
 @pytest.mark.parametrize("level", [0.0, 0.3, 1.0, 5.0, 50.0])
 def test_the_volatility_floor_is_above_the_level_and_grows_with_all_that_it_fears(level: float) -> None:
     def floor(lead: float = 120.0, volatility: float = 0.1, attainment: float = 0.99) -> float:
-        word = volatility_floor(a_policy(attainment=attainment), Filters(level=level, volatility=volatility), lead)
-        assert word is not None
-        return word.replicas
+        reason = volatility_floor(a_policy(attainment=attainment), Filters(level=level, volatility=volatility), lead)
+        assert reason is not None
+        return reason.replicas
 
     assert level < floor() < floor(lead=300.0)
     assert floor() < floor(volatility=0.2)
@@ -58,15 +58,15 @@ def test_the_volatility_floor_is_above_the_level_and_grows_with_all_that_it_fear
 
 
 @pytest.mark.parametrize(
-    ("age", "proven", "speaks"),
+    ("age", "proven", "used"),
     [(0.0, True, True), (FAN_STALE_SECONDS, True, True), (FAN_STALE_SECONDS + 1, True, False), (0.0, False, False)],
 )
-def test_a_forecast_speaks_while_it_is_fresh_and_proven(age: float, proven: bool, speaks: bool) -> None:
-    word = forecast_floor(POLICY, a_fan(START - age, 8.0, proven=proven), START, 120.0)
-    assert (word is not None) is speaks
-    if word is not None:
-        assert word.replicas == pytest.approx(8.0)
-        assert word.note == "profile"
+def test_a_forecast_is_used_while_it_is_fresh_and_proven(age: float, proven: bool, used: bool) -> None:
+    reason = forecast_floor(POLICY, a_fan(START - age, 8.0, proven=proven), START, 120.0)
+    assert (reason is not None) is used
+    if reason is not None:
+        assert reason.replicas == pytest.approx(8.0)
+        assert reason.note == "profile"
 
 
 FAN = Fan(START, (60.0, 120.0), (0.5, 0.9), ((1.0, 3.0), (2.0, 6.0)), "profile", True)
@@ -100,15 +100,15 @@ def test_an_aged_forecast_is_read_further_ahead() -> None:
     [(-121.0, None), (-120.0, 5.0), (0.0, 5.0), (3599.0, 5.0), (3600.0, None)],
 )
 def test_a_window_is_held_from_one_lead_before_it_opens(at: float, asked: float | None) -> None:
-    word = scheduled((Window("fair", START, START + 3600.0, 5),), START + at, 120.0)
-    assert (word and word.replicas) == asked
+    reason = scheduled((Window("fair", START, START + 3600.0, 5),), START + at, 120.0)
+    assert (reason and reason.replicas) == asked
 
 
 def test_of_two_windows_the_larger_counts() -> None:
     windows = (Window("day", START, START + 9.0, 3), Window("fair", START, START + 9.0, 7))
-    word = scheduled(windows, START, 0.0)
-    assert word is not None
-    assert (word.note, word.replicas) == ("fair", 7.0)
+    reason = scheduled(windows, START, 0.0)
+    assert reason is not None
+    assert (reason.note, reason.replicas) == ("fair", 7.0)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tests.support.worlds import COLD_START, START, TICK, Fleet, a_policy, a_sup
 
 def decide(policy: Policy, *asked: float, start: int = 0, coverage: float = 1.0) -> list[tuple[int, Rule]]:
     """What is decided at each tick, and the rule that set it, when this was asked for."""
-    decided, told = Decided(replicas=start), []
+    decided, decisions = Decided(replicas=start), []
     for tick, replicas in enumerate(asked):
         now = START + tick * TICK
         demand = Demand(now, Basis.WORK, coverage, replicas, replicas, 0.0, 0.0, 0.0, 1.0)
@@ -19,8 +19,8 @@ def decide(policy: Policy, *asked: float, start: int = 0, coverage: float = 1.0)
         inputs = Inputs(now, True, (), a_supply(start), COLD_START)
         count, reasons, decided = stabilized(policy, decided, (Reason(Rule.VOLATILITY, replicas),), seen, inputs)
         decided = stabilize.moved(decided, count, now)
-        told.append((count, reasons[0].rule))
-    return told
+        decisions.append((count, reasons[0].rule))
+    return decisions
 
 
 def counts(policy: Policy, *asked: float, **changes: float) -> list[int]:
