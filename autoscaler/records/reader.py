@@ -1,18 +1,20 @@
-"""Reads a decision log for people: which moment, which policy, in which words."""
+"""Reads decision logs: finds their files, and explains the decisions of a policy or at a time."""
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from policies.codec import plain
 from policies.errors import LogError
 from policies.explain import explain
 from policies.log import Decision, decisions
 from policies.model import Plan
+
+T = TypeVar("T")
 
 
 class BadTimeError(ValueError):
@@ -49,8 +51,8 @@ def select(log: Path, *, policy: str | None, at_seconds: float | None, every: bo
     """The decisions in force at a moment, or those that changed a number, or all. OSError and LogError as they come."""
     found: list[Explained] = []
     before: dict[str, Plan] = {}
-    for file in _files(log):
-        for decision in _read(file):
+    for file in files(log):
+        for decision in read(file, decisions):
             name = decision.policy.name
             if decision.plan is None or policy not in (None, name):
                 continue
@@ -77,18 +79,20 @@ def parse_time(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _read(file: Path) -> Iterator[Decision]:
+def read(file: Path, fold: Callable[[Iterable[str]], Iterator[T]]) -> Iterator[T]:
+    """What `fold` (such as `policies.log.decisions`) gives for the lines of a file. Raises OSError, and LogError with its path."""
     with file.open(encoding="utf-8") as lines:
         try:
-            yield from decisions(lines)
+            yield from fold(lines)
         except (LogError, UnicodeDecodeError) as error:
             raise LogError(f"{file}: {error}") from error
 
 
-def _files(log: Path) -> list[Path]:
+def files(log: Path) -> list[Path]:
+    """A log file, or the log files of a folder in order of time. Raises LogError for a folder without any."""
     if not log.is_dir():
         return [log]
-    files = sorted(log.glob("decisions-*.jsonl"))
-    if not files:
+    found = sorted(log.glob("decisions-*.jsonl"))
+    if not found:
         raise LogError(f"{log} has no decisions-*.jsonl; is it the folder given as --decision-log-dir?")
-    return files
+    return found

@@ -1,50 +1,22 @@
-"""`explain` and `redecide` on a log of a service whose demand rises and falls."""
+"""`outrider explain` on a log, and files that neither `explain` nor `redecide` can read."""
 
 import json
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from autoscaler.cli import app
 from autoscaler.records.reader import BadTimeError, parse_time, select
-from autoscaler.records.writer import Recorder
-from policies.engine import step
 from policies.errors import LogError
-from policies.model import State
-from tests.support.worlds import START, TICK, Fleet, a_policy
-
-RATES = [3.0] * 8 + [12.0] * 8 + [3.0] * 8
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """A folder with the log of two services, the second of which is calm."""
-    recorder = Recorder(tmp_path)
-    policies = {"chat/qwen": RATES, "chat/calm": [1.0] * len(RATES)}
-    fleets, states = {name: Fleet() for name in policies}, dict.fromkeys(policies, State())
-    for tick in range(len(RATES)):
-        for name, rates in policies.items():
-            policy, inputs = a_policy(name=name), fleets[name].tick(rates[tick])
-            result = step(policy, states[name], inputs)
-            recorder.record(policy, states[name], inputs, result)
-            states[name] = result.state
-    recorder.close()
-    return tmp_path
-
-
-def run(*arguments: object) -> tuple[int, str, str]:
-    """Exit code, stdout, stderr."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return result.exit_code, result.stdout, result.stderr
+from tests.autoscaler.records.logs import RATES, run
+from tests.support.worlds import START, TICK
 
 
 def one(log: Path) -> Path:
     return next(log.glob("decisions-*.jsonl"))
 
 
-def test_every_change_is_told_and_nothing_else(log: Path) -> None:
+def test_every_change_is_listed_and_nothing_else(log: Path) -> None:
     explained_decisions = select(log, policy="chat/qwen", at_seconds=None, every=False)
     plans = [explained.decision.plan for explained in explained_decisions]
     pairs = [(plan.desired_replicas, plan.prepared_nodes) for plan in plans if plan]
@@ -53,12 +25,12 @@ def test_every_change_is_told_and_nothing_else(log: Path) -> None:
     assert any(explained.sentence.startswith("Grows from") for explained in explained_decisions)
 
 
-def test_every_decision_is_told_on_demand(log: Path) -> None:
+def test_every_decision_is_listed_on_request(log: Path) -> None:
     assert len(select(log, policy=None, at_seconds=None, every=True)) == 2 * len(RATES)
     assert len(select(one(log), policy="chat/calm", at_seconds=None, every=True)) == len(RATES)
 
 
-def test_at_a_moment_the_decision_in_force_is_told(log: Path) -> None:
+def test_at_a_time_the_decision_in_force_is_listed(log: Path) -> None:
     at = START + 10 * TICK + 7.0
     found = {explained.policy: explained for explained in select(log, policy=None, at_seconds=at, every=False)}
     assert set(found) == {"chat/qwen", "chat/calm"}
@@ -91,7 +63,7 @@ def test_a_folder_without_a_log_is_named(tmp_path: Path) -> None:
         select(tmp_path, policy=None, at_seconds=None, every=False)
 
 
-def test_explain_tells_a_line_for_each_change(log: Path) -> None:
+def test_explain_prints_a_line_for_each_change(log: Path) -> None:
     code, out, _ = run("explain", log, "--policy", "chat/qwen")
     assert code == 0
     assert all(line[:4] == "2025" and "chat/qwen" in line and line.endswith(".") for line in out.splitlines())
@@ -104,22 +76,22 @@ def test_explain_as_json_is_one_document(log: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
-        (("--policy", "chat/nobody"), 1, "no decision matches"),
+        (("--policy", "chat/none"), 1, "no decision matches"),
         (("--at", "1970-01-01T00:00:00Z"), 1, "no decision matches"),
         (("--at", "soon"), 2, "'soon' is no moment"),
     ],
 )
-def test_explain_that_has_no_answer(log: Path, arguments: tuple[str, ...], code: int, told: str) -> None:
+def test_explain_that_has_no_answer(log: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
     got, _, error = run("explain", log, *arguments)
     assert got == code
-    assert told in error
+    assert message in error
 
 
 @pytest.mark.parametrize("command", ["explain", "redecide"])
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (None, "No such file"),
         (b"name,age\n1,2\n", "line 1 is not a line of a decision log"),
@@ -127,35 +99,11 @@ def test_explain_that_has_no_answer(log: Path, arguments: tuple[str, ...], code:
         (b"[]\n{}\n", "an object was expected"),
     ],
 )
-def test_a_file_that_is_no_log_exits_2(tmp_path: Path, command: str, content: bytes | None, told: str) -> None:
+def test_a_file_that_is_no_log_exits_2(tmp_path: Path, command: str, content: bytes | None, message: str) -> None:
     file = tmp_path / "file.jsonl"
     if content is not None:
         file.write_bytes(content)
     code, _, error = run(command, file)
     assert code == 2
-    assert told in error
+    assert message in error
     assert str(file) in error
-
-
-def test_redecide_matches(log: Path) -> None:
-    code, out, _ = run("redecide", one(log))
-    assert (code, out) == (0, f"{2 * len(RATES)} decisions, 0 different\n")
-    assert json.loads(run("redecide", one(log), "--json")[1]) == {"decisions": 2 * len(RATES), "different": []}
-
-
-def test_redecide_lists_what_does_not_match(log: Path) -> None:
-    *lines, last = one(log).read_text().splitlines()
-    data = json.loads(last)
-    data["plan"]["echelons"][0]["count"] = 17
-    one(log).write_text("\n".join([*lines, json.dumps(data)]) + "\n")
-    code, out, _ = run("redecide", one(log))
-    assert code == 1
-    assert f"line {len(lines) + 1}: {data['name']}" in out
-    assert "logged: Runs 17 replicas" in out
-    different = json.loads(run("redecide", one(log), "--json")[1])["different"]
-    assert [item["line"] for item in different] == [len(lines) + 1]
-
-
-def test_redecide_of_nothing_is_no_proof(tmp_path: Path) -> None:
-    (tmp_path / "empty.jsonl").write_text("")
-    assert run("redecide", tmp_path / "empty.jsonl")[0] == 1
