@@ -57,7 +57,7 @@ def registration(secure_port: int) -> list[dict[str, Any]]:
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "keda"}},
         {
             "apiVersion": "v1",
-            "kind": "Workload",
+            "kind": "Service",
             "metadata": {"name": name, "namespace": "keda"},
             "spec": {"type": "ExternalName", "externalName": "localhost"},
         },
