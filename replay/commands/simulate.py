@@ -12,7 +12,7 @@ from replay.commands.options import DurationOption, ScaleOption, SeedOption, Sta
 
 if TYPE_CHECKING:
     from replay.scenario.scenario import Scenario
-    from replay.simcluster.serve import Cluster, Endpoints
+    from replay.simcluster.serve import Endpoints, SimCluster
 
 
 def command(
@@ -43,11 +43,11 @@ def command(
     """
     from replay.simcluster.network import NetworkError
     from replay.simcluster.policy import PolicyError
-    from replay.simcluster.serve import Cluster
+    from replay.simcluster.serve import SimCluster
     from replay.traces.trace import TraceError
 
     try:
-        cluster = Cluster(
+        cluster = SimCluster(
             _scenario(trace, scale=scale, start=start, duration=duration, replicas=replicas, seed=seed),
             policy,
             speed,
@@ -82,7 +82,7 @@ def _scenario(
     )
 
 
-async def _serve(cluster: "Cluster", speed: float) -> None:
+async def _serve(cluster: "SimCluster", speed: float) -> None:
     ended = asyncio.Event()
     for caught in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(caught, ended.set)
@@ -99,7 +99,7 @@ async def _serve(cluster: "Cluster", speed: float) -> None:
         await cluster.stop()
 
 
-def _told(cluster: "Cluster", endpoints: "Endpoints", speed: float) -> str:
+def _told(cluster: "SimCluster", endpoints: "Endpoints", speed: float) -> str:
     workload = cluster.workload
     address = f"http://POD_IP:{workload.endpoint.port}{workload.endpoint.path}"
     return f"""\

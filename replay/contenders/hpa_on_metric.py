@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from policies.model import PodSample
 from replay.driver import Periodic, aligned, follow
-from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, Rules, ScalingPolicy, Unit
+from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, HpaPolicy, Rules, Unit
 from replay.sim.world import World
 
 PROMETHEUS_SECONDS = 15.0  # its scrape interval
@@ -13,12 +13,12 @@ PROMETHEUS_PHASE_SECONDS = 3.0
 
 # +2 pods / 60 s, -1 pod / 120 s, windows 30 s and 300 s.
 REACTIVE = Behavior(
-    up=Rules(30.0, (ScalingPolicy(Unit.PODS, 2, 60.0),)), down=Rules(300.0, (ScalingPolicy(Unit.PODS, 1, 120.0),))
+    up=Rules(30.0, (HpaPolicy(Unit.PODS, 2, 60.0),)), down=Rules(300.0, (HpaPolicy(Unit.PODS, 1, 120.0),))
 )
 # Up as fast as the HPA goes; down after 300 s, which is the HPA's default. Tolerance 5 % instead of 10 %.
 TUNED = Behavior(
-    up=Rules(0.0, (ScalingPolicy(Unit.PERCENT, 100, 15.0), ScalingPolicy(Unit.PODS, 4, 15.0)), tolerance=0.05),
-    down=Rules(300.0, (ScalingPolicy(Unit.PERCENT, 100, 15.0),), tolerance=0.05),
+    up=Rules(0.0, (HpaPolicy(Unit.PERCENT, 100, 15.0), HpaPolicy(Unit.PODS, 4, 15.0)), tolerance=0.05),
+    down=Rules(300.0, (HpaPolicy(Unit.PERCENT, 100, 15.0),), tolerance=0.05),
 )
 
 

@@ -11,13 +11,13 @@ from policies.engine import GRID_SECONDS, restarted
 from policies.model import Inputs, Plan, PodSample, Policy, StepResult, Window
 from replay.driver import Periodic, aligned, follow
 from replay.scenario import scenario as scene
-from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, Rules, ScalingPolicy, Unit
+from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, HpaPolicy, Rules, Unit
 from replay.sim.world import World
 
 SCRAPE_SECONDS = 2.0
 BALLOON_DEADLINE_SECONDS = 1800.0
-AT_ONCE = ScalingPolicy(Unit.PODS, 10_000, 1.0)
-ALL_AT_ONCE = ScalingPolicy(Unit.PERCENT, 100, 1.0)
+AT_ONCE = HpaPolicy(Unit.PODS, 10_000, 1.0)
+ALL_AT_ONCE = HpaPolicy(Unit.PERCENT, 100, 1.0)
 EXACT = Behavior(up=Rules(0.0, (AT_ONCE,), tolerance=0.0), down=Rules(0.0, (ALL_AT_ONCE,), tolerance=0.0))
 
 

@@ -32,7 +32,7 @@ class Select(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ScalingPolicy:
+class HpaPolicy:
     """So much change in so long."""
 
     unit: Unit
@@ -45,7 +45,7 @@ class Rules:
     """One direction of a behavior. `tolerance=None` leaves the cluster's."""
 
     stabilization_seconds: float
-    policies: tuple[ScalingPolicy, ...]
+    policies: tuple[HpaPolicy, ...]
     select: Select = Select.MAX
     tolerance: float | None = None
 
@@ -54,8 +54,8 @@ class Rules:
 class Behavior:
     """Both directions; by default what the API server fills in where a behavior is given at all."""
 
-    up: Rules = Rules(0.0, (ScalingPolicy(Unit.PODS, 4, 15.0), ScalingPolicy(Unit.PERCENT, 100, 15.0)))
-    down: Rules = Rules(300.0, (ScalingPolicy(Unit.PERCENT, 100, 15.0),))
+    up: Rules = Rules(0.0, (HpaPolicy(Unit.PODS, 4, 15.0), HpaPolicy(Unit.PERCENT, 100, 15.0)))
+    down: Rules = Rules(300.0, (HpaPolicy(Unit.PERCENT, 100, 15.0),))
 
 
 @dataclass

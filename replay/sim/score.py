@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from replay.sim.views import RequestLog, Score, Timeline
 
 
-class History:
+class FleetHistory:
     """Notes the fleet whenever it changes."""
 
     def __init__(self) -> None:

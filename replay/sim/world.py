@@ -7,8 +7,8 @@ run. The HPA is not in it (see `hpa`), nor is the age of what a scraper knows: `
 from policies.model import PodSample, Supply
 from replay.scenario.scenario import Scenario
 from replay.sim.agenda import Agenda
-from replay.sim.cluster import GRACE_SECONDS, Cluster
-from replay.sim.score import History, score
+from replay.sim.control_plane import GRACE_SECONDS, ControlPlane
+from replay.sim.score import FleetHistory, score
 from replay.sim.serving import Serving
 from replay.sim.views import BalloonView, NodeView, PodView, RequestLog, Score
 
@@ -29,7 +29,7 @@ class World:
         self._spec_replicas = scenario.initial_replicas
         self._agenda = Agenda()
         self._serving = Serving(scenario)
-        self._cluster = Cluster(
+        self._control_plane = ControlPlane(
             scenario.hardware,
             scenario.seed,
             self._agenda,
@@ -37,8 +37,8 @@ class World:
             serves=lambda pod: self._serving.join(pod.ordinal),
             stops=lambda pod: self._serving.leave(pod.ordinal, GRACE_SECONDS),
         )
-        self._history = History()
-        self._cluster.start(scenario.initial_replicas, self.now_seconds)
+        self._history = FleetHistory()
+        self._control_plane.start(scenario.initial_replicas, self.now_seconds)
         self._note()
 
     def advance(self, to_seconds: float) -> None:
@@ -56,11 +56,11 @@ class World:
         self.now_seconds = to_seconds
 
     def _note(self) -> None:
-        now, cluster = self.now_seconds, self._cluster
-        alive = cluster.alive(now)
-        ready = len(cluster.serving)
-        balloons = sum(balloon.ended is None for balloon in cluster.balloons.values())
-        self._history.note(now, (self._spec_replicas, ready, len(alive) - ready, balloons, len(cluster.nodes.all)))
+        now, plane = self.now_seconds, self._control_plane
+        alive = plane.alive(now)
+        ready = len(plane.serving)
+        balloons = sum(balloon.ended is None for balloon in plane.balloons.values())
+        self._history.note(now, (self._spec_replicas, ready, len(alive) - ready, balloons, len(plane.nodes.all)))
 
     @property
     def spec_replicas(self) -> int:
@@ -72,7 +72,7 @@ class World:
         if replicas < 0:
             raise ValueError(f"replicas must be 0 or more, not {replicas}")
         self._spec_replicas = replicas
-        self._cluster.scale(replicas, self.now_seconds)
+        self._control_plane.scale(replicas, self.now_seconds)
         self._note()
 
     def create_balloon(self, name: str, deadline_seconds: float) -> None:
@@ -80,34 +80,34 @@ class World:
 
         Raises ValueError where a balloon of that name exists, ended ones included.
         """
-        self._cluster.create_balloon(name, deadline_seconds, self.now_seconds)
+        self._control_plane.create_balloon(name, deadline_seconds, self.now_seconds)
         self._note()
 
     def delete_balloon(self, name: str) -> None:
         """Remove a balloon, ended or not. Raises KeyError for an unknown one."""
-        self._cluster.delete_balloon(name, self.now_seconds)
+        self._control_plane.delete_balloon(name, self.now_seconds)
         self._note()
 
     def pods(self) -> tuple[PodView, ...]:
         """All pods of the service that exist, oldest first."""
-        return tuple(pod.view(self.now_seconds) for pod in self._cluster.pods)
+        return tuple(pod.view(self.now_seconds) for pod in self._control_plane.pods)
 
     def nodes(self) -> tuple[NodeView, ...]:
         """All nodes launched and not yet removed, oldest first."""
-        return tuple(node.view(self.now_seconds) for node in self._cluster.nodes.all)
+        return tuple(node.view(self.now_seconds) for node in self._control_plane.nodes.all)
 
     def balloons(self) -> tuple[BalloonView, ...]:
         """All balloons not yet deleted, oldest first."""
-        return tuple(balloon.view(self.now_seconds) for balloon in self._cluster.balloons.values())
+        return tuple(balloon.view(self.now_seconds) for balloon in self._control_plane.balloons.values())
 
     def samples(self) -> tuple[PodSample, ...]:
         """What each serving pod's /metrics says at this moment."""
-        return self._serving.samples(self._cluster.serving)
+        return self._serving.samples(self._control_plane.serving)
 
     def supply(self) -> Supply:
         """The units of supply by rung."""
-        alive = self._cluster.alive(self.now_seconds)
-        serving = self._cluster.serving
+        alive = self._control_plane.alive(self.now_seconds)
+        serving = self._control_plane.serving
         unplaced = sum(pod.node is None for pod in alive)
         balloons = [view for view in self.balloons() if view.ended is None]
         prepared = sum(view.running for view in balloons)
@@ -131,8 +131,8 @@ class World:
             self._history.timeline(),
             start_seconds=self.scenario.start_seconds,
             now_seconds=self.now_seconds,
-            gpu_hours=self._cluster.nodes.gpu_seconds(self.now_seconds) / 3600.0,
+            gpu_hours=self._control_plane.nodes.gpu_seconds(self.now_seconds) / 3600.0,
             price_per_gpu_hour=self.scenario.hardware.price_per_gpu_hour,
-            pods_created=self._cluster.pods_created,
-            nodes_launched=self._cluster.nodes.launched,
+            pods_created=self._control_plane.pods_created,
+            nodes_launched=self._control_plane.nodes.launched,
         )

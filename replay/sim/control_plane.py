@@ -18,7 +18,7 @@ from replay.sim.views import Ended, Phase
 GRACE_SECONDS = 300.0
 
 
-class Cluster:
+class ControlPlane:
     """Replicas and balloons on nodes. `serves(pod)` and `stops(pod) -> seconds` are told when a pod begins and ends."""
 
     def __init__(
