@@ -4,11 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from replay.scenario.scenario import Scenario
 from replay.sim.hpa import Hpa
-from replay.sim.views import RequestLog, Score
+from replay.sim.views import Score
 from replay.sim.world import World
 
 
@@ -63,23 +61,10 @@ def run(
             progress(share)
     world.advance(end)
     progress(1.0)
-    return Outcome(
-        contender.name, world.score(), attainment(world.requests(), scenario.duration_seconds, slo_wait_seconds)
-    )
-
-
-def attainment(requests: RequestLog, now_s: float, wait_seconds: float) -> float:
-    """Share of requests that waited at most so long. One that still waits has waited until now; a failed one is late."""
-    wait = np.where(np.isnan(requests.wait_seconds), now_s - requests.arrival_s, requests.wait_seconds)
-    return float(np.mean((wait <= wait_seconds) & ~requests.failed)) if len(wait) else 1.0
+    return Outcome(contender.name, world.score(), world.share_within(slo_wait_seconds))
 
 
 def follow(world: World, hpa: Hpa, now_seconds: float, usage: float | None, target: float) -> None:
     """One sync of the HPA, and what it writes to the scale target. `usage` is its metric; None where it has none."""
     status = sum(1 for pod in world.pods() if not pod.terminating)
     world.scale(hpa.sync(now_seconds, world.spec_replicas, status, usage, target))
-
-
-def aligned(start_seconds: float, period_seconds: float, phase_seconds: float = 0.0) -> float:
-    """The first time after the start on the grid of the period, shifted by the phase."""
-    return ((start_seconds - phase_seconds) // period_seconds + 1.0) * period_seconds + phase_seconds

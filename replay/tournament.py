@@ -1,7 +1,7 @@
 """One scenario, played by Outrider and by its peers: the reactive ScaledObject, and an HPA tuned for this very trace."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
@@ -13,9 +13,7 @@ from replay import frontier
 from replay.contenders.hpa_on_metric import reactive, tuned
 from replay.contenders.outrider import Outrider
 from replay.driver import Contender, Outcome, run
-from replay.scenario.hardware import HARDWARE, profile_of
-from replay.scenario.scenario import Hardware, PastKind, Scenario, build
-from replay.traces.trace import Trace
+from replay.scenario.scenario import Scenario
 
 Progress = Callable[[str, float], None]  # who plays, and the share of everything that is done
 RUNS = 2 + frontier.STEPS + 4 * frontier.ROUNDS  # at the most
@@ -73,45 +71,6 @@ class Comparison:
     def ours(self) -> Outcome:
         """Outrider's outcome."""
         return self.rows[0].outcome
-
-
-def scene(
-    trace: Trace,
-    workload: Workload,
-    *,
-    scale: float,
-    start_seconds: float,
-    duration_seconds: float | None,
-    past: PastKind,
-    seed: int,
-) -> Scenario:
-    """The scenario that a policy meets: its profile's hardware, a pool that holds its maximum, a first fleet within its bounds.
-
-    Raises ValueError as `build` does.
-    """
-    scenario = build(
-        trace,
-        scale=scale,
-        start_seconds=start_seconds,
-        duration_seconds=duration_seconds,
-        past=past,
-        hardware=hardware(workload),
-        seed=seed,
-    )
-    policy = workload.policy
-    fleet = min(max(scenario.initial_replicas, policy.min_replicas), policy.max_replicas)
-    return replace(scenario, initial_replicas=fleet)
-
-
-def hardware(workload: Workload) -> Hardware:
-    """Of the policy's profile. The pool also holds prepared nodes, and as many replicas again that still drain."""
-    policy, gpus = workload.policy, workload.gpus_per_replica
-    return replace(
-        HARDWARE[profile_of(policy)],
-        gpus_per_replica=gpus,
-        gpus_per_node=gpus,
-        max_nodes=2 * policy.max_replicas + policy.max_prepared_nodes,
-    )
 
 
 def compare(

@@ -12,7 +12,8 @@ from replay.commands.options import DurationOption, ScaleOption, SeedOption, Sta
 
 if TYPE_CHECKING:
     from crds.workload import Workload
-    from replay.scenario.scenario import PastKind, Scenario
+    from replay.scenario.build import PastKind
+    from replay.scenario.scenario import Scenario
     from replay.tournament import Comparison
 
 
@@ -96,14 +97,14 @@ def scenario_of(
 ) -> "Scenario":
     """The scenario of a trace file, or of sample:NAME. Raises ValueError, and TraceError for a file that is no trace."""
     from replay.commands.arguments import named, span_seconds
-    from replay.tournament import scene
+    from replay.scenario.build import for_workload
 
     kinds: dict[str, PastKind] = {"trace": "trace", "generated": "generated", "none": "none"}
     if past not in kinds:
         raise ValueError(f"--past {past!r} is none of {', '.join(kinds)}")
     start_seconds, duration_seconds = span_seconds("--start", start), span_seconds("--duration", duration)
     recorded, begins_seconds, lasts_seconds = named(name)
-    return scene(
+    return for_workload(
         recorded,
         workload,
         scale=scale,

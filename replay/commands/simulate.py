@@ -66,7 +66,7 @@ def _scenario(
     trace: str, *, scale: float, start: str | None, duration: str | None, replicas: int | None, seed: int
 ) -> "Scenario":
     from replay.commands.arguments import DAY_SECONDS, named, span_seconds
-    from replay.scenario.scenario import build
+    from replay.scenario.build import build
 
     start_seconds, duration_seconds = span_seconds("--start", start), span_seconds("--duration", duration)
     recorded, begins_seconds, lasts_seconds = named(trace)

@@ -9,10 +9,11 @@ from forecasting.fit import fit
 from forecasting.pilot import Past, Pilot
 from policies.engine import GRID_SECONDS, restarted
 from policies.model import Inputs, Plan, PodSample, Policy, StepResult, Window
-from replay.driver import Periodic, aligned, follow
-from replay.scenario import scenario as scene
+from replay.driver import Periodic, follow
+from replay.sim.agenda import aligned
 from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, HpaPolicy, Rules, Unit
 from replay.sim.world import World
+from replay.traces.trace import Totals
 
 SCRAPE_SECONDS = 2.0
 BALLOON_DEADLINE_SECONDS = 1800.0
@@ -26,7 +27,7 @@ class Outrider:
     """One policy at work. `windows` resolves the policy's schedules at a time. `watch` is told every decision."""
 
     policy: Policy
-    past: scene.Past | None = None
+    past: Totals | None = None
     windows: Callable[[float], tuple[Window, ...]] = lambda _now: ()
     watch: Callable[[Inputs, StepResult], None] = lambda _inputs, _result: None
     name: str = "Outrider"
@@ -89,7 +90,7 @@ class Outrider:
             self._world.create_balloon(name, BALLOON_DEADLINE_SECONDS)
 
 
-def opening(policy: Policy, past: scene.Past | None, start_seconds: float) -> Pilot:
+def opening(policy: Policy, past: Totals | None, start_seconds: float) -> Pilot:
     """The pilot as it starts a scenario: it has lived through the past, and what runs is held as after a restart."""
     pilot = Pilot(policy)
     pilot.remember(history(past))
@@ -97,7 +98,7 @@ def opening(policy: Policy, past: scene.Past | None, start_seconds: float) -> Pi
     return pilot
 
 
-def history(past: scene.Past | None) -> Iterable[Past]:
+def history(past: Totals | None) -> Iterable[Past]:
     """The scenario's past as the live controller reads it back: rates at the end of each bin."""
     if past is None:
         return

@@ -45,7 +45,7 @@ def _head(comparison: Comparison, policy_source: str) -> Iterator[Text]:
     hardware = scenario.hardware
     lasts = duration(round(scenario.duration_seconds))
     start = f"{scenario.initial_replicas} replica{'s' if scenario.initial_replicas != 1 else ''} at the start"
-    yield Text.assemble((scenario.name, "bold"), f": {len(scenario.arrival_s):,} requests in {lasts}, {start}")
+    yield Text.assemble((scenario.name, "bold"), f": {len(scenario.requests):,} requests in {lasts}, {start}")
     gpus = "" if hardware.gpus_per_replica == 1 else f"{hardware.gpus_per_replica} GPUs each, "
     yield Text(
         f"{policy_source}: {policy.min_replicas} to {policy.max_replicas} replicas of {profile_of(policy)}, {gpus}"

@@ -8,7 +8,7 @@ from policies.model import PodSample, Supply
 from replay.scenario.scenario import Scenario
 from replay.sim.agenda import Agenda
 from replay.sim.control_plane import GRACE_SECONDS, ControlPlane
-from replay.sim.score import FleetHistory, score
+from replay.sim.score import FleetHistory, score, share_within
 from replay.sim.serving import Serving
 from replay.sim.views import BalloonView, NodeView, PodView, RequestLog, Score
 
@@ -24,7 +24,7 @@ class World:
         places = scenario.hardware.max_nodes * scenario.hardware.replicas_per_node
         if not 0 <= scenario.initial_replicas <= places:
             raise ValueError(f"initial_replicas is {scenario.initial_replicas}; the pool holds 0 to {places}")
-        self.scenario = scenario
+        self._scenario = scenario
         self.now_seconds = scenario.start_seconds
         self._spec_replicas = scenario.initial_replicas
         self._agenda = Agenda()
@@ -124,15 +124,19 @@ class World:
         """What became of each request so far."""
         return self._serving.requests()
 
+    def share_within(self, wait_seconds: float) -> float:
+        """Share of the requests so far whose queue wait is at most that."""
+        return share_within(self.requests(), self.now_seconds - self._scenario.start_seconds, wait_seconds)
+
     def score(self) -> Score:
         """The outcome up to now."""
         return score(
             self.requests(),
             self._history.timeline(),
-            start_seconds=self.scenario.start_seconds,
+            start_seconds=self._scenario.start_seconds,
             now_seconds=self.now_seconds,
             gpu_hours=self._control_plane.nodes.gpu_seconds(self.now_seconds) / 3600.0,
-            price_per_gpu_hour=self.scenario.hardware.price_per_gpu_hour,
+            price_per_gpu_hour=self._scenario.hardware.price_per_gpu_hour,
             pods_created=self._control_plane.pods_created,
             nodes_launched=self._control_plane.nodes.launched,
         )

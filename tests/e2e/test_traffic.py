@@ -45,7 +45,7 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
     landed = spread(took)
     assert landed is not None, "no decision changed anything"
     print(
-        f"{len(scenario.arrival_s)} requests of {scenario.name} to each in {_seconds(ours):.0f} s, at {RATE} x the clock"
+        f"{len(scenario.requests)} requests of {scenario.name} to each in {_seconds(ours):.0f} s, at {RATE} x the clock"
     )
     print(f"decisions landed after {landed.median:.1f} s ({landed.worst:.1f} s at worst), {landed.count} of them")
     print(text(results, climbs, rise))
@@ -55,7 +55,7 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
 
     assert not missed, f"decided (when, replicas), and not what ran: {missed}"
     assert _seconds(ours) >= 600.0
-    assert {each.requests for each in results} == {len(scenario.arrival_s)}
+    assert {each.requests for each in results} == {len(scenario.requests)}
     assert results[0].share_within_5s >= max(LEAST_SHARE, results[1].share_within_5s)
     assert results[0].balloons, "no node was prepared"
 

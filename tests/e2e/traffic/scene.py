@@ -9,9 +9,9 @@ from crds.resolve import resolve
 from crds.workload import Workload
 from policies.model import ColdStart, Stage
 from replay.contenders.hpa_on_metric import REACTIVE, reactive
+from replay.scenario.build import for_workload
 from replay.scenario.scenario import Scenario
 from replay.sim.hpa import Rules
-from replay.tournament import scene
 from replay.traces.read import read
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import RATE
@@ -38,7 +38,7 @@ def scenario(policy: Json, shared: Path, start_seconds: float = 0.0) -> Scenario
 
     It begins at that Unix time: where on the decision grid it does moves the first decisions by several replicas.
     """
-    found = scene(
+    found = for_workload(
         read(shared / TRACE),
         resolved(policy),
         scale=SCALE,

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from crds.workload import Schedule, Workload
 from replay.driver import run
+from replay.scenario.build import for_workload
 from replay.scenario.policy import read
 from replay.scenario.scenario import Scenario
-from replay.tournament import compare, scene
+from replay.tournament import compare
 from replay.traces.read import read as read_trace
 from tests.replay.played import POLICY, chat
 
@@ -20,7 +21,7 @@ def scene_of(folder: Path) -> tuple[Scenario, Workload]:
     workload = replace(read(folder / "policy.yaml"), schedules=(EARLY,))
     trace = read_trace(chat(folder))
     return (
-        scene(trace, workload, scale=0.2, start_seconds=0, duration_seconds=None, past="none", seed=1),
+        for_workload(trace, workload, scale=0.2, start_seconds=0, duration_seconds=None, past="none", seed=1),
         workload,
     )
 

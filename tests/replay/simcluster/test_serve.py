@@ -22,6 +22,7 @@ from replay.simcluster import policy
 from replay.simcluster.network import BLOCKS, PodNetwork
 from replay.simcluster.policy import PolicyError
 from replay.simcluster.serve import Endpoints, SimCluster
+from replay.traces.trace import Requests
 from tests.replay.simcluster.conftest import POLICY, PORT
 from tests.replay.simcluster.fake_world import START
 from tests.replay.simcluster.test_api import a_job
@@ -31,9 +32,7 @@ SCENARIO = Scenario(
     name="steady",
     start_seconds=START,
     duration_seconds=3600.0,
-    arrival_s=np.arange(0.0, 3600.0, 0.5),
-    prompt_tokens=np.full(7200, 500),
-    output_tokens=np.full(7200, 100),
+    requests=Requests(np.arange(0.0, 3600.0, 0.5), np.full(7200, 500), np.full(7200, 100)),
     past=None,
     hardware=L4_8B,
     seed=1,
