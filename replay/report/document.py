@@ -37,14 +37,15 @@ def document(standings: Standings, *, policy_source: str) -> dict[str, Any]:
         "hardware": asdict(scenario.hardware),
         "policy": {"source": policy_source, **plain(workload.policy), "schedules": len(workload.schedules)},
         "contenders": [_row(row) for row in standings.rows],
-        "tuning": {
-            contender.key: {
+        "tuning": [
+            {
+                "contender": contender.key,
                 "knob": knob.name,
                 "unit": knob.unit,
                 "tried": [{"knob_value": each.value, **figures(each.outcome)} for each in sweep.tried],
             }
             for contender, knob, sweep in standings.tunings
-        },
+        ],
         "verdicts": [
             {"against": each.against.key, "better": each.better, "equal": each.equal, "worse": each.worse}
             for each in verdicts(standings)
