@@ -30,7 +30,8 @@ def command(
     *,
     policy: PolicyOption = None,
     profile: Annotated[
-        str | None, typer.Option(help="Engine and GPU, where no policy is given: 1 to 400 replicas. Default: 8b-h100.")
+        str | None,
+        typer.Option(help="Engine and GPU of 1 to 400 replicas, where no --policy is given. Default: 8b-h100."),
     ] = None,
     scale: ScaleOption = 1.0,
     start: StartOption = None,
