@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from crds.workload import Workload
-from policies.model import Inputs, StepResult
-from replay.contenders.contender import Contender, Entry, Knob, Setup
+from replay.contenders.contender import Contender, Entry, Knob, Setup, Watch
 from replay.contenders.registry import CONTENDERS
 from replay.driver import Outcome, run
 from replay.frontier import Pick, Sweep, most_runs, sweep
@@ -58,7 +57,7 @@ def play(
     workload: Workload,
     *,
     contenders: Sequence[Entry] = CONTENDERS,
-    watch: Callable[[Inputs, StepResult], None] = lambda _inputs, _result: None,
+    watch: Watch = lambda _inputs, _result: None,
     progress: Progress = lambda _name, _share: None,
     ours: Outcome | None = None,
 ) -> Standings:

@@ -9,6 +9,8 @@ from policies.model import Inputs, StepResult
 from replay.contenders.view import View
 from replay.traces.trace import Totals
 
+Watch = Callable[[Inputs, StepResult], None]  # called with each decision of Outrider
+
 
 @dataclass
 class Periodic:
@@ -28,12 +30,12 @@ class Contender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What every contender may know before the traffic starts. `watch` is called with each decision of Outrider."""
+    """What every contender may know before the traffic starts."""
 
     workload: Workload
     max_num_seqs: int  # requests that one replica runs at once
     past: Totals | None = None  # traffic before the start, in Unix time
-    watch: Callable[[Inputs, StepResult], None] = lambda _inputs, _result: None
+    watch: Watch = lambda _inputs, _result: None
 
 
 @dataclass(frozen=True, slots=True)

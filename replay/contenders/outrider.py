@@ -10,8 +10,8 @@ from forecasting.fit import fit
 from forecasting.pilot import Past, Pilot
 from policies.engine import GRID_SECONDS, restarted
 from policies.ladder import Rung, lead_seconds
-from policies.model import Inputs, Plan, PodSample, Policy, StepResult, Window
-from replay.contenders.contender import Entry, Periodic, Setup
+from policies.model import Inputs, Plan, PodSample, Policy, Window
+from replay.contenders.contender import Entry, Periodic, Setup, Watch
 from replay.contenders.hpa_on_metric import follow
 from replay.contenders.view import View
 from replay.sim.agenda import aligned
@@ -32,7 +32,7 @@ class Outrider:
     policy: Policy
     past: Totals | None = None
     windows: Callable[[float], tuple[Window, ...]] = lambda _now: ()
-    watch: Callable[[Inputs, StepResult], None] = lambda _inputs, _result: None
+    watch: Watch = lambda _inputs, _result: None
     _latest: dict[str, PodSample] = field(default_factory=dict)
     _desired: int | None = None
 
