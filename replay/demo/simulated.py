@@ -34,13 +34,13 @@ def serve(play: Play, link: Connection) -> None:
 
 
 async def _serve(play: Play, link: Connection) -> None:
-    from replay.driver import Outcome, attainment  # noqa: PLC0415
+    from replay.driver import Outcome  # noqa: PLC0415
     from replay.sim.world import World  # noqa: PLC0415
-    from replay.simcluster.serve import Cluster  # noqa: PLC0415 - slow to import, and the parent needs only `Play`
+    from replay.simcluster.serve import SimCluster  # noqa: PLC0415 - slow to import, and the parent needs only `Play`
 
     scenario = play.scenario
     World(scenario).advance(scenario.start_seconds + 1.0)  # compiles: not while the clock runs
-    cluster = Cluster(
+    cluster = SimCluster(
         scenario,
         play.policy,
         play.speed,
@@ -59,8 +59,8 @@ async def _serve(play: Play, link: Connection) -> None:
         if run.done():
             run.result()
             link.send(cluster.state())
-            reached = attainment(cluster.world.requests(), scenario.duration_seconds, play.queue_wait_seconds)
-            link.send(Outcome("Outrider", cluster.world.score(), reached))
+            reached = cluster.world.share_within(play.queue_wait_seconds)
+            link.send(Outcome(cluster.world.score(), reached))
         run.cancel()
     except BrokenPipeError:
         pass

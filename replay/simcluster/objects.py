@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from crds.workload import Workload
-from replay.sim.cluster import GRACE_SECONDS
+from replay.sim.control_plane import GRACE_SECONDS
 from replay.sim.views import BalloonView, Ended, Phase, PodView
 from replay.simcluster.resources import Json
 

@@ -37,7 +37,7 @@ class Endpoints:
     wall_epoch_seconds: float
 
 
-class Cluster:
+class SimCluster:
     """One scenario, served. The clock starts with `start`, `lead_in_seconds` of scenario time before the scenario.
 
     A lead-in is for a controller to start in: the policy is applied when the scenario begins, and nothing moves before.

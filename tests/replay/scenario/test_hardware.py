@@ -1,5 +1,7 @@
 """The hardware behind the profiles."""
 
+from dataclasses import replace
+
 import pytest
 
 from crds.profiles import PROFILES
@@ -15,11 +17,9 @@ def test_every_profile_has_hardware() -> None:
 def test_the_truth_agrees_with_the_seed(name: str) -> None:
     hardware, profile = HARDWARE[name], PROFILES[name]
     assert hardware.name == name
-    assert hardware.max_num_seqs == profile.engine.max_concurrency
     seed = profile.engine.decode_seconds_per_token
-    assert hardware.decode_seconds_per_token(hardware.max_num_seqs) == pytest.approx(seed, rel=0.02)
-    assert hardware.prefill_tokens_per_second == profile.engine.prefill_tokens_per_second
-    assert hardware.prefill_max_share == profile.engine.prefill_max_share
+    assert hardware.engine.decode_seconds_per_token == pytest.approx(seed, rel=0.02)
+    assert replace(hardware.engine, decode_seconds_per_token=seed) == profile.engine
     assert hardware.cold_start == profile.cold_start
     assert hardware.gpus_per_replica == profile.gpus_per_replica
     assert hardware.replicas_per_node == 1

@@ -19,7 +19,7 @@ from autoscaler.kube.watches import Watches
 from crds.resolve import resolve
 from crds.workload import Workload
 from policies.model import Supply
-from replay.simcluster.serve import Cluster
+from replay.simcluster.serve import SimCluster
 from tests.autoscaler.actuators.cluster import a_need
 from tests.replay.simcluster.test_serve import SCENARIO
 from tests.support.fake_clock import FakeClock
@@ -27,7 +27,7 @@ from tests.support.fake_clock import FakeClock
 
 @dataclass
 class Live:
-    cluster: Cluster
+    cluster: SimCluster
     kube: Kube
     watches: Watches
     workload: Workload
@@ -48,7 +48,7 @@ async def _until(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture
 async def live(policy_file) -> AsyncIterator[Live]:  # type: ignore[no-untyped-def]
-    cluster = Cluster(SCENARIO, policy_file, rate=30.0)
+    cluster = SimCluster(SCENARIO, policy_file, rate=30.0)
     at = await cluster.start()
     kube = await Kube.connect(at.kubeconfig_path)
     watches = Watches(kube, FakeClock(), random.Random(1), None)

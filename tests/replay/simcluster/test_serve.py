@@ -21,7 +21,8 @@ from replay.scenario.scenario import L4_8B, Scenario
 from replay.simcluster import policy
 from replay.simcluster.network import BLOCKS, PodNetwork
 from replay.simcluster.policy import PolicyError
-from replay.simcluster.serve import Cluster, Endpoints
+from replay.simcluster.serve import Endpoints, SimCluster
+from replay.traces.trace import Requests
 from tests.replay.simcluster.conftest import POLICY, PORT
 from tests.replay.simcluster.fake_world import START
 from tests.replay.simcluster.test_api import a_job
@@ -31,9 +32,7 @@ SCENARIO = Scenario(
     name="steady",
     start_seconds=START,
     duration_seconds=3600.0,
-    arrival_s=np.arange(0.0, 3600.0, 0.5),
-    prompt_tokens=np.full(7200, 500),
-    output_tokens=np.full(7200, 100),
+    requests=Requests(np.arange(0.0, 3600.0, 0.5), np.full(7200, 500), np.full(7200, 100)),
     past=None,
     hardware=L4_8B,
     seed=1,
@@ -42,8 +41,8 @@ SCENARIO = Scenario(
 
 
 @pytest.fixture
-async def served(policy_file: Path) -> AsyncIterator[tuple[Cluster, Endpoints]]:
-    cluster = Cluster(SCENARIO, policy_file, rate=30.0)
+async def served(policy_file: Path) -> AsyncIterator[tuple[SimCluster, Endpoints]]:
+    cluster = SimCluster(SCENARIO, policy_file, rate=30.0)
     yield cluster, await cluster.start()
     await cluster.stop()
 
@@ -54,7 +53,7 @@ async def _json(http: aiohttp.ClientSession, url: str) -> Any:
         return await response.json()
 
 
-async def test_the_live_client_finds_the_pods_and_scrapes_them(served: tuple[Cluster, Endpoints]) -> None:
+async def test_the_live_client_finds_the_pods_and_scrapes_them(served: tuple[SimCluster, Endpoints]) -> None:
     cluster, endpoints = served
     kube = await Kube.connect(endpoints.kubeconfig_path)
     found, _ = await kube.list_all(pods("serving"))
@@ -73,7 +72,7 @@ async def test_the_live_client_finds_the_pods_and_scrapes_them(served: tuple[Clu
     await kube.close()
 
 
-async def test_the_live_client_watches_a_job_that_it_made(served: tuple[Cluster, Endpoints]) -> None:
+async def test_the_live_client_watches_a_job_that_it_made(served: tuple[SimCluster, Endpoints]) -> None:
     kube = await Kube.connect(served[1].kubeconfig_path)
     collection: Collection = jobs("serving")
     _, version = await kube.list_all(collection)
@@ -87,7 +86,7 @@ async def test_the_live_client_watches_a_job_that_it_made(served: tuple[Cluster,
     await kube.close()
 
 
-async def test_time_passes_at_its_rate(served: tuple[Cluster, Endpoints]) -> None:
+async def test_time_passes_at_its_rate(served: tuple[SimCluster, Endpoints]) -> None:
     _, endpoints = served
     assert endpoints.scenario_epoch_seconds == START
     async with aiohttp.ClientSession() as http, asyncio.timeout(5):
@@ -99,8 +98,8 @@ async def test_time_passes_at_its_rate(served: tuple[Cluster, Endpoints]) -> Non
     assert answer["data"]["result"]
 
 
-async def test_two_clusters_side_by_side(policy_file: Path, served: tuple[Cluster, Endpoints]) -> None:
-    other = Cluster(SCENARIO, policy_file, rate=30.0, lead_in_seconds=60.0)
+async def test_two_clusters_side_by_side(policy_file: Path, served: tuple[SimCluster, Endpoints]) -> None:
+    other = SimCluster(SCENARIO, policy_file, rate=30.0, lead_in_seconds=60.0)
     endpoints = await other.start()
     assert endpoints.scenario_epoch_seconds == START - 60.0
     assert endpoints.api_url != served[1].api_url
@@ -136,7 +135,7 @@ def test_a_policy_that_cannot_be_served(policy_file: Path, text: str, why: str) 
         policy.read(policy_file, START)
 
 
-async def test_keda_scales_the_world_once_the_scaler_listens(served: tuple[Cluster, Endpoints]) -> None:
+async def test_keda_scales_the_world_once_the_scaler_listens(served: tuple[SimCluster, Endpoints]) -> None:
     cluster, _ = served
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -157,7 +156,7 @@ async def test_keda_scales_the_world_once_the_scaler_listens(served: tuple[Clust
 
 
 async def test_watches_end_cleanly_with_the_server(policy_file: Path) -> None:
-    cluster = Cluster(SCENARIO, policy_file, rate=30.0)
+    cluster = SimCluster(SCENARIO, policy_file, rate=30.0)
     endpoints = await cluster.start()
     async with aiohttp.ClientSession() as http:
         response = await http.get(f"{endpoints.api_url}/api/v1/pods?watch=1")
@@ -167,7 +166,7 @@ async def test_watches_end_cleanly_with_the_server(policy_file: Path) -> None:
 
 
 async def test_a_run_ends_with_its_scenario(policy_file: Path) -> None:
-    cluster = Cluster(replace(SCENARIO, duration_seconds=6.0), policy_file, rate=30.0)
+    cluster = SimCluster(replace(SCENARIO, duration_seconds=6.0), policy_file, rate=30.0)
     await cluster.start()
     async with asyncio.timeout(5):
         await cluster.run()
@@ -176,7 +175,7 @@ async def test_a_run_ends_with_its_scenario(policy_file: Path) -> None:
 
 
 async def test_a_run_tells_what_broke_it(policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = Cluster(SCENARIO, policy_file, rate=30.0)
+    cluster = SimCluster(SCENARIO, policy_file, rate=30.0)
     await cluster.start()
 
     def broken(to_seconds: float) -> None:
