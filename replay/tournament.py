@@ -10,9 +10,10 @@ from crds.workload import Workload
 from policies.ladder import Rung, lead_seconds
 from policies.model import Inputs, StepResult, Window
 from replay import frontier
+from replay.contenders.contender import Contender
 from replay.contenders.hpa_on_metric import reactive, tuned
 from replay.contenders.outrider import Outrider
-from replay.driver import Contender, Outcome, run
+from replay.driver import Outcome, run
 from replay.scenario.scenario import Scenario
 
 Progress = Callable[[str, float], None]  # who plays, and the share of everything that is done

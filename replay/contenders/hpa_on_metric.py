@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from policies.model import PodSample
-from replay.driver import Periodic, follow
+from replay.contenders.contender import Periodic
+from replay.contenders.view import View
 from replay.sim.agenda import aligned
 from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, HpaPolicy, Rules, Unit
-from replay.sim.world import World
 
 PROMETHEUS_SECONDS = 15.0  # its scrape interval
 PROMETHEUS_PHASE_SECONDS = 3.0
@@ -38,24 +38,30 @@ class HpaOnMetric:
     max_replicas: int
     scheduled: Callable[[float], int] = lambda _now: 0
 
-    def attach(self, world: World) -> Sequence[Periodic]:
-        """Take control of a world."""
-        self._world = world
+    def attach(self, view: View) -> Sequence[Periodic]:
+        """Take control of a cluster."""
+        self._view = view
         self._usage: float | None = None
         self._hpa = Hpa(self.min_replicas, self.max_replicas, self.behavior)
-        start = world.now_seconds
+        start = view.now_seconds
         return (
             Periodic(aligned(start, PROMETHEUS_SECONDS, PROMETHEUS_PHASE_SECONDS), PROMETHEUS_SECONDS, self._scrape),
             Periodic(aligned(start, SYNC_SECONDS, SYNC_PHASE_SECONDS), SYNC_SECONDS, self._sync),
         )
 
     def _scrape(self, _now_seconds: float) -> None:
-        self._usage = total(self.metric, self._world.samples())
+        self._usage = total(self.metric, self._view.samples())
 
     def _sync(self, now_seconds: float) -> None:
         # Of several metrics the HPA takes the one that asks for most: the same as the larger of two usages.
         usage = None if self._usage is None else max(self._usage, self.scheduled(now_seconds) * self.target)
-        follow(self._world, self._hpa, now_seconds, usage, self.target)
+        follow(self._view, self._hpa, now_seconds, usage, self.target)
+
+
+def follow(view: View, hpa: Hpa, now_seconds: float, usage: float | None, target: float) -> None:
+    """One sync of the HPA, and what it writes to the scale target. `usage` is its metric; None where it has none."""
+    status = sum(1 for pod in view.pods() if not pod.terminating)
+    view.scale(hpa.sync(now_seconds, view.spec_replicas, status, usage, target))
 
 
 def total(metric: Callable[[PodSample], float], samples: Iterable[PodSample]) -> float | None:

@@ -9,10 +9,11 @@ from forecasting.fit import fit
 from forecasting.pilot import Past, Pilot
 from policies.engine import GRID_SECONDS, restarted
 from policies.model import Inputs, Plan, PodSample, Policy, StepResult, Window
-from replay.driver import Periodic, follow
+from replay.contenders.contender import Periodic
+from replay.contenders.hpa_on_metric import follow
+from replay.contenders.view import View
 from replay.sim.agenda import aligned
 from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, HpaPolicy, Rules, Unit
-from replay.sim.world import World
 from replay.traces.trace import Totals
 
 SCRAPE_SECONDS = 2.0
@@ -34,10 +35,10 @@ class Outrider:
     _latest: dict[str, PodSample] = field(default_factory=dict)
     _desired: int | None = None
 
-    def attach(self, world: World) -> Sequence[Periodic]:
-        """Take control of a world."""
-        start = world.now_seconds
-        self._world = world
+    def attach(self, view: View) -> Sequence[Periodic]:
+        """Take control of a cluster."""
+        start = view.now_seconds
+        self._view = view
         self._pilot = opening(self.policy, self.past, start)
         self._hpa = Hpa(self.policy.min_replicas, self.policy.max_replicas, EXACT)
         return (
@@ -47,7 +48,7 @@ class Outrider:
         )
 
     def _scrape(self, now_seconds: float) -> None:
-        self._latest = {sample.pod: sample for sample in self._world.samples()}
+        self._latest = {sample.pod: sample for sample in self._view.samples()}
         if self._pilot.urgent(self._inputs(now_seconds, on_grid=False)):
             self._decide(now_seconds, on_grid=False)
 
@@ -65,17 +66,17 @@ class Outrider:
             self._prepare(result.plan)
 
     def _inputs(self, now_seconds: float, *, on_grid: bool) -> Inputs:
-        supply = self._world.supply()
+        supply = self._view.supply()
         samples = tuple(sample for _, sample in sorted(self._latest.items()))
         return Inputs(now_seconds, on_grid, samples, supply, windows=self.windows(now_seconds))
 
     def _sync(self, now_seconds: float) -> None:
         usage = None if self._desired is None else float(self._desired)
-        follow(self._world, self._hpa, now_seconds, usage, 1.0)
+        follow(self._view, self._hpa, now_seconds, usage, 1.0)
 
     def _prepare(self, plan: Plan) -> None:
         """As the balloon actuator does: ended ones go, what prepares goes before what is ready, then the newest."""
-        held = list(self._world.balloons())
+        held = list(self._view.balloons())
         alive = sorted(
             (each for each in held if each.ended is None),
             key=lambda each: (not each.running, each.created_seconds, each.name),
@@ -83,11 +84,11 @@ class Outrider:
         kept = {each.name for each in alive[: plan.prepared_nodes]}
         for each in held:
             if each.name not in kept:
-                self._world.delete_balloon(each.name)
+                self._view.delete_balloon(each.name)
         slots = (f"balloon-{slot}" for slot in range(self.policy.max_prepared_nodes))
         free = [name for name in slots if name not in kept]
         for name in free[: plan.prepared_nodes - len(kept)]:
-            self._world.create_balloon(name, BALLOON_DEADLINE_SECONDS)
+            self._view.create_balloon(name, BALLOON_DEADLINE_SECONDS)
 
 
 def opening(policy: Policy, past: Totals | None, start_seconds: float) -> Pilot:

@@ -8,9 +8,10 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+from replay.contenders.contender import Contender
 from replay.contenders.hpa_on_metric import reactive
 from replay.contenders.outrider import Outrider as Simulated
-from replay.driver import Contender, run
+from replay.driver import run
 from replay.scenario.scenario import Scenario
 from tests.e2e.harness import Cluster
 from tests.e2e.harness.cluster import HPA_SYNC_SECONDS, RATE
