@@ -14,7 +14,6 @@ from replay.sim.world import World
 class Outcome:
     """One contender's run. `attainment` is the share of requests whose queue wait is within the SLO's."""
 
-    name: str
     score: Score
     attainment: float
 
@@ -43,4 +42,4 @@ def run(
             progress(share)
     world.advance(end)
     progress(1.0)
-    return Outcome(contender.name, world.score(), world.share_within(slo_wait_seconds))
+    return Outcome(world.score(), world.share_within(slo_wait_seconds))

@@ -40,6 +40,7 @@ def command(
     """
     from rich.console import Console
 
+    from replay import tournament
     from replay.commands.replay import scenario_of
     from replay.demo.processes import DiedError
     from replay.demo.show import play
@@ -48,7 +49,6 @@ def command(
     from replay.scenario.policy import PolicyError, read
     from replay.simcluster.policy import PolicyError as UnservedError
     from replay.simcluster.policy import read as read_served
-    from replay.tournament import compare
     from replay.traces.trace import TraceError
 
     path = policy or Path(__file__).parents[1] / "demo" / "policy.yaml"
@@ -71,13 +71,13 @@ def command(
         print(f"outrider demo: {error}\nEverything is in {folder}", file=sys.stderr)
         raise typer.Exit(1) from None
     _forget(folder, keep)
-    comparison = compare(scenario, workload, ours=ours)
+    standings = tournament.play(scenario, workload, ours=ours)
     source = f"policy {workload.policy.name}"
     if as_json:
-        json.dump(document(comparison, policy_source=source), sys.stdout, indent=2, allow_nan=False)
+        json.dump(document(standings, policy_source=source), sys.stdout, indent=2, allow_nan=False)
         print()
     else:
-        show(console if console.is_terminal else Console(highlight=False, width=120), comparison, policy_source=source)
+        show(console if console.is_terminal else Console(highlight=False, width=120), standings, policy_source=source)
 
 
 def _folder(keep: Path | None) -> Path:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crds.workload import Workload
     from replay.scenario.build import PastKind
     from replay.scenario.scenario import Scenario
-    from replay.tournament import Comparison
+    from replay.tournament import Standings
 
 
 def command(
@@ -51,7 +51,7 @@ def command(
     try:
         workload, source = _workload(policy, profile)
         scenario = scenario_of(workload, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
-        comparison = _play(scenario, workload, decision_log)
+        standings = _play(scenario, workload, decision_log)
     except PolicyError as error:
         _refuse(str(error))
     except (TraceError, ValueError, OSError) as error:
@@ -59,7 +59,7 @@ def command(
     if as_json:
         from replay.report.document import document
 
-        json.dump(document(comparison, policy_source=source), sys.stdout, indent=2, allow_nan=False)
+        json.dump(document(standings, policy_source=source), sys.stdout, indent=2, allow_nan=False)
         print()
     else:
         from rich.console import Console
@@ -69,7 +69,7 @@ def command(
         console = Console(highlight=False)
         if not console.is_terminal:
             console = Console(highlight=False, width=120)
-        show(console, comparison, policy_source=source)
+        show(console, standings, policy_source=source)
 
 
 def _refuse(why: str) -> NoReturn:
@@ -115,12 +115,12 @@ def scenario_of(
     )
 
 
-def _play(scenario: "Scenario", workload: "Workload", log: Path | None) -> "Comparison":
+def _play(scenario: "Scenario", workload: "Workload", log: Path | None) -> "Standings":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+    from replay import tournament
     from replay.recording import DecisionLog
-    from replay.tournament import compare
 
     console = Console(stderr=True)
     words = TextColumn("{task.description:<22}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
@@ -134,5 +134,6 @@ def _play(scenario: "Scenario", workload: "Workload", log: Path | None) -> "Comp
             bar.update(task, completed=share, description=name)
 
         if file is None:
-            return compare(scenario, workload, progress=progress)
-        return compare(scenario, workload, DecisionLog(file, workload.policy, scenario).record, progress)
+            return tournament.play(scenario, workload, progress=progress)
+        log_writer = DecisionLog(file, workload.policy, scenario)
+        return tournament.play(scenario, workload, watch=log_writer.record, progress=progress)

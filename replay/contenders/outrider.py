@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from crds.schedules import windows
 from forecasting.fit import fit
 from forecasting.pilot import Past, Pilot
 from policies.engine import GRID_SECONDS, restarted
-from policies.model import Inputs, Plan, PodSample, Policy, StepResult, Window
-from replay.contenders.contender import Periodic
+from policies.ladder import Rung, lead_seconds
+from policies.model import Inputs, Plan, PodSample, Policy, Window
+from replay.contenders.contender import Entry, Periodic, Setup, Watch
 from replay.contenders.hpa_on_metric import follow
 from replay.contenders.view import View
 from replay.sim.agenda import aligned
@@ -25,13 +27,12 @@ EXACT = Behavior(up=Rules(0.0, (AT_ONCE,), tolerance=0.0), down=Rules(0.0, (ALL_
 
 @dataclass
 class Outrider:
-    """One policy at work. `windows` resolves the policy's schedules at a time. `watch` is told every decision."""
+    """One policy at work. `windows` resolves the policy's schedules at a time. `watch` is called with every decision."""
 
     policy: Policy
     past: Totals | None = None
     windows: Callable[[float], tuple[Window, ...]] = lambda _now: ()
-    watch: Callable[[Inputs, StepResult], None] = lambda _inputs, _result: None
-    name: str = "Outrider"
+    watch: Watch = lambda _inputs, _result: None
     _latest: dict[str, PodSample] = field(default_factory=dict)
     _desired: int | None = None
 
@@ -109,3 +110,12 @@ def history(past: Totals | None) -> Iterable[Past]:
         if not np.isnan(requests):
             at = past.start_seconds + (index + 1) * step
             yield Past(at, None, None, float(requests), float(prompt), float(output))
+
+
+def _make(setup: Setup) -> Outrider:
+    policy, schedules = setup.workload.policy, setup.workload.schedules
+    ahead_seconds = lead_seconds(policy, Rung.REQUESTED)
+    return Outrider(policy, setup.past, lambda now_seconds: windows(schedules, now_seconds, ahead_seconds), setup.watch)
+
+
+ENTRY = Entry("outrider", "Outrider", "green", make=_make)

@@ -60,7 +60,7 @@ async def _serve(play: Play, link: Connection) -> None:
             run.result()
             link.send(cluster.state())
             reached = cluster.world.share_within(play.queue_wait_seconds)
-            link.send(Outcome("Outrider", cluster.world.score(), reached))
+            link.send(Outcome(cluster.world.score(), reached))
         run.cancel()
     except BrokenPipeError:
         pass

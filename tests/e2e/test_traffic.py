@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from replay.contenders.contender import Contender
-from replay.contenders.hpa_on_metric import reactive
 from replay.contenders.outrider import Outrider as Simulated
+from replay.contenders.reactive import reactive
 from replay.driver import run
 from replay.scenario.scenario import Scenario
 from tests.e2e.harness import Cluster
@@ -33,12 +33,12 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
     with grounds(cluster, namespace) as both:
         ours, theirs = play(cluster, both, outrider, shared)
     scenario = scene.scenario(ours.workload.policy, shared, ours.scenario_started_seconds)
-    policy = scene.resolved(ours.workload.policy).policy
+    workload = scene.resolved(ours.workload.policy)
     results = [
         _result("Outrider", ours),
         _result("reactive", theirs),
-        _simulated("Outrider, simulated", scenario, Simulated(policy)),
-        _simulated("reactive, simulated", scenario, reactive(policy.min_replicas, policy.max_replicas)),
+        _simulated("Outrider, simulated", scenario, Simulated(workload.policy)),
+        _simulated("reactive, simulated", scenario, reactive(workload)),
     ]
     rise = burst(scenario)
     climbs = [_climb("Outrider", ours, rise), _climb("reactive", theirs, rise)]

@@ -8,7 +8,7 @@ from crds.profiles import PROFILES
 from crds.resolve import resolve
 from crds.workload import Workload
 from policies.model import ColdStart, Stage
-from replay.contenders.hpa_on_metric import REACTIVE, reactive
+from replay.contenders.reactive import REACTIVE, WAITING_PER_REPLICA
 from replay.scenario.build import for_workload
 from replay.scenario.scenario import Scenario
 from replay.sim.hpa import Rules
@@ -83,11 +83,10 @@ def registration_seconds() -> int:
 
 def reactive_scaled_object(namespace: str, name: str, prometheus_url: str) -> Json:
     """The benchmarks' reactive ScaledObject: 10 waiting requests a replica, its HPA's periods and KEDA's at a fifth."""
-    baseline = reactive(BOUNDS["minReplicas"], BOUNDS["maxReplicas"])
     metadata = {
         "serverAddress": prometheus_url,
         "query": f'sum(vllm:num_requests_waiting{{namespace="{namespace}"}})',
-        "threshold": f"{baseline.target:g}",
+        "threshold": f"{WAITING_PER_REPLICA:g}",
     }
     behavior = {"scaleUp": _rules(REACTIVE.up), "scaleDown": _rules(REACTIVE.down)}
     return {
