@@ -9,23 +9,27 @@ from typing import Annotated
 
 import typer
 
-from replay.commands.options import SeedOption
+from replay.commands.options import (
+    DurationOption,
+    PolicyOption,
+    ScaleOption,
+    SeedOption,
+    SpeedOption,
+    StartOption,
+    TraceOption,
+)
 
 SAMPLE = "sample:office-morning"
 
 
 def command(
     *,
-    trace: Annotated[str, typer.Option(metavar="FILE", help="A trace, or sample:NAME.")] = SAMPLE,
-    policy: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="YAML file with the one ScalingPolicy. Default: the demo's own.")
-    ] = None,
-    speed: Annotated[float, typer.Option(min=0.1, max=30.0, help="Scenario seconds per second.")] = 30.0,
-    scale: Annotated[float, typer.Option(help="So many times the trace's requests.")] = 1.0,
-    start: Annotated[str | None, typer.Option(metavar="DURATION", help="Begin so far into the trace.")] = None,
-    duration: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Length, as in 45m; to the trace's end without it.")
-    ] = None,
+    trace: TraceOption = SAMPLE,
+    policy: PolicyOption = None,
+    speed: SpeedOption = 30.0,
+    scale: ScaleOption = 1.0,
+    start: StartOption = None,
+    duration: DurationOption = None,
     seed: SeedOption = 0,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the decision log and the logs of both processes there.")
@@ -35,8 +39,8 @@ def command(
     """Watch the live controller ride ahead of a traffic trace, on a simulated cluster that needs nothing but this machine.
 
     The cluster (Kubernetes API, vLLM pods, Prometheus, KEDA and its HPA) is one process and the controller another; they
-    meet on the real protocols. At the end stands the score, beside a reactive ScaledObject and a tuned HPA on the same
-    traffic. Exit code 1: one of the two processes failed; 2: a trace, a policy or an option that cannot be used.
+    meet on the real protocols. At the end it prints the score, compared with a reactive ScaledObject and a tuned HPA on the
+    same traffic. Exit code 1: one of the two processes failed; 2: the trace, the policy or an option cannot be used.
     """
     from rich.console import Console
 

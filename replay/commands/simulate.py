@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from replay.commands.options import DurationOption, ScaleOption, SeedOption, StartOption, TraceArgument
+from replay.commands.options import (
+    DurationOption,
+    RequiredPolicyOption,
+    ScaleOption,
+    SeedOption,
+    SpeedOption,
+    StartOption,
+    TraceArgument,
+)
 
 if TYPE_CHECKING:
     from replay.scenario.scenario import Scenario
@@ -18,28 +26,30 @@ if TYPE_CHECKING:
 def command(
     trace: TraceArgument = "sample:office-morning",
     *,
-    policy: Annotated[Path, typer.Option("--policy", metavar="FILE", help="YAML file with the one ScalingPolicy.")],
-    speed: Annotated[float, typer.Option(min=0.1, max=30.0, help="Scenario seconds per second.")] = 1.0,
+    policy: RequiredPolicyOption,
+    speed: SpeedOption = 1.0,
     scale: ScaleOption = 1.0,
     start: StartOption = None,
     duration: DurationOption = None,
-    replicas: Annotated[int | None, typer.Option(min=0, help="Replicas at the start. Default: what fits it.")] = None,
+    replicas: Annotated[
+        int | None, typer.Option(min=0, help="Replicas at the start. Default: as many as the traffic needs then.")
+    ] = None,
     seed: SeedOption = 0,
     scaler: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Where KEDA calls the external scaler. Default: no KEDA.")
+        str | None, typer.Option(metavar="HOST:PORT", help="External scaler for KEDA to call. Default: no KEDA.")
     ] = None,
     api_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the Kubernetes API; 0 takes a free one.")
+        int, typer.Option(min=0, max=65535, help="Port of the Kubernetes API; 0 picks a free one.")
     ] = 0,
-    prometheus_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Prometheus; 0 takes a free one.")] = 0,
+    prometheus_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Prometheus; 0 picks a free one.")] = 0,
     kubeconfig: Annotated[
-        Path | None, typer.Option(help="Where to write the kubeconfig. Default: a temporary file.")
+        Path | None, typer.Option(metavar="FILE", help="Where to write the kubeconfig. Default: a temporary file.")
     ] = None,
 ) -> None:
     """Serve a simulated cluster on the real protocols: Kubernetes API, vLLM pods, Prometheus, KEDA and its HPA.
 
-    Runs in the foreground on loopback until the trace is over or Ctrl-C, and prints what to export for a controller.
-    Exit code 0: it ended; 2: bad input, or a port is taken.
+    Runs in the foreground, on loopback addresses, until the trace ends or Ctrl-C is pressed. Prints the variables to export
+    for a controller. Exit code 0: the trace ended, or Ctrl-C; 2: invalid input, or a port is in use.
     """
     from replay.simcluster.network import NetworkError
     from replay.simcluster.policy import PolicyError
@@ -88,7 +98,7 @@ async def _serve(cluster: "SimCluster", speed: float) -> None:
         asyncio.get_running_loop().add_signal_handler(caught, ended.set)
     try:
         endpoints = await cluster.start()
-        print(_told(cluster, endpoints, speed), flush=True)
+        print(_summary(cluster, endpoints, speed), flush=True)
         waits = [asyncio.create_task(cluster.run()), asyncio.create_task(ended.wait())]
         done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -99,13 +109,13 @@ async def _serve(cluster: "SimCluster", speed: float) -> None:
         await cluster.stop()
 
 
-def _told(cluster: "SimCluster", endpoints: "Endpoints", speed: float) -> str:
+def _summary(cluster: "SimCluster", endpoints: "Endpoints", speed: float) -> str:
     workload = cluster.workload
     address = f"http://POD_IP:{workload.endpoint.port}{workload.endpoint.path}"
     return f"""\
 Kubernetes API  {endpoints.api_url}
 Prometheus      {endpoints.prometheus_url}
-vLLM pods       {address}, POD_IP as the API tells it
+vLLM pods       {address}, with POD_IP from the API
 state           {endpoints.api_url}/demo/state
 export KUBECONFIG={endpoints.kubeconfig_path}
 export OUTRIDER_KUBECONFIG={endpoints.kubeconfig_path}

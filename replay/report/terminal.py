@@ -127,7 +127,7 @@ def _tuning(standings: Standings, tuning: Tuning) -> Iterator[Text]:
     }
     for pick, why in missing.items():
         if pick not in sweep.picks:
-            yield Text.assemble(title(contender, pick), f": none, {why}.")
+            yield Text.assemble(title(contender, pick), f": no pick; {why}.")
     cheapest = at_attainment(tried, standings.workload.policy.attainment)
     if cheapest is None:
         yield Text(f"{contender.name} misses the SLO at every value.")

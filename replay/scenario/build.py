@@ -37,8 +37,8 @@ def build(
     end_seconds = trace.duration_seconds if duration_seconds is None else start_seconds + duration_seconds
     if not 0.0 <= start_seconds < end_seconds <= trace.duration_seconds + 1.0:
         raise ValueError(
-            f"{trace.name} lasts {trace.duration_seconds:.0f} s: "
-            f"no window from {start_seconds:.0f} to {end_seconds:.0f} s; choose one inside"
+            f"{trace.name} lasts {trace.duration_seconds:.0f} s and has no window from {start_seconds:.0f} to "
+            f"{end_seconds:.0f} s; choose one inside it"
         )
     if end_seconds - start_seconds < SHORTEST_SECONDS:
         raise ValueError(f"{trace.name}: a window shorter than {SHORTEST_SECONDS:g} s cannot be replayed")
@@ -48,7 +48,7 @@ def build(
     if expected > MOST_REQUESTS:
         raise ValueError(
             f"{trace.name} has {expected:,.0f} requests from {start_seconds:.0f} to {end_seconds:.0f} s; "
-            f"{MOST_REQUESTS:,} are the most: choose a shorter window or a smaller scale"
+            f"at most {MOST_REQUESTS:,} can be replayed: choose a shorter window or a smaller scale"
         )
     found = trace.window(start_seconds, end_seconds, scale, seed)
     if len(found) == 0:

@@ -19,7 +19,7 @@ GRACE_SECONDS = 300.0
 
 
 class ControlPlane:
-    """Replicas and balloons on nodes. `serves(pod)` and `stops(pod) -> seconds` are told when a pod begins and ends."""
+    """Replicas and balloons on nodes. `serves(pod)` and `stops(pod) -> seconds` are called when a pod begins and ends."""
 
     def __init__(
         self,

@@ -64,11 +64,11 @@ class World:
 
     @property
     def spec_replicas(self) -> int:
-        """What the scale target is told to run."""
+        """`spec.replicas` of the scale target."""
         return self._spec_replicas
 
     def scale(self, replicas: int) -> None:
-        """Tell the scale target to run that many replicas. Raises ValueError below 0."""
+        """Write `spec.replicas`. Raises ValueError below 0."""
         if replicas < 0:
             raise ValueError(f"replicas must be 0 or more, not {replicas}")
         self._spec_replicas = replicas

@@ -29,7 +29,7 @@ class Sample:
 def sample(name: str) -> Sample:
     """A shipped sample by name, the same each time. Raises KeyError for an unknown one."""
     if name not in SAMPLES:
-        raise KeyError(f"no sample {name!r}; there are {', '.join(SAMPLES)}")
+        raise KeyError(f"no sample {name!r}; available: {', '.join(SAMPLES)}")
     return SAMPLES[name]()
 
 

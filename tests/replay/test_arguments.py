@@ -31,9 +31,9 @@ def test_a_sample_comes_with_the_window_worth_playing(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_no_trace_says_what_is() -> None:
-    with pytest.raises(ValueError, match="there are office-morning"):
+    with pytest.raises(ValueError, match="available: office-morning"):
         named("sample:nights")
-    with pytest.raises(ValueError, match="the shipped sample is sample:office-morning"):
+    with pytest.raises(ValueError, match="for the shipped sample, write sample:office-morning"):
         named("office-morning")
     with pytest.raises(TraceError, match="cannot be read: No such file"):
         named("gone.csv")
@@ -55,7 +55,7 @@ def test_backtest_scores_a_shipped_sample(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["sample:nights"], "no sample 'nights'; there are office-morning"),
+        (["sample:nights"], "no sample 'nights'; available: office-morning"),
         (["sample:office-morning", "--start", "45"], "--start '45' is not a duration"),
         (["sample:office-morning", "--scale", "1e-9"], "has no requests"),
         (["gone.csv"], "gone.csv: cannot be read"),

@@ -177,7 +177,7 @@ async def test_two_services_do_not_meet(rig: Rig) -> None:
         ({"traffic": {"rate": 5}}, "either trace or steady"),
         ({"traffic": {"steady": STEADY}}, "duration_seconds"),
         ({"traffic": {"trace": "/no/such.csv"}}, "/no/such.csv"),
-        ({"traffic": {"trace": "sample:no-such"}}, "no sample 'no-such'; there are office-morning"),
+        ({"traffic": {"trace": "sample:no-such"}}, "no sample 'no-such'; available: office-morning"),
         ({"traffic": {"trace": "sample:office-morning", "duration_seconds": 1e9}}, "choose one inside"),
     ],
 )

@@ -16,7 +16,7 @@ APP.command()(command)
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (["--trace", "sample:nowhere"], "no sample 'nowhere'; there are office-morning"),
+        (["--trace", "sample:nowhere"], "no sample 'nowhere'; available: office-morning"),
         (["--trace", "nowhere.parquet"], "nowhere.parquet"),
         (["--duration", "soon"], "--duration 'soon' is not a duration"),
         (["--policy", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
