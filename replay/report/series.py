@@ -7,7 +7,7 @@ from replay.scenario.scenario import Scenario
 
 
 def edges(scenario: Scenario, steps: int) -> NDArray[np.float64]:
-    """The borders of so many equal steps, in Unix seconds."""
+    """The borders of `steps` equal steps, in Unix seconds."""
     return scenario.start_seconds + np.linspace(0.0, scenario.duration_seconds, steps + 1)
 
 

@@ -1,4 +1,4 @@
-"""The HPA's arithmetic for one External metric of type AverageValue, and its rhythm.
+"""The HPA's arithmetic for one External metric of type AverageValue, and its sync period.
 
 Follows kube-controller-manager: computed in thousandths; inside the tolerance it answers with the pods that exist, else
 with ceil(usage / target); then the stabilization windows, then the policies, then the bounds. Without a `Behavior` the
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 SYNC_SECONDS = 15.0  # --horizontal-pod-autoscaler-sync-period
-SYNC_PHASE_SECONDS = 5.0  # its rhythm owes nothing to the scalers'
+SYNC_PHASE_SECONDS = 5.0  # not in step with the scrapes
 TOLERANCE = 0.1  # --horizontal-pod-autoscaler-tolerance
 LONGEST_PERIOD_SECONDS = 1800.0
 
@@ -33,7 +33,7 @@ class Select(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HpaPolicy:
-    """So much change in so long."""
+    """A limit on change: pods or percent of them per period."""
 
     unit: Unit
     value: int

@@ -66,7 +66,7 @@ def score(
 
 
 def share_within(requests: RequestLog, now_s: float, wait_seconds: float) -> float:
-    """Share of the requests that waited at most so long, `now_s` after the start. A failed one is late."""
+    """Share of the requests that waited at most `wait_seconds`, `now_s` after the start. A failed one is late."""
     return _share((_so_far(requests.wait_seconds, requests, now_s) <= wait_seconds) & ~requests.failed)
 
 
@@ -95,5 +95,5 @@ def _share(within: NDArray[np.bool_]) -> float:
 
 
 def _quantile(seconds: NDArray[np.float64], probability: float) -> float:
-    """The smallest value that so large a share does not exceed; it may be infinite, where interpolation fails."""
+    """The smallest value that this share of the requests does not exceed; it may be infinite, where interpolation fails."""
     return float(np.quantile(seconds, probability, method="inverted_cdf")) if len(seconds) else 0.0

@@ -1,4 +1,4 @@
-"""How long a stage of a cold start takes. Two policies on one scenario meet the same luck."""
+"""How long a stage of a cold start takes. All contenders on one scenario get the same draws."""
 
 import math
 from enum import IntEnum

@@ -9,7 +9,7 @@ import pytest
 
 from autoscaler.records.reader import select
 from policies.log import redecide
-from tests.replay.played import POLICY, chat, replay
+from tests.replay.synthetic_chat import POLICY, chat, replay
 
 KEYS = Path(__file__).parent / "document_keys.txt"
 
@@ -146,16 +146,16 @@ def test_refusals(given: list[str], why: str, folder: Path, monkeypatch: pytest.
     assert why in err
 
 
-def test_every_problem_of_a_policy_is_told_with_its_line(folder: Path) -> None:
+def test_every_problem_of_a_policy_is_reported_with_its_line(folder: Path) -> None:
     bad = folder / "bad.yaml"
     bad.write_text(POLICY.replace("2s", "soon").replace("95%", "101%").replace("maxReplicas: 6", "maxReplica: 6"))
     code, out, err = replay(str(folder / "chat.csv"), "--policy", str(bad))
     assert (code, out) == (2, "")
-    told = [line.removeprefix(f"{bad}:") for line in err.splitlines()]
-    assert [line.split(": ")[1] for line in told] == [
+    reported = [line.removeprefix(f"{bad}:") for line in err.splitlines()]
+    assert [line.split(": ")[1] for line in reported] == [
         "spec.maxReplicas", "spec.slo.queueWait", "spec.slo.attainment", "spec.maxReplica",
     ]  # fmt: skip
-    assert all("; instead: " in line for line in told)
+    assert all("; instead: " in line for line in reported)
 
 
 def test_days_are_a_duration() -> None:

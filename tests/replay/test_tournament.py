@@ -17,7 +17,7 @@ from replay.scenario.policy import read
 from replay.scenario.scenario import Scenario
 from replay.tournament import play
 from replay.traces.read import read as read_trace
-from tests.replay.played import POLICY, chat
+from tests.replay.synthetic_chat import POLICY, chat
 
 # Trace time begins on a Monday at 00:00 UTC.
 EARLY = Schedule("early", ("Mon",), "00:05", "00:08", "UTC", 5)

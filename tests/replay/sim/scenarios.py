@@ -1,4 +1,4 @@
-"""Small scenarios for tests, without luck where it can be left out."""
+"""Small scenarios for tests, without randomness where it can be left out."""
 
 from dataclasses import replace
 

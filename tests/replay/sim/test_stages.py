@@ -13,7 +13,7 @@ def test_the_quantiles_are_those_of_the_stage() -> None:
     assert np.quantile(drawn, 0.95) == pytest.approx(330, rel=0.02)
 
 
-def test_each_stage_and_ordinal_has_its_own_luck() -> None:
+def test_each_stage_and_ordinal_has_its_own_draws() -> None:
     stage = Stage(100.0, 200.0)
     drawn = {
         draw_seconds(stage, kind, ordinal, seed) for kind in StageKind for ordinal in range(5) for seed in range(3)
