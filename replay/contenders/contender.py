@@ -11,7 +11,7 @@ from replay.traces.trace import Totals
 
 Watch = Callable[
     [State, Inputs, StepResult], None
-]  # called with each decision of Outrider: the state before it, and it
+]  # called with each decision of Outrider; the state is the one before
 
 
 @dataclass
