@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.model import Inputs, StepResult
+from policies.model import Inputs, State, StepResult
 from replay.contenders.outrider import Outrider
 from replay.driver import Outcome, run
 from replay.scenario.scenario import Scenario
@@ -50,11 +50,11 @@ def _both(scenario: Scenario, folder: Path) -> Both:
     }
     offline: Ticks = {}
 
-    def watch(inputs: Inputs, result: StepResult) -> None:
+    def watch(_before: State, inputs: Inputs, result: StepResult) -> None:
         if inputs.on_grid and result.plan is not None:
             offline[inputs.now_seconds] = result.plan.desired_replicas
 
-    outcome = run(scenario, Outrider(the_service().policy, scenario.past, watch=watch))
+    outcome = run(scenario, Outrider(the_service().policy, the_service().cold_start, scenario.past, watch=watch))
     return Both(live, offline, pair.outcome, outcome)
 
 

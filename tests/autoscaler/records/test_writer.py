@@ -102,7 +102,6 @@ def test_a_changed_policy_and_a_changed_state_are_written_anew(tmp_path: Path) -
     life.policy = replace(life.policy, max_replicas=3)
     life.live(2)
     life.state = restarted(life.policy, COLD_START, life.state, life.fleet.now)
-    life.log.restart(life.policy.name)
     life.live(2)
     assert kinds(files(tmp_path)[0])[1:] == ["state", "decision", "decision"] * 3
     assert matching(tmp_path) == [6]
