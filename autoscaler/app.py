@@ -20,7 +20,6 @@ from autoscaler.control.loop import Loop
 from autoscaler.control.registry import PolicyRegistry
 from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
-from autoscaler.kube.objects import Object
 from autoscaler.kube.watches import Watches
 from autoscaler.records import store
 from autoscaler.records.writer import Recorder
@@ -57,13 +56,12 @@ async def run(settings: Settings) -> None:
         recorder = Recorder(settings.decision_log_dir)
         stack.callback(recorder.close)
         board = Board(clock)
-        bell = _Bell()
-        watches = Watches(kube, clock, random.Random(), settings.namespace, bell.ring)  # noqa: S311 - jitter
+        watches = Watches(kube, clock, random.Random(), settings.namespace)  # noqa: S311 - jitter
         scraper = Scraper(clock, settings.scrape_interval_seconds)
         loop = Loop(clock, watches, scraper, board, recorder)
         tools = _tools(settings, clock, kube, watches, scraper, fitting, recorder, session)
         registry = PolicyRegistry(tools, loop, board, store.load(settings.state_dir))
-        bell.listener = registry.changed
+        watches.subscribe(registry.changed)
         tls = (
             Tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
             if settings.tls_cert and settings.tls_key
@@ -80,16 +78,6 @@ async def run(settings: Settings) -> None:
         _log.info("stopping")
         if settings.state_dir is not None:
             _checkpoint(settings.state_dir, registry.states())
-
-
-class _Bell:
-    """Breaks the circle between what is watched and who follows it."""
-
-    def __init__(self) -> None:
-        self.listener: Callable[[Object], None] = lambda _thing: None
-
-    def ring(self, thing: Object) -> None:
-        self.listener(thing)
 
 
 def _tools(

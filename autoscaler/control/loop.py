@@ -39,7 +39,7 @@ class Loop:
         self._recorder = recorder
         self._stirred: set[str] = set()
         self._stir = asyncio.Event()
-        scraper.changed = self._sampled
+        scraper.subscribe(self._sampled)
 
     async def run(self) -> None:
         """Decide until cancelled."""

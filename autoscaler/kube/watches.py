@@ -15,20 +15,13 @@ from autoscaler.kube.store import Store
 
 
 class Watches:
-    """The stores, and the tasks that keep them. `changed` is called with every object that changes."""
+    """The stores, and the tasks that keep them."""
 
-    def __init__(
-        self,
-        kube: Kube,
-        clock: Clock,
-        dice: random.Random,
-        namespace: str | None,
-        changed: Callable[[Object], None],
-    ) -> None:
+    def __init__(self, kube: Kube, clock: Clock, dice: random.Random, namespace: str | None) -> None:
         self._kube = kube
         self._clock = clock
         self._dice = dice
-        self._changed = changed
+        self._listeners: list[Callable[[Object], None]] = []
         self._policies_at = collection.policies(namespace)
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -48,6 +41,10 @@ class Watches:
     def jobs(self, namespace: str) -> Store:
         """A followed namespace's balloon Jobs; empty and not synced for any other."""
         return self._jobs.get(namespace, Store())
+
+    def subscribe(self, listener: Callable[[Object], None]) -> None:
+        """Call `listener` with every object of any store that appears, changes or goes (then in its last form)."""
+        self._listeners.append(listener)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -82,5 +79,9 @@ class Watches:
 
     def _store(self) -> Store:
         store = Store()
-        store.subscribe(self._changed)
+        store.subscribe(self._notify)
         return store
+
+    def _notify(self, thing: Object) -> None:
+        for listener in self._listeners:
+            listener(thing)

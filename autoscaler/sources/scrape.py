@@ -25,8 +25,7 @@ _log = structlog.get_logger(__name__)
 class Scraper:
     """Keeps the newest sample of each target pod.
 
-    `interval_seconds` is scenario time, `timeout_seconds` is wall time. `changed` is called with the pod's name when a
-    new sample of it is in `latest`.
+    `interval_seconds` is scenario time, `timeout_seconds` is wall time.
     """
 
     def __init__(
@@ -34,13 +33,17 @@ class Scraper:
     ) -> None:
         self.latest: dict[str, PodSample] = {}
         self.problems: dict[str, SourceError] = {}  # pods whose last scrape failed
-        self.changed: Callable[[str], None] = lambda _pod: None
         self._clock = clock
         self._interval_seconds = interval_seconds
         self._timeout_seconds = timeout_seconds
         self._slots = asyncio.Semaphore(concurrency)
         self._urls: dict[str, str] = {}
         self._reading: set[str] = set()
+        self._listeners: list[Callable[[str], None]] = []
+
+    def subscribe(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with the pod's name whenever a new sample of it is in `latest`."""
+        self._listeners.append(listener)
 
     def targets(self, urls: Mapping[str, str]) -> None:
         """Set which pods are scraped, from the next round on: name -> URL. Forgets all others."""
@@ -85,15 +88,17 @@ class Scraper:
                 self._failed(pod, error)
         else:
             if self._urls.get(pod) == url:
-                self._succeeded(pod, sample)
+                self.accept(pod, sample)
         finally:
             self._reading.discard(pod)
 
-    def _succeeded(self, pod: str, sample: PodSample) -> None:
+    def accept(self, pod: str, sample: PodSample) -> None:
+        """Take a new sample of a pod."""
         if self.problems.pop(pod, None):
             _log.info("scrape.recovered", pod=pod)
         self.latest[pod] = sample
-        self.changed(pod)
+        for listener in self._listeners:
+            listener(pod)
 
     def _failed(self, pod: str, error: SourceError) -> None:
         before = self.problems.get(pod)

@@ -35,7 +35,7 @@ class Cluster:
 
     def crash(self) -> None:
         """Kill the controller and start it again: all that it remembered is gone. It lists, as reflectors do."""
-        self.watches = Watches(self.kube, self.clock, random.Random(1), None, lambda _: None)
+        self.watches = Watches(self.kube, self.clock, random.Random(1), None)
         self.watches.follow(sorted({each.namespace for each in self.policies}))
         self.balloons = Balloons(self.kube, self.watches, self.settings)
         self.catch_up()

@@ -82,8 +82,7 @@ class House:
     def sample(self, pod: str, *, running: float, waiting: float = 0.0, finished: float = 0.0) -> None:
         """What the scraper would have read just now."""
         now = self.clock.now()
-        self.scraper.latest[f"ns/{pod}"] = PodSample(pod, now, now - 3600.0, running, waiting, finished)
-        self.scraper.changed(f"ns/{pod}")
+        self.scraper.accept(f"ns/{pod}", PodSample(pod, now, now - 3600.0, running, waiting, finished))
 
     def runtime(self, name: str) -> PolicyRuntime:
         return self.loop.runtimes[f"ns/{name}"]
@@ -125,7 +124,7 @@ async def a_house(
     clock = FakeClock()
     api.now = clock.now
     board, recorder, scraper = Board(clock), Recorder(log), Scraper(clock)
-    watches = Watches(kube, clock, random.Random(1), None, lambda thing: registry.changed(thing))  # noqa: PLW0108 - made below
+    watches = Watches(kube, clock, random.Random(1), None)
     loop = Loop(clock, watches, scraper, board, recorder)
     reading = asyncio.Semaphore(1)
     tools = Tools(
@@ -144,6 +143,7 @@ async def a_house(
         reading=reading,
     )
     registry = PolicyRegistry(tools, loop, board, saved or {})
+    watches.subscribe(registry.changed)
     house = House(api, clock, watches, loop, registry, board, scraper, recorder, reading)
     house.tasks += [asyncio.create_task(part()) for part in (watches.run, loop.run, registry.run)]
     try:

@@ -19,7 +19,8 @@ async def test_policies_everywhere_and_pods_and_balloons_where_they_are(api: Fak
     await api.put("/apis/batch/v1/namespaces/ns/jobs/ours", {"metadata": {"labels": OURS}})
     await api.put("/apis/batch/v1/namespaces/ns/jobs/theirs", {})
     changed = []
-    watches = Watches(kube, FakeClock(), random.Random(1), None, lambda thing: changed.append(key(thing)))
+    watches = Watches(kube, FakeClock(), random.Random(1), None)
+    watches.subscribe(lambda thing: changed.append(key(thing)))
     running = asyncio.create_task(watches.run())
     await until(lambda: watches.policies.synced)
     assert not watches.pods("ns").synced
@@ -38,7 +39,7 @@ async def test_policies_everywhere_and_pods_and_balloons_where_they_are(api: Fak
 
 
 async def test_one_namespace_only(api: FakeApi, kube: Kube) -> None:
-    watches = Watches(kube, FakeClock(), random.Random(1), "ns", lambda _: None)
+    watches = Watches(kube, FakeClock(), random.Random(1), "ns")
     watches.follow(["ns"])
     running = asyncio.create_task(watches.run())
     await until(lambda: api.watching == 3)

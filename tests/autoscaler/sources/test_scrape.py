@@ -29,7 +29,7 @@ async def test_takes_a_sample_at_each_multiple_of_the_interval(vllm: FakeVllm) -
     clock = FakeClock(START)
     scraper = Scraper(clock)
     told: list[tuple[str, float]] = []
-    scraper.changed = lambda pod: told.append((pod, clock.now()))
+    scraper.subscribe(lambda pod: told.append((pod, clock.now())))
     scraper.targets(vllm.urls("a"))
     async with running(scraper):
         await clock.advance(0.5)
@@ -153,7 +153,7 @@ async def test_rounds_that_were_missed_are_not_made_up_for(vllm: FakeVllm) -> No
     clock = Jumpy(START)
     scraper = Scraper(clock)
     times: list[float] = []
-    scraper.changed = lambda pod: times.append(clock.now())
+    scraper.subscribe(lambda pod: times.append(clock.now()))
     scraper.targets(vllm.urls("a"))
     async with running(scraper):
         await clock.advance(8)

@@ -50,7 +50,7 @@ async def live(policy_file) -> AsyncIterator[Live]:  # type: ignore[no-untyped-d
     cluster = Cluster(SCENARIO, policy_file, rate=30.0)
     at = await cluster.start()
     kube = await Kube.connect(at.kubeconfig_path)
-    watches = Watches(kube, FakeClock(), random.Random(1), None, lambda _: None)
+    watches = Watches(kube, FakeClock(), random.Random(1), None)
     watches.follow(["serving"])
     task = asyncio.create_task(watches.run())
     await _until(lambda: watches.policies.synced and watches.pods("serving").synced and watches.jobs("serving").synced)
