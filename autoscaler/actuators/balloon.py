@@ -127,7 +127,7 @@ class Balloons:
             watched |= {key(job) for job in self._watches.jobs(namespace) if alive(job)}
         self._unseen = {at: until for at, until in self._unseen.items() if at not in watched and until > now_seconds}
         elsewhere = {at for at in watched if at[0] != workload.namespace}
-        own = {(workload.namespace, job_name(workload, slot)) for slot in range(workload.policy.max_prepared_nodes)}
+        own = {Key(workload.namespace, job_name(workload, slot)) for slot in range(workload.policy.max_prepared_nodes)}
         return self._settings.max_balloons - len((there | elsewhere | set(self._unseen)) - own)
 
     async def _delete(self, jobs: Iterable[Object]) -> tuple[tuple[str, ...], str]:

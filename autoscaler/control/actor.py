@@ -254,14 +254,12 @@ class Actor:
         if tools.prometheus is None:
             return
         now = tools.clock.now()
-        namespace = runtime.workload.namespace
-        scraped = tools.scraper.latest
         missing = [
-            pod
-            for pod in (name.partition("/")[2] for name in runtime.urls(tools.watches))
-            if (sample := scraped.get(f"{namespace}/{pod}")) is None or now - sample.at_seconds > GAP_SECONDS
+            pod.name
+            for pod in runtime.urls(tools.watches)
+            if (sample := tools.scraper.latest.get(pod)) is None or now - sample.at_seconds > GAP_SECONDS
         ]
-        runtime.filled = await tools.prometheus.samples(namespace, missing) if missing else {}
+        runtime.filled = await tools.prometheus.samples(runtime.workload.namespace, missing) if missing else {}
 
     async def _fit(self) -> None:
         """Fit the forecast where it is due; it speaks from the next tick on."""

@@ -11,6 +11,7 @@ import structlog
 
 from autoscaler.clock import Clock, stopwatch_seconds
 from autoscaler.control.runtime import PolicyRuntime
+from autoscaler.kube.objects import Key
 from autoscaler.kube.watches import Watches
 from autoscaler.records.writer import Recorder
 from autoscaler.scaler.board import Board
@@ -117,9 +118,10 @@ class Loop:
                 why=explain(result.plan, runtime.before),
             )
 
-    def _sampled(self, pod: str) -> None:
-        namespace = pod.partition("/")[0]
-        self._stirred.update(key for key, runtime in self.runtimes.items() if runtime.workload.namespace == namespace)
+    def _sampled(self, pod: Key) -> None:
+        self._stirred.update(
+            key for key, runtime in self.runtimes.items() if runtime.workload.namespace == pod.namespace
+        )
         self._stir.set()
 
 

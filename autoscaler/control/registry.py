@@ -9,7 +9,7 @@ from autoscaler.control.actor import Actor, Tools
 from autoscaler.control.loop import Loop
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.errors import KubeError
-from autoscaler.kube.objects import Object, deleting, metadata, uid
+from autoscaler.kube.objects import Key, Object, deleting, metadata, uid
 from autoscaler.reporting.status import refused_patch
 from autoscaler.scaler.board import Board
 from autoscaler.telemetry import metrics
@@ -69,7 +69,7 @@ class PolicyRegistry:
             self._remove(gone)
         self._saved = {key: state for key, state in self._saved.items() if key in found}
         runtimes = self._loop.runtimes
-        urls: dict[str, str] = {}
+        urls: dict[Key, str] = {}
         for key, raw in found.items():
             self._take(group, key, raw)
             if (runtime := runtimes.get(key)) is not None:

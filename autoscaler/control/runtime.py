@@ -1,10 +1,10 @@
 """One service under way: its pilot, what is known of its target, and the inputs of its next decision."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from autoscaler.control.supply import endpoints, supply
-from autoscaler.kube.objects import Object
+from autoscaler.kube.objects import Key, Object
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.watches import Watches
 from crds.schedules import windows
@@ -26,7 +26,7 @@ class PolicyRuntime:
     ready: bool = False  # its history is read, or cannot be
     scale: Scale | None = None
     template: Object | None = None
-    filled: Mapping[str, PodSample] = field(default_factory=dict)  # from Prometheus, where a scrape failed
+    filled: Mapping[str, PodSample] = field(default_factory=dict)  # by pod name, from Prometheus, where a scrape failed
     result: StepResult | None = None
     plan: Plan | None = None  # the last one
     before: Plan | None = None  # the one before it
@@ -41,10 +41,10 @@ class PolicyRuntime:
         """Take what runs as decided, and let nothing fall until one hold has passed."""
         self.pilot.state = restarted(self.pilot.policy, self.pilot.state, now_seconds)
 
-    def urls(self, watches: Watches) -> dict[str, str]:
-        """Where its pods are scraped, by namespace/pod."""
+    def urls(self, watches: Watches) -> dict[Key, str]:
+        """Where its pods are scraped."""
         found = endpoints(self.workload, self.scale, watches.pods(self.workload.namespace))
-        return {f"{self.workload.namespace}/{pod}": url for pod, url in found.items()}
+        return {Key(self.workload.namespace, pod): url for pod, url in found.items()}
 
     def supply(self, watches: Watches, now_seconds: float) -> Supply | None:
         """What there is of it; None (unknown) also where the API has been away for too long."""
@@ -54,12 +54,12 @@ class PolicyRuntime:
         return None if lost else supply(self.workload, self.scale, pods, jobs)
 
     def inputs(
-        self, watches: Watches, scraped: Mapping[str, PodSample], now_seconds: float, *, on_grid: bool
+        self, watches: Watches, scraped: Mapping[Key, PodSample], now_seconds: float, *, on_grid: bool
     ) -> Inputs:
         """All that one decision is made from, but for the forecast."""
         namespace = self.workload.namespace
         names = sorted(endpoints(self.workload, self.scale, watches.pods(namespace)))
-        samples = (newest(scraped.get(f"{namespace}/{name}"), self.filled.get(name), name) for name in names)
+        samples = (newest(scraped.get(Key(namespace, name)), self.filled.get(name)) for name in names)
         lead = lead_seconds(self.workload.policy, Rung.REQUESTED)
         return Inputs(
             now_seconds=now_seconds,
@@ -70,10 +70,7 @@ class PolicyRuntime:
         )
 
 
-def newest(scraped: PodSample | None, filled: PodSample | None, name: str) -> PodSample | None:
-    """The younger of two samples of a pod, under its plain name."""
+def newest(scraped: PodSample | None, filled: PodSample | None) -> PodSample | None:
+    """The younger of two samples of a pod."""
     found = [sample for sample in (scraped, filled) if sample is not None]
-    if not found:
-        return None
-    sample = max(found, key=lambda item: item.at_seconds)
-    return replace(sample, pod=name)
+    return max(found, key=lambda sample: sample.at_seconds, default=None)

@@ -2,10 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Object: TypeAlias = Mapping[str, Any]
-Key: TypeAlias = tuple[str, str]  # namespace, name
+
+
+class Key(NamedTuple):
+    """What names an object among those of its kind. As text: namespace/name."""
+
+    namespace: str  # empty for what has none
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
 
 
 def metadata(thing: Object) -> Object:
@@ -15,9 +24,9 @@ def metadata(thing: Object) -> Object:
 
 
 def key(thing: Object) -> Key:
-    """Namespace and name; the namespace is empty for what has none."""
+    """The object's namespace and name."""
     about = metadata(thing)
-    return about.get("namespace", ""), about.get("name", "")
+    return Key(about.get("namespace", ""), about.get("name", ""))
 
 
 def uid(thing: Object) -> str:

@@ -111,7 +111,7 @@ class Reflector:
     def _read(self, thing: Object) -> Object:
         try:
             kept = self._trim(thing)
-            if key(kept)[1]:
+            if key(kept).name:
                 return kept
         except (KeyError, TypeError, AttributeError) as error:
             raise Unavailable(f"{self._collection.path}: unreadable object {str(thing)[:80]}") from error

@@ -25,7 +25,7 @@ class Store:
 
     def get(self, namespace: str, name: str) -> Object | None:
         """One object."""
-        return self._objects.get((namespace, name))
+        return self._objects.get(Key(namespace, name))
 
     def matching(self, selector: Selector) -> tuple[Object, ...]:
         """The objects whose labels the selector matches, looked for once until something changes."""

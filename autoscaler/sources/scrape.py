@@ -12,6 +12,7 @@ import aiohttp
 import structlog
 
 from autoscaler.clock import Clock
+from autoscaler.kube.objects import Key
 from autoscaler.sources import vllm
 from autoscaler.sources.errors import Kind, SourceError
 from autoscaler.sources.fetch import get
@@ -31,22 +32,22 @@ class Scraper:
     def __init__(
         self, clock: Clock, interval_seconds: float = 2.0, timeout_seconds: float = 1.0, concurrency: int = 64
     ) -> None:
-        self.latest: dict[str, PodSample] = {}
-        self.problems: dict[str, SourceError] = {}  # pods whose last scrape failed
+        self.latest: dict[Key, PodSample] = {}
+        self.problems: dict[Key, SourceError] = {}  # pods whose last scrape failed
         self._clock = clock
         self._interval_seconds = interval_seconds
         self._timeout_seconds = timeout_seconds
         self._slots = asyncio.Semaphore(concurrency)
-        self._urls: dict[str, str] = {}
-        self._reading: set[str] = set()
-        self._listeners: list[Callable[[str], None]] = []
+        self._urls: dict[Key, str] = {}
+        self._reading: set[Key] = set()
+        self._listeners: list[Callable[[Key], None]] = []
 
-    def subscribe(self, listener: Callable[[str], None]) -> None:
-        """Call `listener` with the pod's name whenever a new sample of it is in `latest`."""
+    def subscribe(self, listener: Callable[[Key], None]) -> None:
+        """Call `listener` with the pod whenever a new sample of it is in `latest`."""
         self._listeners.append(listener)
 
-    def targets(self, urls: Mapping[str, str]) -> None:
-        """Set which pods are scraped, from the next round on: name -> URL. Forgets all others."""
+    def targets(self, urls: Mapping[Key, str]) -> None:
+        """Set which pods are scraped, from the next round on: pod -> URL. Forgets all others."""
         self._urls = dict(urls)
         for forgotten in (self.latest, self.problems):
             for pod in forgotten.keys() - self._urls.keys():
@@ -69,7 +70,7 @@ class Scraper:
                 # A sleep may end a hair early, and then the next multiple would be this one again.
                 due = max(due + self._interval_seconds, next_multiple(self._clock.now(), self._interval_seconds))
 
-    async def _read(self, session: aiohttp.ClientSession, pod: str, url: str) -> None:
+    async def _read(self, session: aiohttp.ClientSession, pod: Key, url: str) -> None:
         try:
             async with self._slots:
                 # When it was asked, not when it was read: a busy loop reads late, and two answers that are read in one
@@ -81,7 +82,7 @@ class Scraper:
                 raise SourceError(
                     Kind.TIMEOUT, f"{pod} answered {took_seconds:.1f} s late: nobody knows for which moment"
                 )
-            sample = vllm.parse(body, pod, asked_seconds)
+            sample = vllm.parse(body, pod.name, asked_seconds)
         except SourceError as error:
             SOURCE_ERRORS.labels(source="vllm", kind=error.kind).inc()
             if self._urls.get(pod) == url:
@@ -92,20 +93,20 @@ class Scraper:
         finally:
             self._reading.discard(pod)
 
-    def accept(self, pod: str, sample: PodSample) -> None:
+    def accept(self, pod: Key, sample: PodSample) -> None:
         """Take a new sample of a pod."""
         if self.problems.pop(pod, None):
-            _log.info("scrape.recovered", pod=pod)
+            _log.info("scrape.recovered", pod=str(pod))
         self.latest[pod] = sample
         for listener in self._listeners:
             listener(pod)
 
-    def _failed(self, pod: str, error: SourceError) -> None:
+    def _failed(self, pod: Key, error: SourceError) -> None:
         before = self.problems.get(pod)
         if before is None or before.kind != error.kind:  # not 30 lines a minute for one dead pod
             # An engine that is not up yet refuses connections: that is no news.
             tell = _log.warning if pod in self.latest else _log.debug
-            tell("scrape.failed", pod=pod, kind=error.kind, error=str(error))
+            tell("scrape.failed", pod=str(pod), kind=error.kind, error=str(error))
         self.problems[pod] = error
 
 

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from autoscaler.kube.objects import Key
 from tests.autoscaler.sources.faults import Handler
 
 # Of one finished request: 1,000 prompt tokens and 200 generated ones.
@@ -59,8 +60,8 @@ class FakeVllm:
     def url(self, pod: str) -> str:
         return f"{self.base}/{pod}/metrics"
 
-    def urls(self, *pods: str) -> dict[str, str]:
-        return {pod: self.url(pod) for pod in pods}
+    def urls(self, *pods: str) -> dict[Key, str]:
+        return {Key("ns", pod): self.url(pod) for pod in pods}
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         pod = request.match_info["pod"]

@@ -24,6 +24,7 @@ from autoscaler.control.registry import PolicyRegistry
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
+from autoscaler.kube.objects import Key
 from autoscaler.kube.watches import Watches
 from autoscaler.records.writer import Recorder
 from autoscaler.reporting.events import Events
@@ -82,7 +83,7 @@ class House:
     def sample(self, pod: str, *, running: float, waiting: float = 0.0, finished: float = 0.0) -> None:
         """What the scraper would have read just now."""
         now = self.clock.now()
-        self.scraper.accept(f"ns/{pod}", PodSample(pod, now, now - 3600.0, running, waiting, finished))
+        self.scraper.accept(Key("ns", pod), PodSample(pod, now, now - 3600.0, running, waiting, finished))
 
     def runtime(self, name: str) -> PolicyRuntime:
         return self.loop.runtimes[f"ns/{name}"]

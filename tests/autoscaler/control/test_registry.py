@@ -22,7 +22,7 @@ async def test_pods_are_scraped_as_soon_as_the_target_is_read(api: FakeApi, kube
     async with a_house(api, kube) as house:
         await house.target("a", 2)
         await house.policy("a", spec("a"))
-        await house.until(lambda: set(house.scraper._urls) == {"ns/a-0", "ns/a-1"})
+        await house.until(lambda: set(house.scraper._urls) == {("ns", "a-0"), ("ns", "a-1")})
 
 
 async def test_a_bad_edit_leaves_the_last_good_form_until_a_good_one_comes(api: FakeApi, kube: Kube) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from autoscaler.kube.objects import key
 from autoscaler.kube.store import Store
 from crds.notation.selectors import parse
 
@@ -21,3 +22,7 @@ def test_what_matches_follows_every_change() -> None:
     assert store.matching(selector) == (pod("2", "a"),)
     store.replace([])
     assert store.matching(selector) == ()
+
+
+def test_a_key_reads_as_namespace_and_name() -> None:
+    assert str(key(pod("a", "b"))) == "ns/a"

@@ -7,6 +7,7 @@ from dataclasses import replace
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from autoscaler.kube.objects import Key
 from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
 from autoscaler.sources.vllm import parse
@@ -75,7 +76,7 @@ async def test_pods_that_cannot_be_read() -> None:
     clock = FakeClock(START)
     names = [*FAULTS, *BODIES]
     workloads = {name: Workload() for name in names}
-    latest: dict[str, PodSample] = {}
+    latest: dict[Key, PodSample] = {}
 
     async def run(ticks: int, timeout_seconds: float, bodies: Callable[[str, int], bytes]) -> None:
         scraper = Scraper(clock, interval_seconds=TICK, timeout_seconds=timeout_seconds)
@@ -88,7 +89,7 @@ async def test_pods_that_cannot_be_read() -> None:
                 await clock.advance(TICK)
                 await until(lambda: not scraper._reading)
                 for name, workload in workloads.items():
-                    workload.decide(clock.now(), scraper.latest.get(name))
+                    workload.decide(clock.now(), scraper.latest.get(Key("ns", name)))
         latest.update(scraper.latest)
 
     async with fake_vllm() as vllm:

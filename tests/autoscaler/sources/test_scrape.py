@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from autoscaler.kube.objects import Key
 from autoscaler.sources.errors import Kind
 from autoscaler.sources.scrape import Scraper, next_multiple
 from autoscaler.telemetry.metrics import REGISTRY
@@ -16,6 +17,7 @@ from tests.autoscaler.sources.faults import Handler
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_vllm import FakeVllm, body, fake_vllm
 
+A = Key("ns", "a")
 START = 1_700_000_001.0  # between two multiples of 2 s
 
 
@@ -28,7 +30,7 @@ async def vllm() -> AsyncIterator[FakeVllm]:
 async def test_takes_a_sample_at_each_multiple_of_the_interval(vllm: FakeVllm) -> None:
     clock = FakeClock(START)
     scraper = Scraper(clock)
-    told: list[tuple[str, float]] = []
+    told: list[tuple[Key, float]] = []
     scraper.subscribe(lambda pod: told.append((pod, clock.now())))
     scraper.targets(vllm.urls("a"))
     async with running(scraper):
@@ -37,9 +39,9 @@ async def test_takes_a_sample_at_each_multiple_of_the_interval(vllm: FakeVllm) -
         for round_ in range(1, 4):
             await clock.advance(0.5 if round_ == 1 else 2.0)
             await until(lambda n=round_: len(told) == n)  # type: ignore[misc]
-    assert told == [("a", START + 1), ("a", START + 3), ("a", START + 5)]
-    assert scraper.latest["a"].at_seconds == START + 5
-    assert scraper.latest["a"].finished_total == 10
+    assert told == [(A, START + 1), (A, START + 3), (A, START + 5)]
+    assert scraper.latest[A].at_seconds == START + 5
+    assert (scraper.latest[A].pod, scraper.latest[A].finished_total) == ("a", 10)
 
 
 @pytest.mark.parametrize(
@@ -68,26 +70,26 @@ async def test_a_pod_that_fails_keeps_its_last_sample(vllm: FakeVllm, fault: Han
     before = REGISTRY.get_sample_value("outrider_source_errors_total", errors) or 0
     async with running(scraper):
         await clock.advance(2)
-        await until(lambda: "a" in scraper.latest)
-        first = scraper.latest["a"]
+        await until(lambda: A in scraper.latest)
+        first = scraper.latest[A]
         vllm.faults["a"] = fault
         await clock.advance(2)
-        await until(lambda: "a" in scraper.problems)
-        assert scraper.latest == {"a": first}
-        assert scraper.problems["a"].kind is kind
-        assert message in str(scraper.problems["a"])
+        await until(lambda: A in scraper.problems)
+        assert scraper.latest == {A: first}
+        assert scraper.problems[A].kind is kind
+        assert message in str(scraper.problems[A])
         assert REGISTRY.get_sample_value("outrider_source_errors_total", errors) == before + 1
 
         del vllm.faults["a"]
         await clock.advance(2)
         await until(lambda: not scraper.problems)
-        assert scraper.latest["a"].at_seconds > first.at_seconds
+        assert scraper.latest[A].at_seconds > first.at_seconds
 
 
 async def test_refused_connections_are_told(unused_tcp_port: int) -> None:
     clock = FakeClock(START)
     scraper = Scraper(clock)
-    scraper.targets({"a": f"http://127.0.0.1:{unused_tcp_port}/metrics", "b": "http://"})
+    scraper.targets({A: f"http://127.0.0.1:{unused_tcp_port}/metrics", Key("ns", "b"): "http://"})
     async with running(scraper):
         await clock.advance(2)
         await until(lambda: len(scraper.problems) == 2)
@@ -103,7 +105,7 @@ async def test_a_pod_that_hangs_delays_no_other_and_is_asked_once(vllm: FakeVllm
     async with running(scraper):
         for at in (START + 1, START + 3, START + 5):
             await clock.advance(at - clock.now())
-            await until(lambda at=at: "a" in scraper.latest and scraper.latest["a"].at_seconds == at)  # type: ignore[misc]
+            await until(lambda at=at: A in scraper.latest and scraper.latest[A].at_seconds == at)  # type: ignore[misc]
     assert vllm.asked == {"stuck": 1, "a": 3}
 
 
@@ -131,7 +133,7 @@ async def test_a_pod_that_is_gone_is_forgotten_even_while_it_is_read(vllm: FakeV
     scraper.targets(vllm.urls("a", "b"))
     async with running(scraper):
         await clock.advance(2)
-        await until(lambda: "a" in scraper.latest and vllm.asked["b"] == 1)
+        await until(lambda: A in scraper.latest and vllm.asked["b"] == 1)
         scraper.targets({})
         assert not scraper.latest
         release.set()
