@@ -4,9 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from autoscaler.actuators.manifest import ENDED_SECONDS
-from autoscaler.control.supply import node, phase, running_balloons
-from autoscaler.kube.objects import Object, condition, created_seconds, deleting, labels, metadata, owned_by, seconds
-from autoscaler.kube.ours import BALLOON, SHAPE, SLOT
+from autoscaler.kube.objects import (
+    Object,
+    condition,
+    created_seconds,
+    deleting,
+    labels,
+    metadata,
+    node,
+    owned_by,
+    phase,
+    seconds,
+)
+from autoscaler.kube.ours import BALLOON, SHAPE, SLOT, running_balloons
 from policies.model import Plan, Rule, Supply
 
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from autoscaler.actuators.arrange import Moves, arrange, balloons
 from autoscaler.actuators.manifest import BalloonSettings, NoBalloonError, balloon_job, job_name, shape
-from autoscaler.control.supply import BALLOON_PODS, alive
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
-from autoscaler.kube.objects import Key, Object, created_seconds, deleting, key, labels, owned_by, uid
-from autoscaler.kube.ours import BALLOONS, POLICY, policy_label
+from autoscaler.kube.objects import Key, Object, alive, created_seconds, deleting, key, labels, owned_by, uid
+from autoscaler.kube.ours import BALLOON_PODS, BALLOONS, POLICY, policy_label
 from autoscaler.kube.watches import Watches
 from crds.workload import Mode, Workload
 

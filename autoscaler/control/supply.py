@@ -1,17 +1,15 @@
 """What is there: the pods of a target and its balloons, counted by rung; and where each pod is scraped."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from autoscaler.kube.objects import Object, condition, deleting, labels, metadata
-from autoscaler.kube.ours import BALLOON, POLICY, policy_label
+from autoscaler.kube.objects import Object, alive, condition, deleting, key, labels, node, phase
+from autoscaler.kube.ours import BALLOON, BALLOON_PODS, POLICY, policy_label, running_balloons
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.store import Store
-from crds.notation.selectors import parse
 from crds.workload import Workload
 from policies.model import Supply
 
 ENDED = ("Succeeded", "Failed")
-BALLOON_PODS = parse(BALLOON)
 
 
 def supply(workload: Workload, scale: Scale | None, pods: Store, jobs: Store) -> Supply | None:
@@ -22,11 +20,11 @@ def supply(workload: Workload, scale: Scale | None, pods: Store, jobs: Store) ->
     if scale is None or not pods.synced or not jobs.synced:
         return None
     replicas = replicas_of(scale, pods)
-    ready = tuple(sorted(name(pod) for pod in replicas if condition(pod, "Ready")))
+    ready = tuple(sorted(key(pod).name for pod in replicas if condition(pod, "Ready")))
     placed = sum(1 for pod in replicas if condition(pod, "Ready") or node(pod))
     balloons = [job for job in jobs if labels(job).get(POLICY) == policy_label(workload.name) and alive(job)]
     held = running_balloons(pods.matching(BALLOON_PODS))
-    prepared = sum(1 for job in balloons if name(job) in held)
+    prepared = sum(1 for job in balloons if key(job).name in held)
     return Supply(
         spec_replicas=scale.spec_replicas,
         ready=ready,
@@ -43,7 +41,7 @@ def endpoints(workload: Workload, scale: Scale | None, pods: Store) -> Mapping[s
         return {}
     at = workload.endpoint
     return {
-        name(pod): f"{at.scheme}://{_host(ip)}:{at.port}{at.path}"
+        key(pod).name: f"{at.scheme}://{_host(ip)}:{at.port}{at.path}"
         for pod in replicas_of(scale, pods)
         if phase(pod) == "Running" and (ip := (pod.get("status") or {}).get("podIP"))
     }
@@ -56,33 +54,6 @@ def replicas_of(scale: Scale, pods: Store) -> list[Object]:
         for pod in pods.matching(scale.selector)
         if not deleting(pod) and phase(pod) not in ENDED and BALLOON not in labels(pod)
     ]
-
-
-def running_balloons(pods: Iterable[Object]) -> frozenset[str]:
-    """Names of the balloon Jobs whose pod runs: its node holds the GPU and has the image."""
-    return frozenset(
-        labels(pod)[BALLOON] for pod in pods if BALLOON in labels(pod) and phase(pod) == "Running" and not deleting(pod)
-    )
-
-
-def alive(job: Object) -> bool:
-    """Whether a Job neither ended nor is being deleted."""
-    return not deleting(job) and not condition(job, "Complete") and not condition(job, "Failed")
-
-
-def name(thing: Object) -> str:
-    """The object's name."""
-    return str(metadata(thing).get("name", ""))
-
-
-def node(pod: Object) -> str:
-    """The node that the pod was given, empty while it has none."""
-    return (pod.get("spec") or {}).get("nodeName") or ""
-
-
-def phase(pod: Object) -> str:
-    """The pod's phase."""
-    return (pod.get("status") or {}).get("phase") or ""
 
 
 def _host(ip: str) -> str:

@@ -44,6 +44,21 @@ def deleting(thing: Object) -> bool:
     return metadata(thing).get("deletionTimestamp") is not None
 
 
+def alive(job: Object) -> bool:
+    """Whether a Job neither ended nor is being deleted."""
+    return not deleting(job) and not condition(job, "Complete") and not condition(job, "Failed")
+
+
+def node(pod: Object) -> str:
+    """The node that the pod was given, empty while it has none."""
+    return (pod.get("spec") or {}).get("nodeName") or ""
+
+
+def phase(pod: Object) -> str:
+    """The pod's phase, empty while it has none."""
+    return (pod.get("status") or {}).get("phase") or ""
+
+
 def owned_by(thing: Object, owner_uid: str) -> bool:
     """Whether one of its owners has that uid."""
     return any(owner.get("uid") == owner_uid for owner in metadata(thing).get("ownerReferences") or ())

@@ -1,6 +1,10 @@
 """The labels by which our objects are found, in this process or in the next."""
 
 import hashlib
+from collections.abc import Iterable
+
+from autoscaler.kube.objects import Object, deleting, labels, phase
+from crds.notation.selectors import parse
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "outrider"
@@ -11,6 +15,7 @@ SHAPE = "outrider.dev/shape"  # annotation of a Job: the hash of what its pod is
 LABEL_LIMIT = 63  # characters of a label's value
 
 BALLOONS = f"{MANAGED_BY}={MANAGER},{POLICY}"
+BALLOON_PODS = parse(BALLOON)
 
 
 def short_hash(text: str) -> str:
@@ -23,3 +28,10 @@ def policy_label(name: str) -> str:
     if len(name) <= LABEL_LIMIT:
         return name
     return f"{name[: LABEL_LIMIT - 9]}-{short_hash(name)}"
+
+
+def running_balloons(pods: Iterable[Object]) -> frozenset[str]:
+    """Names of the balloon Jobs whose pod runs: its node holds the GPU and has the image."""
+    return frozenset(
+        labels(pod)[BALLOON] for pod in pods if BALLOON in labels(pod) and phase(pod) == "Running" and not deleting(pod)
+    )
