@@ -3,9 +3,8 @@
 import asyncio
 import random
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -21,7 +20,8 @@ from autoscaler.control.registry import PolicyRegistry
 from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
 from autoscaler.kube.watches import Watches
-from autoscaler.records import store
+from autoscaler.records.saver import Saver
+from autoscaler.records.store import FileStore
 from autoscaler.records.writer import Recorder
 from autoscaler.reporting.events import Events
 from autoscaler.reporting.status import StatusWriter
@@ -33,9 +33,7 @@ from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
 from autoscaler.telemetry import metrics
 from autoscaler.web import WebServer, app
-from policies.model import State
 
-SAVE_SECONDS = 30.0
 READERS = 2  # a week is 50,000 numbers: 200 policies at once kept KEDA waiting for 14 s
 
 _log = structlog.get_logger(__name__)
@@ -60,7 +58,9 @@ async def run(settings: Settings) -> None:
         scraper = Scraper(clock, settings.scrape_interval_seconds)
         loop = Loop(clock, watches, scraper, board, recorder)
         tools = _tools(settings, clock, kube, watches, scraper, fitting, recorder, session)
-        registry = PolicyRegistry(tools, loop, board, store.load(settings.state_dir))
+        store = FileStore(settings.state_dir)
+        registry = PolicyRegistry(tools, loop, board, (await store.load()).states)
+        saver = Saver(store, registry.states, clock)
         watches.subscribe(registry.changed)
         tls = (
             Tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
@@ -73,11 +73,10 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(scaler.stop)
         scaler_port, web_port = await scaler.start(), await web.start()
         _log.info("started", scaler_port=scaler_port, web_port=web_port, tls=tls is not None, rate=settings.clock_rate)
-        parts = (watches.run, scraper.run, loop.run, registry.run, lambda: _save(settings, clock, registry))
+        parts = (watches.run, scraper.run, loop.run, registry.run, saver.run)
         await _until(stop, parts)
         _log.info("stopping")
-        if settings.state_dir is not None:
-            _checkpoint(settings.state_dir, registry.states())
+        await saver.save()
 
 
 def _tools(
@@ -121,20 +120,6 @@ async def _until(stop: asyncio.Event, parts: tuple[Callable[[], Any], ...]) -> N
         for task in (*tasks, stopped):
             task.cancel()
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
-
-
-async def _save(settings: Settings, clock: Clock, registry: PolicyRegistry) -> None:
-    while settings.state_dir is not None:
-        await clock.sleep(SAVE_SECONDS)
-        await asyncio.to_thread(_checkpoint, settings.state_dir, registry.states())
-    await asyncio.Event().wait()
-
-
-def _checkpoint(folder: Path, states: Mapping[str, State]) -> None:
-    try:
-        store.save(folder, states)
-    except (OSError, ValueError) as error:
-        _log.error("checkpoint.unwritten", folder=str(folder), error=str(error))
 
 
 def _ready(watches: Watches, loop: Loop) -> tuple[bool, dict[str, Any]]:
