@@ -28,10 +28,10 @@ def outrider_run(folder: Path, *options: str) -> subprocess.Popen[str]:
 
 
 def test_a_port_that_is_taken_ends_it_with_one_sentence(tmp_path: Path) -> None:
-    """The scaler listens by then, and is stopped in order."""
+    """The pages are served by then, and are stopped in order."""
     write_kubeconfig(tmp_path / "kubeconfig", "http://127.0.0.1:9")
     with taken() as address:
-        process = outrider_run(tmp_path, "--scaler-bind", "127.0.0.1:0", "--web-bind", address)
+        process = outrider_run(tmp_path, "--web-bind", "127.0.0.1:0", "--scaler-bind", address)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert address in said
@@ -45,7 +45,7 @@ def test_it_ends_when_told_to_though_nothing_answers(tmp_path: Path) -> None:
         options = ["--scaler-bind", "127.0.0.1:0", "--web-bind", "127.0.0.1:0", "--prometheus-url", f"http://{silent}"]
         process = outrider_run(tmp_path, *options, "--state-dir", str(tmp_path / "state"))
         assert process.stderr is not None
-        assert '"started"' in process.stderr.readline()
+        assert any('"started"' in line for line in process.stderr)
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=10)
     assert process.returncode == 0
