@@ -8,7 +8,7 @@ from autoscaler.clock import Clock
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import KubeError
-from autoscaler.kube.objects import timestamp
+from crds.notation.times import timestamp
 from crds.workload import Workload
 
 QUIET_SECONDS = 60.0  # between two Events of one policy for one reason

@@ -7,7 +7,8 @@ from typing import Any
 from autoscaler.clock import Clock
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
-from autoscaler.kube.objects import Object, timestamp
+from autoscaler.kube.objects import Object
+from crds.notation.times import timestamp
 from crds.workload import Workload
 from policies.model import Demand, Plan, Supply
 

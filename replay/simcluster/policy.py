@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from crds.notation.times import timestamp
 from crds.resolve import resolve
 from crds.workload import Workload
 from replay.simcluster import objects
@@ -49,5 +50,5 @@ def _stored(document: dict[str, Any], created_seconds: float) -> Json:
     metadata.setdefault("namespace", "default")
     metadata.setdefault("uid", objects.uid("ScalingPolicy", metadata["namespace"], metadata.get("name")))
     metadata.setdefault("generation", 1)
-    metadata.setdefault("creationTimestamp", objects.timestamp(created_seconds))
+    metadata.setdefault("creationTimestamp", timestamp(created_seconds))
     return {**document, "metadata": metadata}

@@ -13,8 +13,8 @@ from autoscaler.actuators.balloon import Balloons, Change
 from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.kube import trim
 from autoscaler.kube.client import Kube
-from autoscaler.kube.objects import timestamp
 from autoscaler.kube.watches import Watches
+from crds.notation.times import timestamp
 from crds.workload import Workload
 from tests.autoscaler.kube.workloads import TEMPLATE, policy_object, workload
 from tests.support.fake_api import FakeApi, connected
