@@ -1,4 +1,4 @@
-"""Writes what is made from the models: `python -m crds.build`. The CRD, its copy for deploying, and the reference page."""
+"""Writes what is made from the kinds: `python -m crds.build`. The CRDs, the controller's rights on them, reference pages."""
 
 import re
 import sys
@@ -7,81 +7,77 @@ from typing import Any
 
 import yaml
 
+from crds.kinds import KINDS, Kind
 from crds.reference import page
-from crds.resolve import schema
-from crds.rules import RULES, Rule
+from crds.resolve.rules import Rule
 from crds.structural import Schema, structural
-from crds.v1alpha1 import GROUP, VERSION
+from crds.v1alpha1.resource import GROUP, VERSION, Column
 
-PLURAL = "scalingpolicies"
+ROOT = Path(__file__).parents[1]
 _HEADER = "# Made by `make generate` from crds/v1alpha1; a change here is lost.\n"
-_COLUMNS = (
-    # name, type, path, wide only, description
-    ("Mode", "string", ".spec.mode", False, "Active acts; Shadow only tells"),
-    ("Target", "string", ".spec.target.name", False, "What is scaled"),
-    ("Min", "integer", ".spec.minReplicas", False, "Replicas that always run"),
-    ("Max", "integer", ".spec.maxReplicas", False, "Replicas that are never exceeded"),
-    ("Current", "integer", ".status.currentReplicas", False, "Replicas that the target is told to run"),
-    ("Desired", "integer", ".status.desiredReplicas", False, "Replicas that were decided on"),
-    ("Prepared", "integer", ".status.preparedNodes", False, "GPU nodes held with the image on them"),
-    ("Ready", "string", ".status.conditions[?(@.type=='Ready')].status", False, "Valid, and the target is found"),
-    ("Decided", "date", ".status.lastDecisionTime", False, "How long ago the last decision was made"),
-    ("Age", "date", ".metadata.creationTimestamp", False, ""),
-    ("Demand", "string", ".status.demandReplicas", True, "Demand in replicas"),
-    ("Waiting", "integer", ".status.waitingRequests", True, "Requests that wait in the engines' queues"),
-    ("Message", "string", ".status.message", True, "The last decision and its reason"),
-)
+_RIGHTS = re.compile("(?<=# Made by `make generate` from crds/kinds.py:\n).*(?=# End of what is made.\n)", re.DOTALL)
 
 
-def crd() -> dict[str, Any]:
-    """The CustomResourceDefinition of ScalingPolicy."""
+def crd(kind: Kind[Any, Any]) -> dict[str, Any]:
+    """The CustomResourceDefinition of a kind."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "metadata": {"name": f"{kind.plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
             "names": {
-                "kind": "ScalingPolicy",
-                "listKind": "ScalingPolicyList",
-                "plural": PLURAL,
-                "singular": "scalingpolicy",
-                "shortNames": ["scpol"],
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.name.lower(),
+                "shortNames": list(kind.short_names),
                 "categories": ["autoscaling"],
             },
-            "scope": "Namespaced",
+            "scope": kind.scope,
             "versions": [
                 {
                     "name": VERSION,
                     "served": True,
                     "storage": True,
-                    "schema": {"openAPIV3Schema": _open_api_schema()},
+                    "schema": {"openAPIV3Schema": _open_api_schema(kind)},
                     "subresources": {"status": {}},
-                    "additionalPrinterColumns": [_column(*column) for column in _COLUMNS],
+                    "additionalPrinterColumns": [_column(column) for column in kind.columns],
                 }
             ],
         },
     }
 
 
-def files() -> dict[str, str]:
-    """Every generated file: its path in the repository and its text."""
-    manifest = _HEADER + yaml.safe_dump(crd(), sort_keys=False, width=120)
+def rights() -> list[dict[str, list[str]]]:
+    """The rules of the controller's ClusterRole for all kinds: it reads them, and writes their status."""
+    plurals = [kind.plural for kind in KINDS]
+    return [
+        {"apiGroups": [GROUP], "resources": plurals, "verbs": ["list", "watch"]},
+        {"apiGroups": [GROUP], "resources": [f"{plural}/status" for plural in plurals], "verbs": ["patch"]},
+    ]
+
+
+def files(root: Path = ROOT) -> dict[str, str]:
+    """Every generated file: its path below `root` and its text. Of deploy/rbac.yaml a part is generated."""
+    manifests = [yaml.safe_dump(crd(kind), sort_keys=False, width=120) for kind in KINDS]
+    rules = yaml.safe_dump(rights(), sort_keys=False, default_flow_style=None)
+    rbac = (root / "deploy/rbac.yaml").read_text(encoding="utf-8")
     return {
-        f"crds/generated/{PLURAL}.{GROUP}.yaml": manifest,
-        "deploy/00-crd.yaml": manifest,
-        "docs/reference/scalingpolicy.md": page(),
+        "deploy/00-crd.yaml": _HEADER + "---\n".join(manifests),
+        "deploy/rbac.yaml": _RIGHTS.sub(rules, rbac),
+        **{f"docs/reference/{kind.name.lower()}.md": page(kind) for kind in KINDS},
     }
 
 
-def _open_api_schema() -> Schema:
-    whole = structural(_explained(schema()))
+def _open_api_schema(kind: Kind[Any, Any]) -> Schema:
+    whole = structural(_explained(kind.schema))
     members = whole["properties"]
     for name in ("apiVersion", "kind"):
         members[name] = {"type": "string"}  # the API server sees to these and to metadata
     members["metadata"] = {"type": "object"}
     whole["required"] = ["spec"]
-    for rule in RULES:
+    for rule in kind.rules:
         place = whole
         for step in filter(None, rule.at.split(".")):
             place = place["properties"][step.removesuffix("[]")]
@@ -112,19 +108,19 @@ def _validation(rule: Rule) -> dict[str, str]:
     return {"rule": rule.cel, "message": rule.message, "fieldPath": f".{member}"}
 
 
-def _column(name: str, kind: str, path: str, wide: bool, description: str) -> dict[str, Any]:
-    column: dict[str, Any] = {"name": name, "type": kind, "jsonPath": path}
-    if description:
-        column["description"] = description
-    if wide:
-        column["priority"] = 1
-    return column
+def _column(column: Column) -> dict[str, Any]:
+    written: dict[str, Any] = {"name": column.name, "type": column.type, "jsonPath": column.path}
+    if column.description:
+        written["description"] = column.description
+    if column.wide:
+        written["priority"] = 1
+    return written
 
 
-def main() -> None:
-    """Write every generated file below the current folder, and name those that changed."""
-    for name, text in files().items():
-        path = Path(name)
+def main(root: Path = ROOT) -> None:
+    """Write every generated file, and name those that changed."""
+    for name, text in files(root).items():
+        path = root / name
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,7 @@ from typing import Any
 
 import yaml
 
-from crds.problems import Location, dotted
-from crds.workload import Problem
+from crds.resolve.problems import Location, Problem, dotted
 
 _MAX_NODES = 100_000  # the API server takes 1.5 MiB of etcd at most; aliases must not multiply beyond that
 _MAX_DEPTH = 50

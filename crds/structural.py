@@ -5,6 +5,7 @@ itself a pair, titles go, and `additionalProperties: false` goes too, for the AP
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,6 +14,7 @@ Schema = dict[str, Any]
 _LEFT_OUT = ("title", "$defs", "examples", "additionalProperties")
 
 
+@cache
 def described(model: type[BaseModel]) -> Schema:
     """The whole schema of a model, references written out, examples kept. Raises ValueError for what has no form."""
     schema = model.model_json_schema(by_alias=True)

@@ -1,4 +1,4 @@
-"""What a ScalingPolicy becomes: a service to scale, or problems to mend."""
+"""What a ScalingPolicy becomes: the workload to scale."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,16 +11,6 @@ class Mode(StrEnum):
 
     ACTIVE = "Active"
     SHADOW = "Shadow"  # everything but acting
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One mistake in a custom resource. `value` is None where something is missing."""
-
-    path: str
-    value: object
-    why: str
-    instead: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +57,21 @@ class Workload:
     gpus_per_replica: int
     schedules: tuple[Schedule, ...]
     policy: Policy
+
+    @property
+    def summary(self) -> str:
+        """Its target and its promise in one line."""
+        policy, target = self.policy, self.target
+        return (
+            f"{target.kind} {target.name}, {policy.min_replicas} to {policy.max_replicas} replicas; "
+            f"{policy.attainment * 100:g}% of requests wait at most {policy.queue_wait_seconds:g} s; {self.mode}"
+        )
+
+    @property
+    def claims(self) -> dict[str, str]:
+        """What no other policy may have, by the field that claims it."""
+        target = self.target
+        return {
+            "metadata.name": f"{self.namespace}/{self.name}",
+            "spec.target": f"{target.api_version} {target.kind} {self.namespace}/{target.name}",
+        }

@@ -2,8 +2,7 @@
 
 import sys
 import textwrap
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -59,6 +58,7 @@ def command(
     import yaml
 
     from crds import keda
+    from crds.files import PolicyFileError
 
     given = {
         "target": {"name": target, "kind": kind, "apiVersion": api_version},
@@ -73,9 +73,10 @@ def command(
             workloads = _from_file(file, name, namespace)
         else:
             workloads = [_from_flags(name, namespace or "default", given)]
+    except PolicyFileError as error:
+        _refuse(str(error))
     except ValueError as error:
-        print(f"outrider scaledobject: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
+        _refuse(f"outrider scaledobject: {error}")
     wiring = keda.Wiring(scaler_address, tls, keda.hpa_tolerance(version))
     documents = []
     for workload in workloads:
@@ -86,8 +87,14 @@ def command(
     print("---\n".join(documents), end="")
 
 
+def _refuse(why: str) -> NoReturn:
+    print(why, file=sys.stderr)
+    raise typer.Exit(2) from None
+
+
 def _from_flags(name: str | None, namespace: str, given: dict[str, Any]) -> "Workload":
-    from crds.resolve import resolve
+    from crds.kinds import SCALING_POLICY
+    from crds.v1alpha1.resource import API_VERSION
     from crds.workload import Workload
 
     if name is None:
@@ -96,8 +103,8 @@ def _from_flags(name: str | None, namespace: str, given: dict[str, Any]) -> "Wor
         raise ValueError("--max is required, or KEDA takes 100: write --max 8")
     given["target"]["name"] = given["target"]["name"] or name
     metadata = {"name": name, "namespace": namespace}
-    raw = {"apiVersion": "outrider.dev/v1alpha1", "kind": "ScalingPolicy", "metadata": metadata, "spec": given}
-    found = resolve(raw)
+    raw = {"apiVersion": API_VERSION, "kind": SCALING_POLICY.name, "metadata": metadata, "spec": given}
+    found = SCALING_POLICY.resolve(raw)
     if isinstance(found, Workload):
         return found
     lines = [f"{_FLAGS.get(it.path, it.path)} {it.value}: {it.why}; instead: {it.instead}" for it in found]
@@ -107,18 +114,10 @@ def _from_flags(name: str | None, namespace: str, given: dict[str, Any]) -> "Wor
 def _from_file(file: str, name: str | None, namespace: str | None) -> "list[Workload]":
     from dataclasses import replace
 
-    from crds.inspection import inspect
+    from crds.files import policies
 
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} cannot be read: {error}") from None
-    resources = list(inspect(file, text))
-    if problems := sum(len(found.problems) for found in resources):
-        raise ValueError(f"{file} has {problems} problems; outrider check {file} lists them")
-    workloads = [found.workload for found in resources if found.workload]
-    if name is not None:
-        workloads = [workload for workload in workloads if workload.name == name]
-    if not workloads:
+    found = policies(file)
+    chosen = [document.workload for document in found if name in (None, document.workload.name)]
+    if not chosen:
         raise ValueError(f"{file} has no ScalingPolicy{'' if name is None else f' named {name}'}")
-    return [workload if namespace is None else replace(workload, namespace=namespace) for workload in workloads]
+    return [workload if namespace is None else replace(workload, namespace=namespace) for workload in chosen]

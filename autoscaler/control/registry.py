@@ -13,7 +13,7 @@ from autoscaler.kube.objects import Object, deleting, metadata, uid
 from autoscaler.reporting.status import refused_patch
 from autoscaler.scaler.board import Board
 from autoscaler.telemetry import metrics
-from crds.resolve import resolve
+from crds.kinds import SCALING_POLICY
 from crds.workload import Mode, Workload
 from forecasting.pilot import Pilot
 from policies.engine import GRID_SECONDS
@@ -85,7 +85,7 @@ class PolicyRegistry:
             return
         self._taken[key] = form
         self._refused.pop(key, None)
-        outcome = resolve(raw)
+        outcome = SCALING_POLICY.resolve(raw)
         if isinstance(outcome, Workload):
             self._lead(group, key, outcome)
             return

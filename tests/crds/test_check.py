@@ -73,36 +73,36 @@ def test_ten_mistakes_are_ten_lines(outrider_check: Any) -> None:
         ["bad.yaml:16", "spec.schedules[0].start"],
     ]
     assert "bad.yaml:8: spec.slo.queueWait: 5: a duration needs its unit; instead: 5s" in out
-    assert "10 problems, 0 policies fine" in err
+    assert "0 valid, 10 problems" in err
 
 
 def test_what_is_fine_says_nothing_on_stdout(outrider_check: Any) -> None:
     code, out, err = outrider_check({"good.yaml": f"{GOOD}---\n{OTHER}"})
     assert (code, out) == (0, "")
-    assert "good.yaml:1: ScalingPolicy llm/chat: fine: Deployment chat-vllm, 1 to 24 replicas" in err
-    assert "good.yaml:8: Deployment web: not a ScalingPolicy, passed over" in err
+    assert "good.yaml:1: ScalingPolicy llm/chat: valid: Deployment chat-vllm, 1 to 24 replicas" in err
+    assert "good.yaml:8: Deployment web: not a ScalingPolicy, skipped" in err
 
 
 def test_json_is_one_document(outrider_check: Any) -> None:
     code, out, err = outrider_check({"a.yaml": f"{GOOD}---\n{OTHER}", "b.yaml": BAD}, as_json=True)
     assert (code, err) == (2, "")
     printed = json.loads(out)
-    assert [len(policy["problems"]) for policy in printed["policies"]] == [0, 10]
-    assert printed["policies"][1]["problems"][3] == {
+    assert [len(found["problems"]) for found in printed["resources"]] == [0, 10]
+    assert printed["resources"][1]["problems"][3] == {
         "path": "spec.slo.queueWait",
         "line": 8,
         "value": 5,
         "why": "a duration needs its unit",
         "instead": "5s",
     }
-    assert printed["passed_over"] == [{"file": "a.yaml", "line": 8, "resource": "Deployment web"}]
+    assert printed["skipped"] == [{"file": "a.yaml", "line": 8, "resource": "Deployment web"}]
 
 
 def test_json_takes_any_value(outrider_check: Any) -> None:
     text = GOOD.replace("24", ".nan") + "  mode: {1: !!binary aGk=}\n"
     code, out, _ = outrider_check({"a.yaml": text}, as_json=True)
     assert code == 2
-    assert len(json.loads(out)["policies"][0]["problems"]) == 2
+    assert len(json.loads(out)["resources"][0]["problems"]) == 2
 
 
 def test_a_terminal_gets_the_same_in_colours(outrider_check: Any, monkeypatch: Any) -> None:
@@ -118,7 +118,7 @@ def test_a_terminal_gets_the_same_in_colours(outrider_check: Any, monkeypatch: A
     assert code == 2
     for text in ("✓", "✗", "llm/chat", "Deployment web", "spec.slo.queueWait", "a duration needs its unit", "5s"):
         assert text in shown
-    assert "10 problems, 1 policy fine" in shown
+    assert "1 valid, 10 problems" in shown
 
 
 @pytest.mark.parametrize(

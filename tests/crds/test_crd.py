@@ -11,12 +11,11 @@ from kubernetes import client as official
 from kubernetes_asyncio import client as asyncio_client
 
 from crds import build
+from crds.kinds import SCALING_POLICY
 from crds.profiles import PROFILES
-from crds.resolve import resolve, schema
-from crds.rules import RULES
 from crds.structural import defaulted, described, structural
-from crds.v1alpha1 import Spec
 from crds.v1alpha1.fields import Model
+from crds.v1alpha1.scalingpolicy import RULES, Spec
 from crds.workload import Workload
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +27,7 @@ KEYWORDS = {
 
 
 def version() -> dict[str, Any]:
-    return build.crd()["spec"]["versions"][0]
+    return build.crd(SCALING_POLICY)["spec"]["versions"][0]
 
 
 def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -48,11 +47,13 @@ def test_what_is_committed_is_what_the_models_give(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == build.files()[name], "run make generate"
 
 
-def test_nothing_is_written_where_nothing_changed(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
-    monkeypatch.chdir(tmp_path)
-    build.main()
+def test_nothing_is_written_where_nothing_changed(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "deploy").mkdir()
+    outdated = (ROOT / "deploy/rbac.yaml").read_text(encoding="utf-8").replace("[scalingpolicies]", "[]")
+    (tmp_path / "deploy/rbac.yaml").write_text(outdated, encoding="utf-8")
+    build.main(tmp_path)
     assert capsys.readouterr().out.splitlines() == list(build.files())
-    build.main()
+    build.main(tmp_path)
     assert capsys.readouterr().out == ""
 
 
@@ -102,8 +103,8 @@ def test_defaults_are_valid_and_give_the_same_policy() -> None:
     assert isinstance(stored, dict)
     assert stored["spec"]["slo"] == {"queueWait": "5s", "attainment": "99%"}
     assert stored["spec"]["scaleDown"] == {"maxPercentPerMinute": 25}
-    assert isinstance(resolve(stored), Workload)
-    assert resolve(stored) == resolve(written)
+    assert isinstance(SCALING_POLICY.resolve(stored), Workload)
+    assert SCALING_POLICY.resolve(stored) == SCALING_POLICY.resolve(written)
 
 
 def test_only_the_target_and_the_maximum_are_required() -> None:
@@ -129,7 +130,7 @@ def test_a_refused_signal_is_refused_with_its_reason_not_by_an_enum() -> None:
 
 
 def test_names_columns_and_status() -> None:
-    spec = build.crd()["spec"]
+    spec = build.crd(SCALING_POLICY)["spec"]
     assert (spec["group"], spec["scope"], spec["names"]["shortNames"]) == ("outrider.dev", "Namespaced", ["scpol"])
     assert version()["subresources"] == {"status": {}}
     columns = [column["name"] for column in version()["additionalPrinterColumns"] if "priority" not in column]
@@ -196,7 +197,7 @@ def test_a_bound_that_excludes_itself_becomes_a_pair() -> None:
 
 
 def test_examples_are_what_resolve_takes() -> None:
-    for path, node in nodes(schema()["properties"]["spec"], "spec"):
+    for path, node in nodes(SCALING_POLICY.schema["properties"]["spec"], "spec"):
         for example in node.get("examples", ()):
             document = {
                 "apiVersion": "outrider.dev/v1alpha1",
@@ -211,4 +212,4 @@ def test_examples_are_what_resolve_takes() -> None:
             for name in parents:
                 place = place[int(name)] if name.isdigit() else place.setdefault(name, {})
             place[last] = yaml.safe_load(str(example))
-            assert isinstance(resolve(document), Workload), path
+            assert isinstance(SCALING_POLICY.resolve(document), Workload), path

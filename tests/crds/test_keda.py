@@ -114,7 +114,7 @@ def test_a_shadow_policy_is_told_of(scaledobject: Any) -> None:
         ("Chat", {"max_replicas": 8, "target": "a"}, "NAME Chat: not a DNS name"),
         ("x" * 55, {"max_replicas": 8, "target": "a"}, "at most 54 characters"),
         ("chat", {"max_replicas": 8, "kubernetes_version": "latest"}, "not a Kubernetes version: 'latest'"),
-        (None, {"file": "nowhere.yaml"}, "nowhere.yaml cannot be read"),
+        (None, {"file": "nowhere.yaml"}, "nowhere.yaml:1: file: it cannot be read"),
         (None, {"file": str(EXAMPLES / "scalingpolicy.yaml"), "max_replicas": 3}, "leave out these options"),
         ("other", {"file": str(EXAMPLES / "scalingpolicy.yaml")}, "no ScalingPolicy named other"),
     ],

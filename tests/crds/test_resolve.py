@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crds.kinds import SCALING_POLICY
 from crds.profiles import PROFILES
-from crds.resolve import resolve
-from crds.workload import Mode, Problem, Schedule, Target, Workload
+from crds.resolve.problems import Problem
+from crds.workload import Mode, Schedule, Target, Workload
 from policies.model import Signal
 
 SMALL: dict[str, Any] = {
@@ -32,13 +33,13 @@ def changed(path: str, value: object) -> dict[str, Any]:
 
 
 def problems(document: Any) -> list[Problem]:
-    found = resolve(document)
+    found = SCALING_POLICY.resolve(document)
     assert isinstance(found, list), found
     return found
 
 
 def workload(document: Any) -> Workload:
-    found = resolve(document)
+    found = SCALING_POLICY.resolve(document)
     assert isinstance(found, Workload), found
     return found
 
@@ -263,5 +264,5 @@ def test_junk_never_raises(junk: Any) -> None:
 @given(st.sampled_from(["spec", "metadata", *(f"spec.{name}" for name in
        ("target", "slo", "engine", "schedules", "scaleDown", "signal", "minReplicas", "maxReplicas", "metrics"))]), JUNK)  # fmt: skip
 def test_junk_in_a_whole_policy_never_raises(path: str, junk: Any) -> None:
-    found = resolve(changed(path, junk))
+    found = SCALING_POLICY.resolve(changed(path, junk))
     assert isinstance(found, Workload) or found

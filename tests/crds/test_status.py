@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from autoscaler.reporting.status import refused_patch, status_patch
-from crds.resolve import resolve
-from crds.v1alpha1 import Status
+from crds.kinds import SCALING_POLICY
+from crds.v1alpha1.scalingpolicy import Status
 from crds.workload import Workload
 from policies.model import Basis, Demand, Plan, Reason, Rule, Supply
 
@@ -30,7 +30,7 @@ def written(patch: dict[str, Any]) -> Status:
 @pytest.mark.parametrize("plan", [PLAN, None], ids=["decided", "undecided"])
 @pytest.mark.parametrize("supply", [SUPPLY, None], ids=["seen", "unseen"])
 def test_a_status_fits(plan: Plan | None, demand: Demand | None, supply: Supply | None) -> None:
-    workload = resolve(POLICY)
+    workload = SCALING_POLICY.resolve(POLICY)
     assert isinstance(workload, Workload)
     patch = status_patch(workload, plan, demand, supply, sentence="x" * 3000, previous={}, now_seconds=1.8e9)
     status = written(patch)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from kubernetes import client
 
-from crds.resolve import resolve
+from crds.kinds import KINDS, SCALING_POLICY
 from crds.workload import Workload
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -66,10 +66,12 @@ def test_the_role_holds_exactly_what_the_controller_asks_for() -> None:
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    assert granted == {
-        ("outrider.dev", "scalingpolicies", "list"),
-        ("outrider.dev", "scalingpolicies", "watch"),
-        ("outrider.dev", "scalingpolicies/status", "patch"),
+    kinds = {
+        ("outrider.dev", f"{kind.plural}{part}", verb)
+        for kind in KINDS
+        for part, verb in (("", "list"), ("", "watch"), ("/status", "patch"))
+    }
+    assert granted == kinds | {
         ("apps", "deployments", "get"),
         ("apps", "deployments/scale", "get"),
         ("", "pods", "list"),
@@ -162,16 +164,16 @@ def test_the_kustomization_names_what_needs_no_operator() -> None:
 
 def test_a_useful_policy_is_under_ten_lines() -> None:
     path = DEPLOY / "examples" / "scalingpolicy.yaml"
-    assert isinstance(resolve(documents(path)[0]), Workload)
+    assert isinstance(SCALING_POLICY.resolve(documents(path)[0]), Workload)
     spec = path.read_text(encoding="utf-8").partition("spec:\n")[2]
     assert len(spec.splitlines()) < 10
 
 
 def test_the_full_example_uses_every_field() -> None:
-    from crds.v1alpha1 import Spec
+    from crds.v1alpha1.scalingpolicy import Spec
 
     [document] = documents(DEPLOY / "examples" / "scalingpolicy-full.yaml")
-    assert isinstance(resolve(document), Workload)
+    assert isinstance(SCALING_POLICY.resolve(document), Workload)
     assert set(document["spec"]) == {field.alias for field in Spec.model_fields.values()}
 
 

@@ -6,7 +6,7 @@ import pytest
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Unavailable
 from autoscaler.reporting.status import StatusWriter, refused_patch, status_patch
-from crds.v1alpha1.status import Status
+from crds.v1alpha1.scalingpolicy import Status
 from policies.model import Basis, Demand, Plan, Reason, Rule, Supply
 from tests.autoscaler.kube.workloads import WORKLOAD
 from tests.support.fake_api import HTML, FakeApi

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+from crds.files import one_policy
 from crds.workload import Schedule, Workload
 from replay.driver import run
-from replay.scenario.policy import read
 from replay.scenario.scenario import Scenario
 from replay.tournament import compare, scene
 from replay.traces.read import read as read_trace
@@ -17,7 +17,7 @@ EARLY = Schedule("early", ("Mon",), "00:05", "00:08", "UTC", 5)
 
 def scene_of(folder: Path) -> tuple[Scenario, Workload]:
     (folder / "policy.yaml").write_text(POLICY)
-    workload = replace(read(folder / "policy.yaml"), schedules=(EARLY,))
+    workload = replace(one_policy(str(folder / "policy.yaml")).workload, schedules=(EARLY,))
     trace = read_trace(chat(folder))
     return (
         scene(trace, workload, scale=0.2, start_seconds=0, duration_seconds=None, past="none", seed=1),

@@ -17,10 +17,10 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection, jobs, pods
 from autoscaler.scaler.externalscaler_pb2_grpc import add_ExternalScalerServicer_to_server
 from autoscaler.sources.vllm import parse
+from crds.files import PolicyDocument, PolicyFileError, one_policy
 from replay.scenario.scenario import L4_8B, Scenario
-from replay.simcluster import policy
 from replay.simcluster.network import BLOCKS, PodNetwork
-from replay.simcluster.policy import PolicyError
+from replay.simcluster.policy import stored
 from replay.simcluster.serve import Cluster, Endpoints
 from tests.replay.simcluster.conftest import POLICY, PORT
 from tests.replay.simcluster.fake_world import START
@@ -42,8 +42,8 @@ SCENARIO = Scenario(
 
 
 @pytest.fixture
-async def served(policy_file: Path) -> AsyncIterator[tuple[Cluster, Endpoints]]:
-    cluster = Cluster(SCENARIO, policy_file, rate=30.0)
+async def served(policy: PolicyDocument) -> AsyncIterator[tuple[Cluster, Endpoints]]:
+    cluster = Cluster(SCENARIO, policy, rate=30.0)
     yield cluster, await cluster.start()
     await cluster.stop()
 
@@ -99,8 +99,8 @@ async def test_time_passes_at_its_rate(served: tuple[Cluster, Endpoints]) -> Non
     assert answer["data"]["result"]
 
 
-async def test_two_clusters_side_by_side(policy_file: Path, served: tuple[Cluster, Endpoints]) -> None:
-    other = Cluster(SCENARIO, policy_file, rate=30.0, lead_in_seconds=60.0)
+async def test_two_clusters_side_by_side(policy: PolicyDocument, served: tuple[Cluster, Endpoints]) -> None:
+    other = Cluster(SCENARIO, policy, rate=30.0, lead_in_seconds=60.0)
     endpoints = await other.start()
     assert endpoints.scenario_epoch_seconds == START - 60.0
     assert endpoints.api_url != served[1].api_url
@@ -122,18 +122,22 @@ def test_addresses_are_handed_round() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "0 ScalingPolicy documents"),
-        (f"{POLICY}---{POLICY}", "2 ScalingPolicy documents"),
-        (POLICY.replace("maxReplicas: 8", "maxReplicas: -8"), "spec.maxReplicas"),
+        ("", "policy.yaml: expected exactly one ScalingPolicy, found 0"),
+        (f"{POLICY}---{POLICY.replace('name: llm', 'name: other')}", "found 2"),
+        (f"{POLICY}---{POLICY}", "policy.yaml:14: metadata.name: "),
+        (
+            POLICY.replace("maxReplicas: 8", "maxReplicas: -8"),
+            "policy.yaml:10: spec.maxReplicas: -8: below 1; instead: ",
+        ),
         (POLICY.replace("name: llm}", "name: llm, kind: StatefulSet}"), "Deployments only"),
         (POLICY.replace("metrics: {", "metrics: {scheme: https, "), "http only"),
-        ("a: [", "cannot be read"),
+        ("a: [", "policy.yaml:1: YAML: not YAML"),
     ],
 )
 def test_a_policy_that_cannot_be_served(policy_file: Path, text: str, why: str) -> None:
     policy_file.write_text(text)
-    with pytest.raises(PolicyError, match=why):
-        policy.read(policy_file, START)
+    with pytest.raises(PolicyFileError, match=why):
+        stored(one_policy(str(policy_file)), START)
 
 
 async def test_keda_scales_the_world_once_the_scaler_listens(served: tuple[Cluster, Endpoints]) -> None:
@@ -156,8 +160,8 @@ async def test_keda_scales_the_world_once_the_scaler_listens(served: tuple[Clust
     await server.stop(0)
 
 
-async def test_watches_end_cleanly_with_the_server(policy_file: Path) -> None:
-    cluster = Cluster(SCENARIO, policy_file, rate=30.0)
+async def test_watches_end_cleanly_with_the_server(policy: PolicyDocument) -> None:
+    cluster = Cluster(SCENARIO, policy, rate=30.0)
     endpoints = await cluster.start()
     async with aiohttp.ClientSession() as http:
         response = await http.get(f"{endpoints.api_url}/api/v1/pods?watch=1")
@@ -166,8 +170,8 @@ async def test_watches_end_cleanly_with_the_server(policy_file: Path) -> None:
         assert (await response.content.read()).count(b"ADDED") == 1  # of two pods; then the end, not an error
 
 
-async def test_a_run_ends_with_its_scenario(policy_file: Path) -> None:
-    cluster = Cluster(replace(SCENARIO, duration_seconds=6.0), policy_file, rate=30.0)
+async def test_a_run_ends_with_its_scenario(policy: PolicyDocument) -> None:
+    cluster = Cluster(replace(SCENARIO, duration_seconds=6.0), policy, rate=30.0)
     await cluster.start()
     async with asyncio.timeout(5):
         await cluster.run()
@@ -175,8 +179,8 @@ async def test_a_run_ends_with_its_scenario(policy_file: Path) -> None:
     await cluster.stop()
 
 
-async def test_a_run_tells_what_broke_it(policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = Cluster(SCENARIO, policy_file, rate=30.0)
+async def test_a_run_tells_what_broke_it(policy: PolicyDocument, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(SCENARIO, policy, rate=30.0)
     await cluster.start()
 
     def broken(to_seconds: float) -> None:

@@ -3,22 +3,32 @@
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from crds.rules import RULES, UTILISATION
+from crds.resolve.rules import Rule
 from crds.structural import Schema
-from crds.workload import Problem
 
 Location = tuple[int | str, ...]
 _KINDS = {"model_type": "an object", "dict_type": "an object", "list_type": "a list", "string_type": "text"}
 _KINDS |= {"int_type": "a whole number", "int_from_float": "a whole number", "int_parsing": "a whole number"}
-_UTILISATION_WHY = next(rule.why for rule in RULES if "utilisation" in rule.why)
 
 
-def problem(error: ErrorDetails, schema: Schema) -> Problem:
-    """Tell one validation error. `schema` is the described one of the whole resource."""
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a custom resource. `value` is None where something is missing."""
+
+    path: str
+    value: object
+    why: str
+    instead: str
+
+
+def problem(error: ErrorDetails, schema: Schema, rules: Iterable[Rule]) -> Problem:
+    """Tell one validation error. `schema` is the described one of the whole resource, `rules` are its kind's."""
     location, kind, context = error["loc"], error["type"], error.get("ctx", {})
     if location[-1:] == ("[key]",):
         location = location[:-1]
@@ -28,7 +38,7 @@ def problem(error: ErrorDetails, schema: Schema) -> Problem:
     if kind == "missing":
         return Problem(path, None, "it is required", f"{location[-1]}: {_example(member)}")
     if kind in ("extra_forbidden", "invalid_key"):
-        return _unknown(path, value, str(location[-1]), _member(schema, location[:-1]))
+        return _unknown(path, value, _member(schema, location[:-1]), rules)
     if kind == "literal_error":
         return Problem(path, value, "not one of the values", _choice(value, member.get("enum", [])))
     return Problem(path, value, _why(kind, context), _fitting(member))
@@ -51,12 +61,17 @@ def _why(kind: str, context: Mapping[str, Any]) -> str:
     }.get(kind, kind.replace("_", " "))
 
 
-def _unknown(path: str, value: object, name: str, parent: Schema) -> Problem:
-    members = list(parent.get("properties", {}))
-    if re.search(UTILISATION, name.lower()) and "gpusPer" not in name:
-        return Problem(path, value, _UTILISATION_WHY, "signal: Work, or nothing, for that is the default")
-    close = difflib.get_close_matches(name, members, n=1) or [it for it in members if it.lower() == name.lower()]
-    instead = f"{close[0]} (did you mean that?)" if close else f"no such line; here are {spell(members)}"
+def _unknown(path: str, value: object, parent: Schema, rules: Iterable[Rule]) -> Problem:
+    name, members = path.rpartition(".")[2].lower(), {it.lower(): it for it in parent.get("properties", {})}
+    if close := difflib.get_close_matches(name, members, n=1, cutoff=0.8):
+        return Problem(path, value, "there is no such field", f"{members[close[0]]} (did you mean that?)")
+    for rule in rules:
+        if rule.unknown and re.search(rule.unknown, name):
+            return Problem(path, value, rule.why, f"{rule.path}: {rule.instead}")
+    close = difflib.get_close_matches(name, members, n=1)
+    instead = (
+        f"{members[close[0]]} (did you mean that?)" if close else f"no such line; here are {spell(members.values())}"
+    )
     return Problem(path, value, "there is no such field", instead)
 
 
@@ -121,3 +136,21 @@ def locate(document: object, at: str) -> Iterator[tuple[str, Any]]:
             lists = [(path, it) for path, it in found if isinstance(it, list)]
             found = [(f"{path}[{i}]", item) for path, items in lists for i, item in enumerate(items)]
     return ((path.lstrip("."), it) for path, it in found if isinstance(it, Mapping))
+
+
+def broken(rules: Iterable[Rule], document: object, blamed: Iterable[str]) -> Iterator[Problem]:
+    """The rules that a document breaks, but for those that read a member which is blamed already."""
+    done = set(blamed)
+    for rule in rules:
+        for path, it in locate(document, rule.at):
+            where = f"{path}.{rule.field}".lstrip(".")
+            if not done.isdisjoint({where, *(f"{path}.{member}".lstrip(".") for member in rule.reads)}):
+                continue  # one problem for one mistake
+            try:
+                holds = rule.holds(it)
+            except (AttributeError, KeyError, TypeError, ValueError):
+                continue  # what the rule speaks of is absent or no such thing; that has its own problem
+            if not holds:
+                done.add(where)
+                value = reduce(lambda inner, name: inner[name], rule.field.split("."), it)
+                yield Problem(where, value, rule.why, rule.instead)

@@ -1,0 +1,87 @@
+"""What a ScalingPolicy becomes: a Workload, every default resolved."""
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from crds.notation.units import quantity, seconds, share
+from crds.profiles import PROFILES
+from crds.resolve.problems import Problem, locate, spell
+from crds.schedules import overlaps
+from crds.v1alpha1 import scalingpolicy as api
+from crds.workload import Endpoint, Mode, Schedule, Target, Workload
+from policies.model import Engine, Policy, Signal
+
+
+def workload(policy: api.ScalingPolicy) -> Workload:
+    """The workload of a valid policy."""
+    spec, metadata = policy.spec, policy.metadata
+    return Workload(
+        namespace=metadata.namespace,
+        name=metadata.name,
+        generation=metadata.generation,
+        uid=metadata.uid,
+        mode=Mode(spec.mode),
+        target=Target(spec.target.api_version, spec.target.kind, spec.target.name),
+        endpoint=Endpoint(spec.metrics.scheme, spec.metrics.port, spec.metrics.path),
+        gpus_per_replica=spec.gpus_per_replica or PROFILES[spec.profile].gpus_per_replica,
+        schedules=tuple(_schedule(window) for window in spec.schedules),
+        policy=Policy(
+            name=f"{metadata.namespace}/{metadata.name}",
+            signal=Signal(spec.signal),
+            min_replicas=spec.min_replicas,
+            max_replicas=spec.max_replicas,
+            queue_wait_seconds=seconds(spec.slo.queue_wait),
+            attainment=share(spec.slo.attainment),
+            engine=_engine(spec),
+            cold_start=PROFILES[spec.profile].cold_start,
+            hold_seconds=None if spec.scale_down.hold is None else seconds(spec.scale_down.hold),
+            growth_replicas_per_minute=None if spec.scale_up is None else spec.scale_up.max_replicas_per_minute,
+            release_percent_per_minute=float(spec.scale_down.max_percent_per_minute),
+            max_prepared_nodes=spec.max_prepared_nodes,
+        ),
+    )
+
+
+def clashes(document: object) -> Iterator[Problem]:
+    """Windows that have one name or meet: those that are whole are compared, whatever else is wrong."""
+    whole = []
+    names: dict[str, str] = {}
+    for path, raw in locate(document, "spec.schedules[]"):
+        try:
+            window = api.Schedule.model_validate(raw)
+        except ValidationError:
+            continue
+        if window.name in names:
+            why = f"{names[window.name]} has this name already"
+            yield Problem(f"{path}.name", window.name, why, "a name of its own")
+        names.setdefault(window.name, path)
+        if len(set(window.days)) < len(window.days):
+            yield Problem(f"{path}.days", window.days, "a day is named twice", spell(dict.fromkeys(window.days)))
+        if window.start != window.end:
+            whole.append((path, _schedule(window)))
+    for i, j, moment in overlaps([schedule for _, schedule in whole]):
+        one, other = whole[i][1], whole[j][1]
+        why = f"it overlaps with {one.name} from {moment} on, so that two minimums hold at once"
+        value = f"{other.start} to {other.end}"
+        yield Problem(whole[j][0], value, why, "windows that end where the next one starts")
+
+
+def _engine(spec: api.Spec) -> Engine:
+    seed, known = PROFILES[spec.profile].engine, spec.engine or api.Engine()
+    prefill, decode, concurrency = (
+        known.prefill_tokens_per_second,
+        known.decode_seconds_per_token,
+        known.max_concurrency,
+    )
+    return Engine(
+        prefill_tokens_per_second=seed.prefill_tokens_per_second if prefill is None else quantity(prefill),
+        decode_seconds_per_token=seed.decode_seconds_per_token if decode is None else quantity(decode),
+        prefill_max_share=seed.prefill_max_share,
+        max_concurrency=seed.max_concurrency if concurrency is None else float(concurrency),
+    )
+
+
+def _schedule(window: api.Schedule) -> Schedule:
+    days = tuple(window.days)
+    return Schedule(window.name, days, window.start, window.end, window.time_zone, window.min_replicas)
