@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policies.model import Policy
+from policies.model import ColdStart, Policy
 
 
 class Mode(StrEnum):
@@ -54,7 +54,10 @@ class Workload:
     mode: Mode
     target: Target
     endpoint: Endpoint
+    profile: str
+    cold_start: ColdStart
     gpus_per_replica: int
+    price_per_gpu_hour: float  # in US dollars
     schedules: tuple[Schedule, ...]
     policy: Policy
 

@@ -13,7 +13,7 @@ from replay import frontier
 from replay.contenders.hpa_on_metric import reactive, tuned
 from replay.contenders.outrider import Outrider
 from replay.driver import Contender, Outcome, run
-from replay.scenario.hardware import HARDWARE, profile_of
+from replay.scenario.hardware import HARDWARE
 from replay.scenario.scenario import Hardware, PastKind, Scenario, build
 from replay.traces.trace import Trace
 
@@ -104,12 +104,13 @@ def scene(
 
 
 def hardware(workload: Workload) -> Hardware:
-    """Of the policy's profile. The pool also holds prepared nodes, and as many replicas again that still drain."""
+    """The profile's, at the workload's price. The pool also holds prepared nodes, and as many replicas again that drain."""
     policy, gpus = workload.policy, workload.gpus_per_replica
     return replace(
-        HARDWARE[profile_of(policy)],
+        HARDWARE[workload.profile],
         gpus_per_replica=gpus,
         gpus_per_node=gpus,
+        price_per_gpu_hour=workload.price_per_gpu_hour,
         max_nodes=2 * policy.max_replicas + policy.max_prepared_nodes,
     )
 

@@ -10,12 +10,13 @@ from crds.resolve.problems import Problem, locate, spell
 from crds.schedules import overlaps
 from crds.v1alpha1 import scalingpolicy as api
 from crds.workload import Endpoint, Mode, Schedule, Target, Workload
-from policies.model import Engine, Policy, Signal
+from policies.model import ColdStart, Engine, Policy, Signal, Stage
 
 
 def workload(policy: api.ScalingPolicy) -> Workload:
     """The workload of a valid policy."""
     spec, metadata = policy.spec, policy.metadata
+    profile, cold_start, price = PROFILES[spec.profile], _cold_start(spec), spec.price_per_gpu_hour
     return Workload(
         namespace=metadata.namespace,
         name=metadata.name,
@@ -24,7 +25,10 @@ def workload(policy: api.ScalingPolicy) -> Workload:
         mode=Mode(spec.mode),
         target=Target(spec.target.api_version, spec.target.kind, spec.target.name),
         endpoint=Endpoint(spec.metrics.scheme, spec.metrics.port, spec.metrics.path),
-        gpus_per_replica=spec.gpus_per_replica or PROFILES[spec.profile].gpus_per_replica,
+        profile=spec.profile,
+        cold_start=cold_start,
+        gpus_per_replica=spec.gpus_per_replica or profile.gpus_per_replica,
+        price_per_gpu_hour=profile.price_per_gpu_hour if price is None else quantity(price),
         schedules=tuple(_schedule(window) for window in spec.schedules),
         policy=Policy(
             name=f"{metadata.namespace}/{metadata.name}",
@@ -34,7 +38,7 @@ def workload(policy: api.ScalingPolicy) -> Workload:
             queue_wait_seconds=seconds(spec.slo.queue_wait),
             attainment=share(spec.slo.attainment),
             engine=_engine(spec),
-            cold_start=PROFILES[spec.profile].cold_start,
+            cold_start=cold_start,
             hold_seconds=None if spec.scale_down.hold is None else seconds(spec.scale_down.hold),
             growth_replicas_per_minute=None if spec.scale_up is None else spec.scale_up.max_replicas_per_minute,
             release_percent_per_minute=float(spec.scale_down.max_percent_per_minute),
@@ -80,6 +84,20 @@ def _engine(spec: api.Spec) -> Engine:
         prefill_max_share=seed.prefill_max_share,
         max_concurrency=seed.max_concurrency if concurrency is None else float(concurrency),
     )
+
+
+def _cold_start(spec: api.Spec) -> ColdStart:
+    seed, known = PROFILES[spec.profile].cold_start, spec.cold_start or api.ColdStart()
+    return ColdStart(
+        node=_stage(known.node, seed.node),
+        image=_stage(known.image, seed.image),
+        weights=_stage(known.weights, seed.weights),
+        warmup=_stage(known.warmup, seed.warmup),
+    )
+
+
+def _stage(known: api.StageTimes | None, seed: Stage) -> Stage:
+    return seed if known is None else Stage(seconds(known.p50), seconds(known.p95))
 
 
 def _schedule(window: api.Schedule) -> Schedule:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
+from crds.notation import units
 from crds.resolve.rules import Rule, duration_between, quantity_between
 from crds.v1alpha1.fields import ClockTime, Duration, Label, Model, ObjectName, Percent, Quantity, TimeZone
 from crds.v1alpha1.resource import Column, Condition, Count, Resource, Timestamp
@@ -49,6 +50,28 @@ class Engine(Model):
     """Seconds of one replica that one generated token takes at a full batch; u is a millionth."""
     max_concurrency: Annotated[int, Field(ge=1, le=65_536)] | None = Field(default=None, examples=[256])
     """Requests that one replica runs at once (vLLM's --max-num-seqs, or less where memory ends sooner)."""
+
+
+class StageTimes(Model):
+    """How long one stage of a cold start takes."""
+
+    p50: Duration = Field(examples=["90s"])
+    """Median, 1s or more."""
+    p95: Duration = Field(examples=["4m"])
+    """95th percentile, from p50 to 1h."""
+
+
+class ColdStart(Model):
+    """How long each stage of a cold start takes, for Outrider to plan with. A stage that is left out is the profile's."""
+
+    node: StageTimes | None = None
+    """From the request for a node until its GPU can be used."""
+    image: StageTimes | None = None
+    """Pulling and unpacking the image."""
+    weights: StageTimes | None = None
+    """Copying the model's weights to the node's disk."""
+    warmup: StageTimes | None = None
+    """From the start of the process until it serves."""
 
 
 class Metrics(Model):
@@ -120,6 +143,11 @@ class Spec(Model):
     The default is the slowest, so that doubt means more capacity, not less."""
     engine: Engine | None = None
     """How fast one replica serves, where it is known better than by the profile."""
+    cold_start: ColdStart | None = None
+    """How long a cold start takes, where it is known better than by the profile. A replay plans with it too, while its
+    simulated hardware keeps the profile's."""
+    price_per_gpu_hour: Quantity | None = Field(default=None, examples=['"2.50"'])
+    """What one GPU costs for an hour, in US dollars, from 0.001 to 1000. Unset: the profile's price on demand."""
     gpus_per_replica: Annotated[int, Field(ge=1, le=64)] | None = Field(default=None, examples=[1])
     """GPUs that one replica takes. Unset: the profile's (4 for 70b-tp4-h100, else 1)."""
     metrics: Metrics = Field(default_factory=Metrics, json_schema_extra={"default": {}})
@@ -212,6 +240,21 @@ COLUMNS = (
     Column("Waiting", "integer", ".status.waitingRequests", "Requests that wait in the engines' queues", wide=True),
     Column("Message", "string", ".status.message", "The last decision and its reason", wide=True),
 )
+
+
+def _stage_rules(at: str) -> tuple[Rule, ...]:
+    return (
+        duration_between(at, "p50", "1s", "1h"),
+        Rule(
+            at,
+            "p95",
+            "duration(self.p95) >= duration(self.p50) && duration(self.p95) <= duration('1h')",
+            "out of range, which is p50 to 1h",
+            "a duration from p50 to 1h",
+            lambda it: units.seconds(it["p50"]) <= units.seconds(it["p95"]) <= units.seconds("1h"),
+        ),
+    )
+
 
 RULES = (
     Rule(
@@ -313,4 +356,6 @@ RULES = (
     duration_between("spec.scaleDown", "hold", "0s", "24h"),
     quantity_between("spec.engine", "prefillTokensPerSecond", "1", "10M"),
     quantity_between("spec.engine", "decodeSecondsPerToken", "1u", "10"),
+    quantity_between("spec", "pricePerGpuHour", "0.001", "1000"),
+    *(rule for stage in ("node", "image", "weights", "warmup") for rule in _stage_rules(f"spec.coldStart.{stage}")),
 )

@@ -12,7 +12,6 @@ from replay.report.columns import columns, percent
 from replay.report.plot import area
 from replay.report.series import demand, edges, means
 from replay.report.verdict import verdicts
-from replay.scenario.hardware import profile_of
 from replay.tournament import Comparison, Kind
 
 STYLES = {Kind.OUTRIDER: "green", Kind.REACTIVE: "red", Kind.AT_COST: "blue", Kind.AT_ATTAINMENT: "magenta"}
@@ -48,7 +47,7 @@ def _head(comparison: Comparison, policy_source: str) -> Iterator[Text]:
     yield Text.assemble((scenario.name, "bold"), f": {len(scenario.arrival_s):,} requests in {lasts}, {start}")
     gpus = "" if hardware.gpus_per_replica == 1 else f"{hardware.gpus_per_replica} GPUs each, "
     yield Text(
-        f"{policy_source}: {policy.min_replicas} to {policy.max_replicas} replicas of {profile_of(policy)}, {gpus}"
+        f"{policy_source}: {policy.min_replicas} to {policy.max_replicas} replicas of {comparison.workload.profile}, {gpus}"
         f"${hardware.price_per_gpu_hour:g} a GPU-hour; {policy.attainment * 100:g}% of requests wait at most "
         f"{policy.queue_wait_seconds:g} s; at most {policy.max_prepared_nodes} prepared nodes",
         style="dim",

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.model import ColdStart, Stage
+from crds.profiles import PROFILES
+from policies.model import ColdStart
 from replay.traces.trace import Requests, Trace
 
 STEP_SECONDS = 60.0  # of the past's bins
@@ -87,13 +88,11 @@ L4_8B = Hardware(
     step_sequence_seconds=0.0014,
     max_num_seqs=32,
     kv_tokens=60_000,
-    cold_start=ColdStart(
-        node=Stage(75.0, 166.4), image=Stage(230.0, 330.0), weights=Stage(60.0, 150.0), warmup=Stage(149.0, 205.8)
-    ),
+    cold_start=PROFILES["8b-l4"].cold_start,
     reaction_seconds=2.0,
     gpus_per_replica=1,
     gpus_per_node=1,
-    price_per_gpu_hour=0.8,
+    price_per_gpu_hour=PROFILES["8b-l4"].price_per_gpu_hour,
     node_idle_seconds=60.0,
     max_nodes=64,
 )

@@ -209,6 +209,9 @@ def test_examples_are_what_resolve_takes() -> None:
             *parents, last = path.replace("[]", ".0").split(".")
             if "schedules" in path:
                 document["spec"]["schedules"] = [{"name": "a", "start": "00:01", "end": "00:02", "minReplicas": 2}]
+            if "coldStart" in path:
+                stages = ("node", "image", "weights", "warmup")
+                document["spec"]["coldStart"] = {stage: {"p50": "10s", "p95": "5m"} for stage in stages}
             for name in parents:
                 place = place[int(name)] if name.isdigit() else place.setdefault(name, {})
             place[last] = yaml.safe_load(str(example))

@@ -11,7 +11,7 @@ from crds.kinds import SCALING_POLICY
 from crds.profiles import PROFILES
 from crds.resolve.problems import Problem
 from crds.workload import Mode, Schedule, Target, Workload
-from policies.model import Signal
+from policies.model import ColdStart, Signal, Stage
 
 SMALL: dict[str, Any] = {
     "apiVersion": "outrider.dev/v1alpha1",
@@ -59,6 +59,9 @@ def test_a_small_policy_is_whole() -> None:
     assert found.policy.growth_replicas_per_minute is None
     assert found.policy.release_percent_per_minute == 25.0
     assert found.policy.max_prepared_nodes == 0
+    assert found.profile == "8b-l4"
+    assert found.cold_start == found.policy.cold_start == PROFILES["8b-l4"].cold_start
+    assert found.price_per_gpu_hour == PROFILES["8b-l4"].price_per_gpu_hour == 0.8
 
 
 def test_every_field_has_an_effect() -> None:
@@ -73,6 +76,8 @@ def test_every_field_has_an_effect() -> None:
             "signal": "Concurrency",
             "profile": "70b-tp4-h100",
             "engine": {"prefillTokensPerSecond": "9k", "decodeSecondsPerToken": "500u", "maxConcurrency": 100},
+            "coldStart": {"node": {"p50": "90s", "p95": "4m"}, "warmup": {"p50": "1m30s500ms", "p95": "2m"}},
+            "pricePerGpuHour": "2.50",
             "metrics": {"port": 8443, "path": "/m", "scheme": "https"},
             "scaleUp": {"maxReplicasPerMinute": 4},
             "scaleDown": {"hold": "1h30m", "maxPercentPerMinute": 10},
@@ -92,6 +97,15 @@ def test_every_field_has_an_effect() -> None:
     assert (policy.queue_wait_seconds, policy.attainment) == (1.5, 0.999)
     assert (policy.engine.prefill_tokens_per_second, policy.engine.decode_seconds_per_token) == (9000.0, 0.0005)
     assert policy.engine.max_concurrency == 100.0
+    profile = PROFILES["70b-tp4-h100"]
+    assert found.cold_start == ColdStart(
+        node=Stage(90.0, 240.0),
+        image=profile.cold_start.image,
+        weights=profile.cold_start.weights,
+        warmup=Stage(90.5, 120.0),
+    )
+    assert policy.cold_start == found.cold_start
+    assert found.price_per_gpu_hour == 2.5
     assert (policy.hold_seconds, policy.release_percent_per_minute) == (5400.0, 10.0)
     assert (policy.growth_replicas_per_minute, policy.max_prepared_nodes) == (4, 0)
     assert workload(changed("spec.gpusPerReplica", 2)).gpus_per_replica == 2
@@ -139,6 +153,11 @@ def test_the_status_and_the_rest_of_the_metadata_are_not_judged() -> None:
         ("spec.gpuUtilization", 80, "utilisation is no signal", "Work"),
         ("spec.maxReplica", 8, "no such field", "maxReplicas"),
         ("spec.profile", "8b", "not one of", "8b-l4"),
+        ("spec.pricePerGPUHour", 4, "no such field", "pricePerGpuHour"),
+        ("spec.pricePerGpuHour", 2.5, "text", '"2.5"'),
+        ("spec.pricePerGpuHour", 0, "out of range", "0.001 to 1000"),
+        ("spec.coldStart.driver", {}, "no such field", "node, image, weights and warmup"),
+        ("spec.coldStart", "90s", "not an object", "node, image, weights and warmup"),
         ("spec.engine.decodeSecondsPerToken", 0.0025, "text", '"0.0025"'),
         ("spec.engine.decodeSecondsPerToken", "25", "out of range", "1u to 10"),
         ("spec.metrics.port", 0, "below 1", "1 to 65535"),
@@ -154,6 +173,26 @@ def test_each_mistake_is_told_with_what_to_write_instead(path: str, value: objec
     assert found.value == value
     assert why in found.why
     assert instead in found.instead
+
+
+@pytest.mark.parametrize("stage", ["node", "image", "weights", "warmup"])
+@pytest.mark.parametrize(
+    ("p50", "p95", "field", "why"),
+    [
+        ("90s", None, "p95", "required"),
+        ("0s", "90s", "p50", "out of range"),
+        ("2h", "3h", "p50", "out of range"),
+        ("90s", "89s", "p95", "out of range"),
+        ("90s", "61m", "p95", "out of range"),
+        (90, "4m", "p50", "unit"),
+    ],
+)
+def test_a_stage_takes_from_1s_to_1h_and_its_p95_is_not_below_its_p50(
+    stage: str, p50: object, p95: object, field: str, why: str
+) -> None:
+    [found] = problems(changed(f"spec.coldStart.{stage}", {"p50": p50, "p95": p95}))
+    assert found.path == f"spec.coldStart.{stage}.{field}"
+    assert why in found.why
 
 
 @pytest.mark.parametrize("document", [None, 5, "text", [], [SMALL]])

@@ -29,7 +29,10 @@ WORKLOAD = Workload(
     mode=Mode.ACTIVE,
     target=Target("apps/v1", "Deployment", "chat"),
     endpoint=Endpoint("http", 8000, "/metrics"),
+    profile="8b-l4",
+    cold_start=POLICY.cold_start,
     gpus_per_replica=1,
+    price_per_gpu_hour=0.8,
     schedules=(),
     policy=POLICY,
 )
