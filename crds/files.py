@@ -13,7 +13,7 @@ from crds.workload import Workload
 
 
 class PolicyFileError(Exception):
-    """A file that does not give what is asked of it; the message has a line for each problem."""
+    """A file without the policies that are needed. The message has a line for each problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class PolicyDocument:
 
 
 def inspect_files(files: Iterable[str]) -> list[Found]:
-    """Everything in the files, in order. What cannot be read is a problem, and so is a policy beside its rival."""
+    """Everything in the files, in order. A file that cannot be read is a problem, and so are two policies for one target."""
     return rivals(found for file in files for found in _inspect(file))
 
 
 def policies(file: str) -> list[PolicyDocument]:
-    """The ScalingPolicies of a file; resources of other kinds are passed over. Raises PolicyFileError for any problem."""
+    """The ScalingPolicies of a file; resources of other kinds are skipped. Raises PolicyFileError for any problem."""
     resources = inspect_files([file])
     if lines := [line for found in resources for line in found.lines()]:
         raise PolicyFileError("\n".join(lines))
@@ -43,7 +43,7 @@ def policies(file: str) -> list[PolicyDocument]:
 
 
 def one_policy(file: str) -> PolicyDocument:
-    """The one ScalingPolicy of a file. Raises PolicyFileError where there is a problem, no policy, or another one."""
+    """The one ScalingPolicy of a file. Raises PolicyFileError for any problem, for no policy and for several."""
     found = policies(file)
     if len(found) != 1:
         raise PolicyFileError(f"{_name(file)}: expected exactly one {SCALING_POLICY.name}, found {len(found)}")
@@ -55,12 +55,12 @@ def _inspect(file: str) -> Iterable[Found]:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         text = data.decode("utf-8-sig")
     except OSError as error:
-        problem = Problem("", None, f"it cannot be read: {error.strerror}", "a YAML file, or - for standard input")
+        problem = Problem("", None, f"cannot be read: {error.strerror}", "a YAML file, or - for standard input")
     except UnicodeDecodeError as error:
         problem = Problem("", None, f"byte {error.start} is not UTF-8", "a text file in UTF-8")
     else:
         return inspect(_name(file), text)
-    return [unreadable(_name(file), 1, "file", problem)]
+    return [unreadable(_name(file), 1, problem)]
 
 
 def _name(file: str) -> str:

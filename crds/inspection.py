@@ -1,4 +1,4 @@
-"""What is in the text of a file: resources that are valid, problems with their lines, resources of other APIs."""
+"""What the text of a file holds: valid resources, problems with their lines, and resources of other APIs."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from crds.resolve.problems import Problem, printable
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One resource of a file: resolved, or problems (each with its line), or neither where it is of another API."""
+    """One resource of a file: resolved, or problems (each with its line), or neither if it belongs to another API."""
 
     file: str
     line: int
@@ -32,8 +32,8 @@ def inspect(file: str, text: str) -> Iterator[Found]:
     for document in read(text):
         if isinstance(document, Unreadable):
             where = f"line {document.line}, column {document.column}"
-            problem = Problem("", None, f"not YAML: {document.why} ({where})", "YAML that can be read")
-            yield unreadable(file, document.line, "YAML", problem)
+            problem = Problem("", None, f"not valid YAML: {document.why} ({where})", "valid YAML")
+            yield unreadable(file, document.line, problem)
             continue
         for prefix, raw in _resources(document.value):
             doubled = [problem for problem in document.problems if problem.path.startswith(prefix)]
@@ -49,13 +49,13 @@ def inspect(file: str, text: str) -> Iterator[Found]:
             yield Found(file, line, _title(raw), raw, None if problems else resolved, tuple(placed))
 
 
-def unreadable(file: str, line: int, title: str, problem: Problem) -> Found:
-    """What stands for a part of a file that is no resource at all."""
-    return Found(file, line, title, problems=((line, problem),))
+def unreadable(file: str, line: int, problem: Problem) -> Found:
+    """An entry for a part of a file that is not a resource at all."""
+    return Found(file, line, "file", problems=((line, problem),))
 
 
 def rivals(resources: Iterable[Found]) -> list[Found]:
-    """The same resources; one that claims what another of its kind has already, such as its target, has a problem for it."""
+    """The same resources. One that claims what another of its kind already has, such as its target, gets a problem."""
     first: dict[tuple[object, ...], Found] = {}
     judged = []
     for found in resources:
@@ -63,14 +63,14 @@ def rivals(resources: Iterable[Found]) -> list[Found]:
         for path, claim in found.resolved.claims.items() if found.resolved else ():
             other = first.setdefault((type(found.resolved), path, claim), found)
             if other is not found:
-                why = f"{other.title} in {other.file}:{other.line} has it already"
-                problems.append((found.line, Problem(path, claim, why, "one policy for each")))
+                why = f"{other.title} ({other.file}:{other.line}) already has it"
+                problems.append((found.line, Problem(path, claim, why, "one that no other resource has")))
         judged.append(replace(found, resolved=None, problems=tuple(problems)) if problems else found)
     return judged
 
 
 def shown(value: object) -> str:
-    """A value on one line, cut where it is long; empty where something is missing."""
+    """A value on one line, cut if it is long; empty if something is missing."""
     if value is None:
         return ""
     text = printable(as_json(value))
@@ -81,7 +81,7 @@ def as_json(value: object) -> str:
     """A value as JSON, whatever it is."""
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
-    except (TypeError, ValueError):  # keys that are no text, NaN, a list inside itself
+    except (TypeError, ValueError):  # keys that are not strings, NaN, a list inside itself
         return json.dumps(repr(value), ensure_ascii=False)
 
 
@@ -96,11 +96,11 @@ def _resources(value: object) -> Iterator[tuple[str, object]]:
 
 def _title(raw: object) -> str:
     if not isinstance(raw, Mapping):
-        return "a document"
+        return "document"
     metadata = raw.get("metadata")
     metadata = metadata if isinstance(metadata, Mapping) else {}
     name = "/".join(str(metadata[key]) for key in ("namespace", "name") if metadata.get(key))
-    return printable(f"{raw.get('kind') or 'a document without a kind'} {name}".rstrip())
+    return printable(f"{raw.get('kind') or 'document without a kind'} {name}".rstrip())
 
 
 def _below(prefix: str, problems: list[Problem]) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""The kinds of custom resource, each with all that its CRD, its reference page, RBAC and `outrider check` are made from."""
+"""The registry of custom resource kinds. CRDs, RBAC, reference pages and `outrider check` are made from it."""
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +24,7 @@ class Resolved(Protocol):
 
     @property
     def claims(self) -> Mapping[str, str]:
-        """What no other resource of its kind may have, by the field that claims it."""
+        """What no other resource of its kind may have, by the field that states it."""
 
 
 ModelT = TypeVar("ModelT", bound=Resource)
@@ -43,7 +43,7 @@ class Kind(Generic[ModelT, ResolvedT]):
     rules: tuple[Rule, ...]
     introduction: str  # of the reference page, in Markdown
     resolved: Callable[[ModelT], ResolvedT]
-    clashes: Callable[[object], Iterable[Problem]] = lambda _document: ()  # problems that no rule can state
+    clashes: Callable[[object], Iterable[Problem]] = lambda _document: ()  # problems that CEL cannot express
 
     @property
     def name(self) -> str:
@@ -86,7 +86,7 @@ KINDS: tuple[Kind[Any, Any], ...] = (SCALING_POLICY,)
 
 
 def meant(raw: object) -> Kind[Any, Any] | None:
-    """The kind that a resource is meant to be, also with a slip in its kind or group; None for a resource of another API."""
+    """The kind that a resource is meant to be, even with a typo in its kind or group; None for another API's resource."""
     first = KINDS[0]
     if not isinstance(raw, Mapping):
         return first

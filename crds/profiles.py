@@ -1,4 +1,4 @@
-"""Named seeds: how fast an engine serves and how long it takes to start, until both are learned.
+"""Profiles: how fast an engine serves, how long it takes to start and what its GPU costs, by model class and GPU.
 
 Cold starts are those of a plain vLLM pod on a stock node, whose stages run one after the other:
 node = reaction + machine + GPU visible; image = cold pull of 9.6 GB; weights = to local disk;
@@ -17,7 +17,7 @@ _PREFILL_MAX_SHARE = 0.85  # of GPU time, while decoding goes on beside it
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The seeds of one model class on one kind of GPU."""
+    """What to assume of one model class on one kind of GPU until it is learned."""
 
     engine: Engine
     cold_start: ColdStart

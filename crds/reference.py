@@ -13,7 +13,7 @@ from crds.structural import Schema
 from crds.v1alpha1.resource import API_VERSION
 
 _NOTATION = """\
-Durations are whole numbers with `h`, `m`, `s` or `ms`, such as `1h30m` (GEP-2257). Quantities are Kubernetes' own:
+Durations are whole numbers with `h`, `m`, `s` or `ms`, such as `1h30m` (GEP-2257). Quantities are those of Kubernetes:
 `2.5k` is 2,500, `200u` is 0.0002."""
 
 _NOTATIONS = {units.DURATION: "duration", units.PERCENT: "percentage", units.CLOCK_TIME: "time of day"}
@@ -25,7 +25,7 @@ def page(kind: Kind[Any, Any]) -> str:
     names = spell((f"`{name}`" for name in kind.short_names), "or")
     parts = [
         f"# {kind.name}",
-        f"`{API_VERSION}`, {kind.scope.lower()}, short name {names}. Made from the models by `make generate`.",
+        f"`{API_VERSION}`, {kind.scope.lower()}, short name {names}. Generated from the models by `make generate`.",
     ]
     parts += [kind.introduction, _NOTATION, "## spec", *_table("spec", members["spec"]), *_rules(kind.rules)]
     parts += ["## status", *_table("status", members["status"])]
@@ -50,7 +50,7 @@ def _table(path: str, schema: Schema) -> Iterator[str]:
 
 def _rules(rules: Iterable[Rule]) -> Iterator[str]:
     yield "## Rules"
-    yield "The API server and `outrider check` hold these too:"
+    yield "The API server and `outrider check` enforce these as well:"
     yield "\n".join(f"- `{rule.path}`: {rule.message}." for rule in rules)
 
 

@@ -7,15 +7,15 @@ from policies.model import ColdStart, Policy
 
 
 class Mode(StrEnum):
-    """Whether decisions are acted on."""
+    """Whether decisions are carried out."""
 
     ACTIVE = "Active"
-    SHADOW = "Shadow"  # everything but acting
+    SHADOW = "Shadow"  # decided and reported only
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is scaled: anything with a /scale subresource, in the policy's namespace."""
+    """What is scaled: any object with a /scale subresource, in the policy's namespace."""
 
     api_version: str
     kind: str
@@ -33,7 +33,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A weekly window with a minimum. `days` are those on which it starts; an end before the start is the next day's."""
+    """A weekly window with a minimum. It starts on each of `days`; an end before the start is on the next day."""
 
     name: str
     days: tuple[str, ...]
@@ -45,7 +45,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One policy, whole: every default is resolved."""
+    """What one policy scales, and how: every default is resolved."""
 
     namespace: str
     name: str
@@ -63,7 +63,7 @@ class Workload:
 
     @property
     def summary(self) -> str:
-        """Its target and its promise in one line."""
+        """The target, the bounds and the service level in one line."""
         policy, target = self.policy, self.target
         return (
             f"{target.kind} {target.name}, {policy.min_replicas} to {policy.max_replicas} replicas; "
@@ -72,7 +72,7 @@ class Workload:
 
     @property
     def claims(self) -> dict[str, str]:
-        """What no other policy may have, by the field that claims it."""
+        """What no other policy may have, by the field that states it."""
         target = self.target
         return {
             "metadata.name": f"{self.namespace}/{self.name}",

@@ -1,4 +1,4 @@
-"""Check ScalingPolicy files offline: every problem, with its line, its reason and what to write instead."""
+"""Check policy files offline and list every problem, with its line, its reason and what to write instead."""
 
 import json
 import sys
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def command(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files; - is standard input.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files; - reads standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Check ScalingPolicy files offline: every problem, with its line, its reason and what to write instead.
+    """Check policy files offline and list every problem, with its line, its reason and what to write instead.
 
-    Resources of other kinds are passed over. Exit code 0: no problem; 2: some.
+    Resources of other APIs are skipped. Exit code 0: no problems; 2: problems were found.
     """
     from crds.files import inspect_files
 
@@ -32,7 +32,7 @@ def command(
 
 
 def _print(resources: "Sequence[Found]") -> None:
-    """One line for each problem, as compilers write them; what is fine and what is passed over goes to stderr."""
+    """One line for each problem, as compilers write them. What is valid or skipped goes to stderr."""
     for found in resources:
         for line in found.lines():
             print(line)

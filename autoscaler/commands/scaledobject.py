@@ -21,19 +21,17 @@ _FLAGS = {
 
 
 def command(
-    name: Annotated[
-        str | None, typer.Argument(help="Name of the ScalingPolicy; the ScaledObject bears it too.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the ScalingPolicy and of the ScaledObject.")] = None,
     *,
     file: Annotated[
-        str | None, typer.Option("--file", "-f", help="Take it from the policies of this file; - is standard input.")
+        str | None, typer.Option("--file", "-f", help="Read the policies from this file; - reads standard input.")
     ] = None,
     namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the policy.")] = None,
-    target: Annotated[str | None, typer.Option(help="What is scaled. Default: NAME.")] = None,
+    target: Annotated[str | None, typer.Option(help="Name of the target. Default: NAME.")] = None,
     kind: Annotated[str | None, typer.Option(help="Kind of the target. Default: Deployment.")] = None,
     api_version: Annotated[str | None, typer.Option(help="API version of the target. Default: apps/v1.")] = None,
-    min_replicas: Annotated[int | None, typer.Option("--min", help="Least replicas, 1 or more. Default: 1.")] = None,
-    max_replicas: Annotated[int | None, typer.Option("--max", help="Most replicas.")] = None,
+    min_replicas: Annotated[int | None, typer.Option("--min", help="Minimum number of replicas. Default: 1.")] = None,
+    max_replicas: Annotated[int | None, typer.Option("--max", help="Maximum number of replicas.")] = None,
     scaler_address: Annotated[
         str, typer.Option(help="Where KEDA reaches Outrider.")
     ] = "outrider.outrider-system.svc:6000",
@@ -41,19 +39,17 @@ def command(
         str | None,
         typer.Option(
             metavar="SECRET",
-            help="Speak TLS, with ca.crt, tls.crt and tls.key of this Secret: adds a TriggerAuthentication.",
+            help="Use TLS with ca.crt, tls.crt and tls.key of this Secret; adds a TriggerAuthentication.",
         ),
     ] = None,
     kubernetes_version: Annotated[
         str | None,
-        typer.Option(
-            metavar="VERSION", help="The cluster's version, such as 1.35: tells what an older one makes of it."
-        ),
+        typer.Option(metavar="VERSION", help="The cluster's version, such as 1.35; explains what an older one does."),
     ] = None,
 ) -> None:
     """Print the KEDA ScaledObject that makes the HPA land on exactly what Outrider decides.
 
-    Either for a policy by NAME with --max, or for the policies of a file with -f. Exit code 2: something is wrong.
+    For one policy by NAME with --max, or for the policies of a file with -f. Exit code 2: invalid input.
     """
     import yaml
 
@@ -69,7 +65,7 @@ def command(
         version = None if kubernetes_version is None else keda.kubernetes_version(kubernetes_version)
         if file is not None:
             if any(value is not None for value in (target, kind, api_version, min_replicas, max_replicas)):
-                raise ValueError("-f takes target, kind and bounds from the file: leave out these options")
+                raise ValueError("-f takes the target and the bounds from the file: leave out their options")
             workloads = _from_file(file, name, namespace)
         else:
             workloads = [_from_flags(name, namespace or "default", given)]
@@ -100,7 +96,7 @@ def _from_flags(name: str | None, namespace: str, given: dict[str, Any]) -> "Wor
     if name is None:
         raise ValueError("give the NAME of a policy, or -f FILE")
     if given["maxReplicas"] is None:
-        raise ValueError("--max is required, or KEDA takes 100: write --max 8")
+        raise ValueError("--max is required, since KEDA would default to 100; write --max 8")
     given["target"]["name"] = given["target"]["name"] or name
     metadata = {"name": name, "namespace": namespace}
     raw = {"apiVersion": API_VERSION, "kind": SCALING_POLICY.name, "metadata": metadata, "spec": given}

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, told as a Problem: the path, the value, why, and what to write instead."""
+"""What is wrong with a resource, as problems: the path, the value, why, and what to write instead."""
 
 import difflib
 import re
@@ -13,7 +13,7 @@ from crds.resolve.rules import Rule
 from crds.structural import Schema
 
 Location = tuple[int | str, ...]
-_KINDS = {"model_type": "an object", "dict_type": "an object", "list_type": "a list", "string_type": "text"}
+_KINDS = {"model_type": "an object", "dict_type": "an object", "list_type": "a list", "string_type": "a string"}
 _KINDS |= {"int_type": "a whole number", "int_from_float": "a whole number", "int_parsing": "a whole number"}
 
 
@@ -28,7 +28,7 @@ class Problem:
 
 
 def problem(error: ErrorDetails, schema: Schema, rules: Iterable[Rule]) -> Problem:
-    """Tell one validation error. `schema` is the described one of the whole resource, `rules` are its kind's."""
+    """One validation error as a problem. `schema` is the described one of the whole resource, `rules` are its kind's."""
     location, kind, context = error["loc"], error["type"], error.get("ctx", {})
     if location[-1:] == ("[key]",):
         location = location[:-1]
@@ -36,11 +36,11 @@ def problem(error: ErrorDetails, schema: Schema, rules: Iterable[Rule]) -> Probl
     if kind == "refused":
         return Problem(path, value, context["why"], context["instead"])
     if kind == "missing":
-        return Problem(path, None, "it is required", f"{location[-1]}: {_example(member)}")
+        return Problem(path, None, "this field is required", f"{location[-1]}: {_example(member)}")
     if kind in ("extra_forbidden", "invalid_key"):
-        return _unknown(path, value, _member(schema, location[:-1]), rules)
+        return _unknown(path, value, str(location[-1]), _member(schema, location[:-1]), rules)
     if kind == "literal_error":
-        return Problem(path, value, "not one of the values", _choice(value, member.get("enum", [])))
+        return Problem(path, value, "not one of the allowed values", _choice(value, member.get("enum", [])))
     return Problem(path, value, _why(kind, context), _fitting(member))
 
 
@@ -48,30 +48,27 @@ def _why(kind: str, context: Mapping[str, Any]) -> str:
     if kind in _KINDS:
         return f"not {_KINDS[kind]}"
     if kind in ("greater_than_equal", "less_than_equal"):
-        return f"below {context['ge']}" if "ge" in context else f"above {context['le']}"
+        return f"below the minimum of {context['ge']}" if "ge" in context else f"above the maximum of {context['le']}"
     if kind in ("too_long", "too_short"):
-        limit, unit = context.get("max_length", context.get("min_length")), "items"
-        return f"{context['actual_length']} {unit} where {limit} is the {'most' if kind == 'too_long' else 'least'}"
+        limit = f"at most {context['max_length']}" if kind == "too_long" else f"at least {context['min_length']}"
+        return f"{context['actual_length']} items, but there must be {limit}"
     return {
         "string_too_long": f"longer than {context.get('max_length')} characters",
         "string_too_short": "empty",
-        "string_pattern_mismatch": f"it does not fit the pattern {context.get('pattern')}",
+        "string_pattern_mismatch": f"does not match the pattern {context.get('pattern')}",
         "int_parsing_size": "too large",
-        "string_unicode": "not valid text",
+        "string_unicode": "not valid Unicode",
     }.get(kind, kind.replace("_", " "))
 
 
-def _unknown(path: str, value: object, parent: Schema, rules: Iterable[Rule]) -> Problem:
-    name, members = path.rpartition(".")[2].lower(), {it.lower(): it for it in parent.get("properties", {})}
-    if close := difflib.get_close_matches(name, members, n=1, cutoff=0.8):
-        return Problem(path, value, "there is no such field", f"{members[close[0]]} (did you mean that?)")
-    for rule in rules:
-        if rule.unknown and re.search(rule.unknown, name):
-            return Problem(path, value, rule.why, f"{rule.path}: {rule.instead}")
+def _unknown(path: str, value: object, name: str, parent: Schema, rules: Iterable[Rule]) -> Problem:
+    name, members = name.lower(), {member.lower(): member for member in parent.get("properties", {})}
+    slip = difflib.get_close_matches(name, members, n=1, cutoff=0.8)  # pricePerGPUHour is no attempt at utilisation
+    rule = next((rule for rule in rules if rule.unknown and re.search(rule.unknown, name)), None)
+    if rule and not slip:
+        return Problem(path, value, rule.why, f"{rule.path}: {rule.instead}")
     close = difflib.get_close_matches(name, members, n=1)
-    instead = (
-        f"{members[close[0]]} (did you mean that?)" if close else f"no such line; here are {spell(members.values())}"
-    )
+    instead = members[close[0]] if close else f"one of {spell(members.values(), 'or')}"
     return Problem(path, value, "there is no such field", instead)
 
 
@@ -116,7 +113,7 @@ def dotted(location: Location) -> str:
 
 
 def printable(text: str) -> str:
-    """The text, escaped where it would move a terminal's cursor or be no character at all."""
+    """The text, escaped if it would move a terminal's cursor or is not made of characters."""
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
@@ -127,7 +124,7 @@ def spell(names: Iterable[str], last: str = "and") -> str:
 
 
 def locate(document: object, at: str) -> Iterator[tuple[str, Any]]:
-    """The objects at a rule's place, each with its path; none where something else stands there."""
+    """The objects at a rule's place, each with its path; none if something else is there."""
     found: list[tuple[str, object]] = [("", document)]
     for step in filter(None, at.split(".")):
         name = step.removesuffix("[]")
@@ -139,7 +136,7 @@ def locate(document: object, at: str) -> Iterator[tuple[str, Any]]:
 
 
 def broken(rules: Iterable[Rule], document: object, blamed: Iterable[str]) -> Iterator[Problem]:
-    """The rules that a document breaks, but for those that read a member which is blamed already."""
+    """The rules that a document breaks, except those that read a member which has a problem already."""
     done = set(blamed)
     for rule in rules:
         for path, it in locate(document, rule.at):
@@ -149,7 +146,7 @@ def broken(rules: Iterable[Rule], document: object, blamed: Iterable[str]) -> It
             try:
                 holds = rule.holds(it)
             except (AttributeError, KeyError, TypeError, ValueError):
-                continue  # what the rule speaks of is absent or no such thing; that has its own problem
+                continue  # what the rule reads is missing or of another type; that has its own problem
             if not holds:
                 done.add(where)
                 value = reduce(lambda inner, name: inner[name], rule.field.split("."), it)

@@ -48,7 +48,7 @@ def workload(policy: api.ScalingPolicy) -> Workload:
 
 
 def clashes(document: object) -> Iterator[Problem]:
-    """Windows that have one name or meet: those that are whole are compared, whatever else is wrong."""
+    """Windows that share a name or overlap. Every valid window is compared, whatever else is wrong."""
     whole = []
     names: dict[str, str] = {}
     for path, raw in locate(document, "spec.schedules[]"):
@@ -57,18 +57,18 @@ def clashes(document: object) -> Iterator[Problem]:
         except ValidationError:
             continue
         if window.name in names:
-            why = f"{names[window.name]} has this name already"
-            yield Problem(f"{path}.name", window.name, why, "a name of its own")
+            why = f"{names[window.name]} already has this name"
+            yield Problem(f"{path}.name", window.name, why, "a different name")
         names.setdefault(window.name, path)
         if len(set(window.days)) < len(window.days):
-            yield Problem(f"{path}.days", window.days, "a day is named twice", spell(dict.fromkeys(window.days)))
+            yield Problem(f"{path}.days", window.days, "a day is listed twice", spell(dict.fromkeys(window.days)))
         if window.start != window.end:
             whole.append((path, _schedule(window)))
     for i, j, moment in overlaps([schedule for _, schedule in whole]):
         one, other = whole[i][1], whole[j][1]
-        why = f"it overlaps with {one.name} from {moment} on, so that two minimums hold at once"
+        why = f"it overlaps {one.name} from {moment} on, so that two minimums would apply at once"
         value = f"{other.start} to {other.end}"
-        yield Problem(whole[j][0], value, why, "windows that end where the next one starts")
+        yield Problem(whole[j][0], value, why, "windows that do not overlap; one may start when another ends")
 
 
 def _engine(spec: api.Spec) -> Engine:

@@ -1,4 +1,4 @@
-"""What all kinds of this API share: their group, metadata, conditions and the columns of `kubectl get`."""
+"""What all kinds of this API share: group, metadata, conditions, and the columns of `kubectl get`."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, max_
 
 
 class Metadata(Model):
-    """The part of ObjectMeta that is read here; the API server sees to the rest."""
+    """The part of ObjectMeta that is read here; the API server checks the rest."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -37,25 +37,25 @@ class Resource(Model):
 
 
 class Condition(Model):
-    """One aspect of the state, in Kubernetes' usual form."""
+    """One aspect of the state, in the usual form of Kubernetes."""
 
     type: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=63)
-    """Ready: the policy is valid and its target is found. Decided: a decision is fresh."""
+    """Ready: the policy is valid and its target exists. Decided: the last decision is recent."""
     status: Literal["True", "False", "Unknown"]
     """True, False or Unknown."""
     reason: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=128)
-    """One word for the cause."""
+    """Reason in CamelCase, for programs."""
     message: str = Field(max_length=32_768)
-    """The cause in a sentence."""
+    """Reason in a sentence."""
     last_transition_time: Timestamp
-    """When the status last changed."""
+    """When the condition's status last changed."""
     observed_generation: Count | None = None
-    """The generation of the policy that it speaks of."""
+    """Generation of the policy that the condition refers to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of `kubectl get`; a wide one is shown with `-o wide` alone."""
+    """One column of `kubectl get`; a wide one is shown with `-o wide` only."""
 
     name: str
     type: Literal["string", "integer", "date"]

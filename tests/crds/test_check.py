@@ -72,7 +72,7 @@ def test_ten_mistakes_are_ten_lines(outrider_check: Any) -> None:
         ["bad.yaml:14", "spec.mod"],
         ["bad.yaml:16", "spec.schedules[0].start"],
     ]
-    assert "bad.yaml:8: spec.slo.queueWait: 5: a duration needs its unit; instead: 5s" in out
+    assert "bad.yaml:8: spec.slo.queueWait: 5: a duration needs a unit; instead: 5s" in out
     assert "0 valid, 10 problems" in err
 
 
@@ -92,7 +92,7 @@ def test_json_is_one_document(outrider_check: Any) -> None:
         "path": "spec.slo.queueWait",
         "line": 8,
         "value": 5,
-        "why": "a duration needs its unit",
+        "why": "a duration needs a unit",
         "instead": "5s",
     }
     assert printed["skipped"] == [{"file": "a.yaml", "line": 8, "resource": "Deployment web"}]
@@ -116,7 +116,7 @@ def test_a_terminal_gets_the_same_in_colours(outrider_check: Any, monkeypatch: A
     code, _, _ = outrider_check({"a.yaml": f"{GOOD}---\n{OTHER}", "b.yaml": BAD})
     shown = terminal.getvalue()
     assert code == 2
-    for text in ("✓", "✗", "llm/chat", "Deployment web", "spec.slo.queueWait", "a duration needs its unit", "5s"):
+    for text in ("✓", "✗", "llm/chat", "Deployment web", "spec.slo.queueWait", "a duration needs a unit", "5s"):
         assert text in shown
     assert "1 valid, 10 problems" in shown
 
@@ -124,12 +124,12 @@ def test_a_terminal_gets_the_same_in_colours(outrider_check: Any, monkeypatch: A
 @pytest.mark.parametrize(
     ("text", "where", "why"),
     [
-        ("spec: [1,\nb: 2\n", "a.yaml:3", "not YAML"),
+        ("spec: [1,\nb: 2\n", "a.yaml:3", "not valid YAML"),
         ("just text\n", "a.yaml:1", "not an object"),
         ("- a\n", "a.yaml:1", "not an object"),
-        ("kind: ScalingPolicys\napiVersion: outrider.dev/v1alpha1\n", "a.yaml:1", "not one of the values"),
-        ("kind: ScalingPolicy\napiVersion: outrider.io/v1alpha1\n", "a.yaml:2", "not one of the values"),
-        ("kind: scalingpolicy\nmetadata: {}\n", "a.yaml:1", "apiVersion: it is required"),
+        ("kind: ScalingPolicys\napiVersion: outrider.dev/v1alpha1\n", "a.yaml:1", "not one of the allowed values"),
+        ("kind: ScalingPolicy\napiVersion: outrider.io/v1alpha1\n", "a.yaml:2", "not one of the allowed values"),
+        ("kind: scalingpolicy\nmetadata: {}\n", "a.yaml:1", "apiVersion: this field is required"),
     ],
 )
 def test_what_is_meant_to_be_a_policy_is_judged(outrider_check: Any, text: str, where: str, why: str) -> None:
@@ -158,8 +158,8 @@ def test_what_cannot_be_read_is_told(outrider_check: Any, tmp_path: Path) -> Non
     (tmp_path / "binary").write_bytes(b"a: \xff\xfe")
     code, out, _ = outrider_check({}, "nowhere.yaml", "folder", "binary")
     assert code == 2
-    assert "nowhere.yaml:1: file: it cannot be read: No such file or directory" in out
-    assert "folder:1: file: it cannot be read: Is a directory" in out
+    assert "nowhere.yaml:1: file: cannot be read: No such file or directory" in out
+    assert "folder:1: file: cannot be read: Is a directory" in out
     assert "binary:1: file: byte 3 is not UTF-8" in out
 
 

@@ -143,9 +143,9 @@ def test_names_columns_and_status() -> None:
 
 def test_descriptions_tell_what_kubectl_explain_leaves_out() -> None:
     told = {path: node.get("description", "") for path, node in NODES.items()}
-    assert told[".spec.mode"].endswith("acts on nothing. Default: Active.")
+    assert told[".spec.mode"].endswith("in the status. Default: Active.")
     assert told[".spec.slo.queueWait"].endswith(" Default: 5s.")
-    assert told[".spec.target.name"] == "Name of the target. Such as chat-vllm."
+    assert told[".spec.target.name"] == "Name of the target. Example: chat-vllm."
     assert not [path for path, text in told.items() if path.startswith(".") and "\n" in text]
 
 

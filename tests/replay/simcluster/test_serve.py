@@ -127,11 +127,11 @@ def test_addresses_are_handed_round() -> None:
         (f"{POLICY}---{POLICY}", "policy.yaml:14: metadata.name: "),
         (
             POLICY.replace("maxReplicas: 8", "maxReplicas: -8"),
-            "policy.yaml:10: spec.maxReplicas: -8: below 1; instead: ",
+            "policy.yaml:10: spec.maxReplicas: -8: below the minimum of 1; instead: ",
         ),
         (POLICY.replace("name: llm}", "name: llm, kind: StatefulSet}"), "Deployments only"),
         (POLICY.replace("metrics: {", "metrics: {scheme: https, "), "http only"),
-        ("a: [", "policy.yaml:1: YAML: not YAML"),
+        ("a: [", "policy.yaml:1: file: not valid YAML"),
     ],
 )
 def test_a_policy_that_cannot_be_served(policy_file: Path, text: str, why: str) -> None:
