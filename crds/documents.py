@@ -90,7 +90,7 @@ def _surveyed(root: yaml.Node) -> tuple[dict[str, int], tuple[Problem, ...]] | U
             for key, item in node.value:
                 name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
                 if name in first and name != "<<":
-                    why = f"written twice, first in line {first[name]}; only one of the two can count"
+                    why = f"written twice, first in line {first[name]}"
                     value = item.value if isinstance(item, yaml.ScalarNode) else f"line {key.start_mark.line + 1}"
                     problems.append(Problem(dotted((*location, name)), value, why, "one of the two"))
                 first.setdefault(name, key.start_mark.line + 1)

@@ -64,7 +64,7 @@ def rivals(resources: Iterable[Found]) -> list[Found]:
             other = first.setdefault((type(found.resolved), path, claim), found)
             if other is not found:
                 why = f"{other.title} ({other.file}:{other.line}) already has it"
-                problems.append((found.line, Problem(path, claim, why, "one that no other resource has")))
+                problems.append((found.line, Problem(path, claim, why, "a different one")))
         judged.append(replace(found, resolved=None, problems=tuple(problems)) if problems else found)
     return judged
 
