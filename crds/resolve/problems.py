@@ -68,7 +68,7 @@ def _unknown(path: str, value: object, name: str, parent: Schema, rules: Iterabl
     if rule and not slip:
         return Problem(path, value, rule.why, f"{rule.path}: {rule.instead}")
     close = difflib.get_close_matches(name, members, n=1)
-    instead = members[close[0]] if close else f"one of {spell(members.values(), 'or')}"
+    instead = members[close[0]] if close else spell(members.values(), "or")
     return Problem(path, value, "there is no such field", instead)
 
 

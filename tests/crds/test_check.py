@@ -11,6 +11,8 @@ import typer
 
 from autoscaler.commands.check import command
 from crds.inspection import inspect, rivals
+from crds.kinds import KINDS
+from crds.resolve.problems import spell
 
 GOOD = """\
 apiVersion: outrider.dev/v1alpha1
@@ -38,6 +40,7 @@ spec:
   schedules:
   - {name: day, start: 8am, end: "18:00", minReplicas: 3}
 """
+NAMES = spell((kind.name for kind in KINDS), "or")
 OTHER = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"
 
 
@@ -80,7 +83,7 @@ def test_what_is_fine_says_nothing_on_stdout(outrider_check: Any) -> None:
     code, out, err = outrider_check({"good.yaml": f"{GOOD}---\n{OTHER}"})
     assert (code, out) == (0, "")
     assert "good.yaml:1: ScalingPolicy llm/chat: valid: Deployment chat-vllm, 1 to 24 replicas" in err
-    assert "good.yaml:8: Deployment web: not a ScalingPolicy, skipped" in err
+    assert f"good.yaml:8: Deployment web: not a {NAMES}, skipped" in err
 
 
 def test_json_is_one_document(outrider_check: Any) -> None:
@@ -150,7 +153,7 @@ def test_what_is_meant_to_be_a_policy_is_judged(outrider_check: Any, text: str, 
 def test_a_file_without_a_policy_is_said_to_have_none(outrider_check: Any, text: str) -> None:
     code, out, err = outrider_check({"a.yaml": text})
     assert (code, out) == (0, "")
-    assert "no ScalingPolicy found" in err
+    assert f"no {NAMES} found" in err
 
 
 def test_what_cannot_be_read_is_told(outrider_check: Any, tmp_path: Path) -> None:

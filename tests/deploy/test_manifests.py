@@ -28,17 +28,23 @@ def documents(path: Path) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
 
 
+def every(kind: str) -> list[dict[str, Any]]:
+    return [document for path in sorted(DEPLOY.glob("*.yaml")) for document in documents(path)
+            if document["kind"] == kind]  # fmt: skip
+
+
 def one(kind: str) -> dict[str, Any]:
-    [found] = [document for path in sorted(DEPLOY.glob("*.yaml")) for document in documents(path)
-               if document["kind"] == kind]  # fmt: skip
+    [found] = every(kind)
     return found
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_api_knows_every_member(kind: str) -> None:
-    manifest = one(kind)
-    model = MODELS[kind].from_dict(manifest)
-    assert missing(manifest, json.loads(model.to_json())) == []
+    manifests = every(kind)
+    assert manifests
+    for manifest in manifests:
+        model = MODELS[kind].from_dict(manifest)
+        assert missing(manifest, json.loads(model.to_json())) == []
 
 
 def missing(manifest: Any, read: Any, path: str = "") -> list[str]:
