@@ -1,4 +1,4 @@
-"""What the cluster holds, written as Kubernetes writes it. Times go in as scenario Unix seconds."""
+"""The cluster's objects, written as Kubernetes writes them. Times are given in scenario Unix seconds."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ def owner(of: Json) -> Json:
 
 
 def deployment(workload: Workload, created_seconds: float) -> Json:
-    """The Deployment that the policy targets, with no replicas told yet."""
+    """The Deployment that the policy targets, set to no replicas yet."""
     name, namespace = workload.target.name, workload.namespace
     labels = {"app": name}
     port = workload.endpoint.port
@@ -77,7 +77,7 @@ def deployment(workload: Workload, created_seconds: float) -> Json:
 
 
 def with_replicas(held: Json, replicas: int, pods: Sequence[PodView]) -> Json:
-    """The Deployment with what it is told and what it has. A terminating pod is no replica any more."""
+    """The Deployment, set to `replicas`, with the pods that it has. A terminating pod is not a replica any more."""
     generation = held["metadata"]["generation"] + (replicas != held["spec"]["replicas"])
     alive = [pod for pod in pods if not pod.terminating]
     ready = sum(pod.ready for pod in alive)

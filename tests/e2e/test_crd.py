@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import yaml
 
 from crds.build import crd
-from crds.kinds import SCALING_POLICY
+from crds.kinds import KINDS, SCALING_POLICY, Kind
 from crds.structural import defaulted
 from tests.crds.verdicts import CASES, RECORDED, disagreement, policy, told, write
 from tests.e2e.harness import Cluster, until
@@ -40,8 +41,10 @@ def policies(namespace: str) -> str:
     return f"/apis/outrider.dev/v1alpha1/namespaces/{namespace}/scalingpolicies"
 
 
-def test_it_is_installed_without_a_complaint(cluster: Cluster) -> None:
-    installed = cluster.api.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/scalingpolicies.outrider.dev")
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_it_is_installed_without_a_complaint(cluster: Cluster, kind: Kind[Any, Any]) -> None:
+    name = crd(kind)["metadata"]["name"]
+    installed = cluster.api.get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
     conditions = {each["type"]: each["status"] for each in installed["status"]["conditions"]}
     assert conditions == {"NamesAccepted": "True", "Established": "True"}  # NonStructuralSchema would be a third
 
@@ -176,9 +179,10 @@ def test_kubectl_explain_reads_well(cluster: Cluster, path: str) -> None:
     assert "<no description>" not in explained
 
 
-def test_every_member_is_explained(cluster: Cluster) -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_member_is_explained(cluster: Cluster, kind: Kind[Any, Any]) -> None:
     document = until(lambda: cluster.api.get_or_none(OPENAPI), 30, "the API server to publish the schema")
-    schema = document["components"]["schemas"]["dev.outrider.v1alpha1.ScalingPolicy"]["properties"]
+    schema = document["components"]["schemas"][f"dev.outrider.v1alpha1.{kind.name}"]["properties"]
     members = [*_members("spec", schema["spec"]), *_members("status", schema["status"])]
     print(f"all {len(members)} members are explained")
     assert [path for path, member in members if not member.get("description")] == []
