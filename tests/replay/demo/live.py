@@ -10,7 +10,8 @@ from replay.commands.replay import scenario_of
 from replay.demo.processes import Pair
 from replay.scenario.scenario import Scenario
 
-POLICY = one_policy(str(Path(__file__).parents[3] / "replay" / "demo" / "policy.yaml"))
+POLICY_FILE = Path(__file__).parents[3] / "replay" / "demo" / "policy.yaml"
+POLICY = one_policy(str(POLICY_FILE))
 SPEED = 30.0
 
 
