@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from crds.resolve import resolve
+from crds.kinds import SCALING_POLICY
 from crds.workload import Workload
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +55,7 @@ def test_make_knows_its_targets() -> None:
 def test_the_policy_is_the_shipped_example_and_valid() -> None:
     (shown,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     assert yaml.safe_load(shown) == yaml.safe_load((ROOT / "deploy/examples/scalingpolicy.yaml").read_text())
-    assert isinstance(resolve(yaml.safe_load(shown)), Workload)
+    assert isinstance(SCALING_POLICY.resolve(yaml.safe_load(shown)), Workload)
     assert len(shown.partition("spec:")[2].strip().splitlines()) < 10
 
 

@@ -18,7 +18,7 @@ from autoscaler.reporting.refusals import Refusals
 from autoscaler.reporting.reporter import Reporter
 from autoscaler.scaler.board import Board
 from autoscaler.sources.scrape import Scraper
-from crds.resolve import resolve
+from crds.kinds import SCALING_POLICY
 from crds.workload import Workload
 from policies.model import State
 
@@ -103,7 +103,7 @@ class PolicyRegistry:
             return
         self._forms[policy] = form
         self._refusals.forget(policy)
-        outcome = resolve(raw)
+        outcome = SCALING_POLICY.resolve(raw)
         if isinstance(outcome, Workload):
             self._accept(group, policy, outcome)
             return

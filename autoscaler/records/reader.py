@@ -4,10 +4,10 @@ import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from crds.notation.times import timestamp, unix_seconds
 from policies.codec import plain
 from policies.errors import LogError
 from policies.explain import explain
@@ -30,7 +30,7 @@ class Explained:
     @property
     def time(self) -> str:
         """UTC, to the second."""
-        return datetime.fromtimestamp(self.decision.inputs.now_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return timestamp(self.decision.inputs.now_seconds)
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -71,10 +71,9 @@ def parse_time(text: str) -> float:
         if math.isfinite(seconds):
             return seconds
     try:
-        moment = datetime.fromisoformat(text)
+        return unix_seconds(text)
     except ValueError:
         raise BadTimeError(f"{text!r} is no moment: write 2026-05-04T09:30:00Z or Unix seconds") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _read(file: Path) -> Iterator[Decision]:

@@ -12,7 +12,9 @@ from autoscaler.clock import Clock
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import KubeError
-from autoscaler.kube.objects import timestamp
+from crds.kinds import SCALING_POLICY
+from crds.notation.times import timestamp
+from crds.v1alpha1.resource import API_VERSION
 from crds.workload import Workload
 
 QUIET_SECONDS = 60.0  # between two Events of one policy for one reason
@@ -109,8 +111,8 @@ def _event(
         "kind": "Event",
         "metadata": {"name": f"{workload.name[:236]}.{unique}", "namespace": workload.namespace},
         "involvedObject": {
-            "apiVersion": collection.POLICY_API_VERSION,
-            "kind": "ScalingPolicy",
+            "apiVersion": API_VERSION,
+            "kind": SCALING_POLICY.name,
             "namespace": workload.namespace,
             "name": workload.name,
             "uid": workload.uid,

@@ -44,30 +44,33 @@ def command(
     """
     from rich.console import Console
 
+    from crds.files import PolicyFileError, one_policy
     from replay import tournament
     from replay.commands.replay import scenario_of
     from replay.demo.processes import DiedError
     from replay.demo.show import play
     from replay.report.document import document
     from replay.report.terminal import show
-    from replay.scenario.policy import PolicyError, read
-    from replay.simcluster.policy import PolicyError as UnservedError
-    from replay.simcluster.policy import read as read_served
+    from replay.simcluster.policy import stored
     from replay.traces.trace import TraceError
 
     path = policy or Path(__file__).parents[1] / "demo" / "policy.yaml"
     past = "trace" if trace.startswith("sample:") else "generated"
     try:
-        workload = read(path)
+        written = one_policy(str(path))
+        workload = written.workload
         scenario = scenario_of(workload, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
-        read_served(path, scenario.start_seconds)
+        stored(written, scenario.start_seconds)  # refuses what the simulated cluster cannot run
         folder = _folder(keep)
-    except (PolicyError, UnservedError, TraceError, ValueError, OSError) as error:
+    except PolicyFileError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    except (TraceError, ValueError, OSError) as error:
         print(f"outrider demo: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
     console = Console(highlight=False, quiet=as_json)
     try:
-        ours = play(scenario, workload, path, speed=speed, folder=folder, console=console)
+        ours = play(scenario, written, speed=speed, folder=folder, console=console)
     except KeyboardInterrupt:
         _forget(folder, keep)
         raise typer.Exit(130) from None

@@ -53,14 +53,14 @@ def command(
     is tuned for this very trace. All start with the same replicas, on the hardware of the policy's profile. A policy in
     mode Shadow is replayed as if it were Active. Exit code 2: the trace, the policy or an option cannot be used.
     """
-    from replay.scenario.policy import PolicyError
+    from crds.files import PolicyFileError
     from replay.traces.trace import TraceError
 
     try:
         workload, source = _workload(policy, profile)
         scenario = scenario_of(workload, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
         standings = _play(scenario, workload, decision_log)
-    except PolicyError as error:
+    except PolicyFileError as error:
         _refuse(str(error))
     except (TraceError, ValueError, OSError) as error:
         _refuse(f"outrider replay: {error}")
@@ -87,13 +87,14 @@ def _refuse(why: str) -> NoReturn:
 
 def _workload(path: Path | None, profile: str | None) -> "tuple[Workload, str]":
     """The policy, and what to call it in the report."""
+    from crds.files import one_policy
     from crds.profiles import PROFILES
-    from replay.scenario.policy import default, read
+    from replay.scenario.policy import default
 
     if path is not None:
         if profile is not None:
             raise ValueError("--profile applies where no --policy is given; set spec.profile in the file instead")
-        workload = read(path)
+        workload = one_policy(str(path)).workload
         return workload, f"policy {workload.policy.name}"
     if profile is not None and profile not in PROFILES:
         raise ValueError(f"--profile {profile!r} is unknown; choose one of {', '.join(PROFILES)}")

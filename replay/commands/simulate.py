@@ -51,15 +51,15 @@ def command(
     Runs in the foreground, on loopback addresses, until the trace ends or Ctrl-C is pressed. Prints the variables to export
     for a controller. Exit code 0: the trace ended, or Ctrl-C; 2: invalid input, or a port is in use.
     """
+    from crds.files import PolicyFileError, one_policy
     from replay.simcluster.network import NetworkError
-    from replay.simcluster.policy import PolicyError
     from replay.simcluster.serve import SimCluster
     from replay.traces.trace import TraceError
 
     try:
         cluster = SimCluster(
             _scenario(trace, scale=scale, start=start, duration=duration, replicas=replicas, seed=seed),
-            policy,
+            one_policy(str(policy)),
             speed,
             api_port=api_port,
             prometheus_port=prometheus_port,
@@ -67,7 +67,10 @@ def command(
             kubeconfig_path=kubeconfig,
         )
         asyncio.run(_serve(cluster, speed))
-    except (TraceError, PolicyError, NetworkError, ValueError, OSError) as error:
+    except PolicyFileError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    except (TraceError, NetworkError, ValueError, OSError) as error:
         print(f"outrider simulate: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
 

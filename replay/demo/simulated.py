@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from crds.files import PolicyDocument
 from replay.scenario.scenario import Scenario
 
 LOG = "cluster.log"
@@ -18,7 +19,7 @@ class Play:
     """What is played, and where its files go."""
 
     scenario: Scenario
-    policy: Path
+    policy: PolicyDocument
     speed: float
     queue_wait_seconds: float  # of the SLO
     scaler_address: str

@@ -14,7 +14,6 @@ from replay.report.plot import area
 from replay.report.series import demand, edges, means
 from replay.report.titles import title
 from replay.report.verdict import verdicts
-from replay.scenario.hardware import profile_of
 from replay.tournament import Standings, Tuning
 
 PLOT_ROWS, PLOT_COLUMNS = 2, 96
@@ -44,7 +43,7 @@ def _head(standings: Standings, policy_source: str) -> Iterator[Text]:
     yield Text.assemble((scenario.name, "bold"), f": {len(scenario.requests):,} requests in {lasts}, {start}")
     gpus = "" if hardware.gpus_per_replica == 1 else f" with {hardware.gpus_per_replica} GPUs each"
     yield Text(
-        f"{policy_source}: {policy.min_replicas} to {policy.max_replicas} replicas of {profile_of(standings.workload)}{gpus}, "
+        f"{policy_source}: {policy.min_replicas} to {policy.max_replicas} replicas of {standings.workload.profile}{gpus}, "
         f"${hardware.price_per_gpu_hour:g} per GPU-hour, at most {policy.max_prepared_nodes} prepared nodes; "
         f"SLO: {policy.attainment * 100:g}% of requests wait at most {policy.queue_wait_seconds:g} s",
         style="dim",

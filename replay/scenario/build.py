@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from crds.workload import Workload
-from replay.scenario.hardware import HARDWARE, profile_of
+from replay.scenario.hardware import hardware_of
 from replay.scenario.scenario import L4_8B, Hardware, Scenario
 from replay.traces.trace import Requests, Totals, Trace
 
@@ -91,23 +91,12 @@ def for_workload(
         start_seconds=start_seconds,
         duration_seconds=duration_seconds,
         past=past,
-        hardware=_hardware(workload),
+        hardware=hardware_of(workload),
         seed=seed,
     )
     policy = workload.policy
     fleet = min(max(scenario.initial_replicas, policy.min_replicas), policy.max_replicas)
     return replace(scenario, initial_replicas=fleet)
-
-
-def _hardware(workload: Workload) -> Hardware:
-    """Of the policy's profile. The pool also holds prepared nodes, and as many replicas again that still drain."""
-    policy, gpus = workload.policy, workload.gpus_per_replica
-    return replace(
-        HARDWARE[profile_of(workload)],
-        gpus_per_replica=gpus,
-        gpus_per_node=gpus,
-        max_nodes=2 * policy.max_replicas + policy.max_prepared_nodes,
-    )
 
 
 def _fitting(requests: Requests, hardware: Hardware) -> int:

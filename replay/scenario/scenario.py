@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from crds.profiles import PROFILES
 from policies.capacity import work_seconds
-from policies.model import ColdStart, Engine, Stage
+from policies.model import ColdStart, Engine
 from replay.traces.trace import Requests, Totals
 
 
@@ -68,13 +69,11 @@ L4_8B = Hardware(
     step_sequence_seconds=0.0014,
     max_num_seqs=32,
     kv_tokens=60_000,
-    cold_start=ColdStart(
-        node=Stage(75.0, 166.4), image=Stage(230.0, 330.0), weights=Stage(60.0, 150.0), warmup=Stage(149.0, 205.8)
-    ),
+    cold_start=PROFILES["8b-l4"].cold_start,
     reaction_seconds=2.0,
     gpus_per_replica=1,
     gpus_per_node=1,
-    price_per_gpu_hour=0.8,
+    price_per_gpu_hour=PROFILES["8b-l4"].price_per_gpu_hour,
     node_idle_seconds=60.0,
     max_nodes=64,
 )

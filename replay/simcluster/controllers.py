@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from crds.notation.times import timestamp
 from crds.workload import Workload
 from policies.model import PodSample
 from replay.sim.views import BalloonView, PodView
@@ -164,7 +165,7 @@ class Controllers:
                 cause = failures.required("metadata.name", "name or generateName is required")
                 raise failures.invalid("", kind, "", [cause])
             name = stem + objects.suffix(kind, stem, self._store.version)
-        created = objects.timestamp(self._world.now_seconds)
+        created = timestamp(self._world.now_seconds)
         uid = objects.uid(kind, namespace, name, self._store.version)
         return {**given, "name": name, "namespace": namespace, "uid": uid, "creationTimestamp": created}
 

@@ -1,22 +1,17 @@
-"""What the cluster holds, written as Kubernetes writes it. Times go in as scenario Unix seconds."""
+"""The cluster's objects, written as Kubernetes writes them. Times are given in scenario Unix seconds."""
 
 import hashlib
 import json
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
+from crds.notation.times import timestamp
 from crds.workload import Workload
 from replay.sim.control_plane import GRACE_SECONDS
 from replay.sim.views import BalloonView, Ended, Phase, PodView
 from replay.simcluster.resources import Json
 
 _UUIDS = uuid.UUID("6f1c3f0e-52c5-4d0f-9c9b-0d9f3c3f7f11")
-
-
-def timestamp(seconds: float) -> str:
-    """`metav1.Time`: whole seconds, UTC."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def uid(*parts: object) -> str:
@@ -37,7 +32,7 @@ def owner(of: Json) -> Json:
 
 
 def deployment(workload: Workload, created_seconds: float) -> Json:
-    """The Deployment that the policy targets, with no replicas told yet."""
+    """The Deployment that the policy targets, set to no replicas yet."""
     name, namespace = workload.target.name, workload.namespace
     labels = {"app": name}
     port = workload.endpoint.port
@@ -82,7 +77,7 @@ def deployment(workload: Workload, created_seconds: float) -> Json:
 
 
 def with_replicas(held: Json, replicas: int, pods: Sequence[PodView]) -> Json:
-    """The Deployment with what it is told and what it has. A terminating pod is no replica any more."""
+    """The Deployment, set to `replicas`, with the pods that it has. A terminating pod is not a replica any more."""
     generation = held["metadata"]["generation"] + (replicas != held["spec"]["replicas"])
     alive = [pod for pod in pods if not pod.terminating]
     ready = sum(pod.ready for pod in alive)

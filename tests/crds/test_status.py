@@ -6,8 +6,8 @@ import pytest
 
 from autoscaler.reporting.report import PolicyReport
 from autoscaler.reporting.status import refused_patch, status_patch
-from crds.resolve import resolve
-from crds.v1alpha1 import Status
+from crds.kinds import SCALING_POLICY
+from crds.v1alpha1.scalingpolicy import Status
 from crds.workload import Workload
 from policies.model import Basis, Demand, Plan, Reason, Rule, Supply
 from tests.support.worlds import a_plan, a_supply
@@ -34,7 +34,7 @@ def written(patch: dict[str, Any]) -> Status:
 @pytest.mark.parametrize("plan", [PLAN, None], ids=["decided", "undecided"])
 @pytest.mark.parametrize("supply", [SUPPLY, None], ids=["seen", "unseen"])
 def test_a_status_fits(plan: Plan | None, demand: Demand | None, supply: Supply | None) -> None:
-    workload = resolve(POLICY)
+    workload = SCALING_POLICY.resolve(POLICY)
     assert isinstance(workload, Workload)
     report = PolicyReport(workload, supply, demand, plan, state_problem="x" * 3000)
     status = written(status_patch(report, POLICY, now_seconds=1.8e9))

@@ -59,7 +59,6 @@ def test_backtest_scores_a_shipped_sample(monkeypatch: pytest.MonkeyPatch) -> No
         (["sample:office-morning", "--start", "45"], "--start '45' is not a duration"),
         (["sample:office-morning", "--scale", "1e-9"], "has no requests"),
         (["gone.csv"], "gone.csv: cannot be read"),
-        ([], "none.yaml: cannot be read"),
     ],
 )
 def test_cluster_refuses_in_a_line(arguments: list[str], why: str) -> None:
@@ -67,3 +66,9 @@ def test_cluster_refuses_in_a_line(arguments: list[str], why: str) -> None:
     assert code == 2
     assert err.startswith("outrider simulate: ")
     assert why in err
+
+
+def test_cluster_refuses_a_policy_with_its_file_and_line() -> None:
+    code, err = invoke(simulate.command, "--policy", "none.yaml")
+    assert code == 2
+    assert err.startswith("none.yaml:1: file: cannot be read")

@@ -127,8 +127,11 @@ REFUSED = {
     "past": (["chat.csv", "--past", "all"], "--past 'all' is unknown; choose one of trace, generated, none"),
     "profile": (["chat.csv", "--profile", "8b"], "--profile '8b' is unknown; choose one of 8b-l4"),
     "profile and policy": (["chat.csv", "--profile", "8b-l4", "--policy", "policy.yaml"], "set spec.profile"),
-    "no policy file": (["chat.csv", "--policy", "none.yaml"], "none.yaml: cannot be read: No such file"),
-    "no policy inside": (["chat.csv", "--policy", "service.yaml"], "service.yaml: holds 0 ScalingPolicies"),
+    "no policy file": (["chat.csv", "--policy", "none.yaml"], "none.yaml:1: file: cannot be read: No such file"),
+    "no policy inside": (
+        ["chat.csv", "--policy", "service.yaml"],
+        "service.yaml: expected exactly one ScalingPolicy, found 0",
+    ),
     "log folder": (["chat.csv", "--decision-log", "none/log.jsonl"], "No such file or directory"),
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from crds.files import one_policy
 from crds.workload import Schedule, Workload
 from replay.contenders.contender import Entry, Periodic
 from replay.contenders.reactive import reactive
@@ -13,7 +14,6 @@ from replay.contenders.registry import CONTENDERS
 from replay.contenders.view import View
 from replay.driver import run
 from replay.scenario.build import for_workload
-from replay.scenario.policy import read
 from replay.scenario.scenario import Scenario
 from replay.tournament import play
 from replay.traces.read import read as read_trace
@@ -25,7 +25,7 @@ EARLY = Schedule("early", ("Mon",), "00:05", "00:08", "UTC", 5)
 
 def scene_of(folder: Path) -> tuple[Scenario, Workload]:
     (folder / "policy.yaml").write_text(POLICY)
-    workload = replace(read(folder / "policy.yaml"), schedules=(EARLY,))
+    workload = replace(one_policy(str(folder / "policy.yaml")).workload, schedules=(EARLY,))
     trace = read_trace(chat(folder))
     return (
         for_workload(trace, workload, scale=0.2, start_seconds=0, duration_seconds=None, past="none", seed=1),

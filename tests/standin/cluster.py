@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 from aiohttp.test_utils import TestClient, TestServer
 
-from autoscaler.kube.objects import condition, timestamp
+from autoscaler.kube.objects import condition
+from crds.notation.times import timestamp
 from tests.e2e.standin.control import Control
 from tests.e2e.standin.kubelet import Kubelet
 from tests.e2e.standin.metrics import Pages

@@ -24,7 +24,7 @@ import yaml
 from aiohttp import web
 
 from autoscaler.kube.client import Kube
-from autoscaler.kube.objects import timestamp
+from crds.notation.times import timestamp
 
 Json = dict[str, Any]
 

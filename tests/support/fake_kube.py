@@ -14,7 +14,7 @@ from typing import Any
 
 from autoscaler.kube.collection import Collection
 from autoscaler.kube.errors import Conflict, NotFound, Unavailable
-from autoscaler.kube.objects import timestamp
+from crds.notation.times import timestamp
 from tests.support.fake_clock import FakeClock
 
 Json = dict[str, Any]

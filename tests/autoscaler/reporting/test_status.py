@@ -8,7 +8,7 @@ from autoscaler.kube.errors import Unavailable
 from autoscaler.kube.objects import Key
 from autoscaler.reporting.report import PolicyReport
 from autoscaler.reporting.status import StatusWriter, status_patch
-from crds.v1alpha1.status import Status
+from crds.v1alpha1.scalingpolicy import Status
 from policies.explain import explain
 from policies.model import Basis, Demand, Reason, Rule
 from tests.autoscaler.kube.workloads import WORKLOAD

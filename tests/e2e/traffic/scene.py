@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from crds.kinds import SCALING_POLICY
 from crds.profiles import PROFILES
-from crds.resolve import resolve
 from crds.workload import Workload
 from policies.model import ColdStart, Stage
 from replay.contenders.reactive import REACTIVE, WAITING_PER_REPLICA
@@ -55,7 +55,7 @@ def scenario(policy: Json, shared: Path, start_seconds: float = 0.0) -> Scenario
 
 def resolved(policy: Json) -> Workload:
     """A ScalingPolicy with its defaults filled in."""
-    found = resolve(policy)
+    found = SCALING_POLICY.resolve(policy)
     assert isinstance(found, Workload), found
     return found
 

@@ -16,7 +16,7 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
 from autoscaler.kube.scale import read_scale, read_template
 from autoscaler.kube.watches import Watches
-from crds.resolve import resolve
+from crds.kinds import SCALING_POLICY
 from crds.workload import Workload
 from policies.model import Supply
 from replay.simcluster.serve import SimCluster
@@ -47,8 +47,8 @@ async def _until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-async def live(policy_file) -> AsyncIterator[Live]:  # type: ignore[no-untyped-def]
-    cluster = SimCluster(SCENARIO, policy_file, rate=30.0)
+async def live(policy) -> AsyncIterator[Live]:  # type: ignore[no-untyped-def]
+    cluster = SimCluster(SCENARIO, policy, rate=30.0)
     at = await cluster.start()
     kube = await Kube.connect(at.kubeconfig_path)
     watches = Watches(kube, FakeClock(), random.Random(1), None)
@@ -57,7 +57,7 @@ async def live(policy_file) -> AsyncIterator[Live]:  # type: ignore[no-untyped-d
     await _until(lambda: watches.policies.synced and watches.pods("serving").synced and watches.jobs("serving").synced)
     raw = watches.policies.get("serving", "llm")
     assert raw is not None
-    workload = resolve(raw)
+    workload = SCALING_POLICY.resolve(raw)
     assert isinstance(workload, Workload)
     yield Live(cluster, kube, watches, workload)
     task.cancel()
