@@ -18,10 +18,6 @@ class StageKind(IntEnum):
 
 
 def draw_seconds(stage: Stage, kind: StageKind, ordinal: int, seed: int) -> float:
-    """A log-normal time with the stage's two quantiles, the same for the same node or pod of any run.
-
-    1.645 standard deviations lie between the median and the 95th percentile.
-    """
-    sigma = math.log(stage.p95_seconds / stage.p50_seconds) / 1.645
+    """A log-normal time with the stage's two quantiles, the same for the same node or pod of any run."""
     normal = np.random.default_rng((seed, kind, ordinal)).standard_normal()
-    return stage.p50_seconds * math.exp(sigma * float(normal))
+    return stage.p50_seconds * math.exp(stage.sigma * float(normal))
