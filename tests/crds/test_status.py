@@ -8,7 +8,7 @@ from autoscaler.reporting.status import refused_patch, status_patch
 from crds.resolve import resolve
 from crds.v1alpha1 import Status
 from crds.workload import Workload
-from policies.model import Basis, Code, Demand, Plan, Reason, Supply
+from policies.model import Basis, Demand, Plan, Reason, Rule, Supply
 
 POLICY = {
     "apiVersion": "outrider.dev/v1alpha1",
@@ -17,7 +17,7 @@ POLICY = {
     "spec": {"target": {"name": "chat-vllm"}, "maxReplicas": 24},
 }
 DEMAND = Demand(1.8e9, Basis.WORK, 1.0, 2.3456789, 2.1, 3.0, 7.0, 1.5, 0.8)
-PLAN = Plan(1.8e9, 4, 1, (Reason(Code.REACTIVE, 4.0),), (Reason(Code.LEAD, 1.0),))
+PLAN = Plan(1.8e9, 4, 1, (Reason(Rule.REACTIVE, 4.0),), (Reason(Rule.LEAD, 1.0),))
 SUPPLY = Supply(3, ("a", "b"), 1, 0, 1, 0)
 
 

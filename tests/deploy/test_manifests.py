@@ -9,7 +9,7 @@ import yaml
 from kubernetes import client
 
 from crds.resolve import resolve
-from crds.workload import Service
+from crds.workload import Workload
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 MODELS = {
@@ -162,7 +162,7 @@ def test_the_kustomization_names_what_needs_no_operator() -> None:
 
 def test_a_useful_policy_is_under_ten_lines() -> None:
     path = DEPLOY / "examples" / "scalingpolicy.yaml"
-    assert isinstance(resolve(documents(path)[0]), Service)
+    assert isinstance(resolve(documents(path)[0]), Workload)
     spec = path.read_text(encoding="utf-8").partition("spec:\n")[2]
     assert len(spec.splitlines()) < 10
 
@@ -171,7 +171,7 @@ def test_the_full_example_uses_every_field() -> None:
     from crds.v1alpha1 import Spec
 
     [document] = documents(DEPLOY / "examples" / "scalingpolicy-full.yaml")
-    assert isinstance(resolve(document), Service)
+    assert isinstance(resolve(document), Workload)
     assert set(document["spec"]) == {field.alias for field in Spec.model_fields.values()}
 
 

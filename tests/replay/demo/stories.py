@@ -3,7 +3,7 @@
 from typing import Any
 
 from policies.log import decision_line, header_line, state_line
-from policies.model import Basis, Code, Demand, Fan, Inputs, Plan, Reason, State, StepResult
+from policies.model import Basis, Demand, Fan, Inputs, Plan, Reason, Rule, State, StepResult
 from tests.support.worlds import START, a_policy
 
 POLICY = a_policy()
@@ -36,8 +36,8 @@ def a_fan(at_seconds: float) -> Fan:
 def a_line(at_seconds: float, desired: int, prepared: int = 0, *, fan: bool = True) -> str:
     demand = Demand(at_seconds, Basis.WORK, 1.0, 4.0, 4.0, 0.0, 20.0, 5.0, 0.9)
     numbers = (("level", 4.0), ("lead_seconds", 315.0))
-    word = Reason(Code.VOLATILITY, desired - 0.4, numbers)
-    plan = Plan(at_seconds, desired, prepared, (word,), (Reason(Code.PREPARED_LIMIT, prepared, (("asked", 3.0),)),))
+    word = Reason(Rule.VOLATILITY, desired - 0.4, numbers)
+    plan = Plan(at_seconds, desired, prepared, (word,), (Reason(Rule.PREPARED_LIMIT, prepared, (("asked", 3.0),)),))
     inputs = Inputs(at_seconds, True, (), None, fan=a_fan(at_seconds) if fan else None)
     return decision_line(POLICY, inputs, StepResult(State(), plan, demand))
 
