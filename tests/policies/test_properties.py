@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.codec import decode, encode
@@ -134,7 +134,6 @@ def test_p7_an_event_between_ticks_only_raises_and_moves_no_filter(policy, histo
         assert result.plan.prepared_nodes >= min(before.prepared_nodes, room)
 
 
-@settings(max_examples=30)
 @given(policies, st.integers(1, 20))
 def test_p8_after_a_restart_without_a_state_nothing_falls_within_a_hold(policy: Policy, running: int) -> None:
     fleet, state = Fleet(pods=running), restarted(policy, State(), Fleet().now)

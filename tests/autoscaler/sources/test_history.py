@@ -81,8 +81,8 @@ def _matrix(*series: object) -> Handler:
 
 
 BAD = {
-    "hang": (faults.hang, Kind.TIMEOUT, "within 0.5 s"),
-    "drip": (faults.drip, Kind.TIMEOUT, "did not give 7 days within 0.5 s"),
+    "hang": (faults.hang, Kind.TIMEOUT, "within 0.1 s"),
+    "drip": (faults.drip, Kind.TIMEOUT, "did not give 7 days within 0.1 s"),
     "reset": (faults.reset, Kind.CONNECTION, "Remote end closed"),
     "500": (faults.error_500, Kind.STATUS, "out of memory"),
     "redirect": (faults.redirect, Kind.CONNECTION, "Exceeded 0 redirects"),
@@ -104,7 +104,7 @@ async def test_a_bad_prometheus_gives_no_history_and_says_why(
     server.fault = fault
     errors = {"source": "history", "kind": kind}
     before = REGISTRY.get_sample_value("outrider_source_errors_total", errors) or 0
-    timeout_seconds = 0.5 if kind is Kind.TIMEOUT else 10.0
+    timeout_seconds = 0.1 if kind is Kind.TIMEOUT else 10.0
     async with asyncio.timeout(5):  # the deadline holds, and nothing is tried again
         read = await history.read(server.url, "ns", "llama", NOW, timeout_seconds=timeout_seconds)
     assert read.points == ()

@@ -158,8 +158,8 @@ def _vector(*elements: object) -> Handler:
 
 
 BAD = {
-    "hang": (faults.hang, Kind.TIMEOUT, "gave no whole answer within 0.5 s"),
-    "drip": (faults.drip, Kind.TIMEOUT, "gave no whole answer within 0.5 s"),
+    "hang": (faults.hang, Kind.TIMEOUT, "gave no whole answer within 0.1 s"),
+    "drip": (faults.drip, Kind.TIMEOUT, "gave no whole answer within 0.1 s"),
     "reset": (faults.reset, Kind.CONNECTION, "Server disconnected"),
     "500": (faults.error_500, Kind.STATUS, "answered 500 Internal Server Error: 'out of memory'"),
     "redirect": (faults.redirect, Kind.STATUS, "answered 302 Found"),
@@ -198,7 +198,7 @@ async def test_a_bad_prometheus_leaves_everything_unknown(
     server.fault = fault
     errors = {"source": "prometheus", "kind": kind}
     before = REGISTRY.get_sample_value("outrider_source_errors_total", errors) or 0
-    prometheus = Prometheus(server.url, session, clock, timeout_seconds=0.5 if kind is Kind.TIMEOUT else 5.0)
+    prometheus = Prometheus(server.url, session, clock, timeout_seconds=0.1 if kind is Kind.TIMEOUT else 5.0)
     assert await prometheus.samples("ns", ["a"]) == {}
     assert REGISTRY.get_sample_value("outrider_source_errors_total", errors) == before + 1
     problem = (await prometheus.read("ns", ["a"])).problem

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 FOR_EVER = "import signal; print(flush=True); signal.pause()"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {FOR_EVER}"
 
@@ -29,7 +31,9 @@ def test_it_ends_with_its_input() -> None:
     assert process.wait(10) == 128 + signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_one_that_does_not_listen_is_killed() -> None:
+    """After the two seconds that the leash waits."""
     process = _leashed(DEAF)
     process.stdout.readline()
     process.stdin.close()

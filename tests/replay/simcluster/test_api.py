@@ -362,6 +362,7 @@ async def test_a_watch_follows_its_selector_only(api: Server) -> None:
     assert (kind, pod["metadata"]["labels"]["job-name"]) == ("ADDED", "balloon-0")
 
 
+@pytest.mark.slow  # it waits four seconds, on a real API server as well
 async def test_a_watch_ends_in_time_after_a_bookmark_of_what_it_did_not_show(api: Server) -> None:
     version = (await api.get(JOBS))["metadata"]["resourceVersion"]
     query = f"labelSelector=a%3Db&resourceVersion={version}&timeoutSeconds=4&allowWatchBookmarks=true"
@@ -379,6 +380,7 @@ async def test_a_list_from_the_future_is_told_to_wait(api: Server) -> None:
     assert status["reason"] == "Timeout"
 
 
+@pytest.mark.slow  # its import takes a second
 async def test_the_official_client_reads_every_object(api: Server) -> None:
     """Its models refuse an object that lacks a required field, and parse every time."""
     await api.ask("POST", JOBS, a_job(), code=201)
