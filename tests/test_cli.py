@@ -42,6 +42,7 @@ def test_help_lists_every_command_with_its_line() -> None:
 
 
 def test_help_loads_neither_shell() -> None:
+    """0.3 s: what is loaded shows in a process of its own only."""
     program = (
         "import sys; sys.argv = ['outrider', '--help']\n"
         "from autoscaler.cli import main\n"

@@ -1,4 +1,7 @@
-"""The core among pods that come, go, restart and lie, clocks that jump, and policies that change under way."""
+"""The core among pods that come, go, restart and lie, clocks that jump, and policies that change under way.
+
+Each takes 0.2 to 0.5 s in the default run, whose 20 lives are few already.
+"""
 
 import math
 from dataclasses import dataclass, fields, is_dataclass

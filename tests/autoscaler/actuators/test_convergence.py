@@ -29,6 +29,7 @@ EVENTS = st.one_of(
 def test_the_cap_holds_at_every_moment_and_the_wanted_number_is_reached(
     events: list[tuple[str, int]], wanted: int
 ) -> None:
+    """About a second: each of its lives has an API server of its own."""
     asyncio.run(_play(events, wanted))
 
 

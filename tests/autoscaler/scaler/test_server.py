@@ -17,6 +17,7 @@ SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Health
 
 
 async def test_health_of_the_server_and_of_the_service(subject: Subject, home: Home) -> None:
+    """It takes the half second of grace that it asks for."""
     health: Any = health_pb2_grpc.HealthStub(subject.channel)
     for service in ("", "externalscaler.ExternalScaler"):
         assert (await health.Check(health_pb2.HealthCheckRequest(service=service))).status == SERVING

@@ -124,6 +124,7 @@ async def test_nobody_there(unused_tcp_port: int) -> None:
 
 
 async def test_the_loop_turns_while_history_is_read(server: FakePrometheus) -> None:
+    """0.3 s: seven days of history take that."""
     reading = asyncio.create_task(history.read(server.url, "ns", "llama", NOW))
     turns = 0
     while not reading.done():

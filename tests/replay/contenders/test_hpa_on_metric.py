@@ -26,6 +26,7 @@ def scene_of(folder: Path) -> tuple[Scenario, Workload]:
 
 
 def test_every_contender_keeps_the_policys_schedule(tmp_path: Path) -> None:
+    """0.7 s: it plays every contender there is."""
     scenario, workload = scene_of(tmp_path)
     comparison = compare(scenario, workload)
     for row in comparison.rows:
