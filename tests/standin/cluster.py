@@ -59,7 +59,9 @@ class Rig:
         conditions = [{"type": "Ready", "status": ready}]
         status = {"capacity": {"nvidia.com/gpu": "4"}, "conditions": conditions}
         path = f"/api/v1/nodes/{name}"
-        self.kube.tell(path, {"status": status} if path in self.kube.objects else {"metadata": about, "status": status})
+        self.kube.objects.put(
+            path, {"status": status} if path in self.kube.objects else {"metadata": about, "status": status}
+        )
         await self.later(0)
 
     async def bind(self, name: str, node: str = "n1", *, app: str = "llm", command: tuple[str, ...] = ()) -> None:
@@ -67,7 +69,7 @@ class Rig:
         limits = {"limits": {"nvidia.com/gpu": "1"}}
         container = {"name": "vllm", "image": IMAGE, "resources": limits, "command": list(command)}
         scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": timestamp(self.clock.now())}
-        self.kube.tell(
+        self.kube.objects.put(
             pod_path(name),
             {
                 "metadata": {"labels": {"app": app}},
