@@ -44,7 +44,7 @@ def main(command_line: Sequence[str] | None = None) -> int:
     ):
         verbs.add_parser(verb.__name__, help=text).set_defaults(verb=verb)
     arguments = parser.parse_args(command_line)
-    return arguments.verb(arguments.folder.absolute())
+    return int(arguments.verb(arguments.folder.absolute()))
 
 
 def up(folder: Path) -> int:

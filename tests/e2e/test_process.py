@@ -66,6 +66,7 @@ signal.pause()
 """
     root = Path(__file__).parents[2]
     run = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=root)
+    assert run.stdout is not None
     assert run.stdout.readline() == b"started\n"
     pid = int(until(lambda: (tmp_path / "thing.log").read_text().strip(), 10, "its process id"))
     os.kill(run.pid, signal.SIGKILL)

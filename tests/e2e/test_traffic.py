@@ -62,7 +62,7 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
 
 def _seconds(side: Side) -> float:
     """How long the traffic has run, on the wall."""
-    return side.told["now_seconds"] - side.started_seconds
+    return float(side.told["now_seconds"]) - side.started_seconds
 
 
 def _result(name: str, side: Side) -> Result:
