@@ -160,9 +160,9 @@ def test_p11_an_urgent_event_raises(life: list[Turn]) -> None:
     """What wakes the loop between two ticks changes the plan, or it would wake it at every sample."""
     for turn, before, result in lived(life):
         limited = turn.policy.growth_replicas_per_minute is not None
-        known = result.plan is not None and before.decided.replicas is not None
-        if known and not limited and urgent(turn.policy, before, turn.inputs):
-            assert result.plan.desired_replicas > before.decided.replicas
+        plan, was = result.plan, before.decided.replicas
+        if plan is not None and was is not None and not limited and urgent(turn.policy, before, turn.inputs):
+            assert plan.desired_replicas > was
 
 
 @given(lives())

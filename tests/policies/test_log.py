@@ -1,9 +1,10 @@
 """The decision log: folded from its states, every decision comes out as it was written."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_a_state_takes_over_what_is_no_decision() -> None:
         (lambda data: data.update(plan=None), "no plan"),
     ],
 )
-def test_what_was_changed_afterwards_does_not_match(change, what: str) -> None:
+def test_what_was_changed_afterwards_does_not_match(change: Callable[[dict[str, Any]], object], what: str) -> None:
     *lines, last = written([a_policy()], 20)
     data = json.loads(last)
     change(data)
