@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -28,7 +29,7 @@ KEYWORDS = {
 
 
 def version() -> dict[str, Any]:
-    return build.crd()["spec"]["versions"][0]
+    return cast(dict[str, Any], build.crd()["spec"]["versions"][0])
 
 
 def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -151,14 +152,12 @@ def test_descriptions_tell_what_kubectl_explain_leaves_out() -> None:
 def test_both_clients_read_it() -> None:
     manifest = yaml.safe_load(build.files()["deploy/00-crd.yaml"])
     read = official.V1CustomResourceDefinition.from_dict(manifest)
+    assert read is not None
     assert json.loads(read.to_json()) == manifest
-
-    class Response:
-        data = json.dumps(manifest)
 
     client = asyncio_client.ApiClient.__new__(asyncio_client.ApiClient)
     client.configuration = asyncio_client.Configuration()
-    found = client.deserialize(Response(), "V1CustomResourceDefinition")
+    found = client.deserialize(cast(Any, SimpleNamespace(data=json.dumps(manifest))), "V1CustomResourceDefinition")
     assert found.spec.versions[0].schema.open_apiv3_schema.properties["spec"].required == ["target", "maxReplicas"]
 
 
@@ -198,7 +197,7 @@ def test_a_bound_that_excludes_itself_becomes_a_pair() -> None:
 def test_examples_are_what_resolve_takes() -> None:
     for path, node in nodes(schema()["properties"]["spec"], "spec"):
         for example in node.get("examples", ()):
-            document = {
+            document: dict[str, Any] = {
                 "apiVersion": "outrider.dev/v1alpha1",
                 "kind": "ScalingPolicy",
                 "metadata": {"name": "chat"},
