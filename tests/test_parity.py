@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -87,7 +87,7 @@ class Filmed:
         )
         duty.act(now_seconds)
 
-    def _job(self, view: BalloonView) -> Object:
+    def _job(self, view: BalloonView) -> dict[str, Any]:
         slot = int(view.name.rpartition("-")[2])
         job = balloon_job(self._workload, self._deployment["spec"]["template"], slot, BalloonSettings(max_balloons=10))
         return {**job, "metadata": {**job["metadata"], "uid": view.name}}
