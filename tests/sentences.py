@@ -33,7 +33,7 @@ def sentences(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     docstrings = set(_docstrings(tree))
     if path.parent.name == "commands":
-        yield from (" ".join(node.value.split()) for node in _command_docstrings(tree))
+        yield from (" ".join(str(node.value).split()) for node in _command_docstrings(tree))
     for node in _texts(tree):
         if id(node) not in docstrings and TWO_WORDS.search(text := _text(node)):
             yield " ".join(text.split())

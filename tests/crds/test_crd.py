@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -27,7 +28,7 @@ KEYWORDS = {
 
 
 def version(kind: Kind[Any, Any] = SCALING_POLICY) -> dict[str, Any]:
-    return build.crd(kind)["spec"]["versions"][0]
+    return cast(dict[str, Any], build.crd(kind)["spec"]["versions"][0])
 
 
 def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -160,14 +161,12 @@ def test_descriptions_tell_what_kubectl_explain_leaves_out() -> None:
 @pytest.mark.parametrize("manifest", [*yaml.safe_load_all(build.files()["deploy/00-crd.yaml"])])
 def test_both_clients_read_it(manifest: dict[str, Any]) -> None:
     read = official.V1CustomResourceDefinition.from_dict(manifest)
+    assert read is not None
     assert json.loads(read.to_json()) == manifest
-
-    class Response:
-        data = json.dumps(manifest)
 
     client = asyncio_client.ApiClient.__new__(asyncio_client.ApiClient)
     client.configuration = asyncio_client.Configuration()
-    found = client.deserialize(Response(), "V1CustomResourceDefinition")
+    found = client.deserialize(cast(Any, SimpleNamespace(data=json.dumps(manifest))), "V1CustomResourceDefinition")
     members = found.spec.versions[0].schema.open_apiv3_schema.properties
     assert (
         members["spec"].required
@@ -211,7 +210,7 @@ def test_a_bound_that_excludes_itself_becomes_a_pair() -> None:
 def test_examples_are_what_resolve_takes() -> None:
     for path, node in nodes(SCALING_POLICY.schema["properties"]["spec"], "spec"):
         for example in node.get("examples", ()):
-            document = {
+            document: dict[str, Any] = {
                 "apiVersion": "outrider.dev/v1alpha1",
                 "kind": "ScalingPolicy",
                 "metadata": {"name": "chat"},

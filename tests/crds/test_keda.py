@@ -19,9 +19,9 @@ def scaledobject(capsys: Any) -> Any:
     """Runs the command as its flags would, gives what it printed; fails where it ends with an error."""
 
     def run(name: str | None = None, **options: Any) -> str:
-        given = dict.fromkeys(
-            ("file", "namespace", "target", "kind", "api_version", "min_replicas", "max_replicas", "tls")
-        ) | {"scaler_address": ADDRESS, "kubernetes_version": "1.35"}
+        names = ("file", "namespace", "target", "kind", "api_version", "min_replicas", "max_replicas", "tls")
+        given: dict[str, Any] = dict.fromkeys(names)
+        given |= {"scaler_address": ADDRESS, "kubernetes_version": "1.35"}
         command(name, **(given | options))
         return str(capsys.readouterr().out)
 

@@ -12,7 +12,7 @@ from crds.kinds import KINDS, SCALING_POLICY
 from crds.workload import Workload
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-MODELS = {
+MODELS: dict[str, Any] = {
     "ClusterRole": client.V1ClusterRole,
     "ClusterRoleBinding": client.V1ClusterRoleBinding,
     "CustomResourceDefinition": client.V1CustomResourceDefinition,

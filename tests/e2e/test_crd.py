@@ -139,7 +139,7 @@ def test_kubectl_get_reads_well(cluster: Cluster, namespace: str) -> None:
     assert list(shown.values()) == ["chat", "Active", "chat-vllm", "2", "24", "7", "11", "2", "True"]
     wide = cluster.kubectl("get", "scpol", "-n", namespace, "-o", "wide")
     assert wide.splitlines()[0].split()[-3:] == ["DEMAND", "WAITING", "MESSAGE"]
-    assert STATUS["message"] in wide
+    assert str(STATUS["message"]) in wide
     assert "scalingpolicy.outrider.dev/chat" in cluster.kubectl("get", "autoscaling", "-n", namespace)
 
 

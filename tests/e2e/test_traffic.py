@@ -37,7 +37,7 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
     results = [
         _result("Outrider", ours),
         _result("reactive", theirs),
-        _simulated("Outrider, simulated", scenario, Simulated(workload.policy)),
+        _simulated("Outrider, simulated", scenario, Simulated(workload.policy, workload.cold_start)),
         _simulated("reactive, simulated", scenario, reactive(workload)),
     ]
     rise = burst(scenario)
@@ -63,7 +63,7 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
 
 def _seconds(side: Side) -> float:
     """How long the traffic has run, on the wall."""
-    return side.told["now_seconds"] - side.started_seconds
+    return float(side.told["now_seconds"]) - side.started_seconds
 
 
 def _result(name: str, side: Side) -> Result:

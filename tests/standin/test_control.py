@@ -85,6 +85,7 @@ async def test_faults_come_and_go(rig: Rig) -> None:
     assert (await rig.page("a"))[0] == 500
     await break_("hang")
     workload = rig.workloads.of(rig.pod("a"))
+    assert workload is not None
     workload.fault_changed = held = Counted()
     asked = asyncio.create_task(rig.page("a"))
     async with asyncio.timeout(10):

@@ -53,11 +53,8 @@ class Controller:
 
     async def target(self, name: str, replicas: int, pods: int | None = None) -> None:
         """A Deployment with its scale and its ready pods."""
-        deployment = f"{APPS}/namespaces/ns/deployments/{name}"
-        await self.api.put(APPS, {"resources": [{"name": "deployments", "kind": "Deployment", "namespaced": True}]})
-        await self.api.put(deployment, {"spec": {"template": TEMPLATE}})
-        scale = {"spec": {"replicas": replicas}, "status": {"selector": f"app={name}"}}
-        await self.api.put(f"{deployment}/scale", scale)
+        spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": TEMPLATE}
+        await self.api.put(f"{APPS}/namespaces/ns/deployments/{name}", {"spec": spec, "status": {"replicas": replicas}})
         for index in range(replicas if pods is None else pods):
             ready = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running", "podIP": "127.0.0.1"}
             about = {"metadata": {"labels": {"app": name}}, "spec": {"nodeName": "node"}, "status": ready}

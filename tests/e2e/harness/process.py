@@ -66,8 +66,8 @@ class Process:
 
     def check(self) -> None:
         """Raise DiedError where it has ended, though nobody stopped it."""
-        if self.died:
-            raise DiedError(f"{self.name} ended with exit code {self._leash.poll()}\n{self.tail()}")
+        if self._leash is not None and (code := self._leash.poll()) is not None:
+            raise DiedError(f"{self.name} ended with exit code {code}\n{self.tail()}")
 
     def let_go(self) -> None:
         """Ask it to end; `stop` waits for that."""

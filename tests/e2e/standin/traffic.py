@@ -27,9 +27,9 @@ def scenario(spec: ServiceSpec) -> Scenario:
 
 def after(whole: Scenario, seconds: float) -> Scenario:
     """A scenario without the requests that come before that second."""
-    late = whole.requests.arrival_s >= seconds
-    columns = (whole.requests.arrival_s, whole.requests.prompt_tokens, whole.requests.output_tokens)
-    return replace(whole, requests=Requests(*(column[late] for column in columns)))
+    every, late = whole.requests, whole.requests.arrival_s >= seconds
+    requests = Requests(every.arrival_s[late], every.prompt_tokens[late], every.output_tokens[late])
+    return replace(whole, requests=requests)
 
 
 def _even(hardware: Hardware, steady: Steady, duration_seconds: float) -> Scenario:

@@ -19,9 +19,9 @@ def the_service() -> Workload:
     return POLICY.workload
 
 
-def the_scenario(*, start: str | None = None, duration: str | None = None) -> Scenario:
+def the_scenario(*, start: str | None = None, duration: str | None = None, past: str = "trace") -> Scenario:
     workload, name = the_service(), "sample:office-morning"
-    return scenario_of(workload, name, scale=1.0, start=start, duration=duration, past="trace", seed=0)
+    return scenario_of(workload, name, scale=1.0, start=start, duration=duration, past=past, seed=0)
 
 
 def a_pair(scenario: Scenario, folder: Path) -> Pair:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import pytest
@@ -33,7 +34,7 @@ class FakeScaler(ExternalScalerServicer):
         self.pushes: asyncio.Queue[bool | None] = asyncio.Queue()
         self.streams = 0
 
-    async def _called(self, name: str, context: grpc.aio.ServicerContext) -> None:
+    async def _called(self, name: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         self.calls.append(name)
         if name in self.failing:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "no decision yet")

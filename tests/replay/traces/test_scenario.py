@@ -14,7 +14,12 @@ from replay.traces.trace import UNDATED_EPOCH_SECONDS, Requests
 def steady(hours: int = 3, per_minute: int = 120) -> BinTrace:
     counts = np.full(hours * 60, float(per_minute))
     return BinTrace(
-        "steady", np.arange(len(counts)) * 60.0, np.full(len(counts), 60.0), counts, counts * 900, counts * 220
+        "steady",
+        np.arange(len(counts), dtype=np.float64) * 60.0,
+        np.full(len(counts), 60.0),
+        counts,
+        counts * 900,
+        counts * 220,
     )
 
 
