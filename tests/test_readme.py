@@ -53,9 +53,3 @@ def test_the_policy_is_the_shipped_example_and_valid() -> None:
     assert yaml.safe_load(shown) == yaml.safe_load((ROOT / "deploy/examples/scalingpolicy.yaml").read_text())
     assert isinstance(SCALING_POLICY.resolve(yaml.safe_load(shown)), Workload)
     assert len(shown.partition("spec:")[2].strip().splitlines()) < 10
-
-
-@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")), ids=lambda p: p.name)
-def test_no_link_is_broken(page: Path) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
-    assert [link for link in links if not (page.parent / link).exists()] == []
