@@ -17,6 +17,7 @@ import aiohttp
 import structlog
 
 from autoscaler.actuators.balloon import Balloons
+from autoscaler.actuators.base import Actuator
 from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.clock import Clock, WallClock
 from autoscaler.control.backfill import Backfill
@@ -113,19 +114,27 @@ class Leader:
         held = BalloonSettings(settings.max_balloons, settings.balloon_deadline_seconds, settings.priority_class)
         status, events = StatusWriter(kube, clock), Events(kube, clock)
         reporter, refusals = Reporter(watches.policies, status, events, clock), Refusals(status, clock)
-        preparer, fitter = Preparer(Balloons(kube, watches, held), events, clock), Fitter(fitting, clock)
+        actuators: tuple[Actuator, ...] = (Balloons(kube, watches, held),)
+        preparers, fitter = [Preparer(each, events, clock) for each in actuators], Fitter(fitting, clock)
         prometheus = always.prometheus
         parts = Parts(
+            actuators=actuators,
             target=TargetReader(kube, events, clock),
             at_start=Backfill(settings.prometheus_url, clock),
-            after_decisions=(preparer, reporter),
+            after_decisions=(*preparers, reporter),
             on_grid=(fitter, GapFiller(scraper, prometheus, clock)) if prometheus else (fitter,),
         )
         self.board = Board(clock)
         self.registry = PolicyRegistry(watches, scraper, self.board, parts, reporter, refusals, clock, loaded)
         self.saver = Saver(store, self.registry.states, clock)
         loop = Loop(self.registry.runtimes, scraper, self.board, recorder, clock)
-        self.runs: Runs = (loop.run, self.registry.run, refusals.run, preparer.sweep, self.saver.run)
+        self.runs: Runs = (
+            loop.run,
+            self.registry.run,
+            refusals.run,
+            self.saver.run,
+            *(each.sweep for each in preparers),
+        )
 
 
 @asynccontextmanager

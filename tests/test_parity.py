@@ -19,6 +19,7 @@ from typing import Any, cast
 
 import pytest
 
+from autoscaler.actuators.balloon import Balloons
 from autoscaler.actuators.manifest import BalloonSettings, balloon_job
 from autoscaler.control import loop as loops
 from autoscaler.control.loop import Loop
@@ -102,7 +103,8 @@ async def decided_live(
     scraper = Scraper(clock)
     watches = Watches(cast(Kube, None), clock, random.Random(0), None)  # nothing is asked of the API
     watches.follow([workload.namespace])
-    runtime = PolicyRuntime(workload, State(), watches, clock.now())
+    actuators = (Balloons(cast(Kube, None), watches, BalloonSettings(max_balloons=10)),)
+    runtime = PolicyRuntime(workload, State(), watches, actuators, clock.now())
     runtime.remember(history(scenario.past))
     runtime.begin(clock.now())
     loop = Loop({runtime.key: runtime}, scraper, Board(clock), Recorder(None), clock)

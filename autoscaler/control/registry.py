@@ -130,7 +130,9 @@ class PolicyRegistry:
 
     def _add(self, group: asyncio.TaskGroup, policy: str, workload: Workload) -> None:
         state, problem = self._saved.pop(policy, State()), self._state_problems.pop(policy, "")
-        runtime = PolicyRuntime(workload, state, self._watches, self._clock.now(), state_problem=problem)
+        runtime = PolicyRuntime(
+            workload, state, self._watches, self._parts.actuators, self._clock.now(), state_problem=problem
+        )
         self._runtimes[policy] = runtime
         self._tasks[policy] = group.create_task(PolicyRunner(runtime, self._parts, self._clock).run())
         _log.info("policy.added", policy=policy, mode=workload.mode, target=workload.target.name)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import structlog
 
+from autoscaler.actuators.base import Actuator
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.control.target import TargetReader
@@ -32,6 +33,7 @@ class Part(Protocol):
 class Parts:
     """The parts, one of each for all policies."""
 
+    actuators: tuple[Actuator, ...]  # what holds units for them
     target: TargetReader
     at_start: Part
     after_decisions: tuple[Part, ...]  # one after the other, once the target was read

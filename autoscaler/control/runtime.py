@@ -5,8 +5,9 @@ properties. Not here: reading the API or Prometheus (the parts beside the loop),
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from autoscaler.actuators.base import Actuator
 from autoscaler.control.supply import endpoints, supply
 from autoscaler.kube.objects import Key, Object
 from autoscaler.kube.scale import Scale
@@ -23,7 +24,6 @@ from policies.engine import Proposal
 from policies.ladder import lead_seconds
 from policies.model import Grant, Inputs, Plan, PodSample, Rung, State, StepResult, Supply
 
-STALE_CLUSTER_SECONDS = 60.0  # after which the last good content of the API is no longer taken for what is there
 LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
 
 
@@ -31,11 +31,19 @@ class PolicyRuntime:
     """A policy, its decider, and the inputs of its next decision."""
 
     def __init__(
-        self, workload: Workload, state: State, watches: Watches, now_seconds: float, *, state_problem: str = ""
+        self,
+        workload: Workload,
+        state: State,
+        watches: Watches,
+        actuators: Sequence[Actuator],
+        now_seconds: float,
+        *,
+        state_problem: str = "",
     ) -> None:
         self._workload = workload
         self._decider = Decider(workload.policy, Forecaster(), state)
         self._watches = watches
+        self._actuators = actuators
         self._state_problem = state_problem
         self._problem = ""
         self._deciding = False
@@ -104,11 +112,8 @@ class PolicyRuntime:
 
     def supply(self, now_seconds: float) -> Supply | None:
         """What there is of it; None (unknown) also where the API has been away for too long."""
-        namespace = self._workload.namespace
-        pods, jobs = self._watches.pods(namespace), self._watches.jobs(namespace)
-        away = [store.stale_since for store in (pods, jobs) if store.stale_since is not None]
-        lost = any(now_seconds - since > STALE_CLUSTER_SECONDS for since in away)
-        return None if lost else supply(self._workload, self._scale, pods, jobs)
+        standby = (actuator.observe(self._workload, now_seconds) for actuator in self._actuators)
+        return supply(self._scale, self._watches.pods(self._workload.namespace), standby, now_seconds)
 
     def inputs(self, scraped: Mapping[Key, PodSample], now_seconds: float, *, on_grid: bool) -> Inputs:
         """All that one decision is made from, but for the forecast."""

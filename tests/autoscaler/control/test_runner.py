@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
+from autoscaler.actuators.noop import Noop
 from autoscaler.control import runner
 from autoscaler.control.runner import Part, Parts, PolicyRunner
 from autoscaler.control.runtime import PolicyRuntime
@@ -54,8 +55,8 @@ async def running(
     clock: FakeClock, *, target: Part, at_start: Part, after: tuple[Part, ...], on_grid: tuple[Part, ...]
 ) -> AsyncIterator[PolicyRuntime]:
     watches = Watches(cast(Kube, None), clock, random.Random(1), None)
-    runtime = PolicyRuntime(WORKLOAD, State(), watches, clock.now())
-    parts = Parts(cast(TargetReader, target), at_start, after, on_grid)
+    runtime = PolicyRuntime(WORKLOAD, State(), watches, (Noop(),), clock.now())
+    parts = Parts((), cast(TargetReader, target), at_start, after, on_grid)
     task = asyncio.create_task(PolicyRunner(runtime, parts, clock).run())
     await settle()
     yield runtime

@@ -34,7 +34,9 @@ class Live:
 
     async def supply(self) -> Supply:
         scale = await read_scale(self.kube, Discovery(self.kube), "serving", self.workload.target)
-        seen = supply(self.workload, scale, self.watches.pods("serving"), self.watches.jobs("serving"))
+        now = self.cluster.world.now_seconds
+        standby = [Balloons(self.kube, self.watches, BalloonSettings(max_balloons=4)).observe(self.workload, now)]
+        seen = supply(scale, self.watches.pods("serving"), standby, now)
         assert seen is not None
         return seen
 
