@@ -1,29 +1,42 @@
-"""The composition root: makes the parts of the live controller, starts them in order and stops them in order."""
+"""The composition root: makes the parts of the live controller by their roles, runs them, and stops them in order.
+
+Two roles. What always runs only reads: it watches, scrapes and serves the controller's own pages. What only a leader may run
+decides and acts: two of it would answer KEDA with two numbers. Today every process leads.
+"""
 
 import asyncio
+import contextlib
 import random
 import signal
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import structlog
 
 from autoscaler.actuators.balloon import Balloons
+from autoscaler.actuators.base import Actuator
 from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.clock import Clock, WallClock
-from autoscaler.control.actor import Tools
+from autoscaler.control.backfill import Backfill
+from autoscaler.control.fitter import Fitter
 from autoscaler.control.fitting import FitProcess
+from autoscaler.control.gaps import GapFiller
 from autoscaler.control.loop import Loop
+from autoscaler.control.preparing import Preparer
 from autoscaler.control.registry import PolicyRegistry
+from autoscaler.control.runner import Parts
+from autoscaler.control.target import TargetReader
 from autoscaler.kube.client import Kube
-from autoscaler.kube.discovery import Discovery
 from autoscaler.kube.watches import Watches
-from autoscaler.records import store
+from autoscaler.records.saver import Saver
+from autoscaler.records.store import FileStore, Loaded, StateStore
 from autoscaler.records.writer import Recorder
 from autoscaler.reporting.events import Events
+from autoscaler.reporting.refusals import Refusals
+from autoscaler.reporting.reporter import Reporter
 from autoscaler.reporting.status import StatusWriter
 from autoscaler.scaler.board import Board
 from autoscaler.scaler.server import ScalerServer
@@ -33,10 +46,8 @@ from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
 from autoscaler.telemetry import metrics
 from autoscaler.web import WebServer, app
-from policies.model import State
 
-SAVE_SECONDS = 30.0
-READERS = 2  # a week is 50,000 numbers: 200 policies at once kept KEDA waiting for 14 s
+Runs = tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 
 _log = structlog.get_logger(__name__)
 
@@ -48,70 +59,107 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(caught, stop.set)
     clock = WallClock(settings.clock_rate, settings.clock_scenario_epoch_seconds, settings.clock_wall_epoch_seconds)
     metrics.DECISION_AGE.use(clock)
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+    leader: Leader | None = None
+    async with observing(settings, clock) as always, AsyncExitStack() as stack:
+        web = WebServer(app(metrics.REGISTRY, lambda: _ready(always.watches, leader)), settings.web_bind)
+        stack.push_async_callback(web.stop)
+        web_port = await web.start()
+        leader = await stack.enter_async_context(leading(settings, always))
+        _log.info("started", web_port=web_port, rate=settings.clock_rate)
+        await _until(stop, (*always.runs, *leader.runs))
+        _log.info("stopping")
+
+
+@dataclass(frozen=True)
+class Always:
+    """What runs in every process: it reads, and acts on nothing."""
+
+    clock: Clock
+    kube: Kube
+    watches: Watches
+    scraper: Scraper
+    prometheus: Prometheus | None
+
+    @property
+    def runs(self) -> Runs:
+        """What to run until the process ends."""
+        return self.watches.run, self.scraper.run
+
+
+@asynccontextmanager
+async def observing(settings: Settings, clock: Clock) -> AsyncIterator[Always]:
+    """Connect to what is read. Raises KubeError."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session, AsyncExitStack() as stack:
         kube = await Kube.connect(settings.kubeconfig)
         stack.push_async_callback(kube.close)
-        fitting = stack.enter_context(FitProcess())
-        recorder = Recorder(settings.decision_log_dir)
-        stack.callback(recorder.close)
-        board = Board(clock)
         watches = Watches(kube, clock, random.Random(), settings.namespace)  # noqa: S311 - jitter
-        scraper = Scraper(clock, settings.scrape_interval_seconds)
-        loop = Loop(clock, watches, scraper, board, recorder)
-        tools = _tools(settings, clock, kube, watches, scraper, fitting, recorder, session)
-        registry = PolicyRegistry(tools, loop, board, store.load(settings.state_dir))
-        watches.subscribe(registry.changed)
+        url = settings.prometheus_url
+        prometheus = Prometheus(url, session, clock, settings.prometheus_timeout_seconds) if url else None
+        yield Always(clock, kube, watches, Scraper(clock, settings.scrape_interval_seconds), prometheus)
+
+
+class Leader:
+    """What only a leader runs: it decides, acts on the cluster, and has the numbers that KEDA asks for."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        always: Always,
+        fitting: FitProcess,
+        recorder: Recorder,
+        store: StateStore,
+        loaded: Loaded,
+    ) -> None:
+        clock, kube, watches, scraper = always.clock, always.kube, always.watches, always.scraper
+        held = BalloonSettings(settings.max_balloons, settings.balloon_deadline_seconds, settings.priority_class)
+        status, events = StatusWriter(kube, clock), Events(kube, clock)
+        reporter, refusals = Reporter(watches.policies, status, events, clock), Refusals(status, clock)
+        actuators: tuple[Actuator, ...] = (Balloons(kube, watches, held),)
+        preparers, fitter = [Preparer(each, events, clock) for each in actuators], Fitter(fitting, clock)
+        prometheus = always.prometheus
+        parts = Parts(
+            actuators=actuators,
+            target=TargetReader(kube, events, clock),
+            at_start=Backfill(settings.prometheus_url, clock),
+            after_decisions=(*preparers, reporter),
+            on_grid=(fitter, GapFiller(scraper, prometheus, clock)) if prometheus else (fitter,),
+        )
+        self.board = Board(clock)
+        self.registry = PolicyRegistry(watches, scraper, self.board, parts, reporter, refusals, clock, loaded)
+        self.saver = Saver(store, self.registry.states, clock)
+        loop = Loop(self.registry.runtimes, scraper, self.board, recorder, clock)
+        self.runs: Runs = (
+            loop.run,
+            self.registry.run,
+            refusals.run,
+            self.saver.run,
+            *(each.sweep for each in preparers),
+        )
+
+
+@asynccontextmanager
+async def leading(settings: Settings, always: Always) -> AsyncIterator[Leader]:
+    """Take up what the last leader saved and serve KEDA; at the end, save. Raises TlsError and OSError."""
+    store, recorder = FileStore(settings.state_dir), Recorder(settings.decision_log_dir)
+    with FitProcess() as fitting, contextlib.closing(recorder):
+        leader = Leader(settings, always, fitting, recorder, store, await store.load())
         tls = (
             Tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
             if settings.tls_cert and settings.tls_key
             else None
         )
-        scaler = ScalerServer(board, clock, bind=settings.scaler_bind, tls=tls)
-        web = WebServer(app(metrics.REGISTRY, lambda: _ready(watches, loop)), settings.web_bind)
-        stack.push_async_callback(web.stop)
-        stack.push_async_callback(scaler.stop)
-        scaler_port, web_port = await scaler.start(), await web.start()
-        _log.info("started", scaler_port=scaler_port, web_port=web_port, tls=tls is not None, rate=settings.clock_rate)
-        parts = (watches.run, scraper.run, loop.run, registry.run, lambda: _save(settings, clock, registry))
-        await _until(stop, parts)
-        _log.info("stopping")
-        if settings.state_dir is not None:
-            _checkpoint(settings.state_dir, registry.states())
+        scaler = ScalerServer(leader.board, always.clock, bind=settings.scaler_bind, tls=tls)
+        try:
+            _log.info("leading", scaler_port=await scaler.start(), tls=tls is not None)
+            yield leader
+            await leader.saver.save()
+        finally:
+            await scaler.stop()
 
 
-def _tools(
-    settings: Settings,
-    clock: Clock,
-    kube: Kube,
-    watches: Watches,
-    scraper: Scraper,
-    fitting: FitProcess,
-    recorder: Recorder,
-    session: aiohttp.ClientSession,
-) -> Tools:
-    url, timeout = settings.prometheus_url, settings.prometheus_timeout_seconds
-    held = BalloonSettings(settings.max_balloons, settings.balloon_deadline_seconds, settings.priority_class)
-    return Tools(
-        clock=clock,
-        kube=kube,
-        watches=watches,
-        discovery=Discovery(kube),
-        scraper=scraper,
-        balloons=Balloons(kube, watches, held),
-        status=StatusWriter(kube, clock),
-        events=Events(kube, clock),
-        fitting=fitting,
-        recorder=recorder,
-        prometheus=Prometheus(url, session, clock, timeout) if url else None,
-        history_url=url,
-        reading=asyncio.Semaphore(READERS),
-    )
-
-
-async def _until(stop: asyncio.Event, parts: tuple[Callable[[], Any], ...]) -> None:
-    """Run all parts; the first that fails ends all, since half a controller is worse than a restarted one."""
-    tasks = [asyncio.create_task(part()) for part in parts]
+async def _until(stop: asyncio.Event, runs: Runs) -> None:
+    """Run all; the first that fails ends all, since half a controller is worse than a restarted one."""
+    tasks = [asyncio.create_task(run()) for run in runs]
     stopped = asyncio.create_task(stop.wait())
     try:
         done, _ = await asyncio.wait((*tasks, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -123,26 +171,12 @@ async def _until(stop: asyncio.Event, parts: tuple[Callable[[], Any], ...]) -> N
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
 
 
-async def _save(settings: Settings, clock: Clock, registry: PolicyRegistry) -> None:
-    while settings.state_dir is not None:
-        await clock.sleep(SAVE_SECONDS)
-        await asyncio.to_thread(_checkpoint, settings.state_dir, registry.states())
-    await asyncio.Event().wait()
-
-
-def _checkpoint(folder: Path, states: Mapping[str, State]) -> None:
-    try:
-        store.save(folder, states)
-    except (OSError, ValueError) as error:
-        _log.error("checkpoint.unwritten", folder=str(folder), error=str(error))
-
-
-def _ready(watches: Watches, loop: Loop) -> tuple[bool, dict[str, Any]]:
-    """Ready once the policies are listed; how many of them are decided is told beside it."""
-    decided = sum(runtime.plan is not None for runtime in loop.runtimes.values())
+def _ready(watches: Watches, leader: Leader | None) -> tuple[bool, dict[str, Any]]:
+    """Ready once the policies are listed; how many of them are followed and decided is shown beside it."""
+    runtimes = leader.registry.runtimes.values() if leader else ()
     return watches.policies.synced, {
         "policies_listed": watches.policies.synced,
-        "policies": len(loop.runtimes),
-        "decided": decided,
+        "policies": len(runtimes),
+        "decided": sum(runtime.plan is not None for runtime in runtimes),
         "kubernetes": watches.policies.problem or "answers",
     }

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from replay.scenario.scenario import L4_8B, Scenario, build
+from replay.scenario.build import build
+from replay.scenario.scenario import L4_8B, Scenario
 from replay.sim.world import World
 from replay.traces.samples import sample
 
@@ -22,9 +23,11 @@ def drive(scenario: Scenario) -> World:
     """Scale to a quarter above the work of the last five minutes."""
     world = World(scenario)
     ends = np.arange(GRID_SECONDS, scenario.duration_seconds, GRID_SECONDS)
-    work = scenario.hardware.work_seconds(1.0, 0.0) * scenario.prompt_tokens
-    work = np.concatenate(([0.0], np.cumsum(work + scenario.hardware.work_seconds(0.0, 1.0) * scenario.output_tokens)))
-    done = work[np.searchsorted(scenario.arrival_s, ends)] - work[np.searchsorted(scenario.arrival_s, ends - 300.0)]
+    requests, work_seconds = scenario.requests, scenario.hardware.work_seconds
+    each = work_seconds(1.0, 0.0) * requests.prompt_tokens + work_seconds(0.0, 1.0) * requests.output_tokens
+    work = np.concatenate(([0.0], np.cumsum(each)))
+    first, last = (np.searchsorted(requests.arrival_s, at) for at in (ends - 300.0, ends))
+    done = work[last] - work[first]
     for end_s, seconds in zip(ends, done, strict=True):
         world.advance(scenario.start_seconds + end_s)
         world.samples()

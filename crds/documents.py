@@ -1,4 +1,4 @@
-"""YAML read as kubectl reads it, with the line of every member, and with doubled keys told instead of swallowed.
+"""YAML as kubectl reads it, with the line of every member, and with duplicate keys reported as problems.
 
 Unlike YAML 1.1, `10:30` is text, not 630 seconds, and a date is text; a float without a fraction is a whole number.
 """
@@ -11,8 +11,7 @@ from typing import Any
 
 import yaml
 
-from crds.problems import Location, dotted
-from crds.workload import Problem
+from crds.resolve.problems import Location, Problem, dotted
 
 _MAX_NODES = 100_000  # the API server takes 1.5 MiB of etcd at most; aliases must not multiply beyond that
 _MAX_DEPTH = 50
@@ -27,7 +26,7 @@ class Document:
     problems: tuple[Problem, ...]
 
     def line(self, path: str) -> int:
-        """The line of a member, or of the nearest object around it that is there."""
+        """The line of a member, or of the nearest object around it that exists."""
         while path and path not in self.lines:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return self.lines.get(path, 1)
@@ -35,7 +34,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Where reading ended."""
+    """Where reading stopped, and why."""
 
     line: int
     column: int
@@ -43,7 +42,7 @@ class Unreadable:
 
 
 def read(text: str) -> Iterator[Document | Unreadable]:
-    """The documents of a file, empty ones left out; after the first that cannot be read, no more."""
+    """The documents of a file without empty ones, up to the first that cannot be read."""
     try:
         loader = _Loader(text)
         while loader.check_node():
@@ -63,7 +62,9 @@ def read(text: str) -> Iterator[Document | Unreadable]:
         yield Unreadable(mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, why)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        yield Unreadable(line, error.position - text.rfind("\n", 0, error.position), "a character that YAML forbids")
+        yield Unreadable(
+            line, error.position - text.rfind("\n", 0, error.position), "a character that YAML does not allow"
+        )
     except RecursionError:
         yield Unreadable(1, 1, "nested too deeply")
     except (ValueError, TypeError, AttributeError) as error:  # what PyYAML makes of `!!int x` and the like
@@ -71,7 +72,7 @@ def read(text: str) -> Iterator[Document | Unreadable]:
 
 
 def _surveyed(root: yaml.Node) -> tuple[dict[str, int], tuple[Problem, ...]] | Unreadable:
-    """The line of every member and the keys that are written twice."""
+    """The line of every member, and a problem for each duplicate key."""
     lines: dict[str, int] = {}
     problems: list[Problem] = []
     rest: list[tuple[Location, yaml.Node, yaml.Mark]] = [((), root, root.start_mark)]
@@ -89,7 +90,7 @@ def _surveyed(root: yaml.Node) -> tuple[dict[str, int], tuple[Problem, ...]] | U
             for key, item in node.value:
                 name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
                 if name in first and name != "<<":
-                    why = f"written twice, the first time in line {first[name]}: one of the two is lost"
+                    why = f"written twice, first in line {first[name]}"
                     value = item.value if isinstance(item, yaml.ScalarNode) else f"line {key.start_mark.line + 1}"
                     problems.append(Problem(dotted((*location, name)), value, why, "one of the two"))
                 first.setdefault(name, key.start_mark.line + 1)

@@ -1,27 +1,30 @@
-"""What `outrider check` finds in the text of a file: policies that are fine, problems with their lines, other kinds."""
+"""What the text of a file holds: valid resources, problems with their lines, and resources of other APIs."""
 
-import difflib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from crds.documents import Unreadable, read
-from crds.problems import printable
-from crds.resolve import resolve
-from crds.v1alpha1 import GROUP
-from crds.workload import Problem, Workload
-
-KIND = "ScalingPolicy"
+from crds.kinds import Resolved, meant
+from crds.resolve.problems import Problem, printable
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One resource of a file: a service, or problems (each with its line), or neither where it is of another kind."""
+    """One resource of a file: resolved, or problems (each with its line), or neither if it belongs to another API."""
 
     file: str
     line: int
     title: str  # kind and name, as far as they are written
-    workload: Workload | None = None
+    raw: object = None
+    resolved: Resolved | None = None
     problems: tuple[tuple[int, Problem], ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        """A line for each problem, as compilers write them."""
+        for line, problem in self.problems:
+            what = ": ".join(part for part in (problem.path or self.title, shown(problem.value)) if part)
+            yield f"{self.file}:{line}: {what}: {problem.why}; instead: {problem.instead}"
 
 
 def inspect(file: str, text: str) -> Iterator[Found]:
@@ -29,41 +32,57 @@ def inspect(file: str, text: str) -> Iterator[Found]:
     for document in read(text):
         if isinstance(document, Unreadable):
             where = f"line {document.line}, column {document.column}"
-            problem = Problem("", None, f"not YAML: {document.why} ({where})", "YAML that can be read")
-            yield Found(file, document.line, "YAML", None, ((document.line, problem),))
+            problem = Problem("", None, f"not valid YAML: {document.why} ({where})", "valid YAML")
+            yield unreadable(file, document.line, problem)
             continue
         for prefix, raw in _resources(document.value):
             doubled = [problem for problem in document.problems if problem.path.startswith(prefix)]
             line = document.line(prefix.removesuffix("."))
-            if not _ours(raw):
-                yield Found(file, line, _title(raw))
+            kind = meant(raw)
+            if kind is None:
+                yield Found(file, line, _title(raw), raw)
                 continue
-            result = resolve(raw)  # type: ignore[arg-type]  # what is no mapping is told as a problem
-            problems = doubled + ([] if isinstance(result, Workload) else _below(prefix, result))
-            workload = result if isinstance(result, Workload) and not problems else None
+            result = kind.resolve(raw)
+            resolved, wrong = (None, result) if isinstance(result, list) else (result, [])
+            problems = doubled + _below(prefix, wrong)
             placed = sorted(((document.line(it.path), it) for it in problems), key=lambda pair: pair[0])
-            yield Found(file, line, _title(raw), workload, tuple(placed))
+            yield Found(file, line, _title(raw), raw, None if problems else resolved, tuple(placed))
+
+
+def unreadable(file: str, line: int, problem: Problem) -> Found:
+    """An entry for a part of a file that is not a resource at all."""
+    return Found(file, line, "file", problems=((line, problem),))
 
 
 def rivals(resources: Iterable[Found]) -> list[Found]:
-    """The same resources; a policy that has another's name, or scales another's target, has a problem for it."""
-    by_claim: dict[tuple[object, ...], Found] = {}
+    """The same resources. One that claims what another of its kind already has, such as its target, gets a problem."""
+    first: dict[tuple[object, ...], Found] = {}
     judged = []
     for found in resources:
-        workload, problems = found.workload, []
-        if workload:
-            claims = {
-                "metadata.name": (workload.namespace, workload.name),
-                "spec.target": (workload.namespace, workload.target),
-            }
-            for path, claim in claims.items():
-                first = by_claim.setdefault((path, *claim), found)
-                if first is not found:
-                    value = workload.name if path == "metadata.name" else workload.target.name
-                    why = f"{first.title} in {first.file}:{first.line} has it already"
-                    problems.append((found.line, Problem(path, value, why, "one policy for each")))
-        judged.append(replace(found, workload=None, problems=tuple(problems)) if problems else found)
+        problems = []
+        for path, claim in found.resolved.claims.items() if found.resolved else ():
+            other = first.setdefault((type(found.resolved), path, claim), found)
+            if other is not found:
+                why = f"{other.title} ({other.file}:{other.line}) already has it"
+                problems.append((found.line, Problem(path, claim, why, "a different one")))
+        judged.append(replace(found, resolved=None, problems=tuple(problems)) if problems else found)
     return judged
+
+
+def shown(value: object) -> str:
+    """A value on one line, cut if it is long; empty if something is missing."""
+    if value is None:
+        return ""
+    text = printable(as_json(value))
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def as_json(value: object) -> str:
+    """A value as JSON, whatever it is."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+    except (TypeError, ValueError):  # keys that are not strings, NaN, a list inside itself
+        return json.dumps(repr(value), ensure_ascii=False)
 
 
 def _resources(value: object) -> Iterator[tuple[str, object]]:
@@ -75,24 +94,13 @@ def _resources(value: object) -> Iterator[tuple[str, object]]:
         yield "", value
 
 
-def _ours(raw: object) -> bool:
-    """Whether it is meant to be a ScalingPolicy: also with a slip in its kind or its group."""
-    if not isinstance(raw, Mapping):
-        return True
-    group, slash, _ = str(raw.get("apiVersion") or "").rpartition("/")
-    if slash and group != GROUP and not difflib.get_close_matches(group, [GROUP]):
-        return False
-    kind = str(raw.get("kind") or KIND)
-    return group == GROUP or bool(difflib.get_close_matches(kind.lower(), [KIND.lower()], cutoff=0.8))
-
-
 def _title(raw: object) -> str:
     if not isinstance(raw, Mapping):
-        return "a document"
+        return "document"
     metadata = raw.get("metadata")
     metadata = metadata if isinstance(metadata, Mapping) else {}
     name = "/".join(str(metadata[key]) for key in ("namespace", "name") if metadata.get(key))
-    return printable(f"{raw.get('kind') or 'a document without a kind'} {name}".rstrip())
+    return printable(f"{raw.get('kind') or 'document without a kind'} {name}".rstrip())
 
 
 def _below(prefix: str, problems: list[Problem]) -> list[Problem]:

@@ -1,8 +1,8 @@
 """The ScaledObject that makes KEDA and its HPA land on exactly the number that Outrider decides.
 
 One external-push trigger with AverageValue and target 1, so that the value is the number of replicas; both behaviours
-in full, since KEDA compares them whole; tolerance 0, or the HPA ignores a change of less than 10 %; no `fallback`, so
-that everything stays where it is while Outrider is down.
+in full, since KEDA compares them as a whole; tolerance 0, or the HPA ignores a change of less than 10 %; no `fallback`,
+so that everything stays where it is while Outrider is down.
 """
 
 import re
@@ -23,11 +23,11 @@ class Wiring:
 
     scaler_address: str
     tls_secret: str | None = None
-    hpa_tolerance: str | None = None  # of HPAs that cannot be given one of their own
+    hpa_tolerance: str | None = None  # of HPAs that cannot have one of their own
 
 
 def manifests(workload: Workload, wiring: Wiring) -> list[dict[str, Any]]:
-    """The objects to apply, in order; they bear the policy's name."""
+    """The objects to apply, in order. They have the policy's name."""
     trigger: dict[str, Any] = {
         "type": "external-push",
         "metricType": "AverageValue",
@@ -57,28 +57,28 @@ def manifests(workload: Workload, wiring: Wiring) -> list[dict[str, Any]]:
 
 
 def remarks(workload: Workload, kubernetes: tuple[int, int] | None) -> list[str]:
-    """What the reader must know before applying it; `kubernetes` is the cluster's version, None where it is unknown."""
+    """What to know before applying them; `kubernetes` is the cluster's version, None if it is unknown."""
     found = []
     if kubernetes is None:
-        found.append("Tolerance 0 needs Kubernetes 1.35; give --kubernetes-version for what an older one does.")
+        found.append("Tolerance 0 needs Kubernetes 1.35; give --kubernetes-version to see what an older version does.")
     elif kubernetes < (1, 35):
         cause = "does not know" if kubernetes < (1, 33) else "ignores, unless its gate HPAConfigurableTolerance is on,"
         found.append(
             f"Kubernetes {kubernetes[0]}.{kubernetes[1]} {cause} the tolerance of one HPA, so the cluster's own of 10 % "
-            "holds. With hpaTolerance Outrider shapes its value around that: upwards the HPA lands on the decision or "
-            "on the first step outside the tolerance (11 to 12 becomes 13, and 12 after the next decision), downwards on "
-            "the decision, or it stays until the decision is far enough (20 to 18 is the first from 20)."
+            "applies. With hpaTolerance, Outrider adjusts its value to that: upwards, the HPA lands on the decision or on "
+            "the first step outside the tolerance (11 to 12 becomes 13, and 12 after the next decision); downwards, it "
+            "lands on the decision, or stays until the decision is far enough away (from 20, the first is 18)."
         )
     if workload.mode is Mode.SHADOW:
         found.append(
-            "The policy is in mode Shadow: Outrider answers KEDA UNAVAILABLE, and the replicas stay where they are. "
+            "The policy is in mode Shadow: Outrider answers KEDA with UNAVAILABLE, and the replicas stay as they are. "
             "Apply this once the mode is Active."
         )
     return found
 
 
 def hpa_tolerance(kubernetes: tuple[int, int] | None) -> str | None:
-    """The tolerance to tell the scaler of, for a cluster that takes none for one HPA; None where it takes it."""
+    """The tolerance that the scaler must know, for a cluster where an HPA cannot have its own; else None."""
     return DEFAULT_TOLERANCE if kubernetes is not None and kubernetes < (1, 35) else None
 
 
@@ -91,7 +91,7 @@ def kubernetes_version(text: str) -> tuple[int, int]:
 
 
 def _at_once(kind: str, value: int) -> dict[str, Any]:
-    """One direction in full: no window and no limit, for both are Outrider's own business."""
+    """One direction in full: no window and no limit, since Outrider has both itself."""
     return {
         "stabilizationWindowSeconds": 0,
         "selectPolicy": "Max",

@@ -1,4 +1,4 @@
-"""Named seeds: how fast an engine serves and how long it takes to start, until both are learned.
+"""Profiles: how fast an engine serves, how long it takes to start and what its GPU costs, by model class and GPU.
 
 Cold starts are those of a plain vLLM pod on a stock node, whose stages run one after the other:
 node = reaction + machine + GPU visible; image = cold pull of 9.6 GB; weights = to local disk;
@@ -17,11 +17,12 @@ _PREFILL_MAX_SHARE = 0.85  # of GPU time, while decoding goes on beside it
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The seeds of one model class on one kind of GPU."""
+    """What to assume of one model class on one kind of GPU until it is learned."""
 
     engine: Engine
     cold_start: ColdStart
     gpus_per_replica: int
+    price_per_gpu_hour: float  # in US dollars, on demand
 
 
 def _stage(*parts: tuple[float, float]) -> Stage:
@@ -39,6 +40,7 @@ PROFILES = {
             warmup=_stage((60, 100), (12, 35), (50, 80), (22, 35), (5, 10)),
         ),
         gpus_per_replica=1,
+        price_per_gpu_hour=0.8,
     ),
     "8b-a10g": Profile(
         Engine(3500.0, 0.0016, _PREFILL_MAX_SHARE, 48.0),
@@ -49,6 +51,7 @@ PROFILES = {
             warmup=_stage((35, 60), (10, 30), (52, 80), (20, 40), (5, 10)),
         ),
         gpus_per_replica=1,
+        price_per_gpu_hour=1.0,
     ),
     "8b-h100": Profile(
         Engine(20_000.0, 0.0002, _PREFILL_MAX_SHARE, 256.0),
@@ -59,6 +62,7 @@ PROFILES = {
             warmup=_stage((10, 20), (2, 6), (23, 40), (6, 15), (5, 10)),
         ),
         gpus_per_replica=1,
+        price_per_gpu_hour=4.0,
     ),
     "70b-tp4-h100": Profile(
         Engine(8000.0, 0.0006, _PREFILL_MAX_SHARE, 128.0),
@@ -69,5 +73,6 @@ PROFILES = {
             warmup=_stage((35, 70), (15, 40), (85, 130), (25, 60), (5, 10)),
         ),
         gpus_per_replica=4,
+        price_per_gpu_hour=4.0,
     ),
 }

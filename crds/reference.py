@@ -1,47 +1,33 @@
-"""The reference page of ScalingPolicy, written from the models and the rules."""
+"""The reference page of a kind, written from its model and its rules."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import yaml
 
+from crds.kinds import Kind
 from crds.notation import units
-from crds.problems import spell
-from crds.resolve import schema
-from crds.rules import RULES
+from crds.resolve.problems import spell
+from crds.resolve.rules import Rule
 from crds.structural import Schema
+from crds.v1alpha1.resource import API_VERSION
 
-_INTRODUCTION = """\
-# ScalingPolicy
-
-`outrider.dev/v1alpha1`, namespaced, short name `scpol`. Made from the models by `make generate`.
-
-A policy needs a target and a maximum; the promise is best written down too:
-
-```yaml
-apiVersion: outrider.dev/v1alpha1
-kind: ScalingPolicy
-metadata:
-  name: chat
-spec:
-  target: {name: chat-vllm}
-  slo: {queueWait: 5s, attainment: "99%"}
-  maxReplicas: 24
-```
-
-`outrider check FILE` reads policies offline and lists every mistake; `outrider scaledobject -f FILE` prints the
-ScaledObject that belongs to a policy and bears its name.
-
-Durations are whole numbers with `h`, `m`, `s` or `ms`, such as `1h30m` (GEP-2257). Quantities are Kubernetes' own:
-`2.5k` is 2,500, `200u` is 0.0002.
-"""
+_NOTATION = """\
+Durations are whole numbers with `h`, `m`, `s` or `ms`, such as `1h30m` (GEP-2257). Quantities are those of Kubernetes:
+`2.5k` is 2,500, `200u` is 0.0002."""
 
 _NOTATIONS = {units.DURATION: "duration", units.PERCENT: "percentage", units.CLOCK_TIME: "time of day"}
 
 
-def page() -> str:
+def page(kind: Kind[Any, Any]) -> str:
     """The page as Markdown."""
-    members = schema()["properties"]
-    parts = [_INTRODUCTION, "## spec", *_table("spec", members["spec"]), "## Rules", *_rules()]
+    members = kind.schema["properties"]
+    names = spell((f"`{name}`" for name in kind.short_names), "or")
+    parts = [
+        f"# {kind.name}",
+        f"`{API_VERSION}`, {kind.scope.lower()}, short name {names}. Generated from the models by `make generate`.",
+    ]
+    parts += [kind.introduction, _NOTATION, "## spec", *_table("spec", members["spec"]), *_rules(kind.rules)]
     parts += ["## status", *_table("status", members["status"])]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -62,9 +48,10 @@ def _table(path: str, schema: Schema) -> Iterator[str]:
         yield from _table(deeper, item)
 
 
-def _rules() -> Iterator[str]:
-    yield "The API server and `outrider check` hold these too:"
-    yield "\n".join(f"- `{rule.at}{'.' * bool(rule.at)}{rule.field}`: {rule.message}." for rule in RULES)
+def _rules(rules: Iterable[Rule]) -> Iterator[str]:
+    yield "## Rules"
+    yield "The API server and `outrider check` enforce these as well:"
+    yield "\n".join(f"- `{rule.path}`: {rule.message}." for rule in rules)
 
 
 def _type(member: Schema) -> str:

@@ -17,8 +17,8 @@ _WEEK_MINUTES = 7 * _DAY_MINUTES
 def windows(schedules: Iterable[Schedule], now_seconds: float, horizon_seconds: float) -> tuple[Window, ...]:
     """The windows that are open between now and the horizon, by start, in Unix seconds.
 
-    A change of clocks never shortens one: where a local time is read in two ways, the start is the earlier instant and
-    the end the later one.
+    A change to or from daylight saving time never shortens a window: if a local time can be read in two ways, the start
+    is the earlier instant and the end the later one.
     """
     found = (
         Window(schedule.name, start, end, schedule.min_replicas)
@@ -47,16 +47,16 @@ def _span(schedule: Schedule) -> tuple[int, int]:
 
 
 def _instants(day: date, minute: int, zone: ZoneInfo) -> tuple[float, float]:
-    """Both readings of a local time: they differ in the hour that a change of clocks skips or repeats."""
+    """Both readings of a local time, which differ in the hour that daylight saving time skips or repeats."""
     days, minute = divmod(minute, _DAY_MINUTES)
     local = datetime.combine(day + timedelta(days=days), time(minute // 60, minute % 60), zone)
     return local.timestamp(), local.replace(fold=1).timestamp()
 
 
 def overlaps(schedules: Sequence[Schedule]) -> list[tuple[int, int, str]]:
-    """Pairs of indices whose windows meet, with the moment at which the first meeting begins.
+    """Pairs of indices whose windows overlap, with the moment at which the first overlap begins.
 
-    Only windows of one time zone are compared; how two zones lie to one another changes with the season.
+    Only windows of the same time zone are compared, since the offset between two zones changes with the season.
     """
     found = []
     for (i, one), (j, other) in combinations(enumerate(schedules), 2):

@@ -1,10 +1,11 @@
-"""A pydantic model's JSON schema made structural: what `apiextensions.k8s.io/v1` takes, and no more.
+"""Makes a pydantic model's JSON schema structural: what `apiextensions.k8s.io/v1` accepts, and no more.
 
-References are written out, `anyOf null` becomes plain optional, a constant an enum, a numeric bound that excludes
-itself a pair, titles go, and `additionalProperties: false` goes too, for the API server prunes what it does not know.
+References are inlined, `anyOf null` becomes plainly optional, a constant becomes an enum and an exclusive bound a pair.
+Titles are dropped, and so is `additionalProperties: false`, since the API server prunes unknown fields.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,14 +14,15 @@ Schema = dict[str, Any]
 _LEFT_OUT = ("title", "$defs", "examples", "additionalProperties")
 
 
+@cache
 def described(model: type[BaseModel]) -> Schema:
-    """The whole schema of a model, references written out, examples kept. Raises ValueError for what has no form."""
+    """The whole schema of a model, with references inlined and examples kept. Raises ValueError for what has no structural form."""
     schema = model.model_json_schema(by_alias=True)
     return _inline(schema, schema.get("$defs", {}))
 
 
 def structural(schema: Schema) -> Schema:
-    """A described schema without what the API server refuses or does not need."""
+    """A described schema without what the API server rejects or does not need."""
     kept = {key: value for key, value in schema.items() if key not in _LEFT_OUT}
     if "properties" in kept:
         kept["properties"] = {name: structural(member) for name, member in kept["properties"].items()}
@@ -30,7 +32,7 @@ def structural(schema: Schema) -> Schema:
 
 
 def defaulted(value: object, schema: Schema) -> object:
-    """The value as the API server would store it: defaults filled in, empty members (null) gone but unknown ones kept."""
+    """The value as the API server would store it: defaults filled in, null members removed, except unknown ones."""
     if isinstance(value, Mapping) and "properties" in schema:
         members = schema["properties"]
         kept = [name for name in value if value[name] is not None or name not in members]

@@ -1,4 +1,4 @@
-"""What a ScalingPolicy becomes: a service to scale, or problems to mend."""
+"""What a ScalingPolicy becomes: the workload to scale."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,25 +7,15 @@ from policies.model import ColdStart, Policy
 
 
 class Mode(StrEnum):
-    """Whether decisions are acted on."""
+    """Whether decisions are carried out."""
 
     ACTIVE = "Active"
-    SHADOW = "Shadow"  # everything but acting
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One mistake in a custom resource. `value` is None where something is missing."""
-
-    path: str
-    value: object
-    why: str
-    instead: str
+    SHADOW = "Shadow"  # decided and reported only
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is scaled: anything with a /scale subresource, in the policy's namespace."""
+    """What is scaled: any object with a /scale subresource, in the policy's namespace."""
 
     api_version: str
     kind: str
@@ -43,7 +33,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A weekly window with a minimum. `days` are those on which it starts; an end before the start is the next day's."""
+    """A weekly window with a minimum. It starts on each of `days`; an end before the start is on the next day."""
 
     name: str
     days: tuple[str, ...]
@@ -55,7 +45,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One policy, whole: every default is resolved."""
+    """What one policy scales, and how: every default is resolved."""
 
     namespace: str
     name: str
@@ -64,7 +54,27 @@ class Workload:
     mode: Mode
     target: Target
     endpoint: Endpoint
-    gpus_per_replica: int
-    schedules: tuple[Schedule, ...]
+    profile: str
     cold_start: ColdStart
+    gpus_per_replica: int
+    price_per_gpu_hour: float  # in US dollars
+    schedules: tuple[Schedule, ...]
     policy: Policy
+
+    @property
+    def summary(self) -> str:
+        """The target, the bounds and the service level in one line."""
+        policy, target = self.policy, self.target
+        return (
+            f"{target.kind} {target.name}, {policy.min_replicas} to {policy.max_replicas} replicas; "
+            f"{policy.attainment * 100:g}% of requests wait at most {policy.queue_wait_seconds:g} s; {self.mode}"
+        )
+
+    @property
+    def claims(self) -> dict[str, str]:
+        """What no other policy may have, by the field that states it."""
+        target = self.target
+        return {
+            "metadata.name": f"{self.namespace}/{self.name}",
+            "spec.target": f"{target.api_version} {target.kind} {self.namespace}/{target.name}",
+        }

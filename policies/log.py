@@ -53,27 +53,25 @@ class LogWriter:
 
     def __init__(self, platform: str) -> None:
         self._platform = platform
-        self._policies: dict[str, Policy] = {}  # as in their last state line
+        self._last: dict[str, tuple[Policy, State]] = {}  # after each policy's last line
         self._since_state: dict[str, int] = {}
 
     def opening(self) -> str:
         """The first line of a file. Each policy's next decision is preceded by its state again."""
-        self._policies.clear()
+        self._last.clear()
         return header_line(self._platform)
 
     def decided(self, policy: Policy, before: State, inputs: Inputs, result: StepResult) -> list[str]:
-        """The lines of one decision; `before` is the state before it."""
-        lines = []
-        if self._policies.get(policy.name) != policy or self._since_state[policy.name] >= STATE_EVERY_LINES:
-            self._policies[policy.name] = policy
-            self._since_state[policy.name] = 0
+        """The lines of one decision; `before` is the state before it, which need not be the one after the last decision."""
+        name, lines = policy.name, []
+        last_policy, last_state = self._last.get(name, (None, None))
+        followed = last_policy == policy and last_state is before
+        if not followed or self._since_state[name] >= STATE_EVERY_LINES:
+            self._since_state[name] = 0
             lines.append(state_line(policy, before))
-        self._since_state[policy.name] += 1
+        self._since_state[name] += 1
+        self._last[name] = policy, result.state
         return [*lines, decision_line(policy, inputs, result)]
-
-    def restart(self, policy: str) -> None:
-        """The policy's state was changed by something other than a decision: log it again with the next decision."""
-        self._policies.pop(policy, None)
 
 
 def header_line(platform: str) -> str:

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-NORMAL_P95 = 1.6449  # the standard normal quantile of 0.95
+NORMAL_P95 = 1.645  # the standard normal quantile of 0.95
 
 # ---------------------------------------------------------------- settings
 

@@ -1,40 +1,19 @@
 """Runs one contender against one simulated cluster: whatever is due next acts, and the world advances in between."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-import numpy as np
-
+from replay.contenders.contender import Contender
+from replay.contenders.view import View
 from replay.scenario.scenario import Scenario
-from replay.sim.hpa import Hpa
-from replay.sim.views import RequestLog, Score
+from replay.sim.views import Score
 from replay.sim.world import World
-
-
-@dataclass
-class Periodic:
-    """Something that happens every `period_seconds`, next at `due_seconds` (Unix)."""
-
-    due_seconds: float
-    period_seconds: float
-    act: Callable[[float], None]
-
-
-class Contender(Protocol):
-    """What scales: a policy of ours, or a peer. It sees of the world only what its real version would see."""
-
-    name: str
-
-    def attach(self, world: World) -> Sequence[Periodic]:
-        """Take control of a world; of two that are due together, the first in the list acts first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One contender's run. `attainment` is the share of requests whose queue wait is within the SLO's."""
 
-    name: str
     score: Score
     attainment: float
 
@@ -45,11 +24,11 @@ def run(
     progress: Callable[[float], None] = lambda _share: None,
     slo_wait_seconds: float = 5.0,
 ) -> Outcome:
-    """Play the scenario to its end. `progress` is told the share that is done, now and then."""
+    """Play the scenario to its end. `progress` is called with the share that is done, at each hundredth."""
     world = World(scenario)
-    duties = list(contender.attach(world))
+    duties = list(contender.attach(View(world)))
     start, end = scenario.start_seconds, scenario.start_seconds + scenario.duration_seconds
-    told = 0.0
+    reported = 0.0
     while True:
         duty = min(duties, key=lambda item: item.due_seconds)
         if duty.due_seconds > end:
@@ -58,28 +37,9 @@ def run(
         duty.act(duty.due_seconds)
         duty.due_seconds += duty.period_seconds
         share = (world.now_seconds - start) / scenario.duration_seconds
-        if share >= told + 0.01:
-            told = share
+        if share >= reported + 0.01:
+            reported = share
             progress(share)
     world.advance(end)
     progress(1.0)
-    return Outcome(
-        contender.name, world.score(), attainment(world.requests(), scenario.duration_seconds, slo_wait_seconds)
-    )
-
-
-def attainment(requests: RequestLog, now_s: float, wait_seconds: float) -> float:
-    """Share of requests that waited at most so long. One that still waits has waited until now; a failed one is late."""
-    wait = np.where(np.isnan(requests.wait_seconds), now_s - requests.arrival_s, requests.wait_seconds)
-    return float(np.mean((wait <= wait_seconds) & ~requests.failed)) if len(wait) else 1.0
-
-
-def follow(world: World, hpa: Hpa, now_seconds: float, usage: float | None, target: float) -> None:
-    """One sync of the HPA, and what it writes to the scale target. `usage` is its metric; None where it has none."""
-    status = sum(1 for pod in world.pods() if not pod.terminating)
-    world.scale(hpa.sync(now_seconds, world.spec_replicas, status, usage, target))
-
-
-def aligned(start_seconds: float, period_seconds: float, phase_seconds: float = 0.0) -> float:
-    """The first time after the start on the grid of the period, shifted by the phase."""
-    return ((start_seconds - phase_seconds) // period_seconds + 1.0) * period_seconds + phase_seconds
+    return Outcome(world.score(), world.share_within(slo_wait_seconds))

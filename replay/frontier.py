@@ -1,64 +1,103 @@
-"""How the HPA is tuned: its target is swept on the very trace it is then judged on, and the best is picked by hindsight.
+"""The sweep of a contender's knob: several values are played on the very trace that is scored, ever finer around the best.
 
-Two picks, since one number cannot be right for both questions: what it attains for no more GPU-hours than the other
-contender, and what it costs to attain no less.
+Two picks are made in hindsight, since one number cannot be right for both questions: what the contender attains for no
+more GPU-hours than the reference, and what it costs to attain no less.
 """
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-LEAST_SHARE, MOST_SHARE, STEPS = 0.03, 0.8, 9  # of max_num_seqs, at equal ratios of 1.5
-ROUNDS = 2  # of finer steps: 1.23 and 1.11 around the picks
+from replay.driver import Outcome
+
+ROUNDS = 2  # of finer steps, each up to two around each pick
+
+
+class Pick(StrEnum):
+    """Which value of a knob is shown."""
+
+    AT_COST = "at_cost"
+    AT_ATTAINMENT = "at_attainment"
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One target in flight per replica, what it cost and what it attained."""
+class Tried:
+    """One value of the knob, and what it came to."""
 
-    target: float
-    gpu_hours: float
-    attainment: float
+    value: float
+    outcome: Outcome
+
+    @property
+    def gpu_hours(self) -> float:
+        """What it cost."""
+        return self.outcome.score.gpu_hours
+
+    @property
+    def attainment(self) -> float:
+        """Share of requests within the SLO's wait."""
+        return self.outcome.attainment
 
 
-def targets(max_num_seqs: int) -> tuple[float, ...]:
-    """The first round: in flight per replica, ascending."""
-    ratio = (MOST_SHARE / LEAST_SHARE) ** (1 / (STEPS - 1))
-    return tuple(rounded(LEAST_SHARE * ratio**step * max_num_seqs) for step in range(STEPS))
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """All values that were played, ascending, and the picks. A pick for which no value qualifies is missing."""
+
+    tried: tuple[Tried, ...]
+    picks: Mapping[Pick, Tried]
 
 
-def at_cost(points: Iterable[Point], gpu_hours: float) -> Point | None:
+def sweep(
+    play: Callable[[float], Outcome],
+    grid: Iterable[float],
+    between: Callable[[float, float], float],
+    reference: Outcome,
+) -> Sweep:
+    """Play the grid, then finer around the picks. `between` gives a value halfway between two."""
+    gpu_hours, attainment = reference.score.gpu_hours, reference.attainment
+    tried = [Tried(value, play(value)) for value in dict.fromkeys(grid)]
+    for _ in range(ROUNDS):
+        tried += [Tried(value, play(value)) for value in finer(tried, between, gpu_hours, attainment)]
+    picks = {Pick.AT_COST: at_cost(tried, gpu_hours), Pick.AT_ATTAINMENT: at_attainment(tried, attainment)}
+    return Sweep(
+        tuple(sorted(tried, key=lambda each: each.value)),
+        {pick: found for pick, found in picks.items() if found is not None},
+    )
+
+
+def most_runs(grid: Sequence[float]) -> int:
+    """How often a sweep plays at the most."""
+    return len(grid) + 4 * ROUNDS
+
+
+def at_cost(tried: Iterable[Tried], gpu_hours: float) -> Tried | None:
     """The best attainment among those that cost no more; of equals the cheaper. None where all cost more."""
-    able = (point for point in points if point.gpu_hours <= gpu_hours)
-    return max(able, key=lambda point: (point.attainment, -point.gpu_hours), default=None)
+    able = (each for each in tried if each.gpu_hours <= gpu_hours)
+    return max(able, key=lambda each: (each.attainment, -each.gpu_hours), default=None)
 
 
-def at_attainment(points: Iterable[Point], attainment: float) -> Point | None:
+def at_attainment(tried: Iterable[Tried], attainment: float) -> Tried | None:
     """The cheapest among those that attain no less; of equals the better. None where all attain less."""
-    able = (point for point in points if point.attainment >= attainment)
-    return min(able, key=lambda point: (point.gpu_hours, -point.attainment), default=None)
+    able = (each for each in tried if each.attainment >= attainment)
+    return min(able, key=lambda each: (each.gpu_hours, -each.attainment), default=None)
 
 
-def finer(points: Sequence[Point], gpu_hours: float, attainment: float) -> tuple[float, ...]:
-    """A finer round: targets halfway between each pick and its neighbours.
+def finer(
+    tried: Sequence[Tried], between: Callable[[float, float], float], gpu_hours: float, attainment: float
+) -> tuple[float, ...]:
+    """A finer round: values halfway between each pick and its neighbours.
 
     Where nothing qualifies, around what comes nearest to it.
     """
-    known = sorted(point.target for point in points)
+    known = sorted(each.value for each in tried)
     around = {
-        (at_cost(points, gpu_hours) or min(points, key=lambda point: point.gpu_hours)).target,
-        (at_attainment(points, attainment) or max(points, key=lambda point: point.attainment)).target,
+        (at_cost(tried, gpu_hours) or min(tried, key=lambda each: each.gpu_hours)).value,
+        (at_attainment(tried, attainment) or max(tried, key=lambda each: each.attainment)).value,
     }
-    return tuple(sorted(set(_halfway(known, around)) - set(known)))
+    halfway = (between(value, neighbour) for value in around for neighbour in _neighbours(known, value))
+    return tuple(sorted(set(halfway) - set(known)))
 
 
-def _halfway(known: list[float], around: Iterable[float]) -> Iterator[float]:
-    for target in around:
-        place = known.index(target)
-        for neighbour in known[max(0, place - 1) : place] + known[place + 1 : place + 2]:
-            yield rounded(math.sqrt(target * neighbour))
-
-
-def rounded(target: float) -> float:
-    """As a person would write it: whole numbers, and tenths below ten. At least 0.1."""
-    return max(0.1, round(target, 1)) if target < 10 else float(round(target))
+def _neighbours(known: Sequence[float], value: float) -> Iterator[float]:
+    place = known.index(value)
+    yield from known[max(0, place - 1) : place]
+    yield from known[place + 1 : place + 2]

@@ -1,179 +1,107 @@
-"""One scenario, played by Outrider and by its peers: the reactive ScaledObject, and an HPA tuned for this very trace."""
+"""One scenario, played by every contender; one with a knob is tuned on this very scenario."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from crds.schedules import windows
 from crds.workload import Workload
-from policies.ladder import lead_seconds
-from policies.model import Inputs, Rung, State, StepResult, Window
-from replay import frontier
-from replay.contenders.hpa_on_metric import reactive, tuned
-from replay.contenders.outrider import Outrider
-from replay.driver import Contender, Outcome, run
-from replay.scenario.hardware import HARDWARE, profile_of
-from replay.scenario.scenario import Hardware, PastKind, Scenario, build
-from replay.traces.trace import Trace
+from replay.contenders.contender import Contender, Entry, Knob, Setup, Watch
+from replay.contenders.registry import CONTENDERS
+from replay.driver import Outcome, run
+from replay.frontier import Pick, Sweep, most_runs, sweep
+from replay.scenario.scenario import Scenario
 
 Progress = Callable[[str, float], None]  # who plays, and the share of everything that is done
-RUNS = 2 + frontier.STEPS + 4 * frontier.ROUNDS  # at the most
-
-
-class Kind(StrEnum):
-    """What a row of the comparison is."""
-
-    OUTRIDER = "outrider"
-    REACTIVE = "reactive"
-    AT_COST = "tuned_at_cost"
-    AT_ATTAINMENT = "tuned_at_attainment"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One contender. `target` is that of a tuned HPA: requests in flight per replica."""
+    """One line of the standings: a contender as it comes, or a pick of its sweep with the value of its knob."""
 
-    kind: Kind
+    contender: Entry
     outcome: Outcome
-    target: float | None = None
+    pick: Pick | None = None
+    knob_value: float | None = None
+
+    @property
+    def key(self) -> str:
+        """Unique among the rows."""
+        return self.contender.key if self.pick is None else f"{self.contender.key}_{self.pick}"
+
+
+class Tuning(NamedTuple):
+    """One contender's sweep."""
+
+    contender: Entry
+    knob: Knob
+    sweep: Sweep
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """One target of the tuned HPA's sweep, in requests in flight per replica."""
-
-    target: float
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """All rows on one scenario. A pick of the tuned HPA for which no target qualifies has no row."""
+class Standings:
+    """What every contender came to on one scenario. The first row is ours."""
 
     scenario: Scenario
     workload: Workload
     rows: tuple[Row, ...]
-    sweep: tuple[Tried, ...]  # ascending
-
-    def row(self, kind: Kind) -> Row | None:
-        """The row of that kind, if there is one."""
-        return next((row for row in self.rows if row.kind is kind), None)
-
-    @property
-    def cheapest_within_slo(self) -> Tried | None:
-        """The HPA's target that keeps the SLO at the least cost, in hindsight."""
-        points = [
-            frontier.Point(each.target, each.outcome.score.gpu_hours, each.outcome.attainment) for each in self.sweep
-        ]
-        found = frontier.at_attainment(points, self.workload.policy.attainment)
-        return None if found is None else next(each for each in self.sweep if each.target == found.target)
+    tunings: tuple[Tuning, ...]
 
     @property
     def ours(self) -> Outcome:
-        """Outrider's outcome."""
+        """Our outcome, which the others are compared with."""
         return self.rows[0].outcome
 
 
-def scene(
-    trace: Trace,
-    workload: Workload,
-    *,
-    scale: float,
-    start_seconds: float,
-    duration_seconds: float | None,
-    past: PastKind,
-    seed: int,
-) -> Scenario:
-    """The scenario that a policy meets: its profile's hardware, a pool that holds its maximum, a first fleet within its bounds.
-
-    Raises ValueError as `build` does.
-    """
-    scenario = build(
-        trace,
-        scale=scale,
-        start_seconds=start_seconds,
-        duration_seconds=duration_seconds,
-        past=past,
-        hardware=hardware(workload),
-        seed=seed,
-    )
-    policy = workload.policy
-    fleet = min(max(scenario.initial_replicas, policy.min_replicas), policy.max_replicas)
-    return replace(scenario, initial_replicas=fleet)
-
-
-def hardware(workload: Workload) -> Hardware:
-    """Of the policy's profile. The pool also holds prepared nodes, and as many replicas again that still drain."""
-    policy, gpus = workload.policy, workload.gpus_per_replica
-    return replace(
-        HARDWARE[profile_of(workload)],
-        gpus_per_replica=gpus,
-        gpus_per_node=gpus,
-        max_nodes=2 * policy.max_replicas + policy.max_prepared_nodes,
-    )
-
-
-def compare(
+def play(
     scenario: Scenario,
     workload: Workload,
-    watch: Callable[[State, Inputs, StepResult], None] = lambda _before, _inputs, _result: None,
+    *,
+    contenders: Sequence[Entry] = CONTENDERS,
+    watch: Watch = lambda _before, _inputs, _result: None,
     progress: Progress = lambda _name, _share: None,
     ours: Outcome | None = None,
-) -> Comparison:
-    """Play the scenario with every contender. `watch` is told each decision of Outrider.
+) -> Standings:
+    """Play the scenario with every contender. `watch` is called with each decision of Outrider.
 
-    `ours` is what Outrider came to where it has been played already, live.
+    The first contender must have a `make`. `ours` is its outcome where it has been played already, live.
     """
-    policy = workload.policy
+    setup = Setup(workload, scenario.hardware.max_num_seqs, scenario.past, watch)
+    runs = sum(_most_runs(entry, setup) for entry in contenders)
     played = 0
 
-    def play(contender: Contender) -> Outcome:
+    def play_one(name: str, contender: Contender) -> Outcome:
         nonlocal played
-        done = played / RUNS
-        outcome = run(
+        done = played / runs
+        played += 1
+        return run(
             scenario,
             contender,
-            lambda share: progress(contender.name, done + share / RUNS),
-            policy.queue_wait_seconds,
+            lambda share: progress(name, done + share / runs),
+            workload.policy.queue_wait_seconds,
         )
-        played += 1
-        return outcome
 
-    ahead = lead_seconds(workload.cold_start, Rung.REQUESTED)
-    if ours is None:
-        ours = play(Outrider(policy, workload.cold_start, scenario.past, partial(_windows, workload, ahead), watch))
-    bounds = policy.min_replicas, policy.max_replicas, partial(_scheduled, workload)
-    plain = play(reactive(*bounds))
-    tried: dict[float, Outcome] = {}
-    for target in frontier.targets(scenario.hardware.max_num_seqs):
-        tried[target] = play(tuned(target, *bounds))
-    limits = ours.score.gpu_hours, ours.attainment
-    for _ in range(frontier.ROUNDS):
-        for target in frontier.finer(_points(tried), *limits):
-            tried[target] = play(tuned(target, *bounds))
+    rows: list[Row] = []
+    tunings: list[Tuning] = []
+    for entry in contenders:
+        if entry.make is not None:
+            outcome = play_one(entry.name, entry.make(setup)) if rows or ours is None else ours
+            rows.append(Row(entry, outcome))
+        if entry.knob is not None:
+            found = _tuned(entry, entry.knob, setup, rows[0].outcome, play_one)
+            tunings.append(Tuning(entry, entry.knob, found))
+            rows += [Row(entry, tried.outcome, pick, tried.value) for pick, tried in found.picks.items()]
     progress("", 1.0)
-    picks = {
-        Kind.AT_COST: frontier.at_cost(_points(tried), limits[0]),
-        Kind.AT_ATTAINMENT: frontier.at_attainment(_points(tried), limits[1]),
-    }
-    chosen = (Row(kind, tried[pick.target], pick.target) for kind, pick in picks.items() if pick is not None)
-    return Comparison(
-        scenario,
-        workload,
-        (Row(Kind.OUTRIDER, ours), Row(Kind.REACTIVE, plain), *chosen),
-        tuple(Tried(target, tried[target]) for target in sorted(tried)),
-    )
+    return Standings(scenario, workload, tuple(rows), tuple(tunings))
 
 
-def _points(tried: dict[float, Outcome]) -> list[frontier.Point]:
-    return [frontier.Point(target, it.score.gpu_hours, it.attainment) for target, it in tried.items()]
+def _tuned(
+    entry: Entry, knob: Knob, setup: Setup, reference: Outcome, play_one: Callable[[str, Contender], Outcome]
+) -> Sweep:
+    def play_value(value: float) -> Outcome:
+        return play_one(f"{entry.name}, {value:g}", knob.make(setup, value))
+
+    return sweep(play_value, knob.grid(setup), knob.between, reference)
 
 
-def _windows(workload: Workload, ahead_seconds: float, now_seconds: float) -> tuple[Window, ...]:
-    return windows(workload.schedules, now_seconds, ahead_seconds)
-
-
-def _scheduled(workload: Workload, now_seconds: float) -> int:
-    """What KEDA's cron triggers ask for, with the policy's own windows: they begin on time, not ahead of it."""
-    return max((window.min_replicas for window in windows(workload.schedules, now_seconds, 1.0)), default=0)
+def _most_runs(entry: Entry, setup: Setup) -> int:
+    return (entry.make is not None) + (0 if entry.knob is None else most_runs(entry.knob.grid(setup)))

@@ -4,12 +4,22 @@ import os
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
-# The same examples every time, so that a red run is a change's doing; OUTRIDER_HYPOTHESIS=explore looks further.
-settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
-settings.register_profile("explore", deadline=None, max_examples=2000)
+# The same examples every time, so that a red run is a change's doing. `thorough` is the slow run's; `explore` looks for
+# new ones, as many as OUTRIDER_SCHEDULES says, and prints how to see a failing one again.
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=20)
+settings.register_profile("thorough", derandomize=True, deadline=None, max_examples=300)
+settings.register_profile(
+    "explore", deadline=None, max_examples=int(os.environ.get("OUTRIDER_SCHEDULES", "2000")), print_blob=True
+)
 settings.load_profile(os.environ.get("OUTRIDER_HYPOTHESIS", "repeatable"))
+
+# The default draws each traceback with its local variables, which takes 0.2 s.
+structlog.get_config()["processors"][-1] = structlog.dev.ConsoleRenderer(
+    exception_formatter=structlog.dev.plain_traceback
+)
 
 
 @pytest.fixture(scope="session")

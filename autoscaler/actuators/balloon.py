@@ -66,11 +66,13 @@ class Balloons:
         created, refusal = await self._create([] if trouble else new)
         return Change(created, released, moves.refused, trouble or refusal or problem)
 
-    def observe(self, workload: Workload) -> tuple[Unit, ...]:
+    def observe(self, workload: Workload, now_seconds: float) -> tuple[Unit, ...] | None:
         """The balloons that are held for a workload; one that ended or is being deleted is none."""
-        pods = self._watches.pods(workload.namespace).matching(BALLOON_PODS)
-        jobs = self._jobs_of(workload, self._watches.jobs(workload.namespace))
-        return held.units([job for job in jobs if alive(job)], pods)
+        pods, jobs = self._watches.pods(workload.namespace), self._watches.jobs(workload.namespace)
+        if not pods.current(now_seconds) or not jobs.current(now_seconds):
+            return None
+        alive_jobs = [job for job in self._jobs_of(workload, jobs) if alive(job)]
+        return held.units(alive_jobs, pods.matching(BALLOON_PODS))
 
     async def release(self, now_seconds: float) -> Change:
         """Delete every balloon that no policy stands behind, found by label alone, and those that nothing has ended."""

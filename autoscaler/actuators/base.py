@@ -45,8 +45,8 @@ class Actuator(Protocol):
         `template` is the target's pod template; None where it is unknown. `supply` is None where it is unknown.
         """
 
-    def observe(self, workload: Workload) -> tuple[Unit, ...]:
-        """The units that are held for a workload now, as far as the watch shows them."""
+    def observe(self, workload: Workload, now_seconds: float) -> tuple[Unit, ...] | None:
+        """The units that are held for a workload now; None where that is unknown."""
 
     async def release(self, now_seconds: float) -> Change:
         """Remove everything that no workload needs any more, and what has outlived its own deadline."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoscaler.actuators.footprint import footprint, holds_gpu
-from autoscaler.kube.collection import POLICY_API_VERSION
 from autoscaler.kube.objects import Object
 from autoscaler.kube.ours import BALLOON, MANAGED_BY, MANAGER, POLICY, SHAPE, SLOT, policy_label, short_hash
+from crds.kinds import SCALING_POLICY
+from crds.v1alpha1.resource import API_VERSION
 from crds.workload import Workload
 from policies.balloons import BROKEN_REST_SECONDS
 
@@ -66,8 +67,8 @@ def balloon_job(workload: Workload, template: Object, slot: int, settings: Ballo
             "annotations": {SHAPE: shape(workload, template, settings)},
             "ownerReferences": [
                 {
-                    "apiVersion": POLICY_API_VERSION,
-                    "kind": "ScalingPolicy",
+                    "apiVersion": API_VERSION,
+                    "kind": SCALING_POLICY.name,
                     "name": workload.name,
                     "uid": workload.uid,
                     "controller": True,

@@ -18,9 +18,9 @@ class Noop:
         del workload, template, plan, supply, now_seconds
         return Change()
 
-    def observe(self, workload: Workload) -> tuple[Unit, ...]:
+    def observe(self, workload: Workload, now_seconds: float) -> tuple[Unit, ...]:
         """Nothing is held."""
-        del workload
+        del workload, now_seconds
         return ()
 
     async def release(self, now_seconds: float) -> Change:

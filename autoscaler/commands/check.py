@@ -1,29 +1,27 @@
-"""Check ScalingPolicy files offline: every problem, with its line, its reason and what to write instead."""
+"""Check policy files offline and list every problem, with its line, its reason and what to write instead."""
 
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from crds.inspection import Found
-    from crds.workload import Problem, Workload
 
 
 def command(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files; - is standard input.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files; - reads standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Check ScalingPolicy files offline: every problem, with its line, its reason and what to write instead.
+    """Check policy files offline and list every problem, with its line, its reason and what to write instead.
 
-    Resources of other kinds are passed over. Exit code 0: no problem; 2: some.
+    Resources of other APIs are skipped. Exit code 0: no problems; 2: problems were found.
     """
-    from crds.inspection import rivals
+    from crds.files import inspect_files
 
-    resources = rivals([found for file in files for found in _read(file)])
+    resources = inspect_files(files)
     if as_json:
         print(json.dumps(_document(resources), indent=2, ensure_ascii=False, allow_nan=False))
     elif sys.stdout.isatty():
@@ -33,31 +31,14 @@ def command(
     raise typer.Exit(2 if any(found.problems for found in resources) else 0)
 
 
-def _read(file: str) -> "list[Found]":
-    from crds.inspection import Found, inspect
-    from crds.workload import Problem
-
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        problem = Problem("", None, f"it cannot be read: {error.strerror}", "a YAML file, or - for standard input")
-    except UnicodeDecodeError as error:
-        problem = Problem("", None, f"byte {error.start} is not UTF-8", "a text file in UTF-8")
-    else:
-        return list(inspect("stdin" if file == "-" else file, text))
-    return [Found(file, 1, "file", None, ((1, problem),))]
-
-
 def _print(resources: "Sequence[Found]") -> None:
-    """One line for each problem, as compilers write them; what is fine and what is passed over goes to stderr."""
+    """One line for each problem, as compilers write them. What is valid or skipped goes to stderr."""
     for found in resources:
-        for line, problem in found.problems:
-            what = ": ".join(part for part in (problem.path or found.title, _shown(problem)) if part)
-            print(f"{found.file}:{line}: {what}: {problem.why}; instead: {problem.instead}")
+        for line in found.lines():
+            print(line)
         if not found.problems:
-            word = f"fine: {_promise(found.workload)}" if found.workload else "not a ScalingPolicy, passed over"
-            print(f"{found.file}:{found.line}: {found.title}: {word}", file=sys.stderr)
+            verdict = f"valid: {found.resolved.summary}" if found.resolved else f"not a {_kinds()}, skipped"
+            print(f"{found.file}:{found.line}: {found.title}: {verdict}", file=sys.stderr)
     print(_summary(resources), file=sys.stderr)
 
 
@@ -67,23 +48,27 @@ def _show(resources: "Sequence[Found]") -> None:
     from rich.padding import Padding
     from rich.text import Text
 
+    from crds.inspection import shown
+
     console = Console(highlight=False)
     for found in resources:
-        mark, style = ("✗", "bold red") if found.problems else ("✓", "bold green") if found.workload else ("-", "dim")
+        mark, style = ("✗", "bold red") if found.problems else ("✓", "bold green") if found.resolved else ("-", "dim")
         console.print(Text.assemble((mark, style), f" {found.title}  ", (f"{found.file}:{found.line}", "dim")))
-        if found.workload:
-            console.print(Padding(Text(_promise(found.workload), "dim"), (0, 0, 0, 2)))
+        if found.resolved:
+            console.print(Padding(Text(found.resolved.summary, "dim"), (0, 0, 0, 2)))
         for line, problem in found.problems:
-            value = _shown(problem)
-            console.print(Text.assemble((f"{line:>5} ", "dim"), (problem.path or found.title, "cyan"), f"  {value}"))
+            what = (problem.path or found.title, "cyan")
+            console.print(Text.assemble((f"{line:>5} ", "dim"), what, f"  {shown(problem.value)}"))
             console.print(Padding(Text(problem.why), (0, 0, 0, 8)))
             console.print(Padding(Text(problem.instead, "green"), (0, 0, 0, 8)))
     console.print(Text(_summary(resources), "bold"))
 
 
 def _document(resources: "Sequence[Found]") -> dict[str, object]:
+    from crds.inspection import as_json
+
     return {
-        "policies": [
+        "resources": [
             {
                 "file": found.file,
                 "line": found.line,
@@ -92,7 +77,7 @@ def _document(resources: "Sequence[Found]") -> dict[str, object]:
                     {
                         "path": problem.path,
                         "line": line,
-                        "value": json.loads(_json(problem.value)),
+                        "value": json.loads(as_json(problem.value)),
                         "why": problem.why,
                         "instead": problem.instead,
                     }
@@ -100,45 +85,26 @@ def _document(resources: "Sequence[Found]") -> dict[str, object]:
                 ],
             }
             for found in resources
-            if found.workload or found.problems
+            if found.resolved or found.problems
         ],
-        "passed_over": [
+        "skipped": [
             {"file": found.file, "line": found.line, "resource": found.title}
             for found in resources
-            if not found.workload and not found.problems
+            if not found.resolved and not found.problems
         ],
     }
 
 
 def _summary(resources: "Sequence[Found]") -> str:
     problems = sum(len(found.problems) for found in resources)
-    fine = sum(found.workload is not None for found in resources)
-    if not problems and not fine:
-        return "no ScalingPolicy found"
-    wrong = f"{problems} problem{'s' if problems != 1 else ''}" if problems else "no problems"
-    return f"{wrong}, {fine} polic{'ies' if fine != 1 else 'y'} fine"
+    valid = sum(found.resolved is not None for found in resources)
+    if not problems and not valid:
+        return f"no {_kinds()} found"
+    return f"{valid} valid, {problems or 'no'} problem{'s' if problems != 1 else ''}"
 
 
-def _promise(workload: "Workload") -> str:
-    policy, target = workload.policy, workload.target
-    return (
-        f"{target.kind} {target.name}, {policy.min_replicas} to {policy.max_replicas} replicas; "
-        f"{policy.attainment * 100:g}% of requests wait at most {policy.queue_wait_seconds:g} s; {workload.mode}"
-    )
+def _kinds() -> str:
+    from crds.kinds import KINDS
+    from crds.resolve.problems import spell
 
-
-def _shown(problem: "Problem") -> str:
-    """The value on one line, cut where it is long; empty where something is missing."""
-    from crds.problems import printable
-
-    if problem.value is None:
-        return ""
-    text = printable(_json(problem.value))
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _json(value: object) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
-    except (TypeError, ValueError):  # keys that are no text, NaN, a list inside itself
-        return json.dumps(repr(value), ensure_ascii=False)
+    return spell((kind.name for kind in KINDS), "or")

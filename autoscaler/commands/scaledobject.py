@@ -2,8 +2,7 @@
 
 import sys
 import textwrap
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -22,19 +21,17 @@ _FLAGS = {
 
 
 def command(
-    name: Annotated[
-        str | None, typer.Argument(help="Name of the ScalingPolicy; the ScaledObject bears it too.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the ScalingPolicy and of the ScaledObject.")] = None,
     *,
     file: Annotated[
-        str | None, typer.Option("--file", "-f", help="Take it from the policies of this file; - is standard input.")
+        str | None, typer.Option("--file", "-f", help="Read the policies from this file; - reads standard input.")
     ] = None,
     namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the policy.")] = None,
-    target: Annotated[str | None, typer.Option(help="What is scaled. Default: NAME.")] = None,
+    target: Annotated[str | None, typer.Option(help="Name of the target. Default: NAME.")] = None,
     kind: Annotated[str | None, typer.Option(help="Kind of the target. Default: Deployment.")] = None,
     api_version: Annotated[str | None, typer.Option(help="API version of the target. Default: apps/v1.")] = None,
-    min_replicas: Annotated[int | None, typer.Option("--min", help="Least replicas, 1 or more. Default: 1.")] = None,
-    max_replicas: Annotated[int | None, typer.Option("--max", help="Most replicas.")] = None,
+    min_replicas: Annotated[int | None, typer.Option("--min", help="Minimum number of replicas. Default: 1.")] = None,
+    max_replicas: Annotated[int | None, typer.Option("--max", help="Maximum number of replicas.")] = None,
     scaler_address: Annotated[
         str, typer.Option(help="Where KEDA reaches Outrider.")
     ] = "outrider.outrider-system.svc:6000",
@@ -42,23 +39,22 @@ def command(
         str | None,
         typer.Option(
             metavar="SECRET",
-            help="Speak TLS, with ca.crt, tls.crt and tls.key of this Secret: adds a TriggerAuthentication.",
+            help="Use TLS with ca.crt, tls.crt and tls.key of this Secret; adds a TriggerAuthentication.",
         ),
     ] = None,
     kubernetes_version: Annotated[
         str | None,
-        typer.Option(
-            metavar="VERSION", help="The cluster's version, such as 1.35: tells what an older one makes of it."
-        ),
+        typer.Option(metavar="VERSION", help="The cluster's version, such as 1.35; explains what an older one does."),
     ] = None,
 ) -> None:
     """Print the KEDA ScaledObject that makes the HPA land on exactly what Outrider decides.
 
-    Either for a policy by NAME with --max, or for the policies of a file with -f. Exit code 2: something is wrong.
+    For one policy by NAME with --max, or for the policies of a file with -f. Exit code 2: invalid input.
     """
     import yaml
 
     from crds import keda
+    from crds.files import PolicyFileError
 
     given = {
         "target": {"name": target, "kind": kind, "apiVersion": api_version},
@@ -69,13 +65,14 @@ def command(
         version = None if kubernetes_version is None else keda.kubernetes_version(kubernetes_version)
         if file is not None:
             if any(value is not None for value in (target, kind, api_version, min_replicas, max_replicas)):
-                raise ValueError("-f takes target, kind and bounds from the file: leave out these options")
+                raise ValueError("-f takes the target and the bounds from the file: leave out their options")
             workloads = _from_file(file, name, namespace)
         else:
             workloads = [_from_flags(name, namespace or "default", given)]
+    except PolicyFileError as error:
+        _refuse(str(error))
     except ValueError as error:
-        print(f"outrider scaledobject: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
+        _refuse(f"outrider scaledobject: {error}")
     wiring = keda.Wiring(scaler_address, tls, keda.hpa_tolerance(version))
     documents = []
     for workload in workloads:
@@ -86,18 +83,24 @@ def command(
     print("---\n".join(documents), end="")
 
 
+def _refuse(why: str) -> NoReturn:
+    print(why, file=sys.stderr)
+    raise typer.Exit(2) from None
+
+
 def _from_flags(name: str | None, namespace: str, given: dict[str, Any]) -> "Workload":
-    from crds.resolve import resolve
+    from crds.kinds import SCALING_POLICY
+    from crds.v1alpha1.resource import API_VERSION
     from crds.workload import Workload
 
     if name is None:
         raise ValueError("give the NAME of a policy, or -f FILE")
     if given["maxReplicas"] is None:
-        raise ValueError("--max is required, or KEDA takes 100: write --max 8")
+        raise ValueError("--max is required, since KEDA would default to 100; write --max 8")
     given["target"]["name"] = given["target"]["name"] or name
     metadata = {"name": name, "namespace": namespace}
-    raw = {"apiVersion": "outrider.dev/v1alpha1", "kind": "ScalingPolicy", "metadata": metadata, "spec": given}
-    found = resolve(raw)
+    raw = {"apiVersion": API_VERSION, "kind": SCALING_POLICY.name, "metadata": metadata, "spec": given}
+    found = SCALING_POLICY.resolve(raw)
     if isinstance(found, Workload):
         return found
     lines = [f"{_FLAGS.get(it.path, it.path)} {it.value}: {it.why}; instead: {it.instead}" for it in found]
@@ -107,18 +110,10 @@ def _from_flags(name: str | None, namespace: str, given: dict[str, Any]) -> "Wor
 def _from_file(file: str, name: str | None, namespace: str | None) -> "list[Workload]":
     from dataclasses import replace
 
-    from crds.inspection import inspect
+    from crds.files import policies
 
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} cannot be read: {error}") from None
-    resources = list(inspect(file, text))
-    if problems := sum(len(found.problems) for found in resources):
-        raise ValueError(f"{file} has {problems} problems; outrider check {file} lists them")
-    workloads = [found.workload for found in resources if found.workload]
-    if name is not None:
-        workloads = [workload for workload in workloads if workload.name == name]
-    if not workloads:
+    found = policies(file)
+    chosen = [document.workload for document in found if name in (None, document.workload.name)]
+    if not chosen:
         raise ValueError(f"{file} has no ScalingPolicy{'' if name is None else f' named {name}'}")
-    return [workload if namespace is None else replace(workload, namespace=namespace) for workload in workloads]
+    return [workload if namespace is None else replace(workload, namespace=namespace) for workload in chosen]

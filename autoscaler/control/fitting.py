@@ -1,4 +1,8 @@
-"""Fits forecasts in a process of their own: a fit holds the interpreter for up to seconds, which would stall the loop."""
+"""Fits forecasts in a process of their own: a fit holds the interpreter for up to seconds, which would stall the loop.
+
+Not here: what is fitted and how (`forecasting`), and for which policy and when (`fitter`). That process imports this file too,
+so it imports little.
+"""
 
 import asyncio
 import multiprocessing
@@ -26,21 +30,22 @@ class FitProcess:
         self._turn = asyncio.Lock()
 
     async def fit(self, policy: str, series: Series) -> Fit | None:
-        """The fit, or None; the log says why there is none. A process that broke is replaced."""
+        """The fit, or None where it failed, which is logged. A process that broke is replaced."""
         try:
-            # The time in the queue is no fit's own: after a start all policies are due at once.
+            # The wait for one's turn does not count: after a start all policies are due at once.
             async with self._turn, asyncio.timeout(TIMEOUT_SECONDS):
                 return await asyncio.get_running_loop().run_in_executor(self._pool, fit, series)
-        except Exception as error:  # noqa: BLE001 - whatever a fit raises, the one before it goes on
-            _log.warning("fit.failed", policy=policy, error=str(error) or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - whatever a fit raises, the fit before it stays
+            _log.warning(
+                "fit.failed", policy=policy, error=str(error) or type(error).__name__, instead="keeping the last fit"
+            )
             if isinstance(error, BrokenExecutor | TimeoutError):
                 self.close()
                 self._pool = self._make()
             return None
 
     def close(self) -> None:
-        """End the process, also in the middle of a fit."""
-        # The pool itself cannot end a busy worker.
+        """End the process, also in the middle of a fit, which the pool itself cannot do."""
         for process in list((self._pool._processes or {}).values()):
             process.kill()
         self._pool.shutdown(cancel_futures=True)
@@ -60,7 +65,7 @@ class FitProcess:
 
 
 def _begin() -> None:
-    """Interrupts are the parent's business. One that was killed could not end this process, nor the fork server with it."""
+    """Leave interrupts to the parent process, and end with it: a killed parent cannot end its children."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow_the_parent, daemon=True).start()
 
@@ -73,5 +78,5 @@ def _follow_the_parent() -> None:
 
 
 def _import() -> None:
-    """What a fit imports takes seconds: the first one, which every decision after a start waits for, should not pay that."""
+    """Import early what a fit needs: it takes seconds, for which the first fit would wait."""
     import statsmodels.tsa.ar_model  # noqa: F401, PLC0415

@@ -1,18 +1,19 @@
-"""The loop: wakes on the decision grid and on events, gathers, decides, writes the board, records, and lets the actor act.
+"""The loop: wakes on the decision grid and on events, decides for each policy, records, measures and publishes.
 
-It awaits nothing but time and its own yields: whatever may hang (Kubernetes, Prometheus, fits) runs beside it.
+It awaits nothing but time and its own yields. Not here: whatever may hang (Kubernetes, Prometheus, fits) runs beside it, by
+policy (`runner`), and learns of a decision from the policy's runtime.
 """
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import structlog
 
 from autoscaler.clock import Clock, stopwatch_seconds
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.objects import Key
-from autoscaler.kube.watches import Watches
 from autoscaler.records.writer import Recorder
 from autoscaler.scaler.board import Board
 from autoscaler.sources.scrape import Scraper
@@ -21,7 +22,7 @@ from crds.workload import Mode
 from policies.allocate import allocate
 from policies.engine import Proposal, next_tick
 from policies.explain import explain
-from policies.model import Fan, Grant, StepResult
+from policies.model import Fan, Grant, Plan, StepResult, Supply
 
 ROUND_SECONDS = 0.5  # after the first sample of a scrape round, for the others of that round
 
@@ -29,13 +30,13 @@ _log = structlog.get_logger(__name__)
 
 
 class Loop:
-    """Decides for every worker. `decided` is called after each decision."""
+    """Decides for each of `runtimes`, which others add to and take from."""
 
-    def __init__(self, clock: Clock, watches: Watches, scraper: Scraper, board: Board, recorder: Recorder) -> None:
-        self.runtimes: dict[str, PolicyRuntime] = {}
-        self.decided: Callable[[PolicyRuntime], None] = lambda _runtime: None
+    def __init__(
+        self, runtimes: Mapping[str, PolicyRuntime], scraper: Scraper, board: Board, recorder: Recorder, clock: Clock
+    ) -> None:
+        self._runtimes = runtimes
         self._clock = clock
-        self._watches = watches
         self._scraper = scraper
         self._board = board
         self._recorder = recorder
@@ -54,9 +55,10 @@ class Loop:
         due = next_tick(self._clock.now())
         while True:
             await self._clock.sleep(due - self._clock.now())
-            # The tick's own time, not the moment at which each policy's turn comes: filters see an even grid.
-            for runtime in list(self.runtimes.values()):
-                self._turn(runtime, due, on_grid=True)
+            self._proposals = {key: last for key, last in self._proposals.items() if key in self._runtimes}
+            # The tick's own time, not the moment at which each pool's turn comes: filters see an even grid.
+            for members in self._pools():
+                self._turn(members, members, due, on_grid=True)
                 await self._clock.sleep(0)
             due = max(due, self._clock.now())
             due = next_tick(due)
@@ -67,71 +69,92 @@ class Loop:
             await self._clock.sleep(ROUND_SECONDS)
             self._stir.clear()
             stirred, self._stirred = self._stirred, set()
-            for runtime in [self.runtimes[key] for key in sorted(stirred) if key in self.runtimes]:
-                self._turn(runtime, self._clock.now(), on_grid=False)
-                await self._clock.sleep(0)
+            for members in self._pools():
+                asking = [runtime for runtime in members if runtime.key in stirred]
+                if asking:
+                    self._turn(asking, members, self._clock.now(), on_grid=False)
+                    await self._clock.sleep(0)
 
-    def _turn(self, runtime: PolicyRuntime, now_seconds: float, *, on_grid: bool) -> None:
-        """Decide for one policy. A fault in it costs that policy its decision, whose age tells; the others go on."""
-        if not runtime.ready:
-            return
-        try:
-            started = stopwatch_seconds()
-            inputs = runtime.inputs(self._watches, self._scraper.latest, now_seconds, on_grid=on_grid)
-            proposal = runtime.decider.propose(inputs)
-            if proposal is not None:
-                self._proposals[runtime.key] = proposal
-                self._settle(runtime, proposal, allocate(self._proposals)[runtime.key])
-                metrics.STEP_SECONDS.observe(stopwatch_seconds() - started)
-        except Exception:  # noqa: BLE001 - a fault of ours, of any kind
-            _log.exception(
-                "decision.failed", policy=runtime.key, instead="the last decision, for as long as it is fresh"
-            )
+    def _pools(self) -> list[list[PolicyRuntime]]:
+        """The policies that are granted together. There is no kind of pool, so that each has one to itself."""
+        return [[runtime] for runtime in self._runtimes.values()]
+
+    def _turn(
+        self,
+        asking: Sequence[PolicyRuntime],
+        members: Sequence[PolicyRuntime],
+        now_seconds: float,
+        *,
+        on_grid: bool,
+    ) -> None:
+        """Propose for those that ask, allocate against the last proposals of their pool, settle. Nothing comes in between."""
+        started, proposed = stopwatch_seconds(), []
+        for runtime in asking:
+            with _contained(runtime.key):
+                if runtime.deciding and self._propose(runtime, now_seconds, on_grid=on_grid):
+                    proposed.append(runtime)
+        last = {each.key: self._proposals[each.key] for each in members if each.key in self._proposals}
+        grants = allocate(last)
+        for runtime in proposed:
+            with _contained(runtime.key):
+                self._settle(runtime, last[runtime.key], grants[runtime.key])
+        for _ in proposed:
+            metrics.STEP_SECONDS.observe((stopwatch_seconds() - started) / len(proposed))
+
+    def _propose(self, runtime: PolicyRuntime, now_seconds: float, *, on_grid: bool) -> bool:
+        """Whether there is a proposal of this moment."""
+        proposal = runtime.propose(runtime.inputs(self._scraper.latest, now_seconds, on_grid=on_grid))
+        if proposal is not None:
+            self._proposals[runtime.key] = proposal
+        return proposal is not None
 
     def _settle(self, runtime: PolicyRuntime, proposal: Proposal, grant: Grant | None) -> None:
         """Commit what the pool granted, record it and publish it."""
-        result = runtime.decider.settle(proposal, grant)
-        self._recorder.record(runtime.decider.policy, proposal.state, proposal.inputs, result)
-        _measure(runtime, result, proposal.inputs.fan)
-        supply = proposal.inputs.supply
-        current = None if supply is None else supply.placed + supply.unplaced
-        self._publish(runtime, result, current, proposal.inputs.now_seconds)
-        self.decided(runtime)
+        result = runtime.settle(proposal, grant)
+        self._recorder.record(runtime.workload.policy, proposal.state, proposal.inputs, result)
+        _measure(runtime.key, result, proposal.inputs.fan)
+        if result.plan is not None:
+            self._publish(runtime, result.plan, proposal.inputs.supply)
 
-    def _publish(self, runtime: PolicyRuntime, result: StepResult, current: int | None, now_seconds: float) -> None:
-        runtime.result = result
-        if result.plan is None:
-            return
-        changed = result.plan.differs_from(runtime.plan)
-        runtime.before, runtime.plan = runtime.plan, result.plan
+    def _publish(self, runtime: PolicyRuntime, plan: Plan, supply: Supply | None) -> None:
         if runtime.workload.mode is Mode.ACTIVE:
+            current = None if supply is None else supply.placed + supply.unplaced
             most = runtime.workload.policy.max_replicas
-            self._board.publish(runtime.key, result.plan.desired_replicas, now_seconds, current, most)
+            self._board.publish(runtime.key, plan.desired_replicas, plan.at_seconds, current, most)
         else:
             self._board.withdraw(runtime.key)
-        metrics.DECISION_AGE.decided(runtime.key, now_seconds)
-        if changed:
+        metrics.DECISION_AGE.decided(runtime.key, plan.at_seconds)
+        if plan.differs_from(runtime.plan_before):
             _log.info(
                 "decided",
                 policy=runtime.key,
                 mode=runtime.workload.mode,
-                desired_replicas=result.plan.desired_replicas,
-                prepared_nodes=result.plan.prepared_nodes,
-                why=explain(result.plan, runtime.before),
+                desired_replicas=plan.desired_replicas,
+                prepared_nodes=plan.prepared_nodes,
+                why=explain(plan, runtime.plan_before),
             )
 
     def _sampled(self, pod: Key) -> None:
         self._stirred.update(
-            key for key, runtime in self.runtimes.items() if runtime.workload.namespace == pod.namespace
+            key for key, runtime in self._runtimes.items() if runtime.workload.namespace == pod.namespace
         )
         self._stir.set()
 
 
-def _measure(runtime: PolicyRuntime, result: StepResult, fan: Fan | None) -> None:
+@contextmanager
+def _contained(policy: str) -> Iterator[None]:
+    """A fault in one policy costs it a decision, whose age shows it; the others go on."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - a fault of ours, of any kind
+        _log.exception("decision.failed", policy=policy, instead="keeping the last decision for as long as it is fresh")
+
+
+def _measure(policy: str, result: StepResult, fan: Fan | None) -> None:
     demand = result.demand.replicas
-    metrics.SIGNAL_UNKNOWN.labels(policy=runtime.key).set(1 if demand is None else 0)
-    metrics.DEMAND_REPLICAS.labels(policy=runtime.key).set(math.nan if demand is None else demand)
-    metrics.FORECAST_PROVEN.labels(policy=runtime.key).set(0 if fan is None else int(fan.proven))
+    metrics.SIGNAL_UNKNOWN.labels(policy=policy).set(1 if demand is None else 0)
+    metrics.DEMAND_REPLICAS.labels(policy=policy).set(math.nan if demand is None else demand)
+    metrics.FORECAST_PROVEN.labels(policy=policy).set(0 if fan is None else int(fan.proven))
     if result.plan is not None:
-        metrics.DESIRED_REPLICAS.labels(policy=runtime.key).set(result.plan.desired_replicas)
-        metrics.PREPARED_NODES.labels(policy=runtime.key).set(result.plan.prepared_nodes)
+        metrics.DESIRED_REPLICAS.labels(policy=policy).set(result.plan.desired_replicas)
+        metrics.PREPARED_NODES.labels(policy=policy).set(result.plan.prepared_nodes)

@@ -1,74 +1,221 @@
-"""One service under way: its pilot, what is known of its target, and the inputs of its next decision."""
+"""One policy under way: what is known of its target, what it remembers, and what was decided last.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+Whoever learns something hands it in through a method, and only these methods change a value; everyone else reads the
+properties. Not here: reading the API or Prometheus (the parts beside the loop), when to decide, and what a decision sets off.
+"""
 
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from autoscaler.actuators.base import Actuator
 from autoscaler.control.supply import endpoints, supply
 from autoscaler.kube.objects import Key, Object
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.watches import Watches
+from autoscaler.reporting.report import PolicyReport
 from crds.schedules import windows
-from crds.workload import Workload
+from crds.workload import Mode, Workload
+from forecasting.fit import Fit
 from forecasting.forecaster import Forecaster
+from forecasting.series import Series
+from policies.backfill import Past
 from policies.decider import Decider
+from policies.engine import Proposal
 from policies.ladder import lead_seconds
-from policies.model import Inputs, Plan, PodSample, Rung, StepResult, Supply
+from policies.model import Grant, Inputs, Plan, PodSample, Rung, State, StepResult, Supply
 
-STALE_CLUSTER_SECONDS = 60.0  # after which the last good content of the API is no longer taken for what is there
+LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
 
 
-@dataclass
 class PolicyRuntime:
-    """A service and all that the loop keeps of it. The loop is its only writer."""
+    """A policy, its decider, and the inputs of its next decision."""
 
-    workload: Workload
-    decider: Decider[Forecaster]
-    ready: bool = False  # its history is read, or cannot be
-    scale: Scale | None = None
-    template: Object | None = None
-    filled: Mapping[str, PodSample] = field(default_factory=dict)  # by pod name, from Prometheus, where a scrape failed
-    result: StepResult | None = None
-    plan: Plan | None = None  # the last one
-    before: Plan | None = None  # the one before it
-    problem: str = ""  # why the policy's newest form cannot be followed; its last good one is
+    def __init__(
+        self,
+        workload: Workload,
+        state: State,
+        watches: Watches,
+        actuators: Sequence[Actuator],
+        now_seconds: float,
+        *,
+        state_problem: str = "",
+    ) -> None:
+        self._workload = workload
+        self._decider = Decider(workload.policy, Forecaster(), state)
+        self._watches = watches
+        self._actuators = actuators
+        self._state_problem = state_problem
+        self._problem = ""
+        self._deciding = False
+        self._scale: Scale | None = None
+        self._scale_seconds = now_seconds  # when it was last read; at first, since when that has been tried
+        self._template: Object | None = None
+        self._template_seconds = -math.inf
+        self._target_problem = ""
+        self._filled: Mapping[str, PodSample] = {}
+        self._result: StepResult | None = None
+        self._plan: Plan | None = None
+        self._plan_before: Plan | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    # ---------------------------------------------------------------- what is read
 
     @property
     def key(self) -> str:
         """namespace/name of the policy."""
-        return f"{self.workload.namespace}/{self.workload.name}"
+        return self._workload.policy.name
 
-    def restart(self, now_seconds: float) -> None:
-        """Take what runs as decided, and let nothing fall until one hold has passed."""
-        self.decider.restart(self.workload.cold_start, now_seconds)
+    @property
+    def workload(self) -> Workload:
+        """The policy in its last valid form."""
+        return self._workload
 
-    def urls(self, watches: Watches) -> dict[Key, str]:
+    @property
+    def state(self) -> State:
+        """What the policy remembers."""
+        return self._decider.state
+
+    @property
+    def deciding(self) -> bool:
+        """Whether decisions are made: from `begin` to `end`."""
+        return self._deciding
+
+    @property
+    def template(self) -> Object | None:
+        """The target's pod template, None until it is read."""
+        return self._template
+
+    @property
+    def template_seconds(self) -> float:
+        """When the template was read; minus infinity before that."""
+        return self._template_seconds
+
+    @property
+    def result(self) -> StepResult | None:
+        """What the last turn of the decider gave."""
+        return self._result
+
+    @property
+    def plan(self) -> Plan | None:
+        """The last decision."""
+        return self._plan
+
+    @property
+    def plan_before(self) -> Plan | None:
+        """The decision before the last one."""
+        return self._plan_before
+
+    def endpoints(self) -> dict[Key, str]:
         """Where its pods are scraped."""
-        found = endpoints(self.workload, self.scale, watches.pods(self.workload.namespace))
-        return {Key(self.workload.namespace, pod): url for pod, url in found.items()}
+        found = endpoints(self._workload, self._scale, self._watches.pods(self._workload.namespace))
+        return {Key(self._workload.namespace, pod): url for pod, url in found.items()}
 
-    def supply(self, watches: Watches, now_seconds: float) -> Supply | None:
+    def supply(self, now_seconds: float) -> Supply | None:
         """What there is of it; None (unknown) also where the API has been away for too long."""
-        pods, jobs = watches.pods(self.workload.namespace), watches.jobs(self.workload.namespace)
-        away = [store.stale_since for store in (pods, jobs) if store.stale_since is not None]
-        lost = any(now_seconds - since > STALE_CLUSTER_SECONDS for since in away)
-        return None if lost else supply(self.workload, self.scale, pods, jobs)
+        standby = (actuator.observe(self._workload, now_seconds) for actuator in self._actuators)
+        return supply(self._scale, self._watches.pods(self._workload.namespace), standby, now_seconds)
 
-    def inputs(
-        self, watches: Watches, scraped: Mapping[Key, PodSample], now_seconds: float, *, on_grid: bool
-    ) -> Inputs:
+    def inputs(self, scraped: Mapping[Key, PodSample], now_seconds: float, *, on_grid: bool) -> Inputs:
         """All that one decision is made from, but for the forecast."""
-        namespace = self.workload.namespace
-        names = sorted(endpoints(self.workload, self.scale, watches.pods(namespace)))
-        samples = (newest(scraped.get(Key(namespace, name)), self.filled.get(name)) for name in names)
-        lead = lead_seconds(self.workload.cold_start, Rung.REQUESTED)
+        samples = (newest(scraped.get(pod), self._filled.get(pod.name)) for pod in sorted(self.endpoints()))
+        lead = lead_seconds(self._workload.cold_start, Rung.REQUESTED)
         return Inputs(
             now_seconds=now_seconds,
             on_grid=on_grid,
             samples=tuple(sample for sample in samples if sample is not None),
-            supply=self.supply(watches, now_seconds),
-            cold_start=self.workload.cold_start,
-            windows=windows(self.workload.schedules, now_seconds, lead),
+            supply=self.supply(now_seconds),
+            cold_start=self._workload.cold_start,
+            windows=windows(self._workload.schedules, now_seconds, lead),
         )
+
+    def report(self, now_seconds: float) -> PolicyReport:
+        """What there is to report at `now_seconds`."""
+        holds_until_seconds = self.state.decided.blind_until_seconds or 0.0
+        return PolicyReport(
+            workload=self._workload,
+            supply=self.supply(now_seconds),
+            demand=None if self._result is None else self._result.demand,
+            plan=self._plan,
+            plan_before=self._plan_before,
+            problem=self._problem,
+            target_problem=self._target_problem if now_seconds - self._scale_seconds > LOST_SECONDS else "",
+            state_problem=self._state_problem if now_seconds < holds_until_seconds else "",
+        )
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each decision."""
+        self._listeners.append(listener)
+
+    # ---------------------------------------------------------------- what is handed in
+
+    def follow(self, workload: Workload, now_seconds: float) -> None:
+        """Take another valid form of the policy. What Shadow decided never ran: Active begins as after a restart."""
+        activated = self._workload.mode is Mode.SHADOW and workload.mode is Mode.ACTIVE
+        self._workload, self._decider.policy, self._problem = workload, workload.policy, ""
+        if activated:
+            self.restart(now_seconds)
+
+    def refuse(self, problem: str) -> None:
+        """The policy has a newer form that is not valid: the last valid one stays."""
+        self._problem = problem
+
+    def remember(self, history: Iterable[Past]) -> int:
+        """Take what the workload did before this process. Gives how many points were of use."""
+        return self._decider.remember(history)
+
+    def restart(self, now_seconds: float) -> None:
+        """Take what runs as decided, and let nothing fall until one hold has passed."""
+        self._decider.restart(self._workload.cold_start, now_seconds)
+
+    def begin(self, now_seconds: float) -> None:
+        """Decisions may be made from now on, and begin as after a restart."""
+        self.restart(now_seconds)
+        self._deciding = True
+
+    def end(self) -> None:
+        """The policy is gone: whoever still has its runtime decides nothing for it."""
+        self._deciding = False
+
+    def offer_scale(self, scale: Scale, now_seconds: float) -> bool:
+        """Take the target's scale. Gives whether other pods than before are the target's."""
+        before, self._scale, self._scale_seconds = self._scale, scale, now_seconds
+        return before is None or before.selector != scale.selector
+
+    def offer_template(self, template: Object, now_seconds: float) -> None:
+        """Take the target's pod template."""
+        self._template, self._template_seconds = template, now_seconds
+
+    def offer_target_problem(self, problem: str) -> bool:
+        """Take why the target cannot be read, empty if it can. Gives whether that is news."""
+        before, self._target_problem = self._target_problem, problem
+        return problem != before
+
+    def offer_filled(self, samples: Mapping[str, PodSample]) -> None:
+        """Take samples by pod from Prometheus, of pods that a scrape does not reach."""
+        self._filled = samples
+
+    def fit_due(self, now_seconds: float) -> Series | None:
+        """What the forecast has to be fitted on now; None where no fit is due."""
+        return self._decider.forecaster.fit_due(now_seconds)
+
+    def adopt_fit(self, fit: Fit | None, now_seconds: float) -> None:
+        """Forecast by this fit from the next grid step on; None is a fit that failed."""
+        self._decider.forecaster.adopt(fit, now_seconds)
+
+    # ---------------------------------------------------------------- the decision
+
+    def propose(self, inputs: Inputs) -> Proposal | None:
+        """Propose a decision. None between two ticks where nothing is urgent."""
+        return self._decider.propose(inputs)
+
+    def settle(self, proposal: Proposal, grant: Grant | None) -> StepResult:
+        """Decide what was granted of the proposal that was made last."""
+        self._result = self._decider.settle(proposal, grant)
+        if self._result.plan is not None:
+            self._plan_before, self._plan = self._plan, self._result.plan
+        for listener in self._listeners:
+            listener()
+        return self._result
 
 
 def newest(scraped: PodSample | None, filled: PodSample | None) -> PodSample | None:

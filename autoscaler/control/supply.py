@@ -1,11 +1,9 @@
-"""What is there: the pods of a target and its balloons, counted by rung; and where each pod is scraped."""
+"""What there is: the pods of a target, as units of supply beside those that actuators hold; and where each pod is scraped."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from autoscaler.actuators import held
 from autoscaler.kube.objects import (
     Object,
-    alive,
     condition,
     created_seconds,
     deleting,
@@ -15,7 +13,7 @@ from autoscaler.kube.objects import (
     phase,
     seconds,
 )
-from autoscaler.kube.ours import BALLOON, BALLOON_PODS, POLICY, policy_label
+from autoscaler.kube.ours import BALLOON
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.store import Store
 from crds.workload import Workload
@@ -24,16 +22,18 @@ from policies.model import Role, StageName, Supply, Unit
 ENDED = ("Succeeded", "Failed")
 
 
-def supply(workload: Workload, scale: Scale | None, pods: Store, jobs: Store) -> Supply | None:
-    """Count a workload's supply. None (unknown) before the first list and while the scale cannot be read.
-
-    While the API is away the last good content is counted; the stores' `stale_since` tells since when.
-    """
-    if scale is None or not pods.synced or not jobs.synced:
+def supply(
+    scale: Scale | None, pods: Store, standby: Iterable[tuple[Unit, ...] | None], now_seconds: float
+) -> Supply | None:
+    """The pods of a scale target and what each actuator holds for it. None (unknown) where any of these is unknown."""
+    if scale is None or not pods.current(now_seconds):
         return None
-    balloons = [job for job in jobs if labels(job).get(POLICY) == policy_label(workload.name) and alive(job)]
-    replicas = sorted(map(_replica, replicas_of(scale, pods)), key=lambda unit: unit.name)
-    return Supply(scale.spec_replicas, (*replicas, *held.units(balloons, pods.matching(BALLOON_PODS))))
+    units = sorted(map(_replica, replicas_of(scale, pods)), key=lambda unit: unit.name)
+    for held in standby:
+        if held is None:
+            return None
+        units += held
+    return Supply(scale.spec_replicas, tuple(units))
 
 
 def _replica(pod: Object) -> Unit:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from crds.kinds import SCALING_POLICY
+from crds.v1alpha1.resource import API_VERSION
+
 
 @dataclass(frozen=True, slots=True)
 class Collection:
@@ -29,12 +32,9 @@ def api_path(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
-POLICY_API_VERSION = "outrider.dev/v1alpha1"
-
-
 def policies(namespace: str | None = None) -> Collection:
     """The ScalingPolicies of a namespace, or of all."""
-    return Collection(POLICY_API_VERSION, "scalingpolicies", namespace)
+    return Collection(API_VERSION, SCALING_POLICY.plural, namespace)
 
 
 def pods(namespace: str) -> Collection:

@@ -1,8 +1,9 @@
 """Reading raw API objects: names, labels, owners, states and times. What is absent reads as empty."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
+
+from crds.notation.times import unix_seconds
 
 Object: TypeAlias = Mapping[str, Any]
 
@@ -86,11 +87,6 @@ def seconds(timestamp: str | None) -> float | None:
     if not timestamp:
         return None
     try:
-        return datetime.fromisoformat(timestamp).timestamp()
+        return unix_seconds(timestamp)
     except ValueError:
         return None
-
-
-def timestamp(at_seconds: float) -> str:
-    """Unix seconds as the API writes them: RFC 3339, whole seconds, UTC."""
-    return datetime.fromtimestamp(int(at_seconds), tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

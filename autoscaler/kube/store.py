@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from autoscaler.kube.objects import Key, Object, key, labels
 from crds.notation.selectors import Selector
 
+STALE_SECONDS = 60.0  # with the API unavailable for longer, the last content is no longer taken for what there is
+
 
 class Store:
     """Objects by namespace and name. The content stays while the API is unavailable: see `stale_since`."""
@@ -19,6 +21,10 @@ class Store:
         """Scenario time of the last contact while the API is unavailable; None while it answers."""
         self.problem = ""
         """Why the API is unavailable; empty while it answers."""
+
+    def current(self, now_seconds: float) -> bool:
+        """Whether the content is what there is: it was listed, and the API has not been unavailable for too long."""
+        return self.synced and (self.stale_since is None or now_seconds - self.stale_since <= STALE_SECONDS)
 
     def __iter__(self) -> Iterator[Object]:
         return iter(tuple(self._objects.values()))

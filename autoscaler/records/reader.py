@@ -4,10 +4,10 @@ import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from crds.notation.times import timestamp, unix_seconds
 from policies.codec import plain
 from policies.errors import LogError
 from policies.explain import explain
@@ -32,7 +32,7 @@ class Explained:
     @property
     def time(self) -> str:
         """UTC, to the second."""
-        return datetime.fromtimestamp(self.decision.inputs.now_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return timestamp(self.decision.inputs.now_seconds)
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -73,10 +73,9 @@ def parse_time(text: str) -> float:
         if math.isfinite(seconds):
             return seconds
     try:
-        moment = datetime.fromisoformat(text)
+        return unix_seconds(text)
     except ValueError:
         raise BadTimeError(f"{text!r} is no moment: write 2026-05-04T09:30:00Z or Unix seconds") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def read(file: Path, fold: Callable[[Iterable[str]], Iterator[T]]) -> Iterator[T]:

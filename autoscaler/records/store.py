@@ -1,45 +1,162 @@
-"""Keeps every policy's state in one file of the state folder, so that a restart goes on where the last process stopped."""
+"""Keeps the state of every policy, so that a restart goes on where the last process stopped.
 
+    STATE_DIR/chat%2Fqwen.json       {"format": 1, "policy": "chat/qwen", "state": {...}}
+    STATE_DIR/chat%2Fqwen.json.bad   the last file of that policy that was refused
+
+Each policy stands alone: a state that cannot be read or written costs no other policy its own. Not here: the decision log
+(`writer`), and when states are saved (`saver`).
+"""
+
+import asyncio
+import contextlib
+import hashlib
 import json
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote, unquote
 
 import structlog
 
-from policies.codec import build, plain
+from autoscaler.telemetry.metrics import STATE_REFUSED
+from policies.codec import build, encode, plain
 from policies.errors import CodecError
 from policies.model import State
 
-NAME = "states.json"
-_SAVING = threading.Lock()  # the last save, at the end, may meet one that a thread is still busy with
+FORMAT = 1
+SUFFIX = ".json"
+NAME_LIMIT = 220  # characters; a file's name may have 255, a namespace and a name together 319
 
 _log = structlog.get_logger(__name__)
 
 
-def load(folder: Path | None) -> dict[str, State]:
-    """The states that were saved, by policy. A file that cannot be read is told and left out: nothing falls without it."""
-    if folder is None:
-        return {}
-    try:
-        data = json.loads((folder / NAME).read_text(encoding="utf-8"))
-        return {name: build(State, state) for name, state in data.items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, AttributeError, RecursionError, CodecError) as error:
-        _log.error("checkpoint.unreadable", file=str(folder / NAME), error=str(error), instead="starting without it")
-        return {}
+@dataclass(frozen=True)
+class Loaded:
+    """What was saved, by policy (namespace/name)."""
+
+    states: Mapping[str, State] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)  # why a state cannot be used
 
 
-def save(folder: Path, states: Mapping[str, State]) -> None:
-    """Write all states at once: a reader finds the old file or the new one, never a half. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({name: plain(state) for name, state in states.items()}, allow_nan=False)
-    part = folder / f"{NAME}.part"
-    with _SAVING:
+class StateStore(Protocol):
+    """Where states outlive the process. Neither method raises for a state, or for a store that does not answer."""
+
+    async def load(self) -> Loaded:
+        """Read every state. Those that are refused are logged, counted, and kept where no save overwrites them."""
+
+    async def save(self, states: Mapping[str, State]) -> Mapping[str, str]:
+        """Keep exactly these states. Gives, by policy, why one was not saved; what was saved of it before stays."""
+
+
+class RefusedError(Exception):
+    """A saved state cannot be used. `reason` is how the metric counts it."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class FileStore:
+    """A folder with one file for each policy. Without a folder nothing is kept."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._own: set[Path] = set()  # files whose content was read or written here: only these may be replaced
+        self._saving = threading.Lock()  # the last save, at the end, may meet one that a thread is still busy with
+
+    async def load(self) -> Loaded:
+        """Read every state, in a thread."""
+        return Loaded() if self._folder is None else await asyncio.to_thread(self._load, self._folder)
+
+    async def save(self, states: Mapping[str, State]) -> Mapping[str, str]:
+        """Write every state, in a thread. A reader finds the old file or the new one, never a half."""
+        return {} if self._folder is None else await asyncio.to_thread(self._save, self._folder, states)
+
+    def _load(self, folder: Path) -> Loaded:
+        states: dict[str, State] = {}
+        refused: dict[str, str] = {}
+        try:
+            paths = sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
+        except FileNotFoundError:
+            return Loaded()
+        except OSError as error:
+            _log.error("state.folder_unreadable", folder=str(folder), error=str(error), instead="starting without it")
+            return Loaded()
+        for path in paths:
+            try:
+                policy, state = read(path)
+            except RefusedError as error:
+                policy = unquote(path.stem)
+                refused[policy] = str(error)
+                STATE_REFUSED.labels(policy=policy, reason=error.reason).inc()
+                _log.error("state.refused", policy=policy, file=str(path), error=str(error), kept_as=_bad(path).name)
+                with contextlib.suppress(OSError):  # then the first save of that policy tries again, or fails
+                    path.replace(_bad(path))
+            else:
+                states[policy] = state
+                self._own.add(path)
+        return Loaded(states, refused)
+
+    def _save(self, folder: Path, states: Mapping[str, State]) -> dict[str, str]:
+        with self._saving:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                return dict.fromkeys(states, str(error))
+            problems: dict[str, str] = {}
+            for policy, state in states.items():
+                try:
+                    self._write(folder / file_name(policy), policy, state)
+                except (OSError, ValueError) as error:
+                    problems[policy] = str(error)
+            for gone in self._own - {folder / file_name(policy) for policy in states}:
+                with contextlib.suppress(OSError):
+                    gone.unlink(missing_ok=True)
+                    self._own.remove(gone)
+            return problems
+
+    def _write(self, path: Path, policy: str, state: State) -> None:
+        text = encode({"format": FORMAT, "policy": policy, "state": plain(state)})
+        part = path.with_name("saving.part")
         with part.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(folder / NAME)
+        if path not in self._own and path.exists():
+            path.replace(_bad(path))
+        part.replace(path)
+        self._own.add(path)
+
+
+def file_name(policy: str) -> str:
+    """A policy's own file name: no other policy has it, and it never leads out of the folder."""
+    name = quote(policy, safe="")
+    if len(name) > NAME_LIMIT:
+        name = f"{name[:NAME_LIMIT]}-{hashlib.sha256(policy.encode()).hexdigest()[:16]}"
+    return name + SUFFIX
+
+
+def read(path: Path) -> tuple[str, State]:
+    """A policy and its state. Raises `RefusedError`."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RefusedError("unreadable", f"{path.name} cannot be read: {error}") from error
+    number = data.get("format") if isinstance(data, dict) else None
+    if number != FORMAT:
+        found = "no format number" if number is None else f"format {number!r:.20}"
+        raise RefusedError("format", f"{path.name} has {found}; this version reads format {FORMAT}")
+    try:
+        policy, state = data["policy"], build(State, data["state"])
+    except (KeyError, CodecError, RecursionError) as error:
+        raise RefusedError("invalid", f"{path.name} holds no state: {error!s:.200}") from error
+    if not isinstance(policy, str) or file_name(policy) != path.name:
+        raise RefusedError("invalid", f"{path.name} holds the state of another policy: {policy!r:.200}")
+    return policy, state
+
+
+def _bad(path: Path) -> Path:
+    return path.with_name(path.name + ".bad")

@@ -42,10 +42,6 @@ class Recorder:
             self._broken = True
             self.close()  # its last line may be torn, and a decision is missing: the next file opens with all states
 
-    def restart(self, policy: str) -> None:
-        """The policy's state was changed by something else than a decision: the next line carries it."""
-        self._log.restart(policy)
-
     def close(self) -> None:
         """End the file."""
         if self._file is not None:

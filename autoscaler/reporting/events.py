@@ -1,6 +1,10 @@
-"""Core Events on policies: what `kubectl describe` shows. Losing one is no failure; flooding the API server is."""
+"""Core Events on policies: what `kubectl describe` shows. Losing one is no failure; flooding the API server is.
+
+Not here: when something is worth an Event (`reporter`), and why a number was decided (`policies.explain`).
+"""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -8,7 +12,9 @@ from autoscaler.clock import Clock
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import KubeError
-from autoscaler.kube.objects import timestamp
+from crds.kinds import SCALING_POLICY
+from crds.notation.times import timestamp
+from crds.v1alpha1.resource import API_VERSION
 from crds.workload import Workload
 
 QUIET_SECONDS = 60.0  # between two Events of one policy for one reason
@@ -27,9 +33,21 @@ class EventReason(StrEnum):
     CAPPED = "BalloonCap"
     BALLOON_FAILED = "BalloonFailed"
     TARGET_FAILED = "TargetFailed"
+    STATE_REFUSED = "StateRefused"
 
 
-WARNINGS = (EventReason.CAPPED, EventReason.BALLOON_FAILED, EventReason.TARGET_FAILED)
+WARNINGS = (EventReason.CAPPED, EventReason.BALLOON_FAILED, EventReason.TARGET_FAILED, EventReason.STATE_REFUSED)
+
+TEXTS: Mapping[EventReason, str] = {
+    EventReason.SCALED_UP: "{explanation}",
+    EventReason.SCALED_DOWN: "{explanation}",
+    EventReason.PREPARED: "Preparing more nodes: {count}. {explanation}",
+    EventReason.RELEASED: "Released {names}. {explanation}",
+    EventReason.CAPPED: "Nodes not prepared, because the limit for the whole cluster is reached: {count}.",
+    EventReason.BALLOON_FAILED: "{problem}",
+    EventReason.TARGET_FAILED: "{problem}",
+    EventReason.STATE_REFUSED: "The saved state was refused: {problem}. Nothing is scaled down for one hold.",
+}
 
 
 @dataclass
@@ -51,17 +69,17 @@ class Events:
     _tokens: float = BURST
     _filled_seconds: float | None = None
 
-    async def emit(self, workload: Workload, reason: EventReason, message: str) -> bool:
-        """Write an Event unless it is held back; whether it was written. Never raises."""
+    async def emit(self, workload: Workload, reason: EventReason, **values: object) -> bool:
+        """Write an Event, its text filled with `values`, unless it is held back. Whether it was written; never raises."""
         now_seconds = self.clock.now()
-        series = self._series.setdefault((workload.uid, reason), _Series())
+        series = self._series.setdefault((workload.policy.name, reason), _Series())
         if not series.held_back:
             series.first_seconds = now_seconds
         too_soon = series.sent_seconds is not None and now_seconds - series.sent_seconds < QUIET_SECONDS
         if too_soon or not self._take(now_seconds):
             series.held_back += 1
             return False
-        event = _event(workload, reason, message, series, now_seconds)
+        event = _event(workload, reason, TEXTS[reason].format(**values), series, now_seconds)
         series.sent_seconds, series.held_back = now_seconds, 0
         try:
             await self.kube.create(collection.events(workload.namespace).path, event)
@@ -69,9 +87,9 @@ class Events:
             return False
         return True
 
-    def forget(self, policy_uid: str) -> None:
+    def forget(self, policy: str) -> None:
         """Forget a policy that is gone."""
-        for key in [key for key in self._series if key[0] == policy_uid]:
+        for key in [key for key in self._series if key[0] == policy]:
             del self._series[key]
 
     def _take(self, now_seconds: float) -> bool:
@@ -93,8 +111,8 @@ def _event(
         "kind": "Event",
         "metadata": {"name": f"{workload.name[:236]}.{unique}", "namespace": workload.namespace},
         "involvedObject": {
-            "apiVersion": collection.POLICY_API_VERSION,
-            "kind": "ScalingPolicy",
+            "apiVersion": API_VERSION,
+            "kind": SCALING_POLICY.name,
             "namespace": workload.namespace,
             "name": workload.name,
             "uid": workload.uid,

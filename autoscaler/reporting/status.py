@@ -1,4 +1,7 @@
-"""What a ScalingPolicy's status says, and writing it without wearing out the API server."""
+"""What a ScalingPolicy's status says, and writing it without wearing out the API server.
+
+Not here: Events, and when a status is due for a look (`reporter`).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,9 +10,9 @@ from typing import Any
 from autoscaler.clock import Clock
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
-from autoscaler.kube.objects import Object, timestamp
-from crds.workload import Workload
-from policies.model import Demand, Plan, Supply
+from autoscaler.kube.objects import Key, Object, metadata
+from autoscaler.reporting.report import PolicyReport
+from crds.notation.times import timestamp
 
 PERIOD_SECONDS = 30.0  # an unchanged status is written that often, for its lastDecisionTime
 MESSAGE_LIMIT = 1024  # characters; the CRD's own limit
@@ -25,24 +28,23 @@ class Condition:
     message: str
 
 
-def status_patch(
-    workload: Workload,
-    plan: Plan | None,
-    demand: Demand | None,
-    supply: Supply | None,
-    *,
-    sentence: str,
-    previous: Object,
-    now_seconds: float,
-) -> dict[str, Any]:
-    """The status of a valid policy; `previous` is the one it has. What is unknown is null, which removes the field."""
+def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> dict[str, Any]:
+    """The status of a policy that is followed. What is unknown is null, which removes the field.
+
+    `policy` is the object as the API has it, with the status of before.
+    """
+    if report.problem:
+        return refused_patch(policy, "Invalid", report.problem, now_seconds)
+    if report.target_problem:
+        return refused_patch(policy, "TargetFailed", report.target_problem, now_seconds)
+    workload, plan, demand, supply = report.workload, report.plan, report.demand, report.supply
     found = (
         Condition("Ready", "True", "TargetFound", "The policy is valid and its target is found.")
         if supply
-        else Condition("Ready", "Unknown", "TargetUnknown", "The cluster has not said what the target runs.")
+        else Condition("Ready", "Unknown", "TargetUnknown", "It is not yet known what the target runs.")
     )
     decided = (
-        Condition("Decided", "True", plan.replica_reasons[0].rule.value, sentence)
+        Condition("Decided", "True", plan.replica_reasons[0].rule.value, report.sentence)
         if plan and plan.replica_reasons
         else Condition("Decided", "Unknown", "NotYet", "No decision has been made since the controller started.")
     )
@@ -55,18 +57,19 @@ def status_patch(
         "demandReplicas": _rounded(demand.replicas) if demand and demand.replicas is not None else None,
         "waitingRequests": round(demand.waiting) if demand and demand.waiting is not None else None,
         "lastDecisionTime": timestamp(plan.at_seconds) if plan else None,
-        "message": sentence[:MESSAGE_LIMIT],
-        "conditions": conditions([found, decided], previous, workload.generation, now_seconds),
+        "message": report.sentence[:MESSAGE_LIMIT],
+        "conditions": conditions([found, decided], policy.get("status") or {}, workload.generation, now_seconds),
     }
 
 
-def refused_patch(generation: int, reason: str, sentence: str, previous: Object, now_seconds: float) -> dict[str, Any]:
+def refused_patch(policy: Object, reason: str, sentence: str, now_seconds: float) -> dict[str, Any]:
     """The status of a policy that cannot be followed: it is wrong, or its target is. The last decision stays shown."""
+    generation = metadata(policy).get("generation", 0)
     refused = Condition("Ready", "False", reason, sentence)
     return {
         "observedGeneration": generation,
         "message": sentence[:MESSAGE_LIMIT],
-        "conditions": conditions([refused], previous, generation, now_seconds),
+        "conditions": conditions([refused], policy.get("status") or {}, generation, now_seconds),
     }
 
 
@@ -98,29 +101,29 @@ class StatusWriter:
     def __init__(self, kube: Kube, clock: Clock) -> None:
         self._kube = kube
         self._clock = clock
-        self._written: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
+        self._written: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
-    async def write(self, namespace: str, name: str, status: Mapping[str, Any]) -> bool:
+    async def write(self, policy: Key, status: Mapping[str, Any]) -> bool:
         """Write if due; whether it was. Raises `KubeError`; a failed write is due again at once."""
-        key, now_seconds = (namespace, name), self._clock.now()
-        at_seconds, before = self._written.get(key, (0.0, {}))
+        now_seconds = self._clock.now()
+        at_seconds, before = self._written.get(str(policy), (0.0, {}))
         if _essence(before) == _essence(status) and now_seconds - at_seconds < PERIOD_SECONDS:
             return False
-        path = collection.policies(namespace).item(namespace, name, "status")
+        path = collection.policies(policy.namespace).item(*policy, "status")
         await self._kube.merge_patch(path, {"status": status})
-        self._written[key] = (now_seconds, status)
+        self._written[str(policy)] = (now_seconds, status)
         return True
 
-    def forget(self, namespace: str, name: str) -> None:
+    def forget(self, policy: str) -> None:
         """Forget a policy that is gone."""
-        self._written.pop((namespace, name), None)
+        self._written.pop(policy, None)
 
 
 def _essence(status: Mapping[str, Any]) -> dict[str, Any]:
     """What makes a status worth a write: a new time alone does not, nor a sentence with a figure a little different."""
     kept = {name: value for name, value in status.items() if name not in ("lastDecisionTime", "message", "conditions")}
-    told = [(each["type"], each["status"], each["reason"]) for each in status.get("conditions") or ()]
-    return {**kept, "conditions": told}
+    shown = [(each["type"], each["status"], each["reason"]) for each in status.get("conditions") or ()]
+    return {**kept, "conditions": shown}
 
 
 def _rounded(replicas: float) -> str:

@@ -2,6 +2,7 @@
 
 import re
 
+from autoscaler.kube.objects import Key
 from autoscaler.scaler.externalscaler_pb2 import ScaledObjectRef
 
 # The metadata keys that are read; all others are KEDA's or the user's.
@@ -35,7 +36,7 @@ def key(ref: ScaledObjectRef) -> str:
             f"trigger metadata {POLICY}={policy[:EXCERPT_CHARS]!r} is not a resource name: write the metadata.name of a ScalingPolicy "
             f"in namespace {namespace}, without the namespace"
         )
-    return f"{namespace}/{policy}"
+    return str(Key(namespace, policy))
 
 
 def tolerance(ref: ScaledObjectRef) -> float:

@@ -26,12 +26,15 @@ class Declared:
 
 DECLARED: list[Declared] = []
 _POLICY = {"policy": "namespace/name of the ScalingPolicy"}
-_PER_POLICY: list[Gauge] = []
+_PER_POLICY: list[Gauge | Counter] = []
 
 
 def _counter(name: str, text: str, labels: dict[str, str]) -> Counter:
     DECLARED.append(Declared(name, "counter", text, labels))
-    return Counter(name, text, tuple(labels), registry=REGISTRY)
+    counter = Counter(name, text, tuple(labels), registry=REGISTRY)
+    if _POLICY.items() <= labels.items():
+        _PER_POLICY.append(counter)
+    return counter
 
 
 def _policy_gauge(name: str, text: str, labels: dict[str, str] = _POLICY) -> Gauge:
@@ -109,6 +112,15 @@ STEP_SECONDS = _histogram(
     "Wall-clock time of one decision for one policy, from samples to plan.",
     (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1, 1.0),
 )
+STATE_REFUSED = _counter(
+    "outrider_state_refused_total",
+    "Saved states that could not be used at the start. The policy starts without it, and nothing falls for one hold.",
+    {
+        **_POLICY,
+        "reason": "`unreadable` (a torn file, or no file at all), `format` (another version wrote it) or `invalid`"
+        " (it does not hold a state, or a number in it is not finite)",
+    },
+)
 SOURCE_ERRORS = _counter(
     "outrider_source_errors_total",
     "Readings that failed. The last good reading is kept, and ages.",
@@ -132,5 +144,5 @@ SCALER_REQUESTS = _counter(
 def forget(policy: str) -> None:
     """Remove every series of a policy that was deleted."""
     DECISION_AGE.remove(policy)
-    for gauge in _PER_POLICY:
-        gauge.remove_by_labels({"policy": policy})
+    for metric in _PER_POLICY:
+        metric.remove_by_labels({"policy": policy})

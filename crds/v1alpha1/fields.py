@@ -1,4 +1,4 @@
-"""The kinds of text that a policy is written in. Each is kept as written, and refused with what to write instead."""
+"""Types of fields. A value is kept as it is written, or refused with what to write instead."""
 
 import difflib
 import re
@@ -52,8 +52,8 @@ def _duration(value: object) -> object:
     factor = _SECONDS_OF.get(match[2]) if match else None
     instead = units.duration(float(match[1]) * factor) if match and factor else "a duration such as 500ms, 5s or 1h30m"
     if _number(value):
-        raise refusal("a duration needs its unit", instead)
-    raise refusal("not a duration: whole numbers, each with h, m, s or ms", instead)
+        raise refusal("a duration needs a unit", instead)
+    raise refusal("not a duration: whole numbers, each followed by h, m, s or ms", instead)
 
 
 def _percent(value: object) -> object:
@@ -67,13 +67,13 @@ def _percent(value: object) -> object:
     percent = number * 100 if written_plainly and number <= 1 else number
     text = f"{percent:.2f}".rstrip("0").rstrip(".") + "%"
     if re.fullmatch(units.PERCENT, text) and written_plainly:
-        raise refusal("a percentage is text with its sign", f'"{text}"')
+        raise refusal("a percentage is a string with a % sign", f'"{text}"')
     why = (
-        "no finite fleet can promise that"
+        "no number of replicas can guarantee that"
         if percent > 99.99
-        else "a percentage from 50% to 99.99%, two decimals at most"
+        else "not a percentage from 50% to 99.99% with two decimals at most"
     )
-    raise refusal(why, '"99.99%" at most' if percent > 99.99 else '"50%" or more, such as "99%"')
+    raise refusal(why, 'at most "99.99%"' if percent > 99.99 else 'at least "50%", such as "99%"')
 
 
 def _quantity(value: object) -> object:
@@ -82,8 +82,10 @@ def _quantity(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(units.QUANTITY, value, re.ASCII):
         return value
     if isinstance(value, float) and 0 < value < inf:
-        raise refusal("a quantity with a fraction is text", f'"{Decimal(repr(value)):f}"')
-    raise refusal("not a quantity", "a number, or text with a suffix such as 2500, 2.5k or 2500u (u is a millionth)")
+        raise refusal("a quantity with a fraction is a string", f'"{Decimal(repr(value)):f}"')
+    raise refusal(
+        "not a quantity", "a whole number or a string with a suffix, such as 2500, 2.5k or 2500u (u means a millionth)"
+    )
 
 
 def _clock_time(value: object) -> object:
@@ -92,7 +94,7 @@ def _clock_time(value: object) -> object:
     match = re.fullmatch(r"([0-9]{1,2})(?::([0-9]{2}))?(?::00)?", str(value).strip())
     text = f"{int(match[1]):02}:{match[2] or '00'}" if match else ""
     fits = re.fullmatch(units.CLOCK_TIME, text) is not None
-    raise refusal("not a time of day: HH:MM, 00:00 to 24:00", f'"{text}"' if fits else 'a time such as "08:30"')
+    raise refusal("not a time of day: HH:MM, from 00:00 to 24:00", f'"{text}"' if fits else 'a time such as "08:30"')
 
 
 def _time_zone(value: str) -> str:
@@ -100,7 +102,7 @@ def _time_zone(value: str) -> str:
         ZoneInfo(value)
     except (ValueError, OSError, KeyError):
         close = difflib.get_close_matches(value, available_timezones(), n=1)
-        instead = close[0] if close else "a name of the IANA time zone database, such as Europe/Berlin"
+        instead = close[0] if close else "a name in the IANA time zone database, such as Europe/Berlin"
         raise refusal("no such time zone", instead) from None
     return value
 
@@ -109,19 +111,21 @@ def _text(value: object) -> object:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, int | float):
-        raise refusal("not text", f'"{str(value).lower()}"')
-    raise refusal("not text", '"text"')
+        raise refusal("not a string", f'"{str(value).lower()}"')
+    raise refusal("not a string", "a string")
 
 
 def _label_value(value: object) -> object:
     if value and isinstance(value, str) and not re.fullmatch(_NAME, value, re.ASCII):
-        raise refusal("not a label: at most 63 letters, digits, -, _ and .", "text for people in an annotation")
+        raise refusal("not a label value: at most 63 letters, digits, -, _ and .", "an annotation for text of any form")
     return _text(value)
 
 
 def _key(value: object, matched: object) -> object:
     if isinstance(matched, str) and not re.fullmatch(_QUALIFIED, matched, re.ASCII):
-        raise refusal("not a key: at most 63 letters, digits, -, _ and ., a domain and / before them or not", "team")
+        raise refusal(
+            "not a key: at most 63 letters, digits, -, _ and ., optionally after a domain and /", "a key such as team"
+        )
     return value
 
 
@@ -129,14 +133,14 @@ def _dns(value: object, pattern: str, longest: int, example: str) -> object:
     if isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) and len(value) <= longest:
         return value
     if isinstance(value, str) and len(value) > longest:
-        raise refusal(f"{len(value)} characters are too many", f"a name of at most {longest} characters")
+        raise refusal(f"{len(value)} characters are too long", f"a name of at most {longest} characters")
     cleaned = re.sub(r"[^a-z0-9.-]+", "-", str(value).lower()).strip("-.") if isinstance(value, str | int) else ""
-    why = "not a DNS name: small letters, digits and -, a letter or digit at both ends"
+    why = "not a DNS name: lowercase letters, digits and -, with a letter or digit at both ends"
     raise refusal(why, cleaned if re.fullmatch(pattern, cleaned) else f"a name such as {example}")
 
 
 def dns_name(pattern: str, longest: int, example: str) -> BeforeValidator:
-    """What annotates a string that must be a DNS name."""
+    """The annotation of a string that must be a DNS name."""
     return BeforeValidator(lambda value: _dns(value, pattern, longest, example))
 
 

@@ -1,4 +1,4 @@
-"""What the arguments of the offline commands mean: a trace by its name, and a duration with days."""
+"""Reads the arguments of the offline commands: a trace by its name, and a duration with days."""
 
 import re
 from pathlib import Path
@@ -13,17 +13,17 @@ DAY_SECONDS = 86_400.0
 
 
 def named(name: str) -> tuple[Trace, float, float | None]:
-    """The trace of a file or of sample:NAME, where to begin in it, and for how long (None: to its end); both in seconds.
+    """The trace of a file or of sample:NAME, where to start in it, and for how long (None: to its end); both in seconds.
 
-    Raises ValueError for an unknown sample, and TraceError for a file that is no trace.
+    Raises ValueError for an unknown sample, and TraceError for a file that cannot be read as a trace.
     """
     if name in SAMPLES and not Path(name).exists():
-        raise ValueError(f"there is no file {name}; the shipped sample is {SAMPLE}{name}")
+        raise ValueError(f"no such file: {name}; for the shipped sample, write {SAMPLE}{name}")
     if not name.startswith(SAMPLE):
         return read(Path(name)), 0.0, None
     wanted = name.removeprefix(SAMPLE)
     if wanted not in SAMPLES:
-        raise ValueError(f"no sample {wanted!r}; there are {', '.join(SAMPLES)}")
+        raise ValueError(f"no sample {wanted!r}; available: {', '.join(SAMPLES)}")
     shipped = sample(wanted)
     return shipped.trace, shipped.start_seconds, shipped.duration_seconds
 

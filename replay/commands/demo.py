@@ -9,23 +9,27 @@ from typing import Annotated
 
 import typer
 
-from replay.commands.options import SeedOption
+from replay.commands.options import (
+    DurationOption,
+    PolicyOption,
+    ScaleOption,
+    SeedOption,
+    SpeedOption,
+    StartOption,
+    TraceOption,
+)
 
 SAMPLE = "sample:office-morning"
 
 
 def command(
     *,
-    trace: Annotated[str, typer.Option(metavar="FILE", help="A trace, or sample:NAME.")] = SAMPLE,
-    policy: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="YAML file with the one ScalingPolicy. Default: the demo's own.")
-    ] = None,
-    speed: Annotated[float, typer.Option(min=0.1, max=30.0, help="Scenario seconds per second.")] = 30.0,
-    scale: Annotated[float, typer.Option(help="So many times the trace's requests.")] = 1.0,
-    start: Annotated[str | None, typer.Option(metavar="DURATION", help="Begin so far into the trace.")] = None,
-    duration: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Length, as in 45m; to the trace's end without it.")
-    ] = None,
+    trace: TraceOption = SAMPLE,
+    policy: PolicyOption = None,
+    speed: SpeedOption = 30.0,
+    scale: ScaleOption = 1.0,
+    start: StartOption = None,
+    duration: DurationOption = None,
     seed: SeedOption = 0,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the decision log and both processes' logs in this folder.")
@@ -35,35 +39,38 @@ def command(
     """Watch the live controller ride ahead of a traffic trace, on a simulated cluster that needs nothing but this machine.
 
     The cluster (Kubernetes API, vLLM pods, Prometheus, KEDA and its HPA) is one process and the controller another; they
-    meet on the real protocols. At the end stands the score, beside a reactive ScaledObject and a tuned HPA on the same
-    traffic. Exit code 1: one of the two processes failed; 2: a trace, a policy or an option that cannot be used.
+    meet on the real protocols. At the end it prints the score, compared with a reactive ScaledObject and a tuned HPA on the
+    same traffic. Exit code 1: one of the two processes failed; 2: the trace, the policy or an option cannot be used.
     """
     from rich.console import Console
 
+    from crds.files import PolicyFileError, one_policy
+    from replay import tournament
     from replay.commands.replay import scenario_of
     from replay.demo.processes import DiedError
     from replay.demo.show import play
     from replay.report.document import document
     from replay.report.terminal import show
-    from replay.scenario.policy import PolicyError, read
-    from replay.simcluster.policy import PolicyError as UnservedError
-    from replay.simcluster.policy import read as read_served
-    from replay.tournament import compare
+    from replay.simcluster.policy import stored
     from replay.traces.trace import TraceError
 
     path = policy or Path(__file__).parents[1] / "demo" / "policy.yaml"
     past = "trace" if trace.startswith("sample:") else "generated"
     try:
-        workload = read(path)
+        written = one_policy(str(path))
+        workload = written.workload
         scenario = scenario_of(workload, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
-        read_served(path, scenario.start_seconds)
+        stored(written, scenario.start_seconds)  # refuses what the simulated cluster cannot run
         folder = _folder(keep)
-    except (PolicyError, UnservedError, TraceError, ValueError, OSError) as error:
+    except PolicyFileError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    except (TraceError, ValueError, OSError) as error:
         print(f"outrider demo: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
     console = Console(highlight=False, quiet=as_json)
     try:
-        ours = play(scenario, workload, path, speed=speed, folder=folder, console=console)
+        ours = play(scenario, written, speed=speed, folder=folder, console=console)
     except KeyboardInterrupt:
         _forget(folder, keep)
         raise typer.Exit(130) from None
@@ -71,13 +78,13 @@ def command(
         print(f"outrider demo: {error}\nThe decision log and both logs are in {folder}", file=sys.stderr)
         raise typer.Exit(1) from None
     _forget(folder, keep)
-    comparison = compare(scenario, workload, ours=ours)
+    standings = tournament.play(scenario, workload, ours=ours)
     source = f"policy {workload.policy.name}"
     if as_json:
-        json.dump(document(comparison, policy_source=source), sys.stdout, indent=2, allow_nan=False)
+        json.dump(document(standings, policy_source=source), sys.stdout, indent=2, allow_nan=False)
         print()
     else:
-        show(console if console.is_terminal else Console(highlight=False, width=120), comparison, policy_source=source)
+        show(console if console.is_terminal else Console(highlight=False, width=120), standings, policy_source=source)
 
 
 def _folder(keep: Path | None) -> Path:

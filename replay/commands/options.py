@@ -1,17 +1,29 @@
-"""Arguments that several offline commands share: which traffic, and how much of it."""
+"""Arguments and options that several offline commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-TraceArgument = Annotated[
-    str, typer.Argument(metavar="TRACE", help="A table of requests or bins, an export, or sample:NAME.")
+TRACE_HELP = "Trace file (Parquet, CSV, JSON lines or a Prometheus range export), or sample:NAME."
+POLICY = typer.Option("--policy", metavar="FILE", help="YAML file with one ScalingPolicy.")
+
+TraceArgument = Annotated[str, typer.Argument(metavar="TRACE", help=TRACE_HELP)]
+TraceOption = Annotated[str, typer.Option("--trace", metavar="TRACE", help=TRACE_HELP)]
+PolicyOption = Annotated[Path | None, POLICY]
+RequiredPolicyOption = Annotated[Path, POLICY]
+ScaleOption = Annotated[
+    float, typer.Option("--scale", max=1000.0, help="Multiply the trace's request rate by this factor.")
 ]
-ScaleOption = Annotated[float, typer.Option("--scale", max=1000.0, help="So many times the trace's requests.")]
 StartOption = Annotated[
-    str | None, typer.Option("--start", metavar="DURATION", help="Begin so far into the trace, as in 45m or 1d2h.")
+    str | None, typer.Option("--start", metavar="DURATION", help="Start this far into the trace, e.g. 45m or 1d2h.")
 ]
 DurationOption = Annotated[
-    str | None, typer.Option("--duration", metavar="DURATION", help="Length; to the trace's end without it.")
+    str | None,
+    typer.Option("--duration", metavar="DURATION", help="How much of the trace to replay. Default: to the end."),
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is random.")]
+SpeedOption = Annotated[
+    float, typer.Option("--speed", min=0.1, max=30.0, help="Scenario seconds per wall-clock second.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

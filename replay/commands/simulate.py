@@ -8,48 +8,58 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from replay.commands.options import DurationOption, ScaleOption, SeedOption, StartOption, TraceArgument
+from replay.commands.options import (
+    DurationOption,
+    RequiredPolicyOption,
+    ScaleOption,
+    SeedOption,
+    SpeedOption,
+    StartOption,
+    TraceArgument,
+)
 
 if TYPE_CHECKING:
     from replay.scenario.scenario import Scenario
-    from replay.simcluster.serve import Cluster, Endpoints
+    from replay.simcluster.serve import Endpoints, SimCluster
 
 
 def command(
     trace: TraceArgument = "sample:office-morning",
     *,
-    policy: Annotated[Path, typer.Option("--policy", metavar="FILE", help="YAML file with the one ScalingPolicy.")],
-    speed: Annotated[float, typer.Option(min=0.1, max=30.0, help="Scenario seconds per second.")] = 1.0,
+    policy: RequiredPolicyOption,
+    speed: SpeedOption = 1.0,
     scale: ScaleOption = 1.0,
     start: StartOption = None,
     duration: DurationOption = None,
-    replicas: Annotated[int | None, typer.Option(min=0, help="Replicas at the start. Default: what fits it.")] = None,
+    replicas: Annotated[
+        int | None, typer.Option(min=0, help="Replicas at the start. Default: as many as the traffic needs then.")
+    ] = None,
     seed: SeedOption = 0,
     scaler: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Where KEDA calls the external scaler. Default: no KEDA.")
+        str | None, typer.Option(metavar="HOST:PORT", help="External scaler for KEDA to call. Default: no KEDA.")
     ] = None,
     api_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the Kubernetes API; 0 takes a free one.")
+        int, typer.Option(min=0, max=65535, help="Port of the Kubernetes API; 0 picks a free one.")
     ] = 0,
-    prometheus_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Prometheus; 0 takes a free one.")] = 0,
+    prometheus_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Prometheus; 0 picks a free one.")] = 0,
     kubeconfig: Annotated[
-        Path | None, typer.Option(help="Where to write the kubeconfig. Default: a temporary file.")
+        Path | None, typer.Option(metavar="FILE", help="Where to write the kubeconfig. Default: a temporary file.")
     ] = None,
 ) -> None:
     """Serve a simulated cluster on the real protocols: Kubernetes API, vLLM pods, Prometheus, KEDA and its HPA.
 
-    Runs in the foreground on loopback until the trace is over or Ctrl-C, and prints what to export for a controller.
-    Exit code 0: it ended; 2: bad input, or a port is taken.
+    Runs in the foreground, on loopback addresses, until the trace ends or Ctrl-C is pressed. Prints the variables to export
+    for a controller. Exit code 0: the trace ended, or Ctrl-C; 2: invalid input, or a port is in use.
     """
+    from crds.files import PolicyFileError, one_policy
     from replay.simcluster.network import NetworkError
-    from replay.simcluster.policy import PolicyError
-    from replay.simcluster.serve import Cluster
+    from replay.simcluster.serve import SimCluster
     from replay.traces.trace import TraceError
 
     try:
-        cluster = Cluster(
+        cluster = SimCluster(
             _scenario(trace, scale=scale, start=start, duration=duration, replicas=replicas, seed=seed),
-            policy,
+            one_policy(str(policy)),
             speed,
             api_port=api_port,
             prometheus_port=prometheus_port,
@@ -57,7 +67,10 @@ def command(
             kubeconfig_path=kubeconfig,
         )
         asyncio.run(_serve(cluster, speed))
-    except (TraceError, PolicyError, NetworkError, ValueError, OSError) as error:
+    except PolicyFileError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    except (TraceError, NetworkError, ValueError, OSError) as error:
         print(f"outrider simulate: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
 
@@ -66,7 +79,7 @@ def _scenario(
     trace: str, *, scale: float, start: str | None, duration: str | None, replicas: int | None, seed: int
 ) -> "Scenario":
     from replay.commands.arguments import DAY_SECONDS, named, span_seconds
-    from replay.scenario.scenario import build
+    from replay.scenario.build import build
 
     start_seconds, duration_seconds = span_seconds("--start", start), span_seconds("--duration", duration)
     recorded, begins_seconds, lasts_seconds = named(trace)
@@ -82,13 +95,13 @@ def _scenario(
     )
 
 
-async def _serve(cluster: "Cluster", speed: float) -> None:
+async def _serve(cluster: "SimCluster", speed: float) -> None:
     ended = asyncio.Event()
     for caught in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(caught, ended.set)
     try:
         endpoints = await cluster.start()
-        print(_told(cluster, endpoints, speed), flush=True)
+        print(_summary(cluster, endpoints, speed), flush=True)
         waits = [asyncio.create_task(cluster.run()), asyncio.create_task(ended.wait())]
         done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -99,13 +112,13 @@ async def _serve(cluster: "Cluster", speed: float) -> None:
         await cluster.stop()
 
 
-def _told(cluster: "Cluster", endpoints: "Endpoints", speed: float) -> str:
+def _summary(cluster: "SimCluster", endpoints: "Endpoints", speed: float) -> str:
     workload = cluster.workload
     address = f"http://POD_IP:{workload.endpoint.port}{workload.endpoint.path}"
     return f"""\
 Kubernetes API  {endpoints.api_url}
 Prometheus      {endpoints.prometheus_url}
-vLLM pods       {address}, POD_IP as the API tells it
+vLLM pods       {address}, with POD_IP from the API
 state           {endpoints.api_url}/demo/state
 export KUBECONFIG={endpoints.kubeconfig_path}
 export OUTRIDER_KUBECONFIG={endpoints.kubeconfig_path}

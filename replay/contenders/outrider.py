@@ -5,47 +5,47 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from crds.schedules import windows
 from forecasting.fit import fit
 from forecasting.forecaster import Forecaster
 from policies.backfill import Past
 from policies.balloons import Held, count_awaited, plan_moves
 from policies.decider import Decider
 from policies.engine import GRID_SECONDS
-from policies.model import ColdStart, Inputs, Plan, PodSample, Policy, State, StepResult, Window
-from replay.driver import Periodic, aligned, follow
-from replay.scenario import scenario as scene
-from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, Rules, ScalingPolicy, Unit
+from policies.ladder import lead_seconds
+from policies.model import ColdStart, Inputs, Plan, PodSample, Policy, Rung, Window
+from replay.contenders.contender import Entry, Periodic, Setup, Watch
+from replay.contenders.hpa_on_metric import follow
+from replay.contenders.view import View
+from replay.sim.agenda import aligned
+from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, HpaPolicy, Rules, Unit
 from replay.sim.views import BalloonView
-from replay.sim.world import World
+from replay.traces.trace import Totals
 
 SCRAPE_SECONDS = 2.0
 BALLOON_DEADLINE_SECONDS = 1800.0
 BALLOON = "balloon-"  # and the slot: the name of a balloon
-AT_ONCE = ScalingPolicy(Unit.PODS, 10_000, 1.0)
-ALL_AT_ONCE = ScalingPolicy(Unit.PERCENT, 100, 1.0)
+AT_ONCE = HpaPolicy(Unit.PODS, 10_000, 1.0)
+ALL_AT_ONCE = HpaPolicy(Unit.PERCENT, 100, 1.0)
 EXACT = Behavior(up=Rules(0.0, (AT_ONCE,), tolerance=0.0), down=Rules(0.0, (ALL_AT_ONCE,), tolerance=0.0))
 
 
 @dataclass
 class Outrider:
-    """One policy at work. `windows` resolves the policy's schedules at a time.
-
-    `watch` gets every decision: the state before it, the inputs and the result.
-    """
+    """One policy at work. `windows` resolves the policy's schedules at a time. `watch` is called with every decision."""
 
     policy: Policy
     cold_start: ColdStart
-    past: scene.Past | None = None
+    past: Totals | None = None
     windows: Callable[[float], tuple[Window, ...]] = lambda _now: ()
-    watch: Callable[[State, Inputs, StepResult], None] = lambda _before, _inputs, _result: None
-    name: str = "Outrider"
+    watch: Watch = lambda _before, _inputs, _result: None
     _latest: dict[str, PodSample] = field(default_factory=dict)
     _desired: int | None = None
 
-    def attach(self, world: World) -> Sequence[Periodic]:
-        """Take control of a world."""
-        start = world.now_seconds
-        self._world = world
+    def attach(self, view: View) -> Sequence[Periodic]:
+        """Take control of a cluster."""
+        start = view.now_seconds
+        self._view = view
         self._decider = Decider(self.policy, Forecaster())
         self._decider.remember(history(self.past))
         self._decider.restart(self.cold_start, start)
@@ -57,7 +57,7 @@ class Outrider:
         )
 
     def _scrape(self, now_seconds: float) -> None:
-        self._latest = {sample.pod: sample for sample in self._world.samples()}
+        self._latest = {sample.pod: sample for sample in self._view.samples()}
         self._decide(now_seconds, on_grid=False)
 
     def _tick(self, now_seconds: float) -> None:
@@ -78,26 +78,25 @@ class Outrider:
             self._prepare(result.plan)
 
     def _inputs(self, now_seconds: float, *, on_grid: bool) -> Inputs:
-        supply = self._world.supply()
+        supply = self._view.supply()
         samples = tuple(sample for _, sample in sorted(self._latest.items()))
         return Inputs(now_seconds, on_grid, samples, supply, self.cold_start, windows=self.windows(now_seconds))
 
     def _sync(self, now_seconds: float) -> None:
         usage = None if self._desired is None else float(self._desired)
-        follow(self._world, self._hpa, now_seconds, usage, 1.0)
+        follow(self._view, self._hpa, now_seconds, usage, 1.0)
 
     def _prepare(self, plan: Plan) -> None:
         """As the balloon actuator does, but for the cluster-wide cap: one workload has the cluster to itself."""
         slots = self.policy.max_prepared_nodes
-        views = self._world.balloons()
-        awaited = count_awaited(plan, self._world.supply())
-        moves = plan_moves(
-            [held(view) for view in views], plan.prepared_nodes, awaited, slots, slots, self._world.now_seconds
-        )
+        views = self._view.balloons()
+        awaited = count_awaited(plan, self._view.supply())
+        seen = [held(view) for view in views]
+        moves = plan_moves(seen, plan.prepared_nodes, awaited, slots, slots, self._view.now_seconds)
         for at in moves.delete:
-            self._world.delete_balloon(views[at].name)
+            self._view.delete_balloon(views[at].name)
         for slot in moves.create_slots:
-            self._world.create_balloon(f"{BALLOON}{slot}", BALLOON_DEADLINE_SECONDS)
+            self._view.create_balloon(f"{BALLOON}{slot}", BALLOON_DEADLINE_SECONDS)
 
 
 def held(view: BalloonView) -> Held:
@@ -111,7 +110,7 @@ def held(view: BalloonView) -> Held:
     )
 
 
-def history(past: scene.Past | None) -> Iterable[Past]:
+def history(past: Totals | None) -> Iterable[Past]:
     """The scenario's past as the live controller reads it back: rates at the end of each bin."""
     if past is None:
         return
@@ -121,3 +120,18 @@ def history(past: scene.Past | None) -> Iterable[Past]:
         if not np.isnan(requests):
             at = past.start_seconds + (index + 1) * step
             yield Past(at, None, None, float(requests), float(prompt), float(output))
+
+
+def _make(setup: Setup) -> Outrider:
+    workload = setup.workload
+    ahead_seconds = lead_seconds(workload.cold_start, Rung.REQUESTED)
+    return Outrider(
+        workload.policy,
+        workload.cold_start,
+        setup.past,
+        lambda now_seconds: windows(workload.schedules, now_seconds, ahead_seconds),
+        setup.watch,
+    )
+
+
+ENTRY = Entry("outrider", "Outrider", "green", make=_make)

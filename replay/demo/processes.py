@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from crds.files import PolicyDocument
 from replay.demo import simulated
 from replay.demo.logs import tail
 from replay.demo.simulated import Play
@@ -141,7 +142,7 @@ class Pair:
     """Both processes of one run, as a context. `outcome` is set once `frames` is exhausted."""
 
     def __init__(
-        self, scenario: Scenario, policy: Path, *, speed: float, queue_wait_seconds: float, folder: Path
+        self, scenario: Scenario, policy: PolicyDocument, *, speed: float, queue_wait_seconds: float, folder: Path
     ) -> None:
         address = f"127.0.0.1:{_free_port()}"
         self._play = Play(scenario, policy, speed, queue_wait_seconds, address, folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from crds.workload import Workload
+from crds.files import PolicyDocument
 from policies.ladder import lead_seconds, replica_rung
 from replay.demo.journal import Journal
 from replay.demo.live_run import LiveRun
@@ -17,15 +17,13 @@ from replay.driver import Outcome
 from replay.scenario.scenario import Scenario
 
 
-def play(
-    scenario: Scenario, workload: Workload, policy: Path, *, speed: float, folder: Path, console: Console
-) -> Outcome:
+def play(scenario: Scenario, policy: PolicyDocument, *, speed: float, folder: Path, console: Console) -> Outcome:
     """Outrider's outcome. Raises DiedError if a process ends early, and OSError if the folder cannot be used."""
-    run = LiveRun(scenario.start_seconds, lead_seconds(workload.cold_start, replica_rung(workload.policy)))
-    wait = workload.policy.queue_wait_seconds
+    settings = policy.workload.policy
+    run = LiveRun(scenario.start_seconds, lead_seconds(policy.workload.cold_start, replica_rung(settings)))
     terminal = console.is_terminal and (console.encoding or "").lower().startswith("utf")
     with (
-        Pair(scenario, policy, speed=speed, queue_wait_seconds=wait, folder=folder) as pair,
+        Pair(scenario, policy, speed=speed, queue_wait_seconds=settings.queue_wait_seconds, folder=folder) as pair,
         closing(Journal(pair.decisions)) as journal,
     ):
         if terminal:

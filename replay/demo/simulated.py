@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from crds.files import PolicyDocument
 from replay.scenario.scenario import Scenario
 
 LOG = "cluster.log"
@@ -18,7 +19,7 @@ class Play:
     """What is played, and where its files go."""
 
     scenario: Scenario
-    policy: Path
+    policy: PolicyDocument
     speed: float
     queue_wait_seconds: float  # of the SLO
     scaler_address: str
@@ -34,13 +35,13 @@ def serve(play: Play, link: Connection) -> None:
 
 
 async def _serve(play: Play, link: Connection) -> None:
-    from replay.driver import Outcome, attainment  # noqa: PLC0415
+    from replay.driver import Outcome  # noqa: PLC0415
     from replay.sim.world import World  # noqa: PLC0415
-    from replay.simcluster.serve import Cluster  # noqa: PLC0415 - slow to import, and the parent needs only `Play`
+    from replay.simcluster.serve import SimCluster  # noqa: PLC0415 - slow to import, and the parent needs only `Play`
 
     scenario = play.scenario
     World(scenario).advance(scenario.start_seconds + 1.0)  # compiles now, not while the clock runs
-    cluster = Cluster(
+    cluster = SimCluster(
         scenario,
         play.policy,
         play.speed,
@@ -59,8 +60,8 @@ async def _serve(play: Play, link: Connection) -> None:
         if run.done():
             run.result()
             link.send(cluster.state())
-            reached = attainment(cluster.world.requests(), scenario.duration_seconds, play.queue_wait_seconds)
-            link.send(Outcome("Outrider", cluster.world.score(), reached))
+            reached = cluster.world.share_within(play.queue_wait_seconds)
+            link.send(Outcome(cluster.world.score(), reached))
         run.cancel()
     except BrokenPipeError:
         pass

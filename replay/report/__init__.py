@@ -1,1 +1,1 @@
-"""What is told of a comparison: a table for people, a document for programs."""
+"""The standings of a tournament: a table for people, a document for programs."""

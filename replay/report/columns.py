@@ -32,7 +32,7 @@ class Column:
 
 
 def columns(slo_wait_seconds: float) -> tuple[Column, ...]:
-    """The columns of a comparison; the SLO's own wait has one where it is neither 1 s nor 5 s."""
+    """The columns of the table; the SLO's own wait has one where it is neither 1 s nor 5 s."""
     shares: dict[float, Callable[[Outcome], float]] = {slo_wait_seconds: lambda it: it.attainment}
     shares |= {1.0: lambda it: it.score.share_within_1s, 5.0: lambda it: it.score.share_within_5s}
     waited = (

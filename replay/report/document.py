@@ -1,4 +1,4 @@
-"""A comparison as one JSON document. `VERSION` goes up when a name goes or changes its meaning."""
+"""The standings as one JSON document. `VERSION` goes up when a name goes or changes its meaning."""
 
 import math
 from dataclasses import asdict
@@ -8,19 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.codec import plain
-from replay import frontier
 from replay.driver import Outcome
 from replay.report.series import demand, edges, means
 from replay.report.verdict import verdicts
-from replay.tournament import Comparison
+from replay.tournament import Row, Standings
 
 VERSION = 2
 STEPS = 120  # of the series
 
 
-def document(comparison: Comparison, *, policy_source: str) -> dict[str, Any]:
+def document(standings: Standings, *, policy_source: str) -> dict[str, Any]:
     """Plain JSON values; what is infinite (the p99 wait where more than 1 % failed) is null. Times are in seconds."""
-    scenario, workload = comparison.scenario, comparison.workload
+    scenario, workload = standings.scenario, standings.workload
     past = scenario.past
     return {
         "version": VERSION,
@@ -28,9 +27,9 @@ def document(comparison: Comparison, *, policy_source: str) -> dict[str, Any]:
             "name": scenario.name,
             "start_seconds": scenario.start_seconds,
             "duration_seconds": scenario.duration_seconds,
-            "requests": len(scenario.arrival_s),
-            "prompt_tokens": int(scenario.prompt_tokens.sum()),
-            "output_tokens": int(scenario.output_tokens.sum()),
+            "requests": len(scenario.requests),
+            "prompt_tokens": int(scenario.requests.prompt_tokens.sum()),
+            "output_tokens": int(scenario.requests.output_tokens.sum()),
             "past_seconds": 0.0 if past is None else past.step_seconds * len(past.requests),
             "seed": scenario.seed,
             "initial_replicas": scenario.initial_replicas,
@@ -42,17 +41,28 @@ def document(comparison: Comparison, *, policy_source: str) -> dict[str, Any]:
             "cold_start": plain(workload.cold_start),
             "schedules": len(workload.schedules),
         },
-        "contenders": [
-            {"kind": row.kind.value, "target_in_flight": row.target, **figures(row.outcome)} for row in comparison.rows
+        "contenders": [_row(row) for row in standings.rows],
+        "tuning": [
+            {
+                "contender": contender.key,
+                "knob": knob.name,
+                "unit": knob.unit,
+                "tried": [{"knob_value": each.value, **figures(each.outcome)} for each in sweep.tried],
+            }
+            for contender, knob, sweep in standings.tunings
         ],
-        "tuning": {
-            "metric": "running + waiting",
-            "shares_of_max_num_seqs": [frontier.LEAST_SHARE, frontier.MOST_SHARE],
-            "tried": [{"target_in_flight": each.target, **figures(each.outcome)} for each in comparison.sweep],
-        },
-        "verdicts": [asdict(verdict) for verdict in verdicts(comparison)],
-        "series": _series(comparison),
+        "verdicts": [
+            {"against": each.against.key, "better": each.better, "equal": each.equal, "worse": each.worse}
+            for each in verdicts(standings)
+        ],
+        "series": _series(standings),
     }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    """`kind` is the row's key: the contender, and which pick of its sweep."""
+    named = {"kind": row.key, "contender": row.contender.key, "pick": row.pick, "knob_value": row.knob_value}
+    return named | figures(row.outcome)
 
 
 def figures(outcome: Outcome) -> dict[str, Any]:
@@ -78,16 +88,16 @@ def figures(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _series(comparison: Comparison) -> dict[str, Any]:
+def _series(standings: Standings) -> dict[str, Any]:
     """Means over equal steps from the scenario's start. `starting` are pods that do not serve yet."""
-    scenario = comparison.scenario
+    scenario = standings.scenario
     borders = edges(scenario, STEPS)
     fleets = []
-    for row in comparison.rows:
+    for row in standings.rows:
         line = row.outcome.score.timeline
         counts = {"ready": line.ready_replicas, "starting": line.starting_replicas, "nodes": line.nodes}
         drawn = {name: _rounded(means(line.seconds, values, borders)) for name, values in counts.items()}
-        fleets.append({"kind": row.kind.value, **drawn})
+        fleets.append({"kind": row.key, **drawn})
     return {
         "step_seconds": scenario.duration_seconds / STEPS,
         "demand_replicas": _rounded(demand(scenario, STEPS)),

@@ -7,18 +7,18 @@ from replay.scenario.scenario import Scenario
 
 
 def edges(scenario: Scenario, steps: int) -> NDArray[np.float64]:
-    """The borders of so many equal steps, in Unix seconds."""
+    """The borders of `steps` equal steps, in Unix seconds."""
     return scenario.start_seconds + np.linspace(0.0, scenario.duration_seconds, steps + 1)
 
 
 def demand(scenario: Scenario, steps: int) -> NDArray[np.float64]:
     """Replicas that each step's arrivals take, with full batches: the work of their tokens over the step's length."""
     borders = edges(scenario, steps) - scenario.start_seconds
-    prompt = np.histogram(scenario.arrival_s, borders, weights=scenario.prompt_tokens)[0]
-    output = np.histogram(scenario.arrival_s, borders, weights=scenario.output_tokens)[0]
-    hardware = scenario.hardware
-    work = [hardware.work_seconds(float(p), float(o)) for p, o in zip(prompt, output, strict=True)]
-    return np.array(work) / np.diff(borders)
+    requests, replicas = scenario.requests, scenario.hardware.replicas
+    prompt = np.histogram(requests.arrival_s, borders, weights=requests.prompt_tokens)[0]
+    output = np.histogram(requests.arrival_s, borders, weights=requests.output_tokens)[0]
+    work = zip(prompt.tolist(), output.tolist(), np.diff(borders).tolist(), strict=True)
+    return np.array([replicas(*each) for each in work])
 
 
 def means(seconds: NDArray[np.float64], values: NDArray[np.int64], borders: NDArray[np.float64]) -> NDArray[np.float64]:

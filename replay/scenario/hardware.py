@@ -1,18 +1,18 @@
 """The hardware behind each engine profile: what a replica and its node really are, where a policy knows only a seed.
 
 With a full batch the amortised decode of each equals the profile's seed. KV sizes are what 0.9 of the GPU's memory
-leaves beside the weights; prices are on demand. One replica fills a node.
+leaves beside the weights. One replica fills a node.
 """
+
+from dataclasses import replace
 
 from crds.profiles import PROFILES
 from crds.workload import Workload
 from replay.scenario.scenario import L4_8B, Hardware
 
 
-def _beside(
-    profile: str, *, step: tuple[float, float], seqs: int, kv_tokens: int, price_per_gpu_hour: float
-) -> Hardware:
-    """`step` is (base, per sequence) in seconds; prefill and cold start are the profile's own."""
+def _beside(profile: str, *, step: tuple[float, float], seqs: int, kv_tokens: int) -> Hardware:
+    """`step` is (base, per sequence) in seconds; prefill, cold start and price are the profile's own."""
     seeds = PROFILES[profile]
     return Hardware(
         name=profile,
@@ -26,7 +26,7 @@ def _beside(
         reaction_seconds=3.0,
         gpus_per_replica=seeds.gpus_per_replica,
         gpus_per_node=seeds.gpus_per_replica,
-        price_per_gpu_hour=price_per_gpu_hour,
+        price_per_gpu_hour=seeds.price_per_gpu_hour,
         node_idle_seconds=60.0,
         max_nodes=64,
     )
@@ -34,12 +34,19 @@ def _beside(
 
 HARDWARE = {
     "8b-l4": L4_8B,
-    "8b-a10g": _beside("8b-a10g", step=(0.0288, 0.001), seqs=48, kv_tokens=60_000, price_per_gpu_hour=1.0),
-    "8b-h100": _beside("8b-h100", step=(0.012, 0.00015), seqs=256, kv_tokens=420_000, price_per_gpu_hour=4.0),
-    "70b-tp4-h100": _beside("70b-tp4-h100", step=(0.0256, 0.0004), seqs=128, kv_tokens=400_000, price_per_gpu_hour=4.0),
+    "8b-a10g": _beside("8b-a10g", step=(0.0288, 0.001), seqs=48, kv_tokens=60_000),
+    "8b-h100": _beside("8b-h100", step=(0.012, 0.00015), seqs=256, kv_tokens=420_000),
+    "70b-tp4-h100": _beside("70b-tp4-h100", step=(0.0256, 0.0004), seqs=128, kv_tokens=400_000),
 }
 
 
-def profile_of(workload: Workload) -> str:
-    """The name of the profile that a workload was resolved with: each has a cold start of its own."""
-    return next(name for name, profile in PROFILES.items() if profile.cold_start == workload.cold_start)
+def hardware_of(workload: Workload) -> Hardware:
+    """Of the workload's profile, at its price. The pool also holds prepared nodes, and as many replicas again that still drain."""
+    policy, gpus = workload.policy, workload.gpus_per_replica
+    return replace(
+        HARDWARE[workload.profile],
+        price_per_gpu_hour=workload.price_per_gpu_hour,
+        gpus_per_replica=gpus,
+        gpus_per_node=gpus,
+        max_nodes=2 * policy.max_replicas + policy.max_prepared_nodes,
+    )

@@ -1,8 +1,13 @@
-"""What is going to happen, in order of time and, at one time, of being planned."""
+"""What is going to happen, in order of time and, at one time, of being planned; and when what repeats happens first."""
 
 import heapq
 import math
 from collections.abc import Callable
+
+
+def aligned(start_seconds: float, period_seconds: float, phase_seconds: float = 0.0) -> float:
+    """The first time after the start on the grid of the period, shifted by the phase."""
+    return ((start_seconds - phase_seconds) // period_seconds + 1.0) * period_seconds + phase_seconds
 
 
 class Agenda:

@@ -1,4 +1,4 @@
-"""The HPA's arithmetic for one External metric of type AverageValue, and its rhythm.
+"""The HPA's arithmetic for one External metric of type AverageValue, and its sync period.
 
 Follows kube-controller-manager: computed in thousandths; inside the tolerance it answers with the pods that exist, else
 with ceil(usage / target); then the stabilization windows, then the policies, then the bounds. Without a `Behavior` the
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 SYNC_SECONDS = 15.0  # --horizontal-pod-autoscaler-sync-period
-SYNC_PHASE_SECONDS = 5.0  # its rhythm owes nothing to the scalers'
+SYNC_PHASE_SECONDS = 5.0  # not in step with the scrapes
 TOLERANCE = 0.1  # --horizontal-pod-autoscaler-tolerance
 LONGEST_PERIOD_SECONDS = 1800.0
 
@@ -32,8 +32,8 @@ class Select(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ScalingPolicy:
-    """So much change in so long."""
+class HpaPolicy:
+    """A limit on change: pods or percent of them per period."""
 
     unit: Unit
     value: int
@@ -45,7 +45,7 @@ class Rules:
     """One direction of a behavior. `tolerance=None` leaves the cluster's."""
 
     stabilization_seconds: float
-    policies: tuple[ScalingPolicy, ...]
+    policies: tuple[HpaPolicy, ...]
     select: Select = Select.MAX
     tolerance: float | None = None
 
@@ -54,8 +54,8 @@ class Rules:
 class Behavior:
     """Both directions; by default what the API server fills in where a behavior is given at all."""
 
-    up: Rules = Rules(0.0, (ScalingPolicy(Unit.PODS, 4, 15.0), ScalingPolicy(Unit.PERCENT, 100, 15.0)))
-    down: Rules = Rules(300.0, (ScalingPolicy(Unit.PERCENT, 100, 15.0),))
+    up: Rules = Rules(0.0, (HpaPolicy(Unit.PODS, 4, 15.0), HpaPolicy(Unit.PERCENT, 100, 15.0)))
+    down: Rules = Rules(300.0, (HpaPolicy(Unit.PERCENT, 100, 15.0),))
 
 
 @dataclass

@@ -6,7 +6,7 @@ from functools import partial
 
 from replay.scenario.scenario import Hardware
 from replay.sim.agenda import Agenda
-from replay.sim.stages import Kind, draw_seconds
+from replay.sim.stages import StageKind, draw_seconds
 from replay.sim.units import Balloon, Node, Pod, Unit
 
 
@@ -25,7 +25,7 @@ class Nodes:
     def launch(self, now_seconds: float) -> None:
         """Ask the cloud for a node; the head of the node stage before the launch has passed already."""
         stage = self._hardware.cold_start.node
-        seconds = draw_seconds(stage, Kind.NODE, self.launched, self._seed) - self._hardware.reaction_seconds
+        seconds = draw_seconds(stage, StageKind.NODE, self.launched, self._seed) - self._hardware.reaction_seconds
         node = self._add(now_seconds, now_seconds + max(0.0, seconds))
         self._agenda.at(node.ready_seconds, partial(self._ready, node))
 
@@ -54,14 +54,14 @@ class Nodes:
         node.empty_since_seconds = math.inf
         unit.node, unit.scheduled_seconds = node, now_seconds
         if node.image_seconds == math.inf:
-            node.image_seconds = now_seconds + draw_seconds(cold.image, Kind.IMAGE, node.ordinal, seed)
+            node.image_seconds = now_seconds + draw_seconds(cold.image, StageKind.IMAGE, node.ordinal, seed)
         unit.image_seconds = max(now_seconds, node.image_seconds)
         if isinstance(unit, Pod):
             unit.started_seconds = unit.image_seconds
             if node.weights_seconds > unit.image_seconds:
-                unit.started_seconds += draw_seconds(cold.weights, Kind.WEIGHTS, unit.ordinal, seed)
+                unit.started_seconds += draw_seconds(cold.weights, StageKind.WEIGHTS, unit.ordinal, seed)
                 node.weights_seconds = min(node.weights_seconds, unit.started_seconds)
-            warmup = draw_seconds(cold.warmup, Kind.WARMUP, unit.ordinal, seed)
+            warmup = draw_seconds(cold.warmup, StageKind.WARMUP, unit.ordinal, seed)
             unit.ready_seconds = unit.started_seconds + warmup
 
     def free(self, unit: Unit, now_seconds: float) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from replay.sim.views import RequestLog, Score, Timeline
 
 
-class History:
+class FleetHistory:
     """Notes the fleet whenever it changes."""
 
     def __init__(self) -> None:
@@ -41,10 +41,8 @@ def score(
 ) -> Score:
     """Judge a run up to now. A request that still waits has waited until now; a failed one waits for ever."""
     now_s = now_seconds - start_seconds
-    wait = np.where(np.isnan(requests.wait_seconds), now_s - requests.arrival_s, requests.wait_seconds)
-    first_token = np.where(
-        np.isnan(requests.first_token_seconds), now_s - requests.arrival_s, requests.first_token_seconds
-    )
+    wait = _so_far(requests.wait_seconds, requests, now_s)
+    first_token = _so_far(requests.first_token_seconds, requests, now_s)
     met = (wait > 1.0) & _while_starting(requests.arrival_s, wait, timeline, start_seconds)
     wait[requests.failed] = math.inf
     first_token[requests.failed] = math.inf
@@ -67,6 +65,16 @@ def score(
     )
 
 
+def share_within(requests: RequestLog, now_s: float, wait_seconds: float) -> float:
+    """Share of the requests that waited at most `wait_seconds`, `now_s` after the start. A failed one is late."""
+    return _share((_so_far(requests.wait_seconds, requests, now_s) <= wait_seconds) & ~requests.failed)
+
+
+def _so_far(seconds: NDArray[np.float64], requests: RequestLog, now_s: float) -> NDArray[np.float64]:
+    """What is not over yet has lasted until now."""
+    return np.where(np.isnan(seconds), now_s - requests.arrival_s, seconds)
+
+
 def _while_starting(
     arrival_s: NDArray[np.float64], wait: NDArray[np.float64], timeline: Timeline, start_seconds: float
 ) -> NDArray[np.bool_]:
@@ -87,5 +95,5 @@ def _share(within: NDArray[np.bool_]) -> float:
 
 
 def _quantile(seconds: NDArray[np.float64], probability: float) -> float:
-    """The smallest value that so large a share does not exceed; it may be infinite, where interpolation fails."""
+    """The smallest value that this share of the requests does not exceed; it may be infinite, where interpolation fails."""
     return float(np.quantile(seconds, probability, method="inverted_cdf")) if len(seconds) else 0.0

@@ -11,6 +11,7 @@ from replay.scenario.scenario import Scenario
 from replay.sim import kernel
 from replay.sim.units import Pod
 from replay.sim.views import RequestLog
+from replay.traces.trace import Requests
 
 
 class Serving:
@@ -28,7 +29,7 @@ class Serving:
             hardware.max_num_seqs,
             hardware.kv_tokens,
         )
-        self._requests = _unserved(scenario)
+        self._requests = _unserved(scenario.requests)
         self._fleet = kernel.rows(kernel.Replica, slots)
         self._ends = kernel.rows(kernel.End, slots, hardware.max_num_seqs)
         self._slots: dict[int, int] = {}  # pod -> row of the fleet, in order of readiness
@@ -109,13 +110,13 @@ class Serving:
         return np.where(arrived[field] <= self._now_s, arrived[field], math.nan)
 
 
-def _unserved(scenario: Scenario) -> kernel.Rows:
-    requests = kernel.rows(kernel.Request, len(scenario.arrival_s))
-    requests["arrival_s"] = scenario.arrival_s
-    requests["prompt_tokens"] = scenario.prompt_tokens
-    requests["output_tokens"] = scenario.output_tokens
+def _unserved(requests: Requests) -> kernel.Rows:
+    rows = kernel.rows(kernel.Request, len(requests))
+    rows["arrival_s"] = requests.arrival_s
+    rows["prompt_tokens"] = requests.prompt_tokens
+    rows["output_tokens"] = requests.output_tokens
     for field in ("admitted_s", "first_token_s", "finish_s", "failed_s"):
-        requests[field] = math.nan
+        rows[field] = math.nan
     for field in ("pod", "behind"):
-        requests[field] = -1
-    return requests
+        rows[field] = -1
+    return rows

@@ -1,4 +1,4 @@
-"""How long a stage of a cold start takes. Two policies on one scenario meet the same luck."""
+"""How long a stage of a cold start takes. All contenders on one scenario get the same draws."""
 
 import math
 from enum import IntEnum
@@ -8,7 +8,7 @@ import numpy as np
 from policies.model import Stage
 
 
-class Kind(IntEnum):
+class StageKind(IntEnum):
     """What is drawn; a part of the seed."""
 
     NODE = 1
@@ -17,11 +17,7 @@ class Kind(IntEnum):
     WARMUP = 4
 
 
-def draw_seconds(stage: Stage, kind: Kind, ordinal: int, seed: int) -> float:
-    """A log-normal time with the stage's two quantiles, the same for the same node or pod of any run.
-
-    1.645 standard deviations lie between the median and the 95th percentile.
-    """
-    sigma = math.log(stage.p95_seconds / stage.p50_seconds) / 1.645
+def draw_seconds(stage: Stage, kind: StageKind, ordinal: int, seed: int) -> float:
+    """A log-normal time with the stage's two quantiles, the same for the same node or pod of any run."""
     normal = np.random.default_rng((seed, kind, ordinal)).standard_normal()
-    return stage.p50_seconds * math.exp(sigma * float(normal))
+    return stage.p50_seconds * math.exp(stage.sigma * float(normal))

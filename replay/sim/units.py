@@ -135,13 +135,11 @@ class Node:
 
     def view(self, now_seconds: float) -> NodeView:
         """What can be seen of it now."""
-        has_weights, has_image = self.caches(now_seconds)
         return NodeView(
             name=self.name,
             requested_seconds=self.launched_seconds,
             ready_seconds=come(self.ready_seconds, now_seconds),
-            has_image=has_image,
-            has_weights=has_weights,
+            has_image=self.image_seconds <= now_seconds,
             occupants=tuple(unit.name for unit in self.units),
             gpus=self.gpus,
         )

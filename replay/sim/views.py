@@ -52,13 +52,12 @@ class PodView:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """One node, from its launch to its removal."""
+    """One node, from its launch to its removal. The API does not show which weights are on its disk."""
 
     name: str
     requested_seconds: float  # its launch; billing starts here
     ready_seconds: float | None  # its GPUs are allocatable
     has_image: bool
-    has_weights: bool
     occupants: tuple[str, ...]  # pods and balloons that hold its GPUs
     gpus: int
 

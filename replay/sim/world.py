@@ -7,8 +7,8 @@ run. The HPA is not in it (see `hpa`), nor is the age of what a scraper knows: `
 from policies.model import PodSample, Supply
 from replay.scenario.scenario import Scenario
 from replay.sim.agenda import Agenda
-from replay.sim.cluster import GRACE_SECONDS, Cluster
-from replay.sim.score import History, score
+from replay.sim.control_plane import GRACE_SECONDS, ControlPlane
+from replay.sim.score import FleetHistory, score, share_within
 from replay.sim.serving import Serving
 from replay.sim.views import BalloonView, NodeView, PodView, RequestLog, Score
 
@@ -24,12 +24,12 @@ class World:
         places = scenario.hardware.max_nodes * scenario.hardware.replicas_per_node
         if not 0 <= scenario.initial_replicas <= places:
             raise ValueError(f"initial_replicas is {scenario.initial_replicas}; the pool holds 0 to {places}")
-        self.scenario = scenario
+        self._scenario = scenario
         self.now_seconds = scenario.start_seconds
         self._spec_replicas = scenario.initial_replicas
         self._agenda = Agenda()
         self._serving = Serving(scenario)
-        self._cluster = Cluster(
+        self._control_plane = ControlPlane(
             scenario.hardware,
             scenario.seed,
             self._agenda,
@@ -37,8 +37,8 @@ class World:
             serves=lambda pod: self._serving.join(pod.ordinal),
             stops=lambda pod: self._serving.leave(pod.ordinal, GRACE_SECONDS),
         )
-        self._history = History()
-        self._cluster.start(scenario.initial_replicas, self.now_seconds)
+        self._history = FleetHistory()
+        self._control_plane.start(scenario.initial_replicas, self.now_seconds)
         self._note()
 
     def advance(self, to_seconds: float) -> None:
@@ -56,23 +56,23 @@ class World:
         self.now_seconds = to_seconds
 
     def _note(self) -> None:
-        now, cluster = self.now_seconds, self._cluster
-        alive = cluster.alive(now)
-        ready = len(cluster.serving)
-        balloons = sum(balloon.ended is None for balloon in cluster.balloons.values())
-        self._history.note(now, (self._spec_replicas, ready, len(alive) - ready, balloons, len(cluster.nodes.all)))
+        now, plane = self.now_seconds, self._control_plane
+        alive = plane.alive(now)
+        ready = len(plane.serving)
+        balloons = sum(balloon.ended is None for balloon in plane.balloons.values())
+        self._history.note(now, (self._spec_replicas, ready, len(alive) - ready, balloons, len(plane.nodes.all)))
 
     @property
     def spec_replicas(self) -> int:
-        """What the scale target is told to run."""
+        """`spec.replicas` of the scale target."""
         return self._spec_replicas
 
     def scale(self, replicas: int) -> None:
-        """Tell the scale target to run that many replicas. Raises ValueError below 0."""
+        """Write `spec.replicas`. Raises ValueError below 0."""
         if replicas < 0:
             raise ValueError(f"replicas must be 0 or more, not {replicas}")
         self._spec_replicas = replicas
-        self._cluster.scale(replicas, self.now_seconds)
+        self._control_plane.scale(replicas, self.now_seconds)
         self._note()
 
     def create_balloon(self, name: str, deadline_seconds: float) -> None:
@@ -80,50 +80,54 @@ class World:
 
         Raises ValueError where a balloon of that name exists, ended ones included.
         """
-        self._cluster.create_balloon(name, deadline_seconds, self.now_seconds)
+        self._control_plane.create_balloon(name, deadline_seconds, self.now_seconds)
         self._note()
 
     def delete_balloon(self, name: str) -> None:
         """Remove a balloon, ended or not. Raises KeyError for an unknown one."""
-        self._cluster.delete_balloon(name, self.now_seconds)
+        self._control_plane.delete_balloon(name, self.now_seconds)
         self._note()
 
     def pods(self) -> tuple[PodView, ...]:
         """All pods of the service that exist, oldest first."""
-        return tuple(pod.view(self.now_seconds) for pod in self._cluster.pods)
+        return tuple(pod.view(self.now_seconds) for pod in self._control_plane.pods)
 
     def nodes(self) -> tuple[NodeView, ...]:
         """All nodes launched and not yet removed, oldest first."""
-        return tuple(node.view(self.now_seconds) for node in self._cluster.nodes.all)
+        return tuple(node.view(self.now_seconds) for node in self._control_plane.nodes.all)
 
     def balloons(self) -> tuple[BalloonView, ...]:
         """All balloons not yet deleted, oldest first."""
-        return tuple(balloon.view(self.now_seconds) for balloon in self._cluster.balloons.values())
+        return tuple(balloon.view(self.now_seconds) for balloon in self._control_plane.balloons.values())
 
     def samples(self) -> tuple[PodSample, ...]:
         """What each serving pod's /metrics says at this moment."""
-        return self._serving.samples(self._cluster.serving)
+        return self._serving.samples(self._control_plane.serving)
 
     def supply(self) -> Supply:
         """Every unit of supply. One that ended or is terminating is none."""
         now = self.now_seconds
-        replicas = [pod.supply(now) for pod in self._cluster.alive(now)]
-        standby = [balloon.supply(now) for balloon in self._cluster.balloons.values() if balloon.ended is None]
+        replicas = [pod.supply(now) for pod in self._control_plane.alive(now)]
+        standby = [balloon.supply(now) for balloon in self._control_plane.balloons.values() if balloon.ended is None]
         return Supply(self._spec_replicas, (*replicas, *standby))
 
     def requests(self) -> RequestLog:
         """What became of each request so far."""
         return self._serving.requests()
 
+    def share_within(self, wait_seconds: float) -> float:
+        """Share of the requests so far whose queue wait is at most that."""
+        return share_within(self.requests(), self.now_seconds - self._scenario.start_seconds, wait_seconds)
+
     def score(self) -> Score:
         """The outcome up to now."""
         return score(
             self.requests(),
             self._history.timeline(),
-            start_seconds=self.scenario.start_seconds,
+            start_seconds=self._scenario.start_seconds,
             now_seconds=self.now_seconds,
-            gpu_hours=self._cluster.nodes.gpu_seconds(self.now_seconds) / 3600.0,
-            price_per_gpu_hour=self.scenario.hardware.price_per_gpu_hour,
-            pods_created=self._cluster.pods_created,
-            nodes_launched=self._cluster.nodes.launched,
+            gpu_hours=self._control_plane.nodes.gpu_seconds(self.now_seconds) / 3600.0,
+            price_per_gpu_hour=self._scenario.hardware.price_per_gpu_hour,
+            pods_created=self._control_plane.pods_created,
+            nodes_launched=self._control_plane.nodes.launched,
         )

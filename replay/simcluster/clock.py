@@ -1,7 +1,7 @@
 """Scenario time for the simulated cluster: the wall's, `rate` times as fast from a given start."""
 
 import asyncio
-import time  # noqa: TID251  # the one clock of the simulated cluster; the rest of it is told the time
+import time  # noqa: TID251  # the only clock of the simulated cluster; time is an argument everywhere else
 from typing import Protocol
 
 

@@ -1,7 +1,6 @@
 """The active parts of the cluster: Deployment and Job controllers, kubelet, garbage collector, all driven by one `World`."""
 
 import math
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,12 +8,11 @@ from crds.workload import Workload
 from policies.model import PodSample
 from replay.sim.views import BalloonView, PodView
 from replay.sim.world import World
-from replay.simcluster import failures, jobs, objects
+from replay.simcluster import failures, objects
+from replay.simcluster.admission import Admission
 from replay.simcluster.network import PodNetwork
-from replay.simcluster.resources import DEPLOYMENTS, EVENTS, JOBS, PODS, SCALING_POLICIES, Json
+from replay.simcluster.resources import DEPLOYMENTS, JOBS, PODS, SCALING_POLICIES, Json
 from replay.simcluster.store import Store
-
-EVENTS_KEPT = 1000
 
 
 @dataclass
@@ -41,7 +39,7 @@ class Controllers:
         self._workload = workload
         self._pods: dict[str, PodView] = {}
         self._jobs: dict[tuple[str, str], _BalloonJob] = {}
-        self._events: deque[tuple[str, str]] = deque()
+        self._admission = Admission(store, lambda: self._world.now_seconds)
         self._scrape: Callable[[float], None] = lambda _: None
         self._scrape_seconds = math.inf  # between two scrapes
         self._next_scrape_seconds = math.inf
@@ -81,25 +79,9 @@ class Controllers:
 
     def create_job(self, namespace: str, body: Json) -> Json:
         """Validate and store a Job, and create its balloon in the world."""
-        admitted = jobs.admit(body)
-        metadata = self._metadata(namespace, admitted["metadata"], "Job")
-        name = metadata["name"]
-        if self._store.get(JOBS, namespace, name) is not None:
-            raise failures.already_exists(JOBS, name)
-        controller = {"batch.kubernetes.io/controller-uid": metadata["uid"]}
-        template = admitted["spec"]["template"]
-        labels = {
-            **(template["metadata"].get("labels") or {}),
-            **controller,
-            "batch.kubernetes.io/job-name": name,
-            "controller-uid": metadata["uid"],
-            "job-name": name,
-        }
-        template = {**template, "metadata": {**template["metadata"], "labels": labels}}
-        spec = {**admitted["spec"], "selector": {"matchLabels": controller}, "template": template}
-        job = {**admitted, "metadata": {**metadata, "generation": 1}, "spec": spec, "status": {}}
-        stored = self._store.put(JOBS, job)
-        deadline = spec.get("activeDeadlineSeconds")
+        stored = self._admission.job(namespace, body)
+        name = stored["metadata"]["name"]
+        deadline = stored["spec"].get("activeDeadlineSeconds")
         self._world.create_balloon(f"{namespace}/{name}", math.inf if deadline is None else float(deadline))
         self._jobs[namespace, name] = _BalloonJob()
         self._follow_jobs()
@@ -116,17 +98,7 @@ class Controllers:
 
     def create_event(self, namespace: str, body: Json) -> Json:
         """Store an Event; of more than a thousand, the oldest is dropped."""
-        if (body.get("involvedObject") or {}).get("namespace", "default") != namespace:
-            cause = failures.invalid_value("involvedObject.namespace", namespace, "does not match event.namespace")
-            raise failures.invalid("", "Event", (body.get("metadata") or {}).get("name", ""), [cause])
-        metadata = self._metadata(namespace, body.get("metadata") or {}, "Event")
-        if self._store.get(EVENTS, namespace, metadata["name"]) is not None:
-            raise failures.already_exists(EVENTS, metadata["name"])
-        stored = self._store.put(EVENTS, {**body, "kind": "Event", "apiVersion": "v1", "metadata": metadata})
-        self._events.append((namespace, metadata["name"]))
-        if len(self._events) > EVENTS_KEPT:
-            self._store.remove(EVENTS, *self._events.popleft())
-        return stored
+        return self._admission.event(namespace, body)
 
     def delete_policy(self, namespace: str, name: str) -> None:
         """Delete a ScalingPolicy and the Jobs that it owns."""
@@ -155,18 +127,6 @@ class Controllers:
         held = self._store.get(DEPLOYMENTS, self._workload.namespace, self._workload.target.name)
         assert held is not None  # noqa: S101  # put in by __init__, and the API cannot delete it
         return held
-
-    def _metadata(self, namespace: str, given: Json, kind: str) -> Json:
-        name = given.get("name") or ""
-        if not name:
-            stem = given.get("generateName") or ""
-            if not stem:
-                cause = failures.required("metadata.name", "name or generateName is required")
-                raise failures.invalid("", kind, "", [cause])
-            name = stem + objects.suffix(kind, stem, self._store.version)
-        created = objects.timestamp(self._world.now_seconds)
-        uid = objects.uid(kind, namespace, name, self._store.version)
-        return {**given, "name": name, "namespace": namespace, "uid": uid, "creationTimestamp": created}
 
     def _follow_pods(self) -> None:
         target = self._deployment()

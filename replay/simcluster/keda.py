@@ -14,7 +14,7 @@ import grpc
 
 from autoscaler.scaler import externalscaler_pb2 as messages
 from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerStub
-from replay.driver import aligned
+from replay.sim.agenda import aligned
 from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Hpa
 from replay.simcluster.clock import Clock
 from replay.simcluster.scaledobject import ScaledObject

@@ -4,19 +4,14 @@ import hashlib
 import json
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
+from crds.notation.times import timestamp
 from crds.workload import Workload
-from replay.sim.cluster import GRACE_SECONDS
+from replay.sim.control_plane import GRACE_SECONDS
 from replay.sim.views import BalloonView, Ended, Phase, PodView
 from replay.simcluster.resources import Json
 
 _UUIDS = uuid.UUID("6f1c3f0e-52c5-4d0f-9c9b-0d9f3c3f7f11")
-
-
-def timestamp(seconds: float) -> str:
-    """`metav1.Time`: whole seconds, UTC."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def uid(*parts: object) -> str:

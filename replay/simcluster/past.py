@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from replay.scenario.scenario import Hardware, Past
+from replay.scenario.scenario import Hardware
 from replay.simcluster.series import Floats, Series
+from replay.traces.trace import Totals
 
 SAMPLES = 4  # per bin: a bin of 60 s, scraped every 15 s
 
 
-def series(past: Past, hardware: Hardware, end_seconds: float, labels: dict[str, str]) -> list[Series]:
+def series(past: Totals, hardware: Hardware, end_seconds: float, labels: dict[str, str]) -> list[Series]:
     """One series of the whole workload for each metric that history is read from: four samples a bin, stale at the end.
 
     The running requests are Little's law: arrivals per second times the seconds that a request of the bin's mean size

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from crds.kinds import SCALING_POLICY
+from crds.v1alpha1.resource import GROUP, VERSION
+
 Json = dict[str, Any]
 """A JSON object as it goes over the wire. Stored objects are never changed in place."""
 
@@ -46,12 +49,12 @@ DEPLOYMENTS = Resource(
 )
 JOBS = Resource("batch", "v1", "jobs", "Job", ("create", "delete", "get", "list", "watch"))
 SCALING_POLICIES = Resource(
-    "outrider.dev",
-    "v1alpha1",
-    "scalingpolicies",
-    "ScalingPolicy",
+    GROUP,
+    VERSION,
+    SCALING_POLICY.plural,
+    SCALING_POLICY.name,
     ("delete", "get", "list", "patch", "watch"),
-    short_names=("scpol",),
+    short_names=SCALING_POLICY.short_names,
     subresources={"status": ("get", "patch")},
 )
 RESOURCES = (PODS, EVENTS, DEPLOYMENTS, JOBS, SCALING_POLICIES)

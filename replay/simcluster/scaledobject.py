@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from replay.sim.hpa import Behavior, Rules, ScalingPolicy, Select, Unit
+from replay.sim.hpa import Behavior, HpaPolicy, Rules, Select, Unit
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,7 @@ def read(manifest: dict[str, Any]) -> ScaledObject:
 
 
 def _rules(direction: dict[str, Any]) -> Rules:
-    policies = tuple(
-        ScalingPolicy(Unit(p["type"]), p["value"], float(p["periodSeconds"])) for p in direction["policies"]
-    )
+    policies = tuple(HpaPolicy(Unit(p["type"]), p["value"], float(p["periodSeconds"])) for p in direction["policies"])
     return Rules(
         stabilization_seconds=float(direction["stabilizationWindowSeconds"]),
         policies=policies,

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import yaml
 
+from crds.files import PolicyDocument
 from crds.keda import Wiring, manifests
 from replay.scenario.scenario import Scenario
 from replay.sim.world import World
-from replay.simcluster import past, pods, policy, prometheus
+from replay.simcluster import past, pods, prometheus
 from replay.simcluster.api import Api
 from replay.simcluster.clock import ScenarioClock
 from replay.simcluster.controllers import Controllers
 from replay.simcluster.keda import Keda
 from replay.simcluster.network import PodNetwork
+from replay.simcluster.policy import stored
 from replay.simcluster.resources import SCALING_POLICIES, Json
 from replay.simcluster.scaledobject import read
 from replay.simcluster.server import Server
@@ -37,19 +39,19 @@ class Endpoints:
     wall_epoch_seconds: float
 
 
-class Cluster:
+class SimCluster:
     """One scenario, served. `start` starts the clock `lead_in_seconds` of scenario time before the scenario begins.
 
     The lead-in gives a controller time to start: the policy is applied when the scenario begins, and nothing changes before.
 
-    `policies_yaml` holds the one ScalingPolicy. `kubeconfig_path` is written by `start`; by default in a folder of its
-    own that `stop` removes. `scaler_address` is where KEDA finds the scaler; without one it waits for `connect`.
+    `kubeconfig_path` is written by `start`; by default in a folder of its own that `stop` removes. `scaler_address` is
+    where KEDA finds the scaler; without one it waits for `connect`. Raises PolicyFileError for a policy it cannot run.
     """
 
     def __init__(
         self,
         scenario: Scenario,
-        policies_yaml: Path,
+        policy: PolicyDocument,
         rate: float,
         *,
         api_port: int = 0,
@@ -64,14 +66,13 @@ class Cluster:
         self._scaler_address = scaler_address
         self._kubeconfig_path = kubeconfig_path
         self._lead_in_seconds = lead_in_seconds
-        stored, self.workload = policy.read(policies_yaml, scenario.start_seconds)
+        self._policy, self.workload = stored(policy, scenario.start_seconds)
         name, namespace = self.workload.target.name, self.workload.namespace
         self.world = World(scenario, name)
         self._network = PodNetwork(self.workload.endpoint.port)
         self._store = Store()
-        self._policy = stored
         if not lead_in_seconds:
-            self._store.put(SCALING_POLICIES, stored)
+            self._store.put(SCALING_POLICIES, self._policy)
         self._clock: ScenarioClock | None = None
         self._controllers = Controllers(self.world, self._store, self._network, self.workload, self._now)
         labels = {"namespace": namespace, "pod": f"{name}-before", "job": f"{namespace}/{name}"}

@@ -47,10 +47,9 @@ def snapshot(world: World, scenario: Scenario, keda_problem: str | None, lead_in
 
 def _demand(scenario: Scenario, elapsed_seconds: float) -> tuple[float, float]:
     """Arrivals per second, and the replicas that their tokens keep busy at a full batch."""
-    first, last = np.searchsorted(scenario.arrival_s, (elapsed_seconds - WINDOW_SECONDS, elapsed_seconds), "right")
     if elapsed_seconds <= 0:
         return 0.0, 0.0
-    span_seconds = min(WINDOW_SECONDS, elapsed_seconds)
-    tokens = (float(column[first:last].sum()) for column in (scenario.prompt_tokens, scenario.output_tokens))
-    busy_seconds = scenario.hardware.work_seconds(*tokens)
-    return float(last - first) / span_seconds, busy_seconds / span_seconds
+    requests, span_seconds = scenario.requests, min(WINDOW_SECONDS, elapsed_seconds)
+    first, last = np.searchsorted(requests.arrival_s, (elapsed_seconds - WINDOW_SECONDS, elapsed_seconds), "right")
+    prompt, output = (float(column[first:last].sum()) for column in (requests.prompt_tokens, requests.output_tokens))
+    return float(last - first) / span_seconds, scenario.hardware.replicas(prompt, output, span_seconds)

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -72,50 +73,75 @@ def listing(store: Store, collection: Collection, query: dict[str, str]) -> Json
     }
 
 
+@dataclass(frozen=True)
+class Span:
+    """What a WATCH asks for beside its collection: changes after a version, 0 for all, for so much wall time."""
+
+    since: int
+    seconds: float = DEFAULT_TIMEOUT_SECONDS
+    bookmarks: bool = False
+
+    @classmethod
+    def of(cls, query: dict[str, str]) -> "Span":
+        """Read a query string; `ApiError` 400 or 422 for what cannot be read or is not served."""
+        if "sendInitialEvents" in query:
+            field = failures.Cause(
+                "sendInitialEvents", "FieldValueForbidden", "Forbidden: streaming lists are not served"
+            )
+            raise failures.invalid("meta.k8s.io", "ListOptions", "", [field])
+        since = version_of(query.get("resourceVersion"))
+        seconds = query.get("timeoutSeconds", "")
+        if seconds and not seconds.isdecimal():
+            raise failures.bad_request(f'timeoutSeconds: "{seconds}" is not a whole number')
+        bookmarks = query.get("allowWatchBookmarks", "false") in {"true", "1"}
+        return cls(since, float(seconds or 0) or DEFAULT_TIMEOUT_SECONDS, bookmarks)
+
+
 async def watch(
     request: web.Request, store: Store, collection: Collection, query: dict[str, str]
 ) -> web.StreamResponse:
-    """Stream the changes of a collection until the timeout (wall time). A start that is too old gives an ERROR event."""
-    if "sendInitialEvents" in query:
-        field = failures.Cause("sendInitialEvents", "FieldValueForbidden", "Forbidden: streaming lists are not served")
-        raise failures.invalid("meta.k8s.io", "ListOptions", "", [field])
-    since = version_of(query.get("resourceVersion"))
-    seconds = query.get("timeoutSeconds", "")
-    if seconds and not seconds.isdecimal():
-        raise failures.bad_request(f'timeoutSeconds: "{seconds}" is not a whole number')
-    bookmarks = query.get("allowWatchBookmarks", "false") in {"true", "1"}
-    loop = asyncio.get_running_loop()
-    end = loop.time() + (float(seconds or 0) or DEFAULT_TIMEOUT_SECONDS)
-
+    """Stream the changes of a collection."""
+    span = Span.of(query)
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     response.enable_chunked_encoding()
     await response.prepare(request)
-    cursor = since
-    if since == 0:
+    async with aclosing(lines(store, collection, span)) as events:
+        async for event in events:
+            await response.write(event)
+    await response.write_eof()
+    return response
+
+
+async def lines(store: Store, collection: Collection, span: Span) -> AsyncGenerator[bytes]:
+    """The lines of a watch, until its timeout or until the store is closed. A start that is too old gives an ERROR event."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + span.seconds
+    cursor = span.since
+    if cursor == 0:
         cursor = store.version  # set before anything is sent: changes made meanwhile are sent afterwards
-        await _send(response, [_event("ADDED", held) for held in collection.now(store)])
+        for held in collection.now(store):
+            yield _event("ADDED", held)
     bookmark_at = _bookmark_at(loop.time(), end)
     while True:
         try:
             changes = store.changes(collection.resource, cursor)
         except failures.ApiError as error:
-            await _send(response, [_event("ERROR", error.status)])
-            break
+            yield _event("ERROR", error.status)
+            return
         cursor = max(cursor, store.version)
-        await _send(response, _events(collection, changes))
+        for event in _events(collection, changes):
+            yield event
         if store.closed:
-            break
+            return
         left = min(end, bookmark_at) - loop.time()
         if left > 0:
             await _wait(store, cursor, left)
             continue
         if loop.time() >= end:
-            break
-        if bookmarks:
-            await _send(response, [_event("BOOKMARK", _bookmark(collection.resource, cursor))])
+            return
+        if span.bookmarks:
+            yield _event("BOOKMARK", _bookmark(collection.resource, cursor))
         bookmark_at = _bookmark_at(loop.time(), end)
-    await response.write_eof()
-    return response
 
 
 def _bookmark_at(now_seconds: float, end_seconds: float) -> float:
@@ -155,8 +181,3 @@ def _bookmark(resource: Resource, version: int) -> Json:
         "apiVersion": resource.api_version,
         "metadata": {"resourceVersion": str(version), "creationTimestamp": None},
     }
-
-
-async def _send(response: web.StreamResponse, lines: Iterable[bytes]) -> None:
-    for line in lines:
-        await response.write(line)

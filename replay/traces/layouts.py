@@ -1,4 +1,4 @@
-"""The layouts of a table that are known, by their columns."""
+"""The table layouts that can be read, recognised by their columns."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ def recognise(path: Path, name: str, columns: Columns) -> Trace:
                 raise TraceError(path, "has no rows")
             return reader(path, name, columns)
     known = "; or ".join(", ".join(wanted) for wanted in LAYOUTS)
-    raise TraceError(path, f"has the columns {', '.join(columns) or '(none)'}; needed are {known}")
+    raise TraceError(path, f"has the columns {', '.join(columns) or '(none)'}; expected {known}")
 
 
 def _requests(path: Path, name: str, columns: Columns) -> Trace:
@@ -61,12 +61,12 @@ def _bins(path: Path, name: str, columns: Columns) -> Trace:
     start_s, width_s = (numbers(path, columns, column, most=LONGEST_SECONDS) for column in BINS[:2])
     requests, prompt, output = (numbers(path, columns, column, most=MOST_PER_BIN) for column in BINS[2:])
     if not width_s.all():
-        raise TraceError(path, "0 is no width of a bin", row=int(np.argmin(width_s)) + 1, column="bin_s")
+        raise TraceError(path, "a bin cannot be 0 s wide", row=int(np.argmin(width_s)) + 1, column="bin_s")
     # Starts may be single floats, whose error grows with time: 1/32 s at four days.
     overlaps = start_s[:-1] + width_s[:-1] > start_s[1:] + 1e-6 * start_s[1:] + 1e-6
     if overlaps.any():
         row = int(np.argmax(overlaps)) + 2
-        raise TraceError(path, "begins before the bin above it ends", row=row, column="bin_start_s")
+        raise TraceError(path, "starts before the previous bin ends", row=row, column="bin_start_s")
     return BinTrace(name, start_s, width_s, requests, prompt, output)
 
 

@@ -73,7 +73,7 @@ def _series(path: Path) -> list[tuple[str, NDArray[np.float64], NDArray[np.float
             raise TraceError(path, "is not a series with its labels", row=row, column="metric")
         counter = labels.get("__name__")
         if counter not in COUNTERS:
-            why = f"{counter!r} is none of {', '.join(COUNTERS)}; export the counters themselves, not their rate"
+            why = f"{counter!r} is not one of {', '.join(COUNTERS)}; export the counters themselves, not their rate"
             raise TraceError(path, why, row=row, column="metric.__name__")
         values = entry.get("values", [])
         if not isinstance(values, list):
@@ -95,8 +95,8 @@ def _matrix(path: Path) -> list[Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise TraceError(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not isinstance(body, dict) or body.get("status") != "success":
-        told = body.get("error") if isinstance(body, dict) else None
-        why = f"is not a successful answer of query_range{f', but the error: {told}' if told else ''}"
+        error_text = body.get("error") if isinstance(body, dict) else None
+        why = f"is not a successful answer of query_range{f', but an error: {error_text}' if error_text else ''}"
         raise TraceError(path, why, column="status")
     data = body.get("data")
     if not isinstance(data, dict) or data.get("resultType") != "matrix" or not isinstance(data.get("result"), list):

@@ -18,4 +18,6 @@ def read(path: Path) -> Trace:
         if path.name.endswith(ending):
             name = path.name.removesuffix(ending)
             return read_range(path, name) if ending == ".json" else recognise(path, name, load(path))
-    raise TraceError(path, f"is of no known kind; its name must end in one of {', '.join((*TABLES, '.json'))}")
+    raise TraceError(
+        path, f"is not a known kind of trace file; its name must end in one of {', '.join((*TABLES, '.json'))}"
+    )

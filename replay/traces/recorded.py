@@ -146,7 +146,7 @@ def _edges(start_seconds: float, end_seconds: float, step_seconds: float) -> NDA
 def _split(
     sums: NDArray[np.float64], counts: NDArray[np.int64], spread: float, random: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Split each sum over so many requests, log-normally; at least one token each, the sums kept but for that."""
+    """Split each sum over `counts` requests, log-normally. At least one token each; otherwise the sums are kept."""
     bins = np.repeat(np.arange(len(counts)), counts)
     parts = random.lognormal(0.0, spread, len(bins))
     parts *= (sums / np.maximum(np.bincount(bins, parts, len(counts)), 1e-300))[bins]

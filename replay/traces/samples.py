@@ -29,7 +29,7 @@ class Sample:
 def sample(name: str) -> Sample:
     """A shipped sample by name, the same each time. Raises KeyError for an unknown one."""
     if name not in SAMPLES:
-        raise KeyError(f"no sample {name!r}; there are {', '.join(SAMPLES)}")
+        raise KeyError(f"no sample {name!r}; available: {', '.join(SAMPLES)}")
     return SAMPLES[name]()
 
 
@@ -87,7 +87,7 @@ def _bins(
     random: np.random.Generator,
     epoch_seconds: float,
 ) -> BinTrace:
-    """Bins of so many requests a second, with Poisson counts and the tokens that so many log-normal lengths sum to."""
+    """Bins with Poisson counts of a rate in requests per second, and the sums of as many log-normal token lengths."""
     requests = random.poisson(rate * BIN_SECONDS).astype(np.float64)
 
     def tokens(mean: float, spread: float) -> NDArray[np.float64]:

@@ -63,7 +63,7 @@ def _csv(path: Path, text: TextIOWrapper) -> Columns:
 def _unique(path: Path, names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise TraceError(path, "is there more than once; leave one", column=twice[0])
+        raise TraceError(path, "appears more than once; keep one", column=twice[0])
 
 
 def _json_lines(path: Path, text: TextIOWrapper) -> Columns:
@@ -77,7 +77,7 @@ def _json_lines(path: Path, text: TextIOWrapper) -> Columns:
             raise TraceError(path, "is not a JSON object", row=number)
         rows.append(row)
     if not rows:
-        raise TraceError(path, "is empty; give a JSON object a line")
+        raise TraceError(path, "is empty; write one JSON object per line")
     names = list(rows[0])
     return {name: [row.get(name) for row in rows] for name in names}
 
@@ -95,7 +95,7 @@ def numbers(path: Path, columns: Columns, name: str, *, whole: bool = False, mos
     kind = "a whole number" if whole else "a number"
     for wrong, why in (
         (bad, f"is not {kind} of 0 or more"),
-        (array > most, f"is more than {most:,.0f}, the most that makes sense here"),
+        (array > most, f"is more than {most:,.0f}, the largest plausible value"),
     ):
         if wrong.any():
             row = int(np.argmax(wrong))

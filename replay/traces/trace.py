@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 # Where a trace does not say when it was recorded, it starts on Monday 2025-01-06 00:00 UTC.
 UNDATED_EPOCH_SECONDS = 1_736_121_600.0
 
-# Times count from the trace's start: what lies farther from it is a date, or a slip of the pen.
+# Times count from the trace's start: what lies farther from it is a date or a typing error.
 LONGEST_SECONDS = 400 * 86_400.0
 
 

@@ -11,6 +11,8 @@ import typer
 
 from autoscaler.commands.check import command
 from crds.inspection import inspect, rivals
+from crds.kinds import KINDS
+from crds.resolve.problems import spell
 
 GOOD = """\
 apiVersion: outrider.dev/v1alpha1
@@ -38,6 +40,7 @@ spec:
   schedules:
   - {name: day, start: 8am, end: "18:00", minReplicas: 3}
 """
+NAMES = spell((kind.name for kind in KINDS), "or")
 OTHER = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"
 
 
@@ -72,37 +75,37 @@ def test_ten_mistakes_are_ten_lines(outrider_check: Any) -> None:
         ["bad.yaml:14", "spec.mod"],
         ["bad.yaml:16", "spec.schedules[0].start"],
     ]
-    assert "bad.yaml:8: spec.slo.queueWait: 5: a duration needs its unit; instead: 5s" in out
-    assert "10 problems, 0 policies fine" in err
+    assert "bad.yaml:8: spec.slo.queueWait: 5: a duration needs a unit; instead: 5s" in out
+    assert "0 valid, 10 problems" in err
 
 
 def test_what_is_fine_says_nothing_on_stdout(outrider_check: Any) -> None:
     code, out, err = outrider_check({"good.yaml": f"{GOOD}---\n{OTHER}"})
     assert (code, out) == (0, "")
-    assert "good.yaml:1: ScalingPolicy llm/chat: fine: Deployment chat-vllm, 1 to 24 replicas" in err
-    assert "good.yaml:8: Deployment web: not a ScalingPolicy, passed over" in err
+    assert "good.yaml:1: ScalingPolicy llm/chat: valid: Deployment chat-vllm, 1 to 24 replicas" in err
+    assert f"good.yaml:8: Deployment web: not a {NAMES}, skipped" in err
 
 
 def test_json_is_one_document(outrider_check: Any) -> None:
     code, out, err = outrider_check({"a.yaml": f"{GOOD}---\n{OTHER}", "b.yaml": BAD}, as_json=True)
     assert (code, err) == (2, "")
     printed = json.loads(out)
-    assert [len(policy["problems"]) for policy in printed["policies"]] == [0, 10]
-    assert printed["policies"][1]["problems"][3] == {
+    assert [len(found["problems"]) for found in printed["resources"]] == [0, 10]
+    assert printed["resources"][1]["problems"][3] == {
         "path": "spec.slo.queueWait",
         "line": 8,
         "value": 5,
-        "why": "a duration needs its unit",
+        "why": "a duration needs a unit",
         "instead": "5s",
     }
-    assert printed["passed_over"] == [{"file": "a.yaml", "line": 8, "resource": "Deployment web"}]
+    assert printed["skipped"] == [{"file": "a.yaml", "line": 8, "resource": "Deployment web"}]
 
 
 def test_json_takes_any_value(outrider_check: Any) -> None:
     text = GOOD.replace("24", ".nan") + "  mode: {1: !!binary aGk=}\n"
     code, out, _ = outrider_check({"a.yaml": text}, as_json=True)
     assert code == 2
-    assert len(json.loads(out)["policies"][0]["problems"]) == 2
+    assert len(json.loads(out)["resources"][0]["problems"]) == 2
 
 
 def test_a_terminal_gets_the_same_in_colours(outrider_check: Any, monkeypatch: Any) -> None:
@@ -116,20 +119,20 @@ def test_a_terminal_gets_the_same_in_colours(outrider_check: Any, monkeypatch: A
     code, _, _ = outrider_check({"a.yaml": f"{GOOD}---\n{OTHER}", "b.yaml": BAD})
     shown = terminal.getvalue()
     assert code == 2
-    for text in ("✓", "✗", "llm/chat", "Deployment web", "spec.slo.queueWait", "a duration needs its unit", "5s"):
+    for text in ("✓", "✗", "llm/chat", "Deployment web", "spec.slo.queueWait", "a duration needs a unit", "5s"):
         assert text in shown
-    assert "10 problems, 1 policy fine" in shown
+    assert "1 valid, 10 problems" in shown
 
 
 @pytest.mark.parametrize(
     ("text", "where", "why"),
     [
-        ("spec: [1,\nb: 2\n", "a.yaml:3", "not YAML"),
+        ("spec: [1,\nb: 2\n", "a.yaml:3", "not valid YAML"),
         ("just text\n", "a.yaml:1", "not an object"),
         ("- a\n", "a.yaml:1", "not an object"),
-        ("kind: ScalingPolicys\napiVersion: outrider.dev/v1alpha1\n", "a.yaml:1", "not one of the values"),
-        ("kind: ScalingPolicy\napiVersion: outrider.io/v1alpha1\n", "a.yaml:2", "not one of the values"),
-        ("kind: scalingpolicy\nmetadata: {}\n", "a.yaml:1", "apiVersion: it is required"),
+        ("kind: ScalingPolicys\napiVersion: outrider.dev/v1alpha1\n", "a.yaml:1", "not one of the allowed values"),
+        ("kind: ScalingPolicy\napiVersion: outrider.io/v1alpha1\n", "a.yaml:2", "not one of the allowed values"),
+        ("kind: scalingpolicy\nmetadata: {}\n", "a.yaml:1", "apiVersion: this field is required"),
     ],
 )
 def test_what_is_meant_to_be_a_policy_is_judged(outrider_check: Any, text: str, where: str, why: str) -> None:
@@ -150,7 +153,7 @@ def test_what_is_meant_to_be_a_policy_is_judged(outrider_check: Any, text: str, 
 def test_a_file_without_a_policy_is_said_to_have_none(outrider_check: Any, text: str) -> None:
     code, out, err = outrider_check({"a.yaml": text})
     assert (code, out) == (0, "")
-    assert "no ScalingPolicy found" in err
+    assert f"no {NAMES} found" in err
 
 
 def test_what_cannot_be_read_is_told(outrider_check: Any, tmp_path: Path) -> None:
@@ -158,8 +161,8 @@ def test_what_cannot_be_read_is_told(outrider_check: Any, tmp_path: Path) -> Non
     (tmp_path / "binary").write_bytes(b"a: \xff\xfe")
     code, out, _ = outrider_check({}, "nowhere.yaml", "folder", "binary")
     assert code == 2
-    assert "nowhere.yaml:1: file: it cannot be read: No such file or directory" in out
-    assert "folder:1: file: it cannot be read: Is a directory" in out
+    assert "nowhere.yaml:1: file: cannot be read: No such file or directory" in out
+    assert "folder:1: file: cannot be read: Is a directory" in out
     assert "binary:1: file: byte 3 is not UTF-8" in out
 
 

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -11,12 +12,11 @@ from kubernetes import client as official
 from kubernetes_asyncio import client as asyncio_client
 
 from crds import build
+from crds.kinds import KINDS, SCALING_POLICY, Kind
 from crds.profiles import PROFILES
-from crds.resolve import resolve, schema
-from crds.rules import RULES
 from crds.structural import defaulted, described, structural
-from crds.v1alpha1 import Spec
 from crds.v1alpha1.fields import Model
+from crds.v1alpha1.scalingpolicy import Spec
 from crds.workload import Workload
 
 ROOT = Path(__file__).parents[2]
@@ -27,8 +27,8 @@ KEYWORDS = {
 }  # fmt: skip
 
 
-def version() -> dict[str, Any]:
-    return build.crd()["spec"]["versions"][0]
+def version(kind: Kind[Any, Any] = SCALING_POLICY) -> dict[str, Any]:
+    return cast(dict[str, Any], build.crd(kind)["spec"]["versions"][0])
 
 
 def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -40,7 +40,12 @@ def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str,
         yield from nodes(node["items"], f"{path}[]")
 
 
-NODES = dict(nodes(version()["schema"]["openAPIV3Schema"]))
+ALL = {
+    f"{kind.name}{path}": node
+    for kind in KINDS
+    for path, node in nodes(version(kind)["schema"]["openAPIV3Schema"])
+}  # fmt: skip
+NODES = dict(nodes(version()["schema"]["openAPIV3Schema"]))  # of ScalingPolicy
 
 
 @pytest.mark.parametrize("name", build.files())
@@ -48,17 +53,19 @@ def test_what_is_committed_is_what_the_models_give(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == build.files()[name], "run make generate"
 
 
-def test_nothing_is_written_where_nothing_changed(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
-    monkeypatch.chdir(tmp_path)
-    build.main()
+def test_nothing_is_written_where_nothing_changed(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "deploy").mkdir()
+    outdated = (ROOT / "deploy/rbac.yaml").read_text(encoding="utf-8").replace("scalingpolicies", "scalingpolicys")
+    (tmp_path / "deploy/rbac.yaml").write_text(outdated, encoding="utf-8")
+    build.main(tmp_path)
     assert capsys.readouterr().out.splitlines() == list(build.files())
-    build.main()
+    build.main(tmp_path)
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("path", NODES)
+@pytest.mark.parametrize("path", ALL)
 def test_every_node_is_structural(path: str) -> None:
-    node = NODES[path]
+    node = ALL[path]
     assert set(node) <= KEYWORDS
     if node.get("x-kubernetes-int-or-string"):
         assert node["anyOf"] == [{"type": "integer"}, {"type": "string"}]
@@ -70,16 +77,16 @@ def test_every_node_is_structural(path: str) -> None:
     assert set(node.get("required", ())) <= set(node.get("properties", ()))
 
 
-@pytest.mark.parametrize("path", [path for path in NODES if path.startswith((".spec", ".status"))])
+@pytest.mark.parametrize("path", [path for path in ALL if path.partition(".")[2].startswith(("spec", "status"))])
 def test_every_node_is_bounded_and_explained(path: str) -> None:
     """Bounds keep the estimated cost of the CEL rules within what the API server allows."""
-    node = NODES[path]
+    node = ALL[path]
     assert node.get("description") or path.endswith("[]")
     if node.get("type") == "array":
         assert "maxItems" in node
     if node.get("type") == "string":
         assert "maxLength" in node or "enum" in node
-    if node.get("type") == "integer" and path.startswith(".spec"):
+    if node.get("type") == "integer" and ".spec" in path:
         assert {"minimum", "maximum"} <= set(node)
     if node.get("x-kubernetes-list-type") == "map":
         assert set(node["x-kubernetes-list-map-keys"]) <= set(node["items"]["required"])
@@ -102,8 +109,8 @@ def test_defaults_are_valid_and_give_the_same_policy() -> None:
     assert isinstance(stored, dict)
     assert stored["spec"]["slo"] == {"queueWait": "5s", "attainment": "99%"}
     assert stored["spec"]["scaleDown"] == {"maxPercentPerMinute": 25}
-    assert isinstance(resolve(stored), Workload)
-    assert resolve(stored) == resolve(written)
+    assert isinstance(SCALING_POLICY.resolve(stored), Workload)
+    assert SCALING_POLICY.resolve(stored) == SCALING_POLICY.resolve(written)
 
 
 def test_only_the_target_and_the_maximum_are_required() -> None:
@@ -112,12 +119,15 @@ def test_only_the_target_and_the_maximum_are_required() -> None:
     assert NODES[".spec.target"]["required"] == ["name"]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.at}.{rule.field}")
-def test_every_rule_stands_in_the_schema_where_it_belongs(rule: Any) -> None:
-    at = f".{rule.at}" if rule.at else ""
-    placed = [it for it in NODES[at]["x-kubernetes-validations"] if it["rule"] == rule.cel]
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [pytest.param(kind, rule, id=f"{kind.name}.{rule.path}") for kind in KINDS for rule in kind.rules],
+)
+def test_every_rule_stands_in_the_schema_where_it_belongs(kind: Kind[Any, Any], rule: Any) -> None:
+    at = f"{kind.name}.{rule.at}".rstrip(".")
+    placed = [it for it in ALL[at]["x-kubernetes-validations"] if it["rule"] == rule.cel]
     assert [it["message"] for it in placed] == [rule.message]
-    assert placed[0]["fieldPath"].removeprefix(".") in NODES[at]["properties"]
+    assert placed[0]["fieldPath"].removeprefix(".") in ALL[at]["properties"]
     assert len(rule.message) <= 2048
     assert "\n" not in rule.message
 
@@ -129,7 +139,7 @@ def test_a_refused_signal_is_refused_with_its_reason_not_by_an_enum() -> None:
 
 
 def test_names_columns_and_status() -> None:
-    spec = build.crd()["spec"]
+    spec = build.crd(SCALING_POLICY)["spec"]
     assert (spec["group"], spec["scope"], spec["names"]["shortNames"]) == ("outrider.dev", "Namespaced", ["scpol"])
     assert version()["subresources"] == {"status": {}}
     columns = [column["name"] for column in version()["additionalPrinterColumns"] if "priority" not in column]
@@ -142,24 +152,26 @@ def test_names_columns_and_status() -> None:
 
 def test_descriptions_tell_what_kubectl_explain_leaves_out() -> None:
     told = {path: node.get("description", "") for path, node in NODES.items()}
-    assert told[".spec.mode"].endswith("acts on nothing. Default: Active.")
+    assert told[".spec.mode"].endswith("in the status. Default: Active.")
     assert told[".spec.slo.queueWait"].endswith(" Default: 5s.")
-    assert told[".spec.target.name"] == "Name of the target. Such as chat-vllm."
+    assert told[".spec.target.name"] == "Name of the target. Example: chat-vllm."
     assert not [path for path, text in told.items() if path.startswith(".") and "\n" in text]
 
 
-def test_both_clients_read_it() -> None:
-    manifest = yaml.safe_load(build.files()["deploy/00-crd.yaml"])
+@pytest.mark.parametrize("manifest", [*yaml.safe_load_all(build.files()["deploy/00-crd.yaml"])])
+def test_both_clients_read_it(manifest: dict[str, Any]) -> None:
     read = official.V1CustomResourceDefinition.from_dict(manifest)
+    assert read is not None
     assert json.loads(read.to_json()) == manifest
-
-    class Response:
-        data = json.dumps(manifest)
 
     client = asyncio_client.ApiClient.__new__(asyncio_client.ApiClient)
     client.configuration = asyncio_client.Configuration()
-    found = client.deserialize(Response(), "V1CustomResourceDefinition")
-    assert found.spec.versions[0].schema.open_apiv3_schema.properties["spec"].required == ["target", "maxReplicas"]
+    found = client.deserialize(cast(Any, SimpleNamespace(data=json.dumps(manifest))), "V1CustomResourceDefinition")
+    members = found.spec.versions[0].schema.open_apiv3_schema.properties
+    assert (
+        members["spec"].required
+        == manifest["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["required"]
+    )
 
 
 def test_profiles_are_the_ones_that_can_be_written() -> None:
@@ -196,9 +208,9 @@ def test_a_bound_that_excludes_itself_becomes_a_pair() -> None:
 
 
 def test_examples_are_what_resolve_takes() -> None:
-    for path, node in nodes(schema()["properties"]["spec"], "spec"):
+    for path, node in nodes(SCALING_POLICY.schema["properties"]["spec"], "spec"):
         for example in node.get("examples", ()):
-            document = {
+            document: dict[str, Any] = {
                 "apiVersion": "outrider.dev/v1alpha1",
                 "kind": "ScalingPolicy",
                 "metadata": {"name": "chat"},
@@ -208,7 +220,10 @@ def test_examples_are_what_resolve_takes() -> None:
             *parents, last = path.replace("[]", ".0").split(".")
             if "schedules" in path:
                 document["spec"]["schedules"] = [{"name": "a", "start": "00:01", "end": "00:02", "minReplicas": 2}]
+            if "coldStart" in path:
+                stages = ("node", "image", "weights", "warmup")
+                document["spec"]["coldStart"] = {stage: {"p50": "10s", "p95": "5m"} for stage in stages}
             for name in parents:
                 place = place[int(name)] if name.isdigit() else place.setdefault(name, {})
             place[last] = yaml.safe_load(str(example))
-            assert isinstance(resolve(document), Workload), path
+            assert isinstance(SCALING_POLICY.resolve(document), Workload), path

@@ -19,9 +19,9 @@ def scaledobject(capsys: Any) -> Any:
     """Runs the command as its flags would, gives what it printed; fails where it ends with an error."""
 
     def run(name: str | None = None, **options: Any) -> str:
-        given = dict.fromkeys(
-            ("file", "namespace", "target", "kind", "api_version", "min_replicas", "max_replicas", "tls")
-        ) | {"scaler_address": ADDRESS, "kubernetes_version": "1.35"}
+        names = ("file", "namespace", "target", "kind", "api_version", "min_replicas", "max_replicas", "tls")
+        given: dict[str, Any] = dict.fromkeys(names)
+        given |= {"scaler_address": ADDRESS, "kubernetes_version": "1.35"}
         command(name, **(given | options))
         return str(capsys.readouterr().out)
 
@@ -108,14 +108,14 @@ def test_a_shadow_policy_is_told_of(scaledobject: Any) -> None:
     [
         (None, {}, "give the NAME of a policy, or -f FILE"),
         ("chat", {}, "write --max 8"),
-        ("chat", {"max_replicas": 8, "min_replicas": 0}, "--min 0: no signal of demand exists at zero pods"),
+        ("chat", {"max_replicas": 8, "min_replicas": 0}, "--min 0: with zero pods there is no signal of demand"),
         ("chat", {"max_replicas": 8, "min_replicas": 9}, "--min 9: minReplicas is above maxReplicas"),
         ("chat", {"max_replicas": 8, "kind": "DaemonSet"}, "--kind DaemonSet: apps/v1 has no such kind"),
         ("Chat", {"max_replicas": 8, "target": "a"}, "NAME Chat: not a DNS name"),
         ("x" * 55, {"max_replicas": 8, "target": "a"}, "at most 54 characters"),
         ("chat", {"max_replicas": 8, "kubernetes_version": "latest"}, "not a Kubernetes version: 'latest'"),
-        (None, {"file": "nowhere.yaml"}, "nowhere.yaml cannot be read"),
-        (None, {"file": str(EXAMPLES / "scalingpolicy.yaml"), "max_replicas": 3}, "leave out these options"),
+        (None, {"file": "nowhere.yaml"}, "nowhere.yaml:1: file: cannot be read"),
+        (None, {"file": str(EXAMPLES / "scalingpolicy.yaml"), "max_replicas": 3}, "leave out their options"),
         ("other", {"file": str(EXAMPLES / "scalingpolicy.yaml")}, "no ScalingPolicy named other"),
     ],
 )

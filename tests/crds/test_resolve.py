@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crds.kinds import SCALING_POLICY
 from crds.profiles import PROFILES
-from crds.resolve import resolve
-from crds.workload import Mode, Problem, Schedule, Target, Workload
-from policies.model import Signal
+from crds.resolve.problems import Problem
+from crds.workload import Mode, Schedule, Target, Workload
+from policies.model import ColdStart, Signal, Stage
 
 SMALL: dict[str, Any] = {
     "apiVersion": "outrider.dev/v1alpha1",
@@ -32,13 +33,13 @@ def changed(path: str, value: object) -> dict[str, Any]:
 
 
 def problems(document: Any) -> list[Problem]:
-    found = resolve(document)
+    found = SCALING_POLICY.resolve(document)
     assert isinstance(found, list), found
     return found
 
 
 def workload(document: Any) -> Workload:
-    found = resolve(document)
+    found = SCALING_POLICY.resolve(document)
     assert isinstance(found, Workload), found
     return found
 
@@ -58,6 +59,9 @@ def test_a_small_policy_is_whole() -> None:
     assert found.policy.scale_up_replicas_per_minute is None
     assert found.policy.scale_down_percent_per_minute == 25.0
     assert found.policy.max_prepared_nodes == 0
+    assert found.profile == "8b-l4"
+    assert found.cold_start == PROFILES["8b-l4"].cold_start
+    assert found.price_per_gpu_hour == PROFILES["8b-l4"].price_per_gpu_hour == 0.8
 
 
 def test_every_field_has_an_effect() -> None:
@@ -72,6 +76,8 @@ def test_every_field_has_an_effect() -> None:
             "signal": "Concurrency",
             "profile": "70b-tp4-h100",
             "engine": {"prefillTokensPerSecond": "9k", "decodeSecondsPerToken": "500u", "maxConcurrency": 100},
+            "coldStart": {"node": {"p50": "90s", "p95": "4m"}, "warmup": {"p50": "1m30s500ms", "p95": "2m"}},
+            "pricePerGpuHour": "2.50",
             "metrics": {"port": 8443, "path": "/m", "scheme": "https"},
             "scaleUp": {"maxReplicasPerMinute": 4},
             "scaleDown": {"hold": "1h30m", "maxPercentPerMinute": 10},
@@ -91,6 +97,14 @@ def test_every_field_has_an_effect() -> None:
     assert (policy.queue_wait_seconds, policy.attainment) == (1.5, 0.999)
     assert (policy.engine.prefill_tokens_per_second, policy.engine.decode_seconds_per_token) == (9000.0, 0.0005)
     assert policy.engine.max_concurrency == 100.0
+    profile = PROFILES["70b-tp4-h100"]
+    assert found.cold_start == ColdStart(
+        node=Stage(90.0, 240.0),
+        image=profile.cold_start.image,
+        weights=profile.cold_start.weights,
+        warmup=Stage(90.5, 120.0),
+    )
+    assert found.price_per_gpu_hour == 2.5
     assert (policy.hold_seconds, policy.scale_down_percent_per_minute) == (5400.0, 10.0)
     assert (policy.scale_up_replicas_per_minute, policy.max_prepared_nodes) == (4, 0)
     assert workload(changed("spec.gpusPerReplica", 2)).gpus_per_replica == 2
@@ -105,14 +119,14 @@ def test_the_status_and_the_rest_of_the_metadata_are_not_judged() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "why", "instead"),
     [
-        ("apiVersion", "outrider.dev/v1", "not one of the values", "outrider.dev/v1alpha1"),
+        ("apiVersion", "outrider.dev/v1", "not one of the allowed values", "outrider.dev/v1alpha1"),
         ("metadata.name", "Chat_1", "not a DNS name", "chat-1"),
         ("metadata.name", "x" * 55, "keda-hpa-", "at most 54"),
         ("metadata.name", None, "required", "name: chat"),
         ("spec.target.name", None, "required", "name: chat-vllm"),
         ("spec.target.kind", "DaemonSet", "no such kind with a /scale", "Deployment"),
         ("spec.target.kind", "Job", "no such kind with a /scale", "Deployment"),
-        ("spec.target.apiVersion", "extensions/v1beta1", "lives in apps/v1", "apps/v1"),
+        ("spec.target.apiVersion", "extensions/v1beta1", "belongs to apps/v1", "apps/v1"),
         ("spec.slo.queueWait", 5, "unit", "5s"),
         ("spec.slo.queueWait", "5", "not a duration", "5s"),
         ("spec.slo.queueWait", "1 day", "not a duration", "24h"),
@@ -121,26 +135,31 @@ def test_the_status_and_the_rest_of_the_metadata_are_not_judged() -> None:
         ("spec.slo.queueWait", "2 Minutes", "not a duration", "2m"),
         ("spec.slo.queueWait", "2h", "out of range", "100ms to 1h"),
         ("spec.slo.queueWait", "soon", "not a duration", "500ms, 5s"),
-        ("spec.slo.attainment", 99, "text with its sign", '"99%"'),
-        ("spec.slo.attainment", 0.995, "text with its sign", '"99.5%"'),
-        ("spec.slo.attainment", "100%", "no finite fleet", "99.99%"),
+        ("spec.slo.attainment", 99, "a string with a % sign", '"99%"'),
+        ("spec.slo.attainment", 0.995, "a string with a % sign", '"99.5%"'),
+        ("spec.slo.attainment", "100%", "no number of replicas", "99.99%"),
         ("spec.slo.attainment", "30%", "from 50%", "50%"),
         ("spec.minReplicas", 0, "zero pods", "1 or more"),
-        ("spec.minReplicas", 30, "above maxReplicas", "at most maxReplicas"),
+        ("spec.minReplicas", 30, "above maxReplicas", "up to maxReplicas"),
         ("spec.maxReplicas", None, "required", "maxReplicas: 8"),
         ("spec.maxReplicas", "24", "not a whole number", "1 to 10000"),
         ("spec.maxReplicas", True, "not a whole number", "1 to 10000"),
         ("spec.mode", "shadow", "not one of", "Shadow"),
-        ("spec.signal", "GPUUtilization", "utilisation is no signal", "Work"),
-        ("spec.signal", "DCGM_FI_DEV_GPU_UTIL", "utilisation is no signal", "Work"),
-        ("spec.signal", "Running", "running requests alone", "running and waiting"),
+        ("spec.signal", "GPUUtilization", "utilisation does not measure load", "Work"),
+        ("spec.signal", "DCGM_FI_DEV_GPU_UTIL", "utilisation does not measure load", "Work"),
+        ("spec.signal", "Running", "running requests alone do not measure load", "running and waiting"),
         ("spec.signal", "Tokens", "no such signal", "Work or Concurrency"),
-        ("spec.gpuUtilization", 80, "utilisation is no signal", "Work"),
+        ("spec.gpuUtilization", 80, "utilisation does not measure load", "Work"),
         ("spec.maxReplica", 8, "no such field", "maxReplicas"),
         ("spec.profile", "8b", "not one of", "8b-l4"),
-        ("spec.engine.decodeSecondsPerToken", 0.0025, "text", '"0.0025"'),
+        ("spec.pricePerGPUHour", 4, "no such field", "pricePerGpuHour"),
+        ("spec.pricePerGpuHour", 2.5, "a string", '"2.5"'),
+        ("spec.pricePerGpuHour", 0, "out of range", "0.001 to 1000"),
+        ("spec.coldStart.driver", {}, "no such field", "node, image, weights or warmup"),
+        ("spec.coldStart", "90s", "not an object", "node, image, weights and warmup"),
+        ("spec.engine.decodeSecondsPerToken", 0.0025, "a string", '"0.0025"'),
         ("spec.engine.decodeSecondsPerToken", "25", "out of range", "1u to 10"),
-        ("spec.metrics.port", 0, "below 1", "1 to 65535"),
+        ("spec.metrics.port", 0, "below the minimum of 1", "1 to 65535"),
         ("spec.metrics.path", "metrics", "pattern", "/metrics"),
         ("spec.scaleDown.hold", "25h", "out of range", "0s to 24h"),
         ("spec.schedules", {}, "not a list", "[{name: "),
@@ -153,6 +172,26 @@ def test_each_mistake_is_told_with_what_to_write_instead(path: str, value: objec
     assert found.value == value
     assert why in found.why
     assert instead in found.instead
+
+
+@pytest.mark.parametrize("stage", ["node", "image", "weights", "warmup"])
+@pytest.mark.parametrize(
+    ("p50", "p95", "field", "why"),
+    [
+        ("90s", None, "p95", "required"),
+        ("0s", "90s", "p50", "out of range"),
+        ("2h", "3h", "p50", "out of range"),
+        ("90s", "89s", "p95", "out of range"),
+        ("90s", "61m", "p95", "out of range"),
+        (90, "4m", "p50", "unit"),
+    ],
+)
+def test_a_stage_takes_from_1s_to_1h_and_its_p95_is_not_below_its_p50(
+    stage: str, p50: object, p95: object, field: str, why: str
+) -> None:
+    [found] = problems(changed(f"spec.coldStart.{stage}", {"p50": p50, "p95": p95}))
+    assert found.path == f"spec.coldStart.{stage}.{field}"
+    assert why in found.why
 
 
 @pytest.mark.parametrize("document", [None, 5, "text", [], [SMALL]])
@@ -168,7 +207,7 @@ def window(**members: object) -> dict[str, object]:
     ("windows", "path", "why"),
     [
         ([window(start="8:00")], "spec.schedules[0].start", "not a time of day"),
-        ([window(end="08:00")], "spec.schedules[0].end", "closes as it opens"),
+        ([window(end="08:00")], "spec.schedules[0].end", "closes when it opens"),
         ([window(timeZone="Europe/Berln")], "spec.schedules[0].timeZone", "no such time zone"),
         ([window(timeZone="../../etc/passwd")], "spec.schedules[0].timeZone", "pattern"),
         ([window(timeZone="America")], "spec.schedules[0].timeZone", "no such time zone"),
@@ -263,5 +302,5 @@ def test_junk_never_raises(junk: Any) -> None:
 @given(st.sampled_from(["spec", "metadata", *(f"spec.{name}" for name in
        ("target", "slo", "engine", "schedules", "scaleDown", "signal", "minReplicas", "maxReplicas", "metrics"))]), JUNK)  # fmt: skip
 def test_junk_in_a_whole_policy_never_raises(path: str, junk: Any) -> None:
-    found = resolve(changed(path, junk))
+    found = SCALING_POLICY.resolve(changed(path, junk))
     assert isinstance(found, Workload) or found

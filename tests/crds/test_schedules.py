@@ -22,8 +22,11 @@ def schedule(start: str, end: str, days: tuple[str, ...] = DAYS, time_zone: str 
 
 
 def spans(found: tuple[Window, ...]) -> list[tuple[str, str]]:
-    return [tuple(datetime.fromtimestamp(edge, UTC).isoformat()[:16] for edge in (it.start_seconds, it.end_seconds))
-            for it in found]  # type: ignore[misc]  # fmt: skip
+    return [(_minute(it.start_seconds), _minute(it.end_seconds)) for it in found]
+
+
+def _minute(at_seconds: float) -> str:
+    return datetime.fromtimestamp(at_seconds, UTC).isoformat()[:16]
 
 
 def test_a_window_in_local_time() -> None:

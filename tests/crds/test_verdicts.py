@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crds.rules import RULES
+from crds.v1alpha1.scalingpolicy import RULES
 from tests.crds.verdicts import CASES, Case, disagreement, policy, told
 
 

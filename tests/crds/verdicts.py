@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from crds.inspection import inspect
-from crds.rules import RULES
-from crds.workload import Problem
+from crds.resolve.problems import Problem
+from crds.v1alpha1.scalingpolicy import RULES
 
 FILE = Path(__file__).parent / "verdicts.json"
 Case = dict[str, Any]

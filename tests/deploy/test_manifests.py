@@ -8,11 +8,11 @@ import pytest
 import yaml
 from kubernetes import client
 
-from crds.resolve import resolve
-from crds.workload import Service
+from crds.kinds import KINDS, SCALING_POLICY
+from crds.workload import Workload
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-MODELS = {
+MODELS: dict[str, Any] = {
     "ClusterRole": client.V1ClusterRole,
     "ClusterRoleBinding": client.V1ClusterRoleBinding,
     "CustomResourceDefinition": client.V1CustomResourceDefinition,
@@ -28,17 +28,23 @@ def documents(path: Path) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
 
 
+def every(kind: str) -> list[dict[str, Any]]:
+    return [document for path in sorted(DEPLOY.glob("*.yaml")) for document in documents(path)
+            if document["kind"] == kind]  # fmt: skip
+
+
 def one(kind: str) -> dict[str, Any]:
-    [found] = [document for path in sorted(DEPLOY.glob("*.yaml")) for document in documents(path)
-               if document["kind"] == kind]  # fmt: skip
+    [found] = every(kind)
     return found
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_api_knows_every_member(kind: str) -> None:
-    manifest = one(kind)
-    model = MODELS[kind].from_dict(manifest)
-    assert missing(manifest, json.loads(model.to_json())) == []
+    manifests = every(kind)
+    assert manifests
+    for manifest in manifests:
+        model = MODELS[kind].from_dict(manifest)
+        assert missing(manifest, json.loads(model.to_json())) == []
 
 
 def missing(manifest: Any, read: Any, path: str = "") -> list[str]:
@@ -66,10 +72,12 @@ def test_the_role_holds_exactly_what_the_controller_asks_for() -> None:
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    assert granted == {
-        ("outrider.dev", "scalingpolicies", "list"),
-        ("outrider.dev", "scalingpolicies", "watch"),
-        ("outrider.dev", "scalingpolicies/status", "patch"),
+    kinds = {
+        ("outrider.dev", f"{kind.plural}{part}", verb)
+        for kind in KINDS
+        for part, verb in (("", "list"), ("", "watch"), ("/status", "patch"))
+    }
+    assert granted == kinds | {
         ("apps", "deployments", "get"),
         ("apps", "deployments/scale", "get"),
         ("", "pods", "list"),
@@ -162,16 +170,16 @@ def test_the_kustomization_names_what_needs_no_operator() -> None:
 
 def test_a_useful_policy_is_under_ten_lines() -> None:
     path = DEPLOY / "examples" / "scalingpolicy.yaml"
-    assert isinstance(resolve(documents(path)[0]), Service)
+    assert isinstance(SCALING_POLICY.resolve(documents(path)[0]), Workload)
     spec = path.read_text(encoding="utf-8").partition("spec:\n")[2]
     assert len(spec.splitlines()) < 10
 
 
 def test_the_full_example_uses_every_field() -> None:
-    from crds.v1alpha1 import Spec
+    from crds.v1alpha1.scalingpolicy import Spec
 
     [document] = documents(DEPLOY / "examples" / "scalingpolicy-full.yaml")
-    assert isinstance(resolve(document), Service)
+    assert isinstance(SCALING_POLICY.resolve(document), Workload)
     assert set(document["spec"]) == {field.alias for field in Spec.model_fields.values()}
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -31,8 +31,8 @@ LOOK_SECONDS = 1.0  # a process that only checks for a keeper holds the lock for
 TAKEN = 3  # exit code of a keeper that finds another
 
 
-def main() -> int:
-    """Read the command line and do it; the exit code."""
+def main(command_line: Sequence[str] | None = None) -> int:
+    """Read the command line (by default this process's own) and do it; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e", description=__doc__)
     default = Path(os.environ.get("OUTRIDER_E2E_CLUSTER", cache() / "cluster"))
     parser.add_argument("--folder", type=Path, default=default, help="folder of the cluster (default: %(default)s)")
@@ -43,8 +43,8 @@ def main() -> int:
         (stay, "run a cluster in the foreground until SIGTERM or Ctrl-C"),
     ):
         verbs.add_parser(verb.__name__, help=text).set_defaults(verb=verb)
-    arguments = parser.parse_args()
-    return arguments.verb(arguments.folder.absolute())
+    arguments = parser.parse_args(command_line)
+    return int(arguments.verb(arguments.folder.absolute()))
 
 
 def up(folder: Path) -> int:

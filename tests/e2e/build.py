@@ -84,7 +84,7 @@ def _compile(group: Group, into: Path) -> Iterator[str]:
         with subprocess.Popen(
             command, cwd=group.source, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         ) as running:
-            for line in running.stderr:
+            for line in running.stderr or ():
                 said.append(line)
                 yield line.strip()
         if running.returncode:
@@ -96,8 +96,8 @@ def _read_files(group: Group, into: Path) -> None:
     found = Path(_ask(question, group.source, f"{group.name}: cannot find its module"))
     for name, folder in group.files.items():
         shutil.copytree(found / folder, into / name, copy_function=shutil.copyfile)
-    for folder in into.rglob("*/"):
-        folder.chmod(0o755)  # the module cache is read-only, and a copy of it could not be removed
+    for copied in into.rglob("*/"):
+        copied.chmod(0o755)  # the module cache is read-only, and a copy of it could not be removed
 
 
 @contextmanager

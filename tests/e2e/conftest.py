@@ -30,10 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the log tails of dead components and of the controllers to a failure's report."""
     report = yield
-    cluster = getattr(item, "funcargs", {}).get("cluster")
+    used = getattr(item, "funcargs", {})
+    cluster = used.get("cluster")
     if report.failed and isinstance(cluster, Cluster):
         dead = [each for each in cluster.components.values() if each.died]
-        suspects = [*dead, *(each.process for each in item.funcargs.get("controllers", ()))]
+        suspects = [*dead, *(each.process for each in used.get("controllers", ()))]
         report.sections += [(f"{each.name} ({report.when})", each.tail()) for each in suspects]
         report.sections.append(("cluster", f"all logs are in {cluster.folder}"))
     return report

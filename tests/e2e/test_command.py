@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.__main__ import main
 from tests.e2e.harness import until
 
 ROOT = Path(__file__).parents[2]
+
+
+def _code(folder: Path, verb: str) -> int:
+    """Its exit code, within this process."""
+    return main([f"--folder={folder}", verb])
 
 
 def _run(folder: Path, verb: str) -> subprocess.CompletedProcess[str]:
@@ -19,28 +25,28 @@ def _run(folder: Path, verb: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("verb", ["up", "stay"])
-def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, verb: str) -> None:
+def test_a_folder_of_something_else_is_left_alone(
+    tmp_path: Path, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "precious").touch()
-    assert _run(tmp_path, "down").returncode == 0
-    done = _run(tmp_path, verb)
-    assert done.returncode == 2
-    assert "no cluster of ours" in done.stderr
+    assert _code(tmp_path, "down") == 0
+    assert _code(tmp_path, verb) == 2
+    assert "no cluster of ours" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
 
 
-def test_down_ends_nobody_else(tmp_path: Path) -> None:
+def test_down_ends_nobody_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A process id that a keeper left behind is another's by now."""
     bystander = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
     (tmp_path / "keeper").write_text(str(bystander.pid))
-    done = _run(tmp_path, "down")
-    assert (done.returncode, bystander.poll()) == (0, None)
-    assert "no cluster runs" in done.stderr
+    assert (_code(tmp_path, "down"), bystander.poll()) == (0, None)
+    assert "no cluster runs" in capsys.readouterr().err
     bystander.kill()
     bystander.wait()
 
 
 def test_down_without_a_folder(tmp_path: Path) -> None:
-    assert _run(tmp_path / "absent", "down").returncode == 0
+    assert _code(tmp_path / "absent", "down") == 0
     assert not (tmp_path / "absent").exists()
 
 

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import yaml
 
 from crds.build import crd
+from crds.kinds import KINDS, SCALING_POLICY, Kind
 from crds.structural import defaulted
 from tests.crds.verdicts import CASES, RECORDED, disagreement, policy, told, write
 from tests.e2e.harness import Cluster, until
@@ -39,14 +41,16 @@ def policies(namespace: str) -> str:
     return f"/apis/outrider.dev/v1alpha1/namespaces/{namespace}/scalingpolicies"
 
 
-def test_it_is_installed_without_a_complaint(cluster: Cluster) -> None:
-    installed = cluster.api.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/scalingpolicies.outrider.dev")
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_it_is_installed_without_a_complaint(cluster: Cluster, kind: Kind[Any, Any]) -> None:
+    name = crd(kind)["metadata"]["name"]
+    installed = cluster.api.get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
     conditions = {each["type"]: each["status"] for each in installed["status"]["conditions"]}
     assert conditions == {"NamesAccepted": "True", "Established": "True"}  # NonStructuralSchema would be a third
 
 
 def test_verdicts_are_as_recorded_and_as_outrider_check_gives_them(cluster: Cluster, namespace: str) -> None:
-    schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema = crd(SCALING_POLICY)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     changed, disagreeing, says = [], [], []
     for case in CASES:
         document = policy(case, namespace)
@@ -80,8 +84,8 @@ def _says(error: ApiError) -> list[str]:
 
 def test_kubectl_tells_the_mistake_in_our_words(cluster: Cluster, namespace: str) -> None:
     for path, value, words in (
-        ("spec.signal", "GPUUtilization", "instead: Work, or Concurrency where the engine does not count tokens"),
-        ("spec.minReplicas", 0, "so nothing would ever wake the service; instead: 1 or more"),
+        ("spec.signal", "GPUUtilization", "instead: Work, or Concurrency if the engine does not count tokens"),
+        ("spec.minReplicas", 0, "so nothing would ever start the workload again; instead: 1 or more"),
         ("spec.maxReplica", 8, 'unknown field "spec.maxReplica"'),
     ):
         text = yaml.safe_dump(policy({"path": path, "value": value}, namespace))
@@ -135,7 +139,7 @@ def test_kubectl_get_reads_well(cluster: Cluster, namespace: str) -> None:
     assert list(shown.values()) == ["chat", "Active", "chat-vllm", "2", "24", "7", "11", "2", "True"]
     wide = cluster.kubectl("get", "scpol", "-n", namespace, "-o", "wide")
     assert wide.splitlines()[0].split()[-3:] == ["DEMAND", "WAITING", "MESSAGE"]
-    assert STATUS["message"] in wide
+    assert str(STATUS["message"]) in wide
     assert "scalingpolicy.outrider.dev/chat" in cluster.kubectl("get", "autoscaling", "-n", namespace)
 
 
@@ -145,24 +149,25 @@ def _table(text: str) -> list[list[str]]:
 
 OPENAPI = "/openapi/v3/apis/outrider.dev/v1alpha1"  # what kubectl and editors read
 EXPLAINED: dict[str, tuple[str, ...]] = {
-    "scpol": ("ScalingPolicy says what an LLM service promises to its users", "spec <Object> -required-"),
+    "scpol": ("ScalingPolicy states the service level of an LLM workload", "spec <Object> -required-"),
     "scpol.spec": (
-        "maxReplicas <integer> -required- Replicas that are never exceeded.",
-        "target <Object> -required- What is scaled:",
-        "mode <string> enum: Active, Shadow Active acts. Shadow decides and tells",
+        "maxReplicas <integer> -required- Maximum number of replicas.",
+        "target <Object> -required- The workload to scale:",
+        "mode <string> enum: Active, Shadow Active: decisions are carried out. Shadow: decisions are only reported",
         "Work: arrivals weighted by their tokens. Concurrency: running and waiting requests. Default: Work.",
     ),
     "scpol.spec.slo": (
-        "a request waits at most `queueWait` before it runs, in `attainment` of all cases.",
+        "the share `attainment` of the requests waits at most `queueWait` before it runs.",
         "queueWait <string> How long a request may wait in the engine's queue, from 100ms to 1h. Default: 5s.",
-        "from 50% to 99.99%. The higher it is, the more is kept in reserve. Default: 99%.",
+        "from 50% to 99.99%. A higher share keeps more capacity in reserve. Default: 99%.",
     ),
-    "scpol.spec.engine": ("at a full batch; u is a millionth. Such as 200u.",),
+    "scpol.spec.engine": ("at a full batch; u means a millionth. Example: 200u.",),
+    "scpol.spec.coldStart.node": ("p95 <string> -required- 95th percentile, from p50 to 1h. Example: 4m.",),
     "scpol.spec.schedules": (
-        "end <string> -required- When it closes, as HH:MM in local time, up to 24:00.",
-        "Name of the time zone in the IANA database. Default: UTC.",
+        "end <string> -required- When the window closes, as HH:MM in local time, up to 24:00.",
+        "Time zone by its name in the IANA database. Default: UTC.",
     ),
-    "scpol.status": ("demandReplicas <Object> Demand in replicas. Absent while it is unknown.",),
+    "scpol.status": ("demandReplicas <Object> Demand in replicas. Absent while unknown.",),
 }
 
 
@@ -174,9 +179,10 @@ def test_kubectl_explain_reads_well(cluster: Cluster, path: str) -> None:
     assert "<no description>" not in explained
 
 
-def test_every_member_is_explained(cluster: Cluster) -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_member_is_explained(cluster: Cluster, kind: Kind[Any, Any]) -> None:
     document = until(lambda: cluster.api.get_or_none(OPENAPI), 30, "the API server to publish the schema")
-    schema = document["components"]["schemas"]["dev.outrider.v1alpha1.ScalingPolicy"]["properties"]
+    schema = document["components"]["schemas"][f"dev.outrider.v1alpha1.{kind.name}"]["properties"]
     members = [*_members("spec", schema["spec"]), *_members("status", schema["status"])]
     print(f"all {len(members)} members are explained")
     assert [path for path, member in members if not member.get("description")] == []

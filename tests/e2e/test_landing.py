@@ -5,6 +5,8 @@ to and from zero is tested with the same manifest and its minimum set to 0: the 
 """
 
 import time
+from collections.abc import Sequence
+from functools import partial
 
 from autoscaler.kube.objects import condition
 from autoscaler.scaler.tls import Tls
@@ -42,7 +44,7 @@ def test_up_down_to_zero_and_back(cluster: Cluster, namespace: str, scaler: Scri
     until(lambda: scaler.streams == 2, 60, "a stream for each push")
 
     print(f"{'decision':>10}  {'push':>6}  {'mtls':>6}  {'poll':>6}")
-    before, awake = 1, []
+    before, awake = 1, list[float]()
     for desired in DECISIONS:
         for target in targets:
             scaler.decide(target.key, desired)
@@ -56,11 +58,15 @@ def test_up_down_to_zero_and_back(cluster: Cluster, namespace: str, scaler: Scri
     for target in targets:
         asked = ("get", "hpa", f"keda-hpa-{target.name}", "-n", namespace, "--no-headers")
         shown = "1/1 (avg)   1     64    5"  # the metric is shown per replica
-        until(lambda asked=asked, shown=shown: shown in cluster.kubectl(*asked), 20, shown)
+        until(partial(_prints, cluster, asked, shown), 20, shown)
         print(cluster.kubectl(*asked).strip())
         assert condition(target.hpa(), "AbleToScale") is not None
         assert followed(target)
         assert ready(target)
+
+
+def _prints(cluster: Cluster, asked: Sequence[str], shown: str) -> bool:
+    return shown in cluster.kubectl(*asked)
 
 
 def test_from_zero_by_push_at_once_and_else_within_a_poll(

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from autoscaler.scaler.landing import landing_value
-from replay.sim.hpa import Behavior, Hpa, Rules, ScalingPolicy, Unit
+from replay.sim.hpa import Behavior, Hpa, HpaPolicy, Rules, Unit
 from tests.e2e import build
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.outrider import scaled_objects
@@ -21,9 +21,7 @@ from tests.e2e.harness.target import Target, followed, landing
 VERSION = "1.34"  # the last that takes no tolerance
 TOLERANCE = 0.1
 NOT_NEEDED = ("kube-scheduler", "kwok", "karpenter", "prometheus", "standin")
-AT_ONCE = Behavior(
-    Rules(0.0, (ScalingPolicy(Unit.PODS, 10_000, 1.0),)), Rules(0.0, (ScalingPolicy(Unit.PERCENT, 100, 1.0),))
-)
+AT_ONCE = Behavior(Rules(0.0, (HpaPolicy(Unit.PODS, 10_000, 1.0),)), Rules(0.0, (HpaPolicy(Unit.PERCENT, 100, 1.0),)))
 
 
 @dataclass(frozen=True)

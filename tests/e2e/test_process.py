@@ -56,6 +56,7 @@ def test_one_that_dies_by_itself_is_told_with_the_end_of_its_log(tmp_path: Path)
 
 
 def test_kill_9_of_the_test_run_leaves_nothing(tmp_path: Path) -> None:
+    """0.5 s, since three processes start one another."""
     program = f"""
 import pathlib, signal, sys
 from tests.e2e.harness.process import Process
@@ -65,6 +66,7 @@ signal.pause()
 """
     root = Path(__file__).parents[2]
     run = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=root)
+    assert run.stdout is not None
     assert run.stdout.readline() == b"started\n"
     pid = int(until(lambda: (tmp_path / "thing.log").read_text().strip(), 10, "its process id"))
     os.kill(run.pid, signal.SIGKILL)

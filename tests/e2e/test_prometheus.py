@@ -61,7 +61,7 @@ def test_instant_queries_give_what_the_pods_show(cluster: Cluster, namespace: st
         answer = _run(_read(cluster.prometheus_url, namespace, [*names, "absent-pod"]))
         found = answer.samples
         newer = set(found) == set(names) and all(
-            found[name].finished_total >= before[name].finished_total + 1 for name in names
+            _counters(found[name])["finished_total"] >= _counters(before[name])["finished_total"] + 1 for name in names
         )
         return answer if newer else None
 

@@ -8,9 +8,10 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from replay.contenders.hpa_on_metric import reactive
+from replay.contenders.contender import Contender
 from replay.contenders.outrider import Outrider as Simulated
-from replay.driver import Contender, run
+from replay.contenders.reactive import reactive
+from replay.driver import run
 from replay.scenario.scenario import Scenario
 from tests.e2e.harness import Cluster
 from tests.e2e.harness.cluster import HPA_SYNC_SECONDS, RATE
@@ -32,12 +33,12 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
     with two_namespaces(cluster, namespace) as both:
         ours, theirs = run_both(cluster, both, outrider, shared)
     scenario = scene.scenario(ours.workload.policy, shared, ours.scenario_started_seconds)
-    policy = scene.resolved(ours.workload.policy).policy
+    workload = scene.resolved(ours.workload.policy)
     results = [
         _result("Outrider", ours),
         _result("reactive", theirs),
-        _simulated("Outrider, simulated", scenario, Simulated(policy)),
-        _simulated("reactive, simulated", scenario, reactive(policy.min_replicas, policy.max_replicas)),
+        _simulated("Outrider, simulated", scenario, Simulated(workload.policy, workload.cold_start)),
+        _simulated("reactive, simulated", scenario, reactive(workload)),
     ]
     rise = burst(scenario)
     climbs = [_climb("Outrider", ours, rise), _climb("reactive", theirs, rise)]
@@ -45,7 +46,7 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
     landed = spread(took)
     assert landed is not None, "no decision changed anything"
     print(
-        f"{len(scenario.arrival_s)} requests of {scenario.name} to each in {_seconds(ours):.0f} s, at {RATE} x the clock"
+        f"{len(scenario.requests)} requests of {scenario.name} to each in {_seconds(ours):.0f} s, at {RATE} x the clock"
     )
     print(f"decisions landed after {landed.median:.1f} s ({landed.worst:.1f} s at worst), {landed.count} of them")
     print(text(results, climbs, rise))
@@ -55,14 +56,14 @@ def test_recorded_traffic_beside_the_reactive_scaled_object(
 
     assert not missed, f"decided (when, replicas), and not what ran: {missed}"
     assert _seconds(ours) >= 600.0
-    assert {each.requests for each in results} == {len(scenario.arrival_s)}
+    assert {each.requests for each in results} == {len(scenario.requests)}
     assert results[0].share_within_5s >= max(LEAST_SHARE, results[1].share_within_5s)
     assert results[0].balloons, "no node was prepared"
 
 
 def _seconds(side: Side) -> float:
     """How long the traffic has run, in wall seconds."""
-    return side.standin["now_seconds"] - side.started_seconds
+    return float(side.standin["now_seconds"]) - side.started_seconds
 
 
 def _result(name: str, side: Side) -> Result:

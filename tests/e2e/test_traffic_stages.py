@@ -9,6 +9,7 @@ import pytest
 
 from crds.profiles import PROFILES
 from replay.scenario.scenario import L4_8B, Scenario
+from replay.traces.trace import Requests
 from tests.e2e.harness.cluster import RATE
 from tests.e2e.standin import traffic
 from tests.e2e.standin.spec import ServiceSpec
@@ -81,7 +82,7 @@ def test_the_burst_is_the_rise_to_the_most_work_of_half_a_minute() -> None:
     each_seconds = L4_8B.work_seconds(500, 200)
     arrival = np.concatenate((np.arange(0, 60, 2 * each_seconds), np.arange(60, 120, each_seconds / 2.5)))
     same = np.ones(len(arrival), np.int64)
-    found = burst(Scenario("steps", 0.0, 120.0, arrival, 500 * same, 200 * same, None, L4_8B, 0, 1))
+    found = burst(Scenario("steps", 0.0, 120.0, Requests(arrival, 500 * same, 200 * same), None, L4_8B, 0, 1))
     assert found.least == 1
     assert 60.0 <= found.starts_seconds < found.levels[2] < found.levels[3] <= 95.0
     assert set(found.levels) == {2, 3}
@@ -138,6 +139,6 @@ def test_the_simulation_plays_what_the_cluster_plays(shared: Path) -> None:
     )
     body = {**asdict(scene.stages()), "selector": {"app": "llm"}, "port": 1, "hardware": scene.PROFILE}
     played = traffic.scenario(ServiceSpec.model_validate({**body, "traffic": {"rate": RATE, **scene.traffic(shared)}}))
-    assert np.array_equal(simulated.arrival_s, played.arrival_s)
-    assert np.array_equal(simulated.output_tokens, played.output_tokens)
+    assert np.array_equal(simulated.requests.arrival_s, played.requests.arrival_s)
+    assert np.array_equal(simulated.requests.output_tokens, played.requests.output_tokens)
     assert len(burst(simulated).levels) >= 6, "no burst that needs several more replicas"

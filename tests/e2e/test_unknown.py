@@ -260,12 +260,15 @@ def test_rollout(standing: Standing) -> None:
         print(f"known from each after {follower.seconds:.1f} s", end="; ")
         _last(follower, follower.seconds + 2 * HPA_SYNC_SECONDS)
     made, pods, slack = standing.decisions(began), workload.standin()["pods"], 1.5
+    counts: list[int] = []
     for one in made:
         at = standing.wall(one.inputs.now_seconds)
+        assert one.inputs.supply is not None
+        counts.append(len(one.inputs.supply.ready))
         for name in one.inputs.supply.ready:
             assert pods[name]["ready"] <= at + slack, f"{name} counts before it is ready"
             assert pods[name]["deleted"] is None or at <= pods[name]["deleted"] + slack, f"{name} counts while it goes"
-    print(f"counted as ready meanwhile: {' '.join(str(len(one.inputs.supply.ready)) for one in made)}")
+    print(f"counted as ready meanwhile: {' '.join(map(str, counts))}")
 
 
 def test_paused(standing: Standing) -> None:
@@ -308,4 +311,5 @@ def _knowing(standing: Standing, since_seconds: float) -> bool:
 
 def _whole(standing: Standing) -> bool:
     last = standing.decisions(0.0)[-1]
-    return last.demand.coverage == 1.0 and len(last.inputs.supply.ready) == standing.replicas
+    supply = last.inputs.supply
+    return last.demand.coverage == 1.0 and supply is not None and len(supply.ready) == standing.replicas

@@ -23,6 +23,7 @@ def run(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_families_are_scored_over_the_same_forecasts() -> None:
+    """1 to 2 s, most of it eight fits: a seasonal family needs half a day of minutes to be refused or taken."""
     shares: list[float] = []
     result = backtest(minutes(wave(0.5)), shares.append)
     by_family = {score.family: score for score in result.scores}

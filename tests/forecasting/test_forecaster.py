@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasting.fit import UNFITTED, Fit, FittedModel, fit
@@ -189,7 +189,6 @@ readings = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(readings, max_size=300), st.booleans())
 def test_a_fan_is_monotone_finite_and_never_negative(values: list[float | None], fitted: bool) -> None:
     forecaster = Forecaster()

@@ -34,7 +34,7 @@ def test_smoothing_begins_at_its_start() -> None:
 
 def test_spread_is_wider_where_demand_is_small_or_changes() -> None:
     calm, small = spread(to_log(np.full(60, 50.0)))[-1], spread(to_log(np.full(60, 0.2)))[-1]
-    busy = spread(to_log(50.0 + 20.0 * (np.arange(60) % 2)))[-1]
+    busy = spread(to_log(50.0 + 20.0 * (np.arange(60, dtype=np.float64) % 2)))[-1]
     assert calm < small
     assert calm < busy
 

@@ -1,6 +1,7 @@
 """Made-up demand for the tests of forecasting: a daily wave with noise, in replicas, one value a minute."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from forecasting.series import Floats, Series
 
@@ -12,7 +13,7 @@ def wave(days: float, *, noise: float = 0.1, level: float = 10.0, swing: float =
     """Demand that doubles and halves over the day, with independent noise on every minute."""
     at = np.arange(round(days * DAY_STEPS))
     usual = np.log(level) + swing * np.sin(2 * np.pi * at / DAY_STEPS)
-    return np.exp(usual + noise * np.random.default_rng(seed).normal(size=len(at)))
+    return np.asarray(np.exp(usual + noise * np.random.default_rng(seed).normal(size=len(at))), dtype=np.float64)
 
 
 def with_gaps(share: float, days: float = 1) -> Floats:
@@ -28,7 +29,7 @@ def growing(steps: int = 300) -> Floats:
     return 1.05 ** np.arange(steps) * (1.0 + np.cumsum(noise / 1.05 ** np.arange(steps)))
 
 
-def minutes(values: Floats, start_seconds: float = MONDAY_SECONDS) -> Series:
+def minutes(values: ArrayLike, start_seconds: float = MONDAY_SECONDS) -> Series:
     """A series of one-minute steps."""
     return Series(start_seconds, 60.0, np.asarray(values, dtype=np.float64))
 

@@ -10,7 +10,7 @@ from policies.engine import Proposal, propose, settle, step
 from policies.explain import explain
 from policies.model import Grant, Inputs, Policy, Rule, State
 from tests.policies.test_properties import histories, lived, policies
-from tests.support.worlds import Fleet, a_policy, a_supply, rates, waits
+from tests.support.worlds import Fleet, Moment, a_policy, a_supply, rates, waits
 
 grants = st.builds(Grant, st.integers(0, 50), st.integers(0, 5))
 
@@ -20,7 +20,9 @@ def proposed(policy: Policy, state: State, inputs: Inputs) -> Proposal:
 
 
 @given(policies, histories, rates, waits)
-def test_without_a_pool_a_step_is_its_three_phases(policy: Policy, history: list, rate: float, waiting: float) -> None:
+def test_without_a_pool_a_step_is_its_three_phases(
+    policy: Policy, history: list[Moment], rate: float, waiting: float
+) -> None:
     state, _, fleet = lived(policy, history)
     inputs = fleet.tick(rate, waiting)
     proposal = proposed(policy, state, inputs)
@@ -31,7 +33,7 @@ def test_without_a_pool_a_step_is_its_three_phases(policy: Policy, history: list
 
 @given(policies, histories, rates, waits, grants)
 def test_a_grant_refuses_growth_and_nothing_else(
-    policy: Policy, history: list, rate: float, waiting: float, grant: Grant
+    policy: Policy, history: list[Moment], rate: float, waiting: float, grant: Grant
 ) -> None:
     state, _, fleet = lived(policy, history)
     proposal = proposed(policy, state, fleet.tick(rate, waiting))

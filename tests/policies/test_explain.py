@@ -11,7 +11,7 @@ from policies.explain import PHRASES, duration, explain, phrase
 from policies.model import Plan, Policy, Reason, Rule, State, Window
 from tests.policies.test_properties import histories, lived, policies
 from tests.support import worlds
-from tests.support.worlds import Fleet, a_fan, a_policy, a_supply
+from tests.support.worlds import Fleet, Moment, a_fan, a_policy, a_supply
 
 
 def test_every_code_has_a_phrase() -> None:
@@ -19,7 +19,7 @@ def test_every_code_has_a_phrase() -> None:
 
 
 @given(policies, histories)
-def test_every_reason_of_any_history_has_its_sentence(policy: Policy, history: list) -> None:
+def test_every_reason_of_any_history_has_its_sentence(policy: Policy, history: list[Moment]) -> None:
     _, steps, _ = lived(policy, history)
     for _, result in steps:
         if result.plan is not None:

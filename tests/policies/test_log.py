@@ -1,9 +1,10 @@
 """The decision log: folded from its states, every decision comes out as it was written."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -42,19 +43,20 @@ def written(policies: list[Policy], moments: int, *, again_every: int = 1000, se
             yield decision_line(policy, inputs, result) + "\n"
 
 
-def test_a_long_and_varied_history_is_redecided_to_the_letter() -> None:
+@pytest.mark.parametrize("moments", [60, pytest.param(600, marks=pytest.mark.slow)])
+def test_a_long_and_varied_history_is_redecided_to_the_letter(moments: int) -> None:
     policies = [a_policy(), a_policy(name="chat/other", max_prepared_nodes=0, scale_up_replicas_per_minute=2)]
-    again = list(redecide(written(policies, 600, again_every=250)))
-    assert len(again) == 1200
+    again = list(redecide(written(policies, moments, again_every=moments * 5 // 12)))
+    assert len(again) == 2 * moments
     assert [item.logged.line for item in again if not item.matches] == []
 
 
 def test_folding_starts_at_any_state() -> None:
-    header, *lines = written([a_policy()], 300, again_every=100)
-    third = [line for line in lines[202:] if line]
+    header, *lines = written([a_policy()], 90, again_every=30)
+    third = [line for line in lines[62:] if line]
     assert json.loads(third[0])["kind"] == "state"
     again = list(redecide([header, *third]))
-    assert len(again) == 100
+    assert len(again) == 30
     assert all(item.matches for item in again)
 
 
@@ -78,7 +80,7 @@ def test_a_state_takes_over_what_is_no_decision() -> None:
         (lambda data: data.update(plan=None), "no plan"),
     ],
 )
-def test_what_was_changed_afterwards_does_not_match(change, what: str) -> None:
+def test_what_was_changed_afterwards_does_not_match(change: Callable[[dict[str, Any]], object], what: str) -> None:
     *lines, last = written([a_policy()], 20)
     data = json.loads(last)
     change(data)

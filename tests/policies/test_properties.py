@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.codec import decode, encode
 from policies.engine import restarted, step
 from policies.ladder import hold_seconds
 from policies.model import Inputs, Policy, Signal, State, StepResult
-from tests.support.worlds import COLD_START, Fleet, a_policy, a_supply, an_input, moments, rates, waits
+from tests.support.worlds import COLD_START, Fleet, Moment, a_policy, a_supply, an_input, moments, rates, waits
 
 histories = st.lists(moments(), min_size=1, max_size=25)
 policies = st.builds(
@@ -25,7 +25,7 @@ policies = st.builds(
 )
 
 
-def lived(policy: Policy, history: list) -> tuple[State, list[tuple[Inputs, StepResult]], Fleet]:
+def lived(policy: Policy, history: list[Moment]) -> tuple[State, list[tuple[Inputs, StepResult]], Fleet]:
     fleet, state, steps = Fleet(), State(), []
     for moment in history:
         inputs = an_input(fleet, moment)
@@ -36,7 +36,7 @@ def lived(policy: Policy, history: list) -> tuple[State, list[tuple[Inputs, Step
 
 
 @given(policies, histories)
-def test_p1_bounds_hold(policy: Policy, history: list) -> None:
+def test_p1_bounds_hold(policy: Policy, history: list[Moment]) -> None:
     _, steps, _ = lived(policy, history)
     for _, result in steps:
         if result.plan is not None:
@@ -45,7 +45,9 @@ def test_p1_bounds_hold(policy: Policy, history: list) -> None:
 
 
 @given(policies, histories, rates, waits, st.floats(0, 30), st.floats(0, 30))
-def test_p2_more_demand_never_gives_fewer_replicas(policy, history, rate, waiting, more_rate, more_waiting) -> None:
+def test_p2_more_demand_never_gives_fewer_replicas(
+    policy: Policy, history: list[Moment], rate: float, waiting: float, more_rate: float, more_waiting: float
+) -> None:
     state, _, fleet = lived(policy, history)
     other = replace(fleet)
     less = step(policy, state, fleet.tick(rate, waiting)).plan
@@ -58,7 +60,7 @@ def test_p2_more_demand_never_gives_fewer_replicas(policy, history, rate, waitin
 
 
 @given(policies, histories, st.sampled_from(["no supply", "no samples", "one missing", "stale", "asleep", "no gauges"]))
-def test_p3_unknown_never_lowers(policy: Policy, history: list, fault: str) -> None:
+def test_p3_unknown_never_lowers(policy: Policy, history: list[Moment], fault: str) -> None:
     state, steps, fleet = lived(policy, history)
     before = steps[-1][1].plan
     if before is None:
@@ -79,7 +81,7 @@ def test_p3_unknown_never_lowers(policy: Policy, history: list, fault: str) -> N
 
 
 @given(policies, histories)
-def test_p4_nothing_is_released_inside_the_hold(policy: Policy, history: list) -> None:
+def test_p4_nothing_is_released_inside_the_hold(policy: Policy, history: list[Moment]) -> None:
     """Whatever falls at a tick was not asked for at any earlier tick within the hold."""
     _, steps, _ = lived(policy, history)
     window = hold_seconds(policy, COLD_START)
@@ -95,7 +97,7 @@ def test_p4_nothing_is_released_inside_the_hold(policy: Policy, history: list) -
 
 
 @given(policies, histories, rates)
-def test_p5_a_fixed_point_is_idempotent(policy: Policy, history: list, rate: float) -> None:
+def test_p5_a_fixed_point_is_idempotent(policy: Policy, history: list[Moment], rate: float) -> None:
     """The same inputs at the same moment, applied to the state that they led to, change nothing."""
     state, _, fleet = lived(policy, history)
     inputs = fleet.tick(rate)
@@ -110,7 +112,9 @@ def test_p5_a_fixed_point_is_idempotent(policy: Policy, history: list, rate: flo
 
 
 @given(policies, histories, histories)
-def test_p6_a_restart_from_the_encoded_state_gives_the_same_future(policy: Policy, past: list, future: list) -> None:
+def test_p6_a_restart_from_the_encoded_state_gives_the_same_future(
+    policy: Policy, past: list[Moment], future: list[Moment]
+) -> None:
     state, _, fleet = lived(policy, past)
     again, fleet_again = decode(State, encode(state)), replace(fleet)
     assert again == state
@@ -122,7 +126,9 @@ def test_p6_a_restart_from_the_encoded_state_gives_the_same_future(policy: Polic
 
 
 @given(policies, histories, rates, waits)
-def test_p7_an_event_between_ticks_only_raises_and_moves_no_filter(policy, history, rate, waiting) -> None:
+def test_p7_an_event_between_ticks_only_raises_and_moves_no_filter(
+    policy: Policy, history: list[Moment], rate: float, waiting: float
+) -> None:
     state, steps, fleet = lived(policy, history)
     before = steps[-1][1].plan
     result = step(policy, state, replace(fleet.tick(rate, waiting), on_grid=False))
@@ -134,7 +140,6 @@ def test_p7_an_event_between_ticks_only_raises_and_moves_no_filter(policy, histo
         assert result.plan.prepared_nodes >= min(before.prepared_nodes, room)
 
 
-@settings(max_examples=30)
 @given(policies, st.integers(1, 20))
 def test_p8_after_a_restart_without_a_state_nothing_falls_within_a_hold(policy: Policy, running: int) -> None:
     fleet, state = Fleet(pods=running), restarted(policy, COLD_START, State(), Fleet().now)
@@ -146,7 +151,7 @@ def test_p8_after_a_restart_without_a_state_nothing_falls_within_a_hold(policy: 
 
 
 @given(policies, histories)
-def test_p9_every_value_survives_its_codec(policy: Policy, history: list) -> None:
+def test_p9_every_value_survives_its_codec(policy: Policy, history: list[Moment]) -> None:
     _, steps, _ = lived(policy, history)
     assert decode(Policy, encode(policy)) == policy
     for inputs, result in steps[-3:]:

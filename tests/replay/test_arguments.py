@@ -31,9 +31,9 @@ def test_a_sample_comes_with_the_window_worth_playing(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_no_trace_says_what_is() -> None:
-    with pytest.raises(ValueError, match="there are office-morning"):
+    with pytest.raises(ValueError, match="available: office-morning"):
         named("sample:nights")
-    with pytest.raises(ValueError, match="the shipped sample is sample:office-morning"):
+    with pytest.raises(ValueError, match="for the shipped sample, write sample:office-morning"):
         named("office-morning")
     with pytest.raises(TraceError, match="cannot be read: No such file"):
         named("gone.csv")
@@ -55,11 +55,10 @@ def test_backtest_scores_a_shipped_sample(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["sample:nights"], "no sample 'nights'; there are office-morning"),
+        (["sample:nights"], "no sample 'nights'; available: office-morning"),
         (["sample:office-morning", "--start", "45"], "--start '45' is not a duration"),
         (["sample:office-morning", "--scale", "1e-9"], "has no requests"),
         (["gone.csv"], "gone.csv: cannot be read"),
-        ([], "none.yaml: cannot be read"),
     ],
 )
 def test_cluster_refuses_in_a_line(arguments: list[str], why: str) -> None:
@@ -67,3 +66,9 @@ def test_cluster_refuses_in_a_line(arguments: list[str], why: str) -> None:
     assert code == 2
     assert err.startswith("outrider simulate: ")
     assert why in err
+
+
+def test_cluster_refuses_a_policy_with_its_file_and_line() -> None:
+    code, err = invoke(simulate.command, "--policy", "none.yaml")
+    assert code == 2
+    assert err.startswith("none.yaml:1: file: cannot be read")

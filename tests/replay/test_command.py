@@ -9,7 +9,7 @@ import pytest
 
 from autoscaler.records.reader import select
 from policies.log import redecide
-from tests.replay.played import POLICY, chat, replay
+from tests.replay.synthetic_chat import POLICY, chat, replay
 
 KEYS = Path(__file__).parent / "document_keys.txt"
 
@@ -63,12 +63,13 @@ def test_what_was_played(document: dict[str, Any]) -> None:
 
 def test_the_picks_are_those_of_the_sweep(document: dict[str, Any]) -> None:
     ours = document["contenders"][0]
-    tried = document["tuning"]["tried"]
-    assert [it["target_in_flight"] for it in tried] == sorted({it["target_in_flight"] for it in tried})
-    for row in document["contenders"][2:]:
-        same = next(it for it in tried if it["target_in_flight"] == row["target_in_flight"])
-        assert {**same, "kind": row["kind"]} == row
-        if row["kind"] == "tuned_at_cost":
+    tried = {tuning["contender"]: tuning["tried"] for tuning in document["tuning"]}["tuned"]
+    assert [it["knob_value"] for it in tried] == sorted({it["knob_value"] for it in tried})
+    for row in (row for row in document["contenders"] if row["contender"] == "tuned"):
+        same = next(it for it in tried if it["knob_value"] == row["knob_value"])
+        assert same.items() <= row.items()
+        assert row["kind"] == f"tuned_{row['pick']}"
+        if row["pick"] == "at_cost":
             able = [it for it in tried if it["gpu_hours"] <= ours["gpu_hours"]]
             assert row["attainment"] == max(it["attainment"] for it in able)
         else:
@@ -98,8 +99,8 @@ def test_the_table_the_plot_and_the_verdict(arguments: list[str], document: dict
     hours = [f"{row['gpu_hours']:,.2f}" for row in document["contenders"]]
     assert re.search("^GPU-hours +" + " +".join(hours) + "$", out, re.MULTILINE)
     assert re.search("^Outrider +[▁▂▃▄▅▆▇█]+  [0-9]+$", out, re.MULTILINE)
-    assert "Outrider beside reactive ScaledObject: " in out
-    assert "picked with hindsight" in out
+    assert "Outrider compared with reactive ScaledObject: " in out
+    assert "picks are made in hindsight" in out
 
 
 def test_the_default_policy_says_so_and_takes_a_profile(folder: Path) -> None:
@@ -110,12 +111,12 @@ def test_the_default_policy_says_so_and_takes_a_profile(folder: Path) -> None:
 
 
 REFUSED = {
-    "unknown sample": (["sample:nights"], "no sample 'nights'; there are office-morning"),
-    "sample without its prefix": (["office-morning"], "the shipped sample is sample:office-morning"),
+    "unknown sample": (["sample:nights"], "no sample 'nights'; available: office-morning"),
+    "sample without its prefix": (["office-morning"], "for the shipped sample, write sample:office-morning"),
     "no such file": (["none.csv"], "none.csv: cannot be read"),
     "truncated parquet": (["cut.parquet"], "cut.parquet: cannot be read"),
-    "wrong column": (["columns.csv"], "columns.csv: has the columns time, tokens; needed are"),
-    "unknown kind": (["notes.txt"], "notes.txt: is of no known kind"),
+    "wrong column": (["columns.csv"], "columns.csv: has the columns time, tokens; expected"),
+    "unknown kind": (["notes.txt"], "notes.txt: is not a known kind of trace file"),
     "window outside": (["chat.csv", "--start", "1h"], "no window from 3600"),
     "window without length": (["chat.csv", "--duration", "0s"], "no window from 0 to 0 s"),
     "window without requests": (["gap.csv", "--start", "1m", "--duration", "1m"], "no requests from 60 to 120 s"),
@@ -123,11 +124,14 @@ REFUSED = {
     "duration": (["chat.csv", "--duration", "ten"], "--duration 'ten' is not a duration like 90s, 45m or 1d2h"),
     "days": (["chat.csv", "--start", "1d2x"], "--start '1d2x' is not a duration"),
     "empty duration": (["chat.csv", "--start", ""], "--start '' is not a duration"),
-    "past": (["chat.csv", "--past", "all"], "--past 'all' is none of trace, generated, none"),
-    "profile": (["chat.csv", "--profile", "8b"], "--profile '8b' is none of 8b-l4"),
-    "profile and policy": (["chat.csv", "--profile", "8b-l4", "--policy", "policy.yaml"], "write spec.profile"),
-    "no policy file": (["chat.csv", "--policy", "none.yaml"], "none.yaml: cannot be read: No such file"),
-    "no policy inside": (["chat.csv", "--policy", "service.yaml"], "service.yaml: holds 0 ScalingPolicies"),
+    "past": (["chat.csv", "--past", "all"], "--past 'all' is unknown; choose one of trace, generated, none"),
+    "profile": (["chat.csv", "--profile", "8b"], "--profile '8b' is unknown; choose one of 8b-l4"),
+    "profile and policy": (["chat.csv", "--profile", "8b-l4", "--policy", "policy.yaml"], "set spec.profile"),
+    "no policy file": (["chat.csv", "--policy", "none.yaml"], "none.yaml:1: file: cannot be read: No such file"),
+    "no policy inside": (
+        ["chat.csv", "--policy", "service.yaml"],
+        "service.yaml: expected exactly one ScalingPolicy, found 0",
+    ),
     "log folder": (["chat.csv", "--decision-log", "none/log.jsonl"], "No such file or directory"),
 }
 
@@ -145,16 +149,16 @@ def test_refusals(given: list[str], why: str, folder: Path, monkeypatch: pytest.
     assert why in err
 
 
-def test_every_problem_of_a_policy_is_told_with_its_line(folder: Path) -> None:
+def test_every_problem_of_a_policy_is_reported_with_its_line(folder: Path) -> None:
     bad = folder / "bad.yaml"
     bad.write_text(POLICY.replace("2s", "soon").replace("95%", "101%").replace("maxReplicas: 6", "maxReplica: 6"))
     code, out, err = replay(str(folder / "chat.csv"), "--policy", str(bad))
     assert (code, out) == (2, "")
-    told = [line.removeprefix(f"{bad}:") for line in err.splitlines()]
-    assert [line.split(": ")[1] for line in told] == [
+    reported = [line.removeprefix(f"{bad}:") for line in err.splitlines()]
+    assert [line.split(": ")[1] for line in reported] == [
         "spec.maxReplicas", "spec.slo.queueWait", "spec.slo.attainment", "spec.maxReplica",
     ]  # fmt: skip
-    assert all("; instead: " in line for line in told)
+    assert all("; instead: " in line for line in reported)
 
 
 def test_days_are_a_duration() -> None:

@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from autoscaler.kube.objects import condition, timestamp
+from autoscaler.kube.objects import condition
+from crds.notation.times import timestamp
 from tests.e2e.standin.control import Control
 from tests.e2e.standin.kubelet import Kubelet
+from tests.e2e.standin.kubelet_client import Client
 from tests.e2e.standin.metrics import Pages
 from tests.e2e.standin.workloads import Workloads
 from tests.support.fake_clock import FakeClock
@@ -41,26 +44,30 @@ def pod_path(name: str) -> str:
 class Rig:
     """A running stand-in, and what everyone else in the cluster would do."""
 
-    def __init__(self, clock: FakeClock, kube: FakeKube, workloads: Workloads, control: TestClient) -> None:
+    def __init__(
+        self, clock: FakeClock, kube: FakeKube, workloads: Workloads, control: TestClient[web.Request, web.Application]
+    ) -> None:
         self.clock, self.kube, self.workloads, self.control = clock, kube, workloads, control
 
     async def put(self, body: Json | None = None, path: str = LLM) -> Json:
         answer = await self.control.put(path, json=spec() if body is None else body)
         assert answer.status == 200, await answer.text()
-        return await answer.json()
+        return cast(Json, await answer.json())
 
     async def report(self, path: str = LLM) -> Json:
         """What the control API reports about a workload: score, pods, nodes."""
         answer = await self.control.get(path)
         assert answer.status == 200, await answer.text()
-        return await answer.json()
+        return cast(Json, await answer.json())
 
     async def node(self, name: str = "n1", ready: str = "True") -> None:
         about = {"uid": f"uid of {name} from {self.clock.now()}"}
         conditions = [{"type": "Ready", "status": ready}]
         status = {"capacity": {"nvidia.com/gpu": "4"}, "conditions": conditions}
         path = f"/api/v1/nodes/{name}"
-        self.kube.put(path, {"status": status} if path in self.kube.objects else {"metadata": about, "status": status})
+        self.kube.objects.put(
+            path, {"status": status} if path in self.kube.objects else {"metadata": about, "status": status}
+        )
         await self.later(0)
 
     async def bind(self, name: str, node: str = "n1", *, app: str = "llm", command: tuple[str, ...] = ()) -> None:
@@ -68,7 +75,7 @@ class Rig:
         limits = {"limits": {"nvidia.com/gpu": "1"}}
         container = {"name": "vllm", "image": IMAGE, "resources": limits, "command": list(command)}
         scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": timestamp(self.clock.now())}
-        self.kube.put(
+        self.kube.objects.put(
             pod_path(name),
             {
                 "metadata": {"labels": {"app": app}},
@@ -82,12 +89,12 @@ class Rig:
         """Let time pass; everything due meanwhile happens at its own time."""
         await self.clock.advance(seconds)
 
-    def pod(self, name: str) -> Json | None:
-        return self.kube.objects.get(pod_path(name))
+    def pod(self, name: str) -> Json:
+        return self.kube.objects[pod_path(name)]
 
     def stage(self, name: str) -> str:
         """The stage of a pod, by what the API holds."""
-        pod = self.pod(name)
+        pod = self.kube.objects.get(pod_path(name))
         if pod is None:
             return "Gone"
         ready = condition(pod, "Ready") is not None
@@ -104,9 +111,7 @@ class Rig:
 
     async def page(self, name: str) -> tuple[int, str]:
         """Status and text of a pod's /metrics. Raises aiohttp's errors."""
-        pod = self.pod(name)
-        assert pod is not None
-        url = f"http://{pod['status']['podIP']}:{PORT}/metrics"
+        url = f"http://{self.pod(name)['status']['podIP']}:{PORT}/metrics"
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             return answer.status, await answer.text()
 
@@ -116,7 +121,7 @@ async def a_standin(clock: FakeClock, kube: FakeKube, saved: Path) -> AsyncItera
     """Run the stand-in; it may be started again on the same API."""
     workloads = Workloads(clock, Pages(clock), saved)
     await workloads.restore()
-    kubelet = Kubelet(kube, clock, workloads, clock)
+    kubelet = Kubelet(cast(Client, kube), clock, workloads, clock)
     work = asyncio.create_task(kubelet.run())
     async with TestClient(TestServer(Control(workloads, kubelet, clock).application())) as control:
         await clock.advance(0)

@@ -85,6 +85,7 @@ async def test_faults_come_and_go(rig: Rig) -> None:
     assert (await rig.page("a"))[0] == 500
     await set_fault("hang")
     workload = rig.workloads.of(rig.pod("a"))
+    assert workload is not None
     workload.fault_changed = held = Counted()
     asked = asyncio.create_task(rig.page("a"))
     async with asyncio.timeout(10):
@@ -177,7 +178,7 @@ async def test_two_workloads_are_apart(rig: Rig) -> None:
         ({"traffic": {"rate": 5}}, "either trace or steady"),
         ({"traffic": {"steady": STEADY}}, "duration_seconds"),
         ({"traffic": {"trace": "/no/such.csv"}}, "/no/such.csv"),
-        ({"traffic": {"trace": "sample:no-such"}}, "no sample 'no-such'; there are office-morning"),
+        ({"traffic": {"trace": "sample:no-such"}}, "no sample 'no-such'; available: office-morning"),
         ({"traffic": {"trace": "sample:office-morning", "duration_seconds": 1e9}}, "choose one inside"),
     ],
 )

@@ -120,7 +120,7 @@ async def test_a_pod_of_no_workload_is_ready_after_half_a_second(rig: Rig) -> No
 
 
 async def test_a_pod_without_a_gpu_is_ignored(rig: Rig) -> None:
-    rig.kube.put(pod_path("web"), {"spec": {"nodeName": "n1", "containers": [{"name": "web", "image": "web"}]}})
+    rig.kube.objects.put(pod_path("web"), {"spec": {"nodeName": "n1", "containers": [{"name": "web", "image": "web"}]}})
     await rig.later(10)
     assert rig.kube.patches == []
 
@@ -157,7 +157,7 @@ async def test_a_replica_that_is_taken_away_is_cut_off_at_once(rig: Rig) -> None
     await rig.put(spec(traffic=steady(requests_per_second=20)))
     await rig.bind("a")
     await rig.later(40)
-    rig.kube.lose(pod_path("a"))
+    rig.kube.objects.remove(pod_path("a"))
     await rig.later(0.1)
     report = await rig.report()
     assert report["score"]["failed"] > 100
@@ -169,7 +169,7 @@ async def test_a_node_takes_its_pods_and_caches_with_it(rig: Rig) -> None:
     await rig.bind("a")
     await rig.bind("b")
     await rig.later(40)
-    rig.kube.lose("/api/v1/nodes/n1")
+    rig.kube.objects.remove("/api/v1/nodes/n1")
     await rig.later(0.1)
     assert [rig.stage(name) for name in "ab"] == ["Gone", "Gone"]
     report = await rig.report()
@@ -192,7 +192,7 @@ async def test_a_restart_resumes_what_runs(tmp_path: Path) -> None:
         await rig.later(5)
         await rig.bind("a")
         await rig.later(4)
-        rig.kube.lose(pod_path("first"))  # so that the other's address is not the first of all
+        rig.kube.objects.remove(pod_path("first"))  # so that the other's address is not the first of all
         await rig.later(4)
         await rig.bind("b")
         await rig.bind("balloon", app="other", command=("sleep", "60"))
@@ -223,7 +223,7 @@ async def test_lifecycles_go_on_while_the_api_server_is_away(rig: Rig) -> None:
     await rig.later(2)
     rig.kube.go_away()
     await rig.later(18)
-    rig.kube.away = False
+    rig.kube.come_back()
     await rig.later(30)
     assert rig.stage("a") == "Ready"
     assert rig.reasons("a") == ["Pulling", "Pulled", "Created", "Started"]

@@ -1,21 +1,17 @@
-"""A small Kubernetes API on real HTTP for tests of the client, the reflector and the balloons.
+"""The simulated cluster's API server on real HTTP, with faults, for tests of the client, the reflector and the balloons.
 
-What it does not do:
-- admission, defaulting or validation: what is posted is stored as it came, with a uid, a version and a creation time;
-- authentication, TLS, quotas, kinds (any plural in a path is a collection), field selectors, server-side apply;
-- label selectors beyond `a=b` and bare `a`; a change that makes an object leave a selector is not told as DELETED;
-- controllers: no pod appears for a Job, nothing is garbage-collected, no deadline or ttl passes. A test does it by hand;
-- graceful deletion: a deleted object is gone at once;
-- `timeoutSeconds`: a watch lasts until `end_watches`;
-- history across a `compact()`: a watch from an older version gets 410, as from a real server.
+What it serves and refuses is `replay.simcluster`'s own, which the contract in tests/replay/simcluster/test_api.py holds to a
+real API server. What it does not do, beside what is said there:
+- controllers: no pod appears for a Job, no Deployment scales, nothing is garbage-collected, no deadline or ttl passes. A test
+  writes `objects` by hand;
+- end a watch without `end_watches`, but in the time that the client asks for.
 """
 
 import asyncio
-import itertools
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -24,9 +20,16 @@ import yaml
 from aiohttp import web
 
 from autoscaler.kube.client import Kube
-from autoscaler.kube.objects import timestamp
+from replay.simcluster import failures
+from replay.simcluster.admission import Admission
+from replay.simcluster.api import Api
+from replay.simcluster.resources import JOBS, SCALING_POLICIES
+from replay.simcluster.server import Server
+from replay.simcluster.store import Store
+from tests.support.objects import Objects
 
 Json = dict[str, Any]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
@@ -53,231 +56,151 @@ EMPTY = Fault(200, b"")
 HANG = Fault(hang=True)
 DROP = Fault(drop=True)
 LOST = Fault(drop=True, heard=True)
-GONE = Fault(410, b'{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version"}')
+GONE = Fault(410, json.dumps(failures.expired(1, 2).status).encode())
 
 
 def status(code: int, reason: str, message: str = "") -> Fault:
-    body = {"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message or reason}
-    return Fault(code, json.dumps(body).encode())
+    return Fault(code, json.dumps(failures.ApiError(code, reason, message or reason).status).encode())
 
 
-@dataclass
+def answer(body: Json) -> Fault:
+    """200 with this object, of a resource that the simulated cluster does not serve, or in a form of no Deployment."""
+    return Fault(200, json.dumps(body).encode())
+
+
 class FakeApi:
-    now: Callable[[], float] = lambda: 1_700_000_000.0
-    objects: dict[str, Json] = field(default_factory=dict)  # by path
-    requests: list[str] = field(default_factory=list)  # "METHOD path?query"
-    bodies: list[Json] = field(default_factory=list)
-    faults: list[tuple[str, Fault]] = field(default_factory=list)  # each answers the next request that it is a part of
-    standing: list[tuple[str, Fault]] = field(default_factory=list)  # these answer every one
-    watching: int = 0
+    """An API server, and the hands of everyone else in the cluster."""
 
-    def __post_init__(self) -> None:
-        self.version = 100
-        self.oldest = 0
-        self._events: list[tuple[int, str, Json | None]] = []  # (version, collection, event)
-        self._news = asyncio.Condition()
-        self._uids = itertools.count(1)
-        self._ends = 0  # raised to end all watches
+    def __init__(self, now: Callable[[], float] = lambda: 1_700_000_000.0) -> None:
+        self.now = now
+        self.store = Store()
+        self._admission = Admission(self.store, self._present)
+        self.objects = Objects(self.store, self._present)
+        self.requests: list[str] = []  # "METHOD path?query"
+        self.headers: list[Mapping[str, str]] = []
+        self.bodies: list[Json] = []
+        self.faults: list[tuple[str, Fault]] = []  # each answers the next request that it is a part of
+        self.standing: list[tuple[str, Fault]] = []  # these answer every one
+        self._watches: dict[int, tuple[str, web.StreamResponse]] = {}  # by the request's id: its path, and what is sent
+        self._end = asyncio.Event()  # of the watches that are open
+
+    def _present(self) -> float:
+        return self.now()  # a test may set another clock
 
     # -- what a test does by hand
 
+    @property
+    def watching(self) -> int:
+        """How many watches are open."""
+        return len(self._watches)
+
     async def put(self, path: str, thing: Json) -> Json:
         """Create or change the object at a path."""
-        kind = "MODIFIED" if path in self.objects else "ADDED"
-        about = {
-            "uid": f"uid-{next(self._uids)}",
-            "creationTimestamp": timestamp(self.now()),
-            **(self.objects.get(path) or {}).get("metadata", {}),
-            **thing.get("metadata", {}),
-            "name": path.rsplit("/", 1)[1],
-            "resourceVersion": str(self.version + 1),
-        }
-        if "/namespaces/" in path:
-            about["namespace"] = path.split("/namespaces/")[1].split("/", maxsplit=1)[0]
-        self.objects[path] = {**thing, "metadata": about}
-        await self._tell(path, kind)
-        return self.objects[path]
+        return self.objects.put(path, thing)
 
     async def remove(self, path: str) -> None:
         """Delete the object at a path, as if by another hand."""
-        await self._tell(path, "DELETED")
-        del self.objects[path]
+        self.objects.remove(path)
 
     async def bookmark(self, collection: str) -> None:
-        """Send a bookmark to the watches of a collection."""
-        self.version += 1
-        about = {"metadata": {"resourceVersion": str(self.version)}}
-        await self._publish(collection, {"type": "BOOKMARK", "object": about})
+        """Send a bookmark of a newer version to the watches of a collection."""
+        self.store.version += 1
+        about = {"metadata": {"resourceVersion": str(self.store.version)}}
+        await self.say(collection, json.dumps({"type": "BOOKMARK", "object": about}).encode() + b"\n")
 
-    async def say(self, collection: str, line: Json | bytes) -> None:
+    async def say(self, collection: str, line: bytes) -> None:
         """Send any line to the watches of a collection."""
-        await self._publish(collection, line)
+        for path, response in list(self._watches.values()):
+            if path == collection:
+                await response.write(line)
 
     async def end_watches(self) -> None:
         """End all watches cleanly."""
-        async with self._news:
-            self._ends += 1
-            self._news.notify_all()
+        self._end.set()
+        self._end = asyncio.Event()
 
     def compact(self) -> None:
-        """Forget the history: a watch from before gets 410."""
-        self.oldest = self.version
-        self._events.clear()
+        """Forget the history: a watch from before is told that its version is too old."""
+        self.store._changes.clear()
+        self.store._oldest = self.store.version
 
-    # -- the API
+    # -- what controllers do
 
-    async def _tell(self, path: str, kind: str) -> None:
-        self.version += 1
-        self.objects[path]["metadata"]["resourceVersion"] = str(self.version)
-        event = {"type": kind, "object": json.loads(json.dumps(self.objects[path]))}
-        await self._publish(path.rsplit("/", 1)[0], event)
+    def sync(self) -> None:
+        """Nothing happens by itself."""
 
-    async def _publish(self, collection: str, event: Any) -> None:
-        async with self._news:
-            self._events.append((self.version, collection, event))
-            self._news.notify_all()
+    def create_job(self, namespace: str, body: Json) -> Json:
+        return self._admission.job(namespace, body)
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    def create_event(self, namespace: str, body: Json) -> Json:
+        return self._admission.event(namespace, body)
+
+    def delete_job(self, namespace: str, name: str) -> None:
+        self.store.remove(JOBS, namespace, name)
+
+    def delete_policy(self, namespace: str, name: str) -> None:
+        self.store.remove(SCALING_POLICIES, namespace, name)
+
+    def scale(self, namespace: str, name: str, replicas: int) -> None:
+        raise failures.method_not_allowed()
+
+    # -- the server
+
+    def application(self) -> web.Application:
+        """What `replay.simcluster` serves, behind the faults."""
+        application = Api(self.store, self, dict).application()
+        application.middlewares.append(self._intercept)
+        application.on_response_prepare.append(self._opened)
+        return application
+
+    @web.middleware
+    async def _intercept(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         call = f"{request.method} {unquote(request.path_qs)}"
         self.requests.append(call)
+        self.headers.append(request.headers)
+        if request.can_read_body:
+            self.bodies.append(await request.json())
+        fault = self._fault(call)
+        if fault is None:
+            return await self._watch(request, handler) if "watch" in request.query else await handler(request)
+        if fault.heard:
+            await handler(request)
+        return await fault.answer(request)
+
+    def _fault(self, call: str) -> Fault | None:
         for i, (part, fault) in enumerate(self.faults):
             if part in call:
                 del self.faults[i]
-                if fault.heard:
-                    await self._do(request)
-                return await fault.answer(request)
-        for part, fault in self.standing:
-            if part in call:
-                return await fault.answer(request)
-        return await self._do(request)
+                return fault
+        return next((fault for part, fault in self.standing if part in call), None)
 
-    async def _do(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json() if request.can_read_body else {}
-        if body:
-            self.bodies.append(body)
-        match request.method:
-            case "GET" if request.query.get("watch"):
-                return await self._watch(request)
-            case "GET":
-                return self._get(request)
-            case "POST":
-                return await self._post(request.path, body)
-            case "DELETE":
-                return await self._delete(request.path, body)
-            case "PATCH":
-                return await self._patch(request.path, body)
-        return web.json_response({"code": 405}, status=405)
+    async def _opened(self, request: web.Request, response: web.StreamResponse) -> None:
+        if "watch" in request.query and response.status == 200:
+            self._watches[id(request)] = request.path, response
 
-    def _get(self, request: web.Request) -> web.Response:
-        if request.path in self.objects:
-            return web.json_response(self.objects[request.path])
-        items = [
-            thing
-            for path, thing in sorted(self.objects.items())
-            if self._within(path, request.path) and self._chosen(thing, request)
-        ]
-        if not items and not self._is_collection(request.path):
-            return _refuse(404, "NotFound", request.path)
-        page, start = int(request.query.get("limit", "500")), int(request.query.get("continue", "0"))
-        about = {"resourceVersion": str(self.version)}
-        if start + page < len(items):
-            about["continue"] = str(start + page)
-        return web.json_response({"kind": "List", "metadata": about, "items": items[start : start + page]})
-
-    def _is_collection(self, path: str) -> bool:
-        return path.rsplit("/", 1)[1] in ("pods", "jobs", "scalingpolicies", "events", "deployments")
-
-    def _within(self, path: str, collection: str) -> bool:
-        """A collection without a namespace covers them all."""
-        root, plural = collection.rsplit("/", 1)
-        return path.startswith(root) and path.rsplit("/", 2)[1] == plural
-
-    def _chosen(self, thing: Json, request: web.Request) -> bool:
-        held = thing["metadata"].get("labels") or {}
-        for term in filter(None, request.query.get("labelSelector", "").split(",")):
-            name, _, value = term.partition("=")
-            if name not in held or (value and held[name] != value):
-                return False
-        return True
-
-    async def _watch(self, request: web.Request) -> web.StreamResponse:
-        since = int(request.query["resourceVersion"])
-        if since < self.oldest:
-            return await GONE.answer(request)
-        answer = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await answer.prepare(request)
-        sent, ends = 0, self._ends
-        self.watching += 1
+    async def _watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        work, end = asyncio.ensure_future(handler(request)), asyncio.create_task(self._end.wait())
         try:
-            while self._ends == ends:
-                async with self._news:
-                    while sent >= len(self._events) and self._ends == ends:
-                        await self._news.wait()
-                for version, collection, event in self._events[sent:]:
-                    sent += 1
-                    if version > since and self._within(f"{collection}/x", request.path) and self._told(event, request):
-                        line = event if isinstance(event, bytes) else json.dumps(event).encode() + b"\n"
-                        await answer.write(line)
+            await asyncio.wait((work, end), return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            _, response = self._watches[id(request)]
+            await response.write_eof()
+            return response
         finally:
-            self.watching -= 1
-        return answer
-
-    def _told(self, event: Any, request: web.Request) -> bool:
-        known = isinstance(event, dict) and event.get("type") in ("ADDED", "MODIFIED", "DELETED")
-        return not known or self._chosen(event["object"], request)
-
-    async def _post(self, collection: str, body: Json) -> web.Response:
-        path = f"{collection}/{body['metadata']['name']}"
-        if path in self.objects:
-            return _refuse(409, "AlreadyExists", path)
-        return web.json_response(await self.put(path, body), status=201)
-
-    async def _delete(self, path: str, body: Json) -> web.Response:
-        if path not in self.objects:
-            return _refuse(404, "NotFound", path)
-        wanted = body.get("preconditions", {}).get("uid")
-        if wanted and wanted != self.objects[path]["metadata"]["uid"]:
-            return _refuse(409, "Conflict", path)
-        await self.remove(path)
-        return web.json_response({"kind": "Status", "status": "Success"})
-
-    async def _patch(self, path: str, body: Json) -> web.Response:
-        at = path.removesuffix("/status")
-        if at not in self.objects:
-            return _refuse(404, "NotFound", path)
-        return web.json_response(await self.put(at, _merge(self.objects[at], body)))
-
-
-def _merge(thing: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(thing) if isinstance(thing, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = _merge(merged.get(name), value)
-    return merged
-
-
-def _refuse(code: int, reason: str, path: str) -> web.Response:
-    message = f"{path.rsplit('/', 1)[1]!r}: {reason}"
-    return web.json_response({"kind": "Status", "code": code, "reason": reason, "message": message}, status=code)
+            work.cancel()
+            end.cancel()
+            self._watches.pop(id(request), None)
 
 
 @asynccontextmanager
 async def serving(api: FakeApi) -> AsyncIterator[str]:
     """Serve on a free port; gives the URL."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", api.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    server = Server(api.application(), 0)
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield await server.start()
     finally:
-        await runner.cleanup()
+        await server.stop()
 
 
 def write_kubeconfig(path: Path, url: str) -> Path:

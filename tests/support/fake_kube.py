@@ -1,92 +1,70 @@
-"""A Kubernetes API in memory, in place of the stand-in's client: deterministic, on no clock of its own.
+"""The simulated cluster's store behind the client of the stand-in for the kubelet: in memory, and on no clock of its own.
 
-What it does not do:
-- HTTP, JSON, authentication, validation, defaulting; patches merge, and what is not there is NotFound;
-- end a watch by itself, or forget history; page; label selectors;
-- controllers and schedulers: a test binds and deletes pods by hand, as `put` and `ask_deletion`.
+Lists, watches and versions are `replay.simcluster`'s, which its contract holds to a real API server. What it does not do:
+- HTTP, JSON, authentication, validation, defaulting;
+- patch anything but a status;
+- end a watch by itself, but by going away; page through lists;
+- controllers and schedulers: a test binds and deletes pods by hand, in `objects` and with `ask_deletion`.
 """
 
 import asyncio
-import itertools
-import json
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from autoscaler.kube.collection import Collection
 from autoscaler.kube.errors import Conflict, NotFound, Unavailable
-from autoscaler.kube.objects import timestamp
+from crds.notation.times import timestamp
+from replay.simcluster import watches
+from replay.simcluster.patch import merge
+from replay.simcluster.store import Store
 from tests.support.fake_clock import FakeClock
+from tests.support.objects import SERVED, Objects
 
 Json = dict[str, Any]
 
 
 class FakeKube:
-    """Objects by path. `away`: every call fails, and watches break."""
+    """`events` and `patches` keep what the client has written, `objects` what there is."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
-        self.objects: dict[str, Json] = {}
+        self._store = Store()
+        self.objects = Objects(self._store, clock.now)
         self.events: list[Json] = []
         self.patches: list[tuple[str, Json]] = []
-        self.away = False
-        self._version = itertools.count(1)
-        self._watchers: dict[asyncio.Queue[bytes], str] = {}
+        self._away = False
 
     # -- what a test does by hand
-
-    def put(self, path: str, thing: Json) -> None:
-        """Create or change an object."""
-        kind = "MODIFIED" if path in self.objects else "ADDED"
-        before = self.objects.get(path, {})
-        about = {
-            "creationTimestamp": timestamp(self._clock.now()),
-            "uid": f"uid of {path}",
-            **before.get("metadata", {}),
-        }
-        about |= {
-            "name": path.rsplit("/", 1)[1],
-            **thing.get("metadata", {}),
-            "resourceVersion": str(next(self._version)),
-        }
-        if "/namespaces/" in path:
-            about["namespace"] = path.split("/namespaces/")[1].split("/", maxsplit=1)[0]
-        self.objects[path] = {**before, **thing, "metadata": about}
-        self._publish(path, kind)
 
     def ask_deletion(self, path: str, grace_seconds: int = 30) -> None:
         """Ask for a pod's deletion; it stays until its kubelet removes it."""
         at = timestamp(self._clock.now() + grace_seconds)
-        self.put(path, {"metadata": {"deletionTimestamp": at, "deletionGracePeriodSeconds": grace_seconds}})
-
-    def lose(self, path: str) -> None:
-        """Take an object away."""
-        thing = self.objects.pop(path)
-        thing["metadata"]["resourceVersion"] = str(next(self._version))
-        self._publish(path, "DELETED", thing)
+        self.objects.put(path, {"metadata": {"deletionTimestamp": at, "deletionGracePeriodSeconds": grace_seconds}})
 
     def go_away(self) -> None:
-        """The API server is down: watches break."""
-        self.away = True
-        for queue in self._watchers:
-            queue.put_nowait(b"")
+        """The API server is down: every call fails, and watches break."""
+        self._away = True
+        self._store.close()
+
+    def come_back(self) -> None:
+        """The API server is up again, with all that it had."""
+        self._away = self._store.closed = False
 
     # -- the client
 
     async def list_all(self, collection: Collection) -> tuple[list[Json], str]:
         self._there()
-        found = [thing for path, thing in self.objects.items() if path.rsplit("/", 2)[1] == collection.plural]
-        return _copy(found), str(next(self._version))
+        listed = watches.listing(self._store, _collection(collection), {})
+        return listed["items"], listed["metadata"]["resourceVersion"]
 
     async def watch(self, collection: Collection, resource_version: str, seconds: float) -> AsyncGenerator[bytes]:
         self._there()
-        queue: asyncio.Queue[bytes] = asyncio.Queue()
-        self._watchers[queue] = collection.plural
-        try:
-            while line := await queue.get():
+        span = watches.Span(int(resource_version), seconds)
+        async with aclosing(watches.lines(self._store, _collection(collection), span)) as lines:
+            async for line in lines:
                 yield line
-            raise Unavailable("the watch broke")
-        finally:
-            del self._watchers[queue]
+        raise Unavailable("the watch broke")
 
     async def create(self, path: str, body: Json) -> Json:
         self._there()
@@ -97,32 +75,28 @@ class FakeKube:
         self._there()
         await asyncio.sleep(0)
         at = path.removesuffix("/status")
-        self._existing(at, body.get("metadata", {}).get("uid"))
+        held = self._existing(at, body.get("metadata", {}).get("uid"))
         self.patches.append((at, body["status"]))
-        self.put(at, {"status": {**self.objects[at].get("status", {}), **body["status"]}})
-        return _copy(self.objects[at])
+        return self.objects.put(at, {"status": merge(held.get("status", {}), body["status"])})
 
     async def remove(self, path: str, its_uid: str) -> None:
         self._there()
         self._existing(path, its_uid)
-        self.lose(path)
+        self.objects.remove(path)
 
     def _there(self) -> None:
-        if self.away:
+        if self._away:
             raise Unavailable("the API server is down")
 
-    def _existing(self, path: str, its_uid: str | None) -> None:
+    def _existing(self, path: str, its_uid: str | None) -> Json:
         if path not in self.objects:
             raise NotFound(path)
-        if its_uid not in (None, self.objects[path]["metadata"]["uid"]):
+        held = self.objects[path]
+        if its_uid not in (None, held["metadata"]["uid"]):
             raise Conflict(path)
-
-    def _publish(self, path: str, kind: str, thing: Json | None = None) -> None:
-        line = json.dumps({"type": kind, "object": thing or self.objects[path]}).encode()
-        for queue, plural in self._watchers.items():
-            if path.rsplit("/", 2)[1] == plural:
-                queue.put_nowait(line)
+        return held
 
 
-def _copy(thing: Any) -> Any:
-    return json.loads(json.dumps(thing))
+def _collection(of: Collection) -> watches.Collection:
+    resource = next(each for each in SERVED if (each.api_version, each.plural) == (of.api_version, of.plural))
+    return watches.Collection.of(resource, of.namespace, {"labelSelector": of.label_selector})

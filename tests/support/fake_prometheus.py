@@ -1,13 +1,12 @@
 """The two query endpoints of Prometheus, on a real HTTP server, for the PromQL that is sent and no other.
 
-What it does not do:
-- evaluate PromQL: it takes the three shapes below by pattern, and answers 400 to everything else as Prometheus does;
+It reads queries as the simulated cluster does, and test_fake_prometheus.py holds its answers to that one's. Values are text
+here, so that a test can say NaN and what is no number. What it does not do:
 - compute rates or sums: a test says what the sum of a family was at a time;
 - scrape, look back, mark series stale or keep a retention;
 - authenticate or speak TLS.
 """
 
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,11 +15,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from replay.simcluster.promql import Query, QueryError, parse
 from tests.autoscaler.sources.faults import Handler
-
-INSTANT = re.compile(r'\{__name__=~"([^"]+)",namespace="([^"]+)",pod=~"([^"]+)"\}')
-GAUGE = re.compile(r'sum\(([\w:]+)\{namespace="([^"]+)",pod=~"([^"]+)"\}\)')
-RATE = re.compile(r'sum\(rate\(([\w:]+)\{namespace="([^"]+)",pod=~"([^"]+)"\}\[1m\]\)\)')
 
 
 @dataclass
@@ -43,16 +39,13 @@ class FakePrometheus:
         if self._is_bad(request):
             assert self.fault
             return await self.fault(request)
-        match = INSTANT.fullmatch(request.query["query"])
-        if not match:
+        asked = _parse(request)
+        if asked is None or asked.summed or asked.rate_seconds:
             return _refuse()
-        names, namespace, pods = (re.compile(text.replace(r"\\", "\\")) for text in match.groups())
         found = [
             {"metric": labels, "value": [self.now_seconds, value]}
             for labels, value in self.series
-            if names.fullmatch(labels["__name__"])
-            and namespace.fullmatch(labels["namespace"])
-            and pods.fullmatch(labels["pod"])
+            if all(matcher.matches(labels) for matcher in asked.matchers)
         ]
         return self._succeed("vector", found)
 
@@ -60,11 +53,11 @@ class FakePrometheus:
         if self._is_bad(request):
             assert self.fault
             return await self.fault(request)
-        match = GAUGE.fullmatch(request.query["query"]) or RATE.fullmatch(request.query["query"])
-        if not match:
+        asked = _parse(request)
+        if asked is None or not asked.summed:
             return _refuse()
         start, end, step = (float(request.query[name]) for name in ("start", "end", "step"))
-        told = self.past.get(match[1])
+        told = self.past.get(next(matcher.value for matcher in asked.matchers if matcher.label == "__name__"))
         times = [start + i * step for i in range(int((end - start) / step) + 1)]
         values = [[at, value] for at in times if told and (value := told(at)) is not None]
         return self._succeed("matrix", [{"metric": {}, "values": values}] if values else [])
@@ -76,6 +69,13 @@ class FakePrometheus:
     def _succeed(self, kind: str, result: list[Any]) -> web.Response:
         answer = {"status": "success", "data": {"resultType": kind, "result": result}}
         return web.json_response(answer | ({"warnings": self.warnings} if self.warnings else {}))
+
+
+def _parse(request: web.Request) -> Query | None:
+    try:
+        return parse(request.query["query"])
+    except QueryError:
+        return None
 
 
 def _refuse() -> web.Response:

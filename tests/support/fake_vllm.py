@@ -1,6 +1,6 @@
 """The `/metrics` page of many vLLM pods, on one real HTTP server.
 
-What it does not do:
+The page is the simulated cluster's, whose series are held to a real server's. What it does not do:
 - serve requests: running, waiting and the counters are what the test says;
 - have the other 90 families, histograms' buckets or `_created` series (the recorded bodies in test_vllm.py do);
 - refuse connections before it is ready, sleep, drain or die by itself;
@@ -15,35 +15,35 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from autoscaler.kube.objects import Key
+from policies.model import PodSample
+from replay.simcluster import vllm
 from tests.autoscaler.sources.faults import Handler
-
-# Of one finished request: 1,000 prompt tokens and 200 generated ones.
-COUNTERS = {
-    "vllm:prompt_tokens_total": 1000,
-    "vllm:prompt_tokens_cached_total": 0,
-    "vllm:generation_tokens_total": 200,
-    "vllm:request_prompt_tokens_sum": 1000,
-    "vllm:request_prompt_tokens_count": 1,
-    "vllm:request_generation_tokens_sum": 200,
-    "vllm:request_generation_tokens_count": 1,
-}
 
 
 def body(running: float = 0, waiting: float = 0, done: float = 10, engines: int = 1, awake: int = 1) -> bytes:
-    """A small `/metrics` body. All is told per engine; `done` requests have finished."""
-    lines = ["process_start_time_seconds 1.7e+09"]
-    for engine in range(engines):
-        labels = f'engine="{engine}",model_name="m"'
-        lines += [f"vllm:num_requests_running{{{labels}}} {float(running)}"]
-        lines += [f"vllm:num_requests_waiting{{{labels}}} {float(waiting)}"]
-        lines += [f"{family}{{{labels}}} {float(each * done)}" for family, each in COUNTERS.items()]
-        for reason, value in (("stop", done - 3), ("length", 3)):
-            series = f'engine="{engine}",finished_reason="{reason}",model_name="m"'
-            lines.append(f"vllm:request_success_total{{{series}}} {float(value)}")
-        for state, value in (("awake", awake), ("weights_offloaded", 1 - awake), ("discard_all", 0)):
-            lines.append(f'vllm:engine_sleep_state{{{labels},sleep_state="{state}"}} {float(value)}')
-    lines.append('vllm:admission_rejections_total{model_name="m",reason="max_num_queued_reqs"} 0.0')
-    return ("\n".join(lines) + "\n").encode()
+    """A small `/metrics` body. All is per engine; `done` requests of 1,000 prompt and 200 generated tokens have finished."""
+    sample = PodSample(
+        pod="",
+        at_seconds=0.0,
+        started_seconds=1.7e9,
+        asleep=not awake,
+        running=float(running),
+        waiting=float(waiting),
+        finished_total=float(done),
+        rejected_total=0.0,
+        prompt_tokens_total=1000.0 * done,
+        cached_prompt_tokens_total=0.0,
+        generation_tokens_total=200.0 * done,
+        request_prompt_tokens_sum=1000.0 * done,
+        request_prompt_tokens_count=float(done),
+        request_generation_tokens_sum=200.0 * done,
+        request_generation_tokens_count=float(done),
+    )
+    lines = []
+    for line in vllm.page(sample, "m").splitlines(keepends=True):
+        own = range(engines if 'engine="0"' in line else 1)  # a data-parallel server has a series for each engine
+        lines += [line.replace('engine="0"', f'engine="{engine}"') for engine in own]
+    return "".join(lines).encode()
 
 
 class FakeVllm:

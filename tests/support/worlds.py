@@ -130,9 +130,12 @@ rates = st.floats(min_value=0.0, max_value=40.0, allow_nan=False)
 waits = st.floats(min_value=0.0, max_value=60.0, allow_nan=False)
 
 
+# (requests/s, waiting per pod, is the supply known, are samples missing, is there a forecast, scheduled minimum)
+Moment = tuple[float, float, bool, bool, bool, int]
+
+
 @st.composite
-def moments(draw: st.DrawFn) -> tuple[float, float, bool, bool, bool, int]:
-    """(requests/s, waiting per pod, is the supply known, are samples missing, does a fan speak, scheduled minimum)."""
+def moments(draw: st.DrawFn) -> Moment:
     return (
         draw(rates),
         draw(waits),
@@ -143,7 +146,7 @@ def moments(draw: st.DrawFn) -> tuple[float, float, bool, bool, bool, int]:
     )
 
 
-def an_input(fleet: Fleet, moment: tuple[float, float, bool, bool, bool, int]) -> Inputs:
+def an_input(fleet: Fleet, moment: Moment) -> Inputs:
     rate, waiting, known, missing, forecast, scheduled = moment
     inputs = fleet.tick(rate, waiting)
     if missing:

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.actuators.manifest import BalloonSettings
@@ -25,11 +25,11 @@ EVENTS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(EVENTS, max_size=25), st.integers(0, CAP + 2))
 def test_the_cap_holds_at_every_moment_and_the_wanted_number_is_reached(
     events: list[tuple[str, int]], wanted: int
 ) -> None:
+    """About a second: each of its lives has an API server of its own."""
     asyncio.run(_play(events, wanted))
 
 

@@ -4,18 +4,18 @@ from typing import NoReturn
 
 import pytest
 
-from autoscaler.control import actor
+from autoscaler.control import backfill, runner
 from autoscaler.kube.client import Kube
-from tests.autoscaler.control.house import House, a_house, spec
+from tests.autoscaler.control.controller import Controller, a_controller, spec
 from tests.support.fake_api import DROP, FakeApi
 
 
-async def two(house: House) -> None:
+async def two(controller: Controller) -> None:
     for name in ("a", "b"):
-        await house.target(name, 3)
-        await house.policy(name, spec(name))
-    await house.decided("a")
-    await house.decided("b")
+        await controller.target(name, 3)
+        await controller.policy(name, spec(name))
+    await controller.decided("a")
+    await controller.decided("b")
 
 
 def raises(*_: object, **__: object) -> NoReturn:
@@ -23,86 +23,89 @@ def raises(*_: object, **__: object) -> NoReturn:
 
 
 async def test_a_decision_that_fails_stops_no_other(api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with a_house(api, kube) as house:
-        await two(house)
-        monkeypatch.setattr(house.runtime("a").decider, "propose", raises)
-        await house.clock.advance(45.0)
-        assert house.desired("a") == 3
-        await house.clock.advance(30.0)
-        assert house.desired("a") is None  # KEDA keeps what runs
-        assert house.desired("b") == 3
+    async with a_controller(api, kube) as controller:
+        await two(controller)
+        monkeypatch.setattr(controller.runtime("a"), "propose", raises)
+        await controller.clock.advance(45.0)
+        assert controller.desired("a") == 3
+        await controller.clock.advance(30.0)
+        assert controller.desired("a") is None  # KEDA keeps what runs
+        assert controller.desired("b") == 3
         monkeypatch.undo()
-        await house.clock.advance(15.0)
-        assert house.desired("a") == 3
+        await controller.clock.advance(15.0)
+        assert controller.desired("a") == 3
 
 
-async def test_an_actor_that_fails_stops_no_other(api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with a_house(api, kube) as house:
-        await two(house)
-        monkeypatch.setattr(house.runtime("a"), "inputs", raises)
+@pytest.mark.parametrize("method", ["report", "fit_due", "offer_scale", "endpoints"])
+async def test_a_part_that_fails_stops_no_other_policy(
+    api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    async with a_controller(api, kube) as controller:
+        await two(controller)
+        monkeypatch.setattr(controller.runtime("a"), method, raises)
         for name in ("a", "b"):
-            await house.policy(name, spec(name, maxReplicas=2))
-        await house.until(lambda: house.status("b").get("desiredReplicas") == 2)
-        assert house.status("a")["desiredReplicas"] == 3
+            await controller.policy(name, spec(name, maxReplicas=2))
+        await controller.until(lambda: controller.status("b").get("desiredReplicas") == 2)
         monkeypatch.undo()
-        await house.until(lambda: house.status("a").get("desiredReplicas") == 2)
+        await controller.until(lambda: controller.status("a").get("desiredReplicas") == 2)
 
 
 async def test_without_samples_nothing_falls(api: FakeApi, kube: Kube) -> None:
-    async with a_house(api, kube) as house:
-        await house.target("a", 5)
-        await house.policy("a", spec("a"))
-        await house.decided("a")
-        await house.clock.advance(3600.0)
-        assert house.desired("a") == 5
+    async with a_controller(api, kube) as controller:
+        await controller.target("a", 5)
+        await controller.policy("a", spec("a"))
+        await controller.decided("a")
+        await controller.clock.advance(3600.0)
+        assert controller.desired("a") == 5
 
 
 async def test_while_the_api_is_away_decisions_go_on_and_nothing_falls(api: FakeApi, kube: Kube) -> None:
-    async with a_house(api, kube) as house:
-        await two(house)
+    async with a_controller(api, kube) as controller:
+        await two(controller)
         api.standing.append(("", DROP))
         await api.end_watches()
-        await house.until(lambda: house.watches.pods("ns").stale_since is not None)
+        await controller.until(lambda: controller.always.watches.pods("ns").stale_since is not None)
         for _ in range(8):
             for pod in range(3):
-                house.sample(f"a-{pod}", running=0.0, finished=100.0)
-            await house.clock.advance(15.0)
-        assert house.desired("a") == 3
-        result = house.runtime("a").result
+                controller.sample(f"a-{pod}", running=0.0, finished=100.0)
+            await controller.clock.advance(15.0)
+        assert controller.desired("a") == 3
+        result = controller.runtime("a").result
         assert result is not None
         api.standing.clear()
-        await house.until(lambda: house.watches.pods("ns").stale_since is None)
-        await house.decided("a")
-        assert house.desired("a") == 3
+        await controller.until(lambda: controller.always.watches.pods("ns").stale_since is None)
+        await controller.decided("a")
+        assert controller.desired("a") == 3
 
 
 async def test_a_queue_between_two_ticks_is_answered_before_the_next(api: FakeApi, kube: Kube) -> None:
-    async with a_house(api, kube) as house:
-        await house.target("a", 1)
-        await house.policy("a", spec("a"))
-        await house.decided("a")
-        tick = house.clock.now() // 15.0
-        house.sample("a-0", running=32.0, waiting=96.0)
-        await house.clock.advance(1.0)
-        assert house.clock.now() // 15.0 == tick
-        assert (house.desired("a") or 0) > 1
+    async with a_controller(api, kube) as controller:
+        await controller.target("a", 1)
+        await controller.policy("a", spec("a"))
+        await controller.decided("a")
+        tick = controller.clock.now() // 15.0
+        controller.sample("a-0", running=32.0, waiting=96.0)
+        await controller.clock.advance(1.0)
+        assert controller.clock.now() // 15.0 == tick
+        assert (controller.desired("a") or 0) > 1
 
 
 async def test_a_target_with_no_pods_is_left_as_it_is(api: FakeApi, kube: Kube) -> None:
-    async with a_house(api, kube) as house:
-        await house.target("a", 4, pods=0)
-        await house.policy("a", spec("a"))
-        await house.decided("a")
-        await house.clock.advance(1800.0)
-        assert house.desired("a") == 4
+    async with a_controller(api, kube) as controller:
+        await controller.target("a", 4, pods=0)
+        await controller.policy("a", spec("a"))
+        await controller.decided("a")
+        await controller.clock.advance(1800.0)
+        assert controller.desired("a") == 4
 
 
 async def test_decisions_do_not_wait_for_a_history_whose_turn_does_not_come(
     api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(actor, "PATIENCE_SECONDS", 0.0)
-    async with a_house(api, kube, history_url="http://127.0.0.1:9") as house, house.reading:
-        await house.target("a", 3)
-        await house.policy("a", spec("a"))
-        await house.decided("a")
-        assert house.desired("a") == 3
+    monkeypatch.setattr(runner, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(backfill, "READERS", 0)
+    async with a_controller(api, kube, history_url="http://127.0.0.1:9") as controller:
+        await controller.target("a", 3)
+        await controller.policy("a", spec("a"))
+        await controller.decided("a")
+        assert controller.desired("a") == 3

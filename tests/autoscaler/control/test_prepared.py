@@ -1,9 +1,9 @@
-"""Prepared nodes as the actor keeps them: those of the plan, less those that a decided replica gets without a balloon."""
+"""Prepared nodes as they are kept: those of the plan, less those that a decided replica gets without a balloon."""
 
 from structlog.testing import capture_logs
 
 from autoscaler.kube.client import Kube
-from tests.autoscaler.control.house import House, a_house, spec
+from tests.autoscaler.control.controller import Controller, a_controller, spec
 from tests.support.fake_api import FakeApi, status
 
 JOBS = "/apis/batch/v1/namespaces/ns/jobs"
@@ -12,32 +12,32 @@ DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 FAIR = {"name": "fair", "days": DAYS, "start": "22:23", "end": "23:23", "timeZone": "UTC", "minReplicas": 4}
 
 
-async def a_fair(house: House) -> None:
-    await house.target("a", 3)
-    await house.policy("a", spec("a", maxPreparedNodes=2, schedules=[FAIR]))
+async def a_fair(controller: Controller) -> None:
+    await controller.target("a", 3)
+    await controller.policy("a", spec("a", maxPreparedNodes=2, schedules=[FAIR]))
 
 
 async def test_a_balloon_without_a_node_goes_as_its_replica_is_decided(api: FakeApi, kube: Kube) -> None:
     """The plan still counts the node, for it is on its way; the replica gets it without the balloon."""
-    async with a_house(api, kube) as house:
-        await a_fair(house)
-        await house.until(lambda: balloons(api))
-        assert house.desired("a") == 3
-        await house.clock.advance(300.0)
-        assert house.desired("a") == 4
-        await house.until(lambda: not balloons(api))
-        assert house.status("a")["preparedNodes"] == 1
+    async with a_controller(api, kube) as controller:
+        await a_fair(controller)
+        await controller.until(lambda: balloons(api))
+        assert controller.desired("a") == 3
+        await controller.clock.advance(300.0)
+        assert controller.desired("a") == 4
+        await controller.until(lambda: not balloons(api))
+        assert controller.status("a")["preparedNodes"] == 1
 
 
 async def test_a_balloon_that_is_refused_is_a_warning(api: FakeApi, kube: Kube) -> None:
     api.standing.append((f"POST {JOBS}", status(403, "Forbidden", "exceeded quota: gpu")))
     with capture_logs() as logs:
-        async with a_house(api, kube) as house:
-            await a_fair(house)
-            await house.until(lambda: [each for each in logs if each["event"] == "balloons"])
-    told = next(each for each in logs if each["event"] == "balloons")
-    assert told["log_level"] == "warning"
-    assert "exceeded quota" in told["problem"]
+        async with a_controller(api, kube) as controller:
+            await a_fair(controller)
+            await controller.until(lambda: [each for each in logs if each["event"] == "balloons.changed"])
+    logged = next(each for each in logs if each["event"] == "balloons.changed")
+    assert logged["log_level"] == "warning"
+    assert "exceeded quota" in logged["problem"]
 
 
 def balloons(api: FakeApi) -> list[str]:

@@ -1,13 +1,20 @@
-from typing import Any
+from random import Random
+from typing import Any, cast
 
+from autoscaler.actuators.balloon import Balloons
+from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.control.supply import endpoints, supply
+from autoscaler.kube.client import Kube
 from autoscaler.kube.ours import BALLOON, POLICY
 from autoscaler.kube.scale import Scale
-from autoscaler.kube.store import Store
+from autoscaler.kube.store import STALE_SECONDS, Store
+from autoscaler.kube.watches import Watches
 from crds.notation.selectors import parse
-from policies.model import Supply
+from policies.model import Supply, Unit
 from tests.autoscaler.kube.workloads import WORKLOAD
+from tests.support.fake_clock import FakeClock
 
+NOW = 1_700_000_000.0
 SCALE = Scale(3, parse("app=chat"))
 READY: dict[str, Any] = {"conditions": [{"type": "Ready", "status": "True"}]}
 
@@ -30,7 +37,17 @@ def stores(pods: list[dict[str, Any]], jobs: list[dict[str, Any]] | None = None)
 
 
 def counted(pods: list[dict[str, Any]], jobs: list[dict[str, Any]] | None = None) -> Supply | None:
-    return supply(WORKLOAD, SCALE, *stores(pods, jobs))
+    return supply(SCALE, *known(*stores(pods, jobs)), NOW)
+
+
+def known(pods: Store, jobs: Store) -> tuple[Store, list[tuple[Unit, ...] | None]]:
+    """The pods, and what the balloon actuator sees of them and the Jobs."""
+    watches = Watches(cast(Kube, None), FakeClock(), Random(1), None)
+    watches.follow(["ns"])
+    for mine, theirs in ((watches.pods("ns"), pods), (watches.jobs("ns"), jobs)):
+        if theirs.synced:
+            mine.replace(theirs)
+    return pods, [Balloons(cast(Kube, None), watches, BalloonSettings(10)).observe(WORKLOAD, NOW)]
 
 
 def figures(found: Supply | None) -> tuple[object, ...]:
@@ -63,18 +80,19 @@ def test_balloons_are_counted_by_rung_and_never_as_replicas() -> None:
 
 def test_what_is_not_known_is_not_zero() -> None:
     pods, jobs = stores([])
-    assert supply(WORKLOAD, None, pods, jobs) is None
-    assert supply(WORKLOAD, SCALE, Store(), jobs) is None
-    assert supply(WORKLOAD, SCALE, pods, Store()) is None
-    assert supply(WORKLOAD, SCALE, pods, jobs) == Supply(3)
+    assert supply(None, *known(pods, jobs), NOW) is None
+    assert supply(SCALE, *known(Store(), jobs), NOW) is None
+    assert supply(SCALE, *known(pods, Store()), NOW) is None
+    assert supply(SCALE, *known(pods, jobs), NOW) == Supply(3)
 
 
 def test_the_last_good_content_is_served_while_the_api_is_away() -> None:
     pods, jobs = stores([pod("a", **READY)])
-    pods.stale_since = 1.0
-    counted = supply(WORKLOAD, SCALE, pods, jobs)
+    pods.stale_since = NOW - STALE_SECONDS
+    counted = supply(SCALE, *known(pods, jobs), NOW)
     assert counted is not None
     assert counted.ready == ("a",)
+    assert supply(SCALE, *known(pods, jobs), NOW + 1.0) is None
 
 
 def test_every_running_pod_is_scraped_ready_or_not() -> None:

@@ -1,4 +1,3 @@
-import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, TimedOut, Unavailable
 from autoscaler.telemetry.metrics import REGISTRY
+from tests.replay.simcluster.test_api import a_job
 from tests.support.fake_api import (
     DROP,
     EMPTY,
@@ -16,8 +16,8 @@ from tests.support.fake_api import (
     HTML,
     FakeApi,
     Fault,
+    answer,
     connected,
-    serving,
     status,
     write_kubeconfig,
 )
@@ -92,21 +92,30 @@ async def test_a_server_that_is_not_there(tmp_path: Path) -> None:
 
 async def test_a_long_list_comes_page_by_page(api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autoscaler.kube.client.PAGE_ITEMS", 2)
-    for i in range(5):
-        await api.put(f"{PODS.path}/p{i}", {})
+    for page in ({"continue": "one"}, {"continue": "two"}, {}):
+        pods = [
+            {"metadata": {"name": f"p{2 * len(api.faults)}"}},
+            {"metadata": {"name": f"p{2 * len(api.faults) + 1}"}},
+        ]
+        api.faults.append(("pods", answer({"metadata": {"resourceVersion": "7", **page}, "items": pods})))
     found, version = await kube.list_all(PODS)
-    assert [each["metadata"]["name"] for each in found] == ["p0", "p1", "p2", "p3", "p4"]
-    assert version == str(api.version)
-    assert len(api.requests) == 3
+    assert [each["metadata"]["name"] for each in found] == ["p0", "p1", "p2", "p3", "p4", "p5"]
+    assert version == "7"
+    assert [each.partition("?")[2] for each in api.requests] == [
+        "limit=2",
+        "limit=2&continue=one",
+        "limit=2&continue=two",
+    ]
 
 
 async def test_an_object_is_created_patched_and_deleted(api: FakeApi, kube: Kube) -> None:
-    jobs = collection.jobs("ns")
-    made = await kube.create(jobs.path, {"metadata": {"name": "j"}, "spec": {"a": 1, "b": 2}})
+    jobs, policies = collection.jobs("ns"), collection.policies("ns")
+    made = await kube.create(jobs.path, a_job("j"))
     with pytest.raises(Conflict):
-        await kube.create(jobs.path, {"metadata": {"name": "j"}})
-    patched = await kube.merge_patch(jobs.item("ns", "j", "status"), {"spec": {"a": None}})
-    assert patched["spec"] == {"b": 2}
+        await kube.create(jobs.path, a_job("j"))
+    await api.put(policies.item("ns", "p"), {"status": {"a": 1, "b": 2}})
+    patched = await kube.merge_patch(policies.item("ns", "p", "status"), {"status": {"a": None}})
+    assert patched["status"] == {"b": 2}
     with pytest.raises(Conflict):
         await kube.delete(jobs.item("ns", "j"), uid="another")
     await kube.delete(jobs.item("ns", "j"), uid=made["metadata"]["uid"])
@@ -126,28 +135,16 @@ async def test_a_watch_line_that_cannot_be_whole(
     api: FakeApi, kube: Kube, line: bytes, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("autoscaler.kube.client.LINE_LIMIT_BYTES", 200)
-    api.version += 1
-    await api.say(PODS.path, line)
-    asyncio.get_running_loop().call_later(0.01, lambda: asyncio.ensure_future(api.end_watches()))
+    api.faults.append(("watch=", Fault(200, line)))
     async with aclosing(kube.watch(PODS, "100", 60.0)) as lines:
         with pytest.raises(Unavailable, match=said):
             await anext(lines)
 
 
-async def test_the_token_is_sent_and_the_sender_named(tmp_path: Path) -> None:
-    seen = {}
-
-    class Listening(FakeApi):
-        async def handle(self, request):  # type: ignore[no-untyped-def]
-            seen.update(request.headers)
-            return await super().handle(request)
-
-    async with serving(Listening()) as url:
-        kube = await Kube.connect(write_kubeconfig(tmp_path / "kubeconfig", url))
-        await kube.get("/api/v1/pods")
-        await kube.close()
-    assert seen["Authorization"] == "Bearer secret"
-    assert seen["User-Agent"] == "outrider"
+async def test_the_token_is_sent_and_the_sender_named(api: FakeApi, kube: Kube) -> None:
+    await kube.get("/api/v1/pods")
+    assert api.headers[-1]["Authorization"] == "Bearer secret"
+    assert api.headers[-1]["User-Agent"] == "outrider"
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ async def test_a_watch_goes_on_from_the_last_bookmark(api: FakeApi, kube: Kube) 
         await api.bookmark(PODS.path)
         await api.end_watches()
         await until(lambda: len(api.requests) >= 3)
-        assert f"resourceVersion={api.version}" in api.requests[-1]
+        assert f"resourceVersion={api.store.version}" in api.requests[-1]
         assert lists(api) == 1
 
 
@@ -84,16 +84,14 @@ async def test_after_410_it_lists_again_and_learns_of_deletions(api: FakeApi, ku
         await until(lambda: api.watching)
         changes: list[Object] = []
         store.subscribe(changes.append)
-        del api.objects[A]  # no event says so
         if how == "status":
             api.faults.append(("watch=", GONE))
             await clock.advance(60.0)
             await api.end_watches()
         else:
-            api.version += 1
-            error = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}}
-            await api.say(PODS.path, error)
+            await api.say(PODS.path, b'{"type":"ERROR","object":' + GONE.body + b"}\n")
         await until(lambda: clock.sleeping)
+        await api.remove(A)  # while nobody watches
         assert store.stale_since is None, "the API did answer"
         await clock.advance(2.0)
         await until(lambda: names(store) == ["b"])
@@ -110,7 +108,6 @@ async def test_while_the_api_is_away_the_last_good_content_stays(api: FakeApi, k
         await api.put(B, {})
         await until(lambda: names(store) == ["a", "b"])
         api.standing.append(("pods", fault))
-        api.version += 1
         await api.say(PODS.path, b"no json\n")
         await until(lambda: clock.sleeping)
         assert names(store) == ["a", "b"]
@@ -131,7 +128,6 @@ async def test_a_watch_that_breaks_was_good_until_it_broke(api: FakeApi, kube: K
     async with reflecting(kube, clock) as store:
         await until(lambda: api.watching)
         await clock.advance(50.0)
-        api.version += 1
         await api.say(PODS.path, b"no json\n")
         await until(lambda: clock.sleeping)
         assert store.stale_since == 1050.0
@@ -214,7 +210,6 @@ async def test_an_event_that_cannot_be_read_leads_to_a_new_list(api: FakeApi, ku
     clock = FakeClock()
     async with reflecting(kube, clock) as store:
         await until(lambda: api.watching)
-        api.version += 1
         await api.say(PODS.path, line)
         await until(lambda: clock.sleeping)
         api.compact()

@@ -9,41 +9,32 @@ from autoscaler.kube.discovery import Discovery
 from autoscaler.kube.errors import KubeError, NotFound, Rejected
 from autoscaler.kube.scale import read_scale, read_template
 from crds.workload import Target
-from tests.support.fake_api import FakeApi
+from tests.support.fake_api import FakeApi, Fault, answer
 
 CHAT = "/apis/apps/v1/namespaces/ns/deployments/chat"
 TARGET = Target("apps/v1", "Deployment", "chat")
 
 
-@pytest.fixture
-async def served(api: FakeApi) -> FakeApi:
-    resources = [
-        {"name": "deployments/scale", "kind": "Scale", "namespaced": True},
-        {"name": "deployments/status", "kind": "Deployment", "namespaced": True},
-        {"name": "deployments", "kind": "Deployment", "namespaced": True},
-        {"name": "shapes", "kind": "Shape", "namespaced": False},
-    ]
-    await api.put("/apis/apps/v1", {"resources": resources})
-    await api.put("/api/v1", {"resources": [{"name": "replicationcontrollers", "kind": "ReplicationController"}]})
-    return api
+SPEC = {"replicas": 3, "selector": {"matchLabels": {"app": "chat"}}}
 
 
-async def scale(api: FakeApi, selector: str | None = "app=chat") -> None:
-    status = {} if selector is None else {"selector": selector}
-    await api.put(f"{CHAT}/scale", {"spec": {"replicas": 3}, "status": status})
-
-
-async def test_a_scale_is_read_and_the_kind_asked_for_once(served: FakeApi, kube: Kube) -> None:
-    await scale(served)
+async def test_a_scale_is_read_and_the_kind_asked_for_once(api: FakeApi, kube: Kube) -> None:
+    await api.put(CHAT, {"spec": SPEC, "status": {}})
     discovery = Discovery(kube)
     for _ in range(2):
         read = await read_scale(kube, discovery, "ns", TARGET)
         assert read.spec_replicas == 3
         assert read.selector.matches({"app": "chat"})
-    assert served.requests.count("GET /apis/apps/v1") == 1
+    assert api.requests.count("GET /apis/apps/v1") == 1
 
 
-async def test_the_core_group_has_its_own_path(served: FakeApi, kube: Kube) -> None:
+def serves(kind: str, plural: str, *, namespaced: bool = True) -> Fault:
+    subresource = {"name": f"{plural}/scale", "kind": "Scale", "namespaced": namespaced}
+    return answer({"resources": [subresource, {"name": plural, "kind": kind, "namespaced": namespaced}]})
+
+
+async def test_the_core_group_has_its_own_path(api: FakeApi, kube: Kube) -> None:
+    api.faults.append(("/api/v1", serves("ReplicationController", "replicationcontrollers")))
     found = await Discovery(kube).collection("v1", "ReplicationController")
     assert found.item("ns", "x", "scale") == "/api/v1/namespaces/ns/replicationcontrollers/x/scale"
 
@@ -57,43 +48,49 @@ async def test_the_core_group_has_its_own_path(served: FakeApi, kube: Kube) -> N
             "the cluster has no kind Sharp in apps/v1: check apiVersion and kind",
         ),
         (Target("not.there/v1", "Deployment", "x"), NotFound, "404"),
-        (Target("apps/v1", "Shape", "x"), Rejected, "is not namespaced"),
+        (Target("new.io/v1", "Shape", "x"), Rejected, "is not namespaced"),
         (Target("apps/v1", "Deployment", "gone"), NotFound, "the target does not exist, or its kind cannot be scaled"),
     ],
     ids=lambda value: value.kind if isinstance(value, Target) else "",
 )
 async def test_a_wrong_target_is_told(
-    served: FakeApi, kube: Kube, target: Target, error: type[KubeError], said: str
+    api: FakeApi, kube: Kube, target: Target, error: type[KubeError], said: str
 ) -> None:
+    api.standing.append(("/apis/new.io/v1", serves("Shape", "shapes", namespaced=False)))
     with pytest.raises(error, match=said):
         await read_scale(kube, Discovery(kube), "ns", target)
 
 
-async def test_a_kind_that_comes_later_is_found(served: FakeApi, kube: Kube) -> None:
+async def test_a_kind_that_comes_later_is_found(api: FakeApi, kube: Kube) -> None:
     discovery = Discovery(kube)
     with pytest.raises(NotFound):
         await discovery.collection("new.io/v1", "Thing")
-    await served.put("/apis/new.io/v1", {"resources": [{"name": "things", "kind": "Thing"}]})
+    api.standing.append(("/apis/new.io/v1", serves("Thing", "things")))
     assert (await discovery.collection("new.io/v1", "Thing")).plural == "things"
 
 
-@pytest.mark.parametrize(("selector", "said"), [("", "is empty"), (None, "is empty"), ("a==b=c", "cannot read")])
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [({"selector": ""}, "is empty"), ({}, "is empty"), ({"selector": "a==b=c"}, "cannot read")],
+    ids=str,
+)
 async def test_a_scale_without_a_selector_is_refused(
-    served: FakeApi, kube: Kube, selector: str | None, said: str
+    api: FakeApi, kube: Kube, status: dict[str, Any], said: str
 ) -> None:
-    await scale(served, selector)
+    """As a custom resource may have it."""
+    api.standing.append((f"{CHAT}/scale", answer({"spec": {"replicas": 3}, "status": status})))
     with pytest.raises(Rejected, match=said):
         await read_scale(kube, Discovery(kube), "ns", TARGET)
 
 
 @pytest.mark.parametrize("spec", [{}, {"template": {}}, {"template": {"spec": {"containers": []}}}])
-async def test_a_target_without_a_template_is_told(served: FakeApi, kube: Kube, spec: dict[str, Any]) -> None:
-    await served.put(CHAT, {"spec": spec})
+async def test_a_target_without_a_template_is_told(api: FakeApi, kube: Kube, spec: dict[str, Any]) -> None:
+    await api.put(CHAT, {"spec": spec})
     with pytest.raises(Rejected, match=r"no spec\.template"):
         await read_template(kube, Discovery(kube), "ns", TARGET)
 
 
-async def test_a_template_is_read(served: FakeApi, kube: Kube) -> None:
+async def test_a_template_is_read(api: FakeApi, kube: Kube) -> None:
     template = {"spec": {"containers": [{"name": "vllm"}]}}
-    await served.put(CHAT, {"spec": {"template": template}})
+    await api.put(CHAT, {"spec": {"template": template}})
     assert await read_template(kube, Discovery(kube), "ns", TARGET) == template

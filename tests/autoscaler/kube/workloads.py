@@ -28,9 +28,11 @@ WORKLOAD = Workload(
     mode=Mode.ACTIVE,
     target=Target("apps/v1", "Deployment", "chat"),
     endpoint=Endpoint("http", 8000, "/metrics"),
-    gpus_per_replica=1,
-    schedules=(),
+    profile="8b-l4",
     cold_start=ColdStart(STAGE, STAGE, STAGE, STAGE),
+    gpus_per_replica=1,
+    price_per_gpu_hour=0.8,
+    schedules=(),
     policy=POLICY,
 )
 

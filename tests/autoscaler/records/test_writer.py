@@ -5,7 +5,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 import pytest
 
@@ -74,9 +74,9 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> dict[str, int | None]:
     given: dict[str, int | None] = {"room": None}
     real = Path.open
 
-    def open_(path: Path, mode: str = "r", **options: str) -> object:
+    def open_(path: Path, mode: str = "r", **options: Any) -> object:
         file, room = real(path, mode, **options), given["room"]
-        return file if room is None or mode == "r" else FullDisk(file, room)
+        return file if room is None or mode == "r" else FullDisk(cast(TextIO, file), room)
 
     monkeypatch.setattr(Path, "open", open_)
     return given
@@ -102,7 +102,6 @@ def test_a_changed_policy_and_a_changed_state_are_written_anew(tmp_path: Path) -
     life.policy = replace(life.policy, max_replicas=3)
     life.live(2)
     life.state = restarted(life.policy, COLD_START, life.state, life.fleet.now)
-    life.log.restart(life.policy.name)
     life.live(2)
     assert kinds(files(tmp_path)[0])[1:] == ["state", "decision", "decision"] * 3
     assert matching(tmp_path) == [6]
@@ -129,7 +128,9 @@ def test_a_folder_that_cannot_be_made_costs_no_decision(tmp_path: Path) -> None:
     assert life.state.decided.replicas is not None
 
 
-def test_a_full_disk_tears_one_line_and_the_log_goes_on_in_another_file(tmp_path: Path, disk: dict) -> None:
+def test_a_full_disk_tears_one_line_and_the_log_goes_on_in_another_file(
+    tmp_path: Path, disk: dict[str, int | None]
+) -> None:
     life = Life(Recorder(tmp_path))
     disk["room"] = 8_000
     life.live(3)
@@ -141,7 +142,7 @@ def test_a_full_disk_tears_one_line_and_the_log_goes_on_in_another_file(tmp_path
     assert all(count > 0 for count in matching(tmp_path))
 
 
-def test_a_full_disk_does_not_trade_old_logs_for_empty_ones(tmp_path: Path, disk: dict) -> None:
+def test_a_full_disk_does_not_trade_old_logs_for_empty_ones(tmp_path: Path, disk: dict[str, int | None]) -> None:
     Life(Recorder(tmp_path)).live(5)
     before = [file.read_text() for file in files(tmp_path)]
     disk["room"] = 10

@@ -1,14 +1,12 @@
-from dataclasses import replace
-
 from autoscaler.kube.client import Kube
-from autoscaler.reporting.events import EventReason, Events
-from tests.autoscaler.kube.workloads import WORKLOAD
+from autoscaler.reporting.events import TEXTS, EventReason, Events
+from tests.autoscaler.kube.workloads import WORKLOAD, workload
 from tests.support.fake_api import HTML, FakeApi
 from tests.support.fake_clock import FakeClock
 
 
 async def test_an_event_names_its_policy_and_says_why(api: FakeApi, kube: Kube) -> None:
-    assert await Events(kube, FakeClock()).emit(WORKLOAD, EventReason.SCALED_UP, "3 to 5 replicas")
+    assert await Events(kube, FakeClock()).emit(WORKLOAD, EventReason.SCALED_UP, explanation="3 to 5 replicas")
     assert api.requests == ["POST /api/v1/namespaces/ns/events"]
     event = api.bodies[0]
     assert event["involvedObject"]["uid"] == WORKLOAD.uid
@@ -20,14 +18,14 @@ async def test_an_event_names_its_policy_and_says_why(api: FakeApi, kube: Kube) 
     )
 
 
-async def test_one_reason_of_one_policy_speaks_once_a_minute_and_counts_what_it_held_back(
+async def test_one_reason_of_one_policy_is_written_once_a_minute_and_counts_what_it_held_back(
     api: FakeApi, kube: Kube
 ) -> None:
     clock = FakeClock()
     events = Events(kube, clock)
     sent = []
     for _ in range(9):
-        sent.append(await events.emit(WORKLOAD, EventReason.CAPPED, "no pod answers"))
+        sent.append(await events.emit(WORKLOAD, EventReason.CAPPED, count=2))
         await clock.advance(15)
     assert sent == [True, False, False, False, True, False, False, False, True]
     assert [event["count"] for event in api.bodies] == [1, 4, 4]
@@ -37,25 +35,29 @@ async def test_one_reason_of_one_policy_speaks_once_a_minute_and_counts_what_it_
     assert len({event["metadata"]["name"] for event in api.bodies}) == 3
 
 
-async def test_other_reasons_and_other_policies_speak_for_themselves(api: FakeApi, kube: Kube) -> None:
+async def test_other_reasons_and_other_policies_are_counted_apart(api: FakeApi, kube: Kube) -> None:
     events = Events(kube, FakeClock())
-    assert await events.emit(WORKLOAD, EventReason.SCALED_UP, "")
-    assert await events.emit(WORKLOAD, EventReason.SCALED_DOWN, "")
-    assert await events.emit(replace(WORKLOAD, uid="another"), EventReason.SCALED_UP, "")
+    assert await events.emit(WORKLOAD, EventReason.SCALED_UP, explanation="")
+    assert await events.emit(WORKLOAD, EventReason.SCALED_DOWN, explanation="")
+    assert await events.emit(workload("another"), EventReason.SCALED_UP, explanation="")
 
 
 async def test_all_together_are_limited(api: FakeApi, kube: Kube) -> None:
     clock = FakeClock()
     events = Events(kube, clock)
-    policies = [replace(WORKLOAD, uid=str(i)) for i in range(40)]
-    assert sum([await events.emit(each, EventReason.SCALED_UP, "") for each in policies]) == 25
+    policies = [workload(f"chat-{i}") for i in range(40)]
+    assert sum([await events.emit(each, EventReason.SCALED_UP, explanation="") for each in policies]) == 25
     await clock.advance(10)
-    assert sum([await events.emit(each, EventReason.SCALED_UP, "") for each in policies]) == 10
-    events.forget("0")
+    assert sum([await events.emit(each, EventReason.SCALED_UP, explanation="") for each in policies]) == 10
+    events.forget("ns/chat-0")
     await clock.advance(1)
-    assert await events.emit(policies[0], EventReason.SCALED_UP, "")
+    assert await events.emit(policies[0], EventReason.SCALED_UP, explanation="")
 
 
 async def test_losing_an_event_is_no_failure(api: FakeApi, kube: Kube) -> None:
     api.standing.append(("events", HTML))
-    assert not await Events(kube, FakeClock()).emit(WORKLOAD, EventReason.SCALED_UP, "")
+    assert not await Events(kube, FakeClock()).emit(WORKLOAD, EventReason.SCALED_UP, explanation="")
+
+
+def test_every_reason_has_a_text() -> None:
+    assert set(TEXTS) == set(EventReason)

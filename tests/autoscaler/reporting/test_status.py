@@ -5,26 +5,30 @@ import pytest
 
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Unavailable
-from autoscaler.reporting.status import StatusWriter, refused_patch, status_patch
-from crds.v1alpha1.status import Status
-from policies.model import Basis, Demand, Plan, Reason, Rule, Supply
+from autoscaler.kube.objects import Key
+from autoscaler.reporting.report import PolicyReport
+from autoscaler.reporting.status import StatusWriter, status_patch
+from crds.v1alpha1.scalingpolicy import Status
+from policies.explain import explain
+from policies.model import Basis, Demand, Reason, Rule
 from tests.autoscaler.kube.workloads import WORKLOAD
 from tests.support.fake_api import HTML, FakeApi
 from tests.support.fake_clock import FakeClock
 from tests.support.worlds import a_plan, a_supply
 
 AT = 1_700_000_000.0
-PLAN = a_plan(5, Reason(Rule.FORECAST, 5.0), prepared=2, prepared_reasons=(Reason(Rule.LEAD, 2.0),), at_seconds=AT)
+PLAN = a_plan(5, Reason(Rule.MINIMUM, 5.0), prepared=2, prepared_reasons=(Reason(Rule.HANDOVER, 2.0),), at_seconds=AT)
 DEMAND = Demand(AT, Basis.WORK, 1.0, 4.26, 4.0, 3.4, 80.0, 2.0, 1.5)
 SUPPLY = a_supply(("a",), starting=3, prepared=1, preparing=1, spec_replicas=4)
-SAYS = "5 replicas: the forecast asks for 5."
+REPORT = PolicyReport(WORKLOAD, SUPPLY, DEMAND, PLAN)
+SAYS = explain(PLAN)
+CHAT = Key("ns", "chat")
 PATH = "/apis/outrider.dev/v1alpha1/namespaces/ns/scalingpolicies/chat"
 
 
-def patch(
-    plan: Plan | None = PLAN, demand: Demand | None = DEMAND, supply: Supply | None = SUPPLY, **more: Any
-) -> dict[str, Any]:
-    return status_patch(WORKLOAD, plan, demand, supply, **{"sentence": SAYS, "previous": {}, "now_seconds": AT, **more})
+def patch(previous: dict[str, Any] | None = None, now_seconds: float = AT, **changes: Any) -> dict[str, Any]:
+    about = {"metadata": {"generation": 5}, "status": previous or {}}
+    return status_patch(replace(REPORT, **changes), about, now_seconds)
 
 
 def test_a_status_says_what_was_seen_and_decided() -> None:
@@ -42,7 +46,7 @@ def test_a_status_says_what_was_seen_and_decided() -> None:
     }
     assert [(each["type"], each["status"], each["reason"]) for each in status["conditions"]] == [
         ("Ready", "True", "TargetFound"),
-        ("Decided", "True", "Forecast"),
+        ("Decided", "True", "Minimum"),
     ]
 
 
@@ -51,13 +55,33 @@ def test_a_status_says_what_was_seen_and_decided() -> None:
     [
         patch(),
         patch(plan=None, demand=None, supply=None),
-        patch(demand=replace(DEMAND, replicas=None, waiting=None), sentence="x" * 5000),
-        refused_patch(4, "Invalid", "spec.maxReplicas is missing.", {}, AT),
+        patch(demand=replace(DEMAND, replicas=None, waiting=None), state_problem="x" * 5000),
+        patch(problem="spec.maxReplicas is missing."),
+        patch(target_problem="Deployment chat: not found"),
     ],
-    ids=["whole", "unknown", "no demand", "refused"],
+    ids=["whole", "unknown", "no demand", "invalid", "no target"],
 )
 def test_the_crd_takes_every_status(status: dict[str, Any]) -> None:
     Status.model_validate({name: value for name, value in status.items() if value is not None})
+
+
+def test_what_stands_in_the_way_is_the_message_and_the_last_decision_stays_shown() -> None:
+    for reason, status in (
+        ("Invalid", patch(problem="spec.maxReplicas is missing.", target_problem="hidden by the other")),
+        ("TargetFailed", patch(target_problem="spec.maxReplicas is missing.")),
+    ):
+        assert status["observedGeneration"] == 5
+        assert status["message"] == "spec.maxReplicas is missing."
+        assert [(each["type"], each["status"], each["reason"]) for each in status["conditions"]] == [
+            ("Ready", "False", reason)
+        ]
+        assert "desiredReplicas" not in status
+
+
+def test_a_refused_state_is_named_after_the_decision() -> None:
+    assert patch(state_problem="it is torn")["message"] == (
+        f"{SAYS} The saved state was refused: it is torn. Nothing is scaled down for one hold."
+    )
 
 
 def test_what_is_unknown_is_taken_away_not_zero() -> None:
@@ -81,19 +105,19 @@ async def test_a_status_is_written_when_it_says_something_new_or_every_30_s(api:
     clock = FakeClock()
     writer = StatusWriter(kube, clock)
     await api.put(PATH, {})
-    assert await writer.write("ns", "chat", patch())
+    assert await writer.write(CHAT, patch())
     assert api.requests == [f"PATCH {PATH}/status"]
     assert api.objects[PATH]["status"]["desiredReplicas"] == 5
-    same = patch(plan=replace(PLAN, at_seconds=AT + 15), demand=replace(DEMAND, replicas=4.27), sentence="5 again")
-    assert not await writer.write("ns", "chat", same)
-    assert await writer.write("ns", "chat", patch(supply=None))
+    same = patch(plan=replace(PLAN, at_seconds=AT + 15), demand=replace(DEMAND, replicas=4.27))
+    assert not await writer.write(CHAT, same)
+    assert await writer.write(CHAT, patch(supply=None))
     assert "currentReplicas" not in api.objects[PATH]["status"]
     await clock.advance(29)
-    assert not await writer.write("ns", "chat", patch(supply=None))
+    assert not await writer.write(CHAT, patch(supply=None))
     await clock.advance(1)
-    assert await writer.write("ns", "chat", patch(supply=None))
-    writer.forget("ns", "chat")
-    assert await writer.write("ns", "chat", patch(supply=None))
+    assert await writer.write(CHAT, patch(supply=None))
+    writer.forget(str(CHAT))
+    assert await writer.write(CHAT, patch(supply=None))
 
 
 async def test_a_failed_write_is_due_again(api: FakeApi, kube: Kube) -> None:
@@ -101,5 +125,5 @@ async def test_a_failed_write_is_due_again(api: FakeApi, kube: Kube) -> None:
     writer = StatusWriter(kube, FakeClock())
     api.faults.append(("PATCH", HTML))
     with pytest.raises(Unavailable):
-        await writer.write("ns", "chat", patch())
-    assert await writer.write("ns", "chat", patch())
+        await writer.write(CHAT, patch())
+    assert await writer.write(CHAT, patch())

@@ -108,6 +108,7 @@ async def test_cancel_frees_the_stream(subject: Subject, local: LocalServer) -> 
 
 
 async def test_500_streams_on_one_connection_all_start(subject: Subject, local: LocalServer) -> None:
+    """0.4 s: fewer streams than gRPC's own limit of 100 would show nothing."""
     policies = [f"p{i}" for i in range(500)]
     local.board.know(f"chat/{policy}" for policy in policies)
     streams = [subject.stub.StreamIsActive(subject.ref(policy=policy)) for policy in policies]
@@ -141,6 +142,7 @@ async def flip(subject: Subject, local: LocalServer, seconds: float, pause_secon
 
 
 async def test_who_does_not_read_blocks_nobody(subject: Subject, local: LocalServer) -> None:
+    """Half a second of real gRPC, whose buffers must have the time to fill."""
     await flip(subject, local, seconds=0.5, pause_seconds=0.0)
 
 
@@ -155,10 +157,11 @@ async def test_who_does_not_read_for_a_minute_costs_no_memory(subject: Subject, 
 
 
 @pytest.mark.slow
-async def test_a_stream_stays_open_for_ten_minutes(subject: Subject) -> None:
+async def test_a_stream_stays_open_for_three_minutes(subject: Subject) -> None:
+    """Six pings of the server's: a peer that takes them for too many hangs up at the third."""
     stream = subject.stub.StreamIsActive(subject.ref())
     await received(stream)
-    await asyncio.sleep(601)
+    await asyncio.sleep(185)
     assert not stream.done()
     stream.cancel()
 
@@ -180,6 +183,7 @@ async def test_leaving_ends_streams_well_and_refuses_calls(subject: Subject, loc
 
 
 async def test_a_restart_is_found_again_within_ten_seconds(subject: Subject, local: LocalServer) -> None:
+    """It takes a second: gRPC's own pause before it connects again."""
     await subject.active()
     await local.server.stop()
     async with refused(UNAVAILABLE):

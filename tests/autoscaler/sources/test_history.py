@@ -81,8 +81,8 @@ def _matrix(*series: object) -> Handler:
 
 
 BAD = {
-    "hang": (faults.hang, SourceErrorKind.TIMEOUT, "within 0.5 s"),
-    "drip": (faults.drip, SourceErrorKind.TIMEOUT, "did not return 7 days within 0.5 s"),
+    "hang": (faults.hang, SourceErrorKind.TIMEOUT, "within 0.1 s"),
+    "drip": (faults.drip, SourceErrorKind.TIMEOUT, "did not return 7 days within 0.1 s"),
     "reset": (faults.reset, SourceErrorKind.CONNECTION, "Remote end closed"),
     "500": (faults.error_500, SourceErrorKind.STATUS, "out of memory"),
     "redirect": (faults.redirect, SourceErrorKind.CONNECTION, "Exceeded 0 redirects"),
@@ -104,7 +104,7 @@ async def test_a_bad_prometheus_gives_no_history_and_says_why(
     server.fault = fault
     errors = {"source": "history", "kind": kind}
     before = REGISTRY.get_sample_value("outrider_source_errors_total", errors) or 0
-    timeout_seconds = 0.5 if kind is SourceErrorKind.TIMEOUT else 10.0
+    timeout_seconds = 0.1 if kind is SourceErrorKind.TIMEOUT else 10.0
     async with asyncio.timeout(5):  # the deadline holds, and nothing is tried again
         read = await history.read(server.url, "ns", "llama", NOW, timeout_seconds=timeout_seconds)
     assert read.points == ()
@@ -124,6 +124,7 @@ async def test_nobody_there(unused_tcp_port: int) -> None:
 
 
 async def test_the_loop_turns_while_history_is_read(server: FakePrometheus) -> None:
+    """0.3 s: seven days of history take that."""
     reading = asyncio.create_task(history.read(server.url, "ns", "llama", NOW))
     turns = 0
     while not reading.done():

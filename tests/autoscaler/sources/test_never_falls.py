@@ -1,13 +1,20 @@
-"""A source that fails never lowers the replica count: bad servers, the real readers, and the real core."""
+"""A source that fails never lowers the replica count: bad servers, the real readers, and the real core.
+
+Two of them take a second and a half: the deadline of a read is wall time, 20 ms at each of 60 ticks.
+"""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
 import aiohttp
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.kube.objects import Key
+from autoscaler.sources.errors import SourceError
 from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
 from autoscaler.sources.vllm import parse
@@ -31,6 +38,20 @@ def busy(tick: int) -> bytes:
     return body(running=30, waiting=60, done=1000 + TICK * tick)
 
 
+def damaged(page: bytes, damage: str, cut: float = 0.0) -> bytes:
+    """A page as an engine shows it that cannot be relied on. `cut`: the share that comes through."""
+    match damage:
+        case "nan":
+            return page.replace(b"} 30.0", b"} NaN").replace(b"} 60.0", b"} NaN")
+        case "absent":
+            return b"".join(line for line in page.splitlines(keepends=True) if b"num_requests" not in line)
+        case "asleep":
+            return page.replace(b'"awake"} 1.0', b'"awake"} 0.0')
+        case "cut":
+            return page[: int(cut * len(page))]
+    return page
+
+
 BUSY = busy(BUSY_TICKS)
 IDLE = body(done=1000 + TICK * BUSY_TICKS + 90)
 FAULTS: dict[str, Handler] = {
@@ -43,9 +64,9 @@ FAULTS: dict[str, Handler] = {
     "cut": faults.cut,
 }
 BODIES = {
-    "nan": BUSY.replace(b"} 30.0", b"} NaN").replace(b"} 60.0", b"} NaN"),
-    "absent": b"".join(line for line in IDLE.splitlines(keepends=True) if b"num_requests" not in line),
-    "asleep": IDLE.replace(b'"awake"} 1.0', b'"awake"} 0.0'),
+    "nan": damaged(BUSY, "nan"),
+    "absent": damaged(IDLE, "absent"),
+    "asleep": damaged(IDLE, "asleep"),
     "truncated": IDLE[:-200],
 }
 
@@ -75,6 +96,22 @@ def test_what_is_known_to_be_idle_falls_in_that_time() -> None:
         now = START + tick * TICK
         workload.decide(now, parse(busy(tick) if tick < BUSY_TICKS else IDLE, "qwen-0", now))
     assert workload.desired[-1] < workload.desired[BUSY_TICKS - 1]
+
+
+DAMAGES = st.sampled_from(["none", "none", "silent", "nan", "absent", "asleep", "cut"])
+
+
+@given(st.lists(st.tuples(DAMAGES, st.floats(0, 1, exclude_max=True)), max_size=BAD_TICKS))
+def test_in_any_order_of_good_and_bad_readings_nothing_falls_on_a_bad_one(readings: list[tuple[str, float]]) -> None:
+    """Nor, as the load stays the same, below what good readings alone would lead to."""
+    workload, sample, least = Workload(), None, 3
+    for tick, (damage, cut) in enumerate([("none", 0.0)] * BUSY_TICKS + readings):
+        now = START + tick * TICK
+        if damage != "silent":
+            with contextlib.suppress(SourceError):
+                sample = parse(damaged(busy(tick), damage, cut), "qwen-0", now)
+        workload.decide(now, sample)
+        assert workload.desired[-1] >= (least if damage == "none" else max([least, *workload.desired[-2:-1]]))
 
 
 async def test_pods_that_cannot_be_read() -> None:

@@ -158,8 +158,8 @@ def _vector(*elements: object) -> Handler:
 
 
 BAD = {
-    "hang": (faults.hang, SourceErrorKind.TIMEOUT, "did not answer in full within 0.5 s"),
-    "drip": (faults.drip, SourceErrorKind.TIMEOUT, "did not answer in full within 0.5 s"),
+    "hang": (faults.hang, SourceErrorKind.TIMEOUT, "did not answer in full within 0.1 s"),
+    "drip": (faults.drip, SourceErrorKind.TIMEOUT, "did not answer in full within 0.1 s"),
     "reset": (faults.reset, SourceErrorKind.CONNECTION, "Server disconnected"),
     "500": (faults.error_500, SourceErrorKind.STATUS, "answered with 500 Internal Server Error: 'out of memory'"),
     "redirect": (faults.redirect, SourceErrorKind.STATUS, "answered with 302 Found"),
@@ -202,7 +202,7 @@ async def test_a_bad_prometheus_leaves_everything_unknown(
     server.fault = fault
     errors = {"source": "prometheus", "kind": kind}
     before = REGISTRY.get_sample_value("outrider_source_errors_total", errors) or 0
-    prometheus = Prometheus(server.url, session, clock, timeout_seconds=0.5 if kind is SourceErrorKind.TIMEOUT else 5.0)
+    prometheus = Prometheus(server.url, session, clock, timeout_seconds=0.1 if kind is SourceErrorKind.TIMEOUT else 5.0)
     assert await prometheus.samples("ns", ["a"]) == {}
     assert REGISTRY.get_sample_value("outrider_source_errors_total", errors) == before + 1
     problem = (await prometheus.read("ns", ["a"])).problem

@@ -47,8 +47,8 @@ async def test_takes_a_sample_at_each_multiple_of_the_interval(vllm: FakeVllm) -
 @pytest.mark.parametrize(
     ("fault", "kind", "message"),
     [
-        (faults.hang, SourceErrorKind.TIMEOUT, "did not answer in full within 0.5 s"),
-        (faults.drip, SourceErrorKind.TIMEOUT, "did not answer in full within 0.5 s"),
+        (faults.hang, SourceErrorKind.TIMEOUT, "did not answer in full within 0.1 s"),
+        (faults.drip, SourceErrorKind.TIMEOUT, "did not answer in full within 0.1 s"),
         (faults.reset, SourceErrorKind.CONNECTION, "Server disconnected"),
         (faults.error_500, SourceErrorKind.STATUS, "answered with 500 Internal Server Error: 'out of memory'"),
         (faults.redirect, SourceErrorKind.STATUS, "answered with 302 Found: (no body)"),
@@ -65,7 +65,7 @@ async def test_a_pod_that_fails_keeps_its_last_sample(
 ) -> None:
     clock = FakeClock(START)
     patient = fault not in {faults.hang, faults.drip}
-    scraper = Scraper(clock, timeout_seconds=5.0 if patient else 0.5)
+    scraper = Scraper(clock, timeout_seconds=5.0 if patient else 0.1)
     vllm.bodies["a"] = body(running=4, waiting=9)
     scraper.targets(vllm.urls("a"))
     errors = {"source": "vllm", "kind": kind}

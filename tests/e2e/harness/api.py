@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import quote
 
 import requests
 import yaml
@@ -43,7 +44,7 @@ class Api:
         return answer.json() if "json" in answer.headers.get("Content-Type", "") else answer.text
 
     def get(self, path: str) -> Json:
-        return self.ask("GET", path)
+        return cast(Json, self.ask("GET", path))
 
     def get_or_none(self, path: str) -> Json | None:
         try:
@@ -54,13 +55,13 @@ class Api:
             raise
 
     def items(self, path: str, selector: str = "") -> list[Json]:
-        return self.get(f"{path}?labelSelector={requests.utils.quote(selector)}")["items"]
+        return cast(list[Json], self.get(f"{path}?labelSelector={quote(selector)}")["items"])
 
     def post(self, path: str, body: Mapping[str, Any]) -> Json:
-        return self.ask("POST", path, body)
+        return cast(Json, self.ask("POST", path, body))
 
     def patch(self, path: str, body: object, kind: str = "merge") -> Json:
-        return self.ask("PATCH", path, body, f"application/{kind}-patch+json")
+        return cast(Json, self.ask("PATCH", path, body, f"application/{kind}-patch+json"))
 
     def delete(self, path: str, body: Mapping[str, Any] | None = None) -> None:
         """Delete an object, if it exists."""
@@ -85,7 +86,8 @@ class Api:
 
     def _apply(self, manifest: Mapping[str, Any], namespace: str | None) -> Json:
         path = self.path(manifest, namespace)
-        return self.ask("PATCH", f"{path}?fieldManager=tests&force=true", manifest, "application/apply-patch+yaml")
+        applied = f"{path}?fieldManager=tests&force=true"
+        return cast(Json, self.ask("PATCH", applied, manifest, "application/apply-patch+yaml"))
 
     def _ask_plural(self, version: str, kind: str) -> tuple[str, bool]:
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"

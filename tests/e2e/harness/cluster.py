@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -100,7 +101,7 @@ class Cluster:
         self._until("keda-adapter", self._metrics_served, "the external metrics API to be Available")
         for name, url in (("prometheus", f"{self.prometheus_url}/-/ready"), ("standin", f"{self.standin_url}/healthz")):
             if name in self.components:
-                self._until(name, lambda url=url: requests.get(url, timeout=2).ok, f"{name} to be ready")
+                self._until(name, partial(_is_ok, url), f"{name} to be ready")
         self.api.apply(*nodes.pool())
 
     def _until(self, name: str, check: Callable[[], bool], what: str) -> None:
@@ -122,7 +123,7 @@ class Cluster:
     def answers(self) -> bool:
         """Whether the API server is ready. Raises requests' errors if nothing listens."""
         try:
-            return self.api.ask("GET", "/readyz") == "ok"
+            return bool(self.api.ask("GET", "/readyz") == "ok")
         except ApiError:
             return False
 
@@ -142,9 +143,9 @@ class Cluster:
         user: dict[str, object] = {"token": answer["status"]["token"]}
         return self._identities.kubeconfig(f"{namespace}-{account}", self._api_address.https, user)
 
-    def identity(self, name: str, **more: object) -> tuple[Path, Path]:
+    def identity(self, name: str) -> tuple[Path, Path]:
         """A certificate and its key, issued by the cluster's authority, as files."""
-        pair = self._identities.issue(name, **more)
+        pair = self._identities.issue(name)
         return pair.certificate, pair.key
 
     @property
@@ -170,3 +171,7 @@ def _standin(folder: Path, kubeconfig: Path, url: str) -> Process:
     control = url.removeprefix("http://")
     command = [sys.executable, "-m", "tests.e2e.standin", f"--kubeconfig={kubeconfig}", f"--control={control}"]
     return Process("standin", command, folder)
+
+
+def _is_ok(url: str) -> bool:
+    return requests.get(url, timeout=2).ok

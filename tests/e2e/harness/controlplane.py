@@ -31,7 +31,7 @@ def etcd(folder: Path, clients: Address) -> Process:
     """etcd without fsync: it need not outlive the cluster."""
     peers = Address(free_port())
     command = [
-        program("etcd"),
+        str(program("etcd")),
         f"--data-dir={folder / 'etcd'}",
         f"--listen-client-urls={clients.http}",
         f"--advertise-client-urls={clients.http}",
@@ -52,7 +52,7 @@ def api_server(
     server = identities.issue("apiserver", hosts=API_SERVER_HOSTS)
     proxy = identities.issue("front-proxy")
     command = [
-        program("kube-apiserver"),
+        str(program("kube-apiserver")),
         f"--etcd-servers={store.http}",
         "--bind-address=127.0.0.1",
         f"--secure-port={here.port}",
@@ -83,7 +83,7 @@ def controller_manager(
 ) -> Process:
     """kube-controller-manager, which includes the HPA. Its API rate limits are raised, since one client does everything."""
     command = [
-        program("kube-controller-manager"),
+        str(program("kube-controller-manager")),
         *_kubeconfigs(kubeconfig),
         "--leader-elect=false",
         "--controllers=*",
@@ -111,7 +111,7 @@ def scheduler(folder: Path, kubeconfig: Path) -> Process:
         "podMaxBackoffSeconds": 2,
     }
     command = [
-        program("kube-scheduler"),
+        str(program("kube-scheduler")),
         f"--config={config}",
         *_kubeconfigs(kubeconfig),
         "--bind-address=127.0.0.1",

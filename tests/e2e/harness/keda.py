@@ -13,7 +13,7 @@ API_SERVICE = f"/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.{GROUP}"
 def operator(folder: Path, kubeconfig: Path, certificates: Path, metrics_port: int) -> Process:
     """The operator; it serves its metrics to the adapter."""
     command = [
-        program("keda-operator"),
+        str(program("keda-operator")),
         f"--cert-dir={certificates}",
         f"--metrics-bind-address=127.0.0.1:{free_port()}",
         f"--health-probe-bind-address=127.0.0.1:{free_port()}",
@@ -36,7 +36,7 @@ def adapter(
 ) -> Process:
     """The adapter: the server behind external.metrics.k8s.io."""
     command = [
-        program("keda-adapter"),
+        str(program("keda-adapter")),
         *(f"--{name}-kubeconfig={kubeconfig}" for name in ("lister", "authentication", "authorization")),
         f"--secure-port={secure_port}",
         f"--tls-cert-file={certificates / 'tls.crt'}",

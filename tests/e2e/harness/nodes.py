@@ -26,7 +26,7 @@ def kwok(folder: Path, kubeconfig: Path) -> Process:
     """KWOK for all nodes."""
     config = folder / "kwok-stages.yaml"
     command = [
-        program("kwok"),
+        str(program("kwok")),
         f"--kubeconfig={kubeconfig}",
         f"--config={config}",
         "--manage-all-nodes=true",
@@ -54,7 +54,7 @@ def karpenter(folder: Path, kubeconfig: Path) -> Process:
     """Karpenter, with a fifth of its usual batching times."""
     types = folder / "instance-types.json"
     command = [
-        program("karpenter"),
+        str(program("karpenter")),
         "--disable-leader-election",
         f"--metrics-port={free_port()}",
         f"--health-probe-port={free_port()}",

@@ -66,8 +66,8 @@ class Process:
 
     def check(self) -> None:
         """Raise DiedError if it has ended without being stopped."""
-        if self.died:
-            raise DiedError(f"{self.name} ended with exit code {self._process.poll()}\n{self.tail()}")
+        if self._process is not None and (code := self._process.poll()) is not None:
+            raise DiedError(f"{self.name} ended with exit code {code}\n{self.tail()}")
 
     def begin_stop(self) -> None:
         """Ask it to end; `stop` waits until it has."""

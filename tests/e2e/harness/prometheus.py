@@ -34,7 +34,7 @@ def prometheus(folder: Path, kubeconfig: Path, port: int) -> Process:
     config = folder / "prometheus.yaml"
     timing = {"scrape_interval": f"{SCRAPE_SECONDS}s", "scrape_timeout": "2s", "evaluation_interval": "3s"}
     command = [
-        program("prometheus"),
+        str(program("prometheus")),
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'prometheus'}",
         f"--web.listen-address=127.0.0.1:{port}",

@@ -16,7 +16,7 @@ class Waiting:
     def __init__(self) -> None:
         self.watching: list[Callable[[], None]] = []
 
-    def __call__(self, check: Callable[[], Found], seconds: float = 60.0, what: str = "") -> Found:
+    def __call__(self, check: Callable[[], Found | None], seconds: float = 60.0, what: str = "") -> Found:
         """Poll until `check` returns something true. Raises TimeoutError with the last value or error."""
         began = time.monotonic()
         last: object = None

@@ -3,17 +3,18 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import requests
 
 from autoscaler.kube.objects import condition, deleting
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import RATE, Cluster
-from tests.e2e.harness.nodes import GPU, POOL, POOL_LABEL
+from tests.e2e.harness.nodes import POOL, POOL_LABEL
 from tests.e2e.harness.outrider import Outrider, scaled_objects
 from tests.e2e.harness.prometheus import ENGINE_PORT_ANNOTATION
 from tests.e2e.harness.waiting import until
+from tests.e2e.standin.pods import GPU
 
 IMAGE = "vllm/vllm-openai:v0.11.0"
 PORT = 8000
@@ -134,7 +135,7 @@ class Workload:
         """What the stand-in reports about it: score, pods, nodes."""
         answer = requests.get(self._control, timeout=10)
         answer.raise_for_status()
-        return answer.json()
+        return cast(Json, answer.json())
 
     # -- helpers
 
@@ -148,7 +149,7 @@ class Workload:
         }
         answer = requests.put(self._control, json=body, timeout=60)
         assert answer.ok, answer.text
-        return answer.json()["started_seconds"]
+        return float(answer.json()["started_seconds"])
 
     def _manifest(self, replicas: int) -> Json:
         labels = {"app": self.name}

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from replay.commands.arguments import named
+from replay.scenario.build import build
 from replay.scenario.hardware import HARDWARE
-from replay.scenario.scenario import Hardware, Scenario, build
-from replay.traces.trace import TraceError
+from replay.scenario.scenario import Hardware, Scenario
+from replay.traces.trace import Requests, TraceError
 from tests.e2e.standin.spec import BadRequestError, ServiceSpec, Steady, Traffic
 
 ENGINES = 256  # more than a PodNetwork has addresses
@@ -26,13 +27,9 @@ def scenario(spec: ServiceSpec) -> Scenario:
 
 def after(whole: Scenario, seconds: float) -> Scenario:
     """A scenario without the requests that come before that second."""
-    late = whole.arrival_s >= seconds
-    return replace(
-        whole,
-        arrival_s=whole.arrival_s[late],
-        prompt_tokens=whole.prompt_tokens[late],
-        output_tokens=whole.output_tokens[late],
-    )
+    every, late = whole.requests, whole.requests.arrival_s >= seconds
+    requests = Requests(every.arrival_s[late], every.prompt_tokens[late], every.output_tokens[late])
+    return replace(whole, requests=requests)
 
 
 def _even(hardware: Hardware, steady: Steady, duration_seconds: float) -> Scenario:
@@ -41,9 +38,11 @@ def _even(hardware: Hardware, steady: Steady, duration_seconds: float) -> Scenar
         name="steady",
         start_seconds=0.0,
         duration_seconds=duration_seconds,
-        arrival_s=np.arange(requests) / steady.requests_per_second,
-        prompt_tokens=np.full(requests, steady.prompt_tokens, np.int64),
-        output_tokens=np.full(requests, steady.output_tokens, np.int64),
+        requests=Requests(
+            np.arange(requests) / steady.requests_per_second,
+            np.full(requests, steady.prompt_tokens, np.int64),
+            np.full(requests, steady.output_tokens, np.int64),
+        ),
         past=None,
         hardware=hardware,
         seed=0,

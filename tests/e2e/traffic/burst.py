@@ -36,11 +36,12 @@ def burst(scenario: Scenario) -> Burst:
 def _needs(scenario: Scenario) -> list[tuple[float, int]]:
     """(scenario seconds, the fewest replicas that can serve the work of the last 30 s), at even intervals."""
     hardware = scenario.hardware
-    sizes = zip(scenario.prompt_tokens, scenario.output_tokens, strict=True)
+    requests = scenario.requests
+    sizes = zip(requests.prompt_tokens, requests.output_tokens, strict=True)
     work = np.array([hardware.work_seconds(prompt, output) for prompt, output in sizes])
     done = np.concatenate(([0.0], np.cumsum(work)))
     found = []
     for at in np.arange(NEED_SECONDS, scenario.duration_seconds, STEP_SECONDS):
-        first, last = np.searchsorted(scenario.arrival_s, (at - NEED_SECONDS, at))
+        first, last = np.searchsorted(requests.arrival_s, (at - NEED_SECONDS, at))
         found.append((float(at), math.ceil((done[last] - done[first]) / NEED_SECONDS)))
     return found

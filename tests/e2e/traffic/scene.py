@@ -4,14 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from crds.kinds import SCALING_POLICY
 from crds.profiles import PROFILES
-from crds.resolve import resolve
 from crds.workload import Workload
 from policies.model import ColdStart, Stage
-from replay.contenders.hpa_on_metric import REACTIVE, reactive
+from replay.contenders.reactive import REACTIVE, WAITING_PER_REPLICA
+from replay.scenario.build import for_workload
 from replay.scenario.scenario import Scenario
 from replay.sim.hpa import Rules
-from replay.tournament import scene
 from replay.traces.read import read
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import RATE
@@ -38,7 +38,7 @@ def scenario(policy: Json, shared: Path, start_seconds: float = 0.0) -> Scenario
 
     It starts at that Unix time: its position on the decision grid changes the first decisions by several replicas.
     """
-    found = scene(
+    found = for_workload(
         read(shared / TRACE),
         resolved(policy),
         scale=SCALE,
@@ -55,7 +55,7 @@ def scenario(policy: Json, shared: Path, start_seconds: float = 0.0) -> Scenario
 
 def resolved(policy: Json) -> Workload:
     """A ScalingPolicy with its defaults filled in."""
-    found = resolve(policy)
+    found = SCALING_POLICY.resolve(policy)
     assert isinstance(found, Workload), found
     return found
 
@@ -83,11 +83,10 @@ def registration_seconds() -> int:
 
 def reactive_scaled_object(namespace: str, name: str, prometheus_url: str) -> Json:
     """The benchmarks' reactive ScaledObject: 10 waiting requests per replica, with the HPA's and KEDA's periods at a fifth."""
-    baseline = reactive(BOUNDS["minReplicas"], BOUNDS["maxReplicas"])
     metadata = {
         "serverAddress": prometheus_url,
         "query": f'sum(vllm:num_requests_waiting{{namespace="{namespace}"}})',
-        "threshold": f"{baseline.target:g}",
+        "threshold": f"{WAITING_PER_REPLICA:g}",
     }
     behavior = {"scaleUp": _rules(REACTIVE.up), "scaleDown": _rules(REACTIVE.down)}
     return {

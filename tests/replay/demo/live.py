@@ -3,24 +3,25 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from crds.files import one_policy
 from crds.workload import Workload
 from policies.log import Decision, decisions
 from replay.commands.replay import scenario_of
 from replay.demo.processes import Pair
-from replay.scenario.policy import read
 from replay.scenario.scenario import Scenario
 
-POLICY = Path(__file__).parents[3] / "replay" / "demo" / "policy.yaml"
+POLICY_FILE = Path(__file__).parents[3] / "replay" / "demo" / "policy.yaml"
+POLICY = one_policy(str(POLICY_FILE))
 SPEED = 30.0
 
 
 def the_service() -> Workload:
-    return read(POLICY)
+    return POLICY.workload
 
 
-def the_scenario(*, start: str | None = None, duration: str | None = None) -> Scenario:
+def the_scenario(*, start: str | None = None, duration: str | None = None, past: str = "trace") -> Scenario:
     workload, name = the_service(), "sample:office-morning"
-    return scenario_of(workload, name, scale=1.0, start=start, duration=duration, past="trace", seed=0)
+    return scenario_of(workload, name, scale=1.0, start=start, duration=duration, past=past, seed=0)
 
 
 def a_pair(scenario: Scenario, folder: Path) -> Pair:

@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from replay.commands.demo import command
-from tests.replay.demo.live import POLICY
+from tests.replay.demo.live import POLICY_FILE
 
 APP = typer.Typer()
 APP.command()(command)
@@ -16,10 +16,10 @@ APP.command()(command)
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (["--trace", "sample:nowhere"], "no sample 'nowhere'; there are office-morning"),
+        (["--trace", "sample:nowhere"], "no sample 'nowhere'; available: office-morning"),
         (["--trace", "nowhere.parquet"], "nowhere.parquet"),
         (["--duration", "soon"], "--duration 'soon' is not a duration"),
-        (["--policy", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["--policy", "nowhere.yaml"], "nowhere.yaml:1: file: cannot be read"),
         (["--speed", "31"], "--speed"),
     ],
 )
@@ -38,7 +38,7 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
 
 def test_a_policy_that_the_cluster_cannot_serve(tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
-    path.write_text(POLICY.read_text().replace("target: {name: llm}", "target: {name: llm, kind: StatefulSet}"))
+    path.write_text(POLICY_FILE.read_text().replace("target: {name: llm}", "target: {name: llm, kind: StatefulSet}"))
     result = CliRunner().invoke(APP, ["--policy", str(path)])
     assert result.exit_code == 2
     assert "Deployments only" in result.output

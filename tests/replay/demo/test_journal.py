@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from replay.demo.journal import Journal
-from tests.replay.demo.recorded import START, a_line, the_head
+from tests.replay.demo.recorded import a_line, the_head
+from tests.support.worlds import START
 
 
 def test_nothing_is_there_yet(tmp_path: Path) -> None:

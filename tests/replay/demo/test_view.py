@@ -11,7 +11,8 @@ from replay.demo.journal import Entry, Journal
 from replay.demo.live_run import LiveRun
 from replay.demo.plain import LineView
 from replay.demo.view import clock, picture
-from tests.replay.demo.recorded import START, a_line, a_snapshot, the_head
+from tests.replay.demo.recorded import a_line, a_snapshot, the_head
+from tests.support.worlds import START
 
 
 def _entries(folder: Path, *lines: str) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""Small scenarios for tests, without luck where it can be left out."""
+"""Small scenarios for tests, without randomness where it can be left out."""
 
 from dataclasses import replace
 
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from policies.model import ColdStart, Stage
 from replay.scenario.scenario import L4_8B, Hardware, Scenario
+from replay.traces.trace import Requests
 
 START = 1_736_121_600.0
 
@@ -37,9 +38,11 @@ def scenario(
         name="test",
         start_seconds=START,
         duration_seconds=duration,
-        arrival_s=arrival_s,
-        prompt_tokens=np.broadcast_to(np.asarray(prompt, np.int64), arrival_s.shape).copy(),
-        output_tokens=np.broadcast_to(np.asarray(output, np.int64), arrival_s.shape).copy(),
+        requests=Requests(
+            arrival_s,
+            np.broadcast_to(np.asarray(prompt, np.int64), arrival_s.shape).copy(),
+            np.broadcast_to(np.asarray(output, np.int64), arrival_s.shape).copy(),
+        ),
         past=None,
         hardware=hardware,
         seed=seed,

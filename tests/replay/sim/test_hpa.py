@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.sim.hpa import Behavior, Hpa, Rules, ScalingPolicy, Select, Unit
+from replay.sim.hpa import Behavior, Hpa, HpaPolicy, Rules, Select, Unit
 
-FREE = Rules(0.0, (ScalingPolicy(Unit.PERCENT, 1000, 15.0), ScalingPolicy(Unit.PODS, 1000, 15.0)))
-FREE_DOWN = Rules(0.0, (ScalingPolicy(Unit.PERCENT, 100, 15.0),))
+FREE = Rules(0.0, (HpaPolicy(Unit.PERCENT, 1000, 15.0), HpaPolicy(Unit.PODS, 1000, 15.0)))
+FREE_DOWN = Rules(0.0, (HpaPolicy(Unit.PERCENT, 100, 15.0),))
 
 
 def free(maximum: int = 1000, tolerance: float | None = None) -> Hpa:
@@ -98,7 +98,7 @@ def test_the_defaults_of_a_behavior_double_or_add_four() -> None:
 
 
 def test_a_policy_counts_from_what_there_was_when_its_period_began() -> None:
-    up = Rules(0.0, (ScalingPolicy(Unit.PODS, 3, 60.0),))
+    up = Rules(0.0, (HpaPolicy(Unit.PODS, 3, 60.0),))
     hpa = Hpa(1, 100, Behavior(up))
     replicas, seen = 5, []
     for sync in range(6):
@@ -109,12 +109,12 @@ def test_a_policy_counts_from_what_there_was_when_its_period_began() -> None:
 
 @pytest.mark.parametrize(("select", "expected"), [(Select.MAX, 12), (Select.MIN, 8), (Select.DISABLED, 6)])
 def test_several_policies(select: Select, expected: int) -> None:
-    policies = (ScalingPolicy(Unit.PODS, 2, 15.0), ScalingPolicy(Unit.PERCENT, 100, 15.0))
+    policies = (HpaPolicy(Unit.PODS, 2, 15.0), HpaPolicy(Unit.PERCENT, 100, 15.0))
     assert Hpa(1, 100, Behavior(Rules(0.0, policies, select))).sync(0, 6, 6, 50.0, 1.0) == expected
 
 
 def test_a_percentage_down_rounds_in_favour_of_change() -> None:
-    down = Rules(0.0, (ScalingPolicy(Unit.PERCENT, 25, 60.0),))
+    down = Rules(0.0, (HpaPolicy(Unit.PERCENT, 25, 60.0),))
     assert Hpa(1, 100, Behavior(down=down)).sync(0, 7, 7, 1.0, 1.0) == 5
 
 

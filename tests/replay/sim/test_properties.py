@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.scenario.scenario import L4_8B
@@ -44,7 +44,6 @@ def check_places(world: World, per_node: int) -> None:
         assert not balloons
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     COMMANDS, st.integers(0, 1000), st.sampled_from([1, 2, 4]), st.integers(1, 6), st.sampled_from([0.0, 60.0, 600.0])
 )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.sim.kernel import End, Replica, _pop, _push, rows
@@ -131,7 +131,6 @@ def test_a_full_replica_serves_at_the_rate_of_its_work() -> None:
     assert world.requests().finish_s.max() == pytest.approx(total, rel=0.03)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.floats(0.2, 3.0))
 def test_no_work_is_lost_and_time_runs_forward(seed: int, replicas: int, rate: float) -> None:
     random = np.random.default_rng(seed)

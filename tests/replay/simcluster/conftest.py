@@ -9,13 +9,15 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
+from crds.files import PolicyDocument, one_policy
 from crds.workload import Workload
 from replay.sim.world import World
-from replay.simcluster import pods, policy
+from replay.simcluster import pods
 from replay.simcluster import server as servers
 from replay.simcluster.api import Api
 from replay.simcluster.controllers import Controllers
 from replay.simcluster.network import PodNetwork
+from replay.simcluster.policy import stored
 from replay.simcluster.resources import SCALING_POLICIES
 from replay.simcluster.store import Store
 from tests.replay.simcluster.fake_world import START, FakeWorld
@@ -79,12 +81,17 @@ def policy_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def cluster(policy_file: Path) -> AsyncIterator[Running]:
-    stored, workload = policy.read(policy_file, START)
+def policy(policy_file: Path) -> PolicyDocument:
+    return one_policy(str(policy_file))
+
+
+@pytest.fixture
+async def cluster(policy: PolicyDocument) -> AsyncIterator[Running]:
+    held, workload = stored(policy, START)
     world = FakeWorld()
     store = Store(history=64)
     network = PodNetwork(workload.endpoint.port)
-    store.put(SCALING_POLICIES, stored)
+    store.put(SCALING_POLICIES, held)
     running: Running | None = None
     controllers = Controllers(
         cast(World, world), store, network, workload, lambda: START if running is None else running.now

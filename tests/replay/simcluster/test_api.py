@@ -49,7 +49,8 @@ async def eventually(check: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def pods_of_jobs(api: Server) -> list[Any]:
-    return (await api.get(f"{PODS}?labelSelector=job-name"))["items"]
+    found: list[Any] = (await api.get(f"{PODS}?labelSelector=job-name"))["items"]
+    return found
 
 
 async def test_discovery_gives_plural_kind_and_subresources(api: Server) -> None:
@@ -123,8 +124,8 @@ async def test_scale_reads_and_writes(api: Server) -> None:
     assert answer["spec"]["replicas"] == 3
     assert (await api.get(DEPLOYMENT))["spec"]["replicas"] == 3
     for replicas, field in ((-1, "spec.replicas"), ("3", "patch"), (True, "patch"), (1.5, "patch")):
-        patch = {"spec": {"replicas": replicas}}
-        status = await api.ask("PATCH", f"{DEPLOYMENT}/scale", patch, code=422, kind="merge-patch+json")
+        wrong = {"spec": {"replicas": replicas}}
+        status = await api.ask("PATCH", f"{DEPLOYMENT}/scale", wrong, code=422, kind="merge-patch+json")
         assert (status["reason"], status["details"]["causes"][0]["field"]) == ("Invalid", field)
     await api.ask("PATCH", f"{DEPLOYMENT}/scale", {"spec": {"replicas": 0}}, kind="merge-patch+json")
     assert (await api.get(f"{DEPLOYMENT}/scale"))["spec"] == {}
@@ -362,6 +363,7 @@ async def test_a_watch_follows_its_selector_only(api: Server) -> None:
     assert (kind, pod["metadata"]["labels"]["job-name"]) == ("ADDED", "balloon-0")
 
 
+@pytest.mark.slow  # it waits four seconds, on a real API server as well
 async def test_a_watch_ends_in_time_after_a_bookmark_of_what_it_did_not_show(api: Server) -> None:
     version = (await api.get(JOBS))["metadata"]["resourceVersion"]
     query = f"labelSelector=a%3Db&resourceVersion={version}&timeoutSeconds=4&allowWatchBookmarks=true"
@@ -379,22 +381,25 @@ async def test_a_list_from_the_future_gets_a_timeout(api: Server) -> None:
     assert status["reason"] == "Timeout"
 
 
+@pytest.mark.slow  # its import takes a second
 async def test_the_official_client_reads_every_object(api: Server) -> None:
     """Its models refuse an object that lacks a required field, and parse every time."""
     await api.ask("POST", JOBS, a_job(), code=201)
     await eventually(lambda: pods_of_jobs(api))
 
     def read() -> None:
-        client = kubernetes.client.ApiClient(kubernetes.client.Configuration(host=api.url))
-        core, batch = kubernetes.client.CoreV1Api(client), kubernetes.client.BatchV1Api(client)
+        official: Any = kubernetes.client  # to its types every member may be None
+        watch: Any = kubernetes.watch
+        client = official.ApiClient(official.Configuration(host=api.url))
+        core, batch = official.CoreV1Api(client), official.BatchV1Api(client)
         [balloon] = core.list_namespaced_pod("serving", label_selector="job-name").items
         [job] = batch.list_namespaced_job("serving").items
         assert balloon.metadata.owner_references[0].uid == job.metadata.uid
         assert job.spec.active_deadline_seconds == 1800
-        apps = kubernetes.client.AppsV1Api(client)
+        apps = official.AppsV1Api(client)
         assert apps.read_namespaced_deployment("llm", "serving").spec.replicas == 1
         assert apps.patch_namespaced_deployment_scale("llm", "serving", {"spec": {"replicas": 2}}).spec.replicas == 2
-        stream = kubernetes.watch.Watch().stream
+        stream = watch.Watch().stream
         event = next(stream(core.list_namespaced_pod, "serving", label_selector="app=llm", timeout_seconds=1))
         assert event["type"] == "ADDED"
         assert event["object"].metadata.creation_timestamp is not None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import pytest
@@ -11,7 +12,6 @@ import pytest
 from autoscaler.scaler import externalscaler_pb2 as messages
 from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerServicer, add_ExternalScalerServicer_to_server
 from crds.keda import Wiring, manifests
-from replay.simcluster import policy
 from replay.simcluster.keda import Keda
 from replay.simcluster.scaledobject import read
 from tests.replay.simcluster.fake_world import START
@@ -34,7 +34,7 @@ class FakeScaler(ExternalScalerServicer):
         self.pushes: asyncio.Queue[bool | None] = asyncio.Queue()
         self.streams = 0
 
-    async def _called(self, name: str, context: grpc.aio.ServicerContext) -> None:
+    async def _called(self, name: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         self.calls.append(name)
         if name in self.failing:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "no decision yet")
@@ -117,7 +117,7 @@ class Running:
 
 
 @pytest.fixture
-async def ready(policy_file) -> AsyncIterator[Running]:  # type: ignore[no-untyped-def]
+async def ready(policy) -> AsyncIterator[Running]:  # type: ignore[no-untyped-def]
     """A client that has not started, and a scaler that listens."""
     scaler, target, clock = FakeScaler(), FakeTarget(), FakeClock(START)
     scaler.set_answer(3)
@@ -125,7 +125,7 @@ async def ready(policy_file) -> AsyncIterator[Running]:  # type: ignore[no-untyp
     add_ExternalScalerServicer_to_server(scaler, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    _, workload = policy.read(policy_file, START)
+    workload = policy.workload
     scaled_object = read(manifests(workload, Wiring(f"127.0.0.1:{port}"))[-1])
     yield Running(scaler, target, clock, Keda(scaled_object, target, clock, rate=30.0))
     await server.stop(0)

@@ -16,10 +16,10 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
 from autoscaler.kube.scale import read_scale, read_template
 from autoscaler.kube.watches import Watches
-from crds.resolve import resolve
+from crds.kinds import SCALING_POLICY
 from crds.workload import Workload
 from policies.model import Supply
-from replay.simcluster.serve import Cluster
+from replay.simcluster.serve import SimCluster
 from tests.autoscaler.actuators.cluster import a_need
 from tests.replay.simcluster.test_serve import SCENARIO
 from tests.support.fake_clock import FakeClock
@@ -27,14 +27,16 @@ from tests.support.fake_clock import FakeClock
 
 @dataclass
 class Live:
-    cluster: Cluster
+    cluster: SimCluster
     kube: Kube
     watches: Watches
     workload: Workload
 
     async def supply(self) -> Supply:
         scale = await read_scale(self.kube, Discovery(self.kube), "serving", self.workload.target)
-        seen = supply(self.workload, scale, self.watches.pods("serving"), self.watches.jobs("serving"))
+        now = self.cluster.world.now_seconds
+        standby = [Balloons(self.kube, self.watches, BalloonSettings(max_balloons=4)).observe(self.workload, now)]
+        seen = supply(scale, self.watches.pods("serving"), standby, now)
         assert seen is not None
         return seen
 
@@ -47,8 +49,8 @@ async def _until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-async def live(policy_file) -> AsyncIterator[Live]:  # type: ignore[no-untyped-def]
-    cluster = Cluster(SCENARIO, policy_file, rate=30.0)
+async def live(policy) -> AsyncIterator[Live]:  # type: ignore[no-untyped-def]
+    cluster = SimCluster(SCENARIO, policy, rate=30.0)
     at = await cluster.start()
     kube = await Kube.connect(at.kubeconfig_path)
     watches = Watches(kube, FakeClock(), random.Random(1), None)
@@ -57,7 +59,7 @@ async def live(policy_file) -> AsyncIterator[Live]:  # type: ignore[no-untyped-d
     await _until(lambda: watches.policies.synced and watches.pods("serving").synced and watches.jobs("serving").synced)
     raw = watches.policies.get("serving", "llm")
     assert raw is not None
-    workload = resolve(raw)
+    workload = SCALING_POLICY.resolve(raw)
     assert isinstance(workload, Workload)
     yield Live(cluster, kube, watches, workload)
     task.cancel()

@@ -11,9 +11,10 @@ import pytest
 from autoscaler.sources import history
 from autoscaler.sources.prometheus import Prometheus as Source
 from policies.model import PodSample
-from replay.scenario.scenario import L4_8B, Past
+from replay.scenario.scenario import L4_8B
 from replay.simcluster import past, prometheus
 from replay.simcluster.server import Server
+from replay.traces.trace import Totals
 from tests.replay.simcluster.fake_world import START, FakeWorld
 from tests.support.fake_clock import FakeClock
 
@@ -46,7 +47,7 @@ class Running:
 @pytest.fixture
 async def running() -> AsyncIterator[Running]:
     bins = 7 * DAY // 60
-    before = Past(START - 7 * DAY, 60.0, np.full(bins, 120.0), np.full(bins, 120_000.0), np.full(bins, 24_000.0))
+    before = Totals(START - 7 * DAY, 60.0, np.full(bins, 120.0), np.full(bins, 120_000.0), np.full(bins, 24_000.0))
     store = prometheus.Prometheus(past.series(before, L4_8B, START, LABELS), "serving", "llm")
     clock = FakeClock(START)
     server = Server(prometheus.application(store, clock.now, lambda: None), 0)

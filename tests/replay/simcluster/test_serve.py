@@ -1,4 +1,7 @@
-"""The whole cluster with a real world behind it, met through the live client and by hand."""
+"""The whole cluster with a real world behind it, met through the live client and by hand.
+
+Two of them take half a second of wall time, 15 s of the scenario's: that time passes is what they show.
+"""
 
 import asyncio
 import socket
@@ -17,11 +20,12 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection, jobs, pods
 from autoscaler.scaler.externalscaler_pb2_grpc import add_ExternalScalerServicer_to_server
 from autoscaler.sources.vllm import parse
+from crds.files import PolicyDocument, PolicyFileError, one_policy
 from replay.scenario.scenario import L4_8B, Scenario
-from replay.simcluster import policy
 from replay.simcluster.network import BLOCKS, PodNetwork
-from replay.simcluster.policy import PolicyError
-from replay.simcluster.serve import Cluster, Endpoints
+from replay.simcluster.policy import stored
+from replay.simcluster.serve import Endpoints, SimCluster
+from replay.traces.trace import Requests
 from tests.replay.simcluster.conftest import POLICY, PORT
 from tests.replay.simcluster.fake_world import START
 from tests.replay.simcluster.test_api import a_job
@@ -31,9 +35,7 @@ SCENARIO = Scenario(
     name="steady",
     start_seconds=START,
     duration_seconds=3600.0,
-    arrival_s=np.arange(0.0, 3600.0, 0.5),
-    prompt_tokens=np.full(7200, 500),
-    output_tokens=np.full(7200, 100),
+    requests=Requests(np.arange(0.0, 3600.0, 0.5), np.full(7200, 500), np.full(7200, 100)),
     past=None,
     hardware=L4_8B,
     seed=1,
@@ -42,8 +44,8 @@ SCENARIO = Scenario(
 
 
 @pytest.fixture
-async def served(policy_file: Path) -> AsyncIterator[tuple[Cluster, Endpoints]]:
-    cluster = Cluster(SCENARIO, policy_file, rate=30.0)
+async def served(policy: PolicyDocument) -> AsyncIterator[tuple[SimCluster, Endpoints]]:
+    cluster = SimCluster(SCENARIO, policy, rate=30.0)
     yield cluster, await cluster.start()
     await cluster.stop()
 
@@ -54,7 +56,7 @@ async def _json(http: aiohttp.ClientSession, url: str) -> Any:
         return await response.json()
 
 
-async def test_the_live_client_finds_the_pods_and_scrapes_them(served: tuple[Cluster, Endpoints]) -> None:
+async def test_the_live_client_finds_the_pods_and_scrapes_them(served: tuple[SimCluster, Endpoints]) -> None:
     cluster, endpoints = served
     kube = await Kube.connect(endpoints.kubeconfig_path)
     found, _ = await kube.list_all(pods("serving"))
@@ -73,7 +75,7 @@ async def test_the_live_client_finds_the_pods_and_scrapes_them(served: tuple[Clu
     await kube.close()
 
 
-async def test_the_live_client_watches_a_job_that_it_made(served: tuple[Cluster, Endpoints]) -> None:
+async def test_the_live_client_watches_a_job_that_it_made(served: tuple[SimCluster, Endpoints]) -> None:
     kube = await Kube.connect(served[1].kubeconfig_path)
     collection: Collection = jobs("serving")
     _, version = await kube.list_all(collection)
@@ -87,7 +89,7 @@ async def test_the_live_client_watches_a_job_that_it_made(served: tuple[Cluster,
     await kube.close()
 
 
-async def test_time_passes_at_its_rate(served: tuple[Cluster, Endpoints]) -> None:
+async def test_time_passes_at_its_rate(served: tuple[SimCluster, Endpoints]) -> None:
     _, endpoints = served
     assert endpoints.scenario_epoch_seconds == START
     async with aiohttp.ClientSession() as http, asyncio.timeout(5):
@@ -99,8 +101,8 @@ async def test_time_passes_at_its_rate(served: tuple[Cluster, Endpoints]) -> Non
     assert answer["data"]["result"]
 
 
-async def test_two_clusters_side_by_side(policy_file: Path, served: tuple[Cluster, Endpoints]) -> None:
-    other = Cluster(SCENARIO, policy_file, rate=30.0, lead_in_seconds=60.0)
+async def test_two_clusters_side_by_side(policy: PolicyDocument, served: tuple[SimCluster, Endpoints]) -> None:
+    other = SimCluster(SCENARIO, policy, rate=30.0, lead_in_seconds=60.0)
     endpoints = await other.start()
     assert endpoints.scenario_epoch_seconds == START - 60.0
     assert endpoints.api_url != served[1].api_url
@@ -122,21 +124,25 @@ def test_addresses_are_handed_round() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "0 ScalingPolicy documents"),
-        (f"{POLICY}---{POLICY}", "2 ScalingPolicy documents"),
-        (POLICY.replace("maxReplicas: 8", "maxReplicas: -8"), "spec.maxReplicas"),
+        ("", "policy.yaml: expected exactly one ScalingPolicy, found 0"),
+        (f"{POLICY}---{POLICY.replace('name: llm', 'name: other')}", "found 2"),
+        (f"{POLICY}---{POLICY}", "policy.yaml:14: metadata.name: "),
+        (
+            POLICY.replace("maxReplicas: 8", "maxReplicas: -8"),
+            "policy.yaml:10: spec.maxReplicas: -8: below the minimum of 1; instead: ",
+        ),
         (POLICY.replace("name: llm}", "name: llm, kind: StatefulSet}"), "Deployments only"),
         (POLICY.replace("metrics: {", "metrics: {scheme: https, "), "http only"),
-        ("a: [", "cannot be read"),
+        ("a: [", "policy.yaml:1: file: not valid YAML"),
     ],
 )
 def test_a_policy_that_cannot_be_served(policy_file: Path, text: str, why: str) -> None:
     policy_file.write_text(text)
-    with pytest.raises(PolicyError, match=why):
-        policy.read(policy_file, START)
+    with pytest.raises(PolicyFileError, match=why):
+        stored(one_policy(str(policy_file)), START)
 
 
-async def test_keda_scales_the_world_once_the_scaler_listens(served: tuple[Cluster, Endpoints]) -> None:
+async def test_keda_scales_the_world_once_the_scaler_listens(served: tuple[SimCluster, Endpoints]) -> None:
     cluster, _ = served
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -156,8 +162,8 @@ async def test_keda_scales_the_world_once_the_scaler_listens(served: tuple[Clust
     await server.stop(0)
 
 
-async def test_watches_end_cleanly_with_the_server(policy_file: Path) -> None:
-    cluster = Cluster(SCENARIO, policy_file, rate=30.0)
+async def test_watches_end_cleanly_with_the_server(policy: PolicyDocument) -> None:
+    cluster = SimCluster(SCENARIO, policy, rate=30.0)
     endpoints = await cluster.start()
     async with aiohttp.ClientSession() as http:
         response = await http.get(f"{endpoints.api_url}/api/v1/pods?watch=1")
@@ -166,8 +172,8 @@ async def test_watches_end_cleanly_with_the_server(policy_file: Path) -> None:
         assert (await response.content.read()).count(b"ADDED") == 1  # of two pods; then the end, not an error
 
 
-async def test_a_run_ends_with_its_scenario(policy_file: Path) -> None:
-    cluster = Cluster(replace(SCENARIO, duration_seconds=6.0), policy_file, rate=30.0)
+async def test_a_run_ends_with_its_scenario(policy: PolicyDocument) -> None:
+    cluster = SimCluster(replace(SCENARIO, duration_seconds=6.0), policy, rate=30.0)
     await cluster.start()
     async with asyncio.timeout(5):
         await cluster.run()
@@ -175,8 +181,8 @@ async def test_a_run_ends_with_its_scenario(policy_file: Path) -> None:
     await cluster.stop()
 
 
-async def test_a_run_tells_what_broke_it(policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = Cluster(SCENARIO, policy_file, rate=30.0)
+async def test_a_run_tells_what_broke_it(policy: PolicyDocument, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = SimCluster(SCENARIO, policy, rate=30.0)
     await cluster.start()
 
     def broken(to_seconds: float) -> None:

@@ -17,7 +17,7 @@ def requests(arrivals: list[float]) -> RequestTrace:
 
 def bins(counts: list[int], width: float = 10.0) -> BinTrace:
     array = np.array(counts, np.float64)
-    start = np.arange(len(counts)) * width
+    start = np.arange(len(counts), dtype=np.float64) * width
     return BinTrace("t", start, np.full(len(counts), width), array, array * 70, array * 30)
 
 
@@ -79,7 +79,8 @@ def test_totals_of_requests_and_bins() -> None:
 
 def test_wide_bins_spread_over_steps_and_gaps_stay_unknown() -> None:
     assert bins([120], width=120.0).totals(0.0, 120.0, 60.0).requests == pytest.approx([60, 60])
-    gap = BinTrace("t", np.array([0.0, 120.0]), np.array([60.0, 60.0]), *(np.array([6.0, 12.0]) for _ in range(3)))
+    counts = np.array([6.0, 12.0])
+    gap = BinTrace("t", np.array([0.0, 120.0]), np.array([60.0, 60.0]), counts, counts, counts)
     totals = gap.totals(0.0, 180.0, 60.0).requests
     assert totals[[0, 2]] == pytest.approx([6, 12])
     assert np.isnan(totals[1])

@@ -18,8 +18,8 @@ from replay.sim.views import Ended, Phase
 GRACE_SECONDS = 300.0
 
 
-class Cluster:
-    """Replicas and balloons on nodes. `serves(pod)` and `stops(pod) -> seconds` are told when a pod begins and ends."""
+class ControlPlane:
+    """Replicas and balloons on nodes. `serves(pod)` and `stops(pod) -> seconds` are called when a pod begins and ends."""
 
     def __init__(
         self,

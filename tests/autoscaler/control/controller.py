@@ -1,9 +1,10 @@
-"""The live shell around a fake API: watches, fleet, loop, actors and board as `app` puts them together.
+"""The live controller around a fake API: what `app` runs, without its ports and processes.
 
 What it does not do:
 - scrape: a test hands samples over with `sample`;
 - fit forecasts: no fit is ever due within a test;
-- serve the board: tests read it;
+- serve KEDA: tests read the board;
+- save states: there is no folder;
 - move time by itself, but for what `until` needs.
 """
 
@@ -15,23 +16,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from autoscaler.actuators.balloon import Balloons
-from autoscaler.actuators.manifest import BalloonSettings
-from autoscaler.control.actor import Tools
+from autoscaler.app import Always, Leader
 from autoscaler.control.fitting import FitProcess
-from autoscaler.control.loop import Loop
-from autoscaler.control.registry import PolicyRegistry
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.client import Kube
-from autoscaler.kube.discovery import Discovery
 from autoscaler.kube.objects import Key
 from autoscaler.kube.watches import Watches
+from autoscaler.records.store import FileStore, Loaded
 from autoscaler.records.writer import Recorder
-from autoscaler.reporting.events import Events
-from autoscaler.reporting.status import StatusWriter
-from autoscaler.scaler.board import Board
+from autoscaler.settings import load
 from autoscaler.sources.scrape import Scraper
-from policies.model import PodSample, State
+from policies.model import PodSample
 from tests.autoscaler.kube.workloads import TEMPLATE
 from tests.support.fake_api import FakeApi
 from tests.support.fake_clock import FakeClock
@@ -49,25 +44,17 @@ def spec(target: str, **more: Any) -> dict[str, Any]:
 
 
 @dataclass
-class House:
+class Controller:
     api: FakeApi
     clock: FakeClock
-    watches: Watches
-    loop: Loop
-    registry: PolicyRegistry
-    board: Board
-    scraper: Scraper
-    recorder: Recorder
-    reading: asyncio.Semaphore
+    always: Always
+    leader: Leader
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def target(self, name: str, replicas: int, pods: int | None = None) -> None:
         """A Deployment with its scale and its ready pods."""
-        deployment = f"{APPS}/namespaces/ns/deployments/{name}"
-        await self.api.put(APPS, {"resources": [{"name": "deployments", "kind": "Deployment", "namespaced": True}]})
-        await self.api.put(deployment, {"spec": {"template": TEMPLATE}})
-        scale = {"spec": {"replicas": replicas}, "status": {"selector": f"app={name}"}}
-        await self.api.put(f"{deployment}/scale", scale)
+        spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": TEMPLATE}
+        await self.api.put(f"{APPS}/namespaces/ns/deployments/{name}", {"spec": spec, "status": {"replicas": replicas}})
         for index in range(replicas if pods is None else pods):
             ready = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running", "podIP": "127.0.0.1"}
             about = {"metadata": {"labels": {"app": name}}, "spec": {"nodeName": "node"}, "status": ready}
@@ -83,13 +70,17 @@ class House:
     def sample(self, pod: str, *, running: float, waiting: float = 0.0, finished: float = 0.0) -> None:
         """What the scraper would have read just now."""
         now = self.clock.now()
-        self.scraper.accept(Key("ns", pod), PodSample(pod, now, now - 3600.0, running, waiting, finished))
+        self.always.scraper.accept(Key("ns", pod), PodSample(pod, now, now - 3600.0, running, waiting, finished))
+
+    @property
+    def runtimes(self) -> Mapping[str, PolicyRuntime]:
+        return self.leader.registry.runtimes
 
     def runtime(self, name: str) -> PolicyRuntime:
-        return self.loop.runtimes[f"ns/{name}"]
+        return self.runtimes[f"ns/{name}"]
 
     def desired(self, name: str) -> int | None:
-        entry = self.board.get(f"ns/{name}")
+        entry = self.leader.board.get(f"ns/{name}")
         return None if entry is None else entry.desired_replicas
 
     def status(self, name: str) -> dict[str, Any]:
@@ -108,50 +99,33 @@ class House:
         await self.until(lambda: (plan := self._plan(name)) is not None and plan > now)
 
     def _plan(self, name: str) -> float | None:
-        runtime = self.loop.runtimes.get(f"ns/{name}")
+        runtime = self.runtimes.get(f"ns/{name}")
         return runtime.plan.at_seconds if runtime and runtime.plan else None
 
 
 @asynccontextmanager
-async def a_house(
+async def a_controller(
     api: FakeApi,
     kube: Kube,
     *,
-    saved: Mapping[str, State] | None = None,
+    loaded: Loaded | None = None,
     log: Path | None = None,
     history_url: str | None = None,
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Controller]:
     """Everything is made and runs, and ends with the block."""
     clock = FakeClock()
     api.now = clock.now
-    board, recorder, scraper = Board(clock), Recorder(log), Scraper(clock)
-    watches = Watches(kube, clock, random.Random(1), None)
-    loop = Loop(clock, watches, scraper, board, recorder)
-    reading = asyncio.Semaphore(1)
-    tools = Tools(
-        clock=clock,
-        kube=kube,
-        watches=watches,
-        discovery=Discovery(kube),
-        scraper=scraper,
-        balloons=Balloons(kube, watches, BalloonSettings(10, 1800, "low")),
-        status=StatusWriter(kube, clock),
-        events=Events(kube, clock),
-        fitting=cast(FitProcess, None),
-        recorder=recorder,
-        prometheus=None,
-        history_url=history_url,
-        reading=reading,
-    )
-    registry = PolicyRegistry(tools, loop, board, saved or {})
-    watches.subscribe(registry.changed)
-    house = House(api, clock, watches, loop, registry, board, scraper, recorder, reading)
-    house.tasks += [asyncio.create_task(part()) for part in (watches.run, loop.run, registry.run)]
+    settings = load({"decision_log_dir": log, "prometheus_url": history_url})
+    always = Always(clock, kube, Watches(kube, clock, random.Random(1), None), Scraper(clock), None)
+    recorder = Recorder(log)
+    leader = Leader(settings, always, cast(FitProcess, None), recorder, FileStore(None), loaded or Loaded())
+    controller = Controller(api, clock, always, leader)
+    controller.tasks += [asyncio.create_task(run()) for run in (always.watches.run, *leader.runs)]
     try:
-        yield house
-        assert not [task for task in house.tasks if task.done()], "a part of the controller has ended"
+        yield controller
+        assert not [task for task in controller.tasks if task.done()], "a part of the controller has ended"
     finally:
-        for task in house.tasks:
+        for task in controller.tasks:
             task.cancel()
-        await asyncio.gather(*house.tasks, return_exceptions=True)
+        await asyncio.gather(*controller.tasks, return_exceptions=True)
         recorder.close()

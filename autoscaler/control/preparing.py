@@ -1,0 +1,60 @@
+"""Brings the prepared nodes to the plan, by the actuator. Not here: how many are wanted, and which balloons go first."""
+
+import structlog
+
+from autoscaler.actuators.base import Actuator, Change
+from autoscaler.clock import Clock
+from autoscaler.control.runtime import PolicyRuntime
+from autoscaler.reporting.events import EventReason, Events
+from crds.workload import Workload
+from policies.explain import explain
+
+SWEEP_SECONDS = 30.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Preparer:
+    """Acts on the newest plan: deciding goes on while the API is slow."""
+
+    def __init__(self, actuator: Actuator, events: Events, clock: Clock) -> None:
+        self._actuator = actuator
+        self._events = events
+        self._clock = clock
+
+    async def run(self, runtime: PolicyRuntime) -> None:
+        """Prepare or release one policy's nodes."""
+        plan, before, now_seconds = runtime.plan, runtime.plan_before, self._clock.now()
+        if plan is None:
+            return
+        supply = runtime.supply(now_seconds)
+        change = await self._actuator.ensure(runtime.workload, runtime.template, plan, supply, now_seconds)
+        if change.created or change.released or change.problem:
+            log = _log.warning if change.problem else _log.info
+            log(
+                "balloons.changed",
+                policy=runtime.key,
+                created=change.created,
+                released=change.released,
+                problem=change.problem,
+            )
+        await self._report(runtime.workload, change, explain(plan, before))
+
+    async def sweep(self) -> None:
+        """Delete balloons that no policy stands behind, until cancelled."""
+        while True:
+            change = await self._actuator.release(self._clock.now())
+            if change.released:
+                _log.info("balloons.swept", released=change.released)
+            await self._clock.sleep(SWEEP_SECONDS)
+
+    async def _report(self, workload: Workload, change: Change, explanation: str) -> None:
+        emit = self._events.emit
+        if change.created:
+            await emit(workload, EventReason.PREPARED, count=len(change.created), explanation=explanation)
+        if change.released:
+            await emit(workload, EventReason.RELEASED, names=", ".join(change.released), explanation=explanation)
+        if change.refused:
+            await emit(workload, EventReason.CAPPED, count=change.refused)
+        if change.problem:
+            await emit(workload, EventReason.BALLOON_FAILED, problem=change.problem)

@@ -1,0 +1,93 @@
+"""Runs the parts that work beside the loop for one policy: in which order, how often, and one failing apart from the others.
+
+Not here: what a part does. Each bounds its own time and reports what it could not do; what it raises beyond that is a fault
+of ours, which costs this policy one turn of that part.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from autoscaler.actuators.base import Actuator
+from autoscaler.clock import Clock
+from autoscaler.control.runtime import PolicyRuntime
+from autoscaler.control.target import TargetReader
+from policies.engine import GRID_SECONDS
+
+PATIENCE_SECONDS = 30.0  # of wall time, for the history; decisions then begin without it, and it is taken when it comes
+
+_log = structlog.get_logger(__name__)
+
+
+class Part(Protocol):
+    """One job that is done for every policy."""
+
+    async def run(self, runtime: PolicyRuntime) -> None:
+        """One turn for one policy."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts, one of each for all policies."""
+
+    actuators: tuple[Actuator, ...]  # what holds units for them
+    target: TargetReader
+    at_start: Part
+    after_decisions: tuple[Part, ...]  # one after the other, once the target was read
+    on_grid: tuple[Part, ...]  # side by side, once a grid step
+
+
+class PolicyRunner:
+    """One policy's parts. `run` until its policy is gone."""
+
+    def __init__(self, runtime: PolicyRuntime, parts: Parts, clock: Clock) -> None:
+        self._runtime = runtime
+        self._parts = parts
+        self._clock = clock
+        self._decided = asyncio.Event()
+        runtime.subscribe(self._decided.set)
+
+    async def run(self) -> None:
+        """Read the target and the history, let decisions begin, then run every part at its own pace."""
+        parts = self._parts
+        await self._turn(parts.target)
+        reading = asyncio.create_task(self._turn(parts.at_start))
+        try:
+            await asyncio.wait({reading}, timeout=PATIENCE_SECONDS)
+            self._runtime.begin(self._clock.now())
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._repeat(self._decision, parts.target, *parts.after_decisions))
+                for part in parts.on_grid:
+                    group.create_task(self._repeat(self._grid_step, part))
+        finally:
+            reading.cancel()
+
+    async def _repeat(self, pause: Callable[[], Awaitable[None]], *parts: Part) -> None:
+        while True:
+            for part in parts:
+                await self._turn(part)
+            await pause()
+
+    async def _turn(self, part: Part) -> None:
+        try:
+            await part.run(self._runtime)
+        except Exception:  # noqa: BLE001 - a fault of ours, of any kind
+            name = type(part).__name__
+            _log.exception("part.failed", policy=self._runtime.key, part=name, instead="trying again at the next turn")
+
+    async def _grid_step(self) -> None:
+        await self._clock.sleep(GRID_SECONDS)
+
+    async def _decision(self) -> None:
+        """Until the next decision, or a grid step later."""
+        timer = asyncio.create_task(self._grid_step())
+        decided = asyncio.create_task(self._decided.wait())
+        try:
+            await asyncio.wait((timer, decided), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            decided.cancel()
+        self._decided.clear()

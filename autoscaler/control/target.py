@@ -1,0 +1,59 @@
+"""Reads the scale target of a policy: its `/scale` at every turn, its pod template once a minute.
+
+Not here: the pods themselves, which are watched, and how they are counted (`supply`).
+"""
+
+from collections.abc import Callable
+
+import structlog
+
+from autoscaler.clock import Clock
+from autoscaler.control.runtime import PolicyRuntime
+from autoscaler.kube.client import Kube
+from autoscaler.kube.discovery import Discovery
+from autoscaler.kube.errors import KubeError
+from autoscaler.kube.scale import read_scale, read_template
+from autoscaler.reporting.events import EventReason, Events
+
+TEMPLATE_SECONDS = 60.0  # how old the pod template may be that balloons are made from
+
+_log = structlog.get_logger(__name__)
+
+
+class TargetReader:
+    """Offers each runtime the scale and the template of its target, or why they cannot be read."""
+
+    def __init__(self, kube: Kube, events: Events, clock: Clock) -> None:
+        self._kube = kube
+        self._discovery = Discovery(kube)
+        self._events = events
+        self._clock = clock
+        self._listeners: list[Callable[[], None]] = []
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when it becomes known, or changes, which pods are a target's."""
+        self._listeners.append(listener)
+
+    async def run(self, runtime: PolicyRuntime) -> None:
+        """Read one policy's target."""
+        try:
+            await self._read(runtime)
+        except KubeError as error:
+            await self._failed(runtime, str(error))
+        else:
+            runtime.offer_target_problem("")
+
+    async def _read(self, runtime: PolicyRuntime) -> None:
+        namespace, target, now_seconds = runtime.workload.namespace, runtime.workload.target, self._clock.now()
+        scale = await read_scale(self._kube, self._discovery, namespace, target)
+        if runtime.offer_scale(scale, self._clock.now()):
+            for listener in self._listeners:
+                listener()
+        if now_seconds - runtime.template_seconds >= TEMPLATE_SECONDS:
+            template = await read_template(self._kube, self._discovery, namespace, target)
+            runtime.offer_template(template, now_seconds)
+
+    async def _failed(self, runtime: PolicyRuntime, problem: str) -> None:
+        if runtime.offer_target_problem(problem):
+            _log.warning("target.unreadable", policy=runtime.key, error=problem)
+            await self._events.emit(runtime.workload, EventReason.TARGET_FAILED, problem=problem)

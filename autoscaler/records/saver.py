@@ -1,0 +1,34 @@
+"""Saves the states of all policies every 30 s, and once more at the end."""
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from autoscaler.clock import Clock
+from autoscaler.records.store import StateStore
+from policies.model import State
+
+SAVE_SECONDS = 30.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Saver:
+    """`states` gives what is to be saved, by policy."""
+
+    def __init__(self, store: StateStore, states: Callable[[], Mapping[str, State]], clock: Clock) -> None:
+        self._store = store
+        self._states = states
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Save until cancelled."""
+        while True:
+            await self._clock.sleep(SAVE_SECONDS)
+            await self.save()
+
+    async def save(self) -> None:
+        """Save once. What cannot be saved is logged."""
+        problems = await self._store.save(self._states())
+        if problems:
+            _log.error("state.not_saved", problems=dict(problems), instead="keeping what was saved before")

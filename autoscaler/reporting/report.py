@@ -1,0 +1,42 @@
+"""What there is to report about one policy at one moment: a value that its status and its Events are made from."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from autoscaler.reporting.events import TEXTS, EventReason
+from crds.workload import Workload
+from policies.explain import explain
+from policies.model import Demand, Plan, Supply
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReport:
+    """A policy that is followed: what was seen, what was decided, and what stands in the way. Empty texts: nothing does."""
+
+    workload: Workload
+    supply: Supply | None = None
+    demand: Demand | None = None
+    plan: Plan | None = None
+    plan_before: Plan | None = None
+    problem: str = ""  # why the newest form of the policy cannot be followed; its last valid one is
+    target_problem: str = ""  # why the target cannot be read
+    state_problem: str = ""  # why the saved state was refused, for as long as nothing falls because of it
+
+    @property
+    def explanation(self) -> str:
+        """The last decision and its reason."""
+        return "No decision has been made yet." if self.plan is None else explain(self.plan, self.plan_before)
+
+    @property
+    def sentence(self) -> str:
+        """The explanation, and what an SRE has to know beside it."""
+        if not self.state_problem:
+            return self.explanation
+        return f"{self.explanation} {TEXTS[EventReason.STATE_REFUSED].format(problem=self.state_problem)}"
+
+
+class Reported(Protocol):
+    """Whatever can be reported about."""
+
+    def report(self, now_seconds: float) -> PolicyReport:
+        """What there is to report at `now_seconds`."""

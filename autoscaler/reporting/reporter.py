@@ -1,0 +1,69 @@
+"""Reports how each policy stands: its status once a turn, and an Event where its replicas moved.
+
+Not here: what a status says (`status`), how an Event reads and how many are written (`events`), and what the parts that act
+have to report themselves. A report that is lost is no failure: it is logged, and the next turn reports again.
+"""
+
+from dataclasses import replace
+
+import structlog
+
+from autoscaler.clock import Clock
+from autoscaler.kube.errors import KubeError
+from autoscaler.kube.objects import Key
+from autoscaler.kube.store import Store
+from autoscaler.reporting.events import EventReason, Events
+from autoscaler.reporting.report import PolicyReport, Reported
+from autoscaler.reporting.status import StatusWriter, status_patch
+from autoscaler.telemetry import metrics
+from policies.model import Plan
+
+_log = structlog.get_logger(__name__)
+
+
+class Reporter:
+    """One for all policies. `policies` are the ScalingPolicies as they are watched."""
+
+    def __init__(self, policies: Store, status: StatusWriter, events: Events, clock: Clock) -> None:
+        self._policies = policies
+        self._status = status
+        self._events = events
+        self._clock = clock
+        self._reported: dict[str, Plan | None] = {}  # by policy: the plan at its last turn
+
+    async def run(self, policy: Reported) -> None:
+        """Report one turn of one policy."""
+        now_seconds = self._clock.now()
+        report = policy.report(now_seconds)
+        key = Key(report.workload.namespace, report.workload.name)
+        raw = self._policies.get(*key)
+        if raw is None:  # deleted: its runtime is about to end
+            return
+        try:
+            await self._status.write(key, status_patch(report, raw, now_seconds))
+        except KubeError as error:
+            _log.warning("status.not_written", policy=str(key), error=str(error))
+        await self._write_events(str(key), report)
+        if report.supply is not None:
+            metrics.BALLOONS.labels(policy=str(key), state="prepared").set(report.supply.prepared)
+            metrics.BALLOONS.labels(policy=str(key), state="preparing").set(report.supply.preparing)
+
+    def forget(self, policy: str) -> None:
+        """Forget a policy that is gone, also in the metrics."""
+        self._reported.pop(policy, None)
+        self._status.forget(policy)
+        self._events.forget(policy)
+        metrics.forget(policy)
+
+    async def _write_events(self, policy: str, report: PolicyReport) -> None:
+        is_first = policy not in self._reported
+        before, now = self._reported.get(policy), report.plan
+        self._reported[policy] = now
+        if is_first and report.state_problem:
+            await self._events.emit(report.workload, EventReason.STATE_REFUSED, problem=report.state_problem)
+        if before is None or now is None or before.desired_replicas == now.desired_replicas:
+            return
+        grew = now.desired_replicas > before.desired_replicas
+        reason = EventReason.SCALED_UP if grew else EventReason.SCALED_DOWN
+        explanation = replace(report, plan_before=before).explanation
+        await self._events.emit(report.workload, reason, explanation=explanation)

@@ -1,0 +1,99 @@
+"""The registry of custom resource kinds. CRDs, RBAC, reference pages and `outrider check` are made from it."""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from crds.resolve.problems import Problem, broken, problem
+from crds.resolve.rules import Rule
+from crds.resolve.scalingpolicy import clashes, workload
+from crds.structural import Schema, defaulted, described
+from crds.v1alpha1 import scalingpolicy
+from crds.v1alpha1.resource import GROUP, Column, Resource
+
+
+class Resolved(Protocol):
+    """What a valid resource becomes."""
+
+    @property
+    def summary(self) -> str:
+        """It in one line."""
+
+    @property
+    def claims(self) -> Mapping[str, str]:
+        """What no other resource of its kind may have, by the field that states it."""
+
+
+ModelT = TypeVar("ModelT", bound=Resource)
+ResolvedT = TypeVar("ResolvedT", bound=Resolved)
+
+
+@dataclass(frozen=True)
+class Kind(Generic[ModelT, ResolvedT]):
+    """One kind of custom resource."""
+
+    model: type[ModelT]
+    plural: str
+    short_names: tuple[str, ...]
+    scope: Literal["Namespaced", "Cluster"]
+    columns: tuple[Column, ...]  # of `kubectl get`
+    rules: tuple[Rule, ...]
+    introduction: str  # of the reference page, in Markdown
+    resolved: Callable[[ModelT], ResolvedT]
+    clashes: Callable[[object], Iterable[Problem]] = lambda _document: ()  # problems that CEL cannot express
+
+    @property
+    def name(self) -> str:
+        """The kind, as a resource names it."""
+        return self.model.__name__
+
+    @property
+    def schema(self) -> Schema:
+        """The whole schema, with its examples."""
+        return described(self.model)
+
+    def resolve(self, raw: object) -> ResolvedT | list[Problem]:
+        """Read a resource as the API server or a file gives it, or list all its problems. Never raises for bad input."""
+        if not isinstance(raw, Mapping):
+            return [Problem("", raw, "not an object", f"a {self.name}")]
+        document = defaulted({name: raw[name] for name in raw if name != "status"}, self.schema)
+        problems: list[Problem] = []
+        valid = None
+        try:
+            valid = self.model.model_validate(document)
+        except ValidationError as errors:
+            problems = [problem(error, self.schema, self.rules) for error in errors.errors(include_url=False)]
+        problems += broken(self.rules, document, [found.path for found in problems])
+        problems += self.clashes(document)
+        return problems if problems or valid is None else self.resolved(valid)
+
+
+SCALING_POLICY = Kind(
+    model=scalingpolicy.ScalingPolicy,
+    plural="scalingpolicies",
+    short_names=("scpol",),
+    scope="Namespaced",
+    columns=scalingpolicy.COLUMNS,
+    rules=scalingpolicy.RULES,
+    introduction=scalingpolicy.INTRODUCTION,
+    resolved=workload,
+    clashes=clashes,
+)
+KINDS: tuple[Kind[Any, Any], ...] = (SCALING_POLICY,)
+
+
+def meant(raw: object) -> Kind[Any, Any] | None:
+    """The kind that a resource is meant to be, even with a typo in its kind or group; None for another API's resource."""
+    first = KINDS[0]
+    if not isinstance(raw, Mapping):
+        return first
+    group, slash, _ = str(raw.get("apiVersion") or "").rpartition("/")
+    if slash and group != GROUP and not difflib.get_close_matches(group, [GROUP]):
+        return None
+    names = {kind.name.lower(): kind for kind in KINDS}
+    written = str(raw.get("kind") or first.name).lower()
+    close = difflib.get_close_matches(written, names, n=1, cutoff=0.8)
+    return names[close[0]] if close else first if group == GROUP else None

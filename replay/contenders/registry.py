@@ -1,0 +1,6 @@
+"""Every contender of a tournament. The first is ours, which the others are compared with."""
+
+from replay.contenders import hpa_in_flight, outrider, reactive
+from replay.contenders.contender import Entry
+
+CONTENDERS: tuple[Entry, ...] = (outrider.ENTRY, reactive.ENTRY, hpa_in_flight.ENTRY)

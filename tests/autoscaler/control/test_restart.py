@@ -1,0 +1,68 @@
+"""What a policy remembers across a restart, and what it reports where that was refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from autoscaler.kube.client import Kube
+from autoscaler.records.store import Loaded
+from policies.log import redecide
+from policies.model import Decided, State
+from tests.autoscaler.control.controller import a_controller, spec
+from tests.support.fake_api import FakeApi
+
+REFUSED = "ns%2Fa.json has format 2; this version reads format 1"
+
+
+async def test_what_was_decided_last_is_held(api: FakeApi, kube: Kube) -> None:
+    """The cluster may not have followed it yet."""
+    loaded = Loaded({"ns/a": State(decided=Decided(replicas=5))})
+    async with a_controller(api, kube, loaded=loaded) as controller:
+        await controller.target("a", 2)
+        await controller.policy("a", spec("a"))
+        await controller.decided("a")
+        assert controller.desired("a") == 5
+        assert events(api, "StateRefused") == []
+
+
+async def test_a_refused_state_is_an_event_and_stands_in_the_status_for_one_hold(api: FakeApi, kube: Kube) -> None:
+    async with a_controller(api, kube, loaded=Loaded(refused={"ns/a": REFUSED})) as controller:
+        for name in ("a", "b"):
+            await controller.target(name, 2)
+            await controller.policy(name, spec(name))
+        await controller.until(lambda: all("desiredReplicas" in controller.status(name) for name in ("a", "b")))
+        sentence = f"The saved state was refused: {REFUSED}. Nothing is scaled down for one hold."
+        assert controller.status("a")["message"].endswith(sentence)
+        assert "refused" not in controller.status("b")["message"]
+        assert [event["message"] for event in events(api, "StateRefused")] == [sentence]
+        await controller.clock.advance(900.0)
+        await controller.until(lambda: "refused" not in controller.status("a")["message"])
+        assert len(events(api, "StateRefused")) == 1
+
+
+async def test_a_state_that_no_decision_made_is_logged_so_that_every_decision_can_be_taken_again(
+    api: FakeApi, kube: Kube, tmp_path: Path
+) -> None:
+    """Turning Active is as a restart, and leaves the policy as the core knows it unchanged."""
+    async with a_controller(api, kube, log=tmp_path) as controller:
+        await controller.target("a", 4)
+        await controller.policy("a", spec("a", mode="Shadow"))
+        await controller.decided("a")
+        controller.sample("a-0", running=3.0)
+        await controller.clock.advance(60.0)
+        await controller.policy("a", spec("a"))
+        await controller.until(lambda: controller.desired("a") is not None)
+        await controller.clock.advance(60.0)
+    lines = logged(tmp_path)
+    assert [json.loads(line)["kind"] for line in lines].count("state") == 2
+    again = list(redecide(lines))
+    assert len(again) > 8
+    assert all(item.matches for item in again)
+
+
+def logged(folder: Path) -> list[str]:
+    return next(folder.iterdir()).read_text().splitlines(keepends=True)
+
+
+def events(api: FakeApi, reason: str) -> list[dict[str, Any]]:
+    return [body for body in api.bodies if body.get("kind") == "Event" and body["reason"] == reason]

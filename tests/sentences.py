@@ -1,0 +1,96 @@
+"""Every sentence that the program can print, in one list: `python -m tests.sentences` writes it anew.
+
+A sentence is any text of two words or more in the code that is no docstring; of a command, the docstring too, since it is its
+help. What stands in braces is filled in when it is printed.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FILE = Path(__file__).with_name("sentences.txt")
+PACKAGES = ("autoscaler", "crds", "forecasting", "policies", "replay")
+GENERATED = "externalscaler_pb2"
+TWO_WORDS = re.compile(r"[A-Za-z,;:]{2,} [a-z{(]")
+
+
+def listed() -> str:
+    """The list, by file."""
+    parts = []
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            found = [] if GENERATED in path.name else list(dict.fromkeys(sentences(path)))
+            if found:
+                parts.append("\n".join([f"== {path.relative_to(ROOT)}", *found]))
+    return "\n\n".join(parts) + "\n"
+
+
+def sentences(path: Path) -> Iterator[str]:
+    """The sentences of one file, in its order."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = set(_docstrings(tree))
+    if path.parent.name == "commands":
+        yield from (" ".join(str(node.value).split()) for node in _command_docstrings(tree))
+    for node in _texts(tree):
+        if id(node) not in docstrings and TWO_WORDS.search(text := _text(node)):
+            yield " ".join(text.split())
+
+
+def _texts(tree: ast.AST) -> Iterator[ast.Constant | ast.JoinedStr]:
+    """Texts in the order of the source; a part of an f-string is none of its own."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield node
+            for part in node.values:
+                if isinstance(part, ast.FormattedValue):
+                    yield from _texts(part)
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, str):
+                yield node
+        else:
+            yield from _texts(node)
+
+
+def _text(node: ast.Constant | ast.JoinedStr) -> str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    return "".join(_text(part) if isinstance(part, ast.Constant) else "{" + _name(part) + "}" for part in node.values)
+
+
+def _name(part: ast.expr) -> str:
+    """What is filled in, as shortly as it can be named."""
+    names = [
+        node.attr if isinstance(node, ast.Attribute) else node.id
+        for node in ast.walk(part)
+        if isinstance(node, ast.Attribute | ast.Name)
+    ]
+    return names[0] if names else "..."
+
+
+def _docstrings(tree: ast.AST) -> Iterator[int]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+            text := _docstring(node)
+        ):
+            yield id(text)
+
+
+def _command_docstrings(tree: ast.Module) -> Iterator[ast.Constant]:
+    for node in (tree, *tree.body):
+        named = isinstance(node, ast.Module) or (isinstance(node, ast.FunctionDef) and node.name == "command")
+        if named and (text := _docstring(node)):
+            yield text
+
+
+def _docstring(node: ast.AST) -> ast.Constant | None:
+    body = getattr(node, "body", [])
+    first = body[0].value if body and isinstance(body[0], ast.Expr) else None
+    return first if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
+
+
+if __name__ == "__main__":
+    FILE.write_text(listed(), encoding="utf-8")
+    sys.stdout.write(f"{FILE}\n")
