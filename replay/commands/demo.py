@@ -75,7 +75,7 @@ def command(
         _forget(folder, keep)
         raise typer.Exit(130) from None
     except DiedError as error:
-        print(f"outrider demo: {error}\nThe decision log and both logs are in {folder}", file=sys.stderr)
+        print(f"outrider demo: {error}\nAll logs are in {folder}", file=sys.stderr)
         raise typer.Exit(1) from None
     _forget(folder, keep)
     standings = tournament.play(scenario, workload, ours=ours)
