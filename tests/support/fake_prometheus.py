@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from replay.simcluster.promql import Query, QueryError, parse
-from tests.autoscaler.sources.faults import Handler
+from tests.support.http_faults import Handler
 
 
 @dataclass

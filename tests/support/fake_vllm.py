@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from autoscaler.kube.objects import Key
 from policies.model import PodSample
 from replay.simcluster import vllm
-from tests.autoscaler.sources.faults import Handler
+from tests.support.http_faults import Handler
 
 
 def body(running: float = 0, waiting: float = 0, done: float = 10, engines: int = 1, awake: int = 1) -> bytes:

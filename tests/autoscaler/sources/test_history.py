@@ -10,9 +10,9 @@ from autoscaler.sources import history
 from autoscaler.sources.errors import SourceErrorKind
 from autoscaler.telemetry.metrics import REGISTRY
 from policies.backfill import Past
-from tests.autoscaler.sources import faults
-from tests.autoscaler.sources.faults import Handler, answers
+from tests.support import http_faults as faults
 from tests.support.fake_prometheus import FakePrometheus, fake_prometheus
+from tests.support.http_faults import Handler, answers
 
 NOW = 1_700_000_012.5  # the last whole minute is 12.5 s + 20 s before
 END = 1_699_999_980.0

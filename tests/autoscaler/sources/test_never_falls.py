@@ -21,12 +21,12 @@ from autoscaler.sources.vllm import parse
 from forecasting.forecaster import Forecaster
 from policies.decider import Decider
 from policies.model import Inputs, PodSample
-from tests.autoscaler.sources import faults
-from tests.autoscaler.sources.faults import Handler, answers
 from tests.autoscaler.sources.scraping import running, until
+from tests.support import http_faults as faults
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_prometheus import FakePrometheus, fake_prometheus
 from tests.support.fake_vllm import body, fake_vllm
+from tests.support.http_faults import Handler, answers
 from tests.support.worlds import COLD_START, START, TICK, a_policy, a_supply
 
 BUSY_TICKS = 8

@@ -11,10 +11,10 @@ from autoscaler.sources.families import STARTED, SUMMED
 from autoscaler.sources.prometheus import Prometheus, instant_query
 from autoscaler.telemetry.metrics import REGISTRY
 from policies.model import PodSample
-from tests.autoscaler.sources import faults
-from tests.autoscaler.sources.faults import Handler, answers
+from tests.support import http_faults as faults
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_prometheus import FakePrometheus, fake_prometheus
+from tests.support.http_faults import Handler, answers
 
 RUNNING, WAITING = "vllm:num_requests_running", "vllm:num_requests_waiting"
 

@@ -11,11 +11,11 @@ from autoscaler.kube.objects import Key
 from autoscaler.sources.errors import SourceErrorKind
 from autoscaler.sources.scrape import Scraper, next_multiple
 from autoscaler.telemetry.metrics import REGISTRY
-from tests.autoscaler.sources import faults
-from tests.autoscaler.sources.faults import Handler
 from tests.autoscaler.sources.scraping import running, until
+from tests.support import http_faults as faults
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_vllm import FakeVllm, body, fake_vllm
+from tests.support.http_faults import Handler
 
 A = Key("ns", "a")
 START = 1_700_000_001.0  # between two multiples of 2 s
