@@ -1,4 +1,4 @@
-"""What the program can print stands in one list, tests/sentences.txt, to be read in one go; and it is plain English."""
+"""All that the program can print is in one list, tests/sentences.txt, to be read in one go, and it is plain English."""
 
 import re
 
@@ -14,5 +14,5 @@ def test_the_list_is_complete() -> None:
     assert FILE.read_text(encoding="utf-8") == listed(), "run: python -m tests.sentences, and read what changed aloud"
 
 
-def test_no_sentence_uses_our_own_dialect() -> None:
+def test_every_sentence_is_plain_english() -> None:
     assert [line for line in listed().splitlines() if DIALECT.search(line)] == []

@@ -19,7 +19,7 @@ from tests.support.worlds import COLD_START, Fleet, a_policy
 
 
 class Life:
-    """A service whose every decision is recorded."""
+    """A workload whose every decision is recorded."""
 
     def __init__(self, log: Recorder, policy: Policy | None = None) -> None:
         self.log, self.policy = log, policy or a_policy()

@@ -140,7 +140,7 @@ async def test_changes_during_a_slow_write_wake_once() -> None:
         waiting.cancel()
 
 
-def test_age_tells_why_a_decision_does_not_show() -> None:
+def test_the_age_shows_why_there_is_no_decision() -> None:
     clock = FakeClock()
     board = Board(clock)
     board.know(KEYS)
