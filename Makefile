@@ -1,4 +1,4 @@
-# `make` alone shows this list. Every target does its own set-up, and skips it when nothing changed.
+# `make` alone lists the targets. Each does its own set-up, and skips it when nothing changed.
 PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
@@ -12,11 +12,11 @@ SCHEDULES ?= 2000
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## Make .venv from the hashed lock (about 40 s, then nothing)
+setup: $(READY) ## Create .venv from the hashed lock (about 40 s the first time)
 
 $(READY): requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.11 or newer, or say make PYTHON=python3.12" >&2; exit 1; }
-	@echo "setting .venv up (about 40 s)" >&2 # stdout is for what `make cluster` has a shell evaluate
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or newer, or run make PYTHON=python3.12" >&2; exit 1; }
+	@echo "creating .venv (about 40 s)" >&2 # stdout is for what `make cluster` prints for a shell to evaluate
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -25,47 +25,47 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## Watch the live controller ride ahead of a traffic trace (about 90 s)
 	@$(BIN)/outrider demo $(DEMO)
 
-check: $(READY) ## Check format, style, layers, types and the fast tests: a line each
+check: $(READY) ## Check format, style, layers and types, and run the fast tests: one line each
 	@.ci/part format $(BIN)/ruff format --check --quiet .
 	@.ci/part style $(BIN)/ruff check --quiet .
 	@.ci/part layers $(BIN)/lint-imports --no-logo
 	@.ci/part types $(BIN)/mypy
 	@.ci/part tests $(MAKE) --no-print-directory test
 
-test: $(READY) ## Run the tests (ONLY=tests/policies: some of them)
+test: $(READY) ## Run the fast tests (ONLY=tests/policies: some of them)
 	$(BIN)/python -m pytest $(or $(ONLY),$(PARALLEL))
 
-test-slow: $(READY) ## Run the tests that take minutes, and the search for counter-examples with fixed seeds
+test-slow: $(READY) ## Run the slow tests, and search for counter-examples with fixed seeds (minutes)
 	OUTRIDER_HYPOTHESIS=thorough $(BIN)/python -m pytest $(PARALLEL) -m "(slow or hypothesis) and not realtime and not e2e"
 	$(BIN)/python -m pytest -m realtime
 
-fuzz: $(READY) ## Search for counter-examples: SCHEDULES=2000 random histories for each property (ONLY=tests/policies)
+fuzz: $(READY) ## Search for counter-examples with random seeds (SCHEDULES=2000 per property; ONLY=tests/policies)
 	OUTRIDER_HYPOTHESIS=explore OUTRIDER_SCHEDULES=$(SCHEDULES) $(BIN)/python -m pytest $(PARALLEL) -m hypothesis $(ONLY)
 
 e2e: $(READY) ## Run the tests on a real control plane (needs Go; the first build takes about 25 min)
 	$(BIN)/python -m tests.e2e.build
 	$(BIN)/python -m pytest -m e2e -rP tests/e2e $(E2E)
 
-cluster: $(READY) ## Keep a real cluster up, for a shell to eval what it prints
+cluster: $(READY) ## Start a real cluster that keeps running, and print the variables for a shell to eval
 	@$(BIN)/python -m tests.e2e up
 
-cluster-down: $(READY) ## End that cluster
+cluster-down: $(READY) ## Stop that cluster
 	@$(BIN)/python -m tests.e2e down
 
-lint: $(READY) ## Check style, types, layers and generated files
+lint: $(READY) ## Check format, style, types, layers and generated files
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code --stat -- deploy docs/reference autoscaler/scaler \
-	  || { echo "generated files are out of date: run make generate and commit what changes" >&2; exit 1; }
+	  || { echo "generated files are out of date: run make generate and commit the changes" >&2; exit 1; }
 
-format: $(READY) ## Put the code in order
+format: $(READY) ## Format the code and fix what ruff can
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --quiet --fix .
 
-generate: $(READY) ## Write the generated files: CRDs and their RBAC, protobuf code, reference pages
+generate: $(READY) ## Write the generated files: CRD, RBAC, protobuf code, reference pages
 	$(BIN)/python -m autoscaler.scaler.generate
 	$(BIN)/python -m crds.build
 	$(BIN)/python -m autoscaler.reference
@@ -77,6 +77,6 @@ lock: $(READY) ## Write requirements.lock from pyproject.toml (needs uv)
 bench: $(READY) ## Measure speed, as a table
 	$(BIN)/python -m benchmarks
 
-clean: ## Remove what the other targets made
+clean: ## Remove what the other targets created
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -39,15 +39,15 @@ def main() -> None:
 
 def measure(count: int) -> list[float]:
     """Milliseconds a decision, of each round over all policies."""
-    chance, life = Random(1), Life()
+    chance, pods = Random(1), Pods()
     lived = State()
     for _ in range(FULL_TICKS):
-        lived = step(a_policy(0), lived, life.tick(chance)).state
+        lived = step(a_policy(0), lived, pods.tick(chance)).state
     policies = [a_policy(index) for index in range(count)]
     states = [lived] * count
     took = []
     for _ in range(ROUNDS):
-        moment = life.tick(chance)
+        moment = pods.tick(chance)
         moments = [replace(moment) for _ in policies]
         began = time.perf_counter()
         states = [
@@ -57,7 +57,7 @@ def measure(count: int) -> list[float]:
     return took
 
 
-class Life:
+class Pods:
     """Eight pods under swinging traffic."""
 
     def __init__(self) -> None:

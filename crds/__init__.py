@@ -1,1 +1,1 @@
-"""API types -> CRD YAML; custom resource -> policy, or a list of problems."""
+"""API types -> CRD YAML; custom resource -> workload, or a list of problems."""

@@ -73,11 +73,6 @@ class Forecaster:
             self._fan = self._forecast(self._history.series())
         return self._fan
 
-    @property
-    def skill(self) -> float | None:
-        """Skill of the last day's forecasts: 1 is perfect, 0 is naive; None while too few have matured."""
-        return self._skill.value
-
     def _forecast(self, demand: Series) -> Fan | None:
         if not len(demand):
             return None

@@ -1,4 +1,4 @@
-"""Demand on a logarithmic scale, where twice and half weigh alike, and the spread of its changes there.
+"""Demand on a logarithmic scale, where doubling and halving weigh the same, and the spread of its changes there.
 
 The volatility floor of the core is defined on the same scale, so the constants are its own.
 """

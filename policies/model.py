@@ -289,7 +289,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What was learned about one replica while requests waited. In logarithms, so that twice and half weigh the same."""
+    """What was learned about one replica while requests waited. In logarithms, so that doubling and halving weigh the same."""
 
     count: float = 0.0
     log_work_ratio: float = 0.0  # true work over the profile's

@@ -1,1 +1,1 @@
-"""The offline shell: traces, a simulated cluster in virtual time, baselines, scores."""
+"""The offline shell: traces, a simulated cluster in virtual time, contenders, scores."""

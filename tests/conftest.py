@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Settings and fixtures for every test."""
 
 import os
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 import structlog
 from hypothesis import settings
 
-# The same examples every time, so that a red run is a change's doing. `thorough` is the slow run's; `explore` looks for
-# new ones, as many as OUTRIDER_SCHEDULES says, and prints how to see a failing one again.
+# The same examples every time, so that only a change can break a test. `thorough` is for the slow run. `explore` looks for
+# OUTRIDER_SCHEDULES new ones, and prints how to repeat a failing one.
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=20)
 settings.register_profile("thorough", derandomize=True, deadline=None, max_examples=300)
 settings.register_profile(

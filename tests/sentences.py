@@ -1,7 +1,7 @@
 """Every sentence that the program can print, in one list: `python -m tests.sentences` writes it anew.
 
-A sentence is any text of two words or more in the code that is no docstring; of a command, the docstring too, since it is its
-help. What stands in braces is filled in when it is printed.
+A sentence is any text of two words or more in the code, docstrings excepted; those of commands count, since they are the
+help. What is in braces is filled in when it is printed.
 """
 
 import ast
@@ -40,7 +40,7 @@ def sentences(path: Path) -> Iterator[str]:
 
 
 def _texts(tree: ast.AST) -> Iterator[ast.Constant | ast.JoinedStr]:
-    """Texts in the order of the source; a part of an f-string is none of its own."""
+    """Texts in the order of the source; the parts of an f-string are one text."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.JoinedStr):
             yield node
@@ -61,7 +61,7 @@ def _text(node: ast.Constant | ast.JoinedStr) -> str:
 
 
 def _name(part: ast.expr) -> str:
-    """What is filled in, as shortly as it can be named."""
+    """A short name for what is filled in."""
     names = [
         node.attr if isinstance(node, ast.Attribute) else node.id
         for node in ast.walk(part)

@@ -106,5 +106,5 @@ def test_a_typo_in_a_command_suggests_the_nearest() -> None:
     ],
 )
 def test_the_shell_completes_commands_options_and_choices(line: str, completions: set[str]) -> None:
-    words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_OUTRIDER_COMPLETE": "complete_bash"}
-    assert set(CliRunner().invoke(app, [], env=words).output.split()) == completions
+    environment = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_OUTRIDER_COMPLETE": "complete_bash"}
+    assert set(CliRunner().invoke(app, [], env=environment).output.split()) == completions

@@ -1,4 +1,4 @@
-"""The pages say what is there: every link leads somewhere, and every file and name in the architecture exists."""
+"""The pages agree with the tree: every link leads somewhere, and every file and name in the architecture exists."""
 
 import ast
 import re

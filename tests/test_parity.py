@@ -44,7 +44,7 @@ from replay.driver import Outcome, run
 from replay.scenario.scenario import Scenario
 from replay.sim.views import BalloonView
 from replay.simcluster import objects
-from tests.replay.demo.live import a_pair, logged, the_scenario, the_service
+from tests.replay.demo.live import a_pair, logged, the_scenario, the_workload
 from tests.support.fake_clock import FakeClock, settle
 
 ADDRESS = "127.77.0.2"
@@ -137,7 +137,7 @@ async def decided_live(
 async def test_the_live_loop_decides_what_replay_decides(past: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes up to 2 s, most of it two fits of a week. Without a past the rush is answered between two ticks."""
     monkeypatch.setattr(loops, "ROUND_SECONDS", 0.0)  # offline, a round of scrapes takes no time
-    scenario, workload = the_scenario(start="7d12m", duration="12m", past=past), the_service()
+    scenario, workload = the_scenario(start="7d12m", duration="12m", past=past), the_workload()
     offline: list[tuple[float, StepResult]] = []
     forecasts: list[Fan | None] = []
 
@@ -189,14 +189,14 @@ def _both(scenario: Scenario, folder: Path) -> Both:
         if inputs.on_grid and result.plan is not None:
             offline[inputs.now_seconds] = result.plan.desired_replicas
 
-    outcome = run(scenario, Outrider(the_service().policy, the_service().cold_start, scenario.past, watch=watch))
+    outcome = run(scenario, Outrider(the_workload().policy, the_workload().cold_start, scenario.past, watch=watch))
     return Both(live, offline, pair.outcome, outcome)
 
 
 @pytest.mark.realtime
 def test_the_whole_sample_agrees(tmp_path: Path) -> None:
     both = _both(the_scenario(), tmp_path)
-    told = f"{both.within_one:.1%} of the ticks within one replica, GPU-hours {both.gpu_hours_apart:.2%} apart"
-    print(told)
-    assert both.within_one >= 0.95, told
-    assert both.gpu_hours_apart <= 0.02, told
+    agreement = f"{both.within_one:.1%} of the ticks within one replica, GPU-hours {both.gpu_hours_apart:.2%} apart"
+    print(agreement)
+    assert both.within_one >= 0.95, agreement
+    assert both.gpu_hours_apart <= 0.02, agreement

@@ -36,11 +36,11 @@ def test_an_offline_command_does_what_it_says(line: str, monkeypatch: pytest.Mon
 
 
 def test_every_command_exists() -> None:
-    """What each one's `--help` says is tests/test_cli.py's business."""
+    """What each one's `--help` says is checked in tests/test_cli.py."""
     assert {line.split()[1] for line in OFFLINE} <= {entry.name for entry in entry_points(group=GROUP)}
 
 
-def test_make_knows_its_targets() -> None:
+def test_the_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
     asked = {line.split()[1] for line in LINES if line.startswith("make ")}
     assert asked == {"demo", "test"}

@@ -1,8 +1,19 @@
-"""What the program can print stands in one list, tests/sentences.txt, to be read in one go; and it is plain English."""
+"""All that the program can print is in one list, tests/sentences.txt, to be read in one go. It and the pages are plain English."""
 
 import re
+from pathlib import Path
 
-from tests.sentences import FILE, listed
+import pytest
+
+from tests.sentences import FILE, ROOT, listed
+
+PAGES = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/**/*.md"),
+    *ROOT.glob("deploy/**/*.yaml"),
+    ROOT / "Makefile",
+    *ROOT.glob(".ci/*"),
+]
 
 DIALECT = re.compile(
     r"\b(told|tells?|voices?|speaks?|spoken|leash|ward|the house|nobody knows|from nothing|wordless|its word)\b",
@@ -14,5 +25,10 @@ def test_the_list_is_complete() -> None:
     assert FILE.read_text(encoding="utf-8") == listed(), "run: python -m tests.sentences, and read what changed aloud"
 
 
-def test_no_sentence_uses_our_own_dialect() -> None:
+def test_every_sentence_is_plain_english() -> None:
     assert [line for line in listed().splitlines() if DIALECT.search(line)] == []
+
+
+@pytest.mark.parametrize("page", sorted(PAGES), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_page_is_plain_english(page: Path) -> None:
+    assert [line for line in page.read_text(encoding="utf-8").splitlines() if DIALECT.search(line)] == []

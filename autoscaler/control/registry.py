@@ -22,7 +22,7 @@ from crds.kinds import SCALING_POLICY
 from crds.workload import Workload
 from policies.model import State
 
-SETTLE_SECONDS = 0.2  # changes come in flocks: a rollout moves every pod at once
+SETTLE_SECONDS = 0.2  # changes come in bursts: a rollout moves every pod at once
 
 _log = structlog.get_logger(__name__)
 

@@ -1,6 +1,6 @@
 """One policy under way: what is known of its target, what it remembers, and what was decided last.
 
-Whoever learns something hands it in through a method, and only these methods change a value; everyone else reads the
+Other parts pass in what they learn through methods, and only these methods change a value; everyone else reads the
 properties. Not here: reading the API or Prometheus (the parts beside the loop), when to decide, and what a decision sets off.
 """
 

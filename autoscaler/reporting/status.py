@@ -1,4 +1,4 @@
-"""What a ScalingPolicy's status says, and writing it without wearing out the API server.
+"""What a ScalingPolicy's status says, and writing it without overloading the API server.
 
 Not here: Events, and when a status is due for a look (`reporter`).
 """

@@ -119,11 +119,6 @@ class Board:
             if not waiting:
                 del self._subscriptions[key]
 
-    @property
-    def subscribers(self) -> int:
-        """How many streams are open."""
-        return sum(map(len, self._subscriptions.values()))
-
     def _wake(self, key: str) -> None:
         for subscription in self._subscriptions.get(key, ()):
             subscription.wake()

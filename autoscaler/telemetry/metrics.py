@@ -114,10 +114,10 @@ STEP_SECONDS = _histogram(
 )
 STATE_REFUSED = _counter(
     "outrider_state_refused_total",
-    "Saved states that could not be used at the start. The policy starts without it, and nothing falls for one hold.",
+    "Saved states that could not be used at the start. The policy starts without one, and nothing falls for one hold.",
     {
         **_POLICY,
-        "reason": "`unreadable` (a torn file, or no file at all), `format` (another version wrote it) or `invalid`"
+        "reason": "`unreadable` (the file cannot be read, or is not JSON), `format` (another version wrote it) or `invalid`"
         " (it does not hold a state, or a number in it is not finite)",
     },
 )

@@ -62,7 +62,7 @@ class StageTimes(Model):
 
 
 class ColdStart(Model):
-    """How long each stage of a cold start takes. A stage that is left out takes what the profile says."""
+    """How long each stage of a cold start takes. A stage that is left out takes as long as the profile says."""
 
     node: StageTimes | None = None
     """From requesting a node until its GPU can be allocated."""

@@ -1,4 +1,4 @@
-"""The simulated cluster: one service on a pool of GPU nodes, driven by whoever scales it.
+"""The simulated cluster: one workload on a pool of GPU nodes, driven by whoever scales it.
 
 A World is not thread-safe, and deterministic: the same scenario and the same commands at the same times give the same
 run. The HPA is not in it (see `hpa`), nor is the age of what a scraper knows: `samples` is the truth of the moment.
@@ -89,7 +89,7 @@ class World:
         self._note()
 
     def pods(self) -> tuple[PodView, ...]:
-        """All pods of the service that exist, oldest first."""
+        """All pods of the workload that exist, oldest first."""
         return tuple(pod.view(self.now_seconds) for pod in self._control_plane.pods)
 
     def nodes(self) -> tuple[NodeView, ...]:

@@ -1,4 +1,4 @@
-"""A cluster with one LLM service, simulated in scenario time and served on the real protocols.
+"""A cluster with one LLM workload, simulated in scenario time and served on the real protocols.
 
 It replaces a real cluster for demos and tests: the Kubernetes API, vLLM's `/metrics` on each pod's own address,
 Prometheus, and KEDA with its HPA. One process, loopback only. What it does not do:

@@ -150,13 +150,13 @@ def test_what_is_meant_to_be_a_policy_is_judged(outrider_check: Any, text: str, 
         "kind: ScalingPolicy\napiVersion: aws.services.k8s/v1\n",
     ],
 )
-def test_a_file_without_a_policy_is_said_to_have_none(outrider_check: Any, text: str) -> None:
+def test_a_file_without_a_policy_is_reported(outrider_check: Any, text: str) -> None:
     code, out, err = outrider_check({"a.yaml": text})
     assert (code, out) == (0, "")
     assert f"no {NAMES} found" in err
 
 
-def test_what_cannot_be_read_is_told(outrider_check: Any, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_reported(outrider_check: Any, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "binary").write_bytes(b"a: \xff\xfe")
     code, out, _ = outrider_check({}, "nowhere.yaml", "folder", "binary")

@@ -92,9 +92,9 @@ def test_every_node_is_bounded_and_explained(path: str) -> None:
         assert set(node["x-kubernetes-list-map-keys"]) <= set(node["items"]["required"])
 
 
-@pytest.mark.parametrize(("default", "told"), [("5s", "5s"), (0, "0"), (True, "true")])
-def test_a_default_is_explained_as_one_writes_it(default: object, told: str) -> None:
-    assert build._explained({"description": "X.", "default": default})["description"] == f"X. Default: {told}."
+@pytest.mark.parametrize(("default", "shown"), [("5s", "5s"), (0, "0"), (True, "true")])
+def test_a_default_is_explained_as_one_writes_it(default: object, shown: str) -> None:
+    assert build._explained({"description": "X.", "default": default})["description"] == f"X. Default: {shown}."
 
 
 def test_defaults_are_valid_and_give_the_same_policy() -> None:
@@ -150,12 +150,12 @@ def test_names_columns_and_status() -> None:
     assert NODES[".status.conditions"]["x-kubernetes-list-map-keys"] == ["type"]
 
 
-def test_descriptions_tell_what_kubectl_explain_leaves_out() -> None:
-    told = {path: node.get("description", "") for path, node in NODES.items()}
-    assert told[".spec.mode"].endswith("in the status. Default: Active.")
-    assert told[".spec.slo.queueWait"].endswith(" Default: 5s.")
-    assert told[".spec.target.name"] == "Name of the target. Example: chat-vllm."
-    assert not [path for path, text in told.items() if path.startswith(".") and "\n" in text]
+def test_descriptions_include_what_kubectl_explain_leaves_out() -> None:
+    descriptions = {path: node.get("description", "") for path, node in NODES.items()}
+    assert descriptions[".spec.mode"].endswith("in the status. Default: Active.")
+    assert descriptions[".spec.slo.queueWait"].endswith(" Default: 5s.")
+    assert descriptions[".spec.target.name"] == "Name of the target. Example: chat-vllm."
+    assert not [path for path, text in descriptions.items() if path.startswith(".") and "\n" in text]
 
 
 @pytest.mark.parametrize("manifest", [*yaml.safe_load_all(build.files()["deploy/00-crd.yaml"])])

@@ -46,7 +46,7 @@ def test_scalars_are_those_of_kubectl(text: str, value: object) -> None:
     assert type(found["a"]) is type(value)
 
 
-def test_a_key_that_is_written_twice_is_told() -> None:
+def test_a_key_that_is_written_twice_is_reported() -> None:
     document = one("spec:\n  maxReplicas: 8\n  maxReplicas: 24\n")
     [problem] = document.problems
     assert (problem.path, problem.value) == ("spec.maxReplicas", "24")

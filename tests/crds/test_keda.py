@@ -88,7 +88,7 @@ def test_tls_adds_a_trigger_authentication(scaledobject: Any) -> None:
         ("v1.36.3", ""),
     ],
 )
-def test_a_cluster_that_drops_tolerance_is_told_of(scaledobject: Any, version: str | None, remark: str) -> None:
+def test_a_cluster_that_drops_tolerance_is_mentioned(scaledobject: Any, version: str | None, remark: str) -> None:
     printed = scaledobject("chat", max_replicas=8, kubernetes_version=version)
     comments = " ".join(line.removeprefix("# ") for line in printed.splitlines() if line.startswith("#"))
     assert remark in comments
@@ -99,7 +99,7 @@ def test_a_cluster_that_drops_tolerance_is_told_of(scaledobject: Any, version: s
     assert shaped == ("0.1" if version in ("1.32", "v1.34.2-eks-1") else None)
 
 
-def test_a_shadow_policy_is_told_of(scaledobject: Any) -> None:
+def test_a_shadow_policy_is_mentioned(scaledobject: Any) -> None:
     assert "# The policy is in mode Shadow" in scaledobject(file=str(EXAMPLES / "scalingpolicy-full.yaml"))
 
 

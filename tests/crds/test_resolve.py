@@ -166,7 +166,7 @@ def test_the_status_and_the_rest_of_the_metadata_are_not_judged() -> None:
         ("spec.slo", "5s", "not an object", "queueWait and attainment"),
     ],
 )
-def test_each_mistake_is_told_with_what_to_write_instead(path: str, value: object, why: str, instead: str) -> None:
+def test_each_mistake_is_reported_with_what_to_write_instead(path: str, value: object, why: str, instead: str) -> None:
     [found] = problems(changed(path, value))
     assert found.path == path
     assert found.value == value
@@ -195,7 +195,7 @@ def test_a_stage_takes_from_1s_to_1h_and_its_p95_is_not_below_its_p50(
 
 
 @pytest.mark.parametrize("document", [None, 5, "text", [], [SMALL]])
-def test_what_is_no_object_is_told(document: object) -> None:
+def test_what_is_no_object_is_reported(document: object) -> None:
     assert problems(document)[0].why == "not an object"
 
 
@@ -221,7 +221,7 @@ def window(**members: object) -> dict[str, object]:
         ([window(days=["Mon"]), window(days=["Tue"])], "spec.schedules[1].name", "has this name"),
     ],
 )  # fmt: skip
-def test_a_window_that_cannot_be_is_told(windows: list[object], path: str, why: str) -> None:
+def test_an_impossible_window_is_reported(windows: list[object], path: str, why: str) -> None:
     [found] = problems(changed("spec.schedules", windows))
     assert found.path == path
     assert why in found.why

@@ -1,6 +1,6 @@
-"""The table of good and bad policies, each with what a real API server says to it when `kubectl apply` sends it.
+"""The table of good and bad policies, each with a real API server's answer to `kubectl apply`.
 
-`OUTRIDER_RECORD=1 make e2e E2E="-k verdicts"` writes anew what it says; a new case needs a line with "path" and "value" first.
+`OUTRIDER_RECORD=1 make e2e E2E="-k verdicts"` writes the answers again; a new case needs a line with "path" and "value" first.
 """
 
 import copy
@@ -17,7 +17,7 @@ FILE = Path(__file__).parent / "verdicts.json"
 Case = dict[str, Any]
 RECORDED: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 CASES: list[Case] = RECORDED["cases"]
-# What no schema can tell: which time zones there are, and that two windows meet.
+# What no schema can check: which time zones there are, and that two windows meet.
 ONLY_OFFLINE = ("no such time zone", "it overlaps")
 
 
@@ -33,17 +33,17 @@ def policy(case: Case, namespace: str = "llm") -> dict[str, Any]:
     return document
 
 
-def told(document: dict[str, Any]) -> list[Problem]:
-    """What `outrider check` says to it in a file, but for what only that can know."""
+def reported(document: dict[str, Any]) -> list[Problem]:
+    """What `outrider check` reports for it in a file, except for what only that can know."""
     [found] = inspect("policy.yaml", json.dumps(document))
     return [problem for _, problem in found.problems if not problem.why.startswith(ONLY_OFFLINE)]
 
 
 def disagreement(case: Case, says: list[str], problems: list[Problem]) -> str:
-    """How the server's word differs from ours: in the verdict, or in the member that is blamed; else nothing."""
+    """How the server's answer differs from ours, in the verdict or in the member that it names; empty if they agree."""
     paths = [problem.path for problem in problems]
     places = [_place(said) for said in says]
-    # A rule that is broken only because of a mistake elsewhere is not told by us: one problem for one mistake.
+    # We do not report a rule that is broken only because of a mistake elsewhere: one problem for one mistake.
     own = [_place(said) for said in says if not any(rule.message in said for rule in RULES)] or places
     agreed = bool(paths) == bool(places)
     agreed &= all(any(_meet(path, place) for place in places) for path in paths)

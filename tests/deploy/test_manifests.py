@@ -149,7 +149,7 @@ def test_balloons_give_way_to_everything() -> None:
     assert "globalDefault" not in priority, "the API server drops a false, so every apply would change it"
 
 
-def test_alerts_speak_of_metrics_that_exist() -> None:
+def test_alerts_use_metrics_that_exist() -> None:
     from autoscaler.telemetry.metrics import DECLARED
 
     declared = {metric.name for metric in DECLARED} | {'absent(up{job="outrider"}'}

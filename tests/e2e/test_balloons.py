@@ -111,9 +111,9 @@ def sandbox(cluster: Cluster, namespace: str) -> Iterator[Sandbox]:
     pool = nodes.pool(namespace, idle_seconds=2)
     cluster.api.apply(*pool)
     yield Sandbox(cluster, namespace)
-    for workload in requests.get(f"{cluster.standin_url}/services", timeout=10).json():
+    for workload in requests.get(f"{cluster.standin_url}/workloads", timeout=10).json():
         if workload.startswith(f"{namespace}/"):
-            requests.delete(f"{cluster.standin_url}/services/{workload}", timeout=10)
+            requests.delete(f"{cluster.standin_url}/workloads/{workload}", timeout=10)
     for each in reversed(pool):
         cluster.api.delete(cluster.api.path(each))
 

@@ -35,7 +35,7 @@ def test_a_folder_of_something_else_is_left_alone(
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
 
 
-def test_down_ends_nobody_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_down_ends_no_other_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A process id that a keeper left behind is another's by now."""
     bystander = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
     (tmp_path / "keeper").write_text(str(bystander.pid))
@@ -57,18 +57,18 @@ def test_up_and_down(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.e2e", f"--folder={folder}", "up"]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(2)]
     try:
-        told = [each.communicate(timeout=180)[0] for each in both]
+        printed = [each.communicate(timeout=180)[0] for each in both]
         assert [each.returncode for each in both] == [0, 0]
-        assert told[0] == told[1]
+        assert printed[0] == printed[1]
         nodes = subprocess.run(
-            ["bash", "-c", 'eval "$0" && kubectl get --raw /readyz', told[0]],
+            ["bash", "-c", 'eval "$0" && kubectl get --raw /readyz', printed[0]],
             capture_output=True,
             text=True,
             check=False,
         )
         assert nodes.stdout == "ok", nodes.stderr
         before = (folder / "ports.json").read_text()
-        assert _run(folder, "up").stdout == told[0]
+        assert _run(folder, "up").stdout == printed[0]
         assert (folder / "ports.json").read_text() == before, "the one that ran was not left alone"
 
         os.kill(int((folder / "keeper").read_text()), signal.SIGKILL)

@@ -86,14 +86,14 @@ def test_an_old_go_is_refused(machine: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("question", ["env GOVERSION", "list -deps", "list -m", "build -v"])
-def test_what_go_says_is_told_as_it_is(machine: Path, question: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_go_prints_is_reported_as_it_is(machine: Path, question: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = "x@v1 [retracted], a[/b]"
     _install_go(machine, breaks=f'[ "$1 $2" = "{question}" ] && {{ echo "{said}" >&2; exit 2; }}')
     assert build.main() == 1
     assert capsys.readouterr().err.endswith(f"{said}\n")
 
 
-def test_a_cache_that_cannot_be_made_is_told(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cache_that_cannot_be_created_is_reported(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _install_go(machine)
     (machine / "cache").touch()
     assert build.main() == 1
@@ -128,7 +128,7 @@ def test_a_build_is_kept_and_not_done_again(machine: Path) -> None:
     assert build.main() == 0
 
 
-def test_what_does_not_build_is_told_and_not_kept(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_does_not_build_is_reported_and_not_kept(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _install_go(machine, fails="echo undefined: x >&2; exit 1")
     assert build.main() == 1
     said = capsys.readouterr().err

@@ -10,7 +10,7 @@ import yaml
 from crds.build import crd
 from crds.kinds import KINDS, SCALING_POLICY, Kind
 from crds.structural import defaulted
-from tests.crds.verdicts import CASES, RECORDED, disagreement, policy, told, write
+from tests.crds.verdicts import CASES, RECORDED, disagreement, policy, reported, write
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import ApiError, Json
 
@@ -64,7 +64,7 @@ def test_verdicts_are_as_recorded_and_as_outrider_check_gives_them(cluster: Clus
                 disagreeing.append(f"{case['path']} = {case['value']!r}: stored as {stored['spec']}")
         if says[-1] != case["says"]:
             changed.append(f"{case['path']} = {case['value']!r}: {says[-1]}, and recorded is {case['says']}")
-        if difference := disagreement(case, says[-1], told(document)):
+        if difference := disagreement(case, says[-1], reported(document)):
             disagreeing.append(difference)
     version = cluster.api.get("/version")["gitVersion"].removeprefix("v")
     refused = sum(map(bool, says))
@@ -82,14 +82,14 @@ def _says(error: ApiError) -> list[str]:
     return sorted(f"{cause['field']}: {cause['message']}" for cause in causes) or [error.text]
 
 
-def test_kubectl_tells_the_mistake_in_our_words(cluster: Cluster, namespace: str) -> None:
-    for path, value, words in (
+def test_kubectl_reports_the_mistake_with_our_message(cluster: Cluster, namespace: str) -> None:
+    for path, value, refusal in (
         ("spec.signal", "GPUUtilization", "instead: Work, or Concurrency if the engine does not count tokens"),
         ("spec.minReplicas", 0, "so nothing would ever start the workload again; instead: 1 or more"),
         ("spec.maxReplica", 8, 'unknown field "spec.maxReplica"'),
     ):
         text = yaml.safe_dump(policy({"path": path, "value": value}, namespace))
-        with pytest.raises(RuntimeError, match=words):
+        with pytest.raises(RuntimeError, match=refusal):
             cluster.kubectl("apply", "-f", "-", input=text)
 
 

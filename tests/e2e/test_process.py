@@ -47,7 +47,7 @@ def test_it_is_killed_with_what_it_started(process: Process) -> None:
     until(lambda: not _alive(pid), 5, "its end")
 
 
-def test_one_that_dies_by_itself_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_one_that_dies_by_itself_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
     process = Process("thing", [sys.executable, "-c", "print('no such flag'); raise SystemExit(3)"], tmp_path)
     process.start()
     until(lambda: not process.running, 10, "its end")

@@ -1,6 +1,7 @@
 """The forecaster as live and replay use it: history in, fans out."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from forecasting.fit import UNFITTED, Fit, FittedModel, fit
 from forecasting.forecaster import Forecaster
 from forecasting.models.autoreg import AutoReg
 from forecasting.quantiles import prior
+from forecasting.skill import LEAST_SKILL
 from policies.model import Fan
 from tests.forecasting.traffic import MONDAY_SECONDS, minutes, points, wave
 
@@ -120,13 +122,12 @@ def test_live_forecasts_are_scored_when_they_mature() -> None:
     for at_seconds, value in points(demand.cut(0, 300)):
         forecaster.observe(at_seconds, value)
     forecaster.adopt(fit(demand.cut(0, 300)), demand.cut(0, 300).end_seconds)
-    skill_of_holdout = forecaster.fan(demand.cut(0, 300).end_seconds + 1) and forecaster.skill
-    assert skill_of_holdout is None  # a hundred steps held out are too few
+    fan = forecaster.fan(demand.cut(0, 300).end_seconds + 1)
+    assert fan is not None
+    assert not fan.proven  # the holdout, a third of the history, is too short
     for at_seconds, value in points(demand.cut(300, 400)):
         forecaster.observe(at_seconds, value)
         fan = forecaster.fan(at_seconds)
-    assert forecaster.skill is not None
-    assert forecaster.skill > 0
     assert fan is not None
     assert fan.proven
 
@@ -144,13 +145,15 @@ def test_the_forecaster_survives_an_outage_longer_than_its_history(three_days: F
     assert_sound(fan)
 
 
-def test_skill_after_a_restart_is_that_of_the_holdout(three_days: Fit) -> None:
+@pytest.mark.parametrize("margin", [-0.001, 0.001])
+def test_after_a_restart_the_holdout_decides_whether_the_forecast_is_proven(three_days: Fit, margin: float) -> None:
+    share = 1.0 - LEAST_SKILL - margin
+    holdout = tuple(each._replace(loss=share * each.naive_loss) for each in three_days.holdout)
     forecaster = with_history()
-    forecaster.adopt(three_days, NOW)
-    forecaster.fan(NOW + 1)
-    lost = sum(each.loss for each in three_days.holdout)
-    naive = sum(each.naive_loss for each in three_days.holdout)
-    assert forecaster.skill == pytest.approx(1 - lost / naive)
+    forecaster.adopt(replace(three_days, holdout=holdout), NOW)
+    fan = forecaster.fan(NOW + 1)
+    assert fan is not None
+    assert fan.proven is (margin > 0)
 
 
 def test_the_same_history_gives_the_same_fans() -> None:

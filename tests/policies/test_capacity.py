@@ -18,7 +18,7 @@ from policies.model import Capacity, Inputs, State, Tokens
 from tests.support.worlds import COLD_START, ENGINE, START, TICK, a_policy, a_sample, a_supply
 
 
-def taught(true_ratio: float, moments: int, running: float = 20.0) -> Capacity:
+def learned_from(true_ratio: float, moments: int, running: float = 20.0) -> Capacity:
     capacity = Capacity()
     for _ in range(moments):
         capacity = learn(capacity, ENGINE, 15.0, 15.0 / true_ratio, running)
@@ -40,8 +40,8 @@ def test_the_work_of_a_request(prompt: float, generated: float, seconds: float) 
 
 @pytest.mark.parametrize("true_ratio", [0.5, 0.8, 1.0, 1.3, 2.0])
 def test_the_work_ratio_converges_to_the_truth_from_above(true_ratio: float) -> None:
-    assert work_ratio(taught(true_ratio, 200)) == pytest.approx(true_ratio, rel=0.06)
-    errors = [abs(math.log(work_ratio(taught(true_ratio, n)) / true_ratio)) for n in (0, 10, 200)]
+    assert work_ratio(learned_from(true_ratio, 200)) == pytest.approx(true_ratio, rel=0.06)
+    errors = [abs(math.log(work_ratio(learned_from(true_ratio, n)) / true_ratio)) for n in (0, 10, 200)]
     assert errors[2] <= errors[0] + 1e-9
 
 
@@ -49,14 +49,14 @@ def test_doubt_raises_the_work_and_lowers_the_concurrency() -> None:
     """Under-estimating the work by 15 % costs a quarter of all attainment."""
     assert work_ratio(Capacity()) == pytest.approx(math.exp(DOUBT))
     assert sustainable_concurrency(ENGINE, Capacity()) == pytest.approx(32.0 * math.exp(-DOUBT))
-    ratios = [work_ratio(taught(1.0, n)) for n in (0, 5, 50, 200)]
+    ratios = [work_ratio(learned_from(1.0, n)) for n in (0, 5, 50, 200)]
     assert ratios == sorted(ratios, reverse=True)
     assert ratios[-1] > 1.0
 
 
 def test_the_sustainable_concurrency_converges_and_is_at_least_one() -> None:
-    assert sustainable_concurrency(ENGINE, taught(1.0, 200, running=16.0)) == pytest.approx(16.0, rel=0.07)
-    assert sustainable_concurrency(ENGINE, taught(1.0, 200, running=1.0)) >= 1.0
+    assert sustainable_concurrency(ENGINE, learned_from(1.0, 200, running=16.0)) == pytest.approx(16.0, rel=0.07)
+    assert sustainable_concurrency(ENGINE, learned_from(1.0, 200, running=1.0)) >= 1.0
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_one_odd_moment_says_at_most_three_times() -> None:
 
 
 def test_what_was_learned_can_be_unlearned() -> None:
-    capacity = taught(1.0, 1000)
+    capacity = learned_from(1.0, 1000)
     for _ in range(1000):
         capacity = learn(capacity, ENGINE, 15.0, 15.0 / 2.0, 20.0)
     assert work_ratio(capacity) == pytest.approx(2.0, rel=0.06)
@@ -83,7 +83,7 @@ def test_no_request_no_work() -> None:
 
 
 def lived(ticks: int, waiting: float, age_seconds: float, served_per_second: float) -> Capacity:
-    """What one pod that serves that many requests a second taught."""
+    """What one pod that serves that many requests a second learned_from."""
     state = State()
     for tick in range(ticks):
         now = START + tick * TICK

@@ -119,7 +119,7 @@ def numbers(value: object) -> list[float]:
 
 
 @given(lives())
-def test_p1_bounds_hold_whatever_the_world_says(life: list[Turn]) -> None:
+def test_p1_bounds_hold_whatever_is_observed(life: list[Turn]) -> None:
     for turn, before, result in lived(life):
         if (plan := result.plan) is None:
             continue
@@ -153,7 +153,7 @@ def test_p9_every_state_is_finite_small_and_survives_its_codec(life: list[Turn])
 
 
 @given(lives())
-def test_p10_every_plan_can_be_told_and_taken_again(life: list[Turn]) -> None:
+def test_p10_every_plan_can_be_explained_and_redecided(life: list[Turn]) -> None:
     lines, states, policy = [header_line("x")], None, None
     for turn, before, result in lived(life):
         if before is not states or turn.policy != policy:

@@ -79,7 +79,7 @@ def test_a_text_that_is_not_a_plan(text: str, message: str) -> None:
         decode(Plan, text)
 
 
-def test_an_unknown_word_is_named() -> None:
+def test_an_unknown_name_is_reported() -> None:
     with pytest.raises(CodecError, match=r"Policy\.signal: 'Utilisation' is not a valid Signal"):
         decode(Policy, broken(a_policy(), "signal", "Utilisation"))
 

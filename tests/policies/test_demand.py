@@ -76,7 +76,7 @@ def test_clients_that_hang_up_do_not_hide_the_arrivals_of_another_pod() -> None:
     ("started", "arrivals"),
     [
         (START + 5.0, 2.0),  # a new process: all that it counted came since the tick before
-        (None, 0.0),  # nobody knows since when it counts: a lower bound
+        (None, 0.0),  # unknown since when it counts: a lower bound
         (START - 900.0, 0.0),
     ],
 )
@@ -105,7 +105,7 @@ def test_arrivals_at_a_pod_seen_for_the_first_time_are_not_known() -> None:
     assert joined.filters.level == alone.filters.level
 
 
-def test_a_sample_seen_at_two_ticks_tells_nothing_at_the_second() -> None:
+def test_a_sample_seen_at_two_ticks_adds_nothing_at_the_second() -> None:
     """It is fresh, and yet its arrivals since are unknown, which is not zero."""
     before = (look(0, pod(0, 1000), pod(0, 1000, 1)), look(1, pod(1, 1060), pod(1, 1060, 1)))
     again = look(2, pod(2, 1120), pod(1, 1060, 1))
@@ -143,7 +143,7 @@ def test_the_basis_changes_to_work_once_a_request_has_finished() -> None:
     assert watch(*young[:2]).filters.level is None  # concurrency below saturation says too little to begin with
 
 
-def test_an_idle_service_is_known_to_be_idle() -> None:
+def test_an_idle_workload_is_known_to_be_idle() -> None:
     seen = watch(*(look(tick, pod(tick, 0, running=0.0)) for tick in range(2)))
     assert seen.demand.replicas == 0.0
     assert seen.filters.level == 0.0
@@ -167,7 +167,7 @@ def test_concurrency_as_the_signal_never_weighs_tokens() -> None:
         ({"pod": "stranger"}, "of a pod that does not serve"),
     ],
 )
-def test_a_pod_that_tells_nothing_makes_the_demand_a_lower_bound(broken: dict[str, object], what: str) -> None:
+def test_a_pod_without_a_reading_makes_the_demand_a_lower_bound(broken: dict[str, object], what: str) -> None:
     before = (look(0, pod(0, 1000), pod(0, 1000, 1)), look(1, pod(1, 1060), pod(1, 1060, 1)))
     seen = watch(*before, look(2, pod(2, 1060), replace(pod(2, 1060, 1), **broken)))  # type: ignore[arg-type]
     assert seen.demand.coverage == 0.5, what

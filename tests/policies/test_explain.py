@@ -14,7 +14,7 @@ from tests.support import worlds
 from tests.support.worlds import Fleet, Moment, a_fan, a_policy, a_supply
 
 
-def test_every_code_has_a_phrase() -> None:
+def test_every_rule_has_a_phrase() -> None:
     assert set(PHRASES) == set(Rule)
 
 

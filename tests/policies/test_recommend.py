@@ -25,7 +25,7 @@ def a_demand(recent: float | None, waiting: float | None, work_seconds: float = 
         (1.0, 2.0, 2, None),  # 1 s of queue, a fifth of the SLO
         (1.0, 2.1, 2, 1.0 + 2.1 / 60),
         (1.0, 120.0, 2, 3.0),  # drained within a minute
-        (0.0, 3.0, 0, 0.05),  # nobody serves
+        (0.0, 3.0, 0, 0.05),  # no replica serves
         (None, 3.0, 2, None),
         (2.0, None, 2, None),
     ],
@@ -35,17 +35,17 @@ def test_reactive(recent: float | None, waiting: float | None, ready: int, asked
     assert (reason and reason.replicas) == (asked and pytest.approx(asked))
 
 
-def test_a_stricter_wait_hears_a_shorter_queue() -> None:
+def test_a_stricter_wait_reacts_to_a_shorter_queue() -> None:
     assert reactive(a_policy(queue_wait_seconds=1.0), a_demand(1.0, 1.0), 2) is not None
     assert reactive(a_policy(queue_wait_seconds=30.0), a_demand(1.0, 11.0), 2) is None
 
 
-def test_the_volatility_floor_is_silent_without_a_level() -> None:
+def test_there_is_no_volatility_floor_without_a_level() -> None:
     assert volatility_floor(POLICY, Filters(), 300.0) is None
 
 
 @pytest.mark.parametrize("level", [0.0, 0.3, 1.0, 5.0, 50.0])
-def test_the_volatility_floor_is_above_the_level_and_grows_with_all_that_it_fears(level: float) -> None:
+def test_the_volatility_floor_is_above_the_level_and_grows_with_lead_volatility_and_attainment(level: float) -> None:
     def floor(lead: float = 120.0, volatility: float = 0.1, attainment: float = 0.99) -> float:
         reason = volatility_floor(a_policy(attainment=attainment), Filters(level=level, volatility=volatility), lead)
         assert reason is not None
@@ -54,7 +54,7 @@ def test_the_volatility_floor_is_above_the_level_and_grows_with_all_that_it_fear
     assert level < floor() < floor(lead=300.0)
     assert floor() < floor(volatility=0.2)
     assert floor(attainment=0.9) < floor() < floor(attainment=0.999)
-    assert floor(volatility=9.0) == floor(volatility=99.0) < 3 * (level + 0.5)  # the limit of what it fears
+    assert floor(volatility=9.0) == floor(volatility=99.0) < 3 * (level + 0.5)  # Z_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,6 @@ def test_whole(asked: float, count: int) -> None:
     assert whole(asked) == count
 
 
-def test_the_largest_word_leads_and_the_first_of_two_equal_ones() -> None:
+def test_the_largest_reason_leads_and_the_first_of_two_equal_ones() -> None:
     low, high, same = Reason(Rule.MINIMUM, 1.0), Reason(Rule.FORECAST, 4.0), Reason(Rule.REACTIVE, 4.0)
     assert combine((low, None, high, same)) == (high, same, low)

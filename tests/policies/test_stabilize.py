@@ -80,7 +80,7 @@ def test_peaks_are_few() -> None:
     assert [count for _, count in peaks] == sorted({count for _, count in peaks}, reverse=True)
 
 
-def test_bounds_are_silent_within() -> None:
+def test_within_the_bounds_there_is_no_reason() -> None:
     assert stabilize.bound(a_policy(min_replicas=2, max_replicas=4), 3) is None
 
 

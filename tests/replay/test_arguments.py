@@ -61,14 +61,14 @@ def test_backtest_scores_a_shipped_sample(monkeypatch: pytest.MonkeyPatch) -> No
         (["gone.csv"], "gone.csv: cannot be read"),
     ],
 )
-def test_cluster_refuses_in_a_line(arguments: list[str], why: str) -> None:
+def test_simulate_refuses_in_one_line(arguments: list[str], why: str) -> None:
     code, err = invoke(simulate.command, *arguments, "--policy", "none.yaml")
     assert code == 2
     assert err.startswith("outrider simulate: ")
     assert why in err
 
 
-def test_cluster_refuses_a_policy_with_its_file_and_line() -> None:
+def test_simulate_refuses_a_policy_with_its_file_and_line() -> None:
     code, err = invoke(simulate.command, "--policy", "none.yaml")
     assert code == 2
     assert err.startswith("none.yaml:1: file: cannot be read")

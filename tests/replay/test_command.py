@@ -86,8 +86,8 @@ def test_the_decision_log_redecides_and_explains(folder: Path, document: dict[st
         decisions = list(redecide(lines))
     assert len(decisions) >= 600 / 15 - 1
     assert all(item.matches for item in decisions)
-    stories = select(folder / "log.jsonl", policy="llm/chat", at_seconds=None, every=False)
-    assert any("replicas" in story.sentence for story in stories)
+    explained = select(folder / "log.jsonl", policy="llm/chat", at_seconds=None, every=False)
+    assert any("replicas" in each.sentence for each in explained)
 
 
 def test_the_table_the_plot_and_the_verdict(arguments: list[str], document: dict[str, Any]) -> None:
@@ -129,8 +129,8 @@ REFUSED = {
     "profile and policy": (["chat.csv", "--profile", "8b-l4", "--policy", "policy.yaml"], "set spec.profile"),
     "no policy file": (["chat.csv", "--policy", "none.yaml"], "none.yaml:1: file: cannot be read: No such file"),
     "no policy inside": (
-        ["chat.csv", "--policy", "service.yaml"],
-        "service.yaml: expected exactly one ScalingPolicy, found 0",
+        ["chat.csv", "--policy", "other.yaml"],
+        "other.yaml: expected exactly one ScalingPolicy, found 0",
     ),
     "log folder": (["chat.csv", "--decision-log", "none/log.jsonl"], "No such file or directory"),
 }
@@ -142,7 +142,7 @@ def test_refusals(given: list[str], why: str, folder: Path, monkeypatch: pytest.
     (folder / "columns.csv").write_text("time,tokens\n1,2\n")
     (folder / "gap.csv").write_text("arrival_s,prompt_tokens,output_tokens\n0,5,5\n600,5,5\n")
     (folder / "notes.txt").write_text("x")
-    (folder / "service.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n")
+    (folder / "other.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n")
     monkeypatch.chdir(folder)
     code, out, err = replay(*given)
     assert (code, out) == (2, "")

@@ -23,7 +23,7 @@ from tests.support.fake_kube import FakeKube
 Json = dict[str, Any]
 IMAGE = "vllm/vllm-openai:v0.32.0"
 PORT = 18473
-LLM = "/services/ns/llm"
+LLM = "/workloads/ns/llm"
 STEADY = {"requests_per_second": 2, "prompt_tokens": 500, "output_tokens": 100}
 
 

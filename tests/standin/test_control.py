@@ -7,7 +7,7 @@ import pytest
 
 from tests.standin.cluster import LLM, PORT, STEADY, Json, Rig, pod_path, spec, steady
 
-OTHER = "/services/ns/other"
+OTHER = "/workloads/ns/other"
 
 
 def value(page: str, name: str) -> float:

@@ -69,7 +69,7 @@ def answer(body: Json) -> Fault:
 
 
 class FakeApi:
-    """An API server, and the hands of everyone else in the cluster."""
+    """An API server, and what everyone else in the cluster does to it."""
 
     def __init__(self, now: Callable[[], float] = lambda: 1_700_000_000.0) -> None:
         self.now = now
@@ -99,7 +99,7 @@ class FakeApi:
         return self.objects.put(path, thing)
 
     async def remove(self, path: str) -> None:
-        """Delete the object at a path, as if by another hand."""
+        """Delete the object at a path, as another client would."""
         self.objects.remove(path)
 
     async def bookmark(self, collection: str) -> None:
@@ -120,7 +120,7 @@ class FakeApi:
         self._end = asyncio.Event()
 
     def compact(self) -> None:
-        """Forget the history: a watch from before is told that its version is too old."""
+        """Forget the history: an earlier watch gets 410, its version is too old."""
         self.store._changes.clear()
         self.store._oldest = self.store.version
 

@@ -68,7 +68,7 @@ class FakeClock:
 
 async def settle() -> None:
     """Run the event loop until no callback is ready."""
-    ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]  # nothing public tells it
+    ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]  # nothing public shows it
     for _ in range(ROUNDS):
         await asyncio.sleep(0)
         if not ready:

@@ -1,10 +1,10 @@
 """The two query endpoints of Prometheus, on a real HTTP server, for the PromQL that is sent and no other.
 
 It reads queries as the simulated cluster does, and test_fake_prometheus.py holds its answers to that one's. Values are text
-here, so that a test can say NaN and what is no number. What it does not do:
-- compute rates or sums: a test says what the sum of a family was at a time;
+here, so that a test can give NaN and what is no number. What it does not do:
+- compute rates or sums: a test gives the sum of a family at a time;
 - scrape, look back, mark series stale or keep a retention;
-- authenticate or speak TLS.
+- authenticate or use TLS.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -57,9 +57,9 @@ class FakePrometheus:
         if asked is None or not asked.summed:
             return _refuse()
         start, end, step = (float(request.query[name]) for name in ("start", "end", "step"))
-        told = self.past.get(next(matcher.value for matcher in asked.matchers if matcher.label == "__name__"))
+        total = self.past.get(next(matcher.value for matcher in asked.matchers if matcher.label == "__name__"))
         times = [start + i * step for i in range(int((end - start) / step) + 1)]
-        values = [[at, value] for at in times if told and (value := told(at)) is not None]
+        values = [[at, value] for at in times if total and (value := total(at)) is not None]
         return self._succeed("matrix", [{"metric": {}, "values": values}] if values else [])
 
     def _is_bad(self, request: web.Request) -> bool:

@@ -1,10 +1,10 @@
 """The `/metrics` page of many vLLM pods, on one real HTTP server.
 
 The page is the simulated cluster's, whose series are held to a real server's. What it does not do:
-- serve requests: running, waiting and the counters are what the test says;
+- serve requests: running, waiting and the counters are what the test sets;
 - have the other 90 families, histograms' buckets or `_created` series (the recorded bodies in test_vllm.py do);
 - refuse connections before it is ready, sleep, drain or die by itself;
-- speak TLS or compress.
+- use TLS or compression.
 """
 
 from collections import Counter

@@ -61,7 +61,7 @@ async def huge(request: web.Request) -> web.StreamResponse:
 
 
 async def bomb(request: web.Request) -> web.Response:
-    """40 MiB in 40 kB of gzip, which nobody asked for."""
+    """40 MiB in 40 kB of gzip, which the client did not ask for."""
     return web.Response(body=_bomb(), headers={"Content-Encoding": "gzip"})
 
 

@@ -51,7 +51,7 @@ async def test_one_wake_up_runs_its_whole_chain_before_the_next() -> None:
     await asyncio.gather(*tasks)
 
 
-async def test_time_never_runs_backwards_and_a_spinning_task_is_told() -> None:
+async def test_time_never_runs_backwards_and_a_spinning_task_is_reported() -> None:
     clock = FakeClock()
     with pytest.raises(ValueError, match="never runs backwards"):
         await clock.advance(-1.0)

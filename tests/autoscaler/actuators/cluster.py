@@ -95,7 +95,7 @@ class Cluster:
         await self._end(slot, "DeadlineExceeded")
 
     async def crash_container(self, slot: str) -> None:
-        """The image has no `sleep`: the container fails and its pod stays to tell."""
+        """The image has no `sleep`: the container fails and its pod stays."""
         await self.run_pod(slot, "Failed")
         await self._end(slot, "BackoffLimitExceeded")
 

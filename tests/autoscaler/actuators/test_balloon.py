@@ -104,7 +104,7 @@ async def test_a_watch_that_lags_makes_nothing_twice(there: Cluster) -> None:
     assert there.jobs() == [ZERO, ONE]
 
 
-async def test_what_is_still_on_its_way_is_let_go_first(there: Cluster) -> None:
+async def test_balloons_without_a_node_are_deleted_first(there: Cluster) -> None:
     await there.ensure(3)
     await there.run_pod(ZERO)
     await there.run_pod(TWO)
@@ -112,7 +112,7 @@ async def test_what_is_still_on_its_way_is_let_go_first(there: Cluster) -> None:
     assert there.jobs() == [ZERO, TWO]
 
 
-async def test_then_the_newest_is_let_go(there: Cluster) -> None:
+async def test_then_the_newest_is_deleted(there: Cluster) -> None:
     await there.ensure(1)
     await there.run_pod(ZERO)
     await there.clock.advance(60)
@@ -205,26 +205,26 @@ async def test_a_restart_of_the_rollout_rolls_no_balloon(there: Cluster) -> None
     assert await there.ensure(1, template=annotated) == Change()
 
 
-async def test_without_a_template_balloons_are_still_let_go(there: Cluster) -> None:
+async def test_without_a_template_balloons_are_still_deleted(there: Cluster) -> None:
     await there.ensure(2)
     assert len((await there.ensure(1, template=None)).released) == 1
     assert await there.ensure(3, template=None) == Change(problem="the target's pod template is not known")
     assert there.jobs() == [ZERO]
 
 
-async def test_a_template_without_a_gpu_is_told_and_makes_nothing(there: Cluster) -> None:
+async def test_a_template_without_a_gpu_is_reported_and_creates_nothing(there: Cluster) -> None:
     bare = {"spec": {"containers": [{"name": "vllm", "image": "i", "resources": {"requests": {"cpu": "1"}}}]}}
     assert "nvidia.com/gpu" in (await there.ensure(1, template=bare)).problem
     assert there.jobs() == []
 
 
-async def test_shadow_makes_none_and_lets_go_of_those_there_are(there: Cluster) -> None:
+async def test_shadow_creates_none_and_deletes_those_that_exist(there: Cluster) -> None:
     await there.ensure(2)
     assert len((await there.ensure(2, of=workload(mode=Mode.SHADOW))).released) == 2
     assert there.jobs() == []
 
 
-async def test_the_cluster_wide_cap_holds_over_policies_and_says_so(tmp_path: Path) -> None:
+async def test_the_cluster_wide_cap_holds_over_policies_and_is_reported(tmp_path: Path) -> None:
     async with cluster(tmp_path, BalloonSettings(max_balloons=4)) as there:
         there.policies = [workload("a"), workload("b"), workload("c", namespace="far")]
         there.crash()
@@ -237,7 +237,7 @@ async def test_the_cluster_wide_cap_holds_over_policies_and_says_so(tmp_path: Pa
         assert len(there.jobs()) == 4
 
 
-async def test_at_once_two_services_do_not_take_the_same_room(tmp_path: Path) -> None:
+async def test_two_workloads_at_once_do_not_take_the_same_room(tmp_path: Path) -> None:
     async with cluster(tmp_path, BalloonSettings(max_balloons=4)) as there:
         there.policies = [workload("a"), workload("b"), workload("c")]
         there.crash()
@@ -262,7 +262,7 @@ async def test_rolling_needs_no_room_beyond_the_cap(tmp_path: Path) -> None:
         assert (len(change.created), change.refused) == (2, 0)
 
 
-async def test_a_full_quota_is_a_problem_told_and_tried_again(there: Cluster) -> None:
+async def test_a_full_quota_is_reported_and_tried_again(there: Cluster) -> None:
     there.api.standing.append((f"POST {JOBS}", status(403, "Forbidden", "exceeded quota: gpu")))
     assert "exceeded quota: gpu" in (await there.ensure(1)).problem
     there.api.standing.clear()
@@ -270,7 +270,7 @@ async def test_a_full_quota_is_a_problem_told_and_tried_again(there: Cluster) ->
     assert there.jobs() == [ZERO]
 
 
-async def test_an_api_that_is_away_is_a_problem_told(there: Cluster) -> None:
+async def test_an_unreachable_api_is_reported(there: Cluster) -> None:
     there.api.standing.append((JOBS, HTML))
     assert "500" in (await there.ensure(1)).problem
 

@@ -39,7 +39,7 @@ GPU = {"nvidia.com/gpu": "1"}
     ],
     ids=["as asked", "a limit is a request", "containers add up", "a large init", "a sidecar adds up", "nothing"],
 )
-def test_a_pods_footprint_is_what_the_scheduler_reckons(
+def test_a_pods_footprint_is_what_the_scheduler_counts(
     spec: dict[str, Any], requests: dict[str, str], limits: dict[str, str]
 ) -> None:
     assert footprint(spec) == {"requests": requests, "limits": limits}

@@ -50,7 +50,7 @@ def test_a_long_policy_name_still_makes_a_label() -> None:
     assert policy_label("chat") == "chat"
 
 
-def test_no_label_of_the_service_is_on_a_balloon() -> None:
+def test_a_balloon_has_no_label_of_the_workload() -> None:
     labels = balloon_job(WORKLOAD, TEMPLATE, 0, SETTINGS)["spec"]["template"]["metadata"]["labels"]
     assert not set(labels) & set(TEMPLATE["metadata"]["labels"])
     assert not parse("app=chat").matches(labels)

@@ -1,7 +1,7 @@
 """The live controller around a fake API: what `app` runs, without its ports and processes.
 
 What it does not do:
-- scrape: a test hands samples over with `sample`;
+- scrape: a test gives samples with `sample`;
 - fit forecasts: no fit is ever due within a test;
 - serve KEDA: tests read the board;
 - save states: there is no folder;

@@ -1,4 +1,4 @@
-"""The process as a whole: it starts, it ends when it is told to, and says what it cannot have."""
+"""The process as a whole: it starts, stops on SIGTERM, and reports what it cannot have."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def test_a_port_that_is_taken_ends_it_with_one_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
-def test_it_ends_when_told_to_though_nothing_answers(tmp_path: Path) -> None:
+def test_it_stops_on_sigterm_though_nothing_answers(tmp_path: Path) -> None:
     """Its start takes 1.5 s; it stays in the default run as the one test of the whole process."""
     with taken() as silent:
         write_kubeconfig(tmp_path / "kubeconfig", f"http://{silent}")

@@ -1,4 +1,4 @@
-"""Fits wait for one another without giving up, and none takes the next one down."""
+"""Fits wait for each other without timing out, and a failed one does not affect the next."""
 
 import asyncio
 import multiprocessing

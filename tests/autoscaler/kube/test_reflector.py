@@ -91,7 +91,7 @@ async def test_after_410_it_lists_again_and_learns_of_deletions(api: FakeApi, ku
         else:
             await api.say(PODS.path, b'{"type":"ERROR","object":' + GONE.body + b"}\n")
         await until(lambda: clock.sleeping)
-        await api.remove(A)  # while nobody watches
+        await api.remove(A)  # while no watch is open
         assert store.stale_since is None, "the API did answer"
         await clock.advance(2.0)
         await until(lambda: names(store) == ["b"])

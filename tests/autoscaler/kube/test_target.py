@@ -53,7 +53,7 @@ async def test_the_core_group_has_its_own_path(api: FakeApi, kube: Kube) -> None
     ],
     ids=lambda value: value.kind if isinstance(value, Target) else "",
 )
-async def test_a_wrong_target_is_told(
+async def test_a_wrong_target_is_reported(
     api: FakeApi, kube: Kube, target: Target, error: type[KubeError], said: str
 ) -> None:
     api.standing.append(("/apis/new.io/v1", serves("Shape", "shapes", namespaced=False)))
@@ -84,7 +84,7 @@ async def test_a_scale_without_a_selector_is_refused(
 
 
 @pytest.mark.parametrize("spec", [{}, {"template": {}}, {"template": {"spec": {"containers": []}}}])
-async def test_a_target_without_a_template_is_told(api: FakeApi, kube: Kube, spec: dict[str, Any]) -> None:
+async def test_a_target_without_a_template_is_reported(api: FakeApi, kube: Kube, spec: dict[str, Any]) -> None:
     await api.put(CHAT, {"spec": spec})
     with pytest.raises(Rejected, match=r"no spec\.template"):
         await read_template(kube, Discovery(kube), "ns", TARGET)

@@ -123,7 +123,7 @@ async def test_the_newest_refused_file_of_a_policy_is_kept_and_no_save_touches_i
     assert (tmp_path / f"{QWEN}.bad").read_text() == "second"
 
 
-async def test_a_file_that_nobody_has_read_is_not_overwritten(tmp_path: Path) -> None:
+async def test_a_file_that_was_not_read_is_not_overwritten(tmp_path: Path) -> None:
     """Neither where the folder could not be listed, nor where the refused file could not be moved at the start."""
     (tmp_path / QWEN).write_text("precious")
     await FileStore(tmp_path).save({"chat/qwen": State()})

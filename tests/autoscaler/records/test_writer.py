@@ -18,14 +18,14 @@ from policies.model import Policy, State
 from tests.support.worlds import COLD_START, Fleet, a_policy
 
 
-class Life:
-    """A service whose every decision is recorded."""
+class Recorded:
+    """A workload whose every decision is recorded."""
 
     def __init__(self, log: Recorder, policy: Policy | None = None) -> None:
         self.log, self.policy = log, policy or a_policy()
         self.fleet, self.state = Fleet(), State()
 
-    def live(self, decisions: int) -> None:
+    def decide(self, decisions: int) -> None:
         for _ in range(decisions):
             inputs = self.fleet.tick(5.0 + self.fleet.now % 7)
             result = step(self.policy, self.state, inputs)
@@ -83,33 +83,33 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> dict[str, int | None]:
 
 
 def test_a_file_opens_with_its_platform_and_the_state(tmp_path: Path) -> None:
-    Life(Recorder(tmp_path)).live(3)
+    Recorded(Recorder(tmp_path)).decide(3)
     assert kinds(files(tmp_path)[0]) == ["header", "state", "decision", "decision", "decision"]
 
 
 def test_the_state_is_repeated_every_so_many_decisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert log.STATE_EVERY_LINES == 1000
     monkeypatch.setattr(log, "STATE_EVERY_LINES", 50)
-    Life(Recorder(tmp_path)).live(101)
+    Recorded(Recorder(tmp_path)).decide(101)
     found = kinds(files(tmp_path)[0])
     assert [index for index, kind in enumerate(found) if kind == "state"] == [1, 52, 103]
     assert matching(tmp_path) == [101]
 
 
 def test_a_changed_policy_and_a_changed_state_are_written_anew(tmp_path: Path) -> None:
-    life = Life(Recorder(tmp_path))
-    life.live(2)
-    life.policy = replace(life.policy, max_replicas=3)
-    life.live(2)
-    life.state = restarted(life.policy, COLD_START, life.state, life.fleet.now)
-    life.live(2)
+    recorded = Recorded(Recorder(tmp_path))
+    recorded.decide(2)
+    recorded.policy = replace(recorded.policy, max_replicas=3)
+    recorded.decide(2)
+    recorded.state = restarted(recorded.policy, COLD_START, recorded.state, recorded.fleet.now)
+    recorded.decide(2)
     assert kinds(files(tmp_path)[0])[1:] == ["state", "decision", "decision"] * 3
     assert matching(tmp_path) == [6]
 
 
 def test_the_oldest_files_go_and_each_can_be_folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "LINES_A_FILE", 7)
-    Life(Recorder(tmp_path)).live(100)
+    Recorded(Recorder(tmp_path)).decide(100)
     assert len(files(tmp_path)) == FILES_KEPT
     assert sum(matching(tmp_path)) >= (FILES_KEPT - 1) * 5
     assert not (tmp_path / "decisions-0.jsonl").exists()
@@ -117,25 +117,25 @@ def test_the_oldest_files_go_and_each_can_be_folded(tmp_path: Path, monkeypatch:
 
 def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Life(Recorder(None)).live(2)
+    Recorded(Recorder(None)).decide(2)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_costs_no_decision(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
-    life = Life(Recorder(tmp_path / "taken"))
-    life.live(3)
-    assert life.state.decided.replicas is not None
+    recorded = Recorded(Recorder(tmp_path / "taken"))
+    recorded.decide(3)
+    assert recorded.state.decided.replicas is not None
 
 
 def test_a_full_disk_tears_one_line_and_the_log_goes_on_in_another_file(
     tmp_path: Path, disk: dict[str, int | None]
 ) -> None:
-    life = Life(Recorder(tmp_path))
+    recorded = Recorded(Recorder(tmp_path))
     disk["room"] = 8_000
-    life.live(3)
+    recorded.decide(3)
     disk["room"] = None
-    life.live(5)
+    recorded.decide(5)
     torn, whole = files(tmp_path)[0], files(tmp_path)[-1]
     assert not torn.read_text().endswith("\n")
     assert kinds(whole)[:2] == ["header", "state"]
@@ -143,12 +143,12 @@ def test_a_full_disk_tears_one_line_and_the_log_goes_on_in_another_file(
 
 
 def test_a_full_disk_does_not_trade_old_logs_for_empty_ones(tmp_path: Path, disk: dict[str, int | None]) -> None:
-    Life(Recorder(tmp_path)).live(5)
+    Recorded(Recorder(tmp_path)).decide(5)
     before = [file.read_text() for file in files(tmp_path)]
     disk["room"] = 10
-    late = Life(Recorder(tmp_path))
+    late = Recorded(Recorder(tmp_path))
     late.fleet.now += 3600.0
-    late.live(50)
+    late.decide(50)
     assert [file.read_text() for file in files(tmp_path)] == before
 
 

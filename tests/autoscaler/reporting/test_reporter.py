@@ -24,7 +24,7 @@ def plan(replicas: int) -> Plan:
 
 @dataclass
 class Policy:
-    """A runtime that says what a test makes it say."""
+    """A runtime that reports what a test sets."""
 
     now: PolicyReport
 

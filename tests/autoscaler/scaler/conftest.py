@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 
-from autoscaler.scaler.board import Board
 from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerStub
 from autoscaler.scaler.server import ScalerServer
 from tests.autoscaler.scaler.subject import NAMESPACE, POLICY, LocalServer, Subject
+from tests.support.counting_board import CountingBoard
 from tests.support.fake_clock import FakeClock
 
 ELSEWHERE = os.environ.get("OUTRIDER_CONFORMANCE_ADDRESS")
@@ -17,7 +17,7 @@ ELSEWHERE = os.environ.get("OUTRIDER_CONFORMANCE_ADDRESS")
 async def started() -> AsyncIterator[tuple[LocalServer, int]]:
     """Our server on a free port. Nothing is known and nothing decided."""
     clock = FakeClock()
-    board = Board(clock)
+    board = CountingBoard(clock)
     server = ScalerServer(board, clock, bind="127.0.0.1:0")
     port = await server.start()
     yield LocalServer(board, clock, server), port

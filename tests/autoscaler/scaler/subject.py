@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import grpc
 import pytest
 
-from autoscaler.scaler.board import Board
 from autoscaler.scaler.externalscaler_pb2 import GetMetricsRequest, MetricValue, ScaledObjectRef
 from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerStub
 from autoscaler.scaler.server import ScalerServer
+from tests.support.counting_board import CountingBoard
 from tests.support.fake_clock import FakeClock
 
 NAMESPACE, POLICY = "chat", "llama-8b"
@@ -28,7 +28,7 @@ METRIC = "desired-replicas"
 class LocalServer:
     """A server in this process, with its board and its clock."""
 
-    board: Board
+    board: CountingBoard
     clock: FakeClock
     server: ScalerServer
 

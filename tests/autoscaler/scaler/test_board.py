@@ -1,11 +1,13 @@
 import asyncio
+import gc
+import weakref
 from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.scaler.board import FRESH_SECONDS, MAX_REPLICAS, Board, Entry
+from autoscaler.scaler.board import FRESH_SECONDS, MAX_REPLICAS, Board, Entry, Subscription
 from tests.support.fake_clock import FakeClock, settle
 
 KEYS = ("a/one", "a/two", "b/one")
@@ -73,13 +75,32 @@ def test_only_the_last_fresh_decision_of_a_known_policy_shows(actions: list[tupl
                 assert board.get(watcher.key) == shows
                 if shows:  # whoever waits has seen it, however it came to be
                     assert watcher.seen[-1] is shows.active
-        assert board.subscribers == len(tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert board.subscribers == 0
 
     asyncio.run(run())
+
+
+async def test_the_board_keeps_no_subscription_that_has_ended() -> None:
+    board = Board(FakeClock())
+    kept = weakref.WeakSet[Subscription]()
+
+    async def read(name: str) -> None:
+        with board.subscribe(name) as changes:
+            kept.add(changes)
+            await changes.wait(None)
+
+    tasks = [asyncio.create_task(read(name)) for name in (*KEYS, *KEYS)]
+    await settle()
+    assert len(kept) == 2 * len(KEYS)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    del tasks, task
+    await settle()
+    gc.collect()
+    assert len(kept) == 0
 
 
 async def test_a_wait_ends_after_its_time_and_leaves_no_timer() -> None:
@@ -99,7 +120,7 @@ async def test_a_wait_ends_after_its_time_and_leaves_no_timer() -> None:
         assert waiting.done()
         assert clock.sleeping == 0
         waiting = asyncio.create_task(changes.wait(None))
-        await clock.advance(3600.0)  # the timer that was called off wakes nobody
+        await clock.advance(3600.0)  # the timer of the wait before was cancelled
         assert not waiting.done()
         changes.wake()
         await waiting
@@ -119,7 +140,7 @@ async def test_changes_during_a_slow_write_wake_once() -> None:
         waiting.cancel()
 
 
-def test_age_tells_why_a_decision_does_not_show() -> None:
+def test_the_age_shows_why_there_is_no_decision() -> None:
     clock = FakeClock()
     board = Board(clock)
     board.know(KEYS)

@@ -138,7 +138,7 @@ async def test_unknown_is_an_error_and_never_zero(subject: Subject, local: Local
 
 
 async def test_unknown_policy_is_not_found(subject: Subject) -> None:
-    ref = subject.ref(policy="nobody-made-this-one")
+    ref = subject.ref(policy="never-created")
     assert (await subject.stub.GetMetricSpec(ref, timeout=5)).metricSpecs
     async with refused(NOT_FOUND):
         await subject.value(ref)
@@ -166,7 +166,7 @@ async def test_an_hpa_without_its_own_tolerance_lands_as_near_as_it_can(subject:
         assert hpa(current, value_read(value), milli(1), 0.1) == lands
 
 
-async def test_a_malformed_tolerance_is_told(subject: Subject, local: LocalServer) -> None:
+async def test_a_malformed_tolerance_is_refused(subject: Subject, local: LocalServer) -> None:
     local.decide(3)
     for text in ("10%", "-0.1", "1", "nan", "0.1.1", ""):
         async with refused(INVALID):
@@ -243,7 +243,7 @@ async def test_namespaces_share_nothing_and_strange_keys_are_tolerated(subject: 
         await subject.value(subject.ref(namespace="other"))
 
 
-async def test_oversized_calls_are_refused_and_hurt_nobody(subject: Subject) -> None:
+async def test_oversized_calls_are_refused_and_affect_no_other(subject: Subject) -> None:
     async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED):
         await subject.active(subject.ref(padding="x" * 70_000))
     async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL):

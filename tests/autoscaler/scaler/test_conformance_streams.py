@@ -40,7 +40,7 @@ async def test_current_state_at_once(subject: Subject) -> None:
     stream.cancel()
 
 
-async def test_zero_is_told_once_and_then_every_start(subject: Subject, local: LocalServer) -> None:
+async def test_zero_is_sent_once_and_then_every_start(subject: Subject, local: LocalServer) -> None:
     local.decide(0)
     stream = subject.stub.StreamIsActive(subject.ref())
     assert await received(stream) is False
@@ -67,7 +67,7 @@ async def test_true_repeats_once_a_minute_while_decisions_are_fresh(subject: Sub
         await local.clock.advance(0.5)
         assert await received(stream) is True
     await until(lambda: local.clock.sleeping == 1)
-    await local.clock.advance(600.0)  # stale: nothing is known, so nothing is said
+    await local.clock.advance(600.0)  # stale: nothing is known, so nothing is sent
     local.decide(3)
     assert await received(stream) is True
     await local.server.stop()
@@ -86,7 +86,7 @@ async def test_silent_and_open_until_the_first_decision(subject: Subject, local:
     assert await rest(stream) == []
 
 
-async def test_a_decision_before_its_policy_is_told_when_the_policy_comes(subject: Subject, local: LocalServer) -> None:
+async def test_a_decision_before_its_policy_is_sent_when_the_policy_comes(subject: Subject, local: LocalServer) -> None:
     stream = subject.stub.StreamIsActive(subject.ref(policy="new"))
     await until(lambda: local.board.subscribers == 1)
     local.board.publish("chat/new", 2, local.clock.now())
@@ -141,13 +141,13 @@ async def flip(subject: Subject, local: LocalServer, seconds: float, pause_secon
     assert read[-1] is missed[-1] is True
 
 
-async def test_who_does_not_read_blocks_nobody(subject: Subject, local: LocalServer) -> None:
+async def test_a_client_that_does_not_read_blocks_no_other(subject: Subject, local: LocalServer) -> None:
     """Half a second of real gRPC, whose buffers must have the time to fill."""
     await flip(subject, local, seconds=0.5, pause_seconds=0.0)
 
 
 @pytest.mark.slow
-async def test_who_does_not_read_for_a_minute_costs_no_memory(subject: Subject, local: LocalServer) -> None:
+async def test_a_client_that_does_not_read_for_a_minute_costs_no_memory(subject: Subject, local: LocalServer) -> None:
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     await flip(subject, local, seconds=60.0, pause_seconds=0.005)
@@ -166,7 +166,7 @@ async def test_a_stream_stays_open_for_three_minutes(subject: Subject) -> None:
     stream.cancel()
 
 
-async def test_leaving_ends_streams_well_and_refuses_calls(subject: Subject, local: LocalServer) -> None:
+async def test_stopping_ends_streams_with_ok_and_refuses_calls(subject: Subject, local: LocalServer) -> None:
     streams = [subject.stub.StreamIsActive(subject.ref()) for _ in range(50)]
     await asyncio.gather(*map(received, streams))
     started = time.monotonic()

@@ -101,7 +101,7 @@ async def shown(port: int) -> tuple[str | None, str | None, bytes]:
     return answer
 
 
-async def test_speaks_h2_over_modern_tls(tmp_path: Path) -> None:
+async def test_serves_h2_over_modern_tls(tmp_path: Path) -> None:
     async with serving(Tls(*put(tmp_path, SERVER))) as port:
         protocol, version, _ = await shown(port)
     assert protocol == "h2"

@@ -23,7 +23,7 @@ def test_regenerating_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_the_wire_contract() -> None:
-    """The numbers and types that KEDA v2.20 speaks."""
+    """The numbers and types of KEDA v2.20."""
     fields = {
         message.name: [(field.number, field.name, field.type) for field in message.fields]
         for message in DESCRIPTOR.message_types_by_name.values()

@@ -31,7 +31,7 @@ async def test_health_of_the_server_and_of_the_service(subject: Subject, local: 
     assert time.monotonic() - started < 2.0  # a watcher that stays is cut off after the grace
 
 
-async def test_reflection_tells_the_contract(subject: Subject) -> None:
+async def test_reflection_shows_the_contract(subject: Subject) -> None:
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(subject.channel)  # type: ignore[arg-type]  # typed as not aio
 
     async def ask(request: reflection_pb2.ServerReflectionRequest) -> Any:

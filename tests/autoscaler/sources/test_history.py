@@ -55,7 +55,7 @@ async def test_what_is_not_known_is_none(server: FakePrometheus) -> None:
     assert points[END - 300] == Past(END - 300, None, 3, None, None, None)
 
 
-async def test_a_service_without_a_past(server: FakePrometheus) -> None:
+async def test_a_workload_without_a_past(server: FakePrometheus) -> None:
     server.past = {}
     read = await history.read(server.url, "ns", "llama", NOW)
     assert (read.points, read.problem) == ((), None)
@@ -93,7 +93,7 @@ BAD = {
     "list": (answers([1]), SourceErrorKind.BODY, "its answer to query_range cannot be parsed: TypeError"),
     "no data": (answers({"status": "success"}), SourceErrorKind.BODY, "cannot be parsed: KeyError('data')"),
     "two series": (_matrix({"values": []}, {"values": []}), SourceErrorKind.BODY, "2 series instead of one"),
-    "a word": (_matrix({"values": [[1, "many"]]}), SourceErrorKind.BODY, "could not convert"),
+    "text": (_matrix({"values": [[1, "many"]]}), SourceErrorKind.BODY, "could not convert"),
 }
 
 
@@ -115,7 +115,7 @@ async def test_a_bad_prometheus_gives_no_history_and_says_why(
     assert REGISTRY.get_sample_value("outrider_source_errors_total", errors) == before + 1
 
 
-async def test_nobody_there(unused_tcp_port: int) -> None:
+async def test_no_server_there(unused_tcp_port: int) -> None:
     url = f"http://me:s3cret@127.0.0.1:{unused_tcp_port}"
     read = await history.read(url, "ns", "llama", NOW)
     assert read.problem

@@ -72,7 +72,7 @@ BODIES = {
 
 
 class Workload:
-    """One replica, so that what its pod says is all that is known of the service."""
+    """One replica, so its pod's metrics are all that is known of the workload."""
 
     def __init__(self) -> None:
         self.decider = Decider(a_policy(), Forecaster())
@@ -159,7 +159,7 @@ def refuse(server: FakePrometheus) -> None:
     server.fault = answers({"status": "error", "error": "query timed out"})
 
 
-def tell_nan(server: FakePrometheus) -> None:
+def send_nan(server: FakePrometheus) -> None:
     server.series = [(labels, "NaN") for labels, _ in scraped(IDLE)]
 
 
@@ -180,7 +180,7 @@ def stand_still(server: FakePrometheus) -> None:
 
 
 class Moment:
-    """A clock on which nobody sleeps."""
+    """A clock on which nothing may sleep."""
 
     at_seconds = START
 
@@ -188,12 +188,12 @@ class Moment:
         return self.at_seconds
 
     async def sleep(self, seconds: float) -> None:
-        raise AssertionError("nobody sleeps here")
+        raise AssertionError("something sleeps")
 
 
 WAYS: tuple[Callable[..., object], ...] = (
     refuse,
-    tell_nan,
+    send_nan,
     know_nothing,
     lack_families,
     warn,

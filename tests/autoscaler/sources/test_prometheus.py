@@ -182,7 +182,7 @@ BAD = {
         SourceErrorKind.BODY,
         "an element that is not a sample",
     ),
-    "a word": (
+    "text": (
         _vector({"metric": {"__name__": RUNNING, "pod": "a"}, "value": [1, "many"]}),
         SourceErrorKind.BODY,
         "an element that is not a sample: {'metric'",

@@ -23,7 +23,7 @@ def test_every_metric_is_declared_and_exported() -> None:
         assert exported[declared.name.removesuffix("_total")].type == declared.kind
 
 
-async def test_the_age_of_a_decision_grows_while_nobody_decides() -> None:
+async def test_the_age_of_a_decision_grows_while_none_is_made() -> None:
     age = metrics.DecisionAge()
     clock = FakeClock()
     age.decided("ns/a", clock.now())

@@ -10,9 +10,10 @@ from collections.abc import Coroutine
 from typing import Any, Self
 
 from autoscaler.clock import WallClock
-from autoscaler.scaler.board import MAX_REPLICAS, Board
+from autoscaler.scaler.board import MAX_REPLICAS
 from autoscaler.scaler.server import ScalerServer
 from autoscaler.scaler.tls import Tls
+from tests.support.counting_board import CountingBoard
 
 TIMEOUT_SECONDS = 10.0
 AHEAD_SECONDS = 86_400.0  # decisions are dated that far ahead, or they would be stale after a minute
@@ -23,7 +24,7 @@ class ScriptedScaler:
 
     def __init__(self) -> None:
         self._clock = WallClock()
-        self._board = Board(self._clock)
+        self._board = CountingBoard(self._clock)
         self._servers: list[ScalerServer] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="scripted-scaler", daemon=True)

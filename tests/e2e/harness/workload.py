@@ -50,7 +50,7 @@ class Workload:
         self._policy = f"/apis/outrider.dev/v1alpha1/namespaces/{namespace}/scalingpolicies/{name}"
         self.scaled_object = f"/apis/keda.sh/v1alpha1/namespaces/{namespace}/scaledobjects/{name}"
         self.hpa = f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers/keda-hpa-{name}"
-        self._control = f"{cluster.standin_url}/services/{namespace}/{name}"
+        self._control = f"{cluster.standin_url}/workloads/{namespace}/{name}"
         self.epoch_seconds = (
             time.time()
         )  # when wall, engine and controller time are equal; afterwards the latter two run at RATE

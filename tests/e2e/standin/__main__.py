@@ -29,7 +29,7 @@ async def main(kubeconfig: Path, host: str, port: int) -> None:
     clock = WallClock()
     _compile()
     client = await Client.connect(kubeconfig)
-    workloads = Workloads(clock, Pages(clock), kubeconfig.with_name("standin-services.jsonl"))
+    workloads = Workloads(clock, Pages(clock), kubeconfig.with_name("standin-workloads.jsonl"))
     await workloads.restore()
     kubelet = Kubelet(client, clock, workloads, WallClock(rate=RETRY_RATE))
     runner = web.AppRunner(Control(workloads, kubelet, clock).application(), access_log=None, shutdown_timeout=0.2)

@@ -14,7 +14,7 @@ from tests.e2e.standin.kubelet import Kubelet
 from tests.e2e.standin.spec import BadRequestError, Faults, ServiceSpec, read
 from tests.e2e.standin.workloads import Workload, Workloads
 
-WORKLOAD = "/services/{namespace}/{name}"
+WORKLOAD = "/workloads/{namespace}/{name}"
 
 
 class UnknownServiceError(LookupError):
@@ -33,7 +33,7 @@ class Control:
         application.add_routes(
             [
                 web.get("/healthz", self._health),
-                web.get("/services", self._list),
+                web.get("/workloads", self._list),
                 web.put(WORKLOAD, self._put),
                 web.get(WORKLOAD, self._get),
                 web.delete(WORKLOAD, self._delete),

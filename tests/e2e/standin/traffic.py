@@ -1,4 +1,4 @@
-"""The scenario that a service's engines serve."""
+"""The scenario that a workload's engines serve."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ ENGINES = 256  # more than a PodNetwork has addresses
 
 
 def scenario(spec: ServiceSpec) -> Scenario:
-    """The service's traffic, or none; raises BadRequestError for a trace that gives none. Reads files: takes a while."""
+    """The workload's traffic, or none; raises BadRequestError for a trace that gives none. Reads files: takes a while."""
     hardware = replace(HARDWARE[spec.hardware], max_nodes=ENGINES)
     traffic = spec.traffic
     if traffic is None:

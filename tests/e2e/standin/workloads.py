@@ -140,7 +140,7 @@ class Workloads:
                 self.drop(namespace, name)
             workload = self._workloads[namespace, name] = Workload(namespace, name, spec, fleet, network)
         self._save()
-        log.info("service", workload=f"{namespace}/{name}", traffic=scenario.name, requests=len(scenario.requests))
+        log.info("workload.put", workload=f"{namespace}/{name}", traffic=scenario.name, requests=len(scenario.requests))
         return workload
 
     async def restore(self) -> None:

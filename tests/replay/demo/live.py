@@ -15,17 +15,17 @@ POLICY = one_policy(str(POLICY_FILE))
 SPEED = 30.0
 
 
-def the_service() -> Workload:
+def the_workload() -> Workload:
     return POLICY.workload
 
 
 def the_scenario(*, start: str | None = None, duration: str | None = None, past: str = "trace") -> Scenario:
-    workload, name = the_service(), "sample:office-morning"
+    workload, name = the_workload(), "sample:office-morning"
     return scenario_of(workload, name, scale=1.0, start=start, duration=duration, past=past, seed=0)
 
 
 def a_pair(scenario: Scenario, folder: Path) -> Pair:
-    wait = the_service().policy.queue_wait_seconds
+    wait = the_workload().policy.queue_wait_seconds
     return Pair(scenario, POLICY, speed=SPEED, queue_wait_seconds=wait, folder=folder)
 
 

@@ -216,7 +216,7 @@ def test_waits_without_a_start_are_no_cold_starts() -> None:
     assert score.cold_starts_met == 0
 
 
-def test_two_policies_meet_the_same_luck() -> None:
+def test_two_policies_get_the_same_draws() -> None:
     lucky = replace(SURE, cold_start=replace(SURE.cold_start, node=replace(SURE.cold_start.node, p95_seconds=160.0)))
     first, second = world(hardware=lucky), world(hardware=lucky)
     first.scale(3)
@@ -248,7 +248,7 @@ def test_the_same_commands_give_the_same_run() -> None:
     assert first.score().gpu_hours == second.score().gpu_hours
 
 
-def test_the_timeline_tells_the_fleet() -> None:
+def test_the_timeline_shows_the_replicas() -> None:
     cluster = world()
     at(cluster, 10)
     cluster.scale(2)

@@ -181,7 +181,7 @@ async def test_a_run_ends_with_its_scenario(policy: PolicyDocument) -> None:
     await cluster.stop()
 
 
-async def test_a_run_tells_what_broke_it(policy: PolicyDocument, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_run_reports_what_broke_it(policy: PolicyDocument, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = SimCluster(SCENARIO, policy, rate=30.0)
     await cluster.start()
 
