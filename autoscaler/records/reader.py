@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from crds.notation.times import timestamp, unix_seconds
+from crds.notation.timestamps import timestamp, unix_seconds
 from policies.codec import plain
 from policies.errors import LogError
 from policies.explain import explain

@@ -13,7 +13,7 @@ from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import KubeError
 from crds.kinds import SCALING_POLICY
-from crds.notation.times import timestamp
+from crds.notation.timestamps import timestamp
 from crds.v1alpha1.resource import API_VERSION
 from crds.workload import Workload
 

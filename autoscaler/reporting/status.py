@@ -12,7 +12,7 @@ from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import Key, Object, metadata
 from autoscaler.reporting.report import PolicyReport
-from crds.notation.times import timestamp
+from crds.notation.timestamps import timestamp
 
 PERIOD_SECONDS = 30.0  # an unchanged status is written that often, for its lastDecisionTime
 MESSAGE_LIMIT = 1024  # characters; the CRD's own limit
