@@ -22,7 +22,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY) ## Watch the live controller ride ahead of a traffic trace (about 90 s)
+demo: $(READY) ## Watch the live controller scale ahead of a traffic trace (about 90 s)
 	@$(BIN)/outrider demo $(DEMO)
 
 check: $(READY) ## Check format, style, layers and types, and run the fast tests: one line each

@@ -61,7 +61,9 @@ class Settings(BaseSettings):
         unset="the pod's service account, else $KUBECONFIG or ~/.kube/config",
     )
     scrape_interval_seconds: Positive = _setting(
-        "Signals", 2.0, "Time between two scrapes of a vLLM pod, in scenario seconds."
+        "Signals",
+        2.0,
+        "Time between two scrapes of a vLLM pod, in seconds (of scenario time, if clock_rate is not 1).",
     )
     prometheus_url: Url | None = _setting(
         "Signals",
@@ -82,11 +84,14 @@ class Settings(BaseSettings):
     tls_ca: FilePath | None = _setting(
         "Servers",
         None,
-        "CA that must have signed the certificate of every client (mTLS), a PEM file.",
+        "PEM file of the CA that must have signed every client's certificate (mTLS).",
         unset="clients need no certificate",
     )
     max_balloons: int = _setting(
-        "Prepared nodes", 10, "Maximum number of balloons in the cluster, which caps what prepared nodes cost.", ge=0
+        "Prepared nodes",
+        10,
+        "Maximum number of balloons (Jobs that each hold one prepared node) in the cluster; it caps what prepared nodes cost.",
+        ge=0,
     )
     balloon_deadline_seconds: int = _setting(
         "Prepared nodes",
@@ -95,13 +100,15 @@ class Settings(BaseSettings):
         gt=0,
     )
     priority_class: str = _setting(
-        "Prepared nodes", "outrider-balloon", "PriorityClass of balloon pods; must be below that of the workloads."
+        "Prepared nodes",
+        "outrider-balloon",
+        "PriorityClass of balloon pods; its value must be lower than the workloads'.",
     )
     state_dir: Path | None = _setting(
         "State and logs",
         None,
-        "Folder for checkpoints of what was learned, read after a restart.",
-        unset="no checkpoints",
+        "Folder for the saved state of each policy, read after a restart.",
+        unset="no state is saved",
     )
     decision_log_dir: Path | None = _setting(
         "State and logs", None, "Folder for the decision log, which explain and redecide read.", unset="no decision log"
@@ -122,7 +129,7 @@ class Settings(BaseSettings):
     clock_scenario_epoch_seconds: float | None = _setting(
         "Clock (for demonstrations)",
         None,
-        "Scenario time at that start, in Unix seconds.",
+        "Scenario time at clock_wall_epoch_seconds, in Unix seconds.",
         unset="the same as on the wall clock",
         allow_inf_nan=False,
     )

@@ -90,9 +90,9 @@ def _surveyed(root: yaml.Node) -> tuple[dict[str, int], tuple[Problem, ...]] | U
             for key, item in node.value:
                 name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
                 if name in first and name != "<<":
-                    why = f"written twice, first in line {first[name]}"
+                    why = f"written twice, first on line {first[name]}"
                     value = item.value if isinstance(item, yaml.ScalarNode) else f"line {key.start_mark.line + 1}"
-                    problems.append(Problem(dotted((*location, name)), value, why, "one of the two"))
+                    problems.append(Problem(dotted((*location, name)), value, why, "only one of the two"))
                 first.setdefault(name, key.start_mark.line + 1)
                 rest.append(((*location, name), item, key.start_mark))
     return Unreadable(root.start_mark.line + 1, 1, f"more than {_MAX_NODES:,} values")

@@ -63,7 +63,8 @@ def rivals(resources: Iterable[Found]) -> list[Found]:
         for path, claim in found.resolved.claims.items() if found.resolved else ():
             other = first.setdefault((type(found.resolved), path, claim), found)
             if other is not found:
-                why = f"{other.title} ({other.file}:{other.line}) already has it"
+                has = "scales this target" if path == "spec.target" else "has the same value"
+                why = f"{other.title} ({other.file}:{other.line}) already {has}"
                 problems.append((found.line, Problem(path, claim, why, "a different one")))
         judged.append(replace(found, resolved=None, problems=tuple(problems)) if problems else found)
     return judged

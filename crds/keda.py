@@ -62,12 +62,12 @@ def remarks(workload: Workload, kubernetes: tuple[int, int] | None) -> list[str]
     if kubernetes is None:
         found.append("Tolerance 0 needs Kubernetes 1.35; give --kubernetes-version to see what an older version does.")
     elif kubernetes < (1, 35):
-        cause = "does not know" if kubernetes < (1, 33) else "ignores, unless its gate HPAConfigurableTolerance is on,"
+        unless = "" if kubernetes < (1, 33) else " unless the feature gate HPAConfigurableTolerance is on"
         found.append(
-            f"Kubernetes {kubernetes[0]}.{kubernetes[1]} {cause} the tolerance of one HPA, so the cluster's own of 10 % "
-            "applies. With hpaTolerance, Outrider adjusts its value to that: upwards, the HPA lands on the decision or on "
-            "the first step outside the tolerance (11 to 12 becomes 13, and 12 after the next decision); downwards, it "
-            "lands on the decision, or stays until the decision is far enough away (from 20, the first is 18)."
+            f"Kubernetes {kubernetes[0]}.{kubernetes[1]} ignores an HPA's own tolerance{unless}, so the cluster's 10 % applies. "
+            "hpaTolerance makes Outrider compensate for it. Scaling up may overshoot for one decision: 11 to 12 goes to 13 "
+            "first. Scaling down waits until the step is large enough: from 20 replicas, a decision of 19 changes nothing, "
+            "and 18 does."
         )
     if workload.mode is Mode.SHADOW:
         found.append(

@@ -13,21 +13,23 @@ PHRASES: Mapping[Rule, str] = {
     Rule.VOLATILITY: "demand of {level:.1f} replicas may reach {replicas:.1f} before a new replica is up ({lead})",
     Rule.FORECAST: "the {note} forecast expects demand of at most {replicas:.1f} replicas over the next {lead}"
     " (probability {probability:.1%})",
-    Rule.LEAD: "{replicas:.1f} replicas must run: demand may grow that much within the {lead} that a replica takes from scratch,"
-    " and maxPreparedNodes allows no more standby",
-    Rule.SCHEDULED: "schedule {note} requires {replicas:g} (it starts in {starts_in})",
-    Rule.UNKNOWN: "the pods could not be read; holding",
-    Rule.PARTIAL: "only {coverage:.0%} of the pods could be read; holding",
+    Rule.LEAD: "maxPreparedNodes allows no further prepared nodes, so {replicas:.1f} replicas must run to cover the {lead}"
+    " that a new replica takes without a prepared node",
+    Rule.SCHEDULED: "schedule {note} requires {replicas:g} ({opens})",
+    Rule.UNKNOWN: "the pods' metrics or the cluster's state could not be read, so nothing is scaled down",
+    Rule.PARTIAL: "metrics of only {coverage:.0%} of the pods could be read, so nothing is scaled down",
     Rule.BETWEEN_TICKS: "nothing is scaled down between two decision ticks",
     Rule.RESTARTED: "nothing is scaled down for another {left} after a restart",
     Rule.HOLD: "{replicas:g} were needed less than {hold} ago, and capacity is held that long",
-    Rule.SCALE_DOWN_LIMIT: "scaleDown.maxPercentPerMinute is {percent_per_minute:g}",
-    Rule.SCALE_UP_LIMIT: "scaleUp.maxReplicasPerMinute is {replicas_per_minute:g}",
-    Rule.PREPARED: "{units:.1f} units in all cover the {lead} that a replica takes from scratch",
-    Rule.PREPARED_LIMIT: "at most {replicas:g} may be prepared ({asked:g} were asked for)",
-    Rule.PREPARED_HOLD: "{replicas:g} were needed less than {hold} ago, and prepared nodes are held that long",
-    Rule.HANDOVER: "{count} without a node will take over",
-    Rule.GRANT: "the pool grants {replicas:g} ({asked:g} were asked for)",
+    Rule.SCALE_DOWN_LIMIT: "at most {percent_per_minute:g}% of the replicas, or one, may be removed per minute"
+    " (scaleDown.maxPercentPerMinute)",
+    Rule.SCALE_UP_LIMIT: "at most {replicas_per_minute:g} may be added per minute (scaleUp.maxReplicasPerMinute)",
+    Rule.PREPARED: "{units:.1f} replicas and prepared nodes together cover the {lead} that a new replica takes without"
+    " a prepared node",
+    Rule.PREPARED_LIMIT: "at most {replicas:g} may be prepared, instead of {asked:g}",
+    Rule.PREPARED_HOLD: "the need was {replicas:g} less than {hold} ago, and prepared nodes are held that long",
+    Rule.HANDOVER: "kept for {count} still without a node",
+    Rule.GRANT: "the pool grants {replicas:g} instead of {asked:g}",
 }
 
 
@@ -44,7 +46,7 @@ def reasons(found: tuple[Reason, ...]) -> str:
     first, *others = found
     if first.rule is Rule.PREPARED and others:
         return f"{phrase(first)}, since {phrase(others[0])}"
-    overruled = next((reason for reason in others if reason.replicas != first.replicas), None)
+    overruled = next((reason for reason in others if whole(reason.replicas) != whole(first.replicas)), None)
     otherwise = "" if overruled is None else f" (otherwise {whole(overruled.replicas)}: {phrase(overruled)})"
     return phrase(first) + otherwise
 
@@ -54,7 +56,9 @@ def phrase(reason: Reason) -> str:
     durations = {
         name.removesuffix("_seconds"): duration(value) for name, value in reason.numbers if name.endswith("_seconds")
     }
-    values = {**durations, **dict(reason.numbers), "count": _count(whole(reason.replicas), "replica")}
+    numbers = dict(reason.numbers)
+    opens = f"opens in {durations['starts_in']}" if numbers.get("starts_in_seconds") else "open now"
+    values = {**durations, **numbers, "count": _count(whole(reason.replicas), "replica"), "opens": opens}
     return PHRASES[reason.rule].format(replicas=reason.replicas, note=reason.note, **values)
 
 

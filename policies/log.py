@@ -142,7 +142,9 @@ def _line(data: dict[str, Any], number: int, policies: dict[str, Policy]) -> _Li
         return _Line(data["name"], state=build(State, data["state"]))
     if data["kind"] == "decision":
         if data["name"] not in policies:
-            raise LogError(f"line {number} decides for {data['name']}, of which no state was logged before")
+            raise LogError(
+                f"line {number} is a decision of {data['name']}, but no state of it was logged before; the log is incomplete"
+            )
         plan = None if data["plan"] is None else build(Plan, data["plan"])
         grant = None if data["grant"] is None else build(Grant, data["grant"])
         inputs, demand = build(Inputs, data["inputs"]), build(Demand, data["demand"])

@@ -1,7 +1,7 @@
 """Every sentence that the program can print, in one list: `python -m tests.sentences` writes it anew.
 
-A sentence is any text of two words or more in the code, docstrings excepted; those of commands count, since they are the
-help. What is in braces is filled in when it is printed.
+A sentence is any text of two words or more in the code that is no docstring; of a command, the docstring too, since it is its
+help. What stands in braces is filled in when it is printed; the explanations of decisions follow at the end with real numbers.
 """
 
 import ast
@@ -9,6 +9,12 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from policies.combine import whole
+from policies.explain import explain, phrase
+from policies.model import Plan, Reason, Rule
+from tests.policies.test_explain import a_rich_history
+from tests.support.worlds import a_plan
 
 ROOT = Path(__file__).parents[1]
 FILE = Path(__file__).with_name("sentences.txt")
@@ -25,7 +31,22 @@ def listed() -> str:
             found = [] if GENERATED in path.name else list(dict.fromkeys(sentences(path)))
             if found:
                 parts.append("\n".join([f"== {path.relative_to(ROOT)}", *found]))
+    parts.append("\n".join(["== one decision for each rule, as a user reads it", *dict.fromkeys(explained())]))
     return "\n\n".join(parts) + "\n"
+
+
+def explained() -> list[str]:
+    """For each rule the shortest explanation of a decision that names it."""
+    plans = a_rich_history()
+    decisions = [(now, explain(now, before)) for before, now in zip([None, *plans], plans, strict=False)]
+    rare = (Reason(Rule.LEAD, 5.6, (("lead_seconds", 694.0),)), Reason(Rule.GRANT, 3.0, (("asked", 5.0),)))
+    decisions += [(plan, explain(plan)) for plan in (a_plan(whole(reason.replicas), reason) for reason in rare)]
+    return [min((text for now, text in decisions if _names(now, text, rule)), key=len) for rule in Rule]
+
+
+def _names(plan: Plan, text: str, rule: Rule) -> bool:
+    reasons = (*plan.replica_reasons, *plan.prepared_reasons)
+    return any(reason.rule is rule and phrase(reason) in text for reason in reasons)
 
 
 def sentences(path: Path) -> Iterator[str]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from autoscaler.actuators import held as live
 from autoscaler.kube.ours import BALLOON, SLOT
-from crds.notation.times import timestamp
+from crds.notation.timestamps import timestamp
 from policies.balloons import Moves, plan_moves
 from replay.contenders.outrider import held as simulated
 from replay.sim.views import BalloonView, Ended

@@ -21,6 +21,7 @@ from policies.model import Plan, Rung, Supply, Unit
 
 UNSEEN_SECONDS = 60.0  # a balloon that we made counts so long before the watch has shown it
 LATE_SECONDS = 60.0  # a Job this far past its deadline has a dead Job controller
+_NO_TEMPLATE = "the target's pod template has not been read, so no balloon is created: see the policy's Ready condition"
 
 
 class Balloons:
@@ -77,7 +78,7 @@ class Balloons:
     async def release(self, now_seconds: float) -> Change:
         """Delete every balloon that no policy stands behind, found by label alone, and those that nothing has ended."""
         if not self._watches.policies.synced:
-            return Change(problem="the policies are not yet known")
+            return Change(problem="the ScalingPolicies have not been listed yet, so no balloon is deleted")
         self._swept.update(self._watches.namespaces)
         released: list[str] = []
         problems: list[str] = []
@@ -94,7 +95,7 @@ class Balloons:
 
     def _shape(self, workload: Workload, template: Object | None) -> tuple[str | None, str]:
         if template is None:
-            return None, "the target's pod template is not known"
+            return None, _NO_TEMPLATE
         behind = next((each for each in self._watches.namespaces if not self._watches.jobs(each).synced), None)
         if behind is not None:  # then the cluster-wide cap cannot be kept
             return None, _unknown(behind)
@@ -173,4 +174,4 @@ class Balloons:
 
 
 def _unknown(namespace: str) -> str:
-    return f"the balloons in namespace {namespace} are not yet known"
+    return f"the Jobs in namespace {namespace} have not been listed yet, so no balloon is created"

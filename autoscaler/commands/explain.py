@@ -13,7 +13,9 @@ def command(
     policy: Annotated[str | None, typer.Option(help="Show only this policy (namespace/name).")] = None,
     at: Annotated[
         str | None,
-        typer.Option(help="Show the decisions in force at this time, 2026-05-04T09:30:00Z or Unix seconds."),
+        typer.Option(
+            help="Show the decisions in force at this time, such as 2026-05-04T09:30:00Z, or in Unix seconds."
+        ),
     ] = None,
     every: Annotated[
         bool, typer.Option("--every", help="Show every decision, not only those that changed a number.")

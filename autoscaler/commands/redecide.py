@@ -1,4 +1,4 @@
-"""Make every logged decision again, and report whether all match."""
+"""Repeat every logged decision from its recorded inputs, and report any that comes out differently."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ def command(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Make every logged decision again, and report whether all match.
+    """Repeat every logged decision from its recorded inputs, and report any that comes out differently.
 
     Each file is checked by itself. Exit code 0: all decisions match. 1: some differ, and each is listed; or there are none.
     2: a log cannot be read.

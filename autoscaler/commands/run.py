@@ -44,7 +44,8 @@ def command(
     """Run the live controller: it decides, prepares nodes and serves KEDA until it is stopped.
 
     Each setting is also an environment variable, such as OUTRIDER_STATE_DIR for --state-dir. The option wins.
-    Exit code 0: stopped by SIGTERM or Ctrl-C. 1: a part failed. 2: the settings are not valid.
+    Exit code 0: stopped by SIGTERM or Ctrl-C. 1: the controller failed; the last log lines say why.
+    2: the settings are not valid.
     """
     try:
         settings = load(flags)

@@ -44,7 +44,11 @@ def command(
     ] = None,
     kubernetes_version: Annotated[
         str | None,
-        typer.Option(metavar="VERSION", help="The cluster's version, such as 1.35; explains what an older one does."),
+        typer.Option(
+            metavar="VERSION",
+            help="Kubernetes version of the cluster, such as 1.33. Below 1.35, hpaTolerance is added, with a comment that "
+            "says what the HPA does differently.",
+        ),
     ] = None,
 ) -> None:
     """Print the KEDA ScaledObject that makes the HPA land on exactly what Outrider decides.
@@ -65,7 +69,10 @@ def command(
         version = None if kubernetes_version is None else keda.kubernetes_version(kubernetes_version)
         if file is not None:
             if any(value is not None for value in (target, kind, api_version, min_replicas, max_replicas)):
-                raise ValueError("-f takes the target and the bounds from the file: leave out their options")
+                raise ValueError(
+                    "with -f, the target and the bounds come from the file: leave out --target, --kind, --api-version, "
+                    "--min and --max"
+                )
             workloads = _from_file(file, name, namespace)
         else:
             workloads = [_from_flags(name, namespace or "default", given)]

@@ -15,7 +15,7 @@ from autoscaler.clock import Clock, stopwatch_seconds
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.objects import Key
 from autoscaler.records.writer import Recorder
-from autoscaler.scaler.board import Board
+from autoscaler.scaler.board import FRESH_SECONDS, Board
 from autoscaler.sources.scrape import Scraper
 from autoscaler.telemetry import metrics
 from crds.workload import Mode
@@ -147,7 +147,9 @@ def _contained(policy: str) -> Iterator[None]:
     try:
         yield
     except Exception:  # noqa: BLE001 - a fault of ours, of any kind
-        _log.exception("decision.failed", policy=policy, instead="keeping the last decision for as long as it is fresh")
+        _log.exception(
+            "decision.failed", policy=policy, instead=f"keeping the last decision until it is {FRESH_SECONDS:.0f} s old"
+        )
 
 
 def _measure(policy: str, result: StepResult, fan: Fan | None) -> None:

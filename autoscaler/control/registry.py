@@ -1,4 +1,4 @@
-"""Keeps one runtime, with its runner, for each valid policy. A policy that turned invalid goes on in its last valid form.
+"""Keeps one runtime, with its runner, for each valid policy. A policy that turned invalid goes on in its last valid version.
 
 Not here: deciding (`loop`), and what runs beside it (`runner`).
 """
@@ -51,7 +51,7 @@ class PolicyRegistry:
         self._saved, self._state_problems = dict(loaded.states), dict(loaded.refused)
         self._runtimes: dict[str, PolicyRuntime] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._forms: dict[str, object] = {}  # the form in which each policy was taken or refused
+        self._versions: dict[str, object] = {}  # the version of each policy that was taken or refused
         self._changed = asyncio.Event()
         watches.subscribe(lambda _thing: self._changed.set())
         parts.target.subscribe(self._changed.set)
@@ -79,8 +79,8 @@ class PolicyRegistry:
         if not policies.synced:
             return
         found = {str(key(raw)): raw for raw in policies if not deleting(raw)}
-        for gone in self._forms.keys() - found.keys():
-            del self._forms[gone]
+        for gone in self._versions.keys() - found.keys():
+            del self._versions[gone]
             self._refusals.forget(gone)
             self._remove(gone)
         self._saved = {policy: state for policy, state in self._saved.items() if policy in found}
@@ -91,17 +91,19 @@ class PolicyRegistry:
                 if (runtime := self._runtimes.get(policy)) is not None:
                     urls |= runtime.endpoints()
             except Exception:  # noqa: BLE001 - a fault of ours, of any kind, costs no other policy anything
-                _log.exception("policy.failed", policy=policy, instead="leaving it out until something changes")
+                _log.exception(
+                    "policy.failed", policy=policy, instead="not following it until a policy or a pod changes"
+                )
             await self._clock.sleep(0)  # the scaler answers in between
         self._board.know(self._runtimes)
         self._watches.follow({runtime.workload.namespace for runtime in self._runtimes.values()})
         self._scraper.targets(urls)
 
     def _take(self, group: asyncio.TaskGroup, policy: str, raw: Object) -> None:
-        form = uid(raw), metadata(raw).get("generation"), raw.get("spec")
-        if self._forms.get(policy) == form:
+        version = uid(raw), metadata(raw).get("generation"), raw.get("spec")
+        if self._versions.get(policy) == version:
             return
-        self._forms[policy] = form
+        self._versions[policy] = version
         self._refusals.forget(policy)
         outcome = SCALING_POLICY.resolve(raw)
         if isinstance(outcome, Workload):
@@ -113,7 +115,7 @@ class PolicyRegistry:
             "policy.invalid",
             policy=policy,
             problem=problem,
-            instead="following its last valid form" if runtime else "not following it",
+            instead="keeping its last valid version in force" if runtime else "not following it",
         )
         if runtime is not None:
             runtime.refuse(problem)

@@ -67,7 +67,7 @@ class PolicyRuntime:
 
     @property
     def workload(self) -> Workload:
-        """The policy in its last valid form."""
+        """The policy in its last valid version."""
         return self._workload
 
     @property
@@ -149,14 +149,14 @@ class PolicyRuntime:
     # ---------------------------------------------------------------- what is handed in
 
     def follow(self, workload: Workload, now_seconds: float) -> None:
-        """Take another valid form of the policy. What Shadow decided never ran: Active begins as after a restart."""
+        """Take another valid version of the policy. What Shadow decided never ran: Active begins as after a restart."""
         activated = self._workload.mode is Mode.SHADOW and workload.mode is Mode.ACTIVE
         self._workload, self._decider.policy, self._problem = workload, workload.policy, ""
         if activated:
             self.restart(now_seconds)
 
     def refuse(self, problem: str) -> None:
-        """The policy has a newer form that is not valid: the last valid one stays."""
+        """The policy has a newer version that is not valid: the last valid one stays."""
         self._problem = problem
 
     def remember(self, history: Iterable[Past]) -> int:

@@ -215,7 +215,7 @@ async def _lines(response: aiohttp.ClientResponse, call: str) -> AsyncIterator[b
         if len(rest) > LINE_LIMIT_BYTES:
             raise Unavailable(f"{call}: a line is longer than {LINE_LIMIT_BYTES} bytes")
     if rest.strip():
-        raise Unavailable(f"{call}: truncated within a line")
+        raise Unavailable(f"{call}: the connection ended in the middle of a line")
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from crds.notation.times import unix_seconds
+from crds.notation.timestamps import unix_seconds
 
 Object: TypeAlias = Mapping[str, Any]
 

@@ -25,7 +25,9 @@ async def read_scale(kube: Kube, discovery: Discovery, namespace: str, target: T
     try:
         raw = await kube.get(path)
     except NotFound as error:
-        raise NotFound(f"{error}; the target does not exist, or its kind cannot be scaled") from error
+        raise NotFound(
+            f"{error}: the target does not exist, or its kind has no /scale subresource; check spec.target"
+        ) from error
     text = (raw.get("status") or {}).get("selector", "")
     try:
         selector = parse(text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from crds.notation.times import timestamp, unix_seconds
+from crds.notation.timestamps import timestamp, unix_seconds
 from policies.codec import plain
 from policies.errors import LogError
 from policies.explain import explain
@@ -75,7 +75,7 @@ def parse_time(text: str) -> float:
     try:
         return unix_seconds(text)
     except ValueError:
-        raise BadTimeError(f"{text!r} is no moment: write 2026-05-04T09:30:00Z or Unix seconds") from None
+        raise BadTimeError(f"{text!r} is not a time: write 2026-05-04T09:30:00Z or Unix seconds") from None
 
 
 def read(file: Path, fold: Callable[[Iterable[str]], Iterator[T]]) -> Iterator[T]:

@@ -152,7 +152,7 @@ def read(path: Path) -> tuple[str, State]:
     try:
         policy, state = data["policy"], build(State, data["state"])
     except (KeyError, CodecError, RecursionError) as error:
-        raise RefusedError("invalid", f"{path.name} holds no state: {error!s:.200}") from error
+        raise RefusedError("invalid", f"{path.name} does not contain a valid state: {error!s:.200}") from error
     if not isinstance(policy, str) or file_name(policy) != path.name:
         raise RefusedError("invalid", f"{path.name} holds the state of another policy: {policy!r:.200}")
     return policy, state

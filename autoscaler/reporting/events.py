@@ -13,7 +13,7 @@ from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import KubeError
 from crds.kinds import SCALING_POLICY
-from crds.notation.times import timestamp
+from crds.notation.timestamps import timestamp
 from crds.v1alpha1.resource import API_VERSION
 from crds.workload import Workload
 
@@ -43,10 +43,12 @@ TEXTS: Mapping[EventReason, str] = {
     EventReason.SCALED_DOWN: "{explanation}",
     EventReason.PREPARED: "Preparing more nodes: {count}. {explanation}",
     EventReason.RELEASED: "Released {names}. {explanation}",
-    EventReason.CAPPED: "Nodes not prepared, because the limit for the whole cluster is reached: {count}.",
+    EventReason.CAPPED: "Nodes not prepared, because the cluster-wide limit of balloons is reached: {count}. To allow more, raise"
+    " --max-balloons.",
     EventReason.BALLOON_FAILED: "{problem}",
     EventReason.TARGET_FAILED: "{problem}",
-    EventReason.STATE_REFUSED: "The saved state was refused: {problem}. Nothing is scaled down for one hold.",
+    EventReason.STATE_REFUSED: "The saved state cannot be used: {problem}. The file is kept with .bad added to its name, and"
+    " replicas are not lowered for the first {hold}.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Writes into a policy's status why it is refused, for policies that never had a valid form.
+"""Writes into a policy's status why it is refused, for policies that never had a valid version.
 
 Apart from the registry, so that a slow API holds up no other policy; what cannot be written is tried again.
 """
@@ -28,7 +28,7 @@ class Refusals:
         self._unwritten[str(key(policy))] = policy, problem
 
     def forget(self, policy: str) -> None:
-        """The policy is gone, or has another form."""
+        """The policy is gone, or has another version."""
         self._unwritten.pop(policy, None)
 
     async def run(self) -> None:

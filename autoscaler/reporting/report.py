@@ -1,11 +1,13 @@
 """What there is to report about one policy at one moment: a value that its status and its Events are made from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from autoscaler.reporting.events import TEXTS, EventReason
 from crds.workload import Workload
-from policies.explain import explain
+from policies.explain import duration, explain
+from policies.ladder import hold_seconds
 from policies.model import Demand, Plan, Supply
 
 
@@ -18,7 +20,7 @@ class PolicyReport:
     demand: Demand | None = None
     plan: Plan | None = None
     plan_before: Plan | None = None
-    problem: str = ""  # why the newest form of the policy cannot be followed; its last valid one is
+    problem: str = ""  # why the newest version of the policy cannot be followed; its last valid one is
     target_problem: str = ""  # why the target cannot be read
     state_problem: str = ""  # why the saved state was refused, for as long as nothing falls because of it
 
@@ -32,7 +34,13 @@ class PolicyReport:
         """The explanation, and what an SRE has to know beside it."""
         if not self.state_problem:
             return self.explanation
-        return f"{self.explanation} {TEXTS[EventReason.STATE_REFUSED].format(problem=self.state_problem)}"
+        return f"{self.explanation} {TEXTS[EventReason.STATE_REFUSED].format(**self.state_values)}"
+
+    @property
+    def state_values(self) -> Mapping[str, str]:
+        """What the sentence about the refused state is filled with."""
+        hold = hold_seconds(self.workload.policy, self.workload.cold_start)
+        return {"problem": self.state_problem, "hold": duration(hold)}
 
 
 class Reported(Protocol):

@@ -60,7 +60,7 @@ class Reporter:
         before, now = self._reported.get(policy), report.plan
         self._reported[policy] = now
         if is_first and report.state_problem:
-            await self._events.emit(report.workload, EventReason.STATE_REFUSED, problem=report.state_problem)
+            await self._events.emit(report.workload, EventReason.STATE_REFUSED, **report.state_values)
         if before is None or now is None or before.desired_replicas == now.desired_replicas:
             return
         grew = now.desired_replicas > before.desired_replicas

@@ -12,7 +12,7 @@ from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import Key, Object, metadata
 from autoscaler.reporting.report import PolicyReport
-from crds.notation.times import timestamp
+from crds.notation.timestamps import timestamp
 
 PERIOD_SECONDS = 30.0  # an unchanged status is written that often, for its lastDecisionTime
 MESSAGE_LIMIT = 1024  # characters; the CRD's own limit
@@ -41,7 +41,9 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
     found = (
         Condition("Ready", "True", "TargetFound", "The policy is valid and its target is found.")
         if supply
-        else Condition("Ready", "Unknown", "TargetUnknown", "It is not yet known what the target runs.")
+        else Condition(
+            "Ready", "Unknown", "TargetUnknown", "The target's replicas and pods have not been read in the last minute."
+        )
     )
     decided = (
         Condition("Decided", "True", plan.replica_reasons[0].rule.value, report.sentence)

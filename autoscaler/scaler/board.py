@@ -84,7 +84,10 @@ class Board:
     ) -> None:
         """Replace the last decision. Raises ValueError for a number that no HPA could take."""
         if not 0 <= desired <= MAX_REPLICAS:
-            raise ValueError(f"{key}: {desired} replicas; publish 0 to {MAX_REPLICAS}, and withdraw what is unknown")
+            raise ValueError(
+                f"{key}: {desired} replicas cannot be published: it must be 0 to {MAX_REPLICAS}; withdraw a decision that is "
+                "unknown"
+            )
         before = self.get(key)
         entry = self._entries[key] = Entry(desired, at_seconds, current_replicas, max_replicas)
         if before is None or before.active != entry.active:

@@ -132,9 +132,15 @@ class Servicer(ExternalScalerServicer):
         age_seconds = self._board.age_seconds(key)
         if key not in self._board.known:
             code = grpc.StatusCode.NOT_FOUND
-            why = f"it does not exist: create it, or set {binding.POLICY!r} in the trigger's metadata to another"
+            why = (
+                "it does not exist, has not been valid since the controller started, or has not been read yet: check it "
+                "with `outrider check`, or name another policy in the trigger's metadata"
+            )
         elif age_seconds is None:
-            why = "no decision yet: see its status (just started, an invalid spec, or mode Shadow)"
+            why = (
+                "no decision to follow: the controller has just started, the target has not been read, or the policy is in "
+                "mode Shadow; see its status"
+            )
         else:
             why = f"its last decision is {age_seconds:.0f} s old, more than {FRESH_SECONDS:.0f} s: see Outrider's log"
         return await context.abort(code, f"ScalingPolicy {key}: {why}")

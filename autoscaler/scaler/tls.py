@@ -80,4 +80,4 @@ def _load(tls: Tls) -> grpc.ServerCertificateConfiguration:
 
 
 def _no_password() -> str:
-    raise ValueError("the key is encrypted")
+    raise ValueError("the key is encrypted; provide one without a passphrase")

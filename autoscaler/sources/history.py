@@ -92,7 +92,9 @@ async def read(
             problem = item
     except TimeoutError:
         problem = SourceError(
-            SourceErrorKind.TIMEOUT, f"{redact(url)} did not return {days} days within {timeout_seconds:g} s"
+            SourceErrorKind.TIMEOUT,
+            f"{redact(url)} did not return {days} days of history within {timeout_seconds:g} s; older demand is missing from "
+            "the forecast",
         )
     finally:
         abandoned.set()

@@ -81,7 +81,8 @@ class Scraper:
             if took_seconds > self._interval_seconds:
                 raise SourceError(
                     SourceErrorKind.TIMEOUT,
-                    f"pod {pod} took {took_seconds:.1f} s to answer, longer than the scrape interval",
+                    f"pod {pod} took {took_seconds:.1f} s to answer, longer than the scrape interval; its sample is dropped. If "
+                    "this lasts, raise --scrape-interval-seconds",
                 )
             sample = vllm.parse(body, pod.name, asked_seconds)
         except SourceError as error:

@@ -90,7 +90,7 @@ REGISTRY.register(DECISION_AGE)
 
 SIGNAL_UNKNOWN = _policy_gauge(
     "outrider_signal_unknown",
-    "1 while the policy's demand is unknown, since no serving pod has a fresh sample; else 0. Replicas are then not lowered.",
+    "1 while no serving pod has a fresh sample, so that demand is unknown and replicas are not lowered; else 0.",
 )
 DESIRED_REPLICAS = _policy_gauge("outrider_desired_replicas", "Replicas that the last decision asks for.")
 PREPARED_NODES = _policy_gauge(
@@ -100,7 +100,8 @@ DEMAND_REPLICAS = _policy_gauge(
     "outrider_demand_replicas", "Demand as last measured, in replicas. NaN while it is unknown."
 )
 FORECAST_PROVEN = _policy_gauge(
-    "outrider_forecast_proven", "1 while the forecast is used, since it has proved better than a naive one; else 0."
+    "outrider_forecast_proven",
+    "1 while the forecast has proved better than a naive one, so that it may be used; else 0.",
 )
 BALLOONS = _policy_gauge(
     "outrider_balloons",
@@ -114,16 +115,17 @@ STEP_SECONDS = _histogram(
 )
 STATE_REFUSED = _counter(
     "outrider_state_refused_total",
-    "Saved states that could not be used at the start. The policy starts without one, and nothing falls for one hold.",
+    "Saved states that could not be used at the start. Each such policy starts without its state, and its replicas are not "
+    "lowered for the length of its hold.",
     {
         **_POLICY,
-        "reason": "`unreadable` (the file cannot be read, or is not JSON), `format` (another version wrote it) or `invalid`"
-        " (it does not hold a state, or a number in it is not finite)",
+        "reason": "`unreadable` (a truncated file, or one that cannot be opened), `format` (another version wrote it) or"
+        " `invalid` (it does not hold a state, or a number in it is not finite)",
     },
 )
 SOURCE_ERRORS = _counter(
     "outrider_source_errors_total",
-    "Readings that failed. The last good reading is kept, and ages.",
+    "Readings that failed. The last good one is used until it is too old.",
     {
         "source": "`vllm` (scrape of a pod), `prometheus` (instant query) or `history` (read at start)",
         "kind": "`timeout`, `connection`, `status`, `body`, `query` or `partial`",

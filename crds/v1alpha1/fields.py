@@ -133,7 +133,7 @@ def _dns(value: object, pattern: str, longest: int, example: str) -> object:
     if isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) and len(value) <= longest:
         return value
     if isinstance(value, str) and len(value) > longest:
-        raise refusal(f"{len(value)} characters are too long", f"a name of at most {longest} characters")
+        raise refusal(f"{len(value)} characters is too long", f"a name of at most {longest} characters")
     cleaned = re.sub(r"[^a-z0-9.-]+", "-", str(value).lower()).strip("-.") if isinstance(value, str | int) else ""
     why = "not a DNS name: lowercase letters, digits and -, with a letter or digit at both ends"
     raise refusal(why, cleaned if re.fullmatch(pattern, cleaned) else f"a name such as {example}")

@@ -33,12 +33,13 @@ class Target(Model):
 
 
 class Slo(Model):
-    """Service level objective: the share `attainment` of the requests waits at most `queueWait` before it runs."""
+    """Service level objective: at least the share `attainment` of the requests waits no longer than `queueWait` before it runs."""
 
     queue_wait: Duration = Field(default="5s", examples=["5s"])
     """How long a request may wait in the engine's queue, from 100ms to 1h."""
     attainment: Percent = Field(default="99%", examples=['"99%"'])
-    """Share of the requests that must keep to it, from 50% to 99.99%. A higher share keeps more capacity in reserve."""
+    """Share of the requests that must wait no longer than queueWait, from 50% to 99.99%. A higher share keeps more capacity
+    in reserve."""
 
 
 class Engine(Model):
@@ -130,7 +131,7 @@ class Spec(Model):
     target: Target
     """The workload to scale: any object in the policy's namespace that has a /scale subresource."""
     slo: Slo = Field(default_factory=Slo, json_schema_extra={"default": {}})
-    """Service level objective: the share `attainment` of the requests waits at most `queueWait` before it runs."""
+    """Service level objective: at least the share `attainment` of the requests waits no longer than `queueWait` before it runs."""
     min_replicas: Replicas = 1
     """Minimum number of replicas, 1 or more: with zero pods there is no signal of demand."""
     max_replicas: int = Field(ge=1, le=10_000, examples=[8])
@@ -140,8 +141,9 @@ class Spec(Model):
     signal: str = Field(default="Work", max_length=63, examples=["Work"])
     """How demand is measured. Work: arrivals weighted by their tokens. Concurrency: running and waiting requests."""
     profile: Literal["8b-l4", "8b-a10g", "8b-h100", "70b-tp4-h100"] = "8b-l4"
-    """Model class and GPU. Their speed is used until Outrider has learned the workload's own, their cold start and price
-    unless the policy states others. The default is the slowest, so that uncertainty means more capacity, not less."""
+    """Model class and GPU. The profile's speed is used until Outrider has learned the workload's own. Its cold start and
+    price are used unless the policy gives others. The default is the slowest, so that uncertainty means more capacity, not
+    less."""
     engine: Engine | None = None
     """How fast one replica serves, if you know it better than the profile."""
     cold_start: ColdStart | None = None
@@ -158,8 +160,8 @@ class Spec(Model):
     scale_down: ScaleDown = Field(default_factory=ScaleDown, json_schema_extra={"default": {}})
     """Limits on scaling down."""
     max_prepared_nodes: int = Field(default=0, ge=0, le=1000)
-    """GPU nodes that may be held for future replicas, with the image on them. 0: replicas that cover the longer lead time
-    run instead, which costs a workload with GPUs of its own the same and serves it better."""
+    """GPU nodes that may be held for future replicas, with the image on them. With 0, more replicas run instead, enough to
+    cover the longer lead time. Where the GPUs belong to this workload alone, that costs the same and serves better."""
     schedules: list[Schedule] = Field(
         default=[],
         max_length=16,
@@ -323,7 +325,7 @@ RULES = (
         "spec.schedules[]",
         "end",
         "self.start != self.end",
-        "the window closes when it opens",
+        "start and end are the same time",
         'a different end; for a whole day, write start "00:00" and end "24:00"',
         lambda window: window["start"] != window["end"],
     ),

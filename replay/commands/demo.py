@@ -1,4 +1,4 @@
-"""Watch the live controller ride ahead of a traffic trace, on a simulated cluster that needs nothing but this machine."""
+"""Watch the live controller scale ahead of a traffic trace, on a simulated cluster that runs on this machine alone."""
 
 import json
 import shutil
@@ -36,7 +36,7 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print only the final score, as one JSON document.")] = False,
 ) -> None:
-    """Watch the live controller ride ahead of a traffic trace, on a simulated cluster that needs nothing but this machine.
+    """Watch the live controller scale ahead of a traffic trace, on a simulated cluster that runs on this machine alone.
 
     The cluster (Kubernetes API, vLLM pods, Prometheus, KEDA and its HPA) is one process and the controller another; they
     meet on the real protocols. At the end it prints the score, compared with a reactive ScaledObject and a tuned HPA on the

@@ -33,13 +33,20 @@ def command(
     policy: PolicyOption = None,
     profile: Annotated[
         str | None,
-        typer.Option(help="Engine and GPU of 1 to 400 replicas, where no --policy is given. Default: 8b-h100."),
+        typer.Option(
+            help="Profile (engine and GPU) of the default policy, which allows 1 to 400 replicas; for use without --policy. "
+            "Default: 8b-h100."
+        ),
     ] = None,
     scale: ScaleOption = 1.0,
     start: StartOption = None,
     duration: DurationOption = None,
     past: Annotated[
-        str, typer.Option(metavar="trace|generated|none", help="Traffic before the start that Outrider knows about.")
+        str,
+        typer.Option(
+            metavar="trace|generated|none",
+            help="What Outrider knows of the traffic before the start: the trace's own, a generated week, or nothing.",
+        ),
     ] = "trace",
     seed: SeedOption = 0,
     decision_log: Annotated[

@@ -44,7 +44,7 @@ def columns(slo_wait_seconds: float) -> tuple[Column, ...]:
         Column("cost", lambda it: it.score.cost, lambda dollars: f"${dollars:,.2f}"),
         *waited,
         Column("p99 wait", lambda it: it.score.p99_wait_seconds, wait),
-        Column("cold starts met", lambda it: float(it.score.cold_starts_met), whole),
+        Column("delayed by a cold start", lambda it: float(it.score.cold_starts_met), whole),
         Column("failed", lambda it: float(it.score.failed), whole),
     )
 

@@ -117,7 +117,8 @@ def _tuning(standings: Standings, tuning: Tuning) -> Iterator[Text]:
     ours, tried = standings.rows[0], sweep.tried
     yield Text(
         f"{contender.name}: {knob.name} swept over {len(tried)} values from {tried[0].value:g} to {tried[-1].value:g} "
-        f"{knob.unit}, more finely around the picks. The picks are made in hindsight, on this very trace.",
+        f"{knob.unit}, more finely around the picks. The picks are chosen in hindsight, on this trace: the best attainment at "
+        f"no more than {ours.contender.name}'s cost, and the lowest cost at no less than its attainment.",
         style="dim",
     )
     missing = {

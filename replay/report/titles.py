@@ -5,7 +5,7 @@ from rich.text import Text
 from replay.contenders.contender import Entry
 from replay.frontier import Pick
 
-SUFFIXES = {None: "", Pick.AT_COST: ", at our cost", Pick.AT_ATTAINMENT: ", at our attainment"}
+SUFFIXES = {None: "", Pick.AT_COST: ", at Outrider's cost", Pick.AT_ATTAINMENT: ", at Outrider's attainment"}
 
 
 def title(contender: Entry, pick: Pick | None) -> Text:

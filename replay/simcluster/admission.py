@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from crds.notation.times import timestamp
+from crds.notation.timestamps import timestamp
 from replay.simcluster import failures, jobs, objects
 from replay.simcluster.resources import EVENTS, JOBS, Json
 from replay.simcluster.store import Store

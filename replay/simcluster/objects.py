@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import Sequence
 
-from crds.notation.times import timestamp
+from crds.notation.timestamps import timestamp
 from crds.workload import Workload
 from replay.sim.control_plane import GRACE_SECONDS
 from replay.sim.views import BalloonView, Ended, Phase, PodView

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from crds.files import PolicyDocument, PolicyFileError
 from crds.kinds import SCALING_POLICY
-from crds.notation.times import timestamp
+from crds.notation.timestamps import timestamp
 from crds.workload import Workload
 from replay.simcluster import objects
 from replay.simcluster.resources import Json

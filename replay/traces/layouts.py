@@ -42,7 +42,7 @@ def _azure(path: Path, name: str, columns: Columns) -> Trace:
     epoch_seconds = float(times.min())
     far = times - epoch_seconds > LONGEST_SECONDS
     if far.any():
-        why = f"is more than {LONGEST_SECONDS / 86_400:.0f} days after the first"
+        why = f"lies more than {LONGEST_SECONDS / 86_400:.0f} days after the earliest time"
         raise TraceError(path, why, row=int(np.argmax(far)) + 1, column="TIMESTAMP")
     prompt, output = _tokens(path, columns, "ContextTokens", "GeneratedTokens")
     return RequestTrace(name, _sorted(times - epoch_seconds, prompt, output), epoch_seconds)

@@ -33,7 +33,7 @@ def read_range(path: Path, name: str) -> BinTrace:
     step_seconds = float(np.median(np.diff(stamps)))
     counts = round(float(stamps[-1] - stamps[0]) / step_seconds)
     if counts > MOST_STEPS:
-        why = f"spans {counts:,} steps of {step_seconds:g} s; export {MOST_STEPS:,} at the most"
+        why = f"spans {counts:,} steps of {step_seconds:g} s; export at most {MOST_STEPS:,}"
         raise TraceError(path, why, column="values")
     sums = {counter: np.zeros(counts) for counter in COUNTERS}
     seen = np.zeros(counts, np.bool_)

@@ -56,7 +56,7 @@ def _csv(path: Path, text: TextIOWrapper) -> Columns:
     table = list(rows)
     for number, row in enumerate(table, 1):
         if len(row) != len(header):
-            raise TraceError(path, f"has {len(row)} values, the header {len(header)}", row=number)
+            raise TraceError(path, f"has {len(row)} values, but the header has {len(header)}", row=number)
     return dict(zip(header, zip(*table, strict=True) if table else ((),) * len(header), strict=True))
 
 

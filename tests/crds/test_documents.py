@@ -50,7 +50,7 @@ def test_a_key_that_is_written_twice_is_reported() -> None:
     document = one("spec:\n  maxReplicas: 8\n  maxReplicas: 24\n")
     [problem] = document.problems
     assert (problem.path, problem.value) == ("spec.maxReplicas", "24")
-    assert "first in line 2" in problem.why
+    assert "first on line 2" in problem.why
 
 
 def test_anchors_and_merges_are_read() -> None:

@@ -82,8 +82,8 @@ def test_tls_adds_a_trigger_authentication(scaledobject: Any) -> None:
     ("version", "remark"),
     [
         (None, "needs Kubernetes 1.35"),
-        ("1.32", "1.32 does not know the tolerance"),
-        ("v1.34.2-eks-1", "unless its gate HPAConfigurableTolerance is on"),
+        ("1.32", "1.32 ignores an HPA's own tolerance, so"),
+        ("v1.34.2-eks-1", "unless the feature gate HPAConfigurableTolerance is on"),
         ("1.35", ""),
         ("v1.36.3", ""),
     ],
@@ -115,7 +115,7 @@ def test_a_shadow_policy_is_mentioned(scaledobject: Any) -> None:
         ("x" * 55, {"max_replicas": 8, "target": "a"}, "at most 54 characters"),
         ("chat", {"max_replicas": 8, "kubernetes_version": "latest"}, "not a Kubernetes version: 'latest'"),
         (None, {"file": "nowhere.yaml"}, "nowhere.yaml:1: file: cannot be read"),
-        (None, {"file": str(EXAMPLES / "scalingpolicy.yaml"), "max_replicas": 3}, "leave out their options"),
+        (None, {"file": str(EXAMPLES / "scalingpolicy.yaml"), "max_replicas": 3}, "leave out --target"),
         ("other", {"file": str(EXAMPLES / "scalingpolicy.yaml")}, "no ScalingPolicy named other"),
     ],
 )

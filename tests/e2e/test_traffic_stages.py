@@ -132,6 +132,7 @@ def test_the_tables_show_the_wall_s_seconds_and_the_scenario_s() -> None:
 
 
 def test_the_simulation_plays_what_the_cluster_plays(shared: Path) -> None:
+    """Takes two seconds to read the recorded traffic twice: the figures of the two are compared, so their requests must be equal."""
     metadata = {"name": "llm", "namespace": "ns"}
     kind = {"apiVersion": "outrider.dev/v1alpha1", "kind": "ScalingPolicy"}
     simulated = scene.scenario(

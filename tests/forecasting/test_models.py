@@ -116,6 +116,7 @@ def three_days() -> Series:
 
 @families
 def test_every_family_forecasts_each_step_ahead_from_the_past_alone(family: Family, three_days: Series) -> None:
+    """Takes half a second a family, since every step of three days is forecast twice: this is what forbids a look ahead."""
     fitted = fit_family(family, three_days)
     log_demand = three_days.mapped(to_log).filled()
     paths = fitted.model.paths(log_demand, 30)

@@ -94,9 +94,19 @@ def a_plan(replicas: int, *reasons: Reason, prepared: int = 0) -> Plan:
             "Keeps 4 replicas: nothing is scaled down between two decision ticks (otherwise 1: minReplicas is 1).",
         ),
         (
+            a_plan(4, Reason(Rule.SCHEDULED, 4.0, (("starts_in_seconds", 0.0),), "fair")),
+            None,
+            "Runs 4 replicas: schedule fair requires 4 (open now).",
+        ),
+        (
+            a_plan(4, Reason(Rule.SCHEDULED, 4.0, (("starts_in_seconds", 90.0),), "fair")),
+            None,
+            "Runs 4 replicas: schedule fair requires 4 (opens in 1 min 30 s).",
+        ),
+        (
             a_plan(1, prepared=1),
             a_plan(1),
-            "Keeps 1 replica: minReplicas is 1; 1 prepared node: 1 replica without a node will take over.",
+            "Keeps 1 replica: minReplicas is 1; 1 prepared node: kept for 1 replica still without a node.",
         ),
     ],
 )

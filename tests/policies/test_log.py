@@ -112,7 +112,7 @@ def test_a_torn_line_in_the_middle_is_named() -> None:
         (['{"kind":"header","version":1}\n'], "the log has format 1; this version of outrider reads format 2"),
         (
             [header_line("x"), '{"kind":"decision","name":"chat/qwen"}\n'],
-            "line 2 decides for chat/qwen, of which no state",
+            "line 2 is a decision of chat/qwen, but no state",
         ),
         ([header_line("x"), '{"kind":"state","name":"chat/qwen"}\n'], "line 2 .*policy"),
         ([header_line("x"), '{"kind":"state","name":"a/b","policy":{},"state":{}}\n'], "line 2 .*Policy.* missing"),

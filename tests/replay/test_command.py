@@ -100,7 +100,7 @@ def test_the_table_the_plot_and_the_verdict(arguments: list[str], document: dict
     assert re.search("^GPU-hours +" + " +".join(hours) + "$", out, re.MULTILINE)
     assert re.search("^Outrider +[▁▂▃▄▅▆▇█]+  [0-9]+$", out, re.MULTILINE)
     assert "Outrider compared with reactive ScaledObject: " in out
-    assert "picks are made in hindsight" in out
+    assert "picks are chosen in hindsight" in out
 
 
 def test_the_default_policy_says_so_and_takes_a_profile(folder: Path) -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from autoscaler.kube.objects import condition
-from crds.notation.times import timestamp
+from crds.notation.timestamps import timestamp
 from tests.e2e.standin.control import Control
 from tests.e2e.standin.kubelet import Kubelet
 from tests.e2e.standin.kubelet_client import Client

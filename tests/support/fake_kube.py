@@ -14,7 +14,7 @@ from typing import Any
 
 from autoscaler.kube.collection import Collection
 from autoscaler.kube.errors import Conflict, NotFound, Unavailable
-from crds.notation.times import timestamp
+from crds.notation.timestamps import timestamp
 from replay.simcluster import watches
 from replay.simcluster.patch import merge
 from replay.simcluster.store import Store

@@ -5,7 +5,7 @@ What it does not do: validate, default or delete gracefully; know more resources
 
 from collections.abc import Callable, Iterator, Mapping
 
-from crds.notation.times import timestamp
+from crds.notation.timestamps import timestamp
 from replay.simcluster.api import route
 from replay.simcluster.objects import uid
 from replay.simcluster.resources import RESOURCES, Json, Resource

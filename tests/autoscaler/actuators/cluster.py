@@ -15,7 +15,7 @@ from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.kube import trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.watches import Watches
-from crds.notation.times import timestamp
+from crds.notation.timestamps import timestamp
 from crds.workload import Workload
 from policies.model import Plan, Reason, Rule, Supply
 from tests.autoscaler.kube.workloads import TEMPLATE, policy_object, workload

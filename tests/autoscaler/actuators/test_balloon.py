@@ -43,7 +43,7 @@ async def test_before_the_first_list_nothing_is_done(there: Cluster) -> None:
     there.watches.jobs("ns").synced = False
     assert (
         await there.balloons.ensure(workload(), TEMPLATE, *a_need(2), 0.0)
-    ).problem == "the balloons in namespace ns are not yet known"
+    ).problem == "the Jobs in namespace ns have not been listed yet, so no balloon is created"
     assert there.jobs() == []
 
 
@@ -208,7 +208,9 @@ async def test_a_restart_of_the_rollout_rolls_no_balloon(there: Cluster) -> None
 async def test_without_a_template_balloons_are_still_deleted(there: Cluster) -> None:
     await there.ensure(2)
     assert len((await there.ensure(1, template=None)).released) == 1
-    assert await there.ensure(3, template=None) == Change(problem="the target's pod template is not known")
+    change = await there.ensure(3, template=None)
+    assert change == Change(problem=change.problem)
+    assert change.problem.startswith("the target's pod template has not been read")
     assert there.jobs() == [ZERO]
 
 
@@ -251,7 +253,7 @@ async def test_a_namespace_not_yet_known_stops_growth_but_no_release(there: Clus
     there.watches.follow(["ns", "new"])
     now = there.clock.now()
     change = await there.balloons.ensure(workload(), TEMPLATE, *a_need(3), now)
-    assert change == Change(problem="the balloons in namespace new are not yet known")
+    assert change == Change(problem="the Jobs in namespace new have not been listed yet, so no balloon is created")
     assert len((await there.balloons.ensure(workload(), TEMPLATE, *a_need(1), now)).released) == 1
 
 
@@ -316,7 +318,9 @@ async def test_the_sweep_reaches_a_namespace_whose_last_policy_went(there: Clust
 async def test_nothing_is_swept_before_the_policies_are_known(there: Cluster) -> None:
     await there.ensure(1)
     there.watches.policies.synced = False
-    assert (await there.balloons.release(there.clock.now())).problem == "the policies are not yet known"
+    assert (await there.balloons.release(there.clock.now())).problem == (
+        "the ScalingPolicies have not been listed yet, so no balloon is deleted"
+    )
     assert there.jobs() == [ZERO]
 
 

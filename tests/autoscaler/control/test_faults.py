@@ -40,6 +40,7 @@ async def test_a_decision_that_fails_stops_no_other(api: FakeApi, kube: Kube, mo
 async def test_a_part_that_fails_stops_no_other_policy(
     api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
+    """Takes a quarter of a second a part, since the whole controller runs with two policies: one must never cost the other."""
     async with a_controller(api, kube) as controller:
         await two(controller)
         monkeypatch.setattr(controller.runtime("a"), method, raises)

@@ -31,12 +31,15 @@ async def test_a_refused_state_is_an_event_and_stands_in_the_status_for_one_hold
             await controller.target(name, 2)
             await controller.policy(name, spec(name))
         await controller.until(lambda: all("desiredReplicas" in controller.status(name) for name in ("a", "b")))
-        sentence = f"The saved state was refused: {REFUSED}. Nothing is scaled down for one hold."
+        sentence = (
+            f"The saved state cannot be used: {REFUSED}. The file is kept with .bad added to its name, and replicas are not "
+            "lowered for the first 8 min 55 s."
+        )
         assert controller.status("a")["message"].endswith(sentence)
-        assert "refused" not in controller.status("b")["message"]
+        assert "saved state" not in controller.status("b")["message"]
         assert [event["message"] for event in events(api, "StateRefused")] == [sentence]
         await controller.clock.advance(900.0)
-        await controller.until(lambda: "refused" not in controller.status("a")["message"])
+        await controller.until(lambda: "saved state" not in controller.status("a")["message"])
         assert len(events(api, "StateRefused")) == 1
 
 

@@ -127,7 +127,7 @@ async def test_an_object_is_created_patched_and_deleted(api: FakeApi, kube: Kube
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b'{"half', "truncated within a line"),
+        (b'{"half', "the connection ended in the middle of a line"),
         (b"x" * 300, "a line is longer than 200 bytes"),
     ],
 )

@@ -49,7 +49,7 @@ async def test_the_core_group_has_its_own_path(api: FakeApi, kube: Kube) -> None
         ),
         (Target("not.there/v1", "Deployment", "x"), NotFound, "404"),
         (Target("new.io/v1", "Shape", "x"), Rejected, "is not namespaced"),
-        (Target("apps/v1", "Deployment", "gone"), NotFound, "the target does not exist, or its kind cannot be scaled"),
+        (Target("apps/v1", "Deployment", "gone"), NotFound, "the target does not exist, or its kind has no /scale"),
     ],
     ids=lambda value: value.kind if isinstance(value, Target) else "",
 )

@@ -54,7 +54,7 @@ def test_moments(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["yesterday", "", "nan", "inf", "2026-13-01T00:00:00Z"])
 def test_what_is_no_moment(text: str) -> None:
-    with pytest.raises(BadTimeError, match="is no moment: write"):
+    with pytest.raises(BadTimeError, match="is not a time: write"):
         parse_time(text)
 
 
@@ -80,7 +80,7 @@ def test_explain_as_json_is_one_document(log: Path) -> None:
     [
         (("--policy", "chat/none"), 1, "no decision matches"),
         (("--at", "1970-01-01T00:00:00Z"), 1, "no decision matches"),
-        (("--at", "soon"), 2, "'soon' is no moment"),
+        (("--at", "soon"), 2, "'soon' is not a time"),
     ],
 )
 def test_explain_that_has_no_answer(log: Path, arguments: tuple[str, ...], code: int, message: str) -> None:

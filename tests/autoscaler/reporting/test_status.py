@@ -80,7 +80,8 @@ def test_what_stands_in_the_way_is_the_message_and_the_last_decision_stays_shown
 
 def test_a_refused_state_is_named_after_the_decision() -> None:
     assert patch(state_problem="it is torn")["message"] == (
-        f"{SAYS} The saved state was refused: it is torn. Nothing is scaled down for one hold."
+        f"{SAYS} The saved state cannot be used: it is torn. The file is kept with .bad added to its name, and replicas are "
+        "not lowered for the first 2 min 5 s."
     )
 
 

@@ -152,5 +152,5 @@ def test_the_age_shows_why_there_is_no_decision() -> None:
 
 @pytest.mark.parametrize("desired", [-1, MAX_REPLICAS + 1])
 def test_what_no_hpa_can_take_is_refused(desired: int) -> None:
-    with pytest.raises(ValueError, match="withdraw what is unknown"):
+    with pytest.raises(ValueError, match="withdraw a decision that is unknown"):
         Board(FakeClock()).publish("a/one", desired, 0.0)

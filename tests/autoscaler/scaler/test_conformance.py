@@ -128,13 +128,13 @@ async def test_unknown_is_an_error_and_never_zero(subject: Subject, local: Local
     await local.clock.advance(0.5)
     await both(UNAVAILABLE, "60 s old")
     local.board.withdraw(KEY)
-    await both(UNAVAILABLE, "no decision yet")
+    await both(UNAVAILABLE, "no decision to follow")
     local.decide(4)
     assert await subject.active()
     local.board.know([])
-    await both(NOT_FOUND, "create it")
+    await both(NOT_FOUND, "has not been valid")
     local.board.know([KEY])
-    await both(UNAVAILABLE, "no decision yet")
+    await both(UNAVAILABLE, "no decision to follow")
 
 
 async def test_unknown_policy_is_not_found(subject: Subject) -> None:

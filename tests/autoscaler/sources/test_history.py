@@ -82,7 +82,7 @@ def _matrix(*series: object) -> Handler:
 
 BAD = {
     "hang": (faults.hang, SourceErrorKind.TIMEOUT, "within 0.1 s"),
-    "drip": (faults.drip, SourceErrorKind.TIMEOUT, "did not return 7 days within 0.1 s"),
+    "drip": (faults.drip, SourceErrorKind.TIMEOUT, "did not return 7 days of history within 0.1 s"),
     "reset": (faults.reset, SourceErrorKind.CONNECTION, "Remote end closed"),
     "500": (faults.error_500, SourceErrorKind.STATUS, "out of memory"),
     "redirect": (faults.redirect, SourceErrorKind.CONNECTION, "Exceeded 0 redirects"),

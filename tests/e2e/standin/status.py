@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from autoscaler.kube.objects import Object, key, uid
-from crds.notation.times import timestamp
+from crds.notation.timestamps import timestamp
 from tests.e2e.standin.pods import containers
 
 Json = dict[str, Any]

@@ -50,6 +50,7 @@ def busy_world() -> World:
 
 
 def test_nothing_that_a_view_leads_to_is_of_the_traffic_its_outcome_or_the_hardware() -> None:
+    """Takes half a second, since it follows every attribute to its end: no other test keeps a contender from the future."""
     found = kinds(View(busy_world()))
     assert found >= SHOWN
     assert not found & HIDDEN

@@ -78,7 +78,7 @@ def test_json_lines(tmp_path: Path) -> None:
         ("t.csv", REQUESTS + "1,2,3\n2,-2,3\n", "row 2, column prompt_tokens: -2 is not a whole number of 0 or more"),
         ("t.csv", REQUESTS + "1,2,3.5\n", "row 1, column output_tokens: 3.5 is not a whole number"),
         ("t.csv", REQUESTS + "1,2,nan\n", "row 1, column output_tokens: nan is not"),
-        ("t.csv", REQUESTS + "1,2,3\n1,2\n", "row 2: has 2 values, the header 3"),
+        ("t.csv", REQUESTS + "1,2,3\n1,2\n", "row 2: has 2 values, but the header has 3"),
         ("t.csv", REQUESTS, "has no rows"),
         ("t.csv", "", "is empty"),
         ("t.csv", "a,b\n1,2\n", "has the columns a, b; expected arrival_s, prompt_tokens, output_tokens; or"),
@@ -101,7 +101,11 @@ def test_json_lines(tmp_path: Path) -> None:
         ("t.csv", REQUESTS + "1,1e30,3\n", "row 1, column prompt_tokens: 1e+30 is more than 100,000,000"),
         ("t.csv", BINS + "0,0,1,1,1\n", "row 1, column bin_s: a bin cannot be 0 s wide"),
         ("t.csv", BINS + "0,9,1,1e30,1\n", "row 1, column prompt_tokens: 1e+30 is more than"),
-        ("t.csv", AZURE + "2024-01-01,1,2\n9999-01-01,1,2\n", "row 2, column TIMESTAMP: is more than 400 days after"),
+        (
+            "t.csv",
+            AZURE + "2024-01-01,1,2\n9999-01-01,1,2\n",
+            "row 2, column TIMESTAMP: lies more than 400 days after the earliest",
+        ),
         ("t.jsonl", "", "is empty"),
         ("t.jsonl", "[" * 100_000, "row 1: is not JSON"),
         (
@@ -216,7 +220,7 @@ def test_what_prometheus_did_not_see_is_a_gap(tmp_path: Path) -> None:
         ),
         (export(*counters("a", [(0.0, "1"), (60.0, "-2")])), "row 1, column values: [60.0, '-2'] is not"),
         (export(*counters("a", [(0.0, "1"), (60.0, "1e300")])), "row 1, column values: [60.0, '1e300'] is not"),
-        (export(*counters("a", [(0.0, "1"), (60.0, "2"), (120.0, "3"), (1e13, "4")])), "export 1,000,000 at the most"),
+        (export(*counters("a", [(0.0, "1"), (60.0, "2"), (120.0, "3"), (1e13, "4")])), "export at most 1,000,000"),
     ],
 )
 def test_faults_of_an_export_are_placed(tmp_path: Path, text: str, fault: str) -> None:

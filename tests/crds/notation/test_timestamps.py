@@ -2,7 +2,7 @@
 
 import pytest
 
-from crds.notation.times import timestamp, unix_seconds
+from crds.notation.timestamps import timestamp, unix_seconds
 
 
 @pytest.mark.parametrize(
