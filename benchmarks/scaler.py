@@ -21,20 +21,8 @@ from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerStub
 from autoscaler.scaler.server import OPTIONS, ScalerServer
 from autoscaler.scaler.servicer import METRIC
 from policies.engine import GRID_SECONDS, step
-from policies.model import (
-    ColdStart,
-    Engine,
-    Inputs,
-    PodSample,
-    Policy,
-    Role,
-    Signal,
-    Stage,
-    StageName,
-    State,
-    Supply,
-    Unit,
-)
+from policies.model import Engine, Inputs, PodSample, Policy, Signal, State
+from policies.supply import ColdStart, Role, Stage, StageName, Supply, Unit
 
 POLICIES = 1000
 PODS = 4

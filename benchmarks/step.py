@@ -15,7 +15,8 @@ from rich.table import Table
 
 from crds.profiles import PROFILES
 from policies.engine import GRID_SECONDS, step
-from policies.model import Fan, Inputs, PodSample, Policy, Role, Signal, StageName, State, Supply, Unit
+from policies.model import Fan, Inputs, PodSample, Policy, Signal, State
+from policies.supply import Role, StageName, Supply, Unit
 
 AIM_MILLISECONDS = 1.0
 PODS = 8

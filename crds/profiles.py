@@ -10,7 +10,8 @@ stage's 95th percentile lies above its median.
 from dataclasses import dataclass
 from math import sqrt
 
-from policies.model import ColdStart, Engine, Stage
+from policies.model import Engine
+from policies.supply import ColdStart, Stage
 
 _PREFILL_MAX_SHARE = 0.85  # of GPU time, while decoding goes on beside it
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policies.model import ColdStart, Policy
+from policies.model import Policy
+from policies.supply import ColdStart
 
 
 class Mode(StrEnum):

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policies.model import Plan, Rule, Supply
+from policies.model import Plan, Rule
+from policies.supply import Supply
 
 BROKEN_REST_SECONDS = (
     60.0  # a balloon whose container failed keeps its slot this long: recreated at once, it would churn nodes

@@ -7,7 +7,8 @@ from typing import Generic, Protocol, TypeVar
 from policies import backfill, engine
 from policies.demand import observe
 from policies.engine import Proposal
-from policies.model import ColdStart, Fan, Grant, Inputs, Policy, State, StepResult
+from policies.model import Fan, Grant, Inputs, Policy, State, StepResult
+from policies.supply import ColdStart
 
 
 class Forecaster(Protocol):

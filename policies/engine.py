@@ -12,24 +12,12 @@ from policies.combine import combine, whole
 from policies.demand import Observation, observe
 from policies.echelons import prepare
 from policies.ladder import hold_seconds, lead_seconds, replica_rung
-from policies.model import (
-    ColdStart,
-    Decided,
-    Echelon,
-    Grant,
-    Inputs,
-    Plan,
-    Policy,
-    Reason,
-    Rule,
-    Rung,
-    State,
-    StepResult,
-)
+from policies.model import Decided, Echelon, Grant, Inputs, Plan, Policy, Reason, Rule, State, StepResult
 from policies.recommend.predictive import forecast_floor, volatility_floor
 from policies.recommend.reactive import reactive
 from policies.recommend.scheduled import scheduled
 from policies.recommend.total import total_floor
+from policies.supply import ColdStart, Rung
 
 GRID_SECONDS = 15.0
 

@@ -7,7 +7,8 @@ prepared nodes at IMAGE_READY. Each covers the lead time from the rung below it 
 import math
 from itertools import pairwise
 
-from policies.model import STAGES, ColdStart, Policy, Rung, Stage
+from policies.model import Policy
+from policies.supply import STAGES, ColdStart, Rung, Stage
 
 NORMAL_P90 = 1.2816
 CONTROL_SECONDS = 15.0 + 10.0  # the HPA's sync and the age of a sample

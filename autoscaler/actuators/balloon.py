@@ -17,7 +17,8 @@ from autoscaler.kube.ours import BALLOON_PODS, BALLOONS, POLICY, policy_label
 from autoscaler.kube.watches import Watches
 from crds.workload import Mode, Workload
 from policies.balloons import Moves, count_awaited, plan_moves
-from policies.model import Plan, Rung, Supply, Unit
+from policies.model import Plan
+from policies.supply import Rung, Supply, Unit
 
 UNSEEN_SECONDS = 60.0  # a balloon that we made counts so long before the watch has shown it
 LATE_SECONDS = 60.0  # a Job this far past its deadline has a dead Job controller

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from autoscaler.kube.objects import Object
 from crds.workload import Workload
-from policies.model import Plan, Rung, Supply, Unit
+from policies.model import Plan
+from policies.supply import Rung, Supply, Unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from autoscaler.kube.objects import (
 )
 from autoscaler.kube.ours import BALLOON, SHAPE, SLOT, running_balloons
 from policies.balloons import Held
-from policies.model import Role, StageName, Unit
+from policies.supply import Role, StageName, Unit
 
 
 def read(jobs: Iterable[Object], pods: Iterable[Object], owner_uid: str, shape: str | None) -> list[Held]:

@@ -3,7 +3,8 @@
 from autoscaler.actuators.base import Capabilities, Change
 from autoscaler.kube.objects import Object
 from crds.workload import Workload
-from policies.model import Plan, Rung, Supply, Unit
+from policies.model import Plan
+from policies.supply import Rung, Supply, Unit
 
 
 class Noop:

@@ -22,7 +22,8 @@ from crds.workload import Mode
 from policies.allocate import allocate
 from policies.engine import Proposal, next_tick
 from policies.explain import explain
-from policies.model import Fan, Grant, Plan, StepResult, Supply
+from policies.model import Fan, Grant, Plan, StepResult
+from policies.supply import Supply
 
 ROUND_SECONDS = 0.5  # after the first sample of a scrape round, for the others of that round
 

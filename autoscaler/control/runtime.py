@@ -22,7 +22,8 @@ from policies.backfill import Past
 from policies.decider import Decider
 from policies.engine import Proposal
 from policies.ladder import lead_seconds
-from policies.model import Grant, Inputs, Plan, PodSample, Rung, State, StepResult, Supply
+from policies.model import Grant, Inputs, Plan, PodSample, State, StepResult
+from policies.supply import Rung, Supply
 
 LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
 

@@ -17,7 +17,7 @@ from autoscaler.kube.ours import BALLOON
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.store import Store
 from crds.workload import Workload
-from policies.model import Role, StageName, Supply, Unit
+from policies.supply import Role, StageName, Supply, Unit
 
 ENDED = ("Succeeded", "Failed")
 

@@ -8,7 +8,8 @@ from autoscaler.reporting.events import TEXTS, EventReason
 from crds.workload import Workload
 from policies.explain import duration, explain
 from policies.ladder import hold_seconds
-from policies.model import Demand, Plan, Supply
+from policies.model import Demand, Plan
+from policies.supply import Supply
 
 
 @dataclass(frozen=True, slots=True)

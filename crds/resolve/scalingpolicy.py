@@ -10,7 +10,8 @@ from crds.resolve.problems import Problem, locate, spell
 from crds.schedules import overlaps
 from crds.v1alpha1 import scalingpolicy as api
 from crds.workload import Endpoint, Mode, Schedule, Target, Workload
-from policies.model import ColdStart, Engine, Policy, Signal, Stage
+from policies.model import Engine, Policy, Signal
+from policies.supply import ColdStart, Stage
 
 
 def workload(policy: api.ScalingPolicy) -> Workload:

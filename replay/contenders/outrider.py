@@ -13,7 +13,8 @@ from policies.balloons import Held, count_awaited, plan_moves
 from policies.decider import Decider
 from policies.engine import GRID_SECONDS
 from policies.ladder import lead_seconds
-from policies.model import ColdStart, Inputs, Plan, PodSample, Policy, Rung, Window
+from policies.model import Inputs, Plan, PodSample, Policy, Window
+from policies.supply import ColdStart, Rung
 from replay.contenders.contender import Entry, Periodic, Setup, Watch
 from replay.contenders.hpa_on_metric import follow
 from replay.contenders.view import View

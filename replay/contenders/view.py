@@ -1,6 +1,7 @@
 """What a contender sees of a simulated cluster, and what it may do to it."""
 
-from policies.model import PodSample, Supply
+from policies.model import PodSample
+from policies.supply import Supply
 from replay.sim.views import BalloonView, NodeView, PodView
 from replay.sim.world import World
 

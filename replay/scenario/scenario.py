@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from crds.profiles import PROFILES
 from policies.capacity import work_seconds
-from policies.model import ColdStart, Engine
+from policies.model import Engine
+from policies.supply import ColdStart
 from replay.traces.trace import Requests, Totals
 
 

@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from policies.model import Stage
+from policies.supply import Stage
 
 
 class StageKind(IntEnum):

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
-from policies.model import Role, StageName
-from policies.model import Unit as SupplyUnit
+from policies.supply import Role, StageName
+from policies.supply import Unit as SupplyUnit
 from replay.sim.views import BalloonView, Ended, NodeView, Phase, PodView
 
 # Stages of a cold start that a pod in a phase has passed.

@@ -4,7 +4,8 @@ A World is not thread-safe, and deterministic: the same scenario and the same co
 run. The HPA is not in it (see `hpa`), nor is the age of what a scraper knows: `samples` is the truth of the moment.
 """
 
-from policies.model import PodSample, Supply
+from policies.model import PodSample
+from policies.supply import Supply
 from replay.scenario.scenario import Scenario
 from replay.sim.agenda import Agenda
 from replay.sim.control_plane import GRACE_SECONDS, ControlPlane

@@ -11,7 +11,8 @@ from crds.kinds import SCALING_POLICY
 from crds.profiles import PROFILES
 from crds.resolve.problems import Problem
 from crds.workload import Mode, Schedule, Target, Workload
-from policies.model import ColdStart, Signal, Stage
+from policies.model import Signal
+from policies.supply import ColdStart, Stage
 
 SMALL: dict[str, Any] = {
     "apiVersion": "outrider.dev/v1alpha1",

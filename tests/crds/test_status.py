@@ -9,7 +9,8 @@ from autoscaler.reporting.status import refused_patch, status_patch
 from crds.kinds import SCALING_POLICY
 from crds.v1alpha1.scalingpolicy import Status
 from crds.workload import Workload
-from policies.model import Basis, Demand, Plan, Reason, Rule, Supply
+from policies.model import Basis, Demand, Plan, Reason, Rule
+from policies.supply import Supply
 from tests.support.worlds import a_plan, a_supply
 
 POLICY = {

@@ -3,7 +3,8 @@
 import pytest
 
 from policies.balloons import count_awaited
-from policies.model import Plan, Reason, Rule, Supply
+from policies.model import Plan, Reason, Rule
+from policies.supply import Supply
 from tests.support import worlds
 from tests.support.worlds import a_supply
 

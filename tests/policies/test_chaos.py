@@ -14,7 +14,8 @@ from policies.demand import observe
 from policies.engine import restarted, step, urgent
 from policies.explain import explain
 from policies.log import decision_line, header_line, redecide, state_line
-from policies.model import Fan, Inputs, PodSample, Policy, State, StepResult, Supply, Window
+from policies.model import Fan, Inputs, PodSample, Policy, State, StepResult, Window
+from policies.supply import Supply
 from tests.policies.test_properties import policies
 from tests.support.worlds import COLD_START, START, a_supply
 

@@ -7,8 +7,9 @@ import pytest
 from policies import echelons
 from policies.echelons import HOLD_SECONDS
 from policies.ladder import lead_seconds
-from policies.model import Decided, Filters, Inputs, Policy, Reason, Rule, Rung, Supply, Window
+from policies.model import Decided, Filters, Inputs, Policy, Reason, Rule, Window
 from policies.recommend.total import total_floor
+from policies.supply import Rung, Supply
 from tests.support.worlds import COLD_START, START, TICK, a_policy, a_supply
 
 POLICY = a_policy(max_prepared_nodes=3)

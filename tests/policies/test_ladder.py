@@ -17,7 +17,7 @@ from policies.ladder import (
     remaining,
     replica_rung,
 )
-from policies.model import NORMAL_P95, ColdStart, Rung, Stage
+from policies.supply import NORMAL_P95, ColdStart, Rung, Stage
 from tests.support.worlds import COLD_START, a_policy
 
 # Reaction + machine + GPU visible, cold image, weights to disk, and process to probe, whose serial cold start has been

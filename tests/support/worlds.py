@@ -4,26 +4,8 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from policies.model import (
-    ColdStart,
-    Echelon,
-    Engine,
-    Fan,
-    Inputs,
-    Plan,
-    PodSample,
-    Policy,
-    Reason,
-    Role,
-    Rule,
-    Rung,
-    Signal,
-    Stage,
-    StageName,
-    Supply,
-    Unit,
-    Window,
-)
+from policies.model import Echelon, Engine, Fan, Inputs, Plan, PodSample, Policy, Reason, Rule, Signal, Window
+from policies.supply import ColdStart, Role, Rung, Stage, StageName, Supply, Unit
 
 START = 1_760_000_000.0 // 900 * 900  # on the grid
 TICK = 15.0

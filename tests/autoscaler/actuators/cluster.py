@@ -17,7 +17,8 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.watches import Watches
 from crds.notation.timestamps import timestamp
 from crds.workload import Workload
-from policies.model import Plan, Reason, Rule, Supply
+from policies.model import Plan, Reason, Rule
+from policies.supply import Supply
 from tests.autoscaler.kube.workloads import TEMPLATE, policy_object, workload
 from tests.support.fake_api import FakeApi, connected
 from tests.support.fake_clock import FakeClock

@@ -10,7 +10,7 @@ from autoscaler.kube.scale import Scale
 from autoscaler.kube.store import STALE_SECONDS, Store
 from autoscaler.kube.watches import Watches
 from crds.notation.selectors import parse
-from policies.model import Supply, Unit
+from policies.supply import Supply, Unit
 from tests.autoscaler.kube.workloads import WORKLOAD
 from tests.support.fake_clock import FakeClock
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from crds.workload import Endpoint, Mode, Target, Workload
-from policies.model import ColdStart, Engine, Policy, Signal, Stage
+from policies.model import Engine, Policy, Signal
+from policies.supply import ColdStart, Stage
 
 STAGE = Stage(60.0, 120.0)
 POLICY = Policy(

@@ -7,7 +7,7 @@ from typing import Any
 from crds.kinds import SCALING_POLICY
 from crds.profiles import PROFILES
 from crds.workload import Workload
-from policies.model import ColdStart, Stage
+from policies.supply import ColdStart, Stage
 from replay.contenders.reactive import REACTIVE, WAITING_PER_REPLICA
 from replay.scenario.build import for_workload
 from replay.scenario.scenario import Scenario

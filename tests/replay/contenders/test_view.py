@@ -6,7 +6,8 @@ from inspect import signature
 
 import numpy as np
 
-from policies.model import PodSample, Supply
+from policies.model import PodSample
+from policies.supply import Supply
 from replay.contenders.view import View
 from replay.scenario.scenario import Scenario
 from replay.sim.views import BalloonView, NodeView, PodView, RequestLog, Score, Timeline
@@ -17,7 +18,7 @@ from tests.replay.sim.scenarios import START, scenario
 COMMANDS = {"scale", "create_balloon", "delete_balloon"}
 SHOWN = {View, PodView, NodeView, BalloonView, PodSample, Supply}
 HIDDEN = {RequestLog, Score, Timeline}  # of the modules that a view's values come from
-MODULES = {"builtins", "policies.model", "replay.sim.views", "replay.contenders.view"}
+MODULES = {"builtins", "policies.model", "policies.supply", "replay.sim.views", "replay.contenders.view"}
 
 
 def reachable(value: object) -> Iterator[object]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from crds.profiles import PROFILES
-from policies.model import ColdStart, Stage
+from policies.supply import ColdStart, Stage
 from replay.scenario.hardware import HARDWARE, hardware_of
 from replay.scenario.policy import default
 

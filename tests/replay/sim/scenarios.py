@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.model import ColdStart, Stage
+from policies.supply import ColdStart, Stage
 from replay.scenario.scenario import L4_8B, Hardware, Scenario
 from replay.traces.trace import Requests
 

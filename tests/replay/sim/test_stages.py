@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from policies.model import Stage
+from policies.supply import Stage
 from replay.sim.stages import StageKind, draw_seconds
 
 

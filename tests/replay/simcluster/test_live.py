@@ -18,7 +18,7 @@ from autoscaler.kube.scale import read_scale, read_template
 from autoscaler.kube.watches import Watches
 from crds.kinds import SCALING_POLICY
 from crds.workload import Workload
-from policies.model import Supply
+from policies.supply import Supply
 from replay.simcluster.serve import SimCluster
 from tests.autoscaler.actuators.cluster import a_need
 from tests.replay.simcluster.test_serve import SCENARIO

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from policies.model import Stage
+from policies.supply import Stage
 from replay.scenario.build import build
 from replay.scenario.scenario import L4_8B
 from replay.traces.recorded import BinTrace, RequestTrace
