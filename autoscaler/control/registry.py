@@ -49,6 +49,7 @@ class PolicyRegistry:
         self._refusals = refusals
         self._clock = clock
         self._saved, self._state_problems = dict(loaded.states), dict(loaded.refused)
+        self._older_states = loaded.older  # why none of an older version can be used
         self._runtimes: dict[str, PolicyRuntime] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._versions: dict[str, object] = {}  # the version of each policy that was taken or refused
@@ -91,6 +92,7 @@ class PolicyRegistry:
                 if (runtime := self._runtimes.get(policy)) is not None:
                     urls |= runtime.endpoints()
             except Exception:  # noqa: BLE001 - a fault of ours, of any kind, costs no other policy anything
+                self._versions.pop(policy, None)  # so that it is tried again
                 _log.exception(
                     "policy.failed", policy=policy, instead="not following it until a policy or a pod changes"
                 )
@@ -127,11 +129,13 @@ class PolicyRegistry:
         if runtime is not None and _basis(runtime.workload) == _basis(workload):
             runtime.follow(workload, self._clock.now())
             return
-        self._remove(policy)
+        if runtime is not None:
+            self._remove(policy)
         self._add(group, policy, workload)
 
     def _add(self, group: asyncio.TaskGroup, policy: str, workload: Workload) -> None:
-        state, problem = self._saved.pop(policy, State()), self._state_problems.pop(policy, "")
+        problem = self._state_problems.pop(policy, "" if policy in self._saved else self._older_states)
+        state = self._saved.pop(policy, State())
         runtime = PolicyRuntime(
             workload, state, self._watches, self._parts.actuators, self._clock.now(), state_problem=problem
         )

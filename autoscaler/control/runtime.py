@@ -154,6 +154,7 @@ class PolicyRuntime:
         activated = self._workload.mode is Mode.SHADOW and workload.mode is Mode.ACTIVE
         self._workload, self._decider.policy, self._problem = workload, workload.policy, ""
         if activated:
+            self._state_problem = ""  # the hold that follows is not on its account
             self.restart(now_seconds)
 
     def refuse(self, problem: str) -> None:

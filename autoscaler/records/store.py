@@ -28,6 +28,8 @@ from policies.model import State
 
 FORMAT = 1
 SUFFIX = ".json"
+SEPARATOR = quote("/", safe="")  # of namespace and name: a file without it is none of ours
+OLDER = "states.json"  # of a version that kept all policies in one file
 NAME_LIMIT = 220  # characters; a file's name may have 255, a namespace and a name together 319
 
 _log = structlog.get_logger(__name__)
@@ -39,6 +41,7 @@ class Loaded:
 
     states: Mapping[str, State] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)  # why a state cannot be used
+    older: str = ""  # why none of an older version can be used, whichever policy it is of
 
 
 class StateStore(Protocol):
@@ -79,7 +82,8 @@ class FileStore:
         states: dict[str, State] = {}
         refused: dict[str, str] = {}
         try:
-            paths = sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
+            paths = sorted(path for path in folder.iterdir() if path.suffix == SUFFIX and SEPARATOR in path.name)
+            older = _older(folder)
         except FileNotFoundError:
             return Loaded()
         except OSError as error:
@@ -98,7 +102,7 @@ class FileStore:
             else:
                 states[policy] = state
                 self._own.add(path)
-        return Loaded(states, refused)
+        return Loaded(states, refused, older)
 
     def _save(self, folder: Path, states: Mapping[str, State]) -> dict[str, str]:
         with self._saving:
@@ -146,16 +150,28 @@ def read(path: Path) -> tuple[str, State]:
     except (OSError, ValueError, RecursionError) as error:
         raise RefusedError("unreadable", f"{path.name} cannot be read: {error}") from error
     number = data.get("format") if isinstance(data, dict) else None
-    if number != FORMAT:
+    if type(number) is not int or number != FORMAT:
         found = "no format number" if number is None else f"format {number!r:.20}"
         raise RefusedError("format", f"{path.name} has {found}; this version reads format {FORMAT}")
     try:
         policy, state = data["policy"], build(State, data["state"])
     except (KeyError, CodecError, RecursionError) as error:
         raise RefusedError("invalid", f"{path.name} does not contain a valid state: {error!s:.200}") from error
-    if not isinstance(policy, str) or file_name(policy) != path.name:
+    if not isinstance(policy, str) or not policy.isprintable() or file_name(policy) != path.name:
         raise RefusedError("invalid", f"{path.name} holds the state of another policy: {policy!r:.200}")
     return policy, state
+
+
+def _older(folder: Path) -> str:
+    """Put the file of an older version aside, if there is one. Gives why its states cannot be used."""
+    path = folder / OLDER
+    if not path.exists():
+        return ""
+    with contextlib.suppress(OSError):
+        path.replace(_bad(path))
+    why = f"{OLDER} was written by an older version, which kept all policies in one file; this version reads format {FORMAT}"
+    _log.error("state.refused", file=str(path), error=why, kept_as=_bad(path).name)
+    return why
 
 
 def _bad(path: Path) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 
 from autoscaler.kube.client import Kube
 from autoscaler.records.store import Loaded
+from autoscaler.telemetry.metrics import REGISTRY, STATE_REFUSED
 from policies.log import redecide
 from policies.model import Decided, State
 from tests.autoscaler.control.controller import a_controller, spec
@@ -25,7 +26,14 @@ async def test_what_was_decided_last_is_held(api: FakeApi, kube: Kube) -> None:
         assert events(api, "StateRefused") == []
 
 
-async def test_a_refused_state_is_an_event_and_stands_in_the_status_for_one_hold(api: FakeApi, kube: Kube) -> None:
+def counted(policy: str) -> float | None:
+    return REGISTRY.get_sample_value("outrider_state_refused_total", {"policy": policy, "reason": "format"})
+
+
+async def test_a_refused_state_is_counted_is_an_event_and_stands_in_the_status_for_its_hold(
+    api: FakeApi, kube: Kube
+) -> None:
+    STATE_REFUSED.labels(policy="ns/a", reason="format").inc()  # as the store does
     async with a_controller(api, kube, loaded=Loaded(refused={"ns/a": REFUSED})) as controller:
         for name in ("a", "b"):
             await controller.target(name, 2)
@@ -38,6 +46,7 @@ async def test_a_refused_state_is_an_event_and_stands_in_the_status_for_one_hold
         assert controller.status("a")["message"].endswith(sentence)
         assert "saved state" not in controller.status("b")["message"]
         assert [event["message"] for event in events(api, "StateRefused")] == [sentence]
+        assert counted("ns/a") == 1.0  # following the policy forgets none of it
         await controller.clock.advance(900.0)
         await controller.until(lambda: "saved state" not in controller.status("a")["message"])
         assert len(events(api, "StateRefused")) == 1

@@ -90,6 +90,8 @@ async def test_without_a_folder_there_is_nothing(tmp_path: Path, where: str | No
         (content(state=7), "invalid", "an object was expected"),
         (content(state={"mood": 1}), "invalid", "unknown fields ['mood']"),
         (content(state={"filters": {"level": float("nan")}}), "invalid", "a finite number was expected"),
+        (content(format=True), "format", "has format True"),
+        (content("chat/\ud800"), "invalid", "the state of another policy"),
         (content("chat/other"), "invalid", "the state of another policy: 'chat/other'"),
     ],
 )
@@ -131,11 +133,21 @@ async def test_a_file_that_was_not_read_is_not_overwritten(tmp_path: Path) -> No
     assert (await FileStore(tmp_path).load()).states == {"chat/qwen": State()}
 
 
-async def test_the_file_of_all_states_that_older_versions_wrote_is_refused(tmp_path: Path) -> None:
+async def test_the_file_of_all_states_that_older_versions_wrote_is_refused_for_every_policy(tmp_path: Path) -> None:
     (tmp_path / "states.json").write_text('{"chat/qwen": {}}')
-    loaded = await FileStore(tmp_path).load()
-    assert loaded.refused == {"states": "states.json has no format number; this version reads format 1"}
-    forget("states")
+    with capture_logs() as logs:
+        loaded = await FileStore(tmp_path).load()
+    assert loaded.older.startswith("states.json was written by an older version")
+    assert (loaded.states, loaded.refused) == ({}, {})
+    assert [(each["event"], each["kept_as"]) for each in logs] == [("state.refused", "states.json.bad")]
+    assert names(tmp_path) == ["states.json.bad"]
+    assert (await FileStore(tmp_path).load()).older == ""
+
+
+async def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text("{}")
+    assert await FileStore(tmp_path).load() == store.Loaded()
+    assert names(tmp_path) == ["package.json"]
 
 
 async def test_a_folder_that_cannot_be_listed_is_logged(tmp_path: Path) -> None:
