@@ -62,16 +62,18 @@ class LogWriter:
         return header_line(self._platform)
 
     def decided(self, policy: Policy, before: State, inputs: Inputs, result: StepResult) -> list[str]:
-        """The lines of one decision; `before` is the state before it, which need not be the one after the last decision."""
-        name, lines = policy.name, []
+        """The lines of one decision. Raises ValueError where a number is not finite; nothing is taken as written then.
+
+        `before` is the state that it was taken from. Another one than the last decision left is written as well.
+        """
+        name, line = policy.name, decision_line(policy, inputs, result)
         last_policy, last_state = self._last.get(name, (None, None))
         followed = last_policy == policy and last_state is before
-        if not followed or self._since_state[name] >= STATE_EVERY_LINES:
-            self._since_state[name] = 0
-            lines.append(state_line(policy, before))
-        self._since_state[name] += 1
+        state_is_due = not followed or self._since_state[name] >= STATE_EVERY_LINES
+        lines = [state_line(policy, before), line] if state_is_due else [line]
+        self._since_state[name] = 1 if state_is_due else self._since_state[name] + 1
         self._last[name] = policy, result.state
-        return [*lines, decision_line(policy, inputs, result)]
+        return lines
 
 
 def header_line(platform: str) -> str:
@@ -157,7 +159,9 @@ def _header(data: dict[str, Any], number: int) -> bool:
         raise LogError(f"line {number} should be the header of a decision log; is this another file?")
     written = data.get("format", data.get("version"))  # format 1 called it version
     if written != FORMAT:
-        raise LogError(f"the log has format {written}; this version of outrider reads format {FORMAT}")
+        raise LogError(
+            f"the log has format {written}; this version of outrider reads format {FORMAT}: move the file away"
+        )
     return True
 
 

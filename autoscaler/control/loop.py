@@ -89,18 +89,18 @@ class Loop:
         on_grid: bool,
     ) -> None:
         """Propose for those that ask, allocate against the last proposals of their pool, settle. Nothing comes in between."""
-        started, proposed = stopwatch_seconds(), []
+        took_seconds: dict[str, float] = {}
         for runtime in asking:
             with _contained(runtime.key):
+                started = stopwatch_seconds()
                 if runtime.deciding and self._propose(runtime, now_seconds, on_grid=on_grid):
-                    proposed.append(runtime)
+                    took_seconds[runtime.key] = stopwatch_seconds() - started
         last = {each.key: self._proposals[each.key] for each in members if each.key in self._proposals}
         grants = allocate(last)
-        for runtime in proposed:
-            with _contained(runtime.key):
-                self._settle(runtime, last[runtime.key], grants[runtime.key])
-        for _ in proposed:
-            metrics.STEP_SECONDS.observe((stopwatch_seconds() - started) / len(proposed))
+        for runtime in asking:
+            if runtime.key in took_seconds:
+                with _contained(runtime.key):
+                    self._settle(runtime, last[runtime.key], grants[runtime.key], took_seconds[runtime.key])
 
     def _propose(self, runtime: PolicyRuntime, now_seconds: float, *, on_grid: bool) -> bool:
         """Whether there is a proposal of this moment."""
@@ -109,9 +109,11 @@ class Loop:
             self._proposals[runtime.key] = proposal
         return proposal is not None
 
-    def _settle(self, runtime: PolicyRuntime, proposal: Proposal, grant: Grant | None) -> None:
-        """Commit what the pool granted, record it and publish it."""
+    def _settle(self, runtime: PolicyRuntime, proposal: Proposal, grant: Grant | None, took_seconds: float) -> None:
+        """Commit what the pool granted, record it and publish it. `took_seconds` is what the proposal took."""
+        started = stopwatch_seconds()
         result = runtime.settle(proposal, grant)
+        metrics.STEP_SECONDS.observe(took_seconds + stopwatch_seconds() - started)
         self._recorder.record(runtime.workload.policy, proposal.state, proposal.inputs, result)
         _measure(runtime.key, result, proposal.inputs.fan)
         if result.plan is not None:

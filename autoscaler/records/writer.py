@@ -10,7 +10,7 @@ import structlog
 from policies.log import LogWriter
 from policies.model import Inputs, Policy, State, StepResult
 
-LINES_A_FILE = 50_000  # about 100 MB with 20 pods
+LINES_A_FILE = 50_000  # about 650 MB with 20 pods
 FILES_KEPT = 8
 
 _log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ class Recorder:
         self._folder = folder
         self._file: TextIO | None = None
         self._lines = 0
-        self._log = LogWriter(platform.platform())
+        self._log = LogWriter(f"{platform.platform()} Python {platform.python_version()}")
         self._broken = False
 
     def record(self, policy: Policy, before: State, inputs: Inputs, result: StepResult) -> None:
@@ -36,7 +36,7 @@ class Recorder:
                 self._write(file, line)
             file.flush()
             self._broken = False
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a full disk, or a number that is not finite
             if not self._broken:
                 _log.error("recorder.failed", folder=str(self._folder), error=str(error))
             self._broken = True

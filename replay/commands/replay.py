@@ -151,7 +151,7 @@ def _play(scenario: "Scenario", workload: "Workload", log: Path | None) -> "Stan
 
         if file is None:
             return tournament.play(scenario, workload, progress=progress)
-        writer = LogWriter(platform.platform())
+        writer = LogWriter(f"{platform.platform()} Python {platform.python_version()}")
         file.write(writer.opening() + "\n")
 
         def record(before: "State", inputs: "Inputs", result: "StepResult") -> None:

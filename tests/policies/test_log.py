@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from policies.engine import restarted, step
 from policies.errors import LogError
-from policies.log import decision_line, decisions, header_line, redecide, state_line
+from policies.log import LogWriter, decision_line, decisions, header_line, redecide, state_line
 from policies.model import Inputs, Policy, State
 from tests.support.worlds import COLD_START, Fleet, a_fan, a_policy
 
@@ -109,7 +110,10 @@ def test_a_torn_line_in_the_middle_is_named() -> None:
         (['{"kind":"decision"}\n', "\n"], "line 1 should be the header"),
         (["[]\n", "\n"], "line 1 is not a line of a decision log: an object was expected"),
         (["7\n"], "line 1 is not a line of a decision log: an object was expected"),
-        (['{"kind":"header","version":1}\n'], "the log has format 1; this version of outrider reads format 2"),
+        (
+            ['{"kind":"header","version":1}\n'],
+            "the log has format 1; this version of outrider reads format 2: move the file away",
+        ),
         (
             [header_line("x"), '{"kind":"decision","name":"chat/qwen"}\n'],
             "line 2 is a decision of chat/qwen, but no state",
@@ -121,6 +125,30 @@ def test_a_torn_line_in_the_middle_is_named() -> None:
 def test_another_file_is_refused(lines: list[str], message: str) -> None:
     with pytest.raises(LogError, match=message):
         list(decisions(lines))
+
+
+def test_a_decision_that_cannot_be_written_costs_no_other_one() -> None:
+    """The next line carries its state, since the one before it is missing."""
+    policy, fleet, state = a_policy(), Fleet(), State()
+    writer = LogWriter("test")
+    lines = [writer.opening()]
+    for moment in range(4):
+        inputs = fleet.tick(5.0)
+        result = step(policy, state, inputs)
+        broken = replace(result, demand=replace(result.demand, running=float("inf"))) if moment == 1 else result
+        with suppress(ValueError):
+            lines += writer.decided(policy, state, inputs, broken)
+        state = result.state
+    again = list(redecide(f"{line}\n" for line in lines))
+    assert [item.matches for item in again] == [True] * 3
+    assert [json.loads(line)["kind"] for line in lines] == [
+        "header",
+        "state",
+        "decision",
+        "state",
+        "decision",
+        "decision",
+    ]
 
 
 def test_an_empty_log_has_no_decisions() -> None:
