@@ -66,7 +66,8 @@ def assemble(pod: str, at_seconds: float, series: Iterable[MetricSeries]) -> Pod
         if engines.get(family, every_engine) != every_engine:
             return None
         values = by_family.get(family, {}).values()
-        return sum(values) if values and all(math.isfinite(value) and value >= 0 for value in values) else None
+        found = sum(values)  # each may be finite and the sum not
+        return found if values and math.isfinite(found) and all(value >= 0 for value in values) else None
 
     return PodSample(
         pod=pod,

@@ -106,6 +106,12 @@ def test_a_value_that_is_no_count_is_unknown(value: str) -> None:
     assert sample.waiting == 0
 
 
+def test_a_sum_that_no_number_holds_is_unknown() -> None:
+    text = body(running=3, engines=2).replace(b" 3.0\n", b" 1.7e308\n")
+    sample = parse(text, "pod", 0.0)
+    assert (sample.running, sample.waiting) == (None, 0.0)
+
+
 def test_asleep_only_if_every_engine_sleeps() -> None:
     asleep = body(engines=2, awake=0)
     one_awake = asleep.replace(
