@@ -3,12 +3,9 @@
 import math
 from dataclasses import dataclass, field
 
-from policies.supply import Role, StageName
+from policies.supply import STAGES, Role, StageName
 from policies.supply import Unit as SupplyUnit
 from replay.sim.views import BalloonView, Ended, NodeView, Phase, PodView
-
-# Stages of a cold start that a pod in a phase has passed.
-PASSED = {Phase.UNPLACED: 0, Phase.PULLING: 1, Phase.LOADING: 2, Phase.WARMING: 3, Phase.SERVING: 4}
 
 
 @dataclass(eq=False)
@@ -36,16 +33,13 @@ class Pod(Unit):
         """It as a unit of supply. A new value only where a stage was passed: it is asked for every two seconds."""
         phase = self.phase(now_seconds)
         if self._supply is None or self._supply[0] is not phase:
-            passed = PASSED[phase]
-            since = (
-                self.created_seconds,
-                self.scheduled_seconds,
-                self.image_seconds,
-                self.started_seconds,
-                self.ready_seconds,
-            )[passed]
+            if phase is Phase.SERVING:
+                done, since = STAGES, self.ready_seconds
+            elif phase is Phase.UNPLACED:
+                done, since = (), self.created_seconds
+            else:  # what is done of the image and the weights, no API shows
+                done, since = STAGES[:1], self.scheduled_seconds
             node = self.node.name if self.node else None
-            done = tuple(StageName)[:passed]
             self._supply = phase, SupplyUnit(self.name, Role.REPLICA, done, since, node)
         return self._supply[1]
 
