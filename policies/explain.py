@@ -1,5 +1,6 @@
 """Renders every sentence about a decision from its record, for the status, Events, log lines and `outrider explain`."""
 
+import math
 from collections.abc import Mapping
 
 from policies.combine import whole
@@ -8,8 +9,8 @@ from policies.model import Plan, Reason, Rule
 PHRASES: Mapping[Rule, str] = {
     Rule.MINIMUM: "minReplicas is {replicas:g}",
     Rule.MAXIMUM: "maxReplicas is {replicas:g} ({asked:g} were asked for)",
-    Rule.REACTIVE: "{waiting_requests:g} requests are waiting ({queue_seconds:.1f} s of work per replica), and demand over the"
-    " last 30 s is {recent:.1f} replicas",
+    Rule.REACTIVE: "requests waiting: {waiting_requests:g} ({queue_seconds:.1f} s of work per replica); demand over the last 30 s is"
+    " {recent:.1f} replicas",
     Rule.VOLATILITY: "demand of {level:.1f} replicas may reach {replicas:.1f} before a new replica is up ({lead})",
     Rule.FORECAST: "the {note} forecast expects demand of at most {replicas:.1f} replicas over the next {lead}"
     " (probability {probability:.1%})",
@@ -17,7 +18,7 @@ PHRASES: Mapping[Rule, str] = {
     " that a new replica takes without a prepared node",
     Rule.SCHEDULED: "schedule {note} requires {replicas:g} ({opens})",
     Rule.UNKNOWN: "the pods' metrics or the cluster's state could not be read, so nothing is scaled down",
-    Rule.PARTIAL: "metrics of only {coverage:.0%} of the pods could be read, so nothing is scaled down",
+    Rule.PARTIAL: "metrics of only {read} of the pods could be read, so nothing is scaled down",
     Rule.BETWEEN_TICKS: "nothing is scaled down between two decision ticks",
     Rule.RESTARTED: "nothing is scaled down for another {left} after a restart",
     Rule.HOLD: "{replicas:g} were needed less than {hold} ago, and capacity is held that long",
@@ -58,7 +59,8 @@ def phrase(reason: Reason) -> str:
     }
     numbers = dict(reason.numbers)
     opens = f"opens in {durations['starts_in']}" if numbers.get("starts_in_seconds") else "open now"
-    values = {**durations, **numbers, "count": _count(whole(reason.replicas), "replica"), "opens": opens}
+    read = f"{math.floor(100.0 * numbers.get('coverage', 0.0))}%"  # not all of them, so never 100%
+    values = {**durations, **numbers, "count": _count(whole(reason.replicas), "replica"), "opens": opens, "read": read}
     return PHRASES[reason.rule].format(replicas=reason.replicas, note=reason.note, **values)
 
 

@@ -11,9 +11,10 @@ from hypothesis import settings
 # OUTRIDER_SCHEDULES new ones, and prints how to repeat a failing one.
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=20)
 settings.register_profile("thorough", derandomize=True, deadline=None, max_examples=300)
-settings.register_profile(
-    "explore", deadline=None, max_examples=int(os.environ.get("OUTRIDER_SCHEDULES", "2000")), print_blob=True
-)
+schedules = os.environ.get("OUTRIDER_SCHEDULES") or "2000"
+if not schedules.isdecimal() or int(schedules) < 1:
+    raise pytest.UsageError(f"SCHEDULES={schedules} is not a number of histories: write SCHEDULES=2000")
+settings.register_profile("explore", deadline=None, max_examples=int(schedules), print_blob=True)
 settings.load_profile(os.environ.get("OUTRIDER_HYPOTHESIS", "repeatable"))
 
 # The default draws each traceback with its local variables, which takes 0.2 s.

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from policies.combine import whole
 from policies.explain import explain, phrase
 from policies.model import Plan, Reason, Rule
@@ -17,6 +19,7 @@ from tests.policies.test_explain import a_rich_history
 from tests.support.worlds import a_plan
 
 ROOT = Path(__file__).parents[1]
+CRD = ROOT / "deploy" / "00-crd.yaml"
 FILE = Path(__file__).with_name("sentences.txt")
 PACKAGES = ("autoscaler", "crds", "forecasting", "policies", "replay")
 GENERATED = "externalscaler_pb2"
@@ -31,8 +34,21 @@ def listed() -> str:
             found = [] if GENERATED in path.name else list(dict.fromkeys(sentences(path)))
             if found:
                 parts.append("\n".join([f"== {path.relative_to(ROOT)}", *found]))
+    described = dict.fromkeys(" ".join(text.split()) for text in descriptions(*yaml.safe_load_all(CRD.read_text())))
+    parts.append("\n".join(["== deploy/00-crd.yaml, as kubectl explain shows it", *described]))
     parts.append("\n".join(["== one decision for each rule, as a user reads it", *dict.fromkeys(explained())]))
     return "\n\n".join(parts) + "\n"
+
+
+def descriptions(*nodes: object) -> Iterator[str]:
+    """Every description in a schema."""
+    for node in nodes:
+        if isinstance(node, dict):
+            if isinstance(node.get("description"), str):
+                yield node["description"]
+            yield from descriptions(*node.values())
+        elif isinstance(node, list):
+            yield from descriptions(*node)
 
 
 def explained() -> list[str]:

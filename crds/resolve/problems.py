@@ -85,7 +85,7 @@ def _fitting(member: Schema) -> str:
     if "enum" in member:
         return spell(member["enum"], "or")
     example = _example(member)
-    return f"an object with {spell(member['properties'])}" if member.get("properties") else f"{example}"
+    return f"an object; its fields are {spell(member['properties'])}" if member.get("properties") else f"{example}"
 
 
 def _example(member: Schema) -> str:
