@@ -157,7 +157,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
         "Work: arrivals weighted by their tokens. Concurrency: running and waiting requests. Default: Work.",
     ),
     "scpol.spec.slo": (
-        "the share `attainment` of the requests waits at most `queueWait` before it runs.",
+        "at least the share `attainment` of the requests waits no longer than `queueWait` before it runs.",
         "queueWait <string> How long a request may wait in the engine's queue, from 100ms to 1h. Default: 5s.",
         "from 50% to 99.99%. A higher share keeps more capacity in reserve. Default: 99%.",
     ),
