@@ -27,20 +27,20 @@ class Pod(Unit):
     started_seconds: float = math.inf
     ready_seconds: float = math.inf
     deleted_seconds: float = math.inf
-    _supply: tuple[Phase, SupplyUnit] | None = None
+    _supply: tuple[int, SupplyUnit] | None = None
 
     def supply(self, now_seconds: float) -> SupplyUnit:
-        """It as a unit of supply. A new value only where a stage was passed: it is asked for every two seconds."""
-        phase = self.phase(now_seconds)
-        if self._supply is None or self._supply[0] is not phase:
-            if phase is Phase.SERVING:
-                done, since = STAGES, self.ready_seconds
-            elif phase is Phase.UNPLACED:
-                done, since = (), self.created_seconds
-            else:  # what is done of the image and the weights, no API shows
-                done, since = STAGES[:1], self.scheduled_seconds
+        """The pod as a unit of supply. A new value only where one more can be seen: it is asked for every two seconds."""
+        seen = int(self.scheduled_seconds <= now_seconds) + int(self.ready_seconds <= now_seconds)
+        if self._supply is None or self._supply[0] != seen:
+            # What is done of the image and the weights, no API shows.
+            done, since = (
+                ((), self.created_seconds),
+                (STAGES[:1], self.scheduled_seconds),
+                (STAGES, self.ready_seconds),
+            )[seen]
             node = self.node.name if self.node else None
-            self._supply = phase, SupplyUnit(self.name, Role.REPLICA, done, since, node)
+            self._supply = seen, SupplyUnit(self.name, Role.REPLICA, done, since, node)
         return self._supply[1]
 
     def phase(self, now_seconds: float) -> Phase:
