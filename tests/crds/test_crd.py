@@ -1,6 +1,7 @@
 """The generated CRD: structural, bounded, whole, and just what is committed."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,8 @@ from crds.structural import defaulted, described, structural
 from crds.v1alpha1.fields import Model
 from crds.v1alpha1.scalingpolicy import Spec
 from crds.workload import Workload
+from tests.e2e.test_crd import EXPLAINED
+from tests.sentences import descriptions
 
 ROOT = Path(__file__).parents[2]
 KEYWORDS = {
@@ -227,3 +230,12 @@ def test_examples_are_what_resolve_takes() -> None:
                 place = place[int(name)] if name.isdigit() else place.setdefault(name, {})
             place[last] = yaml.safe_load(str(example))
             assert isinstance(SCALING_POLICY.resolve(document), Workload), path
+
+
+def test_what_the_real_cluster_is_expected_to_explain_is_in_the_file() -> None:
+    """The end-to-end test asks kubectl for these lines; a changed description shows here first."""
+    file = yaml.safe_load(build.files()["deploy/00-crd.yaml"])
+    written = " ".join(" ".join(text.split()) for text in descriptions(file))
+    lines = [line for lines in EXPLAINED.values() for line in lines]
+    texts = [re.split(r"-required-|<\w+> |enum: Active, Shadow ", line)[-1].strip() for line in lines]
+    assert [text for text in texts if text not in written] == []
