@@ -82,8 +82,9 @@ def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> 
     decided = _start(state.decided, inputs)
     if decided.replicas is None:
         return Proposal(state, inputs, seen, decided, None, None)
-    total = total_floor(policy, seen.filters, inputs, lead_seconds(inputs.cold_start, Rung.REQUESTED))
-    recommended = recommend(policy, seen, inputs, total)
+    lead = lead_seconds(inputs.cold_start, Rung.REQUESTED)
+    total = total_floor(policy, seen.filters, inputs, lead)
+    recommended = recommend(policy, seen, inputs, None if total is None else _unprepared(policy, total, lead))
     replicas, reasons, decided = stabilized(policy, decided, recommended, seen, inputs)
     prepared, prepared_reasons, decided = prepare(policy, decided, total, inputs, replicas)
     return Proposal(
@@ -111,14 +112,14 @@ def settle(proposal: Proposal, grant: Grant | None) -> StepResult:
     return StepResult(replace(state, decided=decided), plan, seen.demand, grant)
 
 
-def recommend(policy: Policy, seen: Observation, inputs: Inputs, total: Reason | None) -> tuple[Reason, ...]:
-    """What each recommender asks for, the largest first. `total` is the floor of units in all."""
+def recommend(policy: Policy, seen: Observation, inputs: Inputs, unprepared: Reason | None) -> tuple[Reason, ...]:
+    """What each recommender asks for, the largest first. `unprepared` are the units that may not be prepared."""
     lead = lead_seconds(inputs.cold_start, replica_rung(policy))
     return combine(
         (
             volatility_floor(policy, seen.filters, lead),
             forecast_floor(policy, inputs.fan, inputs.now_seconds, lead),
-            None if total is None else _unprepared(policy, inputs.cold_start, total),
+            unprepared,
             reactive(policy, seen.demand, _serving(inputs)),
             scheduled(inputs.windows, inputs.now_seconds, lead),
             Reason(Rule.MINIMUM, float(policy.min_replicas)),
@@ -153,10 +154,9 @@ def _serving(inputs: Inputs) -> int:
     return len(inputs.supply.ready) if inputs.supply is not None else 0
 
 
-def _unprepared(policy: Policy, cold_start: ColdStart, total: Reason) -> Reason:
+def _unprepared(policy: Policy, total: Reason, lead_seconds: float) -> Reason:
     """Units beyond the limit of prepared nodes must serve, or the lead from a request would not be covered."""
-    numbers = (("lead_seconds", lead_seconds(cold_start, Rung.REQUESTED)),)
-    return Reason(Rule.LEAD, total.replicas - policy.max_prepared_nodes, numbers)
+    return Reason(Rule.LEAD, total.replicas - policy.max_prepared_nodes, (("lead_seconds", lead_seconds),))
 
 
 def _start(decided: Decided, inputs: Inputs) -> Decided:
