@@ -38,7 +38,8 @@ class Preparer:
                 released=change.released,
                 problem=change.problem,
             )
-        await self._report(runtime.workload, change, explain(plan, before))
+        explanation = explain(plan, before) if change.created or change.released else ""
+        await self._report(runtime.workload, change, explanation)
 
     async def sweep(self) -> None:
         """Delete balloons that no policy stands behind, until cancelled."""
