@@ -6,15 +6,17 @@ Unlike YAML 1.1, `10:30` is text, not 630 seconds, and a date is text; a float w
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
 from crds.resolve.problems import Location, Problem, dotted
+from crds.syntax import meaning
 
-_MAX_NODES = 100_000  # the API server takes 1.5 MiB of etcd at most; aliases must not multiply beyond that
+_MAX_VALUES = 200_000  # of a file, with every alias written out: 1,000 policies as `kubectl get -o yaml` prints them
 _MAX_DEPTH = 50
+_UNFIT = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)  # what PyYAML raises for `!!int x`
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,54 +36,63 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Where reading stopped, and why."""
+    """Where reading stopped, why, and what to write instead."""
 
     line: int
     column: int
     why: str
+    instead: str
 
 
 def read(text: str) -> Iterator[Document | Unreadable]:
-    """The documents of a file without empty ones, up to the first that cannot be read."""
+    """The documents of a file without empty ones, up to the first that cannot be read. Never raises."""
+    if text.lstrip()[:1] in ("{", "["):
+        text = text.replace("\t", " ")  # JSON may be indented with tabs; PyYAML takes none
+    loader = None
     try:
         loader = _Loader(text)
+        budget = iter(range(_MAX_VALUES))
         while loader.check_node():
             node = loader.get_node()
             if node is None:
                 continue
-            if isinstance(found := _surveyed(node), Unreadable):
+            found = _surveyed(node, budget)
+            if isinstance(found, Unreadable):
                 yield found
                 return
-            lines, problems = found
             value = loader.construct_document(node)
             if value is not None:
-                yield Document(value, lines, problems)
+                yield Document(value, *found)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        why = ", ".join(part for part in (error.context, error.problem) if part)
-        yield Unreadable(mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, why)
+        line, column = (mark.line, mark.column) if mark else (0, 0)
+        rest = text.splitlines()[line : line + 1]
+        yield Unreadable(line + 1, column + 1, *meaning(error, rest[0] if rest else ""))
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        yield Unreadable(
-            line, error.position - text.rfind("\n", 0, error.position), "a character that YAML does not allow"
-        )
+        line = text.count("\n", 0, error.position)
+        column = error.position - text.rfind("\n", 0, error.position)
+        why = f"YAML does not allow the character U+{ord(text[error.position]):04X}"
+        yield Unreadable(line + 1, column, why, "text without control characters")
     except RecursionError:
-        yield Unreadable(1, 1, "nested too deeply")
-    except (ValueError, TypeError, AttributeError) as error:  # what PyYAML makes of `!!int x` and the like
-        yield Unreadable(1, 1, f"a value that does not fit its tag: {error}")
+        yield _too_deep((loader.line if loader else 0) + 1, 1)
 
 
-def _surveyed(root: yaml.Node) -> tuple[dict[str, int], tuple[Problem, ...]] | Unreadable:
-    """The line of every member, and a problem for each duplicate key."""
+def _too_deep(line: int, column: int) -> Unreadable:
+    return Unreadable(line, column, "nested too deeply", f"at most {_MAX_DEPTH} levels")
+
+
+def _surveyed(root: yaml.Node, budget: Iterator[int]) -> tuple[dict[str, int], tuple[Problem, ...]] | Unreadable:
+    """The line of every member, and a problem for each duplicate key. Each value takes one from the budget."""
     lines: dict[str, int] = {}
     problems: list[Problem] = []
     rest: list[tuple[Location, yaml.Node, yaml.Mark]] = [((), root, root.start_mark)]
-    for _ in range(_MAX_NODES):
-        if not rest:
-            return lines, tuple(problems)
+    while rest:
         location, node, mark = rest.pop()
+        if next(budget, None) is None:
+            why = f"more than {_MAX_VALUES:,} values in the file, with every alias written out"
+            return Unreadable(root.start_mark.line + 1, 1, why, "a smaller file, or fewer aliases")
         if len(location) > _MAX_DEPTH:
-            return Unreadable(mark.line + 1, mark.column + 1, "nested too deeply")
+            return _too_deep(mark.line + 1, mark.column + 1)
         lines.setdefault(dotted(location), mark.line + 1)
         if isinstance(node, yaml.SequenceNode):
             rest += [((*location, i), item, item.start_mark) for i, item in enumerate(node.value)]
@@ -95,11 +106,41 @@ def _surveyed(root: yaml.Node) -> tuple[dict[str, int], tuple[Problem, ...]] | U
                     problems.append(Problem(dotted((*location, name)), value, why, "only one of the two"))
                 first.setdefault(name, key.start_mark.line + 1)
                 rest.append(((*location, name), item, key.start_mark))
-    return Unreadable(root.start_mark.line + 1, 1, f"more than {_MAX_NODES:,} values")
+    return lines, tuple(_joined(problems))
+
+
+def _joined(problems: list[Problem]) -> list[Problem]:
+    """The duplicate keys. Of two documents without --- between them, the first key stands for all others at the top."""
+    seam = next((it for it in problems if it.path in ("apiVersion", "kind")), None)
+    if seam is None:
+        return problems
+    top = replace(seam, instead="--- on a line of its own before the second document, or only one of the two")
+    return [top, *(it for it in problems if "." in it.path or "[" in it.path)]
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with the plain scalars of kubectl's YAML."""
+    """SafeLoader with the plain scalars of kubectl's YAML, a bound on its values, and an error with its line for each bad tag."""
+
+    composed = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401
+        self.composed += 1
+        if self.composed > _MAX_VALUES:
+            mark = self.get_mark()
+            raise yaml.MarkedYAMLError(None, None, f"more than {_MAX_VALUES:,} values in the file", mark)
+        return super().compose_node(parent, index)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401
+        try:
+            return super().construct_object(node, deep)
+        except _UNFIT:
+            problem = f"{str(node.value)[:40]!r} is not a valid {node.tag.rpartition(':')[2]}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+
+def _int(loader: _Loader, node: yaml.ScalarNode) -> Any:  # noqa: ANN401
+    value = loader.construct_yaml_int(node)
+    return value if abs(value) < 2**64 else float(value)  # as JSON has it; Python does not print integers of any length
 
 
 def _float(loader: _Loader, node: yaml.ScalarNode) -> Any:  # noqa: ANN401
@@ -107,7 +148,7 @@ def _float(loader: _Loader, node: yaml.ScalarNode) -> Any:  # noqa: ANN401
     return int(value) if math.isfinite(value) and value.is_integer() and abs(value) < 2**53 else value
 
 
-_REPLACED = ("int", "float", "timestamp")
+_REPLACED = ("int", "float", "timestamp", "value")
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in _REPLACED]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -116,4 +157,5 @@ _INT = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$")
 _FLOAT = re.compile(r"([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$")
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+_Loader.add_constructor("tag:yaml.org,2002:int", _int)
 _Loader.add_constructor("tag:yaml.org,2002:float", _float)

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from crds.documents import Unreadable, read
-from crds.kinds import Resolved, meant
+from crds.documents import Document, Unreadable, read
+from crds.kinds import MOST_PROBLEMS, Resolved, meant
 from crds.resolve.problems import Problem, printable
 
 
@@ -15,25 +15,42 @@ class Found:
 
     file: str
     line: int
-    title: str  # kind and name, as far as they are written
+    title: str  # kind and name, as far as they are written; empty for a file that cannot be read
     raw: object = None
     resolved: Resolved | None = None
     problems: tuple[tuple[int, Problem], ...] = ()
+    warnings: tuple[tuple[int, Problem], ...] = ()  # of a valid resource
+
+    @property
+    def judged(self) -> bool:
+        """Whether it is a resource of this API, or cannot be read; False for another API's."""
+        return self.resolved is not None or bool(self.problems)
+
+    @property
+    def where(self) -> str:
+        """FILE:LINE, or FILE where there is no line."""
+        return f"{self.file}:{self.line}" if self.line else self.file
 
     def lines(self) -> Iterator[str]:
         """A line for each problem, as compilers write them."""
-        for line, problem in self.problems:
-            what = ": ".join(part for part in (problem.path or self.title, shown(problem.value)) if part)
-            yield f"{self.file}:{line}: {what}: {problem.why}; instead: {problem.instead}"
+        return (self._written(line, problem) for line, problem in self.problems)
+
+    def warned(self) -> Iterator[str]:
+        """A line for each warning."""
+        return (self._written(line, problem, "warning: ") for line, problem in self.warnings)
+
+    def _written(self, line: int, problem: Problem, level: str = "") -> str:
+        where = f"{self.file}:{line}" if line else self.file
+        what = ": ".join(part for part in (_cut(problem.path, 300) or self.title, shown(problem.value)) if part)
+        return f"{where}: {level}{what}{': ' if what else ''}{problem.why}; instead: {problem.instead}"
 
 
 def inspect(file: str, text: str) -> Iterator[Found]:
-    """Everything in a file, in its order; lists (`kubectl get -o yaml`) are opened."""
+    """Everything in a file, in its order; lists (`kubectl get -o yaml`) are opened. Never raises."""
     for document in read(text):
         if isinstance(document, Unreadable):
-            where = f"line {document.line}, column {document.column}"
-            problem = Problem("", None, f"not valid YAML: {document.why} ({where})", "valid YAML")
-            yield unreadable(file, document.line, problem)
+            why = f"not valid YAML at column {document.column}: {document.why}"
+            yield unreadable(file, document.line, Problem("", None, printable(why), printable(document.instead)))
             continue
         for prefix, raw in _resources(document.value):
             doubled = [problem for problem in document.problems if problem.path.startswith(prefix)]
@@ -44,14 +61,17 @@ def inspect(file: str, text: str) -> Iterator[Found]:
                 continue
             result = kind.resolve(raw)
             resolved, wrong = (None, result) if isinstance(result, list) else (result, [])
-            problems = doubled + _below(prefix, wrong)
-            placed = sorted(((document.line(it.path), it) for it in problems), key=lambda pair: pair[0])
-            yield Found(file, line, _title(raw), raw, None if problems else resolved, tuple(placed))
+            problems = _placed(document, [*doubled[:MOST_PROBLEMS], *_below(prefix, wrong)])
+            if problems or resolved is None:
+                yield Found(file, line, _title(raw), raw, problems=problems)
+            else:
+                warnings = _placed(document, _below(prefix, kind.contradictions(resolved)))
+                yield Found(file, line, _title(raw), raw, resolved, warnings=warnings)
 
 
 def unreadable(file: str, line: int, problem: Problem) -> Found:
     """An entry for a part of a file that is not a resource at all."""
-    return Found(file, line, "file", problems=((line, problem),))
+    return Found(file, line, "", problems=((line, problem),))
 
 
 def rivals(resources: Iterable[Found]) -> list[Found]:
@@ -64,9 +84,9 @@ def rivals(resources: Iterable[Found]) -> list[Found]:
             other = first.setdefault((type(found.resolved), path, claim), found)
             if other is not found:
                 has = "scales this target" if path == "spec.target" else "has the same value"
-                why = f"{other.title} ({other.file}:{other.line}) already {has}"
+                why = f"{other.title} ({other.where}) already {has}"
                 problems.append((found.line, Problem(path, claim, why, "a different one")))
-        judged.append(replace(found, resolved=None, problems=tuple(problems)) if problems else found)
+        judged.append(replace(found, resolved=None, problems=tuple(problems), warnings=()) if problems else found)
     return judged
 
 
@@ -74,8 +94,7 @@ def shown(value: object) -> str:
     """A value on one line, cut if it is long; empty if something is missing."""
     if value is None:
         return ""
-    text = printable(as_json(value))
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return _cut(printable(as_json(value)), 60)
 
 
 def as_json(value: object) -> str:
@@ -101,8 +120,17 @@ def _title(raw: object) -> str:
     metadata = raw.get("metadata")
     metadata = metadata if isinstance(metadata, Mapping) else {}
     name = "/".join(str(metadata[key]) for key in ("namespace", "name") if metadata.get(key))
-    return printable(f"{raw.get('kind') or 'document without a kind'} {name}".rstrip())
+    return _cut(printable(f"{raw.get('kind') or 'document without a kind'} {name}".rstrip()), 400)  # names: 63 + 253
 
 
-def _below(prefix: str, problems: list[Problem]) -> list[Problem]:
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def _below(prefix: str, problems: Iterable[Problem]) -> list[Problem]:
     return [replace(problem, path=f"{prefix}{problem.path}".rstrip(".")) for problem in problems]
+
+
+def _placed(document: Document, problems: Iterable[Problem]) -> tuple[tuple[int, Problem], ...]:
+    """Each with its line, in the order of the file."""
+    return tuple(sorted(((document.line(it.path), it) for it in problems), key=lambda pair: pair[0]))

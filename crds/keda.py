@@ -60,7 +60,10 @@ def remarks(workload: Workload, kubernetes: tuple[int, int] | None) -> list[str]
     """What to know before applying them; `kubernetes` is the cluster's version, None if it is unknown."""
     found = []
     if kubernetes is None:
-        found.append("Tolerance 0 needs Kubernetes 1.35; give --kubernetes-version to see what an older version does.")
+        found.append(
+            "the HPA's tolerance of 0 needs Kubernetes 1.35, and an older version keeps its 10 %: give --kubernetes-version to "
+            "have Outrider compensate for that"
+        )
     elif kubernetes < (1, 35):
         unless = "" if kubernetes < (1, 33) else " unless the feature gate HPAConfigurableTolerance is on"
         found.append(
@@ -71,8 +74,8 @@ def remarks(workload: Workload, kubernetes: tuple[int, int] | None) -> list[str]
         )
     if workload.mode is Mode.SHADOW:
         found.append(
-            "The policy is in mode Shadow: Outrider answers KEDA with UNAVAILABLE, and the replicas stay as they are. "
-            "Apply this once the mode is Active."
+            f"{workload.policy.name} is in mode Shadow: Outrider answers KEDA with UNAVAILABLE, and the replicas stay as they "
+            "are. Apply its ScaledObject once the mode is Active."
         )
     return found
 

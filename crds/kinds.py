@@ -3,16 +3,20 @@
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import ValidationError
 
+from crds.resolve.contradictions import contradictions
 from crds.resolve.problems import Problem, broken, problem
 from crds.resolve.rules import Rule
 from crds.resolve.scalingpolicy import clashes, workload
 from crds.structural import Schema, defaulted, described
 from crds.v1alpha1 import scalingpolicy
 from crds.v1alpha1.resource import GROUP, Column, Resource
+
+MOST_PROBLEMS = 100  # of one resource; a file of 200,000 misspelt fields would take minutes to be listed
 
 
 class Resolved(Protocol):
@@ -44,6 +48,7 @@ class Kind(Generic[ModelT, ResolvedT]):
     introduction: str  # of the reference page, in Markdown
     resolved: Callable[[ModelT], ResolvedT]
     clashes: Callable[[object], Iterable[Problem]] = lambda _document: ()  # problems that CEL cannot express
+    contradictions: Callable[[ResolvedT], Iterable[Problem]] = lambda _resolved: ()  # what may still be meant: warnings
 
     @property
     def name(self) -> str:
@@ -65,7 +70,8 @@ class Kind(Generic[ModelT, ResolvedT]):
         try:
             valid = self.model.model_validate(document)
         except ValidationError as errors:
-            problems = [problem(error, self.schema, self.rules) for error in errors.errors(include_url=False)]
+            found = islice(errors.errors(include_url=False), MOST_PROBLEMS)
+            problems = [problem(error, self.schema, self.rules) for error in found]
         problems += broken(self.rules, document, [found.path for found in problems])
         problems += self.clashes(document)
         return problems if problems or valid is None else self.resolved(valid)
@@ -81,6 +87,7 @@ SCALING_POLICY = Kind(
     introduction=scalingpolicy.INTRODUCTION,
     resolved=workload,
     clashes=clashes,
+    contradictions=contradictions,
 )
 KINDS: tuple[Kind[Any, Any], ...] = (SCALING_POLICY,)
 

@@ -1,7 +1,6 @@
 """Print the KEDA ScaledObject that makes the HPA land on exactly what Outrider decides."""
 
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -20,15 +19,24 @@ _FLAGS = {
 }
 
 
+def _kinds(incomplete: str) -> list[str]:
+    from crds.v1alpha1.scalingpolicy import SCALABLE_APPS
+
+    return [kind for kind in SCALABLE_APPS if kind.startswith(incomplete)]
+
+
 def command(
     name: Annotated[str | None, typer.Argument(help="Name of the ScalingPolicy and of the ScaledObject.")] = None,
     *,
     file: Annotated[
-        str | None, typer.Option("--file", "-f", help="Read the policies from this file; - reads standard input.")
+        str | None,
+        typer.Option("--file", "-f", help="Read the policies from this file or folder; - reads standard input."),
     ] = None,
     namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the policy.")] = None,
     target: Annotated[str | None, typer.Option(help="Name of the target. Default: NAME.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Kind of the target. Default: Deployment.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Kind of the target. Default: Deployment.", autocompletion=_kinds)
+    ] = None,
     api_version: Annotated[str | None, typer.Option(help="API version of the target. Default: apps/v1.")] = None,
     min_replicas: Annotated[int | None, typer.Option("--min", help="Minimum number of replicas. Default: 1.")] = None,
     max_replicas: Annotated[int | None, typer.Option("--max", help="Maximum number of replicas.")] = None,
@@ -46,14 +54,17 @@ def command(
         str | None,
         typer.Option(
             metavar="VERSION",
-            help="Kubernetes version of the cluster, such as 1.33. Below 1.35, hpaTolerance is added, with a comment that "
-            "says what the HPA does differently.",
+            help="Kubernetes version of the cluster, such as 1.33. Below 1.35, hpaTolerance is added, and a warning says "
+            "what the HPA does differently.",
         ),
     ] = None,
 ) -> None:
     """Print the KEDA ScaledObject that makes the HPA land on exactly what Outrider decides.
 
-    For one policy by NAME with --max, or for the policies of a file with -f. Exit code 2: invalid input.
+    For one policy by NAME with --max, or for the policies of a file with -f. Warnings go to standard error, so the output
+    can be piped into kubectl apply -f -.
+
+    Exit code 2: invalid input.
     """
     import yaml
 
@@ -81,13 +92,10 @@ def command(
     except ValueError as error:
         _refuse(f"outrider scaledobject: {error}")
     wiring = keda.Wiring(scaler_address, tls, keda.hpa_tolerance(version))
-    documents = []
-    for workload in workloads:
-        lines = [line for text in keda.remarks(workload, version) for line in textwrap.wrap(text, 98)]
-        comments = "".join(f"# {line}\n" for line in lines)
-        objects = keda.manifests(workload, wiring)
-        documents.append(comments + "---\n".join(yaml.safe_dump(one, sort_keys=False, width=120) for one in objects))
-    print("---\n".join(documents), end="")
+    for remark in dict.fromkeys(text for workload in workloads for text in keda.remarks(workload, version)):
+        print(f"outrider scaledobject: warning: {remark}", file=sys.stderr)
+    objects = [one for workload in workloads for one in keda.manifests(workload, wiring)]
+    print(yaml.safe_dump_all(objects, sort_keys=False, width=120), end="")
 
 
 def _refuse(why: str) -> NoReturn:
@@ -117,10 +125,13 @@ def _from_flags(name: str | None, namespace: str, given: dict[str, Any]) -> "Wor
 def _from_file(file: str, name: str | None, namespace: str | None) -> "list[Workload]":
     from dataclasses import replace
 
-    from crds.files import policies
+    from crds.files import policies, shown_name
+    from crds.resolve.problems import spell
 
     found = policies(file)
     chosen = [document.workload for document in found if name in (None, document.workload.name)]
     if not chosen:
-        raise ValueError(f"{file} has no ScalingPolicy{'' if name is None else f' named {name}'}")
+        names = spell(document.workload.name for document in found) if found else ""
+        others = f", only {names}" if found and name is not None else ""
+        raise ValueError(f"{shown_name(file)} has no ScalingPolicy{'' if name is None else f' named {name}'}{others}")
     return [workload if namespace is None else replace(workload, namespace=namespace) for workload in chosen]

@@ -150,4 +150,6 @@ def broken(rules: Iterable[Rule], document: object, blamed: Iterable[str]) -> It
             if not holds:
                 done.add(where)
                 value = reduce(lambda inner, name: inner[name], rule.field.split("."), it)
-                yield Problem(where, value, rule.why, rule.instead)
+                places = [(f"{where}[{i}].{rule.culprit}", value[i][rule.culprit]) for i in rule.culprits(it)]
+                for place, wrong in places or [(where, value)]:
+                    yield Problem(place, wrong, rule.why, rule.instead)

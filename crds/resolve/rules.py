@@ -19,6 +19,8 @@ class Rule:
     instead: str
     holds: Callable[[Any], bool]
     unknown: str = ""  # a pattern of names of unknown fields that are the same mistake
+    culprits: Callable[[Any], list[int]] = lambda _it: []  # where the field is a list: the items that break the rule
+    culprit: str = ""  # the member of such an item
 
     @property
     def path(self) -> str:

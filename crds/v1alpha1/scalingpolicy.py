@@ -12,7 +12,16 @@ from crds.v1alpha1.resource import Column, Condition, Count, Resource, Timestamp
 
 LONGEST_NAME = 54  # KEDA names the HPA keda-hpa-NAME, which may have 63 characters
 SIGNALS = ("Work", "Concurrency")
+MOST_SCHEDULES = 16
 SCALABLE_APPS = ("Deployment", "StatefulSet", "ReplicaSet")
+_ELSEWHERE = {
+    "LeaderWorkerSet": "leaderworkerset.x-k8s.io/v1",
+    "Rollout": "argoproj.io/v1alpha1",
+    "ReplicationController": "v1",
+}
+_FOLLOWING = ("DaemonSet", "Job", "CronJob")
+_KSERVE = "InferenceService"
+_ANSWERED = (*_ELSEWHERE, *_FOLLOWING, _KSERVE)  # kinds with a rule of their own
 _UTILISATION = "gpu|dcgm|util|cpu|memory"
 _REFUSED = re.compile(f"{_UTILISATION}|running")
 Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
@@ -164,7 +173,7 @@ class Spec(Model):
     cover the longer lead time. Where the GPUs belong to this workload alone, that costs the same and serves better."""
     schedules: list[Schedule] = Field(
         default=[],
-        max_length=16,
+        max_length=MOST_SCHEDULES,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     """Weekly windows with a minimum of their own. Where windows of different time zones overlap, the higher one applies."""
@@ -261,6 +270,17 @@ def _stage_rules(at: str) -> tuple[Rule, ...]:
     )
 
 
+def _elsewhere(kind: str, version: str) -> Rule:
+    return Rule(
+        "spec.target",
+        "apiVersion",
+        f"self.kind != '{kind}' || self.apiVersion != 'apps/v1'",
+        f"apps/v1, the default, has no {kind}",
+        version,
+        lambda target: target["kind"] != kind or target["apiVersion"] != "apps/v1",
+    )
+
+
 RULES = (
     Rule(
         "",
@@ -320,6 +340,10 @@ RULES = (
         "a window's minReplicas is above maxReplicas",
         "windows with a minReplicas up to maxReplicas",
         lambda spec: all(window["minReplicas"] <= spec["maxReplicas"] for window in spec["schedules"]),
+        culprits=lambda spec: [
+            i for i, window in enumerate(spec["schedules"]) if window["minReplicas"] > spec["maxReplicas"]
+        ],
+        culprit="minReplicas",
     ),
     Rule(
         "spec.schedules[]",
@@ -329,13 +353,34 @@ RULES = (
         'a different end; for a whole day, write start "00:00" and end "24:00"',
         lambda window: window["start"] != window["end"],
     ),
+    *(_elsewhere(kind, version) for kind, version in _ELSEWHERE.items()),
     Rule(
         "spec.target",
         "kind",
-        f"self.apiVersion != 'apps/v1' || self.kind in {list(SCALABLE_APPS)}",
-        "apps/v1 has no such kind with a /scale subresource: a DaemonSet follows the nodes, and a Job runs to completion",
-        "Deployment, StatefulSet or ReplicaSet; for another kind, set its apiVersion as well",
-        lambda target: target["apiVersion"] != "apps/v1" or target["kind"] in SCALABLE_APPS,
+        f"self.kind != '{_KSERVE}' || !(self.apiVersion == 'apps/v1' || self.apiVersion.startsWith('serving.kserve.io/'))",
+        "KServe's InferenceService has no /scale subresource, so its replicas cannot be set",
+        "kind: Deployment and name: NAME-predictor, the Deployment that KServe makes in its Standard mode, and annotate the "
+        "InferenceService with serving.kserve.io/autoscalerClass: external, so that KServe adds no autoscaler of its own",
+        lambda target: (
+            target["kind"] != _KSERVE
+            or not (target["apiVersion"] == "apps/v1" or target["apiVersion"].startswith("serving.kserve.io/"))
+        ),
+    ),
+    Rule(
+        "spec.target",
+        "kind",
+        f"self.apiVersion != 'apps/v1' || !(self.kind in {list(_FOLLOWING)})",
+        "it has no /scale subresource: a DaemonSet follows the nodes, and a Job runs to completion",
+        "Deployment, StatefulSet or another kind that has /scale",
+        lambda target: target["apiVersion"] != "apps/v1" or target["kind"] not in _FOLLOWING,
+    ),
+    Rule(
+        "spec.target",
+        "kind",
+        f"self.apiVersion != 'apps/v1' || self.kind in {[*SCALABLE_APPS, *_ANSWERED]}",
+        "apps/v1, the default apiVersion, has no such kind that can be scaled",
+        "Deployment, StatefulSet or ReplicaSet, or the kind's own apiVersion beside it",
+        lambda target: target["apiVersion"] != "apps/v1" or target["kind"] in (*SCALABLE_APPS, *_ANSWERED),
     ),
     Rule(
         "spec.target",

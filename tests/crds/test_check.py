@@ -2,12 +2,15 @@
 
 import io
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+import yaml
 
 from autoscaler.commands.check import command
 from crds.inspection import inspect, rivals
@@ -49,11 +52,12 @@ def outrider_check(tmp_path: Path, monkeypatch: Any, capsys: Any) -> Any:
     """Writes files, runs the command in their folder, gives its exit code and what it printed."""
     monkeypatch.chdir(tmp_path)
 
-    def run(files: dict[str, str], *names: str, as_json: bool = False) -> tuple[int, str, str]:
+    def run(files: dict[str, str], *names: str, **options: bool) -> tuple[int, str, str]:
         for name, text in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text, encoding="utf-8")
         with pytest.raises(typer.Exit) as end:
-            command(list(names or files), as_json=as_json)
+            command(list(names or files), **options)
         printed = capsys.readouterr()
         return end.value.exit_code, printed.out, printed.err
 
@@ -150,20 +154,90 @@ def test_what_is_meant_to_be_a_policy_is_judged(outrider_check: Any, text: str, 
         "kind: ScalingPolicy\napiVersion: aws.services.k8s/v1\n",
     ],
 )
-def test_a_file_without_a_policy_is_reported(outrider_check: Any, text: str) -> None:
+def test_a_file_without_a_policy_is_a_problem_unless_that_is_allowed(outrider_check: Any, text: str) -> None:
     code, out, err = outrider_check({"a.yaml": text})
+    assert code == 2
+    assert out == f"a.yaml: no {NAMES} found; instead: a file or folder with one, or --allow-empty\n"
+    code, out, err = outrider_check({}, "a.yaml", allow_empty=True)
     assert (code, out) == (0, "")
-    assert f"no {NAMES} found" in err
+    assert "0 valid, no problems, 1 of 1 file without a policy" in err
+
+
+def test_a_folder_is_searched(outrider_check: Any) -> None:
+    template, values = "{{- if .Values.x }}\n", "outrider: {enabled: true}\n"
+    other = {
+        "m/b/a.yml": OTHER,
+        "m/t.yaml": template,
+        "m/values.yaml": values,
+        "m/.git/c.yaml": BAD,
+        "m/notes.txt": BAD,
+    }
+    code, out, err = outrider_check(
+        {"m/c.yaml": BAD, "m/b/policy.json": json.dumps(yaml.safe_load(GOOD)), **other}, "m"
+    )
+    assert code == 2
+    assert {line.split(":")[0] for line in out.splitlines()} == {"m/c.yaml"}
+    assert err.splitlines() == [
+        "m/b/policy.json:1: ScalingPolicy llm/chat: valid: Deployment chat-vllm, 1 to 24 replicas; "
+        "99% of requests wait at most 5 s; Active",
+        "1 valid, 10 problems, 3 of 5 files without a policy",
+    ]
+
+
+def test_a_file_that_is_named_twice_is_read_once(outrider_check: Any) -> None:
+    code, out, err = outrider_check({"m/a.yaml": GOOD}, "m", "m/a.yaml", "./m")
+    assert (code, out) == (0, "")
+    assert "1 valid, no problems" in err
+
+
+def test_a_folder_without_a_policy_is_a_problem(outrider_check: Any) -> None:
+    code, out, _ = outrider_check({"m/a.yaml": OTHER}, "m")
+    assert (code, out.partition(";")[0]) == (2, f"m: no {NAMES} found")
+
+
+def test_one_policy_is_enough_for_many_files(outrider_check: Any) -> None:
+    code, out, err = outrider_check({"a.yaml": OTHER, "b.yaml": GOOD})
+    assert (code, out) == (0, "")
+    assert "1 valid, no problems, 1 of 2 files without a policy" in err
+
+
+def test_what_a_folder_holds_besides_files_is_left_out(outrider_check: Any, tmp_path: Path) -> None:
+    (tmp_path / "m" / "folder.yaml").mkdir(parents=True)
+    os.mkfifo(tmp_path / "m" / "pipe.yaml")
+    (tmp_path / "m" / "dangling.yaml").symlink_to("nowhere")
+    code, out, _ = outrider_check({"m/a.yaml": GOOD}, "m")
+    assert (code, out.partition(";")[0]) == (2, "m/dangling.yaml: cannot be read: No such file or directory")
+
+
+def test_a_warning_fails_only_where_it_shall(outrider_check: Any) -> None:
+    text = f"{GOOD}  minReplicas: 24\n"
+    code, out, err = outrider_check({"a.yaml": text})
+    assert code == 0
+    assert out == (
+        "a.yaml:6: warning: spec.maxReplicas: 24: equal to minReplicas, so there is nothing to scale; instead: more than 24\n"
+    )
+    assert "1 valid, no problems, 1 warning" in err
+    assert outrider_check({}, "a.yaml", strict=True)[0] == 2
+    [resource] = json.loads(outrider_check({}, "a.yaml", as_json=True)[1])["resources"]
+    assert [(it["path"], it["line"], it["instead"]) for it in resource["warnings"]] == [
+        ("spec.maxReplicas", 6, "more than 24")
+    ]
 
 
 def test_what_cannot_be_read_is_reported(outrider_check: Any, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
+    (tmp_path / "utf16.yaml").write_bytes(GOOD.encode("utf-16"))
+    (tmp_path / "large.yaml").write_bytes(b"#" * (4 * 2**20 + 1))
     (tmp_path / "binary").write_bytes(b"a: \xff\xfe")
-    code, out, _ = outrider_check({}, "nowhere.yaml", "folder", "binary")
+    code, out, _ = outrider_check({}, "nowhere.yaml", "folder", "binary", "utf16.yaml", "large.yaml", "a\x1b[2Jb.yaml")
     assert code == 2
-    assert "nowhere.yaml:1: file: cannot be read: No such file or directory" in out
-    assert "folder:1: file: cannot be read: Is a directory" in out
-    assert "binary:1: file: byte 3 is not UTF-8" in out
+    assert out.splitlines() == [
+        "nowhere.yaml: cannot be read: No such file or directory; instead: a YAML file, a folder, or - for standard input",
+        "binary:1: byte 3 is not UTF-8; instead: a text file in UTF-8",
+        "utf16.yaml:1: UTF-16, not UTF-8; instead: the file converted: iconv -f UTF-16 -t UTF-8 FILE",
+        "large.yaml: larger than 4 MiB; instead: a file with the policies alone",
+        "a\\x1b[2Jb.yaml: cannot be read: No such file or directory; instead: a YAML file, a folder, or - for standard input",
+    ]
 
 
 def test_standard_input(outrider_check: Any, monkeypatch: Any) -> None:
@@ -171,6 +245,22 @@ def test_standard_input(outrider_check: Any, monkeypatch: Any) -> None:
     code, out, _ = outrider_check({}, "-")
     assert code == 2
     assert out.startswith("stdin:1: apiVersion")
+
+
+def test_standard_input_that_is_closed(outrider_check: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    code, out, _ = outrider_check({}, "-")
+    assert (code, out.partition(";")[0]) == (2, "stdin: cannot be read: standard input is closed")
+
+
+def test_a_pipe_is_read_like_a_file(outrider_check: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(BAD,))
+    writer.start()
+    code, out, _ = outrider_check({}, "pipe")
+    writer.join()
+    assert code == 2
+    assert len(out.splitlines()) == 10
 
 
 def test_a_list_as_kubectl_get_prints_it_is_opened() -> None:

@@ -15,17 +15,24 @@ EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 
 
 @pytest.fixture
-def scaledobject(capsys: Any) -> Any:
-    """Runs the command as its flags would, gives what it printed; fails where it ends with an error."""
+def printed(capsys: Any) -> Any:
+    """Runs the command as its flags would, gives its output and its warnings; fails where it ends with an error."""
 
-    def run(name: str | None = None, **options: Any) -> str:
+    def run(name: str | None = None, **options: Any) -> tuple[str, str]:
         names = ("file", "namespace", "target", "kind", "api_version", "min_replicas", "max_replicas", "tls")
         given: dict[str, Any] = dict.fromkeys(names)
         given |= {"scaler_address": ADDRESS, "kubernetes_version": "1.35"}
         command(name, **(given | options))
-        return str(capsys.readouterr().out)
+        streams = capsys.readouterr()
+        return streams.out, streams.err
 
     return run
+
+
+@pytest.fixture
+def scaledobject(printed: Any) -> Any:
+    """The same, but gives the output alone."""
+    return lambda *names, **options: printed(*names, **options)[0]
 
 
 def test_the_whole_object(scaledobject: Any) -> None:
@@ -88,19 +95,26 @@ def test_tls_adds_a_trigger_authentication(scaledobject: Any) -> None:
         ("v1.36.3", ""),
     ],
 )
-def test_a_cluster_that_drops_tolerance_is_mentioned(scaledobject: Any, version: str | None, remark: str) -> None:
-    printed = scaledobject("chat", max_replicas=8, kubernetes_version=version)
-    comments = " ".join(line.removeprefix("# ") for line in printed.splitlines() if line.startswith("#"))
-    assert remark in comments
-    assert bool(comments) == bool(remark)
-    made = yaml.safe_load(printed)
+def test_a_cluster_that_drops_tolerance_is_mentioned(printed: Any, version: str | None, remark: str) -> None:
+    out, err = printed("chat", max_replicas=8, kubernetes_version=version)
+    assert "#" not in out
+    assert err.startswith("outrider scaledobject: warning: " if remark else "")
+    assert remark in err
+    assert bool(err) == bool(remark)
+    made = yaml.safe_load(out)
     assert made["kind"] == "ScaledObject"
     shaped = made["spec"]["triggers"][0]["metadata"].get("hpaTolerance")
     assert shaped == ("0.1" if version in ("1.32", "v1.34.2-eks-1") else None)
 
 
-def test_a_shadow_policy_is_mentioned(scaledobject: Any) -> None:
-    assert "# The policy is in mode Shadow" in scaledobject(file=str(EXAMPLES / "scalingpolicy-full.yaml"))
+def test_a_shadow_policy_is_mentioned(printed: Any) -> None:
+    assert "warning: llm/assistant-70b is in mode Shadow" in printed(file=str(EXAMPLES / "scalingpolicy-full.yaml"))[1]
+
+
+def test_a_folder_gives_the_objects_of_all_its_policies(printed: Any) -> None:
+    out, err = printed(file=str(EXAMPLES), kubernetes_version=None)
+    assert [made["metadata"]["name"] for made in yaml.safe_load_all(out)] == ["assistant-70b", "chat"]
+    assert err.count("needs Kubernetes 1.35") == 1
 
 
 @pytest.mark.parametrize(
@@ -110,13 +124,14 @@ def test_a_shadow_policy_is_mentioned(scaledobject: Any) -> None:
         ("chat", {}, "write --max 8"),
         ("chat", {"max_replicas": 8, "min_replicas": 0}, "--min 0: with zero pods there is no signal of demand"),
         ("chat", {"max_replicas": 8, "min_replicas": 9}, "--min 9: minReplicas is above maxReplicas"),
-        ("chat", {"max_replicas": 8, "kind": "DaemonSet"}, "--kind DaemonSet: apps/v1 has no such kind"),
+        ("chat", {"max_replicas": 8, "kind": "DaemonSet"}, "--kind DaemonSet: it has no /scale subresource"),
         ("Chat", {"max_replicas": 8, "target": "a"}, "NAME Chat: not a DNS name"),
         ("x" * 55, {"max_replicas": 8, "target": "a"}, "at most 54 characters"),
         ("chat", {"max_replicas": 8, "kubernetes_version": "latest"}, "not a Kubernetes version: 'latest'"),
-        (None, {"file": "nowhere.yaml"}, "nowhere.yaml:1: file: cannot be read"),
+        (None, {"file": "nowhere.yaml"}, "nowhere.yaml: cannot be read: No such file"),
         (None, {"file": str(EXAMPLES / "scalingpolicy.yaml"), "max_replicas": 3}, "leave out --target"),
-        ("other", {"file": str(EXAMPLES / "scalingpolicy.yaml")}, "no ScalingPolicy named other"),
+        ("other", {"file": str(EXAMPLES / "scalingpolicy.yaml")}, "has no ScalingPolicy named other, only chat"),
+        (None, {"file": str(EXAMPLES.parent / "namespace.yaml")}, "namespace.yaml has no ScalingPolicy"),
     ],
 )
 def test_bad_input_ends_with_two(
@@ -124,10 +139,10 @@ def test_bad_input_ends_with_two(
 ) -> None:
     with pytest.raises(typer.Exit) as end:
         scaledobject(name, **options)
-    printed = capsys.readouterr()
+    streams = capsys.readouterr()
     assert end.value.exit_code == 2
-    assert printed.out == ""
-    assert says in printed.err
+    assert streams.out == ""
+    assert says in streams.err
 
 
 def test_versions() -> None:
