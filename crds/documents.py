@@ -78,7 +78,7 @@ def read(text: str) -> Iterator[Document | Unreadable]:
 
 
 def _too_deep(line: int, column: int) -> Unreadable:
-    return Unreadable(line, column, "nested too deeply", f"at most {_MAX_DEPTH} levels")
+    return Unreadable(line, column, "nested too deeply, or inside itself by an alias", f"at most {_MAX_DEPTH} levels")
 
 
 def _surveyed(root: yaml.Node, budget: Iterator[int]) -> tuple[dict[str, int], tuple[Problem, ...]] | Unreadable:

@@ -22,6 +22,13 @@ class PolicyFileError(Exception):
     """A file without the policies that are needed. The message has a line for each problem."""
 
 
+class _NotTextError(Exception):
+    def __init__(self, line: int, why: str, instead: str) -> None:
+        super().__init__(why)
+        self.line = line
+        self.problem = Problem("", None, why, instead)
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyDocument:
     """One valid ScalingPolicy of a file."""
@@ -102,26 +109,16 @@ def _inspect(file: str, named: bool) -> Iterable[Found]:
         if not named and not (stat.S_ISREG(os.stat(file).st_mode) or os.path.isdir(file)):
             return []
         data = _read(file)
+        if not named and not any(mark in data.replace(b"\0", b"").lower() for mark in _MARKS):
+            return []  # of a folder, Helm templates and the like need not be YAML
+        found = inspect(shown_name(file), _text(data))
     except OSError as error:
         problem = Problem(
             "", None, f"cannot be read: {error.strerror}", "a YAML file, a folder, or - for standard input"
         )
         return [unreadable(shown_name(file), 0, problem)]
-    if not named and not any(mark in data.replace(b"\0", b"").lower() for mark in _MARKS):
-        return []  # of a folder, Helm templates and the like need not be YAML
-    if len(data) > _MAX_BYTES:
-        problem = Problem("", None, f"larger than {_MAX_BYTES // 2**20} MiB", "a file with the policies alone")
-        return [unreadable(shown_name(file), 0, problem)]
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        problem = Problem("", None, "UTF-16, not UTF-8", "the file converted: iconv -f UTF-16 -t UTF-8 FILE")
-        return [unreadable(shown_name(file), 1, problem)]
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        problem = Problem("", None, f"byte {error.start} is not UTF-8", "a text file in UTF-8")
-        return [unreadable(shown_name(file), line, problem)]
-    found = inspect(shown_name(file), text)
+    except _NotTextError as error:
+        return [unreadable(shown_name(file), error.line, error.problem)]
     return found if named else [it for it in found if it.judged and _is_object(it.raw)]
 
 
@@ -142,3 +139,15 @@ def _read(file: str) -> bytes:
 
 def _all(opened: BinaryIO) -> bytes:
     return opened.read(_MAX_BYTES + 1)
+
+
+def _text(data: bytes) -> str:
+    if len(data) > _MAX_BYTES:
+        raise _NotTextError(0, f"larger than {_MAX_BYTES // 2**20} MiB", "a file with the policies alone")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise _NotTextError(1, "UTF-16, not UTF-8", "the file converted: iconv -f UTF-16 -t UTF-8 FILE")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _NotTextError(line, f"byte {error.start} is not UTF-8", "a text file in UTF-8") from None

@@ -5,8 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from crds.documents import Document, Unreadable, read
-from crds.kinds import MOST_PROBLEMS, Resolved, meant
+from crds.kinds import KINDS, MOST_PROBLEMS, Resolved, meant
 from crds.resolve.problems import Problem, printable
+from crds.v1alpha1.resource import API_VERSION
+
+_NO_RESOURCE = ("neither apiVersion nor kind is set", f"apiVersion: {API_VERSION} and kind: {KINDS[0].name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def inspect(file: str, text: str) -> Iterator[Found]:
             if kind is None:
                 yield Found(file, line, _title(raw), raw)
                 continue
-            result = kind.resolve(raw)
+            result = [Problem("", None, *_NO_RESOURCE)] if _anything(raw) else kind.resolve(raw)
             resolved, wrong = (None, result) if isinstance(result, list) else (result, [])
             problems = _placed(document, [*doubled[:MOST_PROBLEMS], *_below(prefix, wrong)])
             if problems or resolved is None:
@@ -67,6 +70,11 @@ def inspect(file: str, text: str) -> Iterator[Found]:
             else:
                 warnings = _placed(document, _below(prefix, kind.contradictions(resolved)))
                 yield Found(file, line, _title(raw), raw, resolved, warnings=warnings)
+
+
+def _anything(raw: object) -> bool:
+    """Whether it is an object of any kind, such as a file of values; a list of what a resource needs would not help."""
+    return isinstance(raw, Mapping) and raw.keys().isdisjoint(("apiVersion", "kind", "spec"))
 
 
 def unreadable(file: str, line: int, problem: Problem) -> Found:

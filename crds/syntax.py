@@ -35,7 +35,18 @@ _MEANINGS = (
         "the value without a tag, or in quotes if it begins with !",
     ),
     (r"unhashable key", "a key is a list or an object", "a text as the key"),
-    (r"is not a valid", "{problem}", "the value without a tag"),
+    (r"is not a valid", "{problem}", "the value without a tag, or in quotes"),
+    (r"expected a (\w+) node, but found (\w+)", "a {1} has the tag of a {0}", "the value without a tag"),
+    (
+        r"base64|constructing pairs|constructing an ordered map",
+        "the value does not fit its tag",
+        "the value without a tag",
+    ),
+    (r"for merging", "<< needs an object", "an alias of an object, such as <<: *defaults"),
+    (r"mapping keys are not allowed", "a '?' is not expected here", _QUOTED),
+    (r"expected escape sequence", "an escape is not complete", "single quotes, which have no escapes"),
+    (r"scanning a block scalar", "after | and > only a digit, + or - may follow", "the text on the lines below"),
+    (r"directive|tag handle|YAML document", "a line that begins with % is a directive", "no such line"),
     (r"more than .* values", "{problem}", "a file with fewer documents"),
 )
 

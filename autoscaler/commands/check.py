@@ -19,7 +19,7 @@ def command(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...",
+            metavar="FILE",
             help="YAML or JSON files, and folders that are searched for them; - reads standard input.",
         ),
     ],
@@ -29,8 +29,9 @@ def command(
 ) -> None:
     """Check policy files offline and list every problem, with its line, its reason and what to write instead.
 
-    A warning marks what is valid but contradicts itself, such as more prepared nodes than replicas. Resources of other APIs
-    are skipped. Of a folder, all *.yaml, *.yml and *.json files below it are read.
+    A warning marks what is valid but contradicts itself, such as more prepared nodes than replicas.
+
+    Of a folder, all *.yaml, *.yml and *.json files below it are read. Resources of other APIs are skipped.
 
     Exit code 0: no problems; 2: problems were found, or there was no policy at all.
     """

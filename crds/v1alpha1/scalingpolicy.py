@@ -233,8 +233,9 @@ spec:
   maxReplicas: 24
 ```
 
-`outrider check FILE` checks policies offline and lists every problem; `outrider scaledobject -f FILE` prints the KEDA
-ScaledObject for a policy, which has the policy's name.
+`outrider check FILE` checks policies offline, in files or in all files of a folder. It lists every problem, and warns of what is
+valid but contradicts itself, such as more prepared nodes than replicas. `outrider scaledobject -f FILE` prints the KEDA ScaledObject
+for a policy, which has the policy's name.
 """
 
 COLUMNS = (

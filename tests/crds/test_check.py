@@ -43,6 +43,7 @@ spec:
   schedules:
   - {name: day, start: 8am, end: "18:00", minReplicas: 3}
 """
+SUMMARY = "Deployment chat-vllm, 1 to 24 replicas; 99% of requests wait at most 5 s; Active"
 NAMES = spell((kind.name for kind in KINDS), "or")
 OTHER = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"
 
@@ -134,6 +135,11 @@ def test_a_terminal_gets_the_same_in_colours(outrider_check: Any, monkeypatch: A
         ("spec: [1,\nb: 2\n", "a.yaml:3", "not valid YAML"),
         ("just text\n", "a.yaml:1", "not an object"),
         ("- a\n", "a.yaml:1", "not an object"),
+        (
+            "replicaCount: 1\n",
+            "a.yaml:1",
+            "neither apiVersion nor kind is set; instead: apiVersion: outrider.dev/v1alpha1",
+        ),
         ("kind: ScalingPolicys\napiVersion: outrider.dev/v1alpha1\n", "a.yaml:1", "not one of the allowed values"),
         ("kind: ScalingPolicy\napiVersion: outrider.io/v1alpha1\n", "a.yaml:2", "not one of the allowed values"),
         ("kind: scalingpolicy\nmetadata: {}\n", "a.yaml:1", "apiVersion: this field is required"),
@@ -178,8 +184,7 @@ def test_a_folder_is_searched(outrider_check: Any) -> None:
     assert code == 2
     assert {line.split(":")[0] for line in out.splitlines()} == {"m/c.yaml"}
     assert err.splitlines() == [
-        "m/b/policy.json:1: ScalingPolicy llm/chat: valid: Deployment chat-vllm, 1 to 24 replicas; "
-        "99% of requests wait at most 5 s; Active",
+        f"m/b/policy.json:1: ScalingPolicy llm/chat: valid: {SUMMARY}",
         "1 valid, 10 problems, 3 of 5 files without a policy",
     ]
 

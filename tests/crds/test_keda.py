@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from typer.testing import CliRunner
 
+from autoscaler.cli import app
 from autoscaler.commands.scaledobject import command
 from crds.keda import kubernetes_version
 
@@ -143,6 +145,15 @@ def test_bad_input_ends_with_two(
     assert end.value.exit_code == 2
     assert streams.out == ""
     assert says in streams.err
+
+
+def test_the_shell_completes_the_kinds_of_a_target() -> None:
+    environment = {
+        "COMP_WORDS": "outrider scaledobject --kind S",
+        "COMP_CWORD": "3",
+        "_OUTRIDER_COMPLETE": "complete_bash",
+    }
+    assert CliRunner().invoke(app, [], env=environment).output.split() == ["StatefulSet"]
 
 
 def test_versions() -> None:
