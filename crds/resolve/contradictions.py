@@ -38,7 +38,9 @@ def _windows(workload: Workload) -> Iterator[Problem]:
     for i, window in enumerate(workload.schedules):
         if window.min_replicas <= least:
             why = f"the window changes nothing, since minReplicas is {least} at all times"
-            yield Problem(f"spec.schedules[{i}].minReplicas", window.min_replicas, why, f"more than {least}")
+            yield Problem(
+                f"spec.schedules[{i}].minReplicas", window.min_replicas, why, f"more than {least}, or no such window"
+            )
 
 
 def _profile(workload: Workload) -> Iterator[Problem]:

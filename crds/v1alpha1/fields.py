@@ -18,6 +18,10 @@ DNS_LABEL = rf"^{_LABEL}$"
 DNS_SUBDOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
 _NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _QUALIFIED = rf"(?=[^/]{{1,253}}(/|$))({_LABEL}(\.{_LABEL})*/)?{_NAME}"
+_ZONE = r"^[A-Za-z0-9_+/-]+$"
+_API_VERSION = r"^([a-z0-9.-]+/)?v[0-9]+((alpha|beta)[0-9]+)?$"
+_KIND = r"^[A-Z][A-Za-z0-9]*$"
+_PATH = r"^/[^ ?#]*$"
 _SPELLINGS = {
     0.001: ("ms", "millisecond", "milliseconds"),
     1.0: ("", "s", "sec", "secs", "second", "seconds"),
@@ -139,6 +143,17 @@ def _dns(value: object, pattern: str, longest: int, example: str) -> object:
     raise refusal(why, cleaned if re.fullmatch(pattern, cleaned) else f"a name such as {example}")
 
 
+def shaped(pattern: str, why: str, instead: str) -> BeforeValidator:
+    """The annotation of a string that must match a pattern, which says so in a sentence."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and not re.fullmatch(pattern, value, re.ASCII):
+            raise refusal(why, instead)
+        return value
+
+    return BeforeValidator(check)
+
+
 def dns_name(pattern: str, longest: int, example: str) -> BeforeValidator:
     """The annotation of a string that must be a DNS name."""
     return BeforeValidator(lambda value: _dns(value, pattern, longest, example))
@@ -147,7 +162,27 @@ def dns_name(pattern: str, longest: int, example: str) -> BeforeValidator:
 Duration = Annotated[str, Field(pattern=units.DURATION, max_length=24), BeforeValidator(_duration)]
 Percent = Annotated[str, Field(pattern=units.PERCENT, max_length=6), BeforeValidator(_percent)]
 ClockTime = Annotated[str, Field(pattern=units.CLOCK_TIME, max_length=5), BeforeValidator(_clock_time)]
-TimeZone = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]+$", max_length=64), AfterValidator(_time_zone)]
+TimeZone = Annotated[
+    str,
+    Field(pattern=_ZONE, max_length=64),
+    shaped(_ZONE, "not a name of a time zone: letters, digits, _, +, - and / alone", "a name such as America/New_York"),
+    AfterValidator(_time_zone),
+]
+ApiVersion = Annotated[
+    str,
+    Field(pattern=_API_VERSION, max_length=128),
+    shaped(_API_VERSION, "not an API version: GROUP/VERSION", "a version such as apps/v1"),
+]
+KindName = Annotated[
+    str,
+    Field(pattern=_KIND, max_length=63),
+    shaped(_KIND, "not a kind: letters and digits, the first a capital", "a kind such as Deployment"),
+]
+UrlPath = Annotated[
+    str,
+    Field(pattern=_PATH, max_length=256),
+    shaped(_PATH, "not a path: it begins with / and has no space, ? or #", "a path such as /metrics"),
+]
 ObjectName = Annotated[
     str, Field(pattern=DNS_SUBDOMAIN, min_length=1, max_length=253), dns_name(DNS_SUBDOMAIN, 253, "chat-vllm")
 ]

@@ -7,7 +7,19 @@ from pydantic import Field
 
 from crds.notation import units
 from crds.resolve.rules import Rule, duration_between, quantity_between
-from crds.v1alpha1.fields import ClockTime, Duration, Label, Model, ObjectName, Percent, Quantity, TimeZone
+from crds.v1alpha1.fields import (
+    ApiVersion,
+    ClockTime,
+    Duration,
+    KindName,
+    Label,
+    Model,
+    ObjectName,
+    Percent,
+    Quantity,
+    TimeZone,
+    UrlPath,
+)
 from crds.v1alpha1.resource import Column, Condition, Count, Resource, Timestamp
 
 LONGEST_NAME = 54  # KEDA names the HPA keda-hpa-NAME, which may have 63 characters
@@ -31,11 +43,9 @@ Replicas = Annotated[int, Field(ge=0, le=10_000)]
 class Target(Model):
     """The workload to scale: any object in the policy's namespace that has a /scale subresource."""
 
-    api_version: str = Field(
-        default="apps/v1", pattern=r"^([a-z0-9.-]+/)?v[0-9]+((alpha|beta)[0-9]+)?$", max_length=128
-    )
+    api_version: ApiVersion = "apps/v1"
     """API version of the target."""
-    kind: str = Field(default="Deployment", pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=63)
+    kind: KindName = "Deployment"
     """Kind of the target, such as Deployment, StatefulSet or LeaderWorkerSet."""
     name: ObjectName = Field(examples=["chat-vllm"])
     """Name of the target."""
@@ -89,7 +99,7 @@ class Metrics(Model):
 
     port: int = Field(default=8000, ge=1, le=65_535)
     """Port on the pod."""
-    path: str = Field(default="/metrics", pattern=r"^/[^ ?#]*$", max_length=256, examples=["/metrics"])
+    path: UrlPath = Field(default="/metrics", examples=["/metrics"])
     """Path of the metrics page."""
     scheme: Literal["http", "https"] = "http"
     """http or https."""
@@ -264,7 +274,7 @@ def _stage_rules(at: str) -> tuple[Rule, ...]:
             at,
             "p95",
             "duration(self.p95) >= duration(self.p50) && duration(self.p95) <= duration('1h')",
-            "out of range",
+            "below p50, or above 1h",
             "a duration from p50 to 1h",
             lambda it: units.seconds(it["p50"]) <= units.seconds(it["p95"]) <= units.seconds("1h"),
         ),
@@ -339,7 +349,7 @@ RULES = (
         "schedules",
         "self.schedules.all(window, window.minReplicas <= self.maxReplicas)",
         "a window's minReplicas is above maxReplicas",
-        "windows with a minReplicas up to maxReplicas",
+        "a minReplicas up to maxReplicas",
         lambda spec: all(window["minReplicas"] <= spec["maxReplicas"] for window in spec["schedules"]),
         culprits=lambda spec: [
             i for i, window in enumerate(spec["schedules"]) if window["minReplicas"] > spec["maxReplicas"]
