@@ -47,7 +47,7 @@ _MEANINGS = (
     (r"expected escape sequence", "an escape is not complete", "single quotes, which have no escapes"),
     (r"scanning a block scalar", "after | and > only a digit, + or - may follow", "the text on the lines below"),
     (r"directive|tag handle|YAML document", "a line that begins with % is a directive", "no such line"),
-    (r"more than .* values", "{problem}", "a file with fewer documents"),
+    (r"more than .* values", "{problem}", "a smaller file"),
 )
 
 

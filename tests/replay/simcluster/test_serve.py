@@ -133,7 +133,7 @@ def test_addresses_are_handed_round() -> None:
         ),
         (POLICY.replace("name: llm}", "name: llm, kind: StatefulSet}"), "Deployments only"),
         (POLICY.replace("metrics: {", "metrics: {scheme: https, "), "http only"),
-        ("a: [", "policy.yaml:1: file: not valid YAML"),
+        ("a: [", "policy.yaml:1: not valid YAML at column 5"),
     ],
 )
 def test_a_policy_that_cannot_be_served(policy_file: Path, text: str, why: str) -> None:
