@@ -88,7 +88,7 @@ def _listed(names: Iterable[str]) -> Iterator[tuple[str, bool]]:
     """Every file once, with whether it was named itself. Of a folder, what is hidden is left out."""
     seen = set()
     for name in names:
-        for file in _below(name) if os.path.isdir(name) else [name]:
+        for file in _below(name) if name != "-" and os.path.isdir(name) else [name]:
             identity = file if file == "-" else os.path.realpath(file)
             if identity not in seen:
                 seen.add(identity)

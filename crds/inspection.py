@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from os.path import dirname
 
 from crds.documents import Document, Unreadable, read
 from crds.kinds import KINDS, MOST_PROBLEMS, Resolved, meant
@@ -83,18 +84,28 @@ def unreadable(file: str, line: int, problem: Problem) -> Found:
 
 
 def rivals(resources: Iterable[Found]) -> list[Found]:
-    """The same resources. One that claims what another of its kind already has, such as its target, gets a problem."""
+    """The same resources. One that claims what another of its kind already has, such as its target, gets a problem.
+
+    From another folder it is a warning: the folders may be for different clusters.
+    """
     first: dict[tuple[object, ...], Found] = {}
     judged = []
     for found in resources:
-        problems = []
+        problems, warnings = [], list(found.warnings)
         for path, claim in found.resolved.claims.items() if found.resolved else ():
             other = first.setdefault((type(found.resolved), path, claim), found)
             if other is not found:
                 has = "scales this target" if path == "spec.target" else "has the same value"
                 why = f"{other.title} ({other.where}) already {has}"
-                problems.append((found.line, Problem(path, claim, why, "a different one")))
-        judged.append(replace(found, resolved=None, problems=tuple(problems), warnings=()) if problems else found)
+                if dirname(other.file) == dirname(found.file):
+                    problems.append((found.line, Problem(path, claim, why, "a different one")))
+                else:
+                    instead = "a different one, unless the folders are for different clusters"
+                    warnings.append((found.line, Problem(path, claim, why, instead)))
+        if problems:
+            judged.append(replace(found, resolved=None, problems=tuple(problems), warnings=()))
+        else:
+            judged.append(replace(found, warnings=tuple(warnings)))
     return judged
 
 

@@ -20,7 +20,7 @@ _FLAGS = {
 
 
 def _kinds(incomplete: str) -> list[str]:
-    from crds.v1alpha1.scalingpolicy import SCALABLE_APPS
+    from crds.v1alpha1.target import SCALABLE_APPS
 
     return [kind for kind in SCALABLE_APPS if kind.startswith(incomplete)]
 

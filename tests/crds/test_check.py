@@ -297,6 +297,14 @@ def test_two_policies_do_not_share_a_name_or_a_target() -> None:
     assert "a.yaml:1" in found[1].problems[0][1].why
 
 
+def test_two_folders_may_be_for_two_clusters() -> None:
+    second = GOOD.replace("name: chat,", "name: other,")
+    _, found = rivals([*inspect("east/a.yaml", GOOD), *inspect("west/a.yaml", second)])
+    [(_, warning)] = found.warnings
+    assert (found.problems, warning.path) == ((), "spec.target")
+    assert warning.instead == "a different one, unless the folders are for different clusters"
+
+
 def test_no_text_moves_the_terminals_cursor(outrider_check: Any) -> None:
     text = GOOD.replace("chat,", '"\\e[2J\\uD800",') + '  "\\u009b2J": "\\u009b2J"\n'
     code, out, _ = outrider_check({"a.yaml": text})

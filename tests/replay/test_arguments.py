@@ -71,4 +71,4 @@ def test_simulate_refuses_in_one_line(arguments: list[str], why: str) -> None:
 def test_simulate_refuses_a_policy_with_its_file_and_line() -> None:
     code, err = invoke(simulate.command, "--policy", "none.yaml")
     assert code == 2
-    assert err.startswith("none.yaml:1: file: cannot be read")
+    assert err.startswith("none.yaml: cannot be read")

@@ -127,7 +127,7 @@ REFUSED = {
     "past": (["chat.csv", "--past", "all"], "--past 'all' is unknown; choose one of trace, generated, none"),
     "profile": (["chat.csv", "--profile", "8b"], "--profile '8b' is unknown; choose one of 8b-l4"),
     "profile and policy": (["chat.csv", "--profile", "8b-l4", "--policy", "policy.yaml"], "set spec.profile"),
-    "no policy file": (["chat.csv", "--policy", "none.yaml"], "none.yaml:1: file: cannot be read: No such file"),
+    "no policy file": (["chat.csv", "--policy", "none.yaml"], "none.yaml: cannot be read: No such file"),
     "no policy inside": (
         ["chat.csv", "--policy", "other.yaml"],
         "other.yaml: expected exactly one ScalingPolicy, found 0",

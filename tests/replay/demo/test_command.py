@@ -19,7 +19,7 @@ APP.command()(command)
         (["--trace", "sample:nowhere"], "no sample 'nowhere'; available: office-morning"),
         (["--trace", "nowhere.parquet"], "nowhere.parquet"),
         (["--duration", "soon"], "--duration 'soon' is not a duration"),
-        (["--policy", "nowhere.yaml"], "nowhere.yaml:1: file: cannot be read"),
+        (["--policy", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["--speed", "31"], "--speed"),
     ],
 )
