@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast, get_type_hints
 from urllib.parse import urlsplit
@@ -18,6 +19,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from autoscaler.telemetry.redact import redact, redact_mapping
 
 PREFIX = "OUTRIDER_"
+# What the kubelet sets in every pod for Services named outrider-..., and what the tests and the Makefile use.
+_NO_SETTING = re.compile(
+    r"((\w+_)?(service_(host|port(_\w+)?)|port_\d+_(tcp|udp|sctp)_(proto|port|addr))"
+    r"|shared|hypothesis|schedules|record|e2e\w*|conformance_\w+)=.*"
+    r"|(\w+_)?port(_\w+)?=(tcp|udp|sctp)://.*",
+    re.DOTALL,
+)
 
 
 def _url(value: str) -> str:
@@ -59,6 +67,9 @@ class Settings(BaseSettings):
         None,
         "Kubeconfig file to connect with.",
         unset="the pod's service account, else $KUBECONFIG or ~/.kube/config",
+    )
+    context: str | None = _setting(
+        "Cluster", None, "Context of the kubeconfig to connect with.", unset="the kubeconfig's current context"
     )
     scrape_interval_seconds: Positive = _setting(
         "Signals",
@@ -178,6 +189,20 @@ def declared() -> Iterator[Setting]:
     for name, field in Settings.model_fields.items():
         shown = cast(Mapping[str, str], field.json_schema_extra)
         yield Setting(name, types[name], shown["group"], field.default, shown["unset"], field.description or "")
+
+
+def unknown_variables() -> list[str]:
+    """A sentence for each variable of the environment that looks like a setting and is none, with the nearest one."""
+    known = [setting.name for setting in declared()]
+    found = []
+    for variable, value in sorted(os.environ.items()):
+        prefix, name = variable[: len(PREFIX)].upper(), variable[len(PREFIX) :].lower()
+        if not value or prefix != PREFIX or name in known or _NO_SETTING.fullmatch(f"{name}={value}"):
+            continue
+        near = get_close_matches(name, known, n=1, cutoff=0.5)
+        instead = f"did you mean {_variable(near[0])}?" if near else "outrider run --help lists the settings"
+        found.append(f"{variable} is not a setting and has no effect; {instead}")
+    return found
 
 
 class SettingsError(ValueError):
