@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast, get_type_hints
 from urllib.parse import urlsplit
@@ -15,9 +16,16 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, FilePath, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from autoscaler.telemetry.redact import redact, redact_mapping
+from autoscaler.telemetry.redact import MASK, redact, redact_mapping
 
 PREFIX = "OUTRIDER_"
+# What the kubelet sets in every pod for Services named outrider-..., and what the tests and the Makefile use.
+_NO_SETTING = re.compile(
+    r"((\w+_)?(service_(host|port(_\w+)?)|port_\d+_(tcp|udp|sctp)_(proto|port|addr))"
+    r"|shared|hypothesis|schedules|record|e2e\w*|conformance_\w+)=.*"
+    r"|(\w+_)?port(_\w+)?=(tcp|udp|sctp)://.*",
+    re.DOTALL,
+)
 
 
 def _url(value: str) -> str:
@@ -59,6 +67,9 @@ class Settings(BaseSettings):
         None,
         "Kubeconfig file to connect with.",
         unset="the pod's service account, else $KUBECONFIG or ~/.kube/config",
+    )
+    context: str | None = _setting(
+        "Cluster", None, "Context of the kubeconfig to connect with.", unset="the kubeconfig's current context"
     )
     scrape_interval_seconds: Positive = _setting(
         "Signals",
@@ -129,7 +140,7 @@ class Settings(BaseSettings):
     clock_scenario_epoch_seconds: float | None = _setting(
         "Clock (for demonstrations)",
         None,
-        "Scenario time at clock_wall_epoch_seconds, in Unix seconds.",
+        "Scenario time at that wall-clock time, in Unix seconds.",
         unset="the same as on the wall clock",
         allow_inf_nan=False,
     )
@@ -180,6 +191,20 @@ def declared() -> Iterator[Setting]:
         yield Setting(name, types[name], shown["group"], field.default, shown["unset"], field.description or "")
 
 
+def unknown_variables() -> list[str]:
+    """A sentence for each variable of the environment that looks like a setting and is none, with the nearest one."""
+    known = [setting.name for setting in declared()]
+    found = []
+    for variable, value in sorted(os.environ.items()):
+        prefix, name = variable[: len(PREFIX)].upper(), variable[len(PREFIX) :].lower()
+        if not value or prefix != PREFIX or name in known or _NO_SETTING.fullmatch(f"{name}={value}"):
+            continue
+        near = get_close_matches(name, known, n=1, cutoff=0.5)
+        instead = f"did you mean {_variable(near[0])}?" if near else "outrider run --help lists the settings"
+        found.append(f"{variable} is not a setting and has no effect; {instead}")
+    return found
+
+
 class SettingsError(ValueError):
     """Some settings are not valid. The text lists each by its flag or variable, and says what is wrong."""
 
@@ -200,8 +225,14 @@ def _problem(location: tuple[int | str, ...], message: str, given: Mapping[str, 
         return what
     name = str(location[0]).removeprefix(PREFIX.lower())
     if name in given:
-        return f"{_flag(name)} {redact(str(given[name]))}: {what}"
-    return f"{_variable(name)}={redact(os.environ.get(_variable(name), ''))}: {what}"
+        return f"{_flag(name)} {_shown(given[name])}: {what}"
+    return f"{_variable(name)}={_shown(os.environ.get(_variable(name), ''))}: {what}"
+
+
+def _shown(value: object) -> str:
+    """A refused value: what stands before an @ may be a password even where the rest is no URL."""
+    text = redact(str(value))
+    return text if MASK in text or "@" not in text else f"{MASK}@{text.rpartition('@')[2]}"
 
 
 def _flag(name: str) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crds.completion import policy_files
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,6 +23,7 @@ def command(
         typer.Argument(
             metavar="FILE",
             help="YAML or JSON files, and folders that are searched for them; - reads standard input.",
+            autocompletion=policy_files,
         ),
     ],
     strict: Annotated[bool, typer.Option("--strict", help="Count warnings as problems.")] = False,
@@ -34,6 +37,10 @@ def command(
     Of a folder, all *.yaml, *.yml and *.json files below it are read. Resources of other APIs are skipped.
 
     Exit code 0: no problems; 2: problems were found, or there was no policy at all.
+
+    Examples:
+        outrider check policies/
+        kubectl get scpol -A -o yaml | outrider check -
     """
     from dataclasses import replace
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from crds.completion import policy_files
+
 if TYPE_CHECKING:
     from crds.workload import Workload
 
@@ -26,11 +28,18 @@ def _kinds(incomplete: str) -> list[str]:
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="Name of the ScalingPolicy and of the ScaledObject.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Name of the ScalingPolicy and of the ScaledObject.")
+    ] = None,
     *,
     file: Annotated[
         str | None,
-        typer.Option("--file", "-f", help="Read the policies from this file or folder; - reads standard input."),
+        typer.Option(
+            "--file",
+            "-f",
+            help="Read the policies from this file or folder; - reads standard input.",
+            autocompletion=policy_files,
+        ),
     ] = None,
     namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the policy.")] = None,
     target: Annotated[str | None, typer.Option(help="Name of the target. Default: NAME.")] = None,
@@ -65,6 +74,10 @@ def command(
     can be piped into kubectl apply -f -.
 
     Exit code 2: invalid input.
+
+    Examples:
+        outrider scaledobject -f chat.yaml | kubectl apply -f -
+        outrider scaledobject chat --namespace llm --max 24
     """
     import yaml
 

@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from replay.commands.options import (
     StartOption,
     TraceOption,
 )
+
+if TYPE_CHECKING:
+    from replay.scenario.build import PastKind
 
 SAMPLE = "sample:office-morning"
 
@@ -41,11 +44,16 @@ def command(
     The cluster (Kubernetes API, vLLM pods, Prometheus, KEDA and its HPA) is one process and the controller another; they
     meet on the real protocols. At the end it prints the score, compared with a reactive ScaledObject and a tuned HPA on the
     same traffic. Exit code 1: one of the two processes failed; 2: the trace, the policy or an option cannot be used.
+
+    Examples:
+        outrider demo
+        outrider demo --trace requests.csv --speed 10
     """
     from rich.console import Console
 
     from crds.files import PolicyFileError, one_policy
     from replay import tournament
+    from replay.commands.arguments import why
     from replay.commands.replay import scenario_of
     from replay.demo.processes import DiedError
     from replay.demo.show import play
@@ -55,7 +63,7 @@ def command(
     from replay.traces.trace import TraceError
 
     path = policy or Path(__file__).parents[1] / "demo" / "policy.yaml"
-    past = "trace" if trace.startswith("sample:") else "generated"
+    past: PastKind = "trace" if trace.startswith("sample:") else "generated"
     try:
         written = one_policy(str(path))
         workload = written.workload
@@ -66,7 +74,7 @@ def command(
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
     except (TraceError, ValueError, OSError) as error:
-        print(f"outrider demo: {error}", file=sys.stderr)
+        print(f"outrider demo: {why(error)}", file=sys.stderr)
         raise typer.Exit(2) from None
     console = Console(highlight=False, quiet=as_json)
     try:

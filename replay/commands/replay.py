@@ -5,7 +5,7 @@ import platform
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -17,6 +17,7 @@ from replay.commands.options import (
     SeedOption,
     StartOption,
     TraceArgument,
+    complete_profile,
 )
 
 if TYPE_CHECKING:
@@ -35,16 +36,16 @@ def command(
         str | None,
         typer.Option(
             help="Profile (engine and GPU) of the default policy, which allows 1 to 400 replicas; for use without --policy. "
-            "Default: 8b-h100."
+            "Default: 8b-h100.",
+            autocompletion=complete_profile,
         ),
     ] = None,
     scale: ScaleOption = 1.0,
     start: StartOption = None,
     duration: DurationOption = None,
     past: Annotated[
-        str,
+        Literal["trace", "generated", "none"],
         typer.Option(
-            metavar="trace|generated|none",
             help="What Outrider knows of the traffic before the start: the trace's own, a generated week, or nothing.",
         ),
     ] = "trace",
@@ -59,8 +60,13 @@ def command(
     The others are a reactive ScaledObject (10 waiting requests per replica) and an HPA on running + waiting requests that
     is tuned for this very trace. All start with the same replicas, on the hardware of the policy's profile. A policy in
     mode Shadow is replayed as if it were Active. Exit code 2: the trace, the policy or an option cannot be used.
+
+    Examples:
+        outrider replay sample:office-morning
+        outrider replay requests.csv --policy policy.yaml
     """
     from crds.files import PolicyFileError
+    from replay.commands.arguments import why
     from replay.traces.trace import TraceError
 
     try:
@@ -70,7 +76,7 @@ def command(
     except PolicyFileError as error:
         _refuse(str(error))
     except (TraceError, ValueError, OSError) as error:
-        _refuse(f"outrider replay: {error}")
+        _refuse(f"outrider replay: {why(error)}")
     if as_json:
         from replay.report.document import document
 
@@ -87,8 +93,8 @@ def command(
         show(console, standings, policy_source=source)
 
 
-def _refuse(why: str) -> NoReturn:
-    print(why, file=sys.stderr)
+def _refuse(text: str) -> NoReturn:
+    print(text, file=sys.stderr)
     raise typer.Exit(2) from None
 
 
@@ -109,15 +115,19 @@ def _workload(path: Path | None, profile: str | None) -> "tuple[Workload, str]":
 
 
 def scenario_of(
-    workload: "Workload", name: str, *, scale: float, start: str | None, duration: str | None, past: str, seed: int
+    workload: "Workload",
+    name: str,
+    *,
+    scale: float,
+    start: str | None,
+    duration: str | None,
+    past: "PastKind",
+    seed: int,
 ) -> "Scenario":
     """The scenario of a trace file, or of sample:NAME. Raises ValueError, and TraceError for a file that cannot be read as one."""
     from replay.commands.arguments import named, span_seconds
     from replay.scenario.build import for_workload
 
-    kinds: dict[str, PastKind] = {"trace": "trace", "generated": "generated", "none": "none"}
-    if past not in kinds:
-        raise ValueError(f"--past {past!r} is unknown; choose one of {', '.join(kinds)}")
     start_seconds, duration_seconds = span_seconds("--start", start), span_seconds("--duration", duration)
     recorded, begins_seconds, lasts_seconds = named(name)
     return for_workload(
@@ -126,7 +136,7 @@ def scenario_of(
         scale=scale,
         start_seconds=begins_seconds if start_seconds is None else start_seconds,
         duration_seconds=lasts_seconds if duration_seconds is None else duration_seconds,
-        past=kinds[past],
+        past=past,
         seed=seed,
     )
 

@@ -50,8 +50,13 @@ def command(
 
     Runs in the foreground, on loopback addresses, until the trace ends or Ctrl-C is pressed. Prints the variables to export
     for a controller. Exit code 0: the trace ended, or Ctrl-C; 2: invalid input, or a port is in use.
+
+    Examples:
+        outrider simulate --policy policy.yaml
+        outrider simulate requests.csv --policy policy.yaml
     """
     from crds.files import PolicyFileError, one_policy
+    from replay.commands.arguments import why
     from replay.simcluster.network import NetworkError
     from replay.simcluster.serve import SimCluster
     from replay.traces.trace import TraceError
@@ -71,7 +76,7 @@ def command(
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
     except (TraceError, NetworkError, ValueError, OSError) as error:
-        print(f"outrider simulate: {error}", file=sys.stderr)
+        print(f"outrider simulate: {why(error)}", file=sys.stderr)
         raise typer.Exit(2) from None
 
 

@@ -86,7 +86,7 @@ def test_the_decision_log_redecides_and_explains(folder: Path, document: dict[st
         decisions = list(redecide(lines))
     assert len(decisions) >= 600 / 15 - 1
     assert all(item.matches for item in decisions)
-    explained = select(folder / "log.jsonl", policy="llm/chat", at_seconds=None, every=False)
+    explained = select([folder / "log.jsonl"], policy="llm/chat", at_seconds=None, every=False)
     assert any("replicas" in each.sentence for each in explained)
 
 
@@ -124,7 +124,7 @@ REFUSED = {
     "duration": (["chat.csv", "--duration", "ten"], "--duration 'ten' is not a duration like 90s, 45m or 1d2h"),
     "days": (["chat.csv", "--start", "1d2x"], "--start '1d2x' is not a duration"),
     "empty duration": (["chat.csv", "--start", ""], "--start '' is not a duration"),
-    "past": (["chat.csv", "--past", "all"], "--past 'all' is unknown; choose one of trace, generated, none"),
+    "past": (["chat.csv", "--past", "all"], "Invalid value for '--past'"),
     "profile": (["chat.csv", "--profile", "8b"], "--profile '8b' is unknown; choose one of 8b-l4"),
     "profile and policy": (["chat.csv", "--profile", "8b-l4", "--policy", "policy.yaml"], "set spec.profile"),
     "no policy file": (["chat.csv", "--policy", "none.yaml"], "none.yaml: cannot be read: No such file"),
@@ -132,7 +132,10 @@ REFUSED = {
         ["chat.csv", "--policy", "other.yaml"],
         "other.yaml: expected exactly one ScalingPolicy, found 0",
     ),
-    "log folder": (["chat.csv", "--decision-log", "none/log.jsonl"], "No such file or directory"),
+    "log folder": (
+        ["chat.csv", "--decision-log", "none/log.jsonl"],
+        "outrider replay: none/log.jsonl: No such file or directory",
+    ),
 }
 
 
