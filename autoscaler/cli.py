@@ -1,11 +1,10 @@
 """The `outrider` command. Sub-commands are entry points: neither shell imports the other, and `--help` loads neither."""
 
 import ast
-import re
 import sys
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points, requires
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any
 
@@ -86,18 +85,6 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
-    except ModuleNotFoundError as error:
-        if not _is_optional(error.name or ""):
-            raise
-        sys.exit(
-            f"outrider: this command needs {error.name}, which is not installed: run pip install 'outrider[replay]', "
-            "or use a checkout in which you ran make setup"
-        )
-
-
-def _is_optional(module: str) -> bool:
-    """Whether the package belongs to the extra `replay`, which the container image leaves out."""
-    return any(re.match(rf"{module}\b.*extra == .replay", line) for line in requires("outrider") or ())
 
 
 if __name__ == "__main__":

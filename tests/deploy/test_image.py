@@ -45,7 +45,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def outrider(image: Path, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of the command, far from the checkout."""
+    """Exit code, standard output and standard error of the command, run outside the checkout."""
     command, bare = [str(image / "bin" / "outrider"), *arguments], {"PATH": "/usr/bin:/bin"}
     done = subprocess.run(command, check=False, cwd=image, env=bare, capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout, done.stderr
