@@ -70,9 +70,11 @@ generate: $(READY) ## Write the generated files: CRD, RBAC, protobuf code, refer
 	$(BIN)/python -m crds.build
 	$(BIN)/python -m autoscaler.reference
 
-lock: $(READY) ## Write requirements.lock from pyproject.toml (needs uv)
-	uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra replay --extra dev \
-	  --no-header --no-annotate --output-file requirements.lock pyproject.toml
+COMPILE := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-annotate
+lock: $(READY) ## Write the locks from pyproject.toml: all of it, what runs, and what builds (needs uv)
+	$(COMPILE) --extra replay --extra dev --group build --output-file requirements.lock pyproject.toml
+	$(COMPILE) --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
+	$(COMPILE) --constraint requirements.lock --group build --output-file requirements-build.lock
 
 bench: $(READY) ## Measure speed, as a table
 	$(BIN)/python -m benchmarks

@@ -7,8 +7,9 @@ Kubernetes
 - authentication, RBAC or TLS: every client may do everything
 - serve anything but ScalingPolicies, Pods, Deployments with /scale, Jobs and Events; no Nodes, no Secrets, no Leases
 - run more than one workload: one ScalingPolicy, one Deployment, one kind of node
-- validate a ScalingPolicy that is changed after the start, or fill in its defaults; it is served as it was written
-- read formats other than JSON, or patches other than merge patches; page through lists; print tables; dry-run
+- validate a ScalingPolicy that is changed after the start, or fill in its defaults then
+- read formats other than JSON, or patches other than merge patches; page through lists; dry-run
+- print as many columns as `kubectl get` shows of built-in kinds on a real cluster
 - delete Pods or Deployments on request; delete in the foreground, orphan dependents, or run finalizers
 - honour a Job's node selector, affinity, tolerations, quota or priority class: its pod takes one replica's GPUs and is
   preempted by a replica; each Job has one pod, which never completes by itself; unknown fields are kept

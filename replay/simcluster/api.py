@@ -7,7 +7,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from replay.simcluster import failures, resources, watches
+from replay.simcluster import failures, resources, tables, watches
 from replay.simcluster.patch import merge
 from replay.simcluster.resources import EVENTS, JOBS, SCALING_POLICIES, Json, Resource
 from replay.simcluster.store import Store
@@ -18,6 +18,9 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"  # equivalent for a S
 
 class Backend(Protocol):
     """The controllers of the cluster, which carry out what the API is asked to do."""
+
+    def now(self) -> float:
+        """Scenario time in Unix seconds."""
 
     def sync(self) -> None:
         """Bring the store up to the present."""
@@ -117,10 +120,10 @@ class Api:
             raise failures.bad_request("the simulated cluster does not support dryRun")
         if verb == "watch":
             collection = watches.Collection.of(asked.resource, asked.namespace, query)
-            return await watches.watch(request, self._store, collection, query)
+            return await watches.watch(request, self._store, collection, query, self._form(request, asked))
         if verb == "list":
             collection = watches.Collection.of(asked.resource, asked.namespace, query)
-            return web.json_response(watches.listing(self._store, collection, query))
+            return web.json_response(self._form(request, asked)(watches.listing(self._store, collection, query)))
         act = {"get": self._get, "create": self._create, "delete": self._delete, "patch": self._patch}[verb]
         return await act(request, asked)
 
@@ -141,9 +144,15 @@ class Api:
     async def _end_watches(self, _: web.Application) -> None:
         self._store.close()
 
-    async def _get(self, _: web.Request, asked: Route) -> web.Response:
+    def _form(self, request: web.Request, asked: Route) -> Callable[[Json], Json]:
+        """How the client wants to read an object or a list: as it is, or as a table."""
+        if asked.subresource is None and tables.asked(request.headers.get("Accept", "")):
+            return lambda held: tables.table(asked.resource, held, self._backend.now())
+        return lambda held: held
+
+    async def _get(self, request: web.Request, asked: Route) -> web.Response:
         held = self._existing(asked)
-        return web.json_response(scale_of(held) if asked.subresource == "scale" else held)
+        return web.json_response(scale_of(held) if asked.subresource == "scale" else self._form(request, asked)(held))
 
     async def _create(self, request: web.Request, asked: Route) -> web.Response:
         namespace = asked.namespace or ""

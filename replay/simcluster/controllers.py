@@ -35,7 +35,7 @@ class Controllers:
         self._world = world
         self._store = store
         self._network = network
-        self._now = now
+        self.now = now
         self._workload = workload
         self._pods: dict[str, PodView] = {}
         self._jobs: dict[tuple[str, str], _BalloonJob] = {}
@@ -49,7 +49,7 @@ class Controllers:
 
     def sync(self) -> None:
         """Bring world and store up to the present."""
-        self.advance(self._now())
+        self.advance(self.now())
 
     def scrape_every(self, period_seconds: float, scrape: Callable[[float], None]) -> None:
         """Call `scrape` now and once each period of scenario time, with the world at exactly that time."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from crds.files import PolicyDocument, PolicyFileError
 from crds.kinds import SCALING_POLICY
 from crds.notation.timestamps import timestamp
+from crds.structural import defaulted
 from crds.workload import Workload
 from replay.simcluster import objects
 from replay.simcluster.resources import Json
@@ -30,4 +31,5 @@ def stored(policy: PolicyDocument, created_seconds: float) -> tuple[Json, Worklo
         **{field: value for field, value in policy.raw["metadata"].items() if value is not None},
     }
     workload = replace(policy.workload, uid=metadata["uid"], generation=metadata["generation"])
-    return {**policy.raw, "metadata": metadata}, workload
+    spec = defaulted(policy.raw["spec"], SCALING_POLICY.schema["properties"]["spec"])
+    return {**policy.raw, "metadata": metadata, "spec": spec}, workload

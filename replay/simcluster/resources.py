@@ -4,10 +4,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crds.kinds import SCALING_POLICY
-from crds.v1alpha1.resource import GROUP, VERSION
+from crds.v1alpha1.resource import GROUP, VERSION, Column
 
 Json = dict[str, Any]
 """A JSON object as it goes over the wire. Stored objects are never changed in place."""
+
+
+AGE = Column("Age", "date", ".metadata.creationTimestamp")
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Resource:
     short_names: tuple[str, ...] = ()
     subresources: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     fields: tuple[str, ...] = ()  # field selectors beside metadata.name and metadata.namespace
+    columns: tuple[Column, ...] = (AGE,)  # of `kubectl get`, after the name
 
     @property
     def api_version(self) -> str:
@@ -35,9 +39,35 @@ class Resource:
 
 
 PODS = Resource(
-    "", "v1", "pods", "Pod", ("get", "list", "watch"), short_names=("po",), fields=("spec.nodeName", "status.phase")
+    "",
+    "v1",
+    "pods",
+    "Pod",
+    ("get", "list", "watch"),
+    short_names=("po",),
+    fields=("spec.nodeName", "status.phase"),
+    columns=(
+        Column("Status", "string", ".status.phase"),
+        Column("Ready", "string", ".status.conditions[?(@.type=='Ready')].status"),
+        AGE,
+        Column("Node", "string", ".spec.nodeName", wide=True),
+    ),
 )
-EVENTS = Resource("", "v1", "events", "Event", ("create", "get", "list", "watch"), short_names=("ev",))
+EVENTS = Resource(
+    "",
+    "v1",
+    "events",
+    "Event",
+    ("create", "get", "list", "watch"),
+    short_names=("ev",),
+    columns=(
+        Column("Last Seen", "date", ".lastTimestamp"),
+        Column("Type", "string", ".type"),
+        Column("Reason", "string", ".reason"),
+        Column("Object", "string", ".involvedObject.name"),
+        Column("Message", "string", ".message"),
+    ),
+)
 DEPLOYMENTS = Resource(
     "apps",
     "v1",
@@ -46,8 +76,25 @@ DEPLOYMENTS = Resource(
     ("get", "list", "watch"),
     short_names=("deploy",),
     subresources={"scale": ("get", "patch")},
+    columns=(
+        Column("Replicas", "integer", ".spec.replicas"),
+        Column("Ready", "integer", ".status.readyReplicas"),
+        AGE,
+    ),
 )
-JOBS = Resource("batch", "v1", "jobs", "Job", ("create", "delete", "get", "list", "watch"))
+JOBS = Resource(
+    "batch",
+    "v1",
+    "jobs",
+    "Job",
+    ("create", "delete", "get", "list", "watch"),
+    columns=(
+        Column("Active", "integer", ".status.active"),
+        Column("Ready", "integer", ".status.ready"),
+        Column("Failed", "integer", ".status.failed"),
+        AGE,
+    ),
+)
 SCALING_POLICIES = Resource(
     GROUP,
     VERSION,
@@ -56,6 +103,7 @@ SCALING_POLICIES = Resource(
     ("delete", "get", "list", "patch", "watch"),
     short_names=SCALING_POLICY.short_names,
     subresources={"status": ("get", "patch")},
+    columns=SCALING_POLICY.columns,
 )
 RESOURCES = (PODS, EVENTS, DEPLOYMENTS, JOBS, SCALING_POLICIES)
 

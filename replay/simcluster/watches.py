@@ -98,21 +98,27 @@ class Span:
 
 
 async def watch(
-    request: web.Request, store: Store, collection: Collection, query: dict[str, str]
+    request: web.Request,
+    store: Store,
+    collection: Collection,
+    query: dict[str, str],
+    form: Callable[[Json], Json],
 ) -> web.StreamResponse:
-    """Stream the changes of a collection."""
+    """Stream the changes of a collection, each object in this form."""
     span = Span.of(query)
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     response.enable_chunked_encoding()
     await response.prepare(request)
-    async with aclosing(lines(store, collection, span)) as events:
+    async with aclosing(lines(store, collection, span, form)) as events:
         async for event in events:
             await response.write(event)
     await response.write_eof()
     return response
 
 
-async def lines(store: Store, collection: Collection, span: Span) -> AsyncGenerator[bytes]:
+async def lines(
+    store: Store, collection: Collection, span: Span, form: Callable[[Json], Json] = lambda held: held
+) -> AsyncGenerator[bytes]:
     """The lines of a watch, until its timeout or until the store is closed. A start that is too old gives an ERROR event."""
     loop = asyncio.get_running_loop()
     end = loop.time() + span.seconds
@@ -120,7 +126,7 @@ async def lines(store: Store, collection: Collection, span: Span) -> AsyncGenera
     if cursor == 0:
         cursor = store.version  # set before anything is sent: changes made meanwhile are sent afterwards
         for held in collection.now(store):
-            yield _event("ADDED", held)
+            yield _event("ADDED", form(held))
     bookmark_at = _bookmark_at(loop.time(), end)
     while True:
         try:
@@ -129,8 +135,8 @@ async def lines(store: Store, collection: Collection, span: Span) -> AsyncGenera
             yield _event("ERROR", error.status)
             return
         cursor = max(cursor, store.version)
-        for event in _events(collection, changes):
-            yield event
+        for kind, held in _events(collection, changes):
+            yield _event(kind, form(held))
         if store.closed:
             return
         left = min(end, bookmark_at) - loop.time()
@@ -160,15 +166,15 @@ async def _wait(store: Store, cursor: int, seconds: float) -> None:
         pass
 
 
-def _events(collection: Collection, changes: list[Change]) -> Iterator[bytes]:
+def _events(collection: Collection, changes: list[Change]) -> Iterator[tuple[str, Json]]:
     for change in changes:
         was, now = collection.has(change.before), collection.has(change.after)
         if now and change.after is not None:
-            yield _event("MODIFIED" if was else "ADDED", change.after)
+            yield "MODIFIED" if was else "ADDED", change.after
         elif was and change.before is not None:
             last = change.after or change.before
             gone = {**last, "metadata": {**last["metadata"], "resourceVersion": str(change.version)}}
-            yield _event("DELETED", gone)
+            yield "DELETED", gone
 
 
 def _event(kind: str, held: Json) -> bytes:

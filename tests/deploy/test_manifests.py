@@ -1,6 +1,8 @@
 """The manifests: they are what the API takes, and grant no more than is needed."""
 
 import json
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,14 @@ from crds.kinds import KINDS, SCALING_POLICY
 from crds.workload import Workload
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+KUSTOMIZATIONS = sorted(DEPLOY.rglob("kustomization.yaml"))
 MODELS: dict[str, Any] = {
     "ClusterRole": client.V1ClusterRole,
     "ClusterRoleBinding": client.V1ClusterRoleBinding,
     "CustomResourceDefinition": client.V1CustomResourceDefinition,
     "Deployment": client.V1Deployment,
     "Namespace": client.V1Namespace,
+    "PodDisruptionBudget": client.V1PodDisruptionBudget,
     "PriorityClass": client.V1PriorityClass,
     "Service": client.V1Service,
     "ServiceAccount": client.V1ServiceAccount,
@@ -29,8 +33,8 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 
 def every(kind: str) -> list[dict[str, Any]]:
-    return [document for path in sorted(DEPLOY.glob("*.yaml")) for document in documents(path)
-            if document["kind"] == kind]  # fmt: skip
+    found = (document for path in sorted(DEPLOY.rglob("*.yaml")) for document in documents(path))
+    return [document for document in found if document["kind"] == kind]
 
 
 def one(kind: str) -> dict[str, Any]:
@@ -124,6 +128,7 @@ def test_ports_probes_and_service_meet() -> None:
     assert ports == {"grpc": 6000, "http": 8080}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
+    assert container["startupProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
     service = one("Service")["spec"]
     assert {port["targetPort"]: port["port"] for port in service["ports"]} == ports
     assert service["selector"] == template["metadata"]["labels"]
@@ -135,6 +140,8 @@ def test_the_settings_are_real() -> None:
 
     [container] = one("Deployment")["spec"]["template"]["spec"]["containers"]
     names = [variable["name"] for variable in container["env"]]
+    names += re.findall(r"^(?:# )?(OUTRIDER_\w+)=", (DEPLOY / "settings.env").read_text(encoding="utf-8"), re.MULTILINE)
+    assert "OUTRIDER_PROMETHEUS_URL" in names
     assert all(name.removeprefix(PREFIX).lower() in Settings.model_fields for name in names)
     mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
     assert all(variable["value"].startswith(tuple(mounts)) for variable in container["env"])
@@ -162,10 +169,32 @@ def test_alerts_use_metrics_that_exist() -> None:
         assert set(rule["annotations"]) == {"summary", "description"}
 
 
-def test_the_kustomization_names_what_needs_no_operator() -> None:
-    named = set(one("Kustomization")["resources"])
-    there = {path.name for path in DEPLOY.glob("*.yaml")}
-    assert there - named == {"kustomization.yaml", "prometheusrule.yaml", "servicemonitor.yaml"}
+@pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=lambda path: path.parent.name)
+def test_a_kustomization_names_every_file_beside_it(path: Path) -> None:
+    named = set(documents(path)[0].get("resources", []))
+    patched = {patch["path"] for patch in documents(path)[0].get("patches", []) if "path" in patch}
+    assert named | patched == {file.name for file in path.parent.glob("*.yaml")} - {path.name}
+
+
+def test_the_image_is_named_in_one_place() -> None:
+    [image] = one("Kustomization")["images"]
+    [container] = one("Deployment")["spec"]["template"]["spec"]["containers"]
+    assert (container["image"], image["name"]) == ("outrider", "outrider")
+    version = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert image["newTag"] == version
+
+
+def test_every_object_has_the_label_by_which_all_of_them_are_found() -> None:
+    kinds = {document["kind"] for path in DEPLOY.rglob("*.yaml") for document in documents(path)}
+    for kind in kinds - {"Kustomization", "Component", SCALING_POLICY.name}:
+        for found in every(kind):
+            assert found["metadata"]["labels"]["app.kubernetes.io/name"] == "outrider", kind
+
+
+def test_the_budget_lets_a_node_be_drained() -> None:
+    spec = one("PodDisruptionBudget")["spec"]
+    assert (spec["maxUnavailable"], "minAvailable" in spec) == (1, False)
+    assert spec["selector"] == one("Deployment")["spec"]["selector"]
 
 
 def test_a_useful_policy_is_under_ten_lines() -> None:

@@ -1,0 +1,40 @@
+"""The values that docs/install.md writes agree with the manifests; tests/e2e/test_install.py follows the whole page."""
+
+import re
+from typing import Any
+
+import yaml
+
+from autoscaler.settings import PREFIX, Settings
+from tests.deploy.test_manifests import DEPLOY, documents
+
+PAGE = (DEPLOY.parent / "docs" / "install.md").read_text(encoding="utf-8")
+VALUES, RULE = (yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
+
+
+def target(patch: dict[str, Any]) -> list[str]:
+    """The objects that a patch changes."""
+    kind, name = patch["target"]["kind"], patch["target"]["name"]
+    found = [document for path in DEPLOY.glob("*.yaml") for document in documents(path)]
+    return [one["kind"] for one in found if one["kind"] == kind and one["metadata"]["name"] == name]
+
+
+def test_the_values_extend_what_is_there() -> None:
+    [base] = documents(DEPLOY / "kustomization.yaml")
+    for path in VALUES["resources"] + VALUES["components"]:
+        assert (DEPLOY.parent / path.removeprefix("../") / "kustomization.yaml").exists()
+    for generated, image in zip(VALUES["configMapGenerator"], VALUES["images"], strict=True):
+        assert (generated["name"], generated["behavior"]) == (base["configMapGenerator"][0]["name"], "merge")
+        assert image["name"] == base["images"][0]["name"]
+
+
+def test_every_setting_and_target_exists() -> None:
+    [generated] = VALUES["configMapGenerator"]
+    names = [literal.partition("=")[0] for literal in generated["literals"]]
+    assert [name for name in names if name.removeprefix(PREFIX).lower() not in Settings.model_fields] == []
+    assert [target(patch) for patch in [*VALUES["patches"], *RULE]] == [["Deployment"], ["ClusterRole"]]
+
+
+def test_the_uninstall_takes_keda_away_first_and_the_namespace_last() -> None:
+    order = [PAGE.index(part) for part in ("delete scaledobject", "delete scpol", "delete -k my-cluster")]
+    assert order == sorted(order)
