@@ -1,17 +1,21 @@
 """The `outrider` command. Sub-commands are entry points: neither shell imports the other, and `--help` loads neither."""
 
 import ast
+import inspect
+import os
+import re
 import sys
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 GROUP = "outrider.commands"
+OFFLINE = ("numba", "pyarrow")  # the extra `replay`
 
 
 class Commands(TyperGroup):
@@ -28,7 +32,7 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
         """Load the command that is called."""
-        if args and not args[0].startswith("-") and args[0] not in _entries():
+        if not ctx.resilient_parsing and args and not args[0].startswith("-") and args[0] not in _entries():
             close = get_close_matches(args[0], _entries(), n=1)
             ctx.fail(f"No such command {args[0]!r}.{f' Did you mean {close[0]!r}?' if close else ''}")
         name, found, rest = super().resolve_command(ctx, args)
@@ -44,11 +48,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Autoscaler for LLM workloads on Kubernetes that scales ahead of traffic: it forecasts demand, prepares GPU nodes"
     " and images before they are needed, and gives KEDA the number of replicas to run.",
+    epilog="Examples:\n$ outrider demo\n$ outrider replay sample:office-morning\n$ outrider COMMAND --help",
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"outrider {version('outrider')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Autoscaler for LLM workloads on Kubernetes."""
 
 
@@ -66,12 +82,23 @@ def summary(entry: EntryPoint) -> str:
 
 
 def load(entry: EntryPoint) -> TyperCommand:
-    """The command itself, with its options."""
+    """The command itself, with its options. Its docstring is its help; what stands below `Examples:` ends it."""
+    function = entry.load()
+    text, heading, examples = (inspect.getdoc(function) or "").partition("\n\nExamples:\n")
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    single.command(name=entry.name, help=None)(entry.load())
+    single.command(
+        name=entry.name,
+        help=flowing(text),
+        epilog=heading.lstrip() + re.sub(r"^ +", "$ ", examples, flags=re.MULTILINE) if heading else None,
+    )(function)
     command = typer.main.get_command(single)
     command.name = entry.name
     return command  # type: ignore[return-value]
+
+
+def flowing(text: str) -> str:
+    """Each paragraph on one line, so that help wraps where the terminal ends. Indented lines and `- ` items stay lines."""
+    return re.sub(r"(?<!\n)\n(?!\n| |- )", " ", text)
 
 
 @cache
@@ -82,9 +109,21 @@ def _entries() -> dict[str, EntryPoint]:
 def main() -> None:
     """Run the command. Exit codes: 0 success; 1 failure, or the answer is no; 2 wrong usage or invalid input."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout:  # None where it was closed
+                sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # what `head` does once it has its lines; the interpreter would flush again, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name not in OFFLINE:
+            raise
+        typer.echo(f"outrider: {error.name} is not installed: run pip install 'outrider[replay]'", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

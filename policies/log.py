@@ -130,7 +130,7 @@ def _read(lines: Iterable[str]) -> Iterator[_Line]:
                 raise CodecError("an object was expected")
             opened = opened or _header(data, number)
             line = _line(data, number, policies)
-        except (CodecError, KeyError, TypeError, ValueError) as error:
+        except (CodecError, KeyError, TypeError, ValueError, RecursionError) as error:
             if is_last and not text.endswith("\n"):
                 return  # the writer was stopped in the middle of the line
             raise LogError(f"line {number} is not a line of a decision log: {error}") from error

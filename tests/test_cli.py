@@ -69,7 +69,7 @@ def test_every_command_loads_and_shows_its_usage(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("fly",), ("explain",), ("explain", "a", "b"), ("explain", "--fly", "a"), ("--fly",)]
+    "arguments", [("fly",), ("explain",), ("scaledobject", "a", "b"), ("explain", "--fly", "a"), ("--fly",)]
 )
 def test_wrong_usage_exits_2(arguments: tuple[str, ...]) -> None:
     code, text = run(*arguments)

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 
 
 def command(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files; - reads standard input.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="YAML files; - reads standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Check policy files offline and list every problem, with its line, its reason and what to write instead.
 
     Resources of other APIs are skipped. Exit code 0: no problems; 2: problems were found.
+
+    Examples:
+        outrider check policy.yaml
+        kubectl get scpol -A -o yaml | outrider check -
     """
     from crds.files import inspect_files
 

@@ -7,9 +7,18 @@ from typing import Annotated
 
 import typer
 
+from crds.completion import decision_logs
+
 
 def command(
-    log: Annotated[Path, typer.Argument(help="Decision log (decisions-*.jsonl), or a folder of such logs.")],
+    logs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="LOG",
+            help="Decision logs (decisions-*.jsonl, also gzipped) or folders of such logs; - reads standard input.",
+            autocompletion=decision_logs,
+        ),
+    ],
     policy: Annotated[str | None, typer.Option(help="Show only this policy (namespace/name).")] = None,
     at: Annotated[
         str | None,
@@ -24,17 +33,21 @@ def command(
 ) -> None:
     """Explain, from a decision log, why the number of replicas is what it is.
 
-    `outrider explain decisions/` lists every change of every policy.
-    `outrider explain decisions/ --policy chat/qwen --at 2026-05-04T09:30:00Z` shows the decision in force at that time.
-    Exit code 0: decisions were found. 1: none matches. 2: the log or the time cannot be read.
+    Lists every change of every policy, or the decisions in force at a time. Several files are read in the order of time.
+
+    Exit code 0: decisions were found. 1: none matches. 2: a log or the time cannot be read.
+
+    Examples:
+        outrider explain decisions/ --policy chat/qwen
+        outrider explain decisions/ --at 2026-05-04T09:30:00Z
     """
     from autoscaler.records.reader import BadTimeError, parse_time, select
     from policies.errors import LogError
 
     try:
         moment = None if at is None else parse_time(at)
-        explained_decisions = select(log, policy=policy, at_seconds=moment, every=every)
-    except (OSError, LogError, BadTimeError) as error:
+        explained_decisions = select(logs, policy=policy, at_seconds=moment, every=every)
+    except (LogError, BadTimeError) as error:
         typer.echo(f"outrider explain: {error}", err=True)
         raise typer.Exit(2) from None
     if as_json:
@@ -44,5 +57,6 @@ def command(
         for explained in explained_decisions:
             typer.echo(f"{explained.time}  {explained.policy}  {explained.sentence}")
     if not explained_decisions:
-        typer.echo("outrider explain: no decision matches; try another --policy or --at", err=True)
+        why = "no decision matches; try another --policy or --at" if policy or at else "the logs have no decision yet"
+        typer.echo(f"outrider explain: {why}", err=True)
         raise typer.Exit(1)

@@ -7,17 +7,28 @@ from typing import Annotated
 
 import typer
 
+from crds.completion import decision_logs
+
 
 def command(
     logs: Annotated[
-        list[Path], typer.Argument(metavar="LOG", help="Decision logs (decisions-*.jsonl), or folders of such logs.")
+        list[Path],
+        typer.Argument(
+            metavar="LOG",
+            help="Decision logs (decisions-*.jsonl, also gzipped) or folders of such logs; - reads standard input.",
+            autocompletion=decision_logs,
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Repeat every logged decision from its recorded inputs, and report any that comes out differently.
 
-    Each file is checked by itself. Exit code 0: all decisions match. 1: some differ, and each is listed; or there are none.
-    2: a log cannot be read.
+    Each file is checked by itself.
+
+    Exit code 0: all decisions match. 1: some differ, and each is listed; or there are none. 2: a log cannot be read.
+
+    Examples:
+        outrider redecide decisions/
     """
     from autoscaler.records.reader import files, read
     from policies.codec import plain
@@ -27,12 +38,12 @@ def command(
 
     count, different = 0, []
     try:
-        for file in (file for log in logs for file in files(log)):
+        for file in files(logs):
             for item in read(file, redecide):
                 count += 1
                 if not item.matches:
                     different.append((file, item))
-    except (OSError, LogError) as error:
+    except LogError as error:
         typer.echo(f"outrider redecide: {error}", err=True)
         raise typer.Exit(2) from None
     if as_json:

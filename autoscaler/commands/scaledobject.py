@@ -21,7 +21,9 @@ _FLAGS = {
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="Name of the ScalingPolicy and of the ScaledObject.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Name of the ScalingPolicy and of the ScaledObject.")
+    ] = None,
     *,
     file: Annotated[
         str | None, typer.Option("--file", "-f", help="Read the policies from this file; - reads standard input.")
@@ -54,6 +56,10 @@ def command(
     """Print the KEDA ScaledObject that makes the HPA land on exactly what Outrider decides.
 
     For one policy by NAME with --max, or for the policies of a file with -f. Exit code 2: invalid input.
+
+    Examples:
+        outrider scaledobject -f policy.yaml | kubectl apply -f -
+        outrider scaledobject chat --namespace llm --max 24
     """
     import yaml
 

@@ -1,11 +1,15 @@
 """Reads decision logs: finds their files, and explains the decisions of a policy or at a time."""
 
 import contextlib
+import gzip
+import io
 import math
+import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from crds.notation.timestamps import timestamp, unix_seconds
 from policies.codec import plain
@@ -15,6 +19,9 @@ from policies.log import Decision, decisions
 from policies.model import Plan
 
 T = TypeVar("T")
+STDIN = Path("-")
+GZIP = b"\x1f\x8b"
+LINE_LIMIT_CHARACTERS = 64 * 2**20  # a state of 1,000 pods is under 1 MB
 
 
 class BadTimeError(ValueError):
@@ -25,6 +32,7 @@ class BadTimeError(ValueError):
 class Explained:
     """One decision and its sentence."""
 
+    file: Path
     policy: str
     decision: Decision
     sentence: str
@@ -43,15 +51,16 @@ class Explained:
             "why": self.sentence,
             "plan": plain(decision.plan),
             "demand": plain(decision.demand),
+            "file": str(self.file),
             "line": decision.line,
         }
 
 
-def select(log: Path, *, policy: str | None, at_seconds: float | None, every: bool) -> list[Explained]:
-    """The decisions in force at a moment, or those that changed a number, or all. OSError and LogError as they come."""
+def select(logs: Iterable[Path], *, policy: str | None, at_seconds: float | None, every: bool) -> list[Explained]:
+    """The decisions in force at a moment, or those that changed a number, or all. LogError for what cannot be read."""
     found: list[Explained] = []
     before: dict[str, Plan] = {}
-    for file in files(log):
+    for file in files(logs):
         for decision in read(file, decisions):
             name = decision.policy.name
             if decision.plan is None or policy not in (None, name):
@@ -59,7 +68,7 @@ def select(log: Path, *, policy: str | None, at_seconds: float | None, every: bo
             if at_seconds is not None and decision.inputs.now_seconds > at_seconds:
                 continue
             if at_seconds is not None or every or decision.plan.differs_from(before.get(name)):
-                found.append(Explained(name, decision, explain(decision.plan, before.get(name))))
+                found.append(Explained(file, name, decision, explain(decision.plan, before.get(name))))
             before[name] = decision.plan
     if at_seconds is None:
         return found
@@ -79,19 +88,57 @@ def parse_time(text: str) -> float:
 
 
 def read(file: Path, fold: Callable[[Iterable[str]], Iterator[T]]) -> Iterator[T]:
-    """What `fold` (such as `policies.log.decisions`) gives for the lines of a file. Raises OSError, and LogError with its path."""
-    with file.open(encoding="utf-8") as lines:
-        try:
-            yield from fold(lines)
-        except (LogError, UnicodeDecodeError) as error:
-            raise LogError(f"{file}: {error}") from error
+    """What `fold` (such as `policies.log.decisions`) gives for the lines of a file. Raises LogError with its path."""
+    try:
+        with _opened(file) as lines:
+            yield from fold(iter(lambda: _line(lines), ""))
+    except OSError as error:
+        raise LogError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (LogError, UnicodeDecodeError, EOFError, zlib.error) as error:
+        raise LogError(f"{file}: {error}") from error
 
 
-def files(log: Path) -> list[Path]:
-    """A log file, or the log files of a folder in order of time. Raises LogError for a folder without any."""
+def files(logs: Iterable[Path]) -> list[Path]:
+    """The log files that are named or lie in the folders, each once, in order of time; `-` is standard input.
+
+    Raises LogError for a folder without a log, and for `-` among others.
+    """
+    named = [file for log in logs for file in _files(log)]
+    found = list({file.resolve(): file for file in named}.values())
+    if STDIN in found and len(found) > 1:
+        raise LogError("- reads standard input, and cannot be combined with files")
+    # A pipe can be read once only, so that its first decision cannot be looked at before.
+    return sorted(found, key=_first_seconds) if len(found) > 1 and all(map(Path.is_file, found)) else found
+
+
+def _files(log: Path) -> list[Path]:
     if not log.is_dir():
         return [log]
-    found = sorted(log.glob("decisions-*.jsonl"))
+    found = sorted(file for file in log.glob("decisions-*.jsonl*") if file.suffix in {".jsonl", ".gz"})
     if not found:
         raise LogError(f"{log} has no decisions-*.jsonl; is it the folder given as --decision-log-dir?")
     return found
+
+
+def _first_seconds(file: Path) -> float:
+    """The time of the first decision, in Unix seconds; where it is in doubt the file comes last, and reading says why."""
+    with contextlib.suppress(LogError):
+        for decision in read(file, decisions):
+            return decision.inputs.now_seconds
+    return math.inf
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[TextIO]:
+    """A text file, also where it is gzipped."""
+    with contextlib.ExitStack() as stack:
+        raw = sys.stdin.buffer if file == STDIN else stack.enter_context(file.open("rb"))
+        zipped = isinstance(raw, io.BufferedReader) and raw.peek(2)[:2] == GZIP
+        yield io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if zipped else raw, encoding="utf-8")
+
+
+def _line(lines: TextIO) -> str:
+    line = lines.readline(LINE_LIMIT_CHARACTERS)
+    if len(line) == LINE_LIMIT_CHARACTERS:
+        raise LogError(f"a line is longer than {LINE_LIMIT_CHARACTERS >> 20} MiB; is this another file?")
+    return line

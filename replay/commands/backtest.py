@@ -25,7 +25,7 @@ TOKEN_STEPS = 10  # tokens per request are averaged over ten minutes
 def command(
     traces: Annotated[
         list[str],
-        typer.Argument(metavar="TRACE...", help="Tables of requests or of bins, Prometheus exports, or sample:NAME."),
+        typer.Argument(metavar="TRACE", help="Tables of requests or of bins, Prometheus exports, or sample:NAME."),
     ],
     scale: Annotated[
         float, typer.Option(help="Multiply each trace's request rate by this factor.", min=1e-6, max=1e6)
@@ -38,6 +38,10 @@ def command(
     The score is the pinball loss of the quantiles .9, .95 and .99 of the maximum of demand over 2, 5 and 10 minutes.
     Skill is the share of naive's loss that a forecast avoids.
     Exit code 2: a trace cannot be read, or is too short.
+
+    Examples:
+        outrider backtest sample:office-morning
+        outrider backtest monday.csv tuesday.csv --profile 8b-h100
     """
     from rich.console import Console
     from rich.progress import Progress

@@ -41,6 +41,10 @@ def command(
     The cluster (Kubernetes API, vLLM pods, Prometheus, KEDA and its HPA) is one process and the controller another; they
     meet on the real protocols. At the end it prints the score, compared with a reactive ScaledObject and a tuned HPA on the
     same traffic. Exit code 1: one of the two processes failed; 2: the trace, the policy or an option cannot be used.
+
+    Examples:
+        outrider demo
+        outrider demo --trace requests.csv --speed 10 --keep demo/
     """
     from rich.console import Console
 

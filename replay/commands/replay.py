@@ -59,6 +59,10 @@ def command(
     The others are a reactive ScaledObject (10 waiting requests per replica) and an HPA on running + waiting requests that
     is tuned for this very trace. All start with the same replicas, on the hardware of the policy's profile. A policy in
     mode Shadow is replayed as if it were Active. Exit code 2: the trace, the policy or an option cannot be used.
+
+    Examples:
+        outrider replay sample:office-morning
+        outrider replay requests.csv --policy policy.yaml
     """
     from crds.files import PolicyFileError
     from replay.traces.trace import TraceError

@@ -50,6 +50,10 @@ def command(
 
     Runs in the foreground, on loopback addresses, until the trace ends or Ctrl-C is pressed. Prints the variables to export
     for a controller. Exit code 0: the trace ended, or Ctrl-C; 2: invalid input, or a port is in use.
+
+    Examples:
+        outrider simulate --policy policy.yaml
+        outrider simulate requests.csv --policy policy.yaml --speed 10
     """
     from crds.files import PolicyFileError, one_policy
     from replay.simcluster.network import NetworkError

@@ -86,7 +86,7 @@ def test_the_decision_log_redecides_and_explains(folder: Path, document: dict[st
         decisions = list(redecide(lines))
     assert len(decisions) >= 600 / 15 - 1
     assert all(item.matches for item in decisions)
-    explained = select(folder / "log.jsonl", policy="llm/chat", at_seconds=None, every=False)
+    explained = select([folder / "log.jsonl"], policy="llm/chat", at_seconds=None, every=False)
     assert any("replicas" in each.sentence for each in explained)
 
 

@@ -27,7 +27,7 @@ def write_log(folder: Path) -> None:
     recorder.close()
 
 
-def run(*arguments: object) -> tuple[int, str, str]:
+def run(*arguments: object, stdin: bytes | None = None) -> tuple[int, str, str]:
     """Exit code, stdout, stderr."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
     return result.exit_code, result.stdout, result.stderr

@@ -1,14 +1,18 @@
 """`outrider explain` on a log, and files that neither `explain` nor `redecide` can read."""
 
+import gzip
 import json
+import os
+import threading
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from autoscaler.records.reader import BadTimeError, parse_time, select
+from autoscaler.records import reader, writer
+from autoscaler.records.reader import BadTimeError, files, parse_time, select
 from policies.errors import LogError
-from tests.autoscaler.records.logs import RATES, run
+from tests.autoscaler.records.logs import RATES, run, write_log
 from tests.support.worlds import START, TICK
 
 
@@ -17,7 +21,7 @@ def one(log: Path) -> Path:
 
 
 def test_every_change_is_listed_and_nothing_else(log: Path) -> None:
-    explained_decisions = select(log, policy="chat/qwen", at_seconds=None, every=False)
+    explained_decisions = select([log], policy="chat/qwen", at_seconds=None, every=False)
     plans = [explained.decision.plan for explained in explained_decisions]
     pairs = [(plan.desired_replicas, plan.prepared_nodes) for plan in plans if plan]
     assert len(pairs) > 3
@@ -26,16 +30,16 @@ def test_every_change_is_listed_and_nothing_else(log: Path) -> None:
 
 
 def test_every_decision_is_listed_on_request(log: Path) -> None:
-    assert len(select(log, policy=None, at_seconds=None, every=True)) == 2 * len(RATES)
-    assert len(select(one(log), policy="chat/calm", at_seconds=None, every=True)) == len(RATES)
+    assert len(select([log], policy=None, at_seconds=None, every=True)) == 2 * len(RATES)
+    assert len(select([one(log)], policy="chat/calm", at_seconds=None, every=True)) == len(RATES)
 
 
 def test_at_a_time_the_decision_in_force_is_listed(log: Path) -> None:
     at = START + 10 * TICK + 7.0
-    found = {explained.policy: explained for explained in select(log, policy=None, at_seconds=at, every=False)}
+    found = {explained.policy: explained for explained in select([log], policy=None, at_seconds=at, every=False)}
     assert set(found) == {"chat/qwen", "chat/calm"}
     assert found["chat/qwen"].decision.inputs.now_seconds == START + 10 * TICK
-    assert select(log, policy=None, at_seconds=START, every=False) == []
+    assert select([log], policy=None, at_seconds=START, every=False) == []
 
 
 @pytest.mark.parametrize(
@@ -60,7 +64,7 @@ def test_what_is_no_moment(text: str) -> None:
 
 def test_a_folder_without_a_log_is_named(tmp_path: Path) -> None:
     with pytest.raises(LogError, match=r"has no decisions-\*\.jsonl"):
-        select(tmp_path, policy=None, at_seconds=None, every=False)
+        select([tmp_path], policy=None, at_seconds=None, every=False)
 
 
 def test_explain_prints_a_line_for_each_change(log: Path) -> None:
@@ -97,13 +101,83 @@ def test_explain_that_has_no_answer(log: Path, arguments: tuple[str, ...], code:
         (b"name,age\n1,2\n", "line 1 is not a line of a decision log"),
         (b"\xff\xfe\x00", "decode"),
         (b"[]\n{}\n", "an object was expected"),
+        (b"[" * 100_000 + b"\n", "line 1 is not a line of a decision log"),
+        (b"\x1f\x8b and then no gzip", "Unknown compression method"),
+        (gzip.compress(b"\n" * 1000)[:-9], "ended before the end-of-stream marker"),
+        (b"x" * 100, "longer than"),
     ],
 )
-def test_a_file_that_is_no_log_exits_2(tmp_path: Path, command: str, content: bytes | None, message: str) -> None:
+def test_a_file_that_is_no_log_exits_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, content: bytes | None, message: str
+) -> None:
     file = tmp_path / "file.jsonl"
+    if content == b"x" * 100:
+        monkeypatch.setattr(reader, "LINE_LIMIT_CHARACTERS", 100)
     if content is not None:
         file.write_bytes(content)
     code, _, error = run(command, file)
     assert code == 2
     assert message in error
     assert str(file) in error
+    assert "Errno" not in error
+    assert error.count("\n") == 1
+
+
+@pytest.fixture
+def rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Three files of one log, in order of time; the first is gzipped, and other files lie beside them."""
+    monkeypatch.setattr(writer, "LINES_A_FILE", 20)
+    write_log(tmp_path)
+    first, second, third = sorted(tmp_path.iterdir())
+    zipped = first.with_name(f"{first.name}.gz")
+    zipped.write_bytes(gzip.compress(first.read_bytes()))
+    first.unlink()
+    (tmp_path / "README.md").write_text("# Logs\n")
+    (tmp_path / "decisions-1.jsonl.part").write_text("half")
+    (tmp_path / "empty").mkdir()
+    return [zipped, second, third]
+
+
+def test_files_come_in_the_order_of_time_each_once(rotated: list[Path]) -> None:
+    folder = rotated[0].parent
+    assert files([folder]) == rotated
+    assert files(reversed(rotated)) == rotated
+    assert files([rotated[2], folder, rotated[2]]) == rotated
+    renamed = rotated[0].rename(folder / "z.gz")
+    assert files([folder, renamed]) == [renamed, *rotated[1:]]
+    empty = folder / "decisions-0.jsonl"
+    empty.touch()
+    assert files([folder]) == [*rotated[1:], empty]
+
+
+def test_several_files_are_explained_as_one_log(rotated: list[Path]) -> None:
+    whole = run("explain", rotated[0].parent)
+    assert whole[0] == 0
+    assert run("explain", *reversed(rotated)) == whole
+    times = [line[:20] for line in whole[1].splitlines()]
+    assert times == sorted(times)
+    shown = json.loads(run("explain", rotated[0].parent, "--json")[1])
+    assert [one["time"] for one in shown] == times
+    assert {one["file"] for one in shown} <= {str(file) for file in rotated}
+
+
+def test_standard_input_and_a_pipe_are_logs(log: Path, tmp_path: Path) -> None:
+    text, whole = one(log).read_bytes(), run("explain", log)
+    assert run("explain", "-", stdin=text) == whole
+    code, _, error = run("explain", "-", log, stdin=text)
+    assert code == 2
+    assert "cannot be combined" in error
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    feed = threading.Thread(target=pipe.write_bytes, args=(text,))
+    feed.start()
+    assert run("explain", pipe) == whole
+    feed.join()
+
+
+@pytest.mark.parametrize("command", ["explain", "redecide"])
+def test_a_log_without_a_decision_is_no_answer(tmp_path: Path, command: str) -> None:
+    (tmp_path / "decisions-0.jsonl").touch()
+    code, out, error = run(command, tmp_path)
+    assert code == 1
+    assert "no decision yet" in error if command == "explain" else out == "0 decisions, 0 different\n"

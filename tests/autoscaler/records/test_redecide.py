@@ -39,7 +39,7 @@ def test_a_folder_and_all_its_files_give_the_same(folder: Path) -> None:
     assert len(files) == 3
     assert run("redecide", folder) == (0, f"{DECISIONS} decisions, 0 different\n", "")
     assert run("redecide", *files) == run("redecide", folder)
-    assert run("redecide", folder, folder)[1] == f"{2 * DECISIONS} decisions, 0 different\n"
+    assert run("redecide", folder, *files) == run("redecide", folder)  # a file that is named twice counts once
 
 
 def test_a_file_alone_has_the_states_that_it_needs(folder: Path) -> None:
