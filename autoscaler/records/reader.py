@@ -6,6 +6,7 @@ import io
 import math
 import sys
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,19 @@ def files(logs: Iterable[Path]) -> list[Path]:
         raise LogError("- reads standard input, and cannot be combined with files")
     # A pipe can be read once only, so that its first decision cannot be looked at before.
     return sorted(found, key=_first_seconds) if len(found) > 1 and all(map(Path.is_file, found)) else found
+
+
+def last_seconds(found: list[Path]) -> float:
+    """The time of the last decision of these files, as `files` gives them. Raises LogError where there is none."""
+    if STDIN in found:
+        raise LogError(
+            "- can be read only once, so that its last decision is not known at the start; save it to a file"
+        )
+    for file in reversed(found):
+        newest = deque(read(file, decisions), maxlen=1)
+        if newest:
+            return newest[0].inputs.now_seconds
+    raise LogError("the logs have no decision yet")
 
 
 def _files(log: Path) -> list[Path]:
