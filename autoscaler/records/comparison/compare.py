@@ -91,6 +91,9 @@ class Comparison:
         if last is not None and now.at_seconds < last.at_seconds:
             self.unknown.repeated_decisions += 1
             return
+        if last is not None and now.at_seconds == last.at_seconds:  # an event at a tick: it takes the tick's place
+            self.last, self._last_decision = now, decision
+            return
         if last is None or before is None:
             self.start_seconds, self.timeline = now.at_seconds, Timeline(now.at_seconds)
         else:
