@@ -1,7 +1,7 @@
 """Compares, for each policy and mode, what ran with what Outrider asked for."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autoscaler.records.comparison.moment import Moment
 from autoscaler.records.comparison.serving import Serving
@@ -88,6 +88,8 @@ class Comparison:
     def add(self, decision: Decision) -> None:
         """Take the next decision. Call it in order of time."""
         now, last, before = Moment.of(decision), self.last, self._last_decision
+        if last is not None and not decision.inputs.on_grid:
+            now = replace(now, demand=last.demand)  # that of an event is over the seconds since the tick: too noisy
         if last is not None and now.at_seconds < last.at_seconds:
             self.unknown.repeated_decisions += 1
             return

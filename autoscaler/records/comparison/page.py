@@ -146,8 +146,8 @@ class _Page:
         )
         yield (
             "Queues come from what ran. With Outrider's replicas some would not have formed:"
-            f" {_share(unknown.queue_driven_seconds, of.compared_seconds)} of the time, its number answered such a queue and is"
-            " rather too high."
+            f" {_share(unknown.queue_driven_seconds, of.compared_seconds)} of the time, its number answered such a queue: it is"
+            " rather too high, and its shortages are too few."
         )
 
     def _prose(self, text: str, indent: str = "") -> None:

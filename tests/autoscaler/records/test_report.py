@@ -80,6 +80,18 @@ def test_a_calm_hour_costs_what_was_held(tmp_path: Path) -> None:
     assert set(found["series"]["ran_replicas"]) == {4.0}
 
 
+def test_the_page_names_every_key_of_the_document(tmp_path: Path) -> None:
+    write(tmp_path, SHADOW, traffic(Fleet(), (HOUR, 2.0), (HOUR, 8.0)))
+    page = (Path(__file__).parents[3] / "docs" / "shadow.md").read_text(encoding="utf-8")
+
+    def keys(data: Any) -> set[str]:
+        if isinstance(data, list):
+            return {key for item in data for key in keys(item)}
+        return {*data, *(key for item in data.values() for key in keys(item))} if isinstance(data, dict) else set()
+
+    assert [key for key in sorted(keys(document(tmp_path))) if f"`{key}`" not in page] == []
+
+
 def test_a_price_on_the_command_line_replaces_that_of_the_policy(tmp_path: Path) -> None:
     write(tmp_path, SHADOW, traffic(Fleet(), (HOUR + 1, 2.0)))
     found = only(tmp_path, "--price-per-gpu-hour", "3")
@@ -101,6 +113,20 @@ def test_a_step_of_demand_that_the_lead_is_too_long_for(tmp_path: Path) -> None:
     assert ours["asked_ahead_seconds"] == 0.0
     assert found["ran_shortages"]["covered_by_outrider"] == 0
     assert found["outrider"]["short_seconds"] < found["ran"]["short_seconds"]
+
+
+def test_the_demand_of_an_event_between_two_ticks_is_that_of_the_tick(tmp_path: Path) -> None:
+    """30 requests in the first two of 15 seconds are 2 a second, not 15."""
+    fleet = Fleet()
+    moments = traffic(fleet, (20, 2.0))
+    fleet.now -= 13.0
+    moments += traffic(fleet, (1, 2.0), on_grid=False)
+    fleet.now -= 2.0
+    moments += traffic(fleet, (1, 0.0), (19, 2.0))
+    write(tmp_path, SHADOW, moments)
+    found = only(tmp_path)
+    assert found["decisions"] == 41
+    assert found["ran_shortages"]["count"] == 0
 
 
 def test_a_shortage_that_outrider_was_ahead_of(tmp_path: Path) -> None:
