@@ -18,11 +18,39 @@ SHOWN = 8  # shortages
 
 
 def show(console: Console, comparisons: Sequence[Comparison]) -> None:
-    """Print everything, one policy after the other."""
+    """Print everything, one policy after the other; of several, first all in one table."""
+    if len(comparisons) > 1:
+        console.print(_overview(comparisons))
+        console.print()
     for index, comparison in enumerate(comparisons):
         if index:
             console.print()
         _Page(console, comparison).show()
+
+
+def _overview(comparisons: Sequence[Comparison]) -> Table:
+    """One line for each policy and mode."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("policy", overflow="fold")
+    table.add_column("mode")
+    for name, style in (
+        ("GPU-hours ran", RAN_STYLE),
+        ("GPU-hours Outrider", OUTRIDER_STYLE),
+        ("short ran", RAN_STYLE),
+        ("short Outrider", OUTRIDER_STYLE),
+    ):
+        table.add_column(Text(name.replace(" ", "\n", 1), style), justify="right", vertical="bottom", no_wrap=True)
+    for of in comparisons:
+        ours = _share(of.outrider.short_seconds, of.compared_seconds) if of.mode is Mode.SHADOW else ""
+        table.add_row(
+            of.policy.name,
+            of.mode.value,
+            f"{of.ran.gpu_hours:,.1f}",
+            f"{of.outrider.gpu_hours:,.1f}",
+            _share(of.ran.short_seconds, of.compared_seconds),
+            ours,
+        )
+    return table
 
 
 class _Page:

@@ -18,7 +18,7 @@ from autoscaler.records.comparison.page import show
 from autoscaler.records.comparison.plot import plot
 from autoscaler.records.comparison.serving import LowestSince
 from autoscaler.records.comparison.timeline import BINS, Timeline
-from autoscaler.records.reader import files, read
+from autoscaler.records.reader import files, last_seconds, read, within
 from autoscaler.records.writer import Recorder
 from crds.notation.timestamps import timestamp
 from policies.engine import restarted, step
@@ -218,6 +218,32 @@ def test_a_log_that_still_grows_and_one_given_twice(tmp_path: Path) -> None:
     found = only(file, copy)
     assert found["decisions"] == HOUR
     assert found["unknown"]["repeated_decisions"] == HOUR - 2
+
+
+def test_only_the_files_that_are_asked_for_are_read(tmp_path: Path) -> None:
+    recorder, state = Recorder(tmp_path, max_bytes=8 * 180_000), State()
+    for inputs in traffic(Fleet(), (HOUR, 2.0)):
+        result = step(SHADOW, state, inputs)
+        recorder.record(SHADOW, state, inputs, result)
+        state = result.state
+    recorder.close()
+    found = files([tmp_path])
+    assert len(found) > 4
+    assert last_seconds(found) == START + 15.0 * HOUR
+    assert within(found, START + 15.0 * HOUR, None) == found[-1:]
+    assert within(found, None, START + 15.0) == found[:1]
+    assert within(found, None, None) == found
+    head, *lines = found[1].read_text().splitlines()
+    found[1].write_text("\n".join([head, *lines[:2], "not read", *lines[2:]]) + "\n")
+    assert report(tmp_path).exit_code == 2
+    assert only(tmp_path, "--last", "5m", "--policy", "chat/qwen")["decisions"] == 21
+
+
+def test_several_policies_begin_with_one_table(tmp_path: Path) -> None:
+    write(tmp_path / "a", SHADOW, traffic(Fleet(), (HOUR, 2.0)))
+    write(tmp_path / "b", replace(SHADOW, name="chat/other", mode=Mode.ACTIVE), traffic(Fleet(), (HOUR, 2.0)))
+    first, *_ = report(tmp_path / "a", tmp_path / "b").stdout.split("\n\n")
+    assert [line.split()[:2] for line in first.splitlines()[-2:]] == [["chat/other", "Active"], ["chat/qwen", "Shadow"]]
 
 
 @pytest.mark.parametrize(
