@@ -105,9 +105,7 @@ class Comparison:
                 self.unknown.gap_seconds += seconds
             else:
                 self._hold(last, before, seconds)
-        if decision.is_start:
-            self.unknown.restarts += last is not None
-            self._serving, self._asked_more_since = Serving(), None
+        self.unknown.restarts += decision.is_start and last is not None
         self.decisions += 1
         self.unknown.partial_decisions += 0.0 < decision.demand.coverage < 1.0
         fan = decision.inputs.fan

@@ -169,13 +169,15 @@ def test_what_is_unknown_is_counted(tmp_path: Path) -> None:
         assert part in text
 
 
-def test_a_restart_begins_with_what_runs(tmp_path: Path) -> None:
-    """What Shadow had asked for before is no supply: its next controller starts from the four that run."""
+def test_what_was_asked_for_before_a_restart_serves_after_it(tmp_path: Path) -> None:
+    """KEDA keeps the replicas while Outrider is away, so no replica would have started anew."""
     fleet = Fleet()
     state = write(tmp_path, SHADOW, traffic(fleet, (HOUR, 8.0)))
-    assert (state.decided.replicas or 0) > 8
-    write(tmp_path, SHADOW, traffic(fleet, (4, 2.0)), restarted(SHADOW, COLD_START, State(), fleet.now))
-    assert only(tmp_path, "--last", "45s")["outrider"]["most_replicas"] == 4
+    again = restarted(SHADOW, COLD_START, state, fleet.now)
+    write(tmp_path, SHADOW, traffic(fleet, (20, 8.0)), again)
+    found = only(tmp_path)
+    assert found["unknown"]["restarts"] == 1
+    assert found["series"]["outrider_replicas"][-1] >= 8.0
 
 
 def test_mode_active_shows_what_was_asked_for(tmp_path: Path) -> None:
