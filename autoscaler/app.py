@@ -90,7 +90,7 @@ class Always:
 async def observing(settings: Settings, clock: Clock) -> AsyncIterator[Always]:
     """Connect to what is read. Raises KubeError."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session, AsyncExitStack() as stack:
-        kube = await Kube.connect(settings.kubeconfig)
+        kube = await Kube.connect(settings.kubeconfig, context=settings.context)
         stack.push_async_callback(kube.close)
         watches = Watches(kube, clock, random.Random(), settings.namespace)  # noqa: S311 - jitter
         url = settings.prometheus_url

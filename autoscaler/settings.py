@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast, get_type_hints
 from urllib.parse import urlsplit
@@ -18,8 +19,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from autoscaler.telemetry.redact import redact, redact_mapping
 
 PREFIX = "OUTRIDER_"
-# A decision takes 4.5 kB with 5 pods and 12 kB with 20: 60 or 23 days of one policy. The manifests give the folder 2 GiB.
-DECISION_LOG_MAX_BYTES = 1_600_000_000
+# What the kubelet sets in every pod for Services named outrider-..., and what the tests and the Makefile use.
+_NO_SETTING = re.compile(
+    r"((\w+_)?(service_(host|port(_\w+)?)|port_\d+_(tcp|udp|sctp)_(proto|port|addr))"
+    r"|shared|hypothesis|schedules|record|e2e\w*|conformance_\w+)=.*"
+    r"|(\w+_)?port(_\w+)?=(tcp|udp|sctp)://.*",
+    re.DOTALL,
+)
 
 
 def _url(value: str) -> str:
@@ -39,6 +45,8 @@ def _bind(value: str) -> str:
 Bind = Annotated[str, AfterValidator(_bind)]
 Url = Annotated[str, AfterValidator(_url)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# A decision takes 4.5 kB with 5 pods and 12 kB with 20: 60 or 23 days of one policy. The manifests give the folder 2 GiB.
+DECISION_LOG_MAX_BYTES = 1_600_000_000
 
 
 def _setting(group: str, default: object, text: str, *, unset: str = "", **limits: Any) -> Any:  # noqa: ANN401 - as Field
@@ -61,6 +69,9 @@ class Settings(BaseSettings):
         None,
         "Kubeconfig file to connect with.",
         unset="the pod's service account, else $KUBECONFIG or ~/.kube/config",
+    )
+    context: str | None = _setting(
+        "Cluster", None, "Context of the kubeconfig to connect with.", unset="the kubeconfig's current context"
     )
     scrape_interval_seconds: Positive = _setting(
         "Signals",
@@ -186,6 +197,20 @@ def declared() -> Iterator[Setting]:
     for name, field in Settings.model_fields.items():
         shown = cast(Mapping[str, str], field.json_schema_extra)
         yield Setting(name, types[name], shown["group"], field.default, shown["unset"], field.description or "")
+
+
+def unknown_variables() -> list[str]:
+    """A sentence for each variable of the environment that looks like a setting and is none, with the nearest one."""
+    known = [setting.name for setting in declared()]
+    found = []
+    for variable, value in sorted(os.environ.items()):
+        prefix, name = variable[: len(PREFIX)].upper(), variable[len(PREFIX) :].lower()
+        if not value or prefix != PREFIX or name in known or _NO_SETTING.fullmatch(f"{name}={value}"):
+            continue
+        near = get_close_matches(name, known, n=1, cutoff=0.5)
+        instead = f"did you mean {_variable(near[0])}?" if near else "outrider run --help lists the settings"
+        found.append(f"{variable} is not a setting and has no effect; {instead}")
+    return found
 
 
 class SettingsError(ValueError):

@@ -47,7 +47,9 @@ class WebServer:
         try:
             await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
         except OSError as error:
-            raise OSError(f"cannot listen on {self._bind!r}: set --web-bind to a free HOST:PORT ({error})") from error
+            raise OSError(
+                f"cannot listen on {self._bind!r}: set --web-bind to a free HOST:PORT ({error.strerror})"
+            ) from error
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:

@@ -1,16 +1,9 @@
-"""Values that a shell completes. They are found without a heavy import, since a person waits for them."""
+"""Names of files that a shell completes for an argument, by their type."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 Complete = Callable[[str], list[str]]
-
-
-def profiles(incomplete: str) -> list[str]:
-    """The profiles of engine and GPU."""
-    from crds.profiles import PROFILES
-
-    return [name for name in PROFILES if name.startswith(incomplete)]
 
 
 def files(*suffixes: str) -> Complete:

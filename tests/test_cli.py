@@ -1,13 +1,19 @@
 """The `outrider` command: its list of commands is light, every command loads, and wrong usage is reported."""
 
+import os
+import re
+import shlex
 import subprocess
 import sys
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
+from itertools import pairwise, takewhile
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from autoscaler.cli import GROUP, app, load, summary
+from autoscaler.cli import GROUP, app, load, main, summary
+from tests.autoscaler.records.logs import write_log
 
 ENTRIES = {entry.name: entry for entry in entry_points(group=GROUP)}
 HEAVY = (
@@ -26,7 +32,7 @@ HEAVY = (
 
 def run(*arguments: str) -> tuple[int, str]:
     """Exit code and all output, 200 columns wide."""
-    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"})
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
     return result.exit_code, result.output
 
 
@@ -108,3 +114,93 @@ def test_a_typo_in_a_command_suggests_the_nearest() -> None:
 def test_the_shell_completes_commands_options_and_choices(line: str, completions: set[str]) -> None:
     environment = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_OUTRIDER_COMPLETE": "complete_bash"}
     assert set(CliRunner().invoke(app, [], env=environment).output.split()) == completions
+
+
+PARAGRAPH_EDGE = 2  # columns of padding, one on each side
+
+
+def help_of(width: int, *command: str) -> list[str]:
+    """The lines of a command's help at this width, without the spaces at their ends."""
+    result = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": str(width)})
+    assert result.exit_code == 0
+    return [line.rstrip() for line in result.output.splitlines()]
+
+
+@pytest.mark.parametrize("width", [60, 120])
+@pytest.mark.parametrize(
+    "command", [(), *((name,) for name in sorted(ENTRIES))], ids=lambda it: " ".join(it) or "outrider"
+)
+def test_help_is_wrapped_where_the_terminal_ends_and_closes_with_examples(command: tuple[str, ...], width: int) -> None:
+    lines = help_of(width, *command)
+    assert max(map(len, lines)) <= width
+    prose = list(takewhile(lambda line: not line.startswith("╭"), lines))
+    for line, following in pairwise(prose):
+        if line and re.match(" [^ -]", following):
+            assert len(f"{line} {following.split()[0]}") > width - PARAGRAPH_EDGE, (line, following)
+    last = [line.strip() for line in lines if line.strip()]
+    examples = last[last.index("Examples:") + 1 :]
+    assert examples
+    assert all(line.startswith("$ ") for line in examples)
+    assert all(" ".join(("outrider", *command)) in line for line in examples)
+
+
+@pytest.mark.parametrize("name", sorted(ENTRIES))
+def test_the_examples_are_valid(name: str) -> None:
+    command = load(ENTRIES[name])
+    for line in (command.epilog or "").splitlines()[1:]:
+        for part in line.removeprefix("$ ").split(" | "):
+            program, called, *arguments = shlex.split(part)
+            if program == "outrider":
+                assert called == name
+                command.make_context(name, arguments).close()
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert run("--version") == (0, f"outrider {version('outrider')}\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_can_be_installed_and_calls_the_command(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("typer._completion_shared._get_shell_name", lambda: shell)
+    result = CliRunner().invoke(app, ["--install-completion"], prog_name="outrider")
+    assert result.exit_code == 0
+    assert f"{shell} completion installed in" in result.output
+    scripts = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("_OUTRIDER_COMPLETE=complete_" in text for text in scripts)
+
+
+def test_a_reader_that_goes_away_gets_no_traceback(tmp_path: Path) -> None:
+    write_log(tmp_path)
+    read, write = os.pipe()
+    os.close(read)
+    program = Path(sys.executable).with_name("outrider")
+    done = subprocess.run(
+        [program, "explain", tmp_path, "--every"], stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_ctrl_c_exits_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autoscaler.cli.load", interrupted)
+    assert run("explain", "x")[0] == 130
+
+
+def test_what_the_offline_side_needs_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(*_: object) -> None:
+        raise ModuleNotFoundError("No module named 'numba'", name="numba")
+
+    monkeypatch.setattr("autoscaler.cli.load", missing)
+    monkeypatch.setattr(sys, "argv", ["outrider", "replay", "x"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    assert capsys.readouterr().err == "outrider: numba is not installed: run pip install 'outrider[replay]'\n"

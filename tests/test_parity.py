@@ -41,6 +41,7 @@ from replay.contenders.contender import Periodic
 from replay.contenders.outrider import SCRAPE_SECONDS, Outrider, history
 from replay.contenders.view import View
 from replay.driver import Outcome, run
+from replay.scenario.build import PastKind
 from replay.scenario.scenario import Scenario
 from replay.sim.views import BalloonView
 from replay.simcluster import objects
@@ -134,7 +135,7 @@ async def decided_live(
 
 
 @pytest.mark.parametrize("past", ["trace", "none"])
-async def test_the_live_loop_decides_what_replay_decides(past: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_live_loop_decides_what_replay_decides(past: PastKind, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes up to 2 s, most of it two fits of a week. Without a past the rush is answered between two ticks."""
     monkeypatch.setattr(loops, "ROUND_SECONDS", 0.0)  # offline, a round of scrapes takes no time
     scenario, workload = the_scenario(start="7d12m", duration="12m", past=past), the_workload()

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crds.completion import policy_files
+
 if TYPE_CHECKING:
     from crds.inspection import Found
 
 
 def command(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="YAML files; - reads standard input.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help="YAML files; - reads standard input.", autocompletion=policy_files),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Check policy files offline and list every problem, with its line, its reason and what to write instead.

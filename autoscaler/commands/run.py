@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from autoscaler.settings import SettingsError, declared, load, masked
+from autoscaler.settings import SettingsError, declared, load, masked, unknown_variables
 
 
 def _with_settings(function: Callable[..., None]) -> Callable[..., None]:
@@ -44,9 +44,16 @@ def command(
     """Run the live controller: it decides, prepares nodes and serves KEDA until it is stopped.
 
     Each setting is also an environment variable, such as OUTRIDER_STATE_DIR for --state-dir. The option wins.
-    Exit code 0: stopped by SIGTERM or Ctrl-C. 1: the controller failed; the last log lines say why.
-    2: the settings are not valid.
+
+    Exit code 0: stopped by SIGTERM or Ctrl-C. 1: the controller failed; the last log lines say why. 2: the settings are not
+    valid, or lead to no cluster.
+
+    Examples:
+        outrider run --decision-log-dir decisions/
+        outrider run --show-settings
     """
+    for warning in unknown_variables():
+        typer.echo(f"outrider run: warning: {warning}", err=True)
     try:
         settings = load(flags)
     except SettingsError as error:
@@ -58,7 +65,7 @@ def command(
     import asyncio
 
     from autoscaler.app import run
-    from autoscaler.kube.errors import KubeError
+    from autoscaler.kube.errors import KubeError, NotConfigured
     from autoscaler.scaler.tls import TlsError
     from autoscaler.telemetry.logs import configure
 
@@ -67,4 +74,4 @@ def command(
         asyncio.run(run(settings))
     except (KubeError, TlsError, OSError) as error:
         typer.echo(f"outrider run: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(2 if isinstance(error, NotConfigured | TlsError) else 1) from None

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from crds.completion import policy_files
+
 if TYPE_CHECKING:
     from crds.workload import Workload
 
@@ -26,7 +28,13 @@ def command(
     ] = None,
     *,
     file: Annotated[
-        str | None, typer.Option("--file", "-f", help="Read the policies from this file; - reads standard input.")
+        str | None,
+        typer.Option(
+            "--file",
+            "-f",
+            help="Read the policies from this file; - reads standard input.",
+            autocompletion=policy_files,
+        ),
     ] = None,
     namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the policy.")] = None,
     target: Annotated[str | None, typer.Option(help="Name of the target. Default: NAME.")] = None,
@@ -58,7 +66,7 @@ def command(
     For one policy by NAME with --max, or for the policies of a file with -f. Exit code 2: invalid input.
 
     Examples:
-        outrider scaledobject -f policy.yaml | kubectl apply -f -
+        outrider scaledobject -f chat.yaml | kubectl apply -f -
         outrider scaledobject chat --namespace llm --max 24
     """
     import yaml

@@ -6,6 +6,7 @@ resource version. Every call has a deadline, in wall-clock seconds, since the li
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,17 @@ from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import ConfigException
 
 from autoscaler.kube.collection import Collection
-from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, TimedOut, Unavailable
+from autoscaler.kube.errors import (
+    Conflict,
+    Forbidden,
+    Gone,
+    KubeError,
+    NotConfigured,
+    NotFound,
+    Rejected,
+    TimedOut,
+    Unavailable,
+)
 from autoscaler.kube.objects import Object
 from autoscaler.telemetry.metrics import KUBE_ERRORS
 
@@ -49,22 +60,22 @@ class Kube:
         self._timeout_seconds = timeout_seconds
 
     @classmethod
-    async def connect(cls, kubeconfig: Path | None = None, timeout_seconds: float = 10.0) -> Self:
-        """Read the configuration, without a call yet.
+    async def connect(
+        cls, kubeconfig: Path | None = None, timeout_seconds: float = 10.0, *, context: str | None = None
+    ) -> Self:
+        """Read the configuration, without a call yet. Raises `NotConfigured`.
 
-        Without a path: the pod's own service account, else `$KUBECONFIG` or `~/.kube/config`.
+        Without a path and a context: the pod's own service account, else `$KUBECONFIG` or `~/.kube/config`.
         """
         configuration = Configuration()
         configuration.connection_pool_maxsize = 0  # no limit: every watch holds a connection
         try:
-            if kubeconfig is not None:
-                await _read_kubeconfig(kubeconfig, configuration)
-            else:
-                await _find_configuration(configuration)
+            if kubeconfig or context or not _read_service_account(configuration):
+                await _read_kubeconfig(kubeconfig, context, configuration)
             api = ApiClient(configuration)
         except (ConfigException, OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-            where = f"kubeconfig {kubeconfig}" if kubeconfig else "no service account and no kubeconfig"
-            raise KubeError(f"{where}: {error}; set OUTRIDER_KUBECONFIG to a readable kubeconfig") from error
+            where = f"kubeconfig {kubeconfig}" if kubeconfig else "no usable service account or kubeconfig"
+            raise NotConfigured(f"{where}: {error}; set OUTRIDER_KUBECONFIG to a readable kubeconfig") from error
         api.user_agent = "outrider"
         return cls(api, timeout_seconds)
 
@@ -188,17 +199,24 @@ class Kube:
         return bytes(content)
 
 
-async def _read_kubeconfig(path: Path, configuration: Configuration) -> None:
-    if not await asyncio.to_thread(path.is_file):
-        raise ConfigException("the file does not exist")
-    await config.load_kube_config(str(path), client_configuration=configuration, persist_config=False)
-
-
-async def _find_configuration(configuration: Configuration) -> None:
+def _read_service_account(configuration: Configuration) -> bool:
     try:
         config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
     except ConfigException:
-        await config.load_kube_config(client_configuration=configuration, persist_config=False)
+        return False
+    return True
+
+
+async def _read_kubeconfig(path: Path | None, context: str | None, configuration: Configuration) -> None:
+    """From a path, or from the paths in $KUBECONFIG, which are merged."""
+    paths = str(path or config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION)
+    if not await asyncio.to_thread(_any_exists, paths):  # the library would only log it
+        raise ConfigException(f"{paths} does not exist")
+    await config.load_kube_config(paths, context, configuration, persist_config=False)
+
+
+def _any_exists(paths: str) -> bool:
+    return any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep) if path)
 
 
 def _selector(collection: Collection) -> dict[str, str]:

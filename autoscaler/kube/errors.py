@@ -6,6 +6,10 @@ class KubeError(Exception):
     """A call failed. The text names the call and the reason."""
 
 
+class NotConfigured(KubeError):
+    """There is no usable configuration: nothing was called."""
+
+
 class Unavailable(KubeError):
     """No answer, or an unreadable one: try again later, and keep the last good content."""
 

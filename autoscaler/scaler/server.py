@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -44,14 +45,14 @@ class ScalerServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         await self._health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        credentials = None if self._tls is None else self._tls.credentials()
         try:
-            if self._tls is None:
-                port = server.add_insecure_port(self._bind)
-            else:
-                port = server.add_secure_port(self._bind, self._tls.credentials())
-        except RuntimeError as error:
+            await asyncio.to_thread(_try, self._bind)
+            port = _add_port(server, self._bind, credentials)
+        except (OSError, RuntimeError) as error:
+            why = getattr(error, "strerror", None) or "gRPC refused it"
             raise OSError(
-                f"the scaler cannot listen on {self._bind!r}: set --scaler-bind to a free HOST:PORT"
+                f"the scaler cannot listen on {self._bind!r}: {why}; set --scaler-bind to a free HOST:PORT"
             ) from error
         await server.start()
         self._server = server
@@ -77,3 +78,24 @@ class ScalerServer:
                 await self.drain()
         await self._server.stop(max(0.0, end - loop.time()))
         self._server = None
+
+
+def _add_port(server: grpc.aio.Server, bind: str, credentials: grpc.ServerCredentials | None) -> int:
+    return server.add_insecure_port(bind) if credentials is None else server.add_secure_port(bind, credentials)
+
+
+def _try(bind: str) -> None:
+    """Raise OSError where gRPC could bind no address, since it would print lines of its own and not say why."""
+    host, _, port = bind.rpartition(":")
+    failed: OSError | None = None
+    for family, kind, protocol, _, address in socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM):
+        try:
+            with socket.socket(family, kind, protocol) as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind(address)
+        except OSError as error:
+            failed = error
+        else:
+            return
+    if failed:
+        raise failed

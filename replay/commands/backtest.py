@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from replay.commands.options import complete_profile, complete_trace
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -25,12 +27,21 @@ TOKEN_STEPS = 10  # tokens per request are averaged over ten minutes
 def command(
     traces: Annotated[
         list[str],
-        typer.Argument(metavar="TRACE", help="Tables of requests or of bins, Prometheus exports, or sample:NAME."),
+        typer.Argument(
+            metavar="TRACE",
+            help="Tables of requests or of bins, Prometheus exports, or sample:NAME.",
+            autocompletion=complete_trace,
+        ),
     ],
     scale: Annotated[
         float, typer.Option(help="Multiply each trace's request rate by this factor.", min=1e-6, max=1e6)
     ] = 1.0,
-    profile: Annotated[str, typer.Option(help="Engine and GPU of the replicas in which demand is measured.")] = "8b-l4",
+    profile: Annotated[
+        str,
+        typer.Option(
+            help="Engine and GPU of the replicas in which demand is measured.", autocompletion=complete_profile
+        ),
+    ] = "8b-l4",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Score the forecasts on traces: each family alone, and the forecaster that chooses among them, against naive.
@@ -41,7 +52,7 @@ def command(
 
     Examples:
         outrider backtest sample:office-morning
-        outrider backtest monday.csv tuesday.csv --profile 8b-h100
+        outrider backtest monday.csv --profile 8b-h100
     """
     from rich.console import Console
     from rich.progress import Progress

@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from replay.commands.options import (
     StartOption,
     TraceOption,
 )
+
+if TYPE_CHECKING:
+    from replay.scenario.build import PastKind
 
 SAMPLE = "sample:office-morning"
 
@@ -44,7 +47,7 @@ def command(
 
     Examples:
         outrider demo
-        outrider demo --trace requests.csv --speed 10 --keep demo/
+        outrider demo --trace requests.csv --speed 10
     """
     from rich.console import Console
 
@@ -59,7 +62,7 @@ def command(
     from replay.traces.trace import TraceError
 
     path = policy or Path(__file__).parents[1] / "demo" / "policy.yaml"
-    past = "trace" if trace.startswith("sample:") else "generated"
+    past: PastKind = "trace" if trace.startswith("sample:") else "generated"
     try:
         written = one_policy(str(path))
         workload = written.workload

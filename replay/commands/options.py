@@ -1,15 +1,32 @@
-"""Arguments and options that several offline commands share."""
+"""Arguments and options that several offline commands share, and how a shell completes them."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-TRACE_HELP = "Trace file (Parquet, CSV, JSON lines or a Prometheus range export), or sample:NAME."
-POLICY = typer.Option("--policy", metavar="FILE", help="YAML file with one ScalingPolicy.")
+from crds.completion import files, policy_files
 
-TraceArgument = Annotated[str, typer.Argument(metavar="TRACE", help=TRACE_HELP)]
-TraceOption = Annotated[str, typer.Option("--trace", metavar="TRACE", help=TRACE_HELP)]
+TRACE_HELP = "Trace file (Parquet, CSV, JSON lines or a Prometheus range export), or sample:NAME."
+POLICY = typer.Option("--policy", metavar="FILE", help="YAML file with one ScalingPolicy.", autocompletion=policy_files)
+SAMPLES = ("sample:office-morning",)  # those of replay.traces.samples, which loads numpy
+_trace_files = files(".parquet", ".csv", ".json", ".jsonl", ".csv.gz", ".json.gz", ".jsonl.gz")
+
+
+def complete_trace(incomplete: str) -> list[str]:
+    """The samples and the files that may be traces."""
+    return [sample for sample in SAMPLES if sample.startswith(incomplete)] + _trace_files(incomplete)
+
+
+def complete_profile(incomplete: str) -> list[str]:
+    """The profiles of engine and GPU."""
+    from crds.profiles import PROFILES
+
+    return [name for name in PROFILES if name.startswith(incomplete)]
+
+
+TraceArgument = Annotated[str, typer.Argument(metavar="TRACE", help=TRACE_HELP, autocompletion=complete_trace)]
+TraceOption = Annotated[str, typer.Option("--trace", metavar="TRACE", help=TRACE_HELP, autocompletion=complete_trace)]
 PolicyOption = Annotated[Path | None, POLICY]
 RequiredPolicyOption = Annotated[Path, POLICY]
 ScaleOption = Annotated[

@@ -6,7 +6,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -18,6 +18,7 @@ from replay.commands.options import (
     SeedOption,
     StartOption,
     TraceArgument,
+    complete_profile,
 )
 
 if TYPE_CHECKING:
@@ -36,16 +37,16 @@ def command(
         str | None,
         typer.Option(
             help="Profile (engine and GPU) of the default policy, which allows 1 to 400 replicas; for use without --policy. "
-            "Default: 8b-h100."
+            "Default: 8b-h100.",
+            autocompletion=complete_profile,
         ),
     ] = None,
     scale: ScaleOption = 1.0,
     start: StartOption = None,
     duration: DurationOption = None,
     past: Annotated[
-        str,
+        Literal["trace", "generated", "none"],
         typer.Option(
-            metavar="trace|generated|none",
             help="What Outrider knows of the traffic before the start: the trace's own, a generated week, or nothing.",
         ),
     ] = "trace",
@@ -116,15 +117,19 @@ def _workload(path: Path | None, profile: str | None) -> "tuple[Workload, str]":
 
 
 def scenario_of(
-    workload: "Workload", name: str, *, scale: float, start: str | None, duration: str | None, past: str, seed: int
+    workload: "Workload",
+    name: str,
+    *,
+    scale: float,
+    start: str | None,
+    duration: str | None,
+    past: "PastKind",
+    seed: int,
 ) -> "Scenario":
     """The scenario of a trace file, or of sample:NAME. Raises ValueError, and TraceError for a file that cannot be read as one."""
     from replay.commands.arguments import named, span_seconds
     from replay.scenario.build import for_workload
 
-    kinds: dict[str, PastKind] = {"trace": "trace", "generated": "generated", "none": "none"}
-    if past not in kinds:
-        raise ValueError(f"--past {past!r} is unknown; choose one of {', '.join(kinds)}")
     start_seconds, duration_seconds = span_seconds("--start", start), span_seconds("--duration", duration)
     recorded, begins_seconds, lasts_seconds = named(name)
     return for_workload(
@@ -133,7 +138,7 @@ def scenario_of(
         scale=scale,
         start_seconds=begins_seconds if start_seconds is None else start_seconds,
         duration_seconds=lasts_seconds if duration_seconds is None else duration_seconds,
-        past=kinds[past],
+        past=past,
         seed=seed,
     )
 

@@ -53,7 +53,7 @@ def command(
 
     Examples:
         outrider simulate --policy policy.yaml
-        outrider simulate requests.csv --policy policy.yaml --speed 10
+        outrider simulate requests.csv --policy policy.yaml
     """
     from crds.files import PolicyFileError, one_policy
     from replay.simcluster.network import NetworkError

@@ -1,6 +1,9 @@
 """Settings: where they come from, what is refused, and what is shown."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from autoscaler.cli import app
-from autoscaler.settings import Settings, SettingsError, declared, load, masked
+from autoscaler.settings import Settings, SettingsError, declared, load, masked, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -100,10 +103,64 @@ def test_each_is_declared_with_what_help_shows() -> None:
     assert settings["namespace"].default_text == "all namespaces"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "instead"),
+    [
+        ("OUTRIDER_PROMETEUS_URL", "http://p:9090", "did you mean OUTRIDER_PROMETHEUS_URL?"),
+        ("OUTRIDER_PROM_URL", "http://p:9090", "did you mean OUTRIDER_PROMETHEUS_URL?"),
+        ("outrider_statedir", "/state", "did you mean OUTRIDER_STATE_DIR?"),
+        ("OUTRIDER_WEB_PORT", "8080", "did you mean OUTRIDER_WEB_BIND?"),
+        ("OUTRIDER_XYZ", "1", "outrider run --help lists the settings"),
+        ("OUTRIDER_", "1", "outrider run --help lists the settings"),
+    ],
+)
+def test_an_unknown_variable_is_a_warning(monkeypatch: pytest.MonkeyPatch, name: str, value: str, instead: str) -> None:
+    monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(app, ["run", "--show-settings"])
+    assert result.stderr == f"outrider run: warning: {name} is not a setting and has no effect; {instead}\n"
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Outrider_Max_Balloons", "3"),
+        ("_OUTRIDER_COMPLETE", "complete_bash"),
+        ("OUTRIDERS_URL", "x"),
+        ("OUTRIDER_PROMETEUS_URL", ""),
+        ("OUTRIDER_SHARED", "/data"),
+        ("OUTRIDER_SERVICE_HOST", "10.0.0.1"),
+        ("OUTRIDER_SERVICE_PORT_GRPC", "6000"),
+        ("OUTRIDER_METRICS_SERVICE_PORT", "8080"),
+        ("OUTRIDER_PORT", "tcp://10.0.0.1:6000"),
+        ("OUTRIDER_PORT_6000_TCP", "tcp://10.0.0.1:6000"),
+        ("OUTRIDER_PORT_6000_TCP_ADDR", "10.0.0.1"),
+    ],
+)
+def test_a_variable_of_another_kind_is_no_warning(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    assert unknown_variables() == []
+
+
+def test_run_without_a_cluster_is_one_sentence(tmp_path: Path) -> None:
+    """A process of its own, since libraries print what they like to its streams; it takes a second."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("OUTRIDER_", "KUBE"))}
+    program = Path(sys.executable).with_name("outrider")
+    home = {"HOME": str(tmp_path)}
+    done = subprocess.run([program, "run"], env=own | home, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(
+        f"outrider run: no usable service account or kubeconfig: {tmp_path}/.kube/config does"
+    )
+    assert done.stderr.endswith("; set OUTRIDER_KUBECONFIG to a readable kubeconfig\n")
+
+
 def test_run_has_an_option_for_each() -> None:
-    shown = CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"}).output
+    shown = CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "200"}).output
     for setting in declared():
-        (line,) = [line for line in shown.splitlines() if f"{setting.flag} " in line]
+        (line,) = [line for line in shown.splitlines() if line.startswith(f"│ {setting.flag} ")]
         assert f"{setting.text} [default: {setting.default_text}]" in line
 
 

@@ -124,7 +124,7 @@ REFUSED = {
     "duration": (["chat.csv", "--duration", "ten"], "--duration 'ten' is not a duration like 90s, 45m or 1d2h"),
     "days": (["chat.csv", "--start", "1d2x"], "--start '1d2x' is not a duration"),
     "empty duration": (["chat.csv", "--start", ""], "--start '' is not a duration"),
-    "past": (["chat.csv", "--past", "all"], "--past 'all' is unknown; choose one of trace, generated, none"),
+    "past": (["chat.csv", "--past", "all"], "Invalid value for '--past'"),
     "profile": (["chat.csv", "--profile", "8b"], "--profile '8b' is unknown; choose one of 8b-l4"),
     "profile and policy": (["chat.csv", "--profile", "8b-l4", "--policy", "policy.yaml"], "set spec.profile"),
     "no policy file": (["chat.csv", "--policy", "none.yaml"], "none.yaml:1: file: cannot be read: No such file"),

@@ -40,6 +40,8 @@ def test_a_port_that_is_taken_ends_it_with_one_sentence(tmp_path: Path) -> None:
     assert address in said
     assert "set --scaler-bind to a free HOST:PORT" in said
     assert "Traceback" not in said
+    assert "Address already in use" in said
+    assert all(line.startswith(("{", "outrider run: ")) for line in said.splitlines()), "gRPC printed lines of its own"
 
 
 def test_it_stops_on_sigterm_though_nothing_answers(tmp_path: Path) -> None:

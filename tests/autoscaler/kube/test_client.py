@@ -2,10 +2,21 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+import yaml
 
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
-from autoscaler.kube.errors import Conflict, Forbidden, Gone, KubeError, NotFound, Rejected, TimedOut, Unavailable
+from autoscaler.kube.errors import (
+    Conflict,
+    Forbidden,
+    Gone,
+    KubeError,
+    NotConfigured,
+    NotFound,
+    Rejected,
+    TimedOut,
+    Unavailable,
+)
 from autoscaler.telemetry.metrics import REGISTRY
 from tests.replay.simcluster.test_api import a_job
 from tests.support.fake_api import (
@@ -172,3 +183,14 @@ async def test_without_any_configuration_it_says_what_to_set(tmp_path: Path, mon
     monkeypatch.setattr("kubernetes_asyncio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
     with pytest.raises(KubeError, match="OUTRIDER_KUBECONFIG"):
         await Kube.connect()
+
+
+async def test_a_context_other_than_the_current_one(tmp_path: Path) -> None:
+    path = write_kubeconfig(tmp_path / "kubeconfig", "http://127.0.0.1:9")
+    content = yaml.safe_load(path.read_text())
+    name = content.pop("current-context")
+    path.write_text(yaml.safe_dump(content))
+    kube = await Kube.connect(path, context=name)
+    await kube.close()
+    with pytest.raises(NotConfigured, match="gone"):
+        await Kube.connect(path, context="gone")

@@ -8,6 +8,7 @@ from crds.workload import Workload
 from policies.log import Decision, decisions
 from replay.commands.replay import scenario_of
 from replay.demo.processes import Pair
+from replay.scenario.build import PastKind
 from replay.scenario.scenario import Scenario
 
 POLICY_FILE = Path(__file__).parents[3] / "replay" / "demo" / "policy.yaml"
@@ -19,7 +20,7 @@ def the_workload() -> Workload:
     return POLICY.workload
 
 
-def the_scenario(*, start: str | None = None, duration: str | None = None, past: str = "trace") -> Scenario:
+def the_scenario(*, start: str | None = None, duration: str | None = None, past: PastKind = "trace") -> Scenario:
     workload, name = the_workload(), "sample:office-morning"
     return scenario_of(workload, name, scale=1.0, start=start, duration=duration, past=past, seed=0)
 
