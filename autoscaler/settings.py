@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, FilePath, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from autoscaler.telemetry.redact import redact, redact_mapping
+from autoscaler.telemetry.redact import MASK, redact, redact_mapping
 
 PREFIX = "OUTRIDER_"
 # What the kubelet sets in every pod for Services named outrider-..., and what the tests and the Makefile use.
@@ -233,8 +233,14 @@ def _problem(location: tuple[int | str, ...], message: str, given: Mapping[str, 
         return what
     name = str(location[0]).removeprefix(PREFIX.lower())
     if name in given:
-        return f"{_flag(name)} {redact(str(given[name]))}: {what}"
-    return f"{_variable(name)}={redact(os.environ.get(_variable(name), ''))}: {what}"
+        return f"{_flag(name)} {_shown(given[name])}: {what}"
+    return f"{_variable(name)}={_shown(os.environ.get(_variable(name), ''))}: {what}"
+
+
+def _shown(value: object) -> str:
+    """A refused value: what stands before an @ may be a password even where the rest is no URL."""
+    text = redact(str(value))
+    return text if MASK in text or "@" not in text else f"{MASK}@{text.rpartition('@')[2]}"
 
 
 def _flag(name: str) -> str:

@@ -54,6 +54,7 @@ def test_every_problem_is_reported_at_once_with_its_name(monkeypatch: pytest.Mon
     ("flags", "message"),
     [
         ({"prometheus_url": "prometheus:9090"}, "--prometheus-url prometheus:9090: must be a URL"),
+        ({"prometheus_url": "me:pa55@prometheus:9090"}, "--prometheus-url ***@prometheus:9090: must be a URL"),
         ({"web_bind": "0.0.0.0:99999"}, "must be HOST:PORT"),
         ({"web_bind": "0.0.0.0:http"}, "must be HOST:PORT"),
         ({"scrape_interval_seconds": 0}, "greater than 0"),
