@@ -1,5 +1,6 @@
 """The `outrider` command: its list of commands is light, every command loads, and wrong usage is reported."""
 
+import ast
 import os
 import re
 import shlex
@@ -47,23 +48,39 @@ def test_help_lists_every_command_with_its_line() -> None:
         assert line in shown
 
 
-@pytest.mark.parametrize(
-    ("arguments", "loaded"),
-    [(["--help"], []), (["run", "--help"], ["pydantic", "autoscaler.commands.run"])],  # the options are the settings
-)
-def test_help_loads_neither_shell(arguments: list[str], loaded: list[str]) -> None:
+def loaded_by(*arguments: str, **environment: str) -> set[str]:
+    """The heavy modules and the modules of ours that a call imports."""
     program = (
         f"import sys; sys.argv = {['outrider', *arguments]!r}\n"
         "from autoscaler.cli import main\n"
         "try: main()\n"
-        "except SystemExit as end: assert end.code == 0\n"
+        "except SystemExit as end: assert end.code in (0, None)\n"
         f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
         "ours = [m for m in sys.modules if m.split('.')[0] in ('policies', 'forecasting', 'crds')]\n"
         "ours += [m for m in sys.modules if m.startswith(('autoscaler.commands.', 'replay.commands.', 'replay.sim'))]\n"
         "print('loaded', heavy + ours)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == f"loaded {loaded}"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ | environment
+    )
+    return set(ast.literal_eval(done.stdout.splitlines()[-1].removeprefix("loaded ")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loaded"),
+    [
+        (["--help"], set()),
+        (["--version"], set()),
+        (["run", "--help"], {"pydantic", "autoscaler.commands.run"}),  # the options are the settings
+    ],
+)
+def test_help_loads_neither_shell(arguments: list[str], loaded: set[str]) -> None:
+    assert loaded_by(*arguments) == loaded
+
+
+def test_completion_of_a_trace_waits_for_no_heavy_import() -> None:
+    line = {"COMP_WORDS": "outrider replay s", "COMP_CWORD": "2", "_OUTRIDER_COMPLETE": "complete_bash"}
+    assert loaded_by(**line) & set(HEAVY) <= {"pydantic"}  # typer's own
 
 
 @pytest.mark.parametrize("name", sorted(ENTRIES))
@@ -109,11 +126,38 @@ def test_a_typo_in_a_command_suggests_the_nearest() -> None:
         ("outrider re", {"redecide", "replay", "report"}),
         ("outrider explain --e", {"--every"}),
         ("outrider run --log-level w", {"warning"}),
+        ("outrider replay sam", {"sample:office-morning"}),
+        ("outrider replay x.csv --past ", {"trace", "generated", "none"}),
+        ("outrider replay x.csv --profile 8b-a", {"8b-a10g"}),
+        ("outrider backtest --profile 8b-h", {"8b-h100"}),
+        ("outrider demo --trace s", {"sample:office-morning"}),
+        ("outrider replay ", {"sample:office-morning", "week.csv.gz", "decisions/"}),
+        ("outrider check ", {"policy.yaml", "decisions/"}),
+        ("outrider scaledobject -f p", {"policy.yaml"}),
+        ("outrider simulate --policy p", {"policy.yaml"}),
+        ("outrider explain d", {"decisions/decisions-1.jsonl", "decisions/decisions-2.jsonl"}),
+        ("outrider redecide decisions/decisions-2", {"decisions/decisions-2.jsonl"}),
+        ("outrider explain nothing/", set()),
+        ("outrider fly --f", set()),
     ],
 )
-def test_the_shell_completes_commands_options_and_choices(line: str, completions: set[str]) -> None:
+def test_the_shell_completes_commands_options_and_values(
+    line: str, completions: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "decisions").mkdir()
+    for name in (".hidden.csv", "notes.txt", "policy.yaml", "week.csv.gz", "decisions/decisions-1.jsonl"):
+        (tmp_path / name).touch()
+    (tmp_path / "decisions" / "decisions-2.jsonl").touch()
+    monkeypatch.chdir(tmp_path)
     environment = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_OUTRIDER_COMPLETE": "complete_bash"}
     assert set(CliRunner().invoke(app, [], env=environment).output.split()) == completions
+
+
+def test_the_completed_samples_are_those_that_exist() -> None:
+    from replay.commands.options import SAMPLES
+    from replay.traces import samples
+
+    assert [f"sample:{name}" for name in samples.SAMPLES] == list(SAMPLES)
 
 
 PARAGRAPH_EDGE = 2  # columns of padding, one on each side

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from autoscaler.settings import SettingsError, declared, load, masked, unknown_variables
+from autoscaler.telemetry.redact import redact
 
 
 def _with_settings(function: Callable[..., None]) -> Callable[..., None]:
@@ -73,5 +74,5 @@ def command(
     try:
         asyncio.run(run(settings))
     except (KubeError, TlsError, OSError) as error:
-        typer.echo(f"outrider run: {error}", err=True)
+        typer.echo(f"outrider run: {redact(str(error))}", err=True)
         raise typer.Exit(2 if isinstance(error, NotConfigured | TlsError) else 1) from None
