@@ -9,10 +9,11 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
+from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 GROUP = "outrider.commands"
 OFFLINE = ("numba", "pyarrow")  # the extra `replay`
@@ -28,7 +29,7 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002, ANN401
         """A placeholder with the command's help line."""
         entry = _entries().get(cmd_name)
-        return None if entry is None else TyperCommand(cmd_name, help=summary(entry))
+        return None if entry is None else TyperCommand(cmd_name, help=summary(entry), short_help=summary(entry))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
         """Load the command that is called."""
@@ -38,6 +39,28 @@ class Commands(TyperGroup):
         name, found, rest = super().resolve_command(ctx, args)
         entry = _entries().get(name or "")
         return (name, found, rest) if entry is None else (name, load(entry), rest)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """Write the help."""
+        _fit(self)
+        super().format_help(ctx, formatter)
+
+
+class Command(TyperCommand):
+    """A command as `load` makes it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Without what the library puts before the reason of a refusal."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """Write the help."""
+        _fit(self)
+        super().format_help(ctx, formatter)
 
 
 app = typer.Typer(
@@ -68,6 +91,18 @@ def _root(
     """Autoscaler for LLM workloads on Kubernetes."""
 
 
+def _fit(command: TyperCommand | TyperGroup) -> None:
+    """Make help a plain list below 80 columns, since a table would cut the names of options."""
+    if get_terminal_size().columns < 80:
+        from rich.text import Text  # noqa: PLC0415 - only help needs it
+
+        command.rich_markup_mode = None
+        command.epilog = f"\b\n{command.epilog}" if command.epilog else None
+        for each in command.params:
+            if isinstance(each, TyperOption | TyperArgument) and each.help:
+                each.help = Text.from_markup(each.help).plain
+
+
 def summary(entry: EntryPoint) -> str:
     """The first line of the command's module, read without importing it; empty where it cannot be read."""
     package, _, name = entry.module.rpartition(".")
@@ -88,6 +123,7 @@ def load(entry: EntryPoint) -> TyperCommand:
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
     single.command(
         name=entry.name,
+        cls=Command,
         help=flowing(text),
         epilog=heading.lstrip() + re.sub(r"^ +", "$ ", examples, flags=re.MULTILINE) if heading else None,
     )(function)

@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     clock_scenario_epoch_seconds: float | None = _setting(
         "Clock (for demonstrations)",
         None,
-        "Scenario time at clock_wall_epoch_seconds, in Unix seconds.",
+        "Scenario time at that wall-clock time, in Unix seconds.",
         unset="the same as on the wall clock",
         allow_inf_nan=False,
     )

@@ -163,23 +163,22 @@ def test_the_completed_samples_are_those_that_exist() -> None:
 PARAGRAPH_EDGE = 2  # columns of padding, one on each side
 
 
-def help_of(width: int, *command: str) -> list[str]:
-    """The lines of a command's help at this width, without the spaces at their ends."""
-    result = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": str(width)})
-    assert result.exit_code == 0
-    return [line.rstrip() for line in result.output.splitlines()]
-
-
-@pytest.mark.parametrize("width", [60, 120])
+@pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize(
     "command", [(), *((name,) for name in sorted(ENTRIES))], ids=lambda it: " ".join(it) or "outrider"
 )
-def test_help_is_wrapped_where_the_terminal_ends_and_closes_with_examples(command: tuple[str, ...], width: int) -> None:
-    lines = help_of(width, *command)
+def test_help_is_wrapped_where_the_terminal_ends_and_closes_with_examples(
+    command: tuple[str, ...], width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    app([*command, "--help"], prog_name="outrider", standalone_mode=False)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert max(map(len, lines)) <= width
-    prose = list(takewhile(lambda line: not line.startswith("╭"), lines))
+    assert not any("…" in line for line in lines), "a name is cut"
+    prose = list(takewhile(lambda line: not line.startswith(("╭", "Arguments:", "Options:")), lines))
+    assert len(prose) > 3
     for line, following in pairwise(prose):
-        if line and re.match(" [^ -]", following):
+        if line and re.match(" {1,2}[^ -]", following):
             assert len(f"{line} {following.split()[0]}") > width - PARAGRAPH_EDGE, (line, following)
     last = [line.strip() for line in lines if line.strip()]
     examples = last[last.index("Examples:") + 1 :]
