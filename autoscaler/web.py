@@ -1,5 +1,6 @@
 """The controller's HTTP server: /metrics for Prometheus, /healthz and /readyz for the kubelet."""
 
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -47,9 +48,9 @@ class WebServer:
         try:
             await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
         except OSError as error:
-            raise OSError(
-                f"cannot listen on {self._bind!r}: set --web-bind to a free HOST:PORT ({error.strerror})"
-            ) from error
+            # asyncio repeats the address in its text, and getaddrinfo's numbers are its own
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            raise OSError(f"cannot listen on {self._bind!r}: {why}; set --web-bind to a free HOST:PORT") from error
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:

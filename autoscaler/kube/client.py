@@ -73,9 +73,11 @@ class Kube:
             if kubeconfig or context or not _read_service_account(configuration):
                 await _read_kubeconfig(kubeconfig, context, configuration)
             api = ApiClient(configuration)
-        except (ConfigException, OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        except (ConfigException, OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
             where = f"kubeconfig {kubeconfig}" if kubeconfig else "no usable service account or kubeconfig"
-            raise NotConfigured(f"{where}: {error}; set OUTRIDER_KUBECONFIG to a readable kubeconfig") from error
+            known = isinstance(error, ConfigException | OSError | yaml.YAMLError)
+            why = " ".join(str(error).split()) if known else "it is not a kubeconfig"
+            raise NotConfigured(f"{where}: {why}; set OUTRIDER_KUBECONFIG to a readable kubeconfig") from error
         api.user_agent = "outrider"
         return cls(api, timeout_seconds)
 

@@ -28,6 +28,13 @@ def named(name: str) -> tuple[Trace, float, float | None]:
     return shipped.trace, shipped.start_seconds, shipped.duration_seconds
 
 
+def why(error: Exception) -> str:
+    """The text of an error; of an OSError the file and the reason, without the number that Python puts before."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+
+
 def span_seconds(option: str, text: str | None) -> float | None:
     """Kubernetes' notation of a duration, and days before it. Raises ValueError that names the option."""
     if text is None:

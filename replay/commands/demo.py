@@ -53,6 +53,7 @@ def command(
 
     from crds.files import PolicyFileError, one_policy
     from replay import tournament
+    from replay.commands.arguments import why
     from replay.commands.replay import scenario_of
     from replay.demo.processes import DiedError
     from replay.demo.show import play
@@ -73,7 +74,7 @@ def command(
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
     except (TraceError, ValueError, OSError) as error:
-        print(f"outrider demo: {error}", file=sys.stderr)
+        print(f"outrider demo: {why(error)}", file=sys.stderr)
         raise typer.Exit(2) from None
     console = Console(highlight=False, quiet=as_json)
     try:

@@ -67,6 +67,7 @@ def command(
         outrider replay requests.csv --policy policy.yaml
     """
     from crds.files import PolicyFileError
+    from replay.commands.arguments import why
     from replay.traces.trace import TraceError
 
     try:
@@ -76,7 +77,7 @@ def command(
     except PolicyFileError as error:
         _refuse(str(error))
     except (TraceError, ValueError, OSError) as error:
-        _refuse(f"outrider replay: {error}")
+        _refuse(f"outrider replay: {why(error)}")
     if as_json:
         from replay.report.document import document
 
@@ -93,8 +94,8 @@ def command(
         show(console, standings, policy_source=source)
 
 
-def _refuse(why: str) -> NoReturn:
-    print(why, file=sys.stderr)
+def _refuse(text: str) -> NoReturn:
+    print(text, file=sys.stderr)
     raise typer.Exit(2) from None
 
 

@@ -56,6 +56,7 @@ def command(
         outrider simulate requests.csv --policy policy.yaml
     """
     from crds.files import PolicyFileError, one_policy
+    from replay.commands.arguments import why
     from replay.simcluster.network import NetworkError
     from replay.simcluster.serve import SimCluster
     from replay.traces.trace import TraceError
@@ -75,7 +76,7 @@ def command(
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
     except (TraceError, NetworkError, ValueError, OSError) as error:
-        print(f"outrider simulate: {error}", file=sys.stderr)
+        print(f"outrider simulate: {why(error)}", file=sys.stderr)
         raise typer.Exit(2) from None
 
 

@@ -40,7 +40,7 @@ async def test_a_port_that_is_taken_is_reported() -> None:
     first = web.WebServer(application, "127.0.0.1:0")
     port = await first.start()
     second = web.WebServer(web.app(CollectorRegistry(), lambda: (True, {})), f"127.0.0.1:{port}")
-    with pytest.raises(OSError, match="address already in use"):
+    with pytest.raises(OSError, match="Address already in use"):
         await second.start()
     await second.stop()
     await first.stop()

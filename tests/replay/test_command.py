@@ -132,7 +132,10 @@ REFUSED = {
         ["chat.csv", "--policy", "other.yaml"],
         "other.yaml: expected exactly one ScalingPolicy, found 0",
     ),
-    "log folder": (["chat.csv", "--decision-log", "none/log.jsonl"], "No such file or directory"),
+    "log folder": (
+        ["chat.csv", "--decision-log", "none/log.jsonl"],
+        "outrider replay: none/log.jsonl: No such file or directory",
+    ),
 }
 
 

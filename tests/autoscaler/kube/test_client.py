@@ -162,10 +162,10 @@ async def test_the_token_is_sent_and_the_sender_named(api: FakeApi, kube: Kube) 
     ("content", "said"),
     [
         (None, "does not exist"),
-        ("", "kubeconfig"),
-        ("[1, 2", "kubeconfig"),
+        ("", "it is not a kubeconfig"),
+        ("[1, 2", "expected"),
         ("current-context: gone", "kubeconfig"),
-        ("- a", "kubeconfig"),
+        ("- a", "it is not a kubeconfig"),
     ],
     ids=["absent", "empty", "no YAML", "no context", "a list"],
 )
@@ -176,6 +176,7 @@ async def test_a_bad_kubeconfig_is_named(tmp_path: Path, content: str | None, sa
     with pytest.raises(KubeError, match=said) as raised:
         await Kube.connect(path)
     assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 async def test_without_any_configuration_it_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
