@@ -20,6 +20,8 @@ from policies.model import Demand, Grant, Inputs, Plan, Policy, State, StepResul
 
 FORMAT = 3
 STATE_EVERY_LINES = 1000
+# What arithmetic on the values of a damaged log raises; each is of the right type, or reading would have refused it.
+NONSENSE = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,13 @@ def redecide(lines: Iterable[str]) -> Iterator[Redecided]:
             states[item.name] = item.state
         if item.decision is not None:
             decision, state = item.decision, states[item.name]
-            seen = observe(decision.policy, state, decision.inputs)
-            again = settle(propose(decision.policy, state, seen, decision.inputs), decision.grant)
+            try:
+                seen = observe(decision.policy, state, decision.inputs)
+                again = settle(propose(decision.policy, state, seen, decision.inputs), decision.grant)
+            except NONSENSE as error:
+                raise LogError(
+                    f"line {decision.line} has values from which nothing can be decided: {error!r}"
+                ) from error
             states[item.name] = again.state
             yield Redecided(decision, again)
 

@@ -30,39 +30,33 @@ def command(
     Examples:
         outrider redecide decisions/
     """
-    from autoscaler.records.reader import files, read
+    from autoscaler.records.reader import damage, files, read
     from policies.codec import plain
     from policies.errors import LogError
     from policies.explain import explain
     from policies.log import redecide
 
-    count, different = 0, []
+    count, found, lines = 0, [], []
     try:
         for file in files(logs):
             for item in read(file, redecide):
                 count += 1
-                if not item.matches:
-                    different.append((file, item))
+                if item.matches:
+                    continue
+                line, plans = item.logged.line, {"logged": item.logged.plan, "again": item.again.plan}
+                found.append({"file": str(file), "line": line, **{title: plain(plan) for title, plan in plans.items()}})
+                lines.append(f"{file}:{line}: {item.logged.policy.name}")
+                with damage(file, line):
+                    lines += [
+                        f"  {title}: {'no plan' if plan is None else explain(plan)}" for title, plan in plans.items()
+                    ]
     except LogError as error:
         typer.echo(f"outrider redecide: {error}", err=True)
         raise typer.Exit(2) from None
     if as_json:
-        found = [
-            {
-                "file": str(file),
-                "line": item.logged.line,
-                "logged": plain(item.logged.plan),
-                "again": plain(item.again.plan),
-            }
-            for file, item in different
-        ]
         json.dump({"decisions": count, "different": found}, sys.stdout, indent=2)
         typer.echo()
     else:
-        for file, item in different:
-            typer.echo(f"{file}:{item.logged.line}: {item.logged.policy.name}")
-            for title, plan in (("logged", item.logged.plan), ("again", item.again.plan)):
-                typer.echo(f"  {title}: {'no plan' if plan is None else explain(plan)}")
-        typer.echo(f"{count} decisions, {len(different)} different")
-    if different or not count:
+        typer.echo("\n".join([*lines, f"{count} decisions, {len(found)} different"]))
+    if found or not count:
         raise typer.Exit(1)

@@ -16,7 +16,7 @@ from crds.notation.timestamps import timestamp, unix_seconds
 from policies.codec import plain
 from policies.errors import LogError
 from policies.explain import explain
-from policies.log import Decision, decisions
+from policies.log import NONSENSE, Decision, decisions
 from policies.model import Plan
 
 T = TypeVar("T")
@@ -35,14 +35,10 @@ class Explained:
     """One decision and its sentence."""
 
     file: Path
+    time: str  # UTC, to the second
     policy: str
     decision: Decision
     sentence: str
-
-    @property
-    def time(self) -> str:
-        """UTC, to the second."""
-        return timestamp(self.decision.inputs.now_seconds)
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -70,11 +66,22 @@ def select(logs: Iterable[Path], *, policy: str | None, at_seconds: float | None
             if at_seconds is not None and decision.inputs.now_seconds > at_seconds:
                 continue
             if at_seconds is not None or every or decision.plan.differs_from(before.get(name)):
-                found.append(Explained(file, name, decision, explain(decision.plan, before.get(name))))
+                with damage(file, decision.line):
+                    time, sentence = timestamp(decision.inputs.now_seconds), explain(decision.plan, before.get(name))
+                found.append(Explained(file, time, name, decision, sentence))
             before[name] = decision.plan
     if at_seconds is None:
         return found
-    return list({explained.policy: explained for explained in found}.values())
+    return list({each.policy: each for each in found}.values())
+
+
+@contextlib.contextmanager
+def damage(file: Path, line: int) -> Iterator[None]:
+    """Raise LogError where the values of a line cannot be explained."""
+    try:
+        yield
+    except (*NONSENSE, OSError) as error:
+        raise LogError(f"{file}: line {line} has values that cannot be explained: {error!r}") from error
 
 
 def parse_time(text: str) -> float:

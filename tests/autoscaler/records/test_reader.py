@@ -15,6 +15,8 @@ from policies.errors import LogError
 from tests.autoscaler.records.logs import RATES, run, write_log
 from tests.support.worlds import START, TICK
 
+LEAD_OF_NO_LENGTH = [{"rule": "LeadTime", "replicas": 5.6, "numbers": [], "note": ""}]
+
 
 def one(log: Path) -> Path:
     return next(log.glob("decisions-*.jsonl"))
@@ -180,3 +182,31 @@ def test_a_log_without_a_decision_is_no_answer(tmp_path: Path, command: str) -> 
     code, out, error = run(command, tmp_path)
     assert code == 1
     assert "no decision yet" in error if command == "explain" else out == "0 decisions, 0 different\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "place", "value"),
+    [
+        ("explain", ("inputs", "now_seconds"), 1e300),
+        ("explain", ("plan", "echelons", 0, "reasons"), LEAD_OF_NO_LENGTH),
+        ("redecide", ("plan", "echelons", 0, "reasons"), LEAD_OF_NO_LENGTH),
+        ("redecide", ("inputs", "cold_start", "image", "p50_seconds"), 0.0),
+        ("redecide", ("inputs", "cold_start", "warmup", "p50_seconds"), 1e300),
+    ],
+)
+def test_a_value_that_means_nothing_is_named_by_its_line(
+    log: Path, command: str, place: tuple[str | int, ...], value: object
+) -> None:
+    file = one(log)
+    header, state, first, *_ = file.read_text().splitlines()
+    decision = json.loads(first)
+    inner = decision
+    for key in place[:-1]:
+        inner = inner[key]
+    assert place[-1] in inner
+    inner[place[-1]] = value
+    file.write_text("\n".join([header, state, json.dumps(decision), ""]))
+    code, out, error = run(command, file)
+    assert (code, out) == (2, "")
+    assert error.startswith(f"outrider {command}: {file}: line 3 has values")
+    assert error.count("\n") == 1
