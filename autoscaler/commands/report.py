@@ -35,7 +35,7 @@ def command(
         str | None, typer.Option(help="Start so long before the last decision, such as 24h or 90m.")
     ] = None,
     price_per_gpu_hour: Annotated[
-        float | None, typer.Option(min=0.0, help="US dollars, instead of the price of each policy.")
+        float | None, typer.Option(min=0.0, max=1e6, help="US dollars, instead of the price of each policy.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -52,10 +52,10 @@ def command(
     """
     from rich.console import Console
 
-    from autoscaler.records.comparison.compare import compare
+    from autoscaler.records.comparison.compare import Comparisons
     from autoscaler.records.comparison.document import document
     from autoscaler.records.comparison.page import show
-    from autoscaler.records.reader import BadTimeError, files, last_seconds, parse_time, within
+    from autoscaler.records.reader import BadTimeError, damage, files, last_seconds, parse_time, within
     from policies.errors import LogError
 
     try:
@@ -67,8 +67,12 @@ def command(
         start, end = (None if text is None else parse_time(text) for text in (since, until))
         if last is not None:
             start = last_seconds(found) - _span_seconds(last)
-        chosen = _chosen(_read(within(found, start, end), policy), policy, start, end)
-        comparisons = compare(chosen, price_per_gpu_hour=price_per_gpu_hour)
+        collected = Comparisons(price_per_gpu_hour)
+        for file, decision in _read(within(found, start, end), policy):
+            if _matches(decision, policy, start, end):
+                with damage(file, decision.line):
+                    collected.add(decision)
+        comparisons = collected.close()
     except (LogError, BadTimeError) as error:
         typer.echo(f"outrider report: {error}", err=True)
         raise typer.Exit(2) from None
@@ -95,20 +99,13 @@ def _span_seconds(text: str) -> float:
         raise BadTimeError(f"--last {text!r} is not a duration; write 24h or 1h30m") from None
 
 
-def _chosen(
-    decisions: "Iterable[Decision]", policy: str | None, start: float | None, end: float | None
-) -> "Iterator[Decision]":
-    for decision in decisions:
-        at_seconds = decision.inputs.now_seconds
-        if (
-            policy in (None, decision.policy.name)
-            and (start is None or at_seconds >= start)
-            and (end is None or at_seconds <= end)
-        ):
-            yield decision
+def _matches(decision: "Decision", policy: str | None, start: float | None, end: float | None) -> bool:
+    at_seconds = decision.inputs.now_seconds
+    in_time = (start is None or at_seconds >= start) and (end is None or at_seconds <= end)
+    return in_time and policy in (None, decision.policy.name)
 
 
-def _read(files: list[Path], policy: str | None) -> "Iterator[Decision]":
+def _read(files: list[Path], policy: str | None) -> "Iterator[tuple[Path, Decision]]":
     """The decisions of these files; the progress is shown on a terminal where there is much to read."""
     from rich.console import Console
     from rich.progress import Progress
@@ -133,4 +130,5 @@ def _read(files: list[Path], policy: str | None) -> "Iterator[Decision]":
             return decisions(each())
 
         for file in files:
-            yield from read(file, counted)
+            for decision in read(file, counted):
+                yield file, decision

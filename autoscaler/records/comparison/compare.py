@@ -1,6 +1,5 @@
 """Compares, for each policy and mode, what ran with what Outrider asked for."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from autoscaler.records.comparison.moment import Moment
@@ -155,14 +154,22 @@ class Comparison:
         self.outrider_short.add(span)
 
 
-def compare(decisions: Iterable[Decision], *, price_per_gpu_hour: float | None = None) -> list[Comparison]:
-    """One comparison for each policy and mode, by name. Decisions come in order of time for each policy."""
-    found: dict[tuple[str, Mode], Comparison] = {}
-    for decision in decisions:
+@dataclass
+class Comparisons:
+    """One comparison for each policy and mode. `price_per_gpu_hour` replaces the prices of the log."""
+
+    price_per_gpu_hour: float | None = None
+    _found: dict[tuple[str, Mode], Comparison] = field(default_factory=dict)
+
+    def add(self, decision: Decision) -> None:
+        """Take the next decision; those of one policy come in order of time. What it raises on a damaged log is `NONSENSE`."""
         key = decision.policy.name, decision.policy.mode
-        if key not in found:
-            found[key] = Comparison(decision.policy, price_per_gpu_hour)
-        found[key].add(decision)
-    for comparison in found.values():
-        comparison.close()
-    return [found[key] for key in sorted(found)]
+        if key not in self._found:
+            self._found[key] = Comparison(decision.policy, self.price_per_gpu_hour)
+        self._found[key].add(decision)
+
+    def close(self) -> list[Comparison]:
+        """The comparisons by name, after the last decision."""
+        for comparison in self._found.values():
+            comparison.close()
+        return [self._found[key] for key in sorted(self._found)]

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from typing import Self
 
+from crds.notation.timestamps import timestamp
 from policies.combine import whole
 from policies.ladder import lead_seconds, replica_rung
 from policies.log import Decision
 from policies.model import Demand, Mode, Plan, Rule
 from policies.supply import Role, Rung, StageName, Supply
+
+MOST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,14 @@ class Moment:
 
     @classmethod
     def of(cls, decision: Decision) -> Self:
-        """The moment of a decision."""
+        """The moment of a decision. Raises an error of `policies.log.NONSENSE` for what no workload can have."""
+        timestamp(decision.inputs.now_seconds)
         supply, plan, cold_start = decision.inputs.supply, decision.plan, decision.inputs.cold_start
+        counts = [] if plan is None else [each.count for each in plan.echelons]
+        policy = decision.policy
+        numbers = decision.demand.replicas or 0.0, policy.gpus_per_replica, policy.price_per_gpu_hour, *counts
+        if any(not 0.0 <= number <= MOST for number in numbers):
+            raise ValueError(f"a number of replicas or GPUs or a price that is not 0 to {MOST:,}")
         return cls(
             at_seconds=decision.inputs.now_seconds,
             demand=decision.demand.replicas,

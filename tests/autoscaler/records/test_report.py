@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from autoscaler.cli import app
-from autoscaler.records.comparison.compare import compare
+from autoscaler.records.comparison.compare import Comparison, Comparisons
 from autoscaler.records.comparison.page import show
 from autoscaler.records.comparison.plot import plot
 from autoscaler.records.comparison.serving import LowestSince
@@ -56,6 +56,14 @@ def document(*arguments: object) -> Any:
     done = report(*arguments, "--json")
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
+
+
+def comparisons(folder: Path) -> list[Comparison]:
+    found = Comparisons()
+    for file in files([folder]):
+        for decision in read(file, decisions):
+            found.add(decision)
+    return found.close()
 
 
 def only(*arguments: object) -> Any:
@@ -271,6 +279,30 @@ def test_a_log_of_an_older_format_is_refused_in_one_sentence(tmp_path: Path) -> 
     assert "format 2" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("inputs", "now_seconds", 1e300),
+        ("inputs", "now_seconds", -1e18),
+        ("demand", "replicas", 1e308),
+        ("demand", "replicas", -1.0),
+        ("demand", "work_seconds", 1e308),
+    ],
+)
+def test_a_value_that_means_nothing_is_refused_by_its_line(tmp_path: Path, part: str, key: str, value: float) -> None:
+    write(tmp_path, SHADOW, traffic(Fleet(), (4, 2.0), (2, 2.0), waiting=9.0))
+    (file,) = tmp_path.glob("*.jsonl")
+    *lines, last = file.read_text().splitlines()
+    data = json.loads(last)
+    data[part][key] = value
+    file.write_text("\n".join([*lines, json.dumps(data)]) + "\n")
+    for arguments in ([], ["--json"]):
+        done = report(tmp_path, *arguments)
+        assert done.exit_code in (0, 2)
+        assert done.exception is None or isinstance(done.exception, SystemExit)
+        assert done.exit_code == 0 or f"line {len(lines) + 1} has values that cannot be explained" in done.stderr
+
+
 def test_logs_without_a_decision(tmp_path: Path) -> None:
     (tmp_path / "decisions-1.jsonl").write_text("")
     for arguments in ([], ["--last", "1h"]):
@@ -281,7 +313,7 @@ def test_logs_without_a_decision(tmp_path: Path) -> None:
 
 def test_no_line_is_longer_than_the_terminal(tmp_path: Path) -> None:
     write(tmp_path, SHADOW, traffic(Fleet(), (HOUR, 2.0), (HOUR, 8.0), (HOUR, 3.0)))
-    compared = compare(decision for file in files([tmp_path]) for decision in read(file, decisions))
+    compared = comparisons(tmp_path)
     for columns in (60, 100, 160):
         output = StringIO()
         show(Console(file=output, width=columns, force_terminal=True, color_system=None), compared)
@@ -292,7 +324,7 @@ def test_no_line_is_longer_than_the_terminal(tmp_path: Path) -> None:
 
 def test_the_plot_is_ascii_where_the_terminal_is(tmp_path: Path) -> None:
     write(tmp_path, SHADOW, traffic(Fleet(), (HOUR, 2.0)))
-    (compared,) = compare(decision for file in files([tmp_path]) for decision in read(file, decisions))
+    (compared,) = comparisons(tmp_path)
     lines = [line.plain for line in plot(compared.timeline, 80, unicode=False)]
     assert all(line.isascii() for line in lines)
     assert [line[:5].strip() for line in lines if line[:5].strip()] == ["6", "4", "2", "0"]
