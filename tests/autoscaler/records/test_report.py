@@ -47,9 +47,8 @@ def traffic(fleet: Fleet, *rates: tuple[int, float], **changes: Any) -> list[Inp
     return [fleet.tick(rate, **changes) for ticks, rate in rates for _ in range(ticks)]
 
 
-def report(*arguments: object, columns: int = 100) -> Result:
-    environment = {"COLUMNS": str(columns), "TERMINAL_WIDTH": str(columns)}
-    return CliRunner().invoke(app, ["report", *(str(argument) for argument in arguments)], env=environment)
+def report(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["report", *(str(argument) for argument in arguments)])
 
 
 def document(*arguments: object) -> Any:
