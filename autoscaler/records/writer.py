@@ -7,7 +7,7 @@ from typing import TextIO
 
 import structlog
 
-from autoscaler.settings import DECISION_LOG_MAX_BYTES
+from autoscaler.settings import DECISION_LOG_BYTES
 from policies.log import LogWriter
 from policies.model import Inputs, Policy, State, StepResult
 
@@ -19,7 +19,7 @@ _log = structlog.get_logger(__name__)
 class Recorder:
     """Appends to one file of a folder at a time; the oldest files go. Without a folder nothing is written."""
 
-    def __init__(self, folder: Path | None, max_bytes: int = DECISION_LOG_MAX_BYTES) -> None:
+    def __init__(self, folder: Path | None, max_bytes: int = DECISION_LOG_BYTES) -> None:
         self._folder = folder
         self._file_bytes = max_bytes // FILES_KEPT
         self._file: TextIO | None = None

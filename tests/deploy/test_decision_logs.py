@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from kubernetes import client
 
-from autoscaler.settings import DECISION_LOG_MAX_BYTES
+from autoscaler.settings import DECISION_LOG_BYTES
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPONENT = DEPLOY / "components" / "decision-logs"
@@ -45,8 +45,8 @@ def test_the_logs_fit_where_they_are_written() -> None:
     (patch,) = loaded(COMPONENT / "kustomization.yaml")["patches"]
     patched = pod(yaml.safe_load(patch["patch"]))
     (setting,) = patched["containers"][0]["env"]
-    assert setting["name"] == "OUTRIDER_DECISION_LOG_MAX_BYTES"
+    assert setting["name"] == "OUTRIDER_DECISION_LOG_BYTES"
     assert int(setting["value"]) < 0.9 * gib(claim["spec"]["resources"]["requests"]["storage"])
     assert patched["volumes"][0]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
     (state,) = (each for each in pod(loaded(DEPLOY / "deployment.yaml"))["volumes"] if each["name"] == "state")
-    assert 0.9 * gib(state["emptyDir"]["sizeLimit"]) > DECISION_LOG_MAX_BYTES
+    assert 0.9 * gib(state["emptyDir"]["sizeLimit"]) > DECISION_LOG_BYTES

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from autoscaler.cli import app
 from autoscaler.records.writer import Recorder
-from autoscaler.settings import DECISION_LOG_MAX_BYTES
+from autoscaler.settings import DECISION_LOG_BYTES
 from policies.engine import step
 from policies.model import State
 from tests.support.worlds import Fleet, a_policy
@@ -14,7 +14,7 @@ from tests.support.worlds import Fleet, a_policy
 RATES = [3.0] * 8 + [12.0] * 8 + [3.0] * 8
 
 
-def write_log(folder: Path, max_bytes: int = DECISION_LOG_MAX_BYTES) -> None:
+def write_log(folder: Path, max_bytes: int = DECISION_LOG_BYTES) -> None:
     """The demand of chat/qwen rises and falls, that of chat/calm does not."""
     recorder = Recorder(folder, max_bytes)
     policies = {"chat/qwen": RATES, "chat/calm": [1.0] * len(RATES)}
