@@ -39,6 +39,7 @@ def _settings() -> str:
         "",
         _GENERATED,
         "Settings of the process `outrider run`. A flag wins over its variable, and an empty variable counts as not set.",
+        "A variable that starts with `OUTRIDER_` and is no setting is reported at start, with the nearest setting.",
         "`outrider run --show-settings` prints the settings in force, with secrets masked.",
         "",
     ]
