@@ -144,6 +144,8 @@ def _entries() -> dict[str, EntryPoint]:
 
 def main() -> None:
     """Run the command. Exit codes: 0 success; 1 failure, or the answer is no; 2 wrong usage or invalid input."""
+    if "_OUTRIDER_COMPLETE" in os.environ:
+        os.environ["TERMINAL_WIDTH"] = "1000"  # fish and zsh take the second line of a wrapped help for another value
     try:
         try:
             app()

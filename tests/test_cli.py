@@ -153,6 +153,17 @@ def test_the_shell_completes_commands_options_and_values(
     assert set(CliRunner().invoke(app, [], env=environment).output.split()) == completions
 
 
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_a_completed_option_has_its_help_on_one_line(shell: str) -> None:
+    line = {"_TYPER_COMPLETE_ARGS": "outrider run --prom", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    program = Path(sys.executable).with_name("outrider")
+    environment = os.environ | line | {"_OUTRIDER_COMPLETE": f"complete_{shell}"}
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert all("--prometheus-" in each and "[default" in each for each in lines)
+
+
 def test_the_completed_samples_are_those_that_exist() -> None:
     from replay.commands.options import SAMPLES
     from replay.traces import samples
