@@ -75,6 +75,8 @@ class _Page:
             f"{duration(of.compared_seconds)} compared, {of.decisions:,} decisions; "
             f"${of.price:.2f} per GPU-hour, {gpus} GPU{'' if gpus == 1 else 's'} per replica"
         )
+        if self._shadow:
+            self._prose(_verdict(of))
         self._console.print()
         self._console.print(self._figures())
         lines = plot(of.timeline, self._console.width - 1, unicode=self._unicode)
@@ -184,6 +186,15 @@ class _Page:
             return
         for line in textwrap.wrap(text, self._console.width - 1, subsequent_indent=indent):
             self._console.print(line, markup=False)
+
+
+def _verdict(of: Comparison) -> str:
+    """The comparison in one sentence."""
+    ran, ours, whole = of.ran, of.outrider, of.compared_seconds
+    change = 0.0 if ran.gpu_hours <= 0.0 else ours.gpu_hours / ran.gpu_hours - 1.0
+    hours = f"{abs(change):.0%} {'fewer' if change < 0.0 else 'more'}" if abs(change) >= 0.005 else "as many"
+    short = f"{_share(ours.short_seconds, whole)} of the time, instead of {_share(ran.short_seconds, whole)}"
+    return f"Outrider would have used {hours} GPU-hours, and been short of demand {short}."
 
 
 def _minute(at_seconds: float | None) -> str:

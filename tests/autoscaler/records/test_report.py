@@ -145,7 +145,9 @@ def test_a_shortage_that_outrider_was_ahead_of(tmp_path: Path) -> None:
     assert found["ran_shortages"]["count"] == found["ran_shortages"]["covered_by_outrider"] == 1
     assert found["ran_shortages"]["worst"][0]["asked_ahead_seconds"] > 15.0 * LEAD_TICKS
     assert found["outrider"]["short_seconds"] == 0.0
-    assert "in time for 1" in report(tmp_path).stdout
+    text = report(tmp_path).stdout
+    assert "in time for 1" in text
+    assert "more GPU-hours, and been short of demand 0.0% of the time, instead of " in text
 
 
 def test_what_is_unknown_is_counted(tmp_path: Path) -> None:
