@@ -45,6 +45,8 @@ def _bind(value: str) -> str:
 Bind = Annotated[str, AfterValidator(_bind)]
 Url = Annotated[str, AfterValidator(_url)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# A decision takes 4.5 kB with 5 pods and 12 kB with 20: 60 or 23 days of one policy. The manifests give the folder 2 GiB.
+DECISION_LOG_BYTES = 1_600_000_000
 
 
 def _setting(group: str, default: object, text: str, *, unset: str = "", **limits: Any) -> Any:  # noqa: ANN401 - as Field
@@ -123,6 +125,12 @@ class Settings(BaseSettings):
     )
     decision_log_dir: Path | None = _setting(
         "State and logs", None, "Folder for the decision log, which explain and redecide read.", unset="no decision log"
+    )
+    decision_log_bytes: int = _setting(
+        "State and logs",
+        DECISION_LOG_BYTES,
+        "Maximum size of the decision log, whose oldest files are deleted.",
+        ge=1_000_000,
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "State and logs", "info", "Lowest level that is logged."

@@ -21,7 +21,7 @@ from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerStub
 from autoscaler.scaler.server import OPTIONS, ScalerServer
 from autoscaler.scaler.servicer import METRIC
 from policies.engine import GRID_SECONDS, step
-from policies.model import Engine, Inputs, PodSample, Policy, Signal, State
+from policies.model import Engine, Inputs, Mode, PodSample, Policy, Signal, State
 from policies.supply import ColdStart, Role, Stage, StageName, Supply, Unit
 
 POLICIES = 1000
@@ -46,6 +46,7 @@ class Loop:
     def __post_init__(self) -> None:
         self._policy = Policy(
             name="bench/p",
+            mode=Mode.ACTIVE,
             signal=Signal.WORK,
             min_replicas=1,
             max_replicas=64,
@@ -56,6 +57,8 @@ class Loop:
             scale_up_replicas_per_minute=None,
             scale_down_percent_per_minute=25.0,
             max_prepared_nodes=2,
+            gpus_per_replica=1,
+            price_per_gpu_hour=0.8,
         )
         self._states = dict.fromkeys(NAMES, State())
         self._tick = 0

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from crds.profiles import PROFILES
 from policies.engine import GRID_SECONDS, step
-from policies.model import Fan, Inputs, PodSample, Policy, Signal, State
+from policies.model import Fan, Inputs, Mode, PodSample, Policy, Signal, State
 from policies.supply import Role, StageName, Supply, Unit
 
 AIM_MILLISECONDS = 1.0
@@ -86,6 +86,7 @@ class Pods:
 def a_policy(index: int) -> Policy:
     return Policy(
         name=f"bench/p{index}",
+        mode=Mode.ACTIVE,
         signal=Signal.WORK,
         min_replicas=1,
         max_replicas=64,
@@ -96,6 +97,8 @@ def a_policy(index: int) -> Policy:
         scale_up_replicas_per_minute=None,
         scale_down_percent_per_minute=25.0,
         max_prepared_nodes=2,
+        gpus_per_replica=1,
+        price_per_gpu_hour=0.8,
     )
 
 

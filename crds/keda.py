@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from crds.workload import Mode, Workload
+from crds.workload import Workload
+from policies.model import Mode
 
 _KEDA = "keda.sh/v1alpha1"
 _POLL_SECONDS = 10  # KEDA's own poll; between 1 and N it only refreshes the status

@@ -1,17 +1,9 @@
 """What a ScalingPolicy becomes: the workload to scale."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from policies.model import Policy
+from policies.model import Mode, Policy
 from policies.supply import ColdStart
-
-
-class Mode(StrEnum):
-    """Whether decisions are carried out."""
-
-    ACTIVE = "Active"
-    SHADOW = "Shadow"  # decided and reported only
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +44,27 @@ class Workload:
     name: str
     generation: int
     uid: str
-    mode: Mode
     target: Target
     endpoint: Endpoint
     profile: str
     cold_start: ColdStart
-    gpus_per_replica: int
-    price_per_gpu_hour: float  # in US dollars
     schedules: tuple[Schedule, ...]
     policy: Policy
+
+    @property
+    def mode(self) -> Mode:
+        """Whether decisions are carried out."""
+        return self.policy.mode
+
+    @property
+    def gpus_per_replica(self) -> int:
+        """GPUs that each replica holds."""
+        return self.policy.gpus_per_replica
+
+    @property
+    def price_per_gpu_hour(self) -> float:
+        """In US dollars."""
+        return self.policy.price_per_gpu_hour
 
     @property
     def summary(self) -> str:

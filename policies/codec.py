@@ -2,11 +2,12 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from policies.errors import CodecError
 
@@ -40,8 +41,26 @@ def plain(value: object) -> Any:
 
 def build(kind: type[T], data: Any) -> T:
     """A value of `kind` from plain data. Raises CodecError, which says what does not fit and where."""
-    result: T = _build(kind, data, kind.__name__)
+    try:
+        result: T = _builder(cast("Any", kind))(data)
+    except _MisfitError as misfit:
+        raise CodecError(f"{kind.__name__}{misfit.path}: {misfit.why}") from misfit
     return result
+
+
+class _MisfitError(Exception):
+    """What does not fit, at a path such as `.decided.peaks[0]` below the value that is built."""
+
+    def __init__(self, why: str, path: str = "") -> None:
+        super().__init__(why)
+        self.why = why
+        self.path = path
+
+    def under(self, step: str) -> "_MisfitError":
+        return _MisfitError(self.why, step + self.path)
+
+
+_Builder = Callable[[Any], Any]
 
 
 @cache
@@ -50,59 +69,101 @@ def _hints(kind: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in fields(kind)}
 
 
-def _build(kind: Any, data: Any, where: str) -> Any:
+@cache
+def _builder(kind: Any) -> _Builder:
+    """What builds a value of `kind`, made once: a decision log has hundreds of values a line."""
     if is_dataclass(kind):
-        return _build_dataclass(kind, data, where)
-    origin = get_origin(kind)
+        return _dataclass_builder(kind)
+    origin, inner = get_origin(kind), get_args(kind)
     if origin is UnionType:
-        inner = next(option for option in get_args(kind) if option is not NoneType)
-        return None if data is None else _build(inner, data, where)
+        some = _builder(next(option for option in inner if option is not NoneType))
+        return lambda data: None if data is None else some(data)
     if origin is tuple:
-        return _build_tuple(get_args(kind), data, where)
-    return _build_scalar(kind, data, where)
-
-
-def _build_dataclass(kind: Any, data: Any, where: str) -> Any:
-    hints = _hints(kind)
-    if not isinstance(data, dict):
-        raise CodecError(f"{where}: an object was expected, not {data!r}")
-    if unknown := data.keys() - hints.keys():
-        raise CodecError(f"{where}: unknown fields {sorted(unknown)}; was it written by a newer version?")
-    values = {name: _build(hints[name], item, f"{where}.{name}") for name, item in data.items()}
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise CodecError(f"{where}: {error}") from error
-
-
-def _build_tuple(kinds: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ...]:
-    if not isinstance(data, list):
-        raise CodecError(f"{where}: a list was expected, not {data!r}")
-    if len(kinds) == 2 and kinds[1] is Ellipsis:
-        return tuple(_build(kinds[0], item, f"{where}[{index}]") for index, item in enumerate(data))
-    if len(kinds) != len(data):
-        raise CodecError(f"{where}: {len(kinds)} items were expected, not {len(data)}")
-    return tuple(_build(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, data, strict=True)))
-
-
-def _build_scalar(kind: Any, data: Any, where: str) -> Any:
-    if kind is float and isinstance(data, int | float) and not isinstance(data, bool):
-        return _build_float(data, where)
+        is_open = len(inner) == 2 and inner[1] is Ellipsis
+        return _list_builder(_builder(inner[0])) if is_open else _tuple_builder([_builder(each) for each in inner])
+    if kind is float:
+        return _float
     if isinstance(kind, type) and issubclass(kind, Enum):
+        return _enum_builder(kind)
+    return _plain_builder(kind)
+
+
+def _dataclass_builder(kind: Any) -> _Builder:
+    builders = {name: _builder(hint) for name, hint in _hints(kind).items()}
+
+    def made(data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise _MisfitError(f"an object was expected, not {data!r}")
+        if unknown := data.keys() - builders.keys():
+            raise _MisfitError(f"unknown fields {sorted(unknown)}; was it written by a newer version?")
+        values, name = {}, ""
+        try:
+            for name, item in data.items():
+                values[name] = builders[name](item)
+        except _MisfitError as misfit:
+            raise misfit.under(f".{name}") from None
+        try:
+            return kind(**values)
+        except TypeError as error:
+            raise _MisfitError(str(error)) from error
+
+    return made
+
+
+def _list_builder(builder: _Builder) -> _Builder:
+    def made(data: Any) -> Any:
+        return _tuple(data, [builder] * len(data) if isinstance(data, list) else [])
+
+    return made
+
+
+def _tuple_builder(builders: list[_Builder]) -> _Builder:
+    def made(data: Any) -> Any:
+        if isinstance(data, list) and len(data) != len(builders):
+            raise _MisfitError(f"{len(builders)} items were expected, not {len(data)}")
+        return _tuple(data, builders)
+
+    return made
+
+
+def _tuple(data: Any, builders: list[_Builder]) -> tuple[Any, ...]:
+    if not isinstance(data, list):
+        raise _MisfitError(f"a list was expected, not {data!r}")
+    values: list[Any] = []
+    try:
+        for builder, item in zip(builders, data, strict=True):
+            values.append(builder(item))  # its length says which one did not fit
+    except _MisfitError as misfit:
+        raise misfit.under(f"[{len(values)}]") from None
+    return tuple(values)
+
+
+def _enum_builder(kind: type[Enum]) -> _Builder:
+    def made(data: Any) -> Any:
         try:
             return kind(data)
         except ValueError as error:
-            raise CodecError(f"{where}: {error}") from error
-    if type(data) is not kind:
-        raise CodecError(f"{where}: {kind.__name__} was expected, not {data!r}")
-    return data
+            raise _MisfitError(str(error)) from error
+
+    return made
 
 
-def _build_float(data: float, where: str) -> float:
+def _plain_builder(kind: Any) -> _Builder:
+    def made(data: Any) -> Any:
+        if type(data) is not kind:
+            raise _MisfitError(f"{kind.__name__} was expected, not {data!r}")
+        return data
+
+    return made
+
+
+def _float(data: Any) -> float:
+    if type(data) not in (float, int):
+        raise _MisfitError(f"float was expected, not {data!r}")
     try:
         value = float(data)
     except OverflowError:
         value = math.inf
     if not math.isfinite(value):
-        raise CodecError(f"{where}: a finite number was expected, not {value}")
+        raise _MisfitError(f"a finite number was expected, not {value}")
     return value

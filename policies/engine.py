@@ -12,7 +12,7 @@ from policies.combine import combine, whole
 from policies.demand import Observation, observe
 from policies.echelons import prepare
 from policies.ladder import hold_seconds, lead_seconds, replica_rung
-from policies.model import Decided, Echelon, Grant, Inputs, Plan, Policy, Reason, Rule, State, StepResult
+from policies.model import Decided, Echelon, Grant, Inputs, Mode, Plan, Policy, Reason, Rule, State, StepResult
 from policies.recommend.predictive import forecast_floor, volatility_floor
 from policies.recommend.reactive import reactive
 from policies.recommend.scheduled import scheduled
@@ -32,6 +32,7 @@ class Proposal:
     decided: Decided  # what will be remembered, except for the counts
     replicas: Echelon | None  # None while not even the number of replicas is known
     prepared: Echelon | None
+    mode: Mode
 
     @property
     def asked(self) -> Grant | None:
@@ -81,7 +82,7 @@ def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> 
     """What the workload asks for now, and why. Nothing is committed."""
     decided = _start(state.decided, inputs)
     if decided.replicas is None:
-        return Proposal(state, inputs, seen, decided, None, None)
+        return Proposal(state, inputs, seen, decided, None, None, policy.mode)
     lead = lead_seconds(inputs.cold_start, Rung.REQUESTED)
     total = total_floor(policy, seen.filters, inputs, lead)
     recommended = recommend(policy, seen, inputs, None if total is None else _unprepared(policy, total, lead))
@@ -94,6 +95,7 @@ def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> 
         decided,
         Echelon(Rung.SERVING, replicas, reasons),
         Echelon(Rung.IMAGE_READY, prepared, prepared_reasons),
+        policy.mode,
     )
 
 
@@ -105,7 +107,8 @@ def settle(proposal: Proposal, grant: Grant | None) -> StepResult:
         return StepResult(kept, None, seen.demand)
     replicas = _granted(proposal.replicas, max(grant.replicas, proposal.kept_replicas))
     prepared = _granted(proposal.prepared, grant.prepared_nodes)
-    plan = Plan(inputs.now_seconds, (replicas, prepared))
+    current = None if inputs.supply is None else inputs.supply.spec_replicas
+    plan = Plan(inputs.now_seconds, (replicas, prepared), proposal.mode, current)
     decided = replace(stabilize.moved(proposal.decided, replicas.count, inputs.now_seconds), prepared=prepared.count)
     if inputs.on_grid:
         return StepResult(State(seen.filters, seen.capacity, decided), plan, seen.demand, grant)

@@ -4,13 +4,12 @@ import math
 from collections.abc import Mapping
 
 from policies.combine import whole
-from policies.model import Plan, Reason, Rule
+from policies.model import Mode, Plan, Reason, Rule
 
 PHRASES: Mapping[Rule, str] = {
     Rule.MINIMUM: "minReplicas is {replicas:g}",
-    Rule.MAXIMUM: "maxReplicas is {replicas:g} ({asked:g} were asked for)",
-    Rule.REACTIVE: "requests waiting: {waiting_requests:g} ({queue_seconds:.1f} s of work per replica); demand over the last 30 s is"
-    " {recent:.1f} replicas",
+    Rule.MAXIMUM: "maxReplicas is {replicas:g}",
+    Rule.REACTIVE: "{pressure}",
     Rule.VOLATILITY: "demand of {level:.1f} replicas may reach {replicas:.1f} before a new replica is up ({lead})",
     Rule.FORECAST: "the {note} forecast expects demand of at most {replicas:.1f} replicas over the next {lead}"
     " (probability {probability:.1%})",
@@ -27,29 +26,38 @@ PHRASES: Mapping[Rule, str] = {
     Rule.SCALE_UP_LIMIT: "at most {replicas_per_minute:g} may be added per minute (scaleUp.maxReplicasPerMinute)",
     Rule.PREPARED: "{units:.1f} replicas and prepared nodes together cover the {lead} that a new replica takes without"
     " a prepared node",
-    Rule.PREPARED_LIMIT: "at most {replicas:g} may be prepared, instead of {asked:g}",
+    Rule.PREPARED_LIMIT: "at most {replicas:g} may be prepared",
     Rule.PREPARED_HOLD: "the need was {replicas:g} less than {hold} ago, and prepared nodes are held that long",
     Rule.HANDOVER: "kept for {count} still without a node",
-    Rule.GRANT: "the pool grants {replicas:g} instead of {asked:g}",
+    Rule.GRANT: "the pool grants {replicas:g}",
 }
 
 
 def explain(plan: Plan, before: Plan | None = None) -> str:
-    """Why the plan is what it is: for each number, the rule that decided it and what it overruled."""
-    text = f"{_change(plan, before)}: {reasons(plan.replica_reasons)}"
+    """Why the plan is what it is: for each number, the rule that decided it and what it overruled.
+
+    In mode Shadow it says what would be done, beside the replicas that run.
+    """
+    is_shadow = plan.mode is Mode.SHADOW
+    text = f"{_would(plan) if is_shadow else _change(plan, before)}: {reasons(plan.replica_reasons)}"
     if plan.prepared_nodes or (before is not None and before.prepared_nodes):
-        text += f"; {_count(plan.prepared_nodes, 'prepared node')}: {reasons(plan.prepared_reasons)}"
+        held = f"{'would hold ' if is_shadow else ''}{_count(plan.prepared_nodes, 'prepared node')}"
+        text += f"; {held}: {reasons(plan.prepared_reasons)}"
     return text + "."
 
 
 def reasons(found: tuple[Reason, ...]) -> str:
-    """The first reason, with the one that it overruled or is based on."""
+    """The first reason, with the next one that gives another number, or that it is based on."""
     first, *others = found
     if first.rule is Rule.PREPARED and others:
         return f"{phrase(first)}, since {phrase(others[0])}"
-    overruled = next((reason for reason in others if whole(reason.replicas) != whole(first.replicas)), None)
-    otherwise = "" if overruled is None else f" (otherwise {whole(overruled.replicas)}: {phrase(overruled)})"
-    return phrase(first) + otherwise
+    count = whole(first.replicas)
+    other = next((reason for reason in others if whole(reason.replicas) != count), None)
+    if other is None:
+        return phrase(first)
+    is_limit = whole(other.replicas) > count
+    beside = f"{whole(other.replicas)} were asked for" if is_limit else f"next highest is {whole(other.replicas)}"
+    return f"{phrase(first)} ({beside}: {phrase(other)})"
 
 
 def phrase(reason: Reason) -> str:
@@ -61,6 +69,8 @@ def phrase(reason: Reason) -> str:
     opens = f"opens in {durations['starts_in']}" if numbers.get("starts_in_seconds") else "open now"
     read = f"{math.floor(100.0 * numbers.get('coverage', 0.0))}%"  # not all of them, so never 100%
     values = {**durations, **numbers, "count": _count(whole(reason.replicas), "replica"), "opens": opens, "read": read}
+    if reason.rule is Rule.REACTIVE:
+        values["pressure"] = _pressure(**numbers)
     return PHRASES[reason.rule].format(replicas=reason.replicas, note=reason.note, **values)
 
 
@@ -70,6 +80,25 @@ def duration(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = [f"{value} {unit}" for value, unit in ((hours, "h"), (minutes, "min"), (rest, "s")) if value]
     return " ".join(parts) or "0 s"
+
+
+def _pressure(waiting_requests: float, queue_seconds: float, recent: float) -> str:
+    """What is too high, without the zeros."""
+    demand = f"demand over the last 30 s is {recent:.1f} replicas"
+    if not waiting_requests:
+        return demand
+    queue = f"requests waiting: {waiting_requests:g} ({queue_seconds:.1f} s of work per replica)"
+    return f"{queue}; {demand}" if recent >= 0.05 else queue
+
+
+def _would(plan: Plan) -> str:
+    wanted, current = plan.desired_replicas, plan.current_replicas
+    if current is None:
+        return f"Would run {_count(wanted, 'replica')} (how many run is unknown)"
+    if wanted == current:
+        return f"Would keep {_count(wanted, 'replica')}"
+    verb = "grow" if wanted > current else "shrink"
+    return f"Would {verb} to {_count(wanted, 'replica')} ({current} {'runs' if current == 1 else 'run'})"
 
 
 def _change(plan: Plan, before: Plan | None) -> str:

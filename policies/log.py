@@ -1,6 +1,6 @@
 """The decision log: JSON lines from which every decision can be made again.
 
-    {"kind": "header", "format": 2, "platform": "..."}                    once, first
+    {"kind": "header", "format": 3, "platform": "..."}                    once, first
     {"kind": "state", "name": N, "policy": {...}, "state": {...}}         when a policy starts or changes, and every 1,000 lines
     {"kind": "decision", "name": N, "inputs": {...}, "demand": {...}, "grant": {...}, "plan": {...}}
 
@@ -18,7 +18,7 @@ from policies.engine import propose, settle
 from policies.errors import CodecError, LogError
 from policies.model import Demand, Grant, Inputs, Plan, Policy, State, StepResult
 
-FORMAT = 2
+FORMAT = 3
 STATE_EVERY_LINES = 1000
 # What arithmetic on the values of a damaged log raises; each is of the right type, or reading would have refused it.
 NONSENSE = (ArithmeticError, LookupError, TypeError, ValueError)
@@ -34,6 +34,7 @@ class Decision:
     demand: Demand
     grant: Grant | None
     plan: Plan | None
+    is_start: bool = False  # the first since the policy or its controller started
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ class _Line:
 
 def _read(lines: Iterable[str]) -> Iterator[_Line]:
     policies: dict[str, Policy] = {}
+    starting: set[str] = set()  # policies whose last line is a state in which nothing is decided
     opened = False
     for number, text, is_last in _numbered(lines):
         try:
@@ -136,7 +138,7 @@ def _read(lines: Iterable[str]) -> Iterator[_Line]:
             if not isinstance(data, dict):
                 raise CodecError("an object was expected")
             opened = opened or _header(data, number)
-            line = _line(data, number, policies)
+            line = _line(data, number, policies, starting)
         except (CodecError, KeyError, TypeError, ValueError, RecursionError) as error:
             if is_last and not text.endswith("\n"):
                 return  # the writer was stopped in the middle of the line
@@ -145,20 +147,25 @@ def _read(lines: Iterable[str]) -> Iterator[_Line]:
             yield line
 
 
-def _line(data: dict[str, Any], number: int, policies: dict[str, Policy]) -> _Line | None:
+def _line(data: dict[str, Any], number: int, policies: dict[str, Policy], starting: set[str]) -> _Line | None:
+    if data["kind"] not in ("state", "decision"):
+        return None
+    name = data["name"]
+    is_start = name in starting
+    starting.discard(name)
     if data["kind"] == "state":
-        policies[data["name"]] = build(Policy, data["policy"])
-        return _Line(data["name"], state=build(State, data["state"]))
-    if data["kind"] == "decision":
-        if data["name"] not in policies:
-            raise LogError(
-                f"line {number} is a decision of {data['name']}, but no state of it was logged before; the log is incomplete"
-            )
-        plan = None if data["plan"] is None else build(Plan, data["plan"])
-        grant = None if data["grant"] is None else build(Grant, data["grant"])
-        inputs, demand = build(Inputs, data["inputs"]), build(Demand, data["demand"])
-        return _Line(data["name"], decision=Decision(number, policies[data["name"]], inputs, demand, grant, plan))
-    return None
+        policies[name], state = build(Policy, data["policy"]), build(State, data["state"])
+        if state.decided.replicas is None:
+            starting.add(name)
+        return _Line(name, state=state)
+    if name not in policies:
+        raise LogError(
+            f"line {number} is a decision of {name}, but no state of it was logged before; the log is incomplete"
+        )
+    plan = None if data["plan"] is None else build(Plan, data["plan"])
+    grant = None if data["grant"] is None else build(Grant, data["grant"])
+    inputs, demand = build(Inputs, data["inputs"]), build(Demand, data["demand"])
+    return _Line(name, decision=Decision(number, policies[name], inputs, demand, grant, plan, is_start))
 
 
 def _header(data: dict[str, Any], number: int) -> bool:

@@ -12,6 +12,13 @@ from policies.supply import ColdStart, Rung, Supply
 # ---------------------------------------------------------------- settings
 
 
+class Mode(StrEnum):
+    """Whether decisions are carried out. The rules decide the same in both."""
+
+    ACTIVE = "Active"
+    SHADOW = "Shadow"  # decided and reported only
+
+
 class Signal(StrEnum):
     """How demand is measured."""
 
@@ -34,6 +41,7 @@ class Policy:
     """The policy of one workload, with every default resolved."""
 
     name: str  # namespace/name
+    mode: Mode
     signal: Signal
     min_replicas: int
     max_replicas: int
@@ -44,6 +52,8 @@ class Policy:
     scale_up_replicas_per_minute: int | None  # None: no limit
     scale_down_percent_per_minute: float
     max_prepared_nodes: int
+    gpus_per_replica: int
+    price_per_gpu_hour: float  # in US dollars
 
 
 # ---------------------------------------------------------------- inputs
@@ -255,10 +265,15 @@ class Echelon:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was decided: one echelon for each rung at which units are held, `SERVING` first."""
+    """What was decided: one echelon for each rung at which units are held, `SERVING` first.
+
+    `mode` and `current_replicas` are those of the moment: in mode Shadow, the plan is compared with what runs instead.
+    """
 
     at_seconds: float
     echelons: tuple[Echelon, ...]
+    mode: Mode = Mode.ACTIVE
+    current_replicas: int | None = None  # that the target is set to run; None: unknown
 
     def echelon(self, rung: Rung) -> Echelon:
         """The echelon of a rung; an empty one if the plan has none."""

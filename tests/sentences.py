@@ -8,13 +8,14 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
 from policies.combine import whole
 from policies.explain import explain, phrase
-from policies.model import Plan, Reason, Rule
+from policies.model import Mode, Plan, Reason, Rule
 from tests.policies.test_explain import a_rich_history
 from tests.support.worlds import a_plan
 
@@ -52,12 +53,14 @@ def descriptions(*nodes: object) -> Iterator[str]:
 
 
 def explained() -> list[str]:
-    """For each rule the shortest explanation of a decision that names it."""
+    """For each rule the shortest explanation of a decision that names it; then what mode Shadow makes of one."""
     plans = a_rich_history()
     decisions = [(now, explain(now, before)) for before, now in zip([None, *plans], plans, strict=False)]
     rare = (Reason(Rule.LEAD, 5.6, (("lead_seconds", 694.0),)), Reason(Rule.GRANT, 3.0, (("asked", 5.0),)))
     decisions += [(plan, explain(plan)) for plan in (a_plan(whole(reason.replicas), reason) for reason in rare)]
-    return [min((text for now, text in decisions if _names(now, text, rule)), key=len) for rule in Rule]
+    shadow = [replace(plans[0], mode=Mode.SHADOW, current_replicas=current) for current in (1, 3, 5, None)]
+    active = [min((text for now, text in decisions if _names(now, text, rule)), key=len) for rule in Rule]
+    return active + [explain(plan) for plan in shadow]
 
 
 def _names(plan: Plan, text: str, rule: Rule) -> bool:

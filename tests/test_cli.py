@@ -123,7 +123,7 @@ def test_a_typo_in_a_command_suggests_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("line", "completions"),
     [
-        ("outrider re", {"redecide", "replay"}),
+        ("outrider re", {"redecide", "replay", "report"}),
         ("outrider explain --e", {"--every"}),
         ("outrider run --log-level w", {"warning"}),
         ("outrider replay sam", {"sample:office-morning"}),

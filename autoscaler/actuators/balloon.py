@@ -15,9 +15,9 @@ from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
 from autoscaler.kube.objects import Key, Object, alive, created_seconds, deleting, key, labels, owned_by, uid
 from autoscaler.kube.ours import BALLOON_PODS, BALLOONS, POLICY, policy_label
 from autoscaler.kube.watches import Watches
-from crds.workload import Mode, Workload
+from crds.workload import Workload
 from policies.balloons import Moves, count_awaited, plan_moves
-from policies.model import Plan
+from policies.model import Mode, Plan
 from policies.supply import Rung, Supply, Unit
 
 UNSEEN_SECONDS = 60.0  # a balloon that we made counts so long before the watch has shown it

@@ -18,11 +18,10 @@ from autoscaler.records.writer import Recorder
 from autoscaler.scaler.board import FRESH_SECONDS, Board
 from autoscaler.sources.scrape import Scraper
 from autoscaler.telemetry import metrics
-from crds.workload import Mode
 from policies.allocate import allocate
 from policies.engine import Proposal, next_tick
 from policies.explain import explain
-from policies.model import Fan, Grant, Plan, StepResult
+from policies.model import Fan, Grant, Mode, Plan, StepResult
 from policies.supply import Supply
 
 ROUND_SECONDS = 0.5  # after the first sample of a scrape round, for the others of that round
@@ -161,5 +160,7 @@ def _measure(policy: str, result: StepResult, fan: Fan | None) -> None:
     metrics.DEMAND_REPLICAS.labels(policy=policy).set(math.nan if demand is None else demand)
     metrics.FORECAST_PROVEN.labels(policy=policy).set(0 if fan is None else int(fan.proven))
     if result.plan is not None:
+        current = result.plan.current_replicas
         metrics.DESIRED_REPLICAS.labels(policy=policy).set(result.plan.desired_replicas)
+        metrics.CURRENT_REPLICAS.labels(policy=policy).set(math.nan if current is None else current)
         metrics.PREPARED_NODES.labels(policy=policy).set(result.plan.prepared_nodes)

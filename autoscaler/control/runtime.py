@@ -14,7 +14,7 @@ from autoscaler.kube.scale import Scale
 from autoscaler.kube.watches import Watches
 from autoscaler.reporting.report import PolicyReport
 from crds.schedules import windows
-from crds.workload import Mode, Workload
+from crds.workload import Workload
 from forecasting.fit import Fit
 from forecasting.forecaster import Forecaster
 from forecasting.series import Series
@@ -22,7 +22,7 @@ from policies.backfill import Past
 from policies.decider import Decider
 from policies.engine import Proposal
 from policies.ladder import lead_seconds
-from policies.model import Grant, Inputs, Plan, PodSample, State, StepResult
+from policies.model import Grant, Inputs, Mode, Plan, PodSample, State, StepResult
 from policies.supply import Rung, Supply
 
 LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step

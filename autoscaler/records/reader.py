@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import io
+import json
 import math
 import sys
 import zlib
@@ -20,6 +21,7 @@ from policies.model import Plan
 
 T = TypeVar("T")
 STDIN = Path("-")
+DECISION = '"kind":"decision"'  # as it is written
 GZIP = b"\x1f\x8b"
 LINE_LIMIT_CHARACTERS = 64 * 2**20  # a state of 1,000 pods is under 1 MB
 
@@ -116,6 +118,48 @@ def files(logs: Iterable[Path]) -> list[Path]:
         raise LogError("- reads standard input, and cannot be combined with files")
     # A pipe can be read once only, so that its first decision cannot be looked at before.
     return sorted(found, key=_first_seconds) if len(found) > 1 and all(map(Path.is_file, found)) else found
+
+
+def last_seconds(found: list[Path]) -> float:
+    """The time of the last decision of these files, as `files` gives them. Raises LogError where there is none."""
+    if STDIN in found:
+        raise LogError(
+            "- can be read only once, so that its last decision is not known at the start; save it to a file"
+        )
+    for file in reversed(found):
+        for seconds in read(file, _newest):
+            return seconds
+    raise LogError("the logs have no decision yet")
+
+
+def within(found: list[Path], start_seconds: float | None, end_seconds: float | None) -> list[Path]:
+    """Those of the files, as `files` gives them, that may have a decision between two times.
+
+    In one folder a file ends before the next begins: one controller writes at a time.
+    """
+    if len(found) < 2:
+        return found
+    first = {file: _first_seconds(file) for file in found}
+    chosen = []
+    for at, file in enumerate(found):
+        following = next((other for other in found[at + 1 :] if other.parent == file.parent), None)
+        ended = start_seconds is not None and following is not None and first[following] <= start_seconds
+        if not ended and (end_seconds is None or first[file] <= end_seconds):
+            chosen.append(file)
+    return chosen
+
+
+def _newest(lines: Iterable[str]) -> Iterator[float]:
+    """The time of the last whole decision. Only that line is parsed: a file may have 2 GB."""
+    last = ""
+    for line in lines:
+        if DECISION in line and line.endswith("\n"):
+            last = line
+    if last:
+        try:
+            yield float(json.loads(last)["inputs"]["now_seconds"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise LogError(f"the last line is not a line of a decision log: {error}") from error
 
 
 def _files(log: Path) -> list[Path]:

@@ -7,10 +7,10 @@ from typing import TextIO
 
 import structlog
 
+from autoscaler.settings import DECISION_LOG_BYTES
 from policies.log import LogWriter
 from policies.model import Inputs, Policy, State, StepResult
 
-LINES_A_FILE = 50_000  # about 650 MB with 20 pods
 FILES_KEPT = 8
 
 _log = structlog.get_logger(__name__)
@@ -19,10 +19,11 @@ _log = structlog.get_logger(__name__)
 class Recorder:
     """Appends to one file of a folder at a time; the oldest files go. Without a folder nothing is written."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, max_bytes: int = DECISION_LOG_BYTES) -> None:
         self._folder = folder
+        self._file_bytes = max_bytes // FILES_KEPT
         self._file: TextIO | None = None
-        self._lines = 0
+        self._written = 0  # characters, which are bytes: all but ASCII is escaped
         self._log = LogWriter(f"{platform.platform()} Python {platform.python_version()}")
         self._broken = False
 
@@ -50,7 +51,7 @@ class Recorder:
             self._file = None
 
     def _open(self, now_seconds: float) -> TextIO:
-        if self._file is not None and self._lines < LINES_A_FILE:
+        if self._file is not None and self._written < self._file_bytes:
             return self._file
         self.close()
         folder = self._folder or Path()
@@ -69,9 +70,9 @@ class Recorder:
         others = sorted(other for other in folder.glob("decisions-*.jsonl") if other != path)
         for old in others[: -FILES_KEPT + 1]:
             old.unlink()
-        self._file, self._lines = file, 1
+        self._file, self._written = file, 0
         return file
 
     def _write(self, file: TextIO, line: str) -> None:
         file.write(line + "\n")
-        self._lines += 1
+        self._written += len(line) + 1

@@ -28,6 +28,7 @@ class EventReason(StrEnum):
 
     SCALED_UP = "ScaledUp"
     SCALED_DOWN = "ScaledDown"
+    WOULD_SCALE = "WouldScale"
     PREPARED = "PreparingNode"
     RELEASED = "ReleasedNode"
     CAPPED = "BalloonCap"
@@ -41,6 +42,7 @@ WARNINGS = (EventReason.CAPPED, EventReason.BALLOON_FAILED, EventReason.TARGET_F
 TEXTS: Mapping[EventReason, str] = {
     EventReason.SCALED_UP: "{explanation}",
     EventReason.SCALED_DOWN: "{explanation}",
+    EventReason.WOULD_SCALE: "{explanation}",  # mode Shadow
     EventReason.PREPARED: "Preparing more nodes: {count}. {explanation}",
     EventReason.RELEASED: "Released {names}. {explanation}",
     EventReason.CAPPED: "Nodes not prepared, because the cluster-wide limit of balloons is reached: {count}. To allow more, raise"

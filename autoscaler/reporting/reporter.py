@@ -16,7 +16,7 @@ from autoscaler.reporting.events import EventReason, Events
 from autoscaler.reporting.report import PolicyReport, Reported
 from autoscaler.reporting.status import StatusWriter, status_patch
 from autoscaler.telemetry import metrics
-from policies.model import Plan
+from policies.model import Mode, Plan
 
 _log = structlog.get_logger(__name__)
 
@@ -63,7 +63,11 @@ class Reporter:
             await self._events.emit(report.workload, EventReason.STATE_REFUSED, **report.state_values)
         if before is None or now is None or before.desired_replicas == now.desired_replicas:
             return
-        grew = now.desired_replicas > before.desired_replicas
-        reason = EventReason.SCALED_UP if grew else EventReason.SCALED_DOWN
         explanation = replace(report, plan_before=before).explanation
-        await self._events.emit(report.workload, reason, explanation=explanation)
+        await self._events.emit(report.workload, _moved(before, now), explanation=explanation)
+
+
+def _moved(before: Plan, now: Plan) -> EventReason:
+    if now.mode is Mode.SHADOW:
+        return EventReason.WOULD_SCALE
+    return EventReason.SCALED_UP if now.desired_replicas > before.desired_replicas else EventReason.SCALED_DOWN

@@ -92,7 +92,13 @@ SIGNAL_UNKNOWN = _policy_gauge(
     "outrider_signal_unknown",
     "1 while no serving pod has a fresh sample, so that demand is unknown and replicas are not lowered; else 0.",
 )
-DESIRED_REPLICAS = _policy_gauge("outrider_desired_replicas", "Replicas that the last decision asks for.")
+DESIRED_REPLICAS = _policy_gauge(
+    "outrider_desired_replicas", "Replicas that the last decision asks for; in mode Shadow, would ask for."
+)
+CURRENT_REPLICAS = _policy_gauge(
+    "outrider_current_replicas",
+    "Replicas that the target is set to run, as the last decision saw it. NaN while it is unknown.",
+)
 PREPARED_NODES = _policy_gauge(
     "outrider_prepared_nodes", "Prepared nodes (GPU held, image pulled) that the last decision asks for."
 )

@@ -10,8 +10,8 @@ from crds.profiles import PROFILES
 from crds.resolve.problems import Problem, locate, spell
 from crds.schedules import overlaps
 from crds.v1alpha1 import scalingpolicy as api
-from crds.workload import Endpoint, Mode, Schedule, Target, Workload
-from policies.model import Engine, Policy, Signal
+from crds.workload import Endpoint, Schedule, Target, Workload
+from policies.model import Engine, Mode, Policy, Signal
 from policies.supply import ColdStart, Stage
 
 
@@ -24,16 +24,14 @@ def workload(policy: api.ScalingPolicy) -> Workload:
         name=metadata.name,
         generation=metadata.generation,
         uid=metadata.uid,
-        mode=Mode(spec.mode),
         target=Target(spec.target.api_version, spec.target.kind, spec.target.name),
         endpoint=Endpoint(spec.metrics.scheme, spec.metrics.port, spec.metrics.path),
         profile=spec.profile,
         cold_start=cold_start,
-        gpus_per_replica=spec.gpus_per_replica or profile.gpus_per_replica,
-        price_per_gpu_hour=profile.price_per_gpu_hour if price is None else quantity(price),
         schedules=tuple(_schedule(window) for window in spec.schedules),
         policy=Policy(
             name=f"{metadata.namespace}/{metadata.name}",
+            mode=Mode(spec.mode),
             signal=Signal(spec.signal),
             min_replicas=spec.min_replicas,
             max_replicas=spec.max_replicas,
@@ -44,6 +42,8 @@ def workload(policy: api.ScalingPolicy) -> Workload:
             scale_up_replicas_per_minute=None if spec.scale_up is None else spec.scale_up.max_replicas_per_minute,
             scale_down_percent_per_minute=float(spec.scale_down.max_percent_per_minute),
             max_prepared_nodes=spec.max_prepared_nodes,
+            gpus_per_replica=spec.gpus_per_replica or profile.gpus_per_replica,
+            price_per_gpu_hour=profile.price_per_gpu_hour if price is None else quantity(price),
         ),
     )
 

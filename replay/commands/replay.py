@@ -4,6 +4,7 @@ import json
 import platform
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -102,12 +103,14 @@ def _workload(path: Path | None, profile: str | None) -> "tuple[Workload, str]":
     """The policy, and what to call it in the report."""
     from crds.files import one_policy
     from crds.profiles import PROFILES
+    from policies.model import Mode
     from replay.scenario.policy import default
 
     if path is not None:
         if profile is not None:
             raise ValueError("--profile applies where no --policy is given; set spec.profile in the file instead")
         workload = one_policy(str(path)).workload
+        workload = replace(workload, policy=replace(workload.policy, mode=Mode.ACTIVE))
         return workload, f"policy {workload.policy.name}"
     if profile is not None and profile not in PROFILES:
         raise ValueError(f"--profile {profile!r} is unknown; choose one of {', '.join(PROFILES)}")

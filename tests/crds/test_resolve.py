@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from crds.kinds import SCALING_POLICY
 from crds.profiles import PROFILES
 from crds.resolve.problems import Problem
-from crds.workload import Mode, Schedule, Target, Workload
-from policies.model import Signal
+from crds.workload import Schedule, Target, Workload
+from policies.model import Mode, Signal
 from policies.supply import ColdStart, Stage
 
 SMALL: dict[str, Any] = {

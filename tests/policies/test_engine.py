@@ -57,4 +57,4 @@ def test_a_refusal_names_what_was_asked_for() -> None:
     assert asked is not None
     plan = settle(proposal, Grant(3, 0)).plan
     assert plan is not None
-    assert explain(plan).startswith(f"Runs 3 replicas: the pool grants 3 instead of {asked.replicas} (otherwise ")
+    assert explain(plan).startswith(f"Runs 3 replicas: the pool grants 3 ({asked.replicas} were asked for: ")

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from policies.engine import step
 from policies.explain import PHRASES, duration, explain, phrase
-from policies.model import Plan, Policy, Reason, Rule, State, Window
+from policies.model import Mode, Plan, Policy, Reason, Rule, State, Window
 from tests.policies.test_properties import histories, lived, policies
 from tests.support import worlds
 from tests.support.worlds import Fleet, Moment, a_fan, a_policy, a_supply
@@ -76,6 +76,10 @@ def a_plan(replicas: int, *reasons: Reason, prepared: int = 0) -> Plan:
     return worlds.a_plan(replicas, *reasons, prepared=prepared, prepared_reasons=(Reason(Rule.HANDOVER, 1.0),))
 
 
+def shadow(replicas: int, *, current: int | None, prepared: int = 0) -> Plan:
+    return replace(a_plan(replicas, prepared=prepared), mode=Mode.SHADOW, current_replicas=current)
+
+
 @pytest.mark.parametrize(
     ("now", "before", "sentence"),
     [
@@ -91,7 +95,7 @@ def a_plan(replicas: int, *reasons: Reason, prepared: int = 0) -> Plan:
         (
             a_plan(4, Reason(Rule.BETWEEN_TICKS, 4.0), Reason(Rule.MINIMUM, 1.0)),
             a_plan(4),
-            "Keeps 4 replicas: nothing is scaled down between two decision ticks (otherwise 1: minReplicas is 1).",
+            "Keeps 4 replicas: nothing is scaled down between two decision ticks (next highest is 1: minReplicas is 1).",
         ),
         (
             a_plan(4, Reason(Rule.SCHEDULED, 4.0, (("starts_in_seconds", 0.0),), "fair")),
@@ -108,10 +112,43 @@ def a_plan(replicas: int, *reasons: Reason, prepared: int = 0) -> Plan:
             a_plan(1),
             "Keeps 1 replica: minReplicas is 1; 1 prepared node: kept for 1 replica still without a node.",
         ),
+        (
+            a_plan(4, Reason(Rule.MAXIMUM, 4.0), Reason(Rule.MINIMUM, 5.0)),
+            None,
+            "Runs 4 replicas: maxReplicas is 4 (5 were asked for: minReplicas is 5).",
+        ),
+        (
+            shadow(8, current=5),
+            a_plan(7),
+            "Would grow to 8 replicas (5 run): minReplicas is 1.",
+        ),
+        (shadow(1, current=5), a_plan(7), "Would shrink to 1 replica (5 run): minReplicas is 1."),
+        (shadow(8, current=1), None, "Would grow to 8 replicas (1 runs): minReplicas is 1."),
+        (shadow(5, current=5), a_plan(7), "Would keep 5 replicas: minReplicas is 1."),
+        (shadow(5, current=None), a_plan(7), "Would run 5 replicas (how many run is unknown): minReplicas is 1."),
+        (
+            shadow(5, current=5, prepared=1),
+            None,
+            "Would keep 5 replicas: minReplicas is 1; would hold 1 prepared node: kept for 1 replica still without a node.",
+        ),
     ],
 )
 def test_sentences(now: Plan, before: Plan | None, sentence: str) -> None:
     assert explain(now, before) == sentence
+
+
+@pytest.mark.parametrize(
+    ("waiting", "recent", "clause"),
+    [
+        (0.0, 6.0, "demand over the last 30 s is 6.0 replicas"),
+        (0.0, 0.01, "demand over the last 30 s is 0.0 replicas"),
+        (12.0, 6.0, "requests waiting: 12 (1.5 s of work per replica); demand over the last 30 s is 6.0 replicas"),
+        (12.0, 0.01, "requests waiting: 12 (1.5 s of work per replica)"),
+    ],
+)
+def test_what_is_zero_is_left_out(waiting: float, recent: float, clause: str) -> None:
+    numbers = (("waiting_requests", waiting), ("queue_seconds", 1.5), ("recent", recent))
+    assert phrase(Reason(Rule.REACTIVE, 6.0, numbers)) == clause
 
 
 @pytest.mark.parametrize(

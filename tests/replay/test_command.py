@@ -18,7 +18,7 @@ KEYS = Path(__file__).parent / "document_keys.txt"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("replay")
     chat(folder)
-    (folder / "policy.yaml").write_text(POLICY)
+    (folder / "policy.yaml").write_text(POLICY.replace("spec:\n", "spec:\n  mode: Shadow\n"))
     return folder
 
 
@@ -53,6 +53,7 @@ def test_what_was_played(document: dict[str, Any]) -> None:
     assert document["scenario"]["initial_replicas"] <= 6
     assert document["hardware"]["name"] == "8b-l4"
     assert document["policy"]["name"] == "llm/chat"
+    assert document["policy"]["mode"] == "Active"  # a Shadow policy is played as if it were
     kinds = [row["kind"] for row in document["contenders"]]
     assert kinds[:2] == ["outrider", "reactive"]
     assert all(row["max_replicas"] <= 6 for row in document["contenders"])
@@ -88,6 +89,7 @@ def test_the_decision_log_redecides_and_explains(folder: Path, document: dict[st
     assert all(item.matches for item in decisions)
     explained = select([folder / "log.jsonl"], policy="llm/chat", at_seconds=None, every=False)
     assert any("replicas" in each.sentence for each in explained)
+    assert not any("Would" in each.sentence for each in explained)
 
 
 def test_the_table_the_plot_and_the_verdict(arguments: list[str], document: dict[str, Any]) -> None:

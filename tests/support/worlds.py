@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from policies.model import Echelon, Engine, Fan, Inputs, Plan, PodSample, Policy, Reason, Rule, Signal, Window
+from policies.model import Echelon, Engine, Fan, Inputs, Mode, Plan, PodSample, Policy, Reason, Rule, Signal, Window
 from policies.supply import ColdStart, Role, Rung, Stage, StageName, Supply, Unit
 
 START = 1_760_000_000.0 // 900 * 900  # on the grid
@@ -17,6 +17,7 @@ COLD_START = ColdStart(node=Stage(75, 180), image=Stage(230, 330), weights=Stage
 def a_policy(**changes: object) -> Policy:
     policy = Policy(
         name="chat/qwen",
+        mode=Mode.ACTIVE,
         signal=Signal.WORK,
         min_replicas=1,
         max_replicas=20,
@@ -27,6 +28,8 @@ def a_policy(**changes: object) -> Policy:
         scale_up_replicas_per_minute=None,
         scale_down_percent_per_minute=25.0,
         max_prepared_nodes=2,
+        gpus_per_replica=1,
+        price_per_gpu_hour=0.8,
     )
     return replace(policy, **changes)  # type: ignore[arg-type]
 

@@ -7,7 +7,7 @@ import pytest
 
 from autoscaler.actuators.base import Change
 from autoscaler.actuators.manifest import BalloonSettings
-from crds.workload import Mode
+from policies.model import Mode
 from tests.autoscaler.actuators.cluster import JOBS, Cluster, a_need, cluster
 from tests.autoscaler.kube.workloads import TEMPLATE, workload
 from tests.support.fake_api import HTML, LOST, Fault, status

@@ -124,6 +124,8 @@ async def test_what_shadow_decided_is_not_landed_on(api: FakeApi, kube: Kube) ->
         await controller.decided("a")
         assert controller.desired("a") is None
         runtime = controller.runtime("a")
+        assert runtime.report(controller.clock.now()).sentence.startswith("Would keep 8 replicas: ")
+        assert REGISTRY.get_sample_value("outrider_current_replicas", {"policy": "ns/a"}) == 8
         runtime._decider.state = State(decided=Decided(replicas=1, peaks=((controller.clock.now(), 1),)))
         await controller.policy("a", spec("a", mode="Active"))
         await controller.until(lambda: controller.desired("a") is not None)

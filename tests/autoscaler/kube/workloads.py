@@ -3,13 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-from crds.workload import Endpoint, Mode, Target, Workload
-from policies.model import Engine, Policy, Signal
+from crds.workload import Endpoint, Target, Workload
+from policies.model import Engine, Mode, Policy, Signal
 from policies.supply import ColdStart, Stage
 
 STAGE = Stage(60.0, 120.0)
 POLICY = Policy(
     name="ns/chat",
+    mode=Mode.ACTIVE,
     signal=Signal.WORK,
     min_replicas=1,
     max_replicas=10,
@@ -20,19 +21,18 @@ POLICY = Policy(
     scale_up_replicas_per_minute=None,
     scale_down_percent_per_minute=25.0,
     max_prepared_nodes=3,
+    gpus_per_replica=1,
+    price_per_gpu_hour=0.8,
 )
 WORKLOAD = Workload(
     namespace="ns",
     name="chat",
     generation=4,
     uid="0b6d9a52-5f0a-4b57-9a43-0d5a6f2f6c11",
-    mode=Mode.ACTIVE,
     target=Target("apps/v1", "Deployment", "chat"),
     endpoint=Endpoint("http", 8000, "/metrics"),
     profile="8b-l4",
     cold_start=ColdStart(STAGE, STAGE, STAGE, STAGE),
-    gpus_per_replica=1,
-    price_per_gpu_hour=0.8,
     schedules=(),
     policy=POLICY,
 )
@@ -66,9 +66,9 @@ TEMPLATE: dict[str, Any] = {
 def workload(
     name: str = "chat", mode: Mode = Mode.ACTIVE, max_prepared_nodes: int = 3, namespace: str = "ns"
 ) -> Workload:
-    policy = replace(POLICY, name=f"{namespace}/{name}", max_prepared_nodes=max_prepared_nodes)
+    policy = replace(POLICY, name=f"{namespace}/{name}", mode=mode, max_prepared_nodes=max_prepared_nodes)
     uid = WORKLOAD.uid if name == "chat" else f"uid-of-{name}"
-    return replace(WORKLOAD, namespace=namespace, name=name, uid=uid, mode=mode, policy=policy)
+    return replace(WORKLOAD, namespace=namespace, name=name, uid=uid, policy=policy)
 
 
 def policy_object(of: Workload) -> dict[str, Any]:

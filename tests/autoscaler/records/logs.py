@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from autoscaler.cli import app
 from autoscaler.records.writer import Recorder
+from autoscaler.settings import DECISION_LOG_BYTES
 from policies.engine import step
 from policies.model import State
 from tests.support.worlds import Fleet, a_policy
@@ -13,9 +14,9 @@ from tests.support.worlds import Fleet, a_policy
 RATES = [3.0] * 8 + [12.0] * 8 + [3.0] * 8
 
 
-def write_log(folder: Path) -> None:
+def write_log(folder: Path, max_bytes: int = DECISION_LOG_BYTES) -> None:
     """The demand of chat/qwen rises and falls, that of chat/calm does not."""
-    recorder = Recorder(folder)
+    recorder = Recorder(folder, max_bytes)
     policies = {"chat/qwen": RATES, "chat/calm": [1.0] * len(RATES)}
     fleets, states = {name: Fleet() for name in policies}, dict.fromkeys(policies, State())
     for tick in range(len(RATES)):

@@ -5,17 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from autoscaler.records import writer
 from tests.autoscaler.records.logs import RATES, run, write_log
 
 DECISIONS = 2 * len(RATES)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A folder whose log has several files."""
-    monkeypatch.setattr(writer, "LINES_A_FILE", 20)
-    write_log(tmp_path / "decisions")
+    write_log(tmp_path / "decisions", max_bytes=600_000)
     return tmp_path / "decisions"
 
 

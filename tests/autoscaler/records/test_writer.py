@@ -9,7 +9,6 @@ from typing import Any, TextIO, cast
 
 import pytest
 
-from autoscaler.records import writer
 from autoscaler.records.writer import FILES_KEPT, Recorder
 from policies import log
 from policies.engine import restarted, step
@@ -107,10 +106,11 @@ def test_a_changed_policy_and_a_changed_state_are_written_anew(tmp_path: Path) -
     assert matching(tmp_path) == [6]
 
 
-def test_the_oldest_files_go_and_each_can_be_folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "LINES_A_FILE", 7)
-    Recorded(Recorder(tmp_path)).decide(100)
+def test_the_oldest_files_go_and_each_can_be_folded(tmp_path: Path) -> None:
+    Recorded(Recorder(tmp_path, max_bytes=200_000)).decide(100)
     assert len(files(tmp_path)) == FILES_KEPT
+    longest = max(len(line) for file in files(tmp_path) for line in file.read_text().splitlines())
+    assert sum(file.stat().st_size for file in files(tmp_path)) <= 200_000 + FILES_KEPT * 2 * longest
     assert sum(matching(tmp_path)) >= (FILES_KEPT - 1) * 5
     assert not (tmp_path / "decisions-0.jsonl").exists()
 

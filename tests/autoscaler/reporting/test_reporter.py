@@ -9,7 +9,7 @@ from autoscaler.reporting.report import PolicyReport
 from autoscaler.reporting.reporter import Reporter
 from autoscaler.reporting.status import StatusWriter
 from autoscaler.telemetry.metrics import REGISTRY
-from policies.model import Plan, Reason, Rule
+from policies.model import Mode, Plan, Reason, Rule
 from tests.autoscaler.kube.workloads import WORKLOAD, policy_object
 from tests.support.fake_api import HTML, FakeApi
 from tests.support.fake_clock import FakeClock
@@ -54,6 +54,14 @@ async def test_replicas_that_moved_are_an_event_that_names_both_numbers(api: Fak
         ("ScaledDown", "Shrinks from 5 to 4 replicas"),
     ]
     assert api.objects[PATH]["status"]["desiredReplicas"] == 4
+
+
+async def test_an_event_of_mode_shadow_says_what_would_be_done(api: FakeApi, kube: Kube) -> None:
+    reporter, _ = await a_reporter(api, kube)
+    for replicas in (3, 5):
+        shadow = replace(plan(replicas), mode=Mode.SHADOW, current_replicas=4)
+        await reporter.run(Policy(PolicyReport(WORKLOAD, plan=shadow)))
+    assert events(api) == [("WouldScale", "Would grow to 5 replicas (4 run): minReplicas is 5.")]
 
 
 async def test_a_status_that_cannot_be_written_costs_no_event(api: FakeApi, kube: Kube) -> None:

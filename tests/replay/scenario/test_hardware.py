@@ -30,7 +30,9 @@ def test_the_truth_agrees_with_the_seed(name: str) -> None:
 def test_a_policy_sets_the_price_and_not_the_simulated_cold_start() -> None:
     """What a policy says of its cold start is what Outrider plans with; the hardware does as its profile does."""
     stated = ColdStart(*(Stage(1.0, 2.0) for _ in range(4)))
-    workload = replace(default("8b-h100"), cold_start=stated, price_per_gpu_hour=2.5)
+    workload = default("8b-h100")
+    policy = replace(workload.policy, price_per_gpu_hour=2.5)
+    workload = replace(workload, cold_start=stated, policy=policy)
     found = hardware_of(workload)
     assert found.name == "8b-h100"
     assert found.cold_start == PROFILES["8b-h100"].cold_start
