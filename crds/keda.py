@@ -71,8 +71,8 @@ def remarks(workload: Workload, kubernetes: tuple[int, int] | None) -> list[str]
         )
     if workload.mode is Mode.SHADOW:
         found.append(
-            "The policy is in mode Shadow: Outrider answers KEDA with UNAVAILABLE, and the replicas stay as they are. "
-            "Apply this once the mode is Active."
+            "The policy is in mode Shadow: Outrider answers KEDA with UNAVAILABLE, and the replicas stay as they are until the "
+            "mode is Active."
         )
     return found
 
