@@ -16,8 +16,9 @@ PAGE = README.read_text(encoding="utf-8")
 @pytest.mark.slow
 def test_every_command_works_in_the_order_of_the_page(tmp_path: Path) -> None:
     """`tests/support/programs.py` has the stand-ins for kubectl, docker, curl and make, and what each of them checks."""
-    from tests.support.reader import Reader
+    from tests.support.reader import Reader, write_logs
 
+    write_logs(tmp_path / "pods" / "decisions")
     reader = Reader(tmp_path)
     done = {command.text: (command, reader.types(command)) for command in commands(README)}
     failed = [f"{command}\n{it.stdout[-800:]}{it.stderr[-800:]}" for command, it in done.values() if it.returncode]

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +19,7 @@ class Command:
     page: Path
     line: int
     text: str
+    section: str  # the heading above it
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}: {self.text}"
@@ -52,10 +53,12 @@ def blocks(page: Path, language: str) -> Iterator[tuple[int, str]]:
 def commands(page: Path) -> list[Command]:
     """The commands of a page, in its order."""
     found: list[Command] = []
+    lines = page.read_text(encoding="utf-8").splitlines()
     for first, block in blocks(page, "console"):
+        section = next((line for line in reversed(lines[:first]) if line.startswith("#")), "").lstrip("# ")
         for number, line in enumerate(block.splitlines(), first):
             if line.startswith("$ "):
-                found.append(Command(page, number, line[2:]))
+                found.append(Command(page, number, line[2:], section))
             elif found and found[-1].text.endswith("\\"):
-                found[-1] = Command(page, found[-1].line, f"{found[-1].text}\n{line}")
+                found[-1] = replace(found[-1], text=f"{found[-1].text}\n{line}")
     return found

@@ -21,26 +21,25 @@ NAMESPACES = ("llm", "default")  # the first is the target's own
 
 
 class Reader:
-    """Types into bash. `outrider` is the real one; the programs of `tests.support.programs` stand in for the rest."""
+    """Types into bash. `programs` are shell scripts: by default, the stand-ins of `tests.support.programs`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **scripts: str) -> None:
         self.folder, bin_folder = folder / "outrider", folder / "bin"
-        self.folder.mkdir()
-        bin_folder.mkdir()
-        for name in programs.PROGRAMS:
-            path = bin_folder / name
-            path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{programs.__file__}" {name} "$@"\n')
-            path.chmod(0o755)
         shutil.copytree(ROOT / "deploy", self.folder / "deploy")
-        shutil.copy(ROOT / "Makefile", self.folder)
-        for name in ("requirements.lock", "pyproject.toml"):
+        for name in ("Makefile", "requirements.lock", "pyproject.toml"):
             shutil.copy(ROOT / name, self.folder)
-        (self.folder / ".venv").mkdir()
-        (self.folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+        stand_ins = {name: f'exec "{sys.executable}" "{programs.__file__}" {name} "$@"' for name in programs.PROGRAMS}
+        own = {"outrider": f'exec "{Path(sys.executable).parent}/outrider" "$@"'}
+        for place, name, script in [
+            *((bin_folder, *each) for each in (stand_ins | scripts).items() if each[0] != "outrider"),
+            (self.folder / ".venv" / "bin", "outrider", (own | scripts)["outrider"]),
+        ]:
+            place.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text(f"#!/bin/sh\n{script}\n")
+            (place / name).chmod(0o755)
         remembered = folder / "remembered.json"
         namespaces = ", ".join(f'{{"kind": "Namespace", "metadata": {{"name": "{name}"}}}}' for name in NAMESPACES)
         remembered.write_text(f"[{namespaces}]")
-        write_logs(folder / "pods" / "decisions")
         self._environment = os.environ | {
             "PATH": f"{bin_folder}:{os.environ['PATH']}",
             "REAL_PATH": os.environ["PATH"],
