@@ -27,7 +27,7 @@ class Command:
     @property
     def parts(self) -> list[list[str]]:
         """The words of each program that it calls; words in $(...) and file names after > are left out."""
-        text = re.sub(r"\$\(.*\)", "X", self.text.replace("\\\n", " "))
+        text = re.sub(r"\$\(.*\)", "X", self.text.replace("\\\n", " ")).replace("|\n", "|").replace("\n", ";")
         lexer = shlex.shlex(text, posix=True, punctuation_chars="|&;<>()")
         lexer.whitespace_split = True
         found: list[list[str]] = [[]]
@@ -41,6 +41,11 @@ class Command:
             else:
                 redirected = False
         return [words for words in found if words]
+
+
+def goes_on(text: str) -> bool:
+    """Whether bash would wait for another line."""
+    return text.endswith(("\\", "|")) or len(re.findall(r"\bdo\b", text)) > len(re.findall(r"\bdone\b", text))
 
 
 def blocks(page: Path, language: str) -> Iterator[tuple[int, str]]:
@@ -59,6 +64,6 @@ def commands(page: Path) -> list[Command]:
         for number, line in enumerate(block.splitlines(), first):
             if line.startswith("$ "):
                 found.append(Command(page, number, line[2:], section))
-            elif found and found[-1].text.endswith("\\"):
+            elif found and goes_on(found[-1].text):
                 found[-1] = replace(found[-1], text=f"{found[-1].text}\n{line}")
     return found
