@@ -4,13 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
-import pytest
-
-from autoscaler.records import writer
 from autoscaler.records.writer import Recorder
+from policies.model import Inputs, State, StepResult
 from replay.contenders.outrider import Outrider
 from replay.driver import run
 from tests.replay.demo.live import the_scenario, the_workload
@@ -18,6 +15,7 @@ from tests.support import programs
 from tests.support.pages import ROOT, Command
 
 NAMESPACES = ("llm", "default")  # the first is the target's own
+FILE_SECONDS = 300.0
 
 
 class Reader:
@@ -65,10 +63,13 @@ class Reader:
 def write_logs(folder: Path) -> None:
     """The decision log of a quarter of an hour's rush, in several files, as a controller leaves it."""
     workload, scenario = the_workload(), the_scenario(start="7d12m", duration="15m", past="none")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "LINES_A_FILE", 60)
-        recorder = Recorder(folder)
-        watch = partial(recorder.record, workload.policy)
-        run(scenario, Outrider(workload.policy, workload.cold_start, scenario.past, watch=watch))
-        recorder.close()
+    recorder = Recorder(folder)
+
+    def watch(before: State, inputs: Inputs, result: StepResult) -> None:
+        if inputs.now_seconds % FILE_SECONDS == 0:
+            recorder.close()
+        recorder.record(workload.policy, before, inputs, result)
+
+    run(scenario, Outrider(workload.policy, workload.cold_start, scenario.past, watch=watch))
+    recorder.close()
     assert len(list(folder.glob("*.jsonl"))) > 1
