@@ -150,7 +150,7 @@ def curl(words: list[str]) -> None:
     series = [
         {
             "metric": {"__name__": counter, "namespace": "llm", "pod": "chat-vllm-0"},
-            "values": [[at, str(each * (at - start) // 15)] for at in range(start, start + 1800, step)],
+            "values": [[at, str(each * (at - start) // 15)] for at in range(start, end + 1, step)],
         }
         for counter, each in zip(COUNTERS, (3, 1500, 450), strict=True)
     ]
