@@ -24,8 +24,8 @@ class Reader:
     def __init__(self, folder: Path, **scripts: str) -> None:
         self.folder, bin_folder = folder / "outrider", folder / "bin"
         shutil.copytree(ROOT / "deploy", self.folder / "deploy")
-        for name in ("Makefile", "requirements.lock", "pyproject.toml"):
-            shutil.copy(ROOT / name, self.folder)
+        for path in (ROOT / "Makefile", ROOT / "pyproject.toml", *ROOT.glob("*.lock")):
+            shutil.copy(path, self.folder)
         stand_ins = {name: f'exec "{sys.executable}" "{programs.__file__}" {name} "$@"' for name in programs.PROGRAMS}
         own = {"outrider": f'exec "{Path(sys.executable).parent}/outrider" "$@"'}
         for place, name, script in [
