@@ -92,19 +92,27 @@ def test_the_migration_and_the_way_back(cluster: Cluster, controller: Outrider, 
     def asks(name: str, metric: str) -> bool:
         return metric in str(hpa(name).get("status", {}).get("currentMetrics"))
 
+    def seen() -> bool:
+        policy = cluster.api.get(f"/apis/outrider.dev/v1alpha1/namespaces/{NAMESPACE}/scalingpolicies/chat")
+        return bool(policy.get("status", {}).get("currentReplicas") == target.replicas)
+
     ours = "s0-desired-replicas"
     types("1.")
     cluster.api.apply(cron(6))
     until(lambda: target.replicas == 6, 60, "what the old ScaledObject wants")
     uid = hpa("keda-hpa-chat")["metadata"]["uid"]
     types("2.", "get scaledobject chat", "sed", "outrider scaledobject")
-    types("2.", "replace -f scaledobject.yaml", '"Active"', "-o wide")
+    types("2.", "replace -f scaledobject.yaml")
+    until(seen, 60, "what runs in the policy's status")
+    types("2.", '"Active"', "-o wide")
     until(partial(asks, "keda-hpa-chat", ours), 60, "the HPA to follow Outrider")
     assert (target.replicas, hpa("keda-hpa-chat")["metadata"]["uid"]) == (6, uid)
 
     types("Pause", "paused-replicas=8")
     until(lambda: target.replicas == 8, 60, "the paused number")
-    types("Pause", '"Shadow"', "paused-replicas-", '"Active"')
+    types("Pause", '"Shadow"', "paused-replicas-")
+    until(seen, 60, "what runs in the policy's status")
+    types("Pause", '"Active"')
     until(partial(asks, "keda-hpa-chat", ours), 60, "the HPA after the pause")
     assert target.replicas == 8
 
@@ -124,7 +132,9 @@ def test_the_migration_and_the_way_back(cluster: Cluster, controller: Outrider, 
     ]
     file.write_text(yaml.safe_dump(document))
     uid = hpa("chat-vllm")["metadata"]["uid"]
-    types("3.", "apply -f scaledobject.yaml", '"Active"', "-o wide")
+    types("3.", "apply -f scaledobject.yaml")
+    until(seen, 60, "what runs in the policy's status")
+    types("3.", '"Active"', "-o wide")
     until(partial(asks, "chat-vllm", ours), 60, "the HPA to follow Outrider")
     assert (target.replicas, hpa("chat-vllm")["metadata"]["uid"]) == (8, uid)
     types("3.", "delete scaledobject", "wait", "apply -f old-hpa.yaml", '"Shadow"')
