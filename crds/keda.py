@@ -76,7 +76,7 @@ def remarks(workload: Workload, kubernetes: tuple[int, int] | None) -> list[str]
     if workload.mode is Mode.SHADOW:
         found.append(
             f"{workload.policy.name} is in mode Shadow: Outrider answers KEDA with UNAVAILABLE, and the replicas stay as they "
-            "are. Apply its ScaledObject once the mode is Active."
+            "are until the mode is Active."
         )
     return found
 

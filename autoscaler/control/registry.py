@@ -20,7 +20,7 @@ from autoscaler.scaler.board import Board
 from autoscaler.sources.scrape import Scraper
 from crds.kinds import SCALING_POLICY
 from crds.workload import Workload
-from policies.model import State
+from policies.model import Mode, State
 
 SETTLE_SECONDS = 0.2  # changes come in bursts: a rollout moves every pod at once
 
@@ -128,6 +128,8 @@ class PolicyRegistry:
         runtime = self._runtimes.get(policy)
         if runtime is not None and _basis(runtime.workload) == _basis(workload):
             runtime.follow(workload, self._clock.now())
+            if workload.mode is Mode.SHADOW:
+                self._board.withdraw(policy)  # at once, and not at the next tick: KEDA may ask before it
             return
         if runtime is not None:
             self._remove(policy)

@@ -130,8 +130,11 @@ async def test_what_shadow_decided_is_not_landed_on(api: FakeApi, kube: Kube) ->
         await controller.policy("a", spec("a", mode="Active"))
         await controller.until(lambda: controller.desired("a") is not None)
         assert controller.desired("a") == 8
+        decided_seconds = runtime.plan.at_seconds if runtime.plan else 0.0
         await controller.policy("a", spec("a", mode="Shadow"))
         await controller.until(lambda: controller.desired("a") is None)
+        assert runtime.plan is not None
+        assert runtime.plan.at_seconds == decided_seconds, "it took the next decision to withdraw the last one"
 
 
 async def test_what_was_saved_of_policies_not_found_yet_is_kept(api: FakeApi, kube: Kube) -> None:
