@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crds.profiles import DEFAULT_PROFILE
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -30,7 +32,9 @@ def command(
     scale: Annotated[
         float, typer.Option(help="Multiply each trace's request rate by this factor.", min=1e-6, max=1e6)
     ] = 1.0,
-    profile: Annotated[str, typer.Option(help="Engine and GPU of the replicas in which demand is measured.")] = "8b-l4",
+    profile: Annotated[
+        str, typer.Option(help="Engine and GPU of the replicas in which demand is measured.")
+    ] = DEFAULT_PROFILE,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Score the forecasts on traces: each family alone, and the forecaster that chooses among them, against naive.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from crds.profiles import DEFAULT_PROFILE
 from replay.commands.options import (
     DurationOption,
     JsonOption,
@@ -35,7 +36,7 @@ def command(
         str | None,
         typer.Option(
             help="Profile (engine and GPU) of the default policy, which allows 1 to 400 replicas; for use without --policy. "
-            "Default: 8b-h100."
+            f"Default: {DEFAULT_PROFILE}."
         ),
     ] = None,
     scale: ScaleOption = 1.0,
