@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crds.profiles import DEFAULT_PROFILE
+from replay.commands.processes import one_thread_each, spread
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,6 +44,7 @@ def command(
     Skill is the share of naive's loss that a forecast avoids.
     Exit code 2: a trace cannot be read, or is too short.
     """
+    one_thread_each()
     from rich.console import Console
     from rich.progress import Progress
 
@@ -54,13 +56,16 @@ def command(
     if profile not in PROFILES:
         raise typer.BadParameter(f"no profile {profile!r}; choose one of {', '.join(PROFILES)}", param_hint="--profile")
     done: dict[str, Backtest] = {}
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with (
+        spread("forecasting.backtest", "statsmodels.tsa.ar_model") as run,
+        Progress(console=Console(stderr=True), transient=True) as bar,
+    ):
         tasks = {name: bar.add_task(Path(name).name, total=1.0) for name in traces}
         for name, task in tasks.items():
             try:
                 trace, *_ = named(name)
                 series = demand(trace, PROFILES[profile].engine, scale)
-                done[trace.name] = backtest(series, lambda share: bar.update(task, completed=share))  # noqa: B023
+                done[trace.name] = backtest(series, lambda share: bar.update(task, completed=share), run)  # noqa: B023
             except (TraceError, ValueError) as error:
                 bar.stop()
                 where = "" if isinstance(error, TraceError) else f"{name}: "  # a TraceError names the trace itself

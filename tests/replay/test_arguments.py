@@ -45,7 +45,7 @@ def test_a_name_that_is_no_trace_says_what_is() -> None:
 def test_backtest_scores_a_shipped_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     scored: list[Series] = []
 
-    def stop(series: Series, _progress: object) -> None:
+    def stop(series: Series, *_: object) -> None:
         scored.append(series)
         raise ValueError("enough")
 
