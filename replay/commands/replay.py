@@ -19,6 +19,7 @@ from replay.commands.options import (
     StartOption,
     TraceArgument,
 )
+from replay.commands.processes import one_thread_each
 
 if TYPE_CHECKING:
     from crds.workload import Workload
@@ -53,18 +54,32 @@ def command(
     decision_log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write Outrider's decisions here, for explain and redecide.")
     ] = None,
+    assertions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--assert",
+            metavar="FIGURE=VALUE",
+            help="Exit with 1 unless this holds for Outrider; repeatable. attainment=99% (within the SLO's wait) is a minimum. "
+            "gpu-hours=12, cost=$40, p99-wait=2s, p99-first-token=3s, cold-starts=500 (requests they delayed) and failed=0 "
+            "are maximums.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replay a traffic trace: what a policy would cost and how long users would wait, compared with other autoscalers.
 
     The others are a reactive ScaledObject (10 waiting requests per replica) and an HPA on running + waiting requests that
     is tuned for this very trace. All start with the same replicas, on the hardware of the policy's profile. A policy in
-    mode Shadow is replayed as if it were Active. Exit code 2: the trace, the policy or an option cannot be used.
+    mode Shadow is replayed as if it were Active.
+    Exit code 1: an assertion does not hold; 2: the trace, the policy or an option cannot be used.
     """
+    one_thread_each()
     from crds.files import PolicyFileError
+    from replay.report.assertions import check, parse
     from replay.traces.trace import TraceError
 
     try:
+        asked = [parse(text) for text in assertions or ()]
         workload, source = _workload(policy, profile)
         scenario = scenario_of(workload, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
         standings = _play(scenario, workload, decision_log)
@@ -72,10 +87,12 @@ def command(
         _refuse(str(error))
     except (TraceError, ValueError, OSError) as error:
         _refuse(f"outrider replay: {error}")
+    checked = check(asked, standings.ours)
     if as_json:
         from replay.report.document import document
 
-        json.dump(document(standings, policy_source=source), sys.stdout, indent=2, allow_nan=False)
+        whole = document(standings, policy_source=source, assertions=checked)
+        json.dump(whole, sys.stdout, indent=2, allow_nan=False)
         print()
     else:
         from rich.console import Console
@@ -86,6 +103,10 @@ def command(
         if not console.is_terminal:
             console = Console(highlight=False, width=120)
         show(console, standings, policy_source=source)
+    for each in checked:
+        print(each.line, file=sys.stderr if as_json else sys.stdout)
+    if not all(each.passed for each in checked):
+        raise typer.Exit(1)
 
 
 def _refuse(why: str) -> NoReturn:

@@ -1,6 +1,7 @@
 """The standings as one JSON document. `VERSION` goes up when a name goes or changes its meaning."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from policies.codec import plain
 from replay.driver import Outcome
+from replay.report.assertions import Checked
 from replay.report.series import demand, edges, means
 from replay.report.verdict import verdicts
 from replay.tournament import Row, Standings
@@ -17,7 +19,7 @@ VERSION = 2
 STEPS = 120  # of the series
 
 
-def document(standings: Standings, *, policy_source: str) -> dict[str, Any]:
+def document(standings: Standings, *, policy_source: str, assertions: Sequence[Checked] = ()) -> dict[str, Any]:
     """Plain JSON values; what is infinite (the p99 wait where more than 1 % failed) is null. Times are in seconds."""
     scenario, workload = standings.scenario, standings.workload
     past = scenario.past
@@ -55,6 +57,7 @@ def document(standings: Standings, *, policy_source: str) -> dict[str, Any]:
             {"against": each.against.key, "better": each.better, "equal": each.equal, "worse": each.worse}
             for each in verdicts(standings)
         ],
+        "assertions": [each.document for each in assertions],
         "series": _series(standings),
     }
 
