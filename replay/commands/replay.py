@@ -3,7 +3,9 @@
 import json
 import platform
 import sys
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -19,11 +21,13 @@ from replay.commands.options import (
     StartOption,
     TraceArgument,
 )
-from replay.commands.processes import one_thread_each
+from replay.commands.processes import one_thread_each, spread
 
 if TYPE_CHECKING:
     from crds.workload import Workload
     from policies.model import Inputs, State, StepResult
+    from replay.knobs import PolicyKnob, Swept
+    from replay.report.assertions import Checked
     from replay.scenario.build import PastKind
     from replay.scenario.scenario import Scenario
     from replay.tournament import Standings
@@ -64,6 +68,14 @@ def command(
             "are maximums.",
         ),
     ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="attainment|hold|minimum|prepared|all",
+            help="Instead of comparing with other autoscalers, play the policy with this setting at several values (repeatable): "
+            "slo.attainment, scaleDown.hold, minReplicas, maxPreparedNodes. Says which one to turn.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replay a traffic trace: what a policy would cost and how long users would wait, compared with other autoscalers.
@@ -80,33 +92,45 @@ def command(
 
     try:
         asked = [parse(text) for text in assertions or ()]
+        knobs = _knobs(sweep or ())
+        if knobs and decision_log:
+            raise ValueError("--decision-log records one run, and --sweep plays many; leave one of them out")
         workload, source = _workload(policy, profile)
         scenario = scenario_of(workload, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
-        standings = _play(scenario, workload, decision_log)
+        played = _sweep(scenario, workload, knobs) if knobs else _play(scenario, workload, decision_log)
     except PolicyFileError as error:
         _refuse(str(error))
     except (TraceError, ValueError, OSError) as error:
         _refuse(f"outrider replay: {error}")
-    checked = check(asked, standings.ours)
-    if as_json:
-        from replay.report.document import document
-
-        whole = document(standings, policy_source=source, assertions=checked)
-        json.dump(whole, sys.stdout, indent=2, allow_nan=False)
-        print()
-    else:
-        from rich.console import Console
-
-        from replay.report.terminal import show
-
-        console = Console(highlight=False)
-        if not console.is_terminal:
-            console = Console(highlight=False, width=120)
-        show(console, standings, policy_source=source)
+    checked = check(asked, played.ours)
+    _report(played, source, checked, as_json=as_json)
     for each in checked:
         print(each.line, file=sys.stderr if as_json else sys.stdout)
     if not all(each.passed for each in checked):
         raise typer.Exit(1)
+
+
+def _report(played: "Standings | Swept", source: str, checked: "Sequence[Checked]", *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from replay.knobs import Swept
+    from replay.report import document, sweep, terminal
+
+    if as_json:
+        if isinstance(played, Swept):
+            whole = sweep.document(played, policy_source=source, assertions=checked)
+        else:
+            whole = document.document(played, policy_source=source, assertions=checked)
+        json.dump(whole, sys.stdout, indent=2, allow_nan=False)
+        print()
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=120)
+    if isinstance(played, Swept):
+        sweep.show(console, played, policy_source=source)
+    else:
+        terminal.show(console, played, policy_source=source)
 
 
 def _refuse(why: str) -> NoReturn:
@@ -153,24 +177,41 @@ def scenario_of(
     )
 
 
-def _play(scenario: "Scenario", workload: "Workload", log: Path | None) -> "Standings":
+def _knobs(names: "Sequence[str]") -> "list[PolicyKnob]":
+    from replay.knobs import KNOBS
+
+    for name in names:
+        if name not in (*KNOBS, "all"):
+            near = get_close_matches(name, KNOBS, n=1, cutoff=0.0)[0]
+            raise ValueError(f"--sweep {name!r} is unknown; did you mean {near}? All: {', '.join(KNOBS)}, all")
+    return [knob for key, knob in KNOBS.items() if key in names or "all" in names]
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[str, float], None]]:
+    """A progress bar on stderr, where that is a terminal; called with what is played and the share done."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description:<22}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name, total=1.0)
+        yield lambda what, share: bar.update(task, completed=share, description=what)
+
+
+def _sweep(scenario: "Scenario", workload: "Workload", knobs: "Sequence[PolicyKnob]") -> "Swept":
+    from replay.knobs import sweep
+
+    with spread("replay.knobs", "statsmodels.tsa.ar_model") as run, _bar(scenario.name) as progress:
+        return sweep(scenario, workload, knobs, spread=run, progress=progress)
+
+
+def _play(scenario: "Scenario", workload: "Workload", log: Path | None) -> "Standings":
     from policies.log import LogWriter
     from replay import tournament
 
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description:<22}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
-    with (
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
-        log.open("w", encoding="utf-8") if log is not None else nullcontext() as file,
-    ):
-        task = bar.add_task(scenario.name, total=1.0)
-
-        def progress(name: str, share: float) -> None:
-            bar.update(task, completed=share, description=name)
-
+    with _bar(scenario.name) as progress, log.open("w", encoding="utf-8") if log else nullcontext() as file:
         if file is None:
             return tournament.play(scenario, workload, progress=progress)
         writer = LogWriter(f"{platform.platform()} Python {platform.python_version()}")

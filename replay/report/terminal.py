@@ -8,12 +8,14 @@ from rich.table import Table
 from rich.text import Text
 
 from crds.notation.units import duration
+from crds.workload import Workload
 from replay.frontier import Pick, at_attainment
 from replay.report.columns import columns, percent
 from replay.report.plot import area
 from replay.report.series import demand, edges, means
 from replay.report.titles import title
 from replay.report.verdict import verdicts
+from replay.scenario.scenario import Scenario
 from replay.tournament import Standings, Tuning
 
 PLOT_ROWS, PLOT_COLUMNS = 2, 96
@@ -23,7 +25,7 @@ HEADER_COLUMNS = 17  # so that the table of today's contenders fits 80
 def show(console: Console, standings: Standings, *, policy_source: str) -> None:
     """Print everything; prose is left to the reader's own wrapping where it is not a terminal."""
     soft = not console.is_terminal
-    for line in _head(standings, policy_source):
+    for line in head(standings.scenario, standings.workload, policy_source):
         console.print(line, soft_wrap=soft)
     console.print()
     console.print(_table(standings))
@@ -35,15 +37,15 @@ def show(console: Console, standings: Standings, *, policy_source: str) -> None:
         console.print(line, soft_wrap=soft)
 
 
-def _head(standings: Standings, policy_source: str) -> Iterator[Text]:
-    scenario, policy = standings.scenario, standings.workload.policy
-    hardware = scenario.hardware
+def head(scenario: Scenario, workload: Workload, policy_source: str) -> Iterator[Text]:
+    """What is played: the traffic, the policy and its SLO."""
+    policy, hardware = workload.policy, scenario.hardware
     lasts = duration(round(scenario.duration_seconds))
     start = f"{scenario.initial_replicas} replica{'s' if scenario.initial_replicas != 1 else ''} at the start"
     yield Text.assemble((scenario.name, "bold"), f": {len(scenario.requests):,} requests in {lasts}, {start}")
     gpus = "" if hardware.gpus_per_replica == 1 else f" with {hardware.gpus_per_replica} GPUs each"
     yield Text(
-        f"{policy_source}: {policy.min_replicas} to {policy.max_replicas} replicas of {standings.workload.profile}{gpus}, "
+        f"{policy_source}: {policy.min_replicas} to {policy.max_replicas} replicas of {workload.profile}{gpus}, "
         f"${hardware.price_per_gpu_hour:g} per GPU-hour, at most {policy.max_prepared_nodes} prepared nodes; "
         f"SLO: {policy.attainment * 100:g}% of requests wait at most {policy.queue_wait_seconds:g} s",
         style="dim",

@@ -95,9 +95,14 @@ def for_workload(
         hardware=hardware_of(workload),
         seed=seed,
     )
-    policy = workload.policy
-    fleet = min(max(scenario.initial_replicas, policy.min_replicas), policy.max_replicas)
-    return replace(scenario, initial_replicas=fleet)
+    return fitted(scenario, workload)
+
+
+def fitted(scenario: Scenario, workload: Workload) -> Scenario:
+    """The same traffic on the hardware of a workload, with a first fleet within its bounds."""
+    policy, hardware = workload.policy, hardware_of(workload)
+    fleet = min(max(_fitting(scenario.requests, hardware), policy.min_replicas), policy.max_replicas)
+    return replace(scenario, hardware=hardware, initial_replicas=fleet)
 
 
 def _fitting(requests: Requests, hardware: Hardware) -> int:
