@@ -1,19 +1,25 @@
 """Figures, plots and series of a report."""
 
+import io
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from replay.driver import Outcome
 from replay.report.assertions import check, parse
 from replay.report.columns import columns, percent, wait
 from replay.report.plot import area
 from replay.report.series import means
+from replay.report.terminal import show
 from replay.sim.views import Score, Timeline
+from replay.tournament import play
+from tests.replay.test_tournament import scene_of
 
 
 @pytest.mark.parametrize(("share", "shown"), [(1.0, "100.00%"), (0.999999, "99.99%"), (0.99, "99.00%"), (0.0, "0.00%")])
@@ -101,3 +107,18 @@ def test_what_could_not_be_measured_fails(unmeasured: float) -> None:
 def test_an_assertion_that_cannot_be_read_says_how_to_write_it(asked: str, why: str) -> None:
     with pytest.raises(ValueError, match=re.escape(why)):
         parse(asked)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_report_fits_the_terminal_and_says_who_meets_the_slo_at_what_cost(tmp_path: Path, width: int) -> None:
+    console = Console(width=width, record=True, file=io.StringIO(), force_terminal=True, color_system=None)
+    show(console, play(*scene_of(tmp_path)), policy_source="policy llm/chat")
+    text = console.export_text()
+    assert all(len(line) <= width for line in text.splitlines())
+    assert "…" not in text
+    said = " ".join(text.split())
+    assert re.search(r"Outrider (meets|misses) the SLO, 95% within 2 s: [0-9.]+% for [0-9.]+ GPU-hours\. ", said)
+    assert re.search(r"ScaledObject (meets|misses) it: [0-9.]+% for [0-9.]+ GPU-hours, .* Outrider\. ", said)
+    assert re.search(
+        r"HPA tuned meets it for [0-9.]+ GPU-hours or more, .* Outrider \(.*, known only in hindsight\)\. ", said
+    )
