@@ -125,6 +125,9 @@ def table(name: str, result: "Backtest") -> "Table":
     from forecasting.scores import SCORED_HORIZONS_SECONDS, SCORED_PROBABILITIES
 
     shown = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, 0, 0, 1),  # fits 60 columns
         title=f"{name}: {result.forecasts} forecasts, mean demand {result.mean_replicas:.1f} replicas",
         caption="loss at each lead, in ‰ of the mean demand\n"
         "share of maxima at or below each quantile\n"
