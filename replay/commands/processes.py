@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ def spread(*modules: str) -> Iterator["Map"]:
         return
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(modules))
-    pool = ProcessPoolExecutor(workers, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the server and its workers inherit
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+    pool = ProcessPoolExecutor(workers, context)
 
     def run(function: Callable[[ItemT], ResultT], items: Iterable[ItemT], /) -> Iterator[ResultT]:
         waiting: deque[Future[ResultT]] = deque()
