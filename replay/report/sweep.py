@@ -112,7 +112,7 @@ def _plot(swept: Swept, width: int) -> Iterator[Text]:
         name = {0: percent(max(shares)), len(rows) - 1: percent(min(shares))}.get(
             place, f"{target * 100:g}%" if LINE in row else ""
         )
-        yield Text.assemble((f"{name:>{label}} ", "dim"), row)
+        yield Text.assemble((f"{name:>{label}} ", "dim"), row.rstrip())
     hours = [point.gpu_hours for point in swept.points]
     low, high = f"{min(hours):,.2f}", f"{max(hours):,.2f}"
     yield Text(f"{'':{label}} {low}{high:>{len(rows[0]) - len(low)}}", "dim")
