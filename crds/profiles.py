@@ -9,10 +9,12 @@ stage's 95th percentile lies above its median.
 
 from dataclasses import dataclass
 from math import sqrt
+from typing import Literal
 
 from policies.model import Engine
 from policies.supply import ColdStart, Stage
 
+DEFAULT_PROFILE: Literal["8b-l4"] = "8b-l4"  # the slowest, so that uncertainty means more capacity, not less
 _PREFILL_MAX_SHARE = 0.85  # of GPU time, while decoding goes on beside it
 
 

@@ -5,13 +5,14 @@ This is rolling-origin evaluation (Tashman, 2000), with a refit each hour.
 Each family is scored alone; `chosen` are the forecasts of a `Forecaster`, which chooses a family once an hour.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from forecasting import guard
-from forecasting.fit import FittedModel, fit, fit_family
+from forecasting.fit import Fit, FittedModel, fit, fit_family
 from forecasting.forecaster import HISTORY_SECONDS, REFIT_SECONDS, Forecaster
 from forecasting.models import FAMILIES
 from forecasting.models.base import Family, Unfit
@@ -23,6 +24,23 @@ from policies.model import Fan
 
 WARM_UP_SECONDS = 86_400.0  # at most; a third of a short series
 CHOSEN = "chosen"
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+
+class Map(Protocol):
+    """As the built-in `map`, which may run in other processes."""
+
+    def __call__(self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT], /) -> Iterator[ResultT]:
+        """The results, in the order of the items."""
+
+
+class Hour(NamedTuple):
+    """An hour to forecast, step by step, and the history before it."""
+
+    demand: Series
+    steps: int  # of the hour, the last ones of the series
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,37 +64,48 @@ class Backtest:
     scores: tuple[Score, ...]  # naive, the families, chosen
 
 
-def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None) -> Backtest:
+def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None, run: Map = map) -> Backtest:
     """Score every family on one series of demand in replicas. `progress` is called with the share done, 0 .. 1.
 
-    Raises ValueError for less than half an hour of known demand.
+    `run` does all fits. Raises ValueError for less than half an hour of known demand.
     """
     if np.count_nonzero(demand.known) * demand.step_seconds < 1_800:
         raise ValueError(f"a backtest needs half an hour of demand; {np.count_nonzero(demand.known)} steps are known")
     first = int(min(WARM_UP_SECONDS / demand.step_seconds, len(demand) // 3))
     hour = round(REFIT_SECONDS / demand.step_seconds)
+    history = round(HISTORY_SECONDS / demand.step_seconds)
+    starts = range(first, len(demand), hour)
+    ends = [min(start + hour, len(demand)) for start in starts]
+    alone = run(
+        _alone,
+        (Hour(demand.cut(max(0, start - history), end), end - start) for start, end in zip(starts, ends, strict=True)),
+    )
+    fits = run(fit, _due(demand))
     forecaster = Forecaster(demand.step_seconds)
-    _live(forecaster, demand.cut(0, first))
+    _live(forecaster, demand.cut(0, first), fits)
+    progress(first / len(demand))
     names = (NAIVE.name, *(family.name for family in FAMILIES), CHOSEN)
     hours: dict[str, list[Floats]] = {name: [] for name in names}  # the forecasts, an hour's at a time
     refusals = dict.fromkeys(names, 0)
     proven = 0
-    for start in range(first, len(demand), hour):
-        end = min(start + hour, len(demand))
-        known = demand.cut(max(0, start - round(HISTORY_SECONDS / demand.step_seconds)), start)
-        ahead = demand.cut(0, end)
-        naive = fit_family(NAIVE, known)
-        hours[NAIVE.name].append(naive.quantiles(ahead, end - start))
-        for family in FAMILIES:
-            fitted = _fitted(family, known)
-            refusals[family.name] += fitted is None
-            hours[family.name].append((fitted or naive).quantiles(ahead, end - start))
-        fans = _live(forecaster, demand.cut(start, end))
+    for start, end in zip(starts, ends, strict=True):
+        for name, values in next(alone).items():
+            refusals[name] += values is None
+            hours[name].append(hours[NAIVE.name][-1] if values is None else values)
+        fans = _live(forecaster, demand.cut(start, end), fits)
         hours[CHOSEN].append(np.array([fan.values for fan in fans]))
         proven += sum(fan.proven for fan in fans)
-        progress((end - first) / (len(demand) - first))
+        progress(end / len(demand))
     forecasts = {name: np.concatenate(values) for name, values in hours.items()}
     return _scored(demand, first, forecasts, refusals, proven)
+
+
+def _alone(hour: Hour) -> dict[str, Floats | None]:
+    """The forecasts of naive and of each family; None where it could not be fitted."""
+    demand, steps = hour
+    known = demand.cut(0, len(demand) - steps)
+    fitted = {NAIVE.name: fit_family(NAIVE, known)} | {family.name: _fitted(family, known) for family in FAMILIES}
+    return {name: None if model is None else model.quantiles(demand, steps) for name, model in fitted.items()}
 
 
 def _fitted(family: Family, known: Series) -> FittedModel | None:
@@ -88,15 +117,24 @@ def _fitted(family: Family, known: Series) -> FittedModel | None:
         return None
 
 
-def _live(forecaster: Forecaster, demand: Series) -> list[Fan]:
+def _due(demand: Series) -> Iterator[Series]:
+    """What a forecaster is fitted to, hour by hour. It does not depend on the fits."""
+    forecaster = Forecaster(demand.step_seconds)
+    for end_seconds, value in zip(demand.ends_seconds.tolist(), demand.values.tolist(), strict=True):
+        forecaster.observe(end_seconds, value)
+        if (series := forecaster.fit_due(end_seconds)) is not None:
+            yield series
+
+
+def _live(forecaster: Forecaster, demand: Series, fits: Iterator[Fit]) -> list[Fan]:
     """The forecast at each step, as live: a fit is used from one step after the end of the series it was fitted to."""
     fans = []
     for end_seconds, value in zip(demand.ends_seconds.tolist(), demand.values.tolist(), strict=True):
         forecaster.observe(end_seconds, value)
         if fan := forecaster.fan(end_seconds):
             fans.append(fan)
-        if (series := forecaster.fit_due(end_seconds)) is not None:
-            forecaster.adopt(fit(series), end_seconds)
+        if forecaster.fit_due(end_seconds) is not None:
+            forecaster.adopt(next(fits), end_seconds)
     return fans
 
 

@@ -5,7 +5,6 @@ quantiles of standardised residuals, as in filtered historical simulation (Baron
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from forecasting.log_demand import from_log, spread, to_log
 from forecasting.models.base import Model
@@ -40,10 +39,16 @@ def expected_maxima(model: Model, log_demand: Series) -> Floats:
 
 def realised_maxima(series: Series) -> Floats:
     """The maximum of the series over each horizon after each step, [step, horizon]; NaN where any of it is unknown."""
+    ahead = horizon_steps(series.step_seconds)
+    count, reach = len(series), 1
+    maxima = np.concatenate([series.values[1:], np.full(ahead[-1], np.nan)])  # of the next `reach` steps
     columns = []
-    for steps in horizon_steps(series.step_seconds):
-        after = np.concatenate([series.values[1:], np.full(steps, np.nan)])
-        columns.append(sliding_window_view(after, steps).max(axis=1))
+    for steps in ahead:
+        while reach < steps:  # two shorter windows, which may overlap, make a longer one
+            further = min(reach, steps - reach)
+            maxima = np.maximum(maxima[: len(maxima) - further], maxima[further:])
+            reach += further
+        columns.append(maxima[:count])
     return np.stack(columns, axis=1)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 WINDOW_SECONDS = 86_400.0
@@ -24,34 +24,41 @@ class Skill:
     """The last day's matured forecasts, live ones and those of holdouts."""
 
     def __init__(self) -> None:
-        self._matured: list[Matured] = []
+        self._as_of_seconds: list[float] = []  # ascending
+        self._losses: list[float] = []
+        self._naive_losses: list[float] = []
 
     def add(self, matured: Iterable[Matured]) -> None:
         """Add matured forecasts; of two as of the same time, the one that was added first stays."""
-        scored = {each.as_of_seconds for each in self._matured}
-        self._matured += [each for each in matured if each.as_of_seconds not in scored]
-        self._matured.sort()
-        oldest = self._matured[-1].as_of_seconds - WINDOW_SECONDS if self._matured else 0.0
-        del self._matured[: bisect_left(self._matured, oldest, key=lambda each: each.as_of_seconds)]
+        columns = self._as_of_seconds, self._losses, self._naive_losses
+        for each in matured:
+            at = bisect_left(self._as_of_seconds, each.as_of_seconds)
+            if self._as_of_seconds[at : at + 1] != [each.as_of_seconds]:
+                for column, value in zip(columns, each, strict=True):
+                    column.insert(at, value)
+        if self._as_of_seconds:
+            first = bisect_left(self._as_of_seconds, self._as_of_seconds[-1] - WINDOW_SECONDS)
+            for column in columns:
+                del column[:first]
 
     @property
     def count(self) -> int:
         """How many forecasts it is computed from."""
-        return len(self._matured)
+        return len(self._as_of_seconds)
 
     @property
     def value(self) -> float | None:
         """1 is perfect, 0 is naive, negative is worse; None while too few have matured."""
-        return _skill(self._matured) if self.count >= LEAST_MATURED else None
+        return self._skill(self.count) if self.count >= LEAST_MATURED else None
 
     @property
     def proven(self) -> bool:
         """Whether the forecast beat naive over the window, and has not failed in its newest part."""
-        if self.value is None or self.value < LEAST_SKILL:
+        value = self.value
+        if value is None or value < LEAST_SKILL:
             return False
-        return _skill(self._matured[-RECENT_MATURED:]) >= LEAST_RECENT_SKILL
+        return self._skill(RECENT_MATURED) >= LEAST_RECENT_SKILL
 
-
-def _skill(matured: Sequence[Matured]) -> float:
-    naive_loss = math.fsum(each.naive_loss for each in matured)
-    return 1.0 - math.fsum(each.loss for each in matured) / naive_loss if naive_loss > 0 else 0.0
+    def _skill(self, newest: int) -> float:
+        naive_loss = math.fsum(self._naive_losses[-newest:])
+        return 1.0 - math.fsum(self._losses[-newest:]) / naive_loss if naive_loss > 0 else 0.0

@@ -7,6 +7,7 @@ more GPU-hours than the reference, and what it costs to attain no less.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 from replay.driver import Outcome
 
@@ -69,13 +70,37 @@ def most_runs(grid: Sequence[float]) -> int:
     return len(grid) + 4 * ROUNDS
 
 
-def at_cost(tried: Iterable[Tried], gpu_hours: float) -> Tried | None:
+class Costed(Protocol):
+    """Something that costs and attains."""
+
+    @property
+    def gpu_hours(self) -> float:
+        """What it cost."""
+
+    @property
+    def attainment(self) -> float:
+        """Share of requests within the SLO's wait."""
+
+
+CostedT = TypeVar("CostedT", bound=Costed)
+
+
+def efficient(tried: Iterable[CostedT]) -> tuple[CostedT, ...]:
+    """Those that no other beats (Pareto), the cheapest first; of equals the first that was tried."""
+    found: list[CostedT] = []
+    for each in sorted(tried, key=lambda it: (it.gpu_hours, -it.attainment)):
+        if not found or each.attainment > found[-1].attainment:
+            found.append(each)
+    return tuple(found)
+
+
+def at_cost(tried: Iterable[CostedT], gpu_hours: float) -> CostedT | None:
     """The best attainment among those that cost no more; of equals the cheaper. None where all cost more."""
     able = (each for each in tried if each.gpu_hours <= gpu_hours)
     return max(able, key=lambda each: (each.attainment, -each.gpu_hours), default=None)
 
 
-def at_attainment(tried: Iterable[Tried], attainment: float) -> Tried | None:
+def at_attainment(tried: Iterable[CostedT], attainment: float) -> CostedT | None:
     """The cheapest among those that attain no less; of equals the better. None where all attain less."""
     able = (each for each in tried if each.attainment >= attainment)
     return min(able, key=lambda each: (each.gpu_hours, -each.attainment), default=None)

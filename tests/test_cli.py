@@ -164,11 +164,15 @@ def test_a_completed_option_has_its_help_on_one_line(shell: str) -> None:
     assert all("--prometheus-" in each and "[default" in each for each in lines)
 
 
-def test_the_completed_samples_are_those_that_exist() -> None:
-    from replay.commands.options import SAMPLES
+def test_the_completed_values_are_those_that_exist() -> None:
+    from replay.commands.options import FIGURES, SAMPLES, SWEEPS
+    from replay.knobs import KNOBS
+    from replay.report.assertions import METRICS
     from replay.traces import samples
 
     assert [f"sample:{name}" for name in samples.SAMPLES] == list(SAMPLES)
+    assert list(METRICS) == list(FIGURES)
+    assert [*KNOBS, "all"] == list(SWEEPS)
 
 
 PARAGRAPH_EDGE = 2  # columns of padding, one on each side

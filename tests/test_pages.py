@@ -10,6 +10,8 @@ import typer
 
 from autoscaler.cli import GROUP, app, load
 from crds.inspection import inspect
+from replay.knobs import KNOBS
+from replay.report.assertions import parse
 from tests.sentences import FILE as SENTENCES
 from tests.support.pages import PAGES, ROOT, Command, blocks, commands
 
@@ -60,7 +62,10 @@ def parses(arguments: list[str]) -> None:
     command = load(ENTRIES[name]) if name in ENTRIES else typer.main.get_command(app)
     assert name in ENTRIES or name.startswith("-"), f"no command {name}"
     with contextlib.suppress(typer.Exit):  # --help and --version end there
-        command.make_context("outrider", arguments[1:] if name in ENTRIES else arguments)
+        given = command.make_context("outrider", arguments[1:] if name in ENTRIES else arguments).params
+        for text in given.get("assertions") or ():
+            parse(text)
+        assert {*(given.get("sweep") or ())} <= {*KNOBS, "all"}
 
 
 @pytest.mark.parametrize(("page", "line", "text"), POLICIES, ids=[f"{page.name}:{line}" for page, line, _ in POLICIES])

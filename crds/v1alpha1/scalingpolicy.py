@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from crds.notation import units
+from crds.profiles import DEFAULT_PROFILE
 from crds.resolve.rules import Rule, duration_between, quantity_between
 from crds.v1alpha1.fields import (
     ClockTime,
@@ -137,7 +138,7 @@ class Spec(Model):
     """Active: decisions are carried out. Shadow: decisions are only reported, in the status."""
     signal: str = Field(default="Work", max_length=63, examples=["Work"])
     """How demand is measured. Work: arrivals weighted by their tokens. Concurrency: running and waiting requests."""
-    profile: Literal["8b-l4", "8b-a10g", "8b-h100", "70b-tp4-h100"] = "8b-l4"
+    profile: Literal["8b-l4", "8b-a10g", "8b-h100", "70b-tp4-h100"] = DEFAULT_PROFILE
     """Model class and GPU. The profile's speed is used until Outrider has learned the workload's own. Its cold start and
     price are used unless the policy gives others. The default is the slowest, so that uncertainty means more capacity, not
     less."""

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -26,19 +27,21 @@ class AutoReg(Model):
         """Iterated expectations. Before the first value, log demand is taken to have been equal to it."""
         lags = len(self.weights)
         past = np.concatenate([np.full(lags - 1, log_demand.values[0]), log_demand.values])
-        constants, matrix = self._unrolled(steps)
+        constants, matrix = unrolled(self, steps)
         return constants + sliding_window_view(past, lags) @ matrix.T
 
-    def _unrolled(self, steps: int) -> tuple[Floats, Floats]:
-        """Each step ahead as constants [step ahead] plus a matrix [step ahead, lag] times the last values, oldest first."""
-        lags = len(self.weights)
-        oldest_first = self.weights[::-1]
-        rows = np.vstack([np.eye(lags), np.zeros((steps, lags))])
-        constants = np.zeros(lags + steps)
-        for at in range(lags, lags + steps):
-            rows[at] = oldest_first @ rows[at - lags : at]
-            constants[at] = self.constant + oldest_first @ constants[at - lags : at]
-        return constants[lags:], rows[lags:]
+
+@lru_cache(maxsize=64)  # a model lasts for an hour of forecasts
+def unrolled(model: AutoReg, steps: int) -> tuple[Floats, Floats]:
+    """Each step ahead as constants [step ahead] plus a matrix [step ahead, lag] times the last values, oldest first."""
+    lags = len(model.weights)
+    oldest_first = model.weights[::-1]
+    rows = np.vstack([np.eye(lags), np.zeros((steps, lags))])
+    constants = np.zeros(lags + steps)
+    for at in range(lags, lags + steps):
+        rows[at] = oldest_first @ rows[at - lags : at]
+        constants[at] = model.constant + oldest_first @ constants[at - lags : at]
+    return constants[lags:], rows[lags:]
 
 
 def fit_autoreg(log_demand: Series) -> AutoReg:

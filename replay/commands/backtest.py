@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crds.profiles import DEFAULT_PROFILE
 from replay.commands.options import complete_profile, complete_trace
+from replay.commands.processes import one_thread_each, spread
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,7 +43,7 @@ def command(
         typer.Option(
             help="Engine and GPU of the replicas in which demand is measured.", autocompletion=complete_profile
         ),
-    ] = "8b-l4",
+    ] = DEFAULT_PROFILE,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Score the forecasts on traces: each family alone, and the forecaster that chooses among them, against naive.
@@ -54,6 +56,7 @@ def command(
         outrider backtest sample:office-morning
         outrider backtest monday.csv --profile 8b-h100
     """
+    one_thread_each()
     from rich.console import Console
     from rich.progress import Progress
 
@@ -65,13 +68,16 @@ def command(
     if profile not in PROFILES:
         raise typer.BadParameter(f"no profile {profile!r}; choose one of {', '.join(PROFILES)}", param_hint="--profile")
     done: dict[str, Backtest] = {}
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with (
+        spread("forecasting.backtest", "statsmodels.tsa.ar_model") as run,
+        Progress(console=Console(stderr=True), transient=True) as bar,
+    ):
         tasks = {name: bar.add_task(Path(name).name, total=1.0) for name in traces}
         for name, task in tasks.items():
             try:
                 trace, *_ = named(name)
                 series = demand(trace, PROFILES[profile].engine, scale)
-                done[trace.name] = backtest(series, lambda share: bar.update(task, completed=share))  # noqa: B023
+                done[trace.name] = backtest(series, lambda share: bar.update(task, completed=share), run)  # noqa: B023
             except (TraceError, ValueError) as error:
                 bar.stop()
                 where = "" if isinstance(error, TraceError) else f"{name}: "  # a TraceError names the trace itself
@@ -131,6 +137,9 @@ def table(name: str, result: "Backtest") -> "Table":
     from forecasting.scores import SCORED_HORIZONS_SECONDS, SCORED_PROBABILITIES
 
     shown = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, 0, 0, 1),  # fits 60 columns
         title=f"{name}: {result.forecasts} forecasts, mean demand {result.mean_replicas:.1f} replicas",
         caption="loss at each lead, in ‰ of the mean demand\n"
         "share of maxima at or below each quantile\n"

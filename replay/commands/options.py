@@ -25,6 +25,28 @@ def complete_profile(incomplete: str) -> list[str]:
     return [name for name in PROFILES if name.startswith(incomplete)]
 
 
+FIGURES = (
+    "attainment",
+    "gpu-hours",
+    "cost",
+    "p99-wait",
+    "p99-first-token",
+    "cold-starts",
+    "failed",
+)  # report.assertions
+SWEEPS = ("attainment", "hold", "minimum", "prepared", "all")  # replay.knobs
+
+
+def complete_assertion(incomplete: str) -> list[str]:
+    """The figures that can be asserted, up to their value."""
+    return [f"{figure}=" for figure in FIGURES if figure.startswith(incomplete)]
+
+
+def complete_sweep(incomplete: str) -> list[str]:
+    """The settings that can be swept."""
+    return [setting for setting in SWEEPS if setting.startswith(incomplete)]
+
+
 TraceArgument = Annotated[str, typer.Argument(metavar="TRACE", help=TRACE_HELP, autocompletion=complete_trace)]
 TraceOption = Annotated[str, typer.Option("--trace", metavar="TRACE", help=TRACE_HELP, autocompletion=complete_trace)]
 PolicyOption = Annotated[Path | None, POLICY]

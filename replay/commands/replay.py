@@ -3,13 +3,16 @@
 import json
 import platform
 import sys
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
+from crds.profiles import DEFAULT_PROFILE
 from replay.commands.options import (
     DurationOption,
     JsonOption,
@@ -18,12 +21,17 @@ from replay.commands.options import (
     SeedOption,
     StartOption,
     TraceArgument,
+    complete_assertion,
     complete_profile,
+    complete_sweep,
 )
+from replay.commands.processes import one_thread_each, spread
 
 if TYPE_CHECKING:
     from crds.workload import Workload
     from policies.model import Inputs, State, StepResult
+    from replay.knobs import PolicyKnob, Swept
+    from replay.report.assertions import Checked
     from replay.scenario.build import PastKind
     from replay.scenario.scenario import Scenario
     from replay.tournament import Standings
@@ -37,7 +45,7 @@ def command(
         str | None,
         typer.Option(
             help="Profile (engine and GPU) of the default policy, which allows 1 to 400 replicas; for use without --policy. "
-            "Default: 8b-h100.",
+            f"Default: {DEFAULT_PROFILE}.",
             autocompletion=complete_profile,
         ),
     ] = None,
@@ -54,44 +62,87 @@ def command(
     decision_log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write Outrider's decisions here, for explain and redecide.")
     ] = None,
+    assertions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--assert",
+            metavar="FIGURE=VALUE",
+            autocompletion=complete_assertion,
+            help="Exit with 1 unless this holds for Outrider; repeatable. attainment=99% (within the SLO's wait) is a minimum. "
+            "gpu-hours=12, cost=$40, p99-wait=2s, p99-first-token=3s, cold-starts=500 (requests they delayed) and failed=0 "
+            "are maximums.",
+        ),
+    ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="attainment|hold|minimum|prepared|all",
+            autocompletion=complete_sweep,
+            help="Instead of comparing with other autoscalers, play the policy with this setting at several values (repeatable): "
+            "slo.attainment, scaleDown.hold, minReplicas, maxPreparedNodes. Says which one to turn.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replay a traffic trace: what a policy would cost and how long users would wait, compared with other autoscalers.
 
     The others are a reactive ScaledObject (10 waiting requests per replica) and an HPA on running + waiting requests that
     is tuned for this very trace. All start with the same replicas, on the hardware of the policy's profile. A policy in
-    mode Shadow is replayed as if it were Active. Exit code 2: the trace, the policy or an option cannot be used.
+    mode Shadow is replayed as if it were Active.
+    Exit code 1: an assertion does not hold; 2: the trace, the policy or an option cannot be used.
 
     Examples:
         outrider replay sample:office-morning
         outrider replay requests.csv --policy policy.yaml
+        outrider replay requests.csv --assert attainment=99%
     """
+    one_thread_each()
     from crds.files import PolicyFileError
     from replay.commands.arguments import why
+    from replay.report.assertions import check, parse
     from replay.traces.trace import TraceError
 
     try:
+        asked = [parse(text) for text in assertions or ()]
+        knobs = _knobs(sweep or ())
+        if knobs and decision_log:
+            raise ValueError("--decision-log records one run, and --sweep plays many; leave one of them out")
         workload, source = _workload(policy, profile)
         scenario = scenario_of(workload, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
-        standings = _play(scenario, workload, decision_log)
+        played = _sweep(scenario, workload, knobs) if knobs else _play(scenario, workload, decision_log)
     except PolicyFileError as error:
         _refuse(str(error))
     except (TraceError, ValueError, OSError) as error:
         _refuse(f"outrider replay: {why(error)}")
+    checked = check(asked, played.ours)
+    _report(played, source, checked, as_json=as_json)
+    for each in checked:
+        print(each.line, file=sys.stderr if as_json else sys.stdout)
+    if not all(each.passed for each in checked):
+        raise typer.Exit(1)
+
+
+def _report(played: "Standings | Swept", source: str, checked: "Sequence[Checked]", *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from replay.knobs import Swept
+    from replay.report import document, sweep, terminal
+
     if as_json:
-        from replay.report.document import document
-
-        json.dump(document(standings, policy_source=source), sys.stdout, indent=2, allow_nan=False)
+        if isinstance(played, Swept):
+            whole = sweep.document(played, policy_source=source, assertions=checked)
+        else:
+            whole = document.document(played, policy_source=source, assertions=checked)
+        json.dump(whole, sys.stdout, indent=2, allow_nan=False)
         print()
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=120)
+    if isinstance(played, Swept):
+        sweep.show(console, played, policy_source=source)
     else:
-        from rich.console import Console
-
-        from replay.report.terminal import show
-
-        console = Console(highlight=False)
-        if not console.is_terminal:
-            console = Console(highlight=False, width=120)
-        show(console, standings, policy_source=source)
+        terminal.show(console, played, policy_source=source)
 
 
 def _refuse(text: str) -> NoReturn:
@@ -144,24 +195,41 @@ def scenario_of(
     )
 
 
-def _play(scenario: "Scenario", workload: "Workload", log: Path | None) -> "Standings":
+def _knobs(names: "Sequence[str]") -> "list[PolicyKnob]":
+    from replay.knobs import KNOBS
+
+    for name in names:
+        if name not in (*KNOBS, "all"):
+            near = get_close_matches(name, KNOBS, n=1, cutoff=0.0)[0]
+            raise ValueError(f"--sweep {name!r} is unknown; did you mean {near}? All: {', '.join(KNOBS)}, all")
+    return [knob for key, knob in KNOBS.items() if key in names or "all" in names]
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[str, float], None]]:
+    """A progress bar on stderr, where that is a terminal; called with what is played and the share done."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description:<22}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name, total=1.0)
+        yield lambda what, share: bar.update(task, completed=share, description=what)
+
+
+def _sweep(scenario: "Scenario", workload: "Workload", knobs: "Sequence[PolicyKnob]") -> "Swept":
+    from replay.knobs import sweep
+
+    with spread("replay.knobs", "statsmodels.tsa.ar_model") as run, _bar(scenario.name) as progress:
+        return sweep(scenario, workload, knobs, spread=run, progress=progress)
+
+
+def _play(scenario: "Scenario", workload: "Workload", log: Path | None) -> "Standings":
     from policies.log import LogWriter
     from replay import tournament
 
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description:<22}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
-    with (
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
-        log.open("w", encoding="utf-8") if log is not None else nullcontext() as file,
-    ):
-        task = bar.add_task(scenario.name, total=1.0)
-
-        def progress(name: str, share: float) -> None:
-            bar.update(task, completed=share, description=name)
-
+    with _bar(scenario.name) as progress, log.open("w", encoding="utf-8") if log else nullcontext() as file:
         if file is None:
             return tournament.play(scenario, workload, progress=progress)
         writer = LogWriter(f"{platform.platform()} Python {platform.python_version()}")

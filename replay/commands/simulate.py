@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from replay.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from crds.workload import Workload
     from replay.scenario.scenario import Scenario
     from replay.simcluster.serve import Endpoints, SimCluster
 
@@ -62,9 +64,12 @@ def command(
     from replay.traces.trace import TraceError
 
     try:
+        written = one_policy(str(policy))
         cluster = SimCluster(
-            _scenario(trace, scale=scale, start=start, duration=duration, replicas=replicas, seed=seed),
-            one_policy(str(policy)),
+            _scenario(
+                written.workload, trace, scale=scale, start=start, duration=duration, replicas=replicas, seed=seed
+            ),
+            written,
             speed,
             api_port=api_port,
             prometheus_port=prometheus_port,
@@ -81,23 +86,31 @@ def command(
 
 
 def _scenario(
-    trace: str, *, scale: float, start: str | None, duration: str | None, replicas: int | None, seed: int
+    workload: "Workload",
+    trace: str,
+    *,
+    scale: float,
+    start: str | None,
+    duration: str | None,
+    replicas: int | None,
+    seed: int,
 ) -> "Scenario":
     from replay.commands.arguments import DAY_SECONDS, named, span_seconds
-    from replay.scenario.build import build
+    from replay.scenario.build import for_workload
 
     start_seconds, duration_seconds = span_seconds("--start", start), span_seconds("--duration", duration)
     recorded, begins_seconds, lasts_seconds = named(trace)
     begins_seconds = begins_seconds if start_seconds is None else start_seconds
-    return build(
+    scenario = for_workload(
         recorded,
+        workload,
         scale=scale,
         start_seconds=begins_seconds,
         duration_seconds=lasts_seconds if duration_seconds is None else duration_seconds,
         past="trace" if begins_seconds >= DAY_SECONDS else "generated",
         seed=seed,
-        initial_replicas=replicas,
     )
+    return scenario if replicas is None else replace(scenario, initial_replicas=replicas)
 
 
 async def _serve(cluster: "SimCluster", speed: float) -> None:

@@ -123,7 +123,8 @@ def history(past: Totals | None) -> Iterable[Past]:
             yield Past(at, None, None, float(requests), float(prompt), float(output))
 
 
-def _make(setup: Setup) -> Outrider:
+def make(setup: Setup) -> Outrider:
+    """Outrider with the workload's policy."""
     workload = setup.workload
     ahead_seconds = lead_seconds(workload.cold_start, Rung.REQUESTED)
     return Outrider(
@@ -135,4 +136,4 @@ def _make(setup: Setup) -> Outrider:
     )
 
 
-ENTRY = Entry("outrider", "Outrider", "green", make=_make)
+ENTRY = Entry("outrider", "Outrider", "green", make=make)

@@ -1,28 +1,54 @@
 """The standings as one JSON document. `VERSION` goes up when a name goes or changes its meaning."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crds.workload import Workload
 from policies.codec import plain
 from replay.driver import Outcome
+from replay.report.assertions import Checked
 from replay.report.series import demand, edges, means
 from replay.report.verdict import verdicts
+from replay.scenario.scenario import Scenario
 from replay.tournament import Row, Standings
 
 VERSION = 2
 STEPS = 120  # of the series
 
 
-def document(standings: Standings, *, policy_source: str) -> dict[str, Any]:
+def document(standings: Standings, *, policy_source: str, assertions: Sequence[Checked] = ()) -> dict[str, Any]:
     """Plain JSON values; what is infinite (the p99 wait where more than 1 % failed) is null. Times are in seconds."""
-    scenario, workload = standings.scenario, standings.workload
-    past = scenario.past
     return {
         "version": VERSION,
+        **played(standings.scenario, standings.workload, policy_source),
+        "contenders": [_row(row) for row in standings.rows],
+        "tuning": [
+            {
+                "contender": contender.key,
+                "knob": knob.name,
+                "unit": knob.unit,
+                "tried": [{"knob_value": each.value, **figures(each.outcome)} for each in sweep.tried],
+            }
+            for contender, knob, sweep in standings.tunings
+        ],
+        "verdicts": [
+            {"against": each.against.key, "better": each.better, "equal": each.equal, "worse": each.worse}
+            for each in verdicts(standings)
+        ],
+        "assertions": [each.document for each in assertions],
+        "series": _series(standings),
+    }
+
+
+def played(scenario: Scenario, workload: Workload, policy_source: str) -> dict[str, Any]:
+    """The traffic, the hardware and the policy."""
+    past = scenario.past
+    return {
         "scenario": {
             "name": scenario.name,
             "start_seconds": scenario.start_seconds,
@@ -41,21 +67,6 @@ def document(standings: Standings, *, policy_source: str) -> dict[str, Any]:
             "cold_start": plain(workload.cold_start),
             "schedules": len(workload.schedules),
         },
-        "contenders": [_row(row) for row in standings.rows],
-        "tuning": [
-            {
-                "contender": contender.key,
-                "knob": knob.name,
-                "unit": knob.unit,
-                "tried": [{"knob_value": each.value, **figures(each.outcome)} for each in sweep.tried],
-            }
-            for contender, knob, sweep in standings.tunings
-        ],
-        "verdicts": [
-            {"against": each.against.key, "better": each.better, "equal": each.equal, "worse": each.worse}
-            for each in verdicts(standings)
-        ],
-        "series": _series(standings),
     }
 
 

@@ -8,55 +8,59 @@ from rich.table import Table
 from rich.text import Text
 
 from crds.notation.units import duration
+from crds.workload import Workload
 from replay.frontier import Pick, at_attainment
 from replay.report.columns import columns, percent
 from replay.report.plot import area
 from replay.report.series import demand, edges, means
 from replay.report.titles import title
 from replay.report.verdict import verdicts
-from replay.tournament import Standings, Tuning
+from replay.scenario.scenario import Scenario
+from replay.tournament import Row, Standings
 
 PLOT_ROWS, PLOT_COLUMNS = 2, 96
-HEADER_COLUMNS = 17  # so that the table of today's contenders fits 80
+HEADER_COLUMNS = 13  # so that the table of today's contenders fits 80; on less, the names of the figures wrap
+BESIDE_COLUMNS = 50  # of a plot that has the names beside it and not above
 
 
 def show(console: Console, standings: Standings, *, policy_source: str) -> None:
     """Print everything; prose is left to the reader's own wrapping where it is not a terminal."""
     soft = not console.is_terminal
-    for line in _head(standings, policy_source):
+    for line in head(standings.scenario, standings.workload, policy_source):
         console.print(line, soft_wrap=soft)
     console.print()
-    console.print(_table(standings))
+    console.print(_table(standings, narrow=console.width < 80))
     console.print()
     for line in _plot(standings, console):
         console.print(line, no_wrap=True, overflow="crop")
     console.print()
-    for line in (*_slo(standings), *_verdicts(standings)):
+    for line in (*_slo(standings), Text(), *_verdicts(standings), *_tunings(standings)):
         console.print(line, soft_wrap=soft)
 
 
-def _head(standings: Standings, policy_source: str) -> Iterator[Text]:
-    scenario, policy = standings.scenario, standings.workload.policy
-    hardware = scenario.hardware
+def head(scenario: Scenario, workload: Workload, policy_source: str) -> Iterator[Text]:
+    """What is played: the traffic, the policy and its SLO."""
+    policy, hardware = workload.policy, scenario.hardware
     lasts = duration(round(scenario.duration_seconds))
     start = f"{scenario.initial_replicas} replica{'s' if scenario.initial_replicas != 1 else ''} at the start"
     yield Text.assemble((scenario.name, "bold"), f": {len(scenario.requests):,} requests in {lasts}, {start}")
     gpus = "" if hardware.gpus_per_replica == 1 else f" with {hardware.gpus_per_replica} GPUs each"
+    prepared = f", up to {policy.max_prepared_nodes} prepared nodes" if policy.max_prepared_nodes else ""
     yield Text(
-        f"{policy_source}: {policy.min_replicas} to {policy.max_replicas} replicas of {standings.workload.profile}{gpus}, "
-        f"${hardware.price_per_gpu_hour:g} per GPU-hour, at most {policy.max_prepared_nodes} prepared nodes; "
+        f"{policy_source}: {policy.min_replicas} to {policy.max_replicas} replicas of {workload.profile}{gpus}, "
+        f"${hardware.price_per_gpu_hour:g} per GPU-hour{prepared}; "
         f"SLO: {policy.attainment * 100:g}% of requests wait at most {policy.queue_wait_seconds:g} s",
         style="dim",
     )
 
 
-def _table(standings: Standings) -> Table:
+def _table(standings: Standings, *, narrow: bool) -> Table:
     """A column for each row of the standings; the best of a line is bold."""
     rows = standings.rows
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("", no_wrap=True)
+    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1 if narrow else 2), header_style="bold")
+    table.add_column("", no_wrap=not narrow)
     for row in rows:
-        table.add_column(_header(title(row.contender, row.pick)), justify="right", vertical="bottom")
+        table.add_column(_header(title(row.contender, row.pick)), justify="right", vertical="bottom", no_wrap=True)
     for column in columns(standings.workload.policy.queue_wait_seconds):
         best = min((row.outcome for row in rows), key=column.loss)
         cells = (
@@ -65,7 +69,8 @@ def _table(standings: Standings) -> Table:
         table.add_row(column.name, *cells)
     lines = [row.outcome.score.timeline for row in rows]
     table.add_row("most replicas", *(str(line.ready_replicas.max()) for line in lines))
-    table.add_row("most prepared nodes", *(str(line.balloons.max()) for line in lines))
+    if any(line.balloons.any() for line in lines):
+        table.add_row("most prepared nodes", *(str(line.balloons.max()) for line in lines))
     for contender, knob, _ in standings.tunings:
         values = (row.knob_value if row.contender is contender else None for row in rows)
         table.add_row(knob.name, *("" if value is None else f"{value:g}" for value in values))
@@ -83,6 +88,8 @@ def _plot(standings: Standings, console: Console) -> Iterator[Text]:
     scenario = standings.scenario
     names = [title(row.contender, row.pick) for row in standings.rows]
     label = max(len(name) for name in names)
+    beside = console.width - label - 12 >= BESIDE_COLUMNS
+    label = label if beside else 0
     steps = max(10, min(PLOT_COLUMNS, console.width - label - 12))
     borders = edges(scenario, steps)
     needed = demand(scenario, steps)
@@ -93,48 +100,69 @@ def _plot(standings: Standings, console: Console) -> Iterator[Text]:
     top = max(float(values.max()) for _, values, _ in series)
     unicode = (console.encoding or "").lower().startswith("utf")
     lasts = duration(round(scenario.duration_seconds))
-    yield Text.assemble((f"{'serving replicas':<{label}}  0{lasts:>{steps - 1}}  most", "dim"))
+    indent = f"{'':{label}}  " if beside else ""
+    caption = "serving replicas"
+    if not beside:
+        yield Text(caption, "dim")
+    yield Text(f"{caption if beside else '':{label}}{indent[label:]}0{lasts:>{steps - 1}}  most", "dim")
     for name, values, most in series:
         *above, last = area(values.tolist(), top, PLOT_ROWS, unicode=unicode)
-        for cells in above:
-            yield Text(f"{'':<{label}}  {cells}".rstrip(), name.style)
-        yield Text.assemble((f"{name.plain:<{label}}  {last}", name.style), (f"  {most}", "dim"))
+        if not beside:
+            yield name
+        for cells in (cells for cells in above if beside or cells.strip()):
+            yield Text(f"{indent}{cells}".rstrip(), name.style)
+        yield Text.assemble(
+            (f"{name.plain if beside else '':{label}}{indent[label:]}{last}", name.style), (f"  {most}", "dim")
+        )
 
 
 def _slo(standings: Standings) -> Iterator[Text]:
-    """Whether the SLO was met; then for each tuned contender how it was tuned, and what the SLO alone would cost."""
+    """Who meets the SLO, and at what cost; a tuned contender at the least cost that does."""
     policy, ours = standings.workload.policy, standings.rows[0]
-    meets = "meets" if ours.outcome.attainment >= policy.attainment else "misses"
-    yield Text(
-        f"{ours.contender.name} {meets} the SLO of {policy.attainment * 100:g}% within {policy.queue_wait_seconds:g} s."
-    )
-    for tuning in standings.tunings:
-        yield from _tuning(standings, tuning)
-
-
-def _tuning(standings: Standings, tuning: Tuning) -> Iterator[Text]:
-    contender, knob, sweep = tuning
-    ours, tried = standings.rows[0], sweep.tried
-    yield Text(
-        f"{contender.name}: {knob.name} swept over {len(tried)} values from {tried[0].value:g} to {tried[-1].value:g} "
-        f"{knob.unit}, more finely around the picks. The picks are chosen in hindsight, on this trace: the best attainment at "
-        f"no more than {ours.contender.name}'s cost, and the lowest cost at no less than its attainment.",
-        style="dim",
-    )
-    missing = {
-        Pick.AT_COST: f"every value costs more than {ours.contender.name} does",
-        Pick.AT_ATTAINMENT: f"every value attains less than {ours.contender.name}'s {percent(ours.outcome.attainment)}",
-    }
-    for pick, why in missing.items():
-        if pick not in sweep.picks:
-            yield Text.assemble(title(contender, pick), f": no pick; {why}.")
-    cheapest = at_attainment(tried, standings.workload.policy.attainment)
-    if cheapest is None:
-        yield Text(f"{contender.name} misses the SLO at every value.")
-    else:
+    asked = f"the SLO, {policy.attainment * 100:g}% within {policy.queue_wait_seconds:g} s"
+    for row in (row for row in standings.rows if row.pick is None):
+        meets = "meets" if row.outcome.attainment >= policy.attainment else "misses"
         yield Text(
-            f"{contender.name} meets the SLO at the least cost with {cheapest.value:g} {knob.unit}: "
-            f"{cheapest.gpu_hours:,.2f} GPU-hours."
+            f"{row.contender.name} {meets} {asked}: {percent(row.outcome.attainment)} "
+            f"for {row.outcome.score.gpu_hours:,.2f} GPU-hours{'' if row is ours else _compared(ours, row.outcome.score.gpu_hours)}."
+        )
+        asked = "it"
+    for contender, knob, sweep in standings.tunings:
+        cheapest = at_attainment(sweep.tried, policy.attainment)
+        if cheapest is None:
+            yield Text(f"{contender.name} misses it at every value.")
+        else:
+            yield Text(
+                f"{contender.name} meets it for {cheapest.gpu_hours:,.2f} GPU-hours or more"
+                f"{_compared(ours, cheapest.gpu_hours)} ({cheapest.value:g} {knob.unit}, known only in hindsight)."
+            )
+
+
+def _compared(ours: Row, gpu_hours: float) -> str:
+    """How much more or less than ours that is."""
+    difference = gpu_hours / ours.outcome.score.gpu_hours - 1.0
+    if f"{abs(difference):.0%}" == "0%":
+        return f", as many as {ours.contender.name}"
+    return f", {abs(difference):.0%} {'more' if difference > 0 else 'less'} than {ours.contender.name}"
+
+
+def _tunings(standings: Standings) -> Iterator[Text]:
+    """How each tuned contender was tuned, and why a pick is missing."""
+    ours = standings.rows[0]
+    for contender, knob, sweep in standings.tunings:
+        tried = sweep.tried
+        missing = {
+            Pick.AT_COST: f"every value costs more than {ours.contender.name} does",
+            Pick.AT_ATTAINMENT: f"every value attains less than {ours.contender.name}'s {percent(ours.outcome.attainment)}",
+        }
+        for pick, why in missing.items():
+            if pick not in sweep.picks:
+                yield Text.assemble(title(contender, pick), f": no pick; {why}.")
+        yield Text(
+            f"{contender.name}: {knob.name} swept over {len(tried)} values from {tried[0].value:g} to {tried[-1].value:g} "
+            f"{knob.unit}, more finely around the picks. The picks are chosen in hindsight, on this trace: the best attainment "
+            f"at no more than {ours.contender.name}'s cost, and the lowest cost at no less than its attainment.",
+            style="dim",
         )
 
 

@@ -6,9 +6,10 @@ from typing import Literal
 
 import numpy as np
 
+from crds.profiles import DEFAULT_PROFILE
 from crds.workload import Workload
-from replay.scenario.hardware import hardware_of
-from replay.scenario.scenario import L4_8B, Hardware, Scenario
+from replay.scenario.hardware import HARDWARE, hardware_of
+from replay.scenario.scenario import Hardware, Scenario
 from replay.traces.trace import Requests, Totals, Trace
 
 STEP_SECONDS = 60.0  # of the past's bins
@@ -25,7 +26,7 @@ def build(
     start_seconds: float = 0.0,
     duration_seconds: float | None = None,
     past: PastKind = "trace",
-    hardware: Hardware = L4_8B,
+    hardware: Hardware = HARDWARE[DEFAULT_PROFILE],
     seed: int = 0,
     initial_replicas: int | None = None,
 ) -> Scenario:
@@ -94,9 +95,14 @@ def for_workload(
         hardware=hardware_of(workload),
         seed=seed,
     )
-    policy = workload.policy
-    fleet = min(max(scenario.initial_replicas, policy.min_replicas), policy.max_replicas)
-    return replace(scenario, initial_replicas=fleet)
+    return fitted(scenario, workload)
+
+
+def fitted(scenario: Scenario, workload: Workload) -> Scenario:
+    """The same traffic on the hardware of a workload, with a first fleet within its bounds."""
+    policy, hardware = workload.policy, hardware_of(workload)
+    fleet = min(max(_fitting(scenario.requests, hardware), policy.min_replicas), policy.max_replicas)
+    return replace(scenario, hardware=hardware, initial_replicas=fleet)
 
 
 def _fitting(requests: Requests, hardware: Hardware) -> int:

@@ -1,11 +1,12 @@
 """The policy that stands in where a replay is given none."""
 
 from crds.kinds import SCALING_POLICY
+from crds.profiles import DEFAULT_PROFILE
 from crds.v1alpha1.resource import API_VERSION
 from crds.workload import Workload
 
 
-def default(profile: str = "8b-h100") -> Workload:
+def default(profile: str = DEFAULT_PROFILE) -> Workload:
     """1 to 400 replicas of that profile; 99 % of the requests wait at most 5 s. Raises ValueError for no such profile."""
     spec = {
         "target": {"name": "llm"},

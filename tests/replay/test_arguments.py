@@ -11,7 +11,10 @@ from forecasting import backtest as scoring
 from forecasting.series import Series
 from replay.commands import backtest, simulate
 from replay.commands.arguments import named
+from replay.scenario.scenario import Scenario
+from replay.simcluster import serve
 from replay.traces.trace import TraceError
+from tests.replay.synthetic_chat import POLICY
 
 
 def invoke(command: Any, *arguments: str) -> tuple[int, str]:
@@ -42,7 +45,7 @@ def test_a_name_that_is_no_trace_says_what_is() -> None:
 def test_backtest_scores_a_shipped_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     scored: list[Series] = []
 
-    def stop(series: Series, _progress: object) -> None:
+    def stop(series: Series, *_: object) -> None:
         scored.append(series)
         raise ValueError("enough")
 
@@ -61,11 +64,27 @@ def test_backtest_scores_a_shipped_sample(monkeypatch: pytest.MonkeyPatch) -> No
         (["gone.csv"], "gone.csv: cannot be read"),
     ],
 )
-def test_simulate_refuses_in_one_line(arguments: list[str], why: str) -> None:
-    code, err = invoke(simulate.command, *arguments, "--policy", "none.yaml")
+def test_simulate_refuses_in_one_line(arguments: list[str], why: str, tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    code, err = invoke(simulate.command, *arguments, "--policy", str(tmp_path / "policy.yaml"))
     assert code == 2
     assert err.startswith("outrider simulate: ")
     assert why in err
+
+
+def test_simulate_serves_the_hardware_of_the_policys_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Scenario] = []
+
+    def stop(scenario: Scenario, *_: object, **__: object) -> None:
+        built.append(scenario)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(serve, "SimCluster", stop)
+    (tmp_path / "policy.yaml").write_text(POLICY.replace("8b-l4", "8b-h100"))
+    for more in ([], ["--replicas", "3"]):
+        assert invoke(simulate.command, "--policy", str(tmp_path / "policy.yaml"), *more)[0] == 2
+    assert [scenario.hardware.name for scenario in built] == ["8b-h100", "8b-h100"]
+    assert [scenario.initial_replicas for scenario in built] == [1, 3]
 
 
 def test_simulate_refuses_a_policy_with_its_file_and_line() -> None:

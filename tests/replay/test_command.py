@@ -112,6 +112,19 @@ def test_the_default_policy_says_so_and_takes_a_profile(folder: Path) -> None:
     assert "requests in 2m" in out
 
 
+def test_assertions_decide_the_exit_code(arguments: list[str], document: dict[str, Any]) -> None:
+    ours = document["contenders"][0]
+    met, missed = f"gpu-hours={ours['gpu_hours'] + 0.01}", f"cost={ours['cost'] / 2}"
+    code, out, _ = replay(*arguments, "--assert", met, "--assert", missed)
+    assert code == 1
+    assert [line.split()[:2] for line in out.splitlines()[-2:]] == [["pass", "gpu-hours:"], ["FAIL", "cost:"]]
+    code, out, err = replay(*arguments, "--assert", met, "--json")
+    assert code == 0
+    assert err.startswith("pass  gpu-hours: ")
+    (asserted,) = json.loads(out)["assertions"]
+    assert (asserted["name"], asserted["measured"], asserted["passed"]) == ("gpu-hours", ours["gpu_hours"], True)
+
+
 REFUSED = {
     "unknown sample": (["sample:nights"], "no sample 'nights'; available: office-morning"),
     "sample without its prefix": (["office-morning"], "for the shipped sample, write sample:office-morning"),
@@ -134,6 +147,7 @@ REFUSED = {
         ["chat.csv", "--policy", "other.yaml"],
         "other.yaml: expected exactly one ScalingPolicy, found 0",
     ),
+    "figure": (["chat.csv", "--assert", "gpu-hour=1"], "no figure 'gpu-hour'; did you mean gpu-hours?"),
     "log folder": (
         ["chat.csv", "--decision-log", "none/log.jsonl"],
         "outrider replay: none/log.jsonl: No such file or directory",
