@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from replay.commands.options import ColumnsOption, TimeUnitOption
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -27,6 +29,8 @@ def command(
         list[str],
         typer.Argument(metavar="TRACE...", help="Tables of requests or of bins, Prometheus exports, or sample:NAME."),
     ],
+    columns: ColumnsOption = None,
+    time_unit: TimeUnitOption = None,
     scale: Annotated[
         float, typer.Option(help="Multiply each trace's request rate by this factor.", min=1e-6, max=1e6)
     ] = 1.0,
@@ -54,7 +58,7 @@ def command(
         tasks = {name: bar.add_task(Path(name).name, total=1.0) for name in traces}
         for name, task in tasks.items():
             try:
-                trace, *_ = named(name)
+                trace, *_ = named(name, columns=columns, time_unit=time_unit)
                 series = demand(trace, PROFILES[profile].engine, scale)
                 done[trace.name] = backtest(series, lambda share: bar.update(task, completed=share))  # noqa: B023
             except (TraceError, ValueError) as error:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from replay.commands.options import (
+    ColumnsOption,
     DurationOption,
     JsonOption,
     PolicyOption,
     ScaleOption,
     SeedOption,
     StartOption,
+    TimeUnitOption,
     TraceArgument,
 )
 
@@ -38,6 +40,8 @@ def command(
             "Default: 8b-h100."
         ),
     ] = None,
+    columns: ColumnsOption = None,
+    time_unit: TimeUnitOption = None,
     scale: ScaleOption = 1.0,
     start: StartOption = None,
     duration: DurationOption = None,
@@ -65,7 +69,17 @@ def command(
 
     try:
         workload, source = _workload(policy, profile)
-        scenario = scenario_of(workload, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
+        scenario = scenario_of(
+            workload,
+            trace,
+            columns=columns,
+            time_unit=time_unit,
+            scale=scale,
+            start=start,
+            duration=duration,
+            past=past,
+            seed=seed,
+        )
         standings = _play(scenario, workload, decision_log)
     except PolicyFileError as error:
         _refuse(str(error))
@@ -109,23 +123,33 @@ def _workload(path: Path | None, profile: str | None) -> "tuple[Workload, str]":
 
 
 def scenario_of(
-    workload: "Workload", name: str, *, scale: float, start: str | None, duration: str | None, past: str, seed: int
+    workload: "Workload",
+    name: str,
+    *,
+    columns: str | None = None,
+    time_unit: str | None = None,
+    scale: float,
+    start: str | None,
+    duration: str | None,
+    past: str,
+    seed: int,
 ) -> "Scenario":
     """The scenario of a trace file, or of sample:NAME. Raises ValueError, and TraceError for a file that cannot be read as one."""
-    from replay.commands.arguments import named, span_seconds
+    from replay.commands.arguments import part
     from replay.scenario.build import for_workload
 
     kinds: dict[str, PastKind] = {"trace": "trace", "generated": "generated", "none": "none"}
     if past not in kinds:
         raise ValueError(f"--past {past!r} is unknown; choose one of {', '.join(kinds)}")
-    start_seconds, duration_seconds = span_seconds("--start", start), span_seconds("--duration", duration)
-    recorded, begins_seconds, lasts_seconds = named(name)
+    recorded, start_seconds, duration_seconds = part(
+        name, start=start, duration=duration, columns=columns, time_unit=time_unit
+    )
     return for_workload(
         recorded,
         workload,
         scale=scale,
-        start_seconds=begins_seconds if start_seconds is None else start_seconds,
-        duration_seconds=lasts_seconds if duration_seconds is None else duration_seconds,
+        start_seconds=start_seconds,
+        duration_seconds=duration_seconds,
         past=kinds[past],
         seed=seed,
     )

@@ -9,24 +9,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from replay.commands.options import (
+    ColumnsOption,
     DurationOption,
     RequiredPolicyOption,
     ScaleOption,
     SeedOption,
     SpeedOption,
     StartOption,
+    TimeUnitOption,
     TraceArgument,
 )
 
 if TYPE_CHECKING:
     from replay.scenario.scenario import Scenario
     from replay.simcluster.serve import Endpoints, SimCluster
+    from replay.traces.trace import Trace
 
 
 def command(
     trace: TraceArgument = "sample:office-morning",
     *,
     policy: RequiredPolicyOption,
+    columns: ColumnsOption = None,
+    time_unit: TimeUnitOption = None,
     speed: SpeedOption = 1.0,
     scale: ScaleOption = 1.0,
     start: StartOption = None,
@@ -52,13 +57,19 @@ def command(
     for a controller. Exit code 0: the trace ended, or Ctrl-C; 2: invalid input, or a port is in use.
     """
     from crds.files import PolicyFileError, one_policy
+    from replay.commands.arguments import part
     from replay.simcluster.network import NetworkError
     from replay.simcluster.serve import SimCluster
     from replay.traces.trace import TraceError
 
     try:
         cluster = SimCluster(
-            _scenario(trace, scale=scale, start=start, duration=duration, replicas=replicas, seed=seed),
+            _scenario(
+                part(trace, start=start, duration=duration, columns=columns, time_unit=time_unit),
+                scale=scale,
+                replicas=replicas,
+                seed=seed,
+            ),
             one_policy(str(policy)),
             speed,
             api_port=api_port,
@@ -76,20 +87,18 @@ def command(
 
 
 def _scenario(
-    trace: str, *, scale: float, start: str | None, duration: str | None, replicas: int | None, seed: int
+    shown: "tuple[Trace, float, float | None]", *, scale: float, replicas: int | None, seed: int
 ) -> "Scenario":
-    from replay.commands.arguments import DAY_SECONDS, named, span_seconds
     from replay.scenario.build import build
+    from replay.traces.trace import DAY_SECONDS
 
-    start_seconds, duration_seconds = span_seconds("--start", start), span_seconds("--duration", duration)
-    recorded, begins_seconds, lasts_seconds = named(trace)
-    begins_seconds = begins_seconds if start_seconds is None else start_seconds
+    trace, start_seconds, duration_seconds = shown
     return build(
-        recorded,
+        trace,
         scale=scale,
-        start_seconds=begins_seconds,
-        duration_seconds=lasts_seconds if duration_seconds is None else duration_seconds,
-        past="trace" if begins_seconds >= DAY_SECONDS else "generated",
+        start_seconds=start_seconds,
+        duration_seconds=duration_seconds,
+        past="trace" if start_seconds >= DAY_SECONDS else "generated",
         seed=seed,
         initial_replicas=replicas,
     )

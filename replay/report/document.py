@@ -28,6 +28,7 @@ def document(standings: Standings, *, policy_source: str) -> dict[str, Any]:
             "start_seconds": scenario.start_seconds,
             "duration_seconds": scenario.duration_seconds,
             "requests": len(scenario.requests),
+            "trace_failed_requests": scenario.failed_requests,
             "prompt_tokens": int(scenario.requests.prompt_tokens.sum()),
             "output_tokens": int(scenario.requests.output_tokens.sum()),
             "past_seconds": 0.0 if past is None else past.step_seconds * len(past.requests),

@@ -60,6 +60,8 @@ class Scenario:
     hardware: Hardware
     seed: int
     initial_replicas: int
+    failed_requests: int = 0
+    """Of the whole trace, those that it leaves out since they got no output."""
 
 
 L4_8B = Hardware(
