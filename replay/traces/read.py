@@ -25,7 +25,7 @@ TABLES: dict[str, Callable[[Path], Table]] = {
     **{ending + codec: reader for codec in ("", *CODECS) for ending, reader in TEXTS.items()},
     ".parquet": ParquetTable,
 }
-EXPORT = ".json"
+EXPORTS = tuple(".json" + codec for codec in ("", *CODECS))
 
 
 def read(path: Path, *, columns: Mapping[str, str] | None = None, time_unit: str | None = None) -> Trace:
@@ -35,9 +35,9 @@ def read(path: Path, *, columns: Mapping[str, str] | None = None, time_unit: str
     """
     try:
         check(path)
-        ending = next((each for each in (*TABLES, EXPORT) if path.name.lower().endswith(each)), None)
+        ending = next((each for each in (*TABLES, *EXPORTS) if path.name.lower().endswith(each)), None)
         if ending is None:
-            endings = ", ".join((".parquet", *TEXTS, EXPORT))
+            endings = ", ".join((".parquet", *TEXTS, ".json"))
             why = (
                 f"is not a known kind of trace file; its name must end in one of {endings}, or in .csv.gz and the like"
             )
