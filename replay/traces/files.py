@@ -1,9 +1,7 @@
 """Opens the file of a trace: bounded in size however it is compressed, and refused where its first bytes are not text."""
 
-import io
+import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,22 +32,33 @@ def check(path: Path) -> None:
         raise TraceError(path, "is not a regular file; save the trace to a file first")
 
 
-@contextmanager
-def opened(path: Path, most_bytes: int = MOST_BYTES) -> Iterator[io.RawIOBase]:
-    """The bytes of a text file, unpacked. Raises TraceError past `most_bytes`, and OSError for damaged data."""
+def opened(path: Path) -> pa.NativeFile:
+    """The bytes of a file, unpacked. Reading raises OSError for damaged data.
+
+    Arrow's own file, since Arrow may still read ahead on a thread when Python ends.
+    """
     codec = CODECS.get(path.suffix.lower())
-    too_much = TraceError(
-        path, f"holds more than {most_bytes >> 20:,} MiB{' unpacked' if codec else ''}; cut it into parts"
-    )
-    with path.open("rb") as raw:
-        if codec is None and path.stat().st_size > most_bytes:
-            raise too_much
-        unpacked = pa.PythonFile(raw, mode="r")
-        yield _Bounded(unpacked if codec is None else pa.CompressedInputStream(unpacked, codec), most_bytes, too_much)
+    raw = pa.OSFile(os.fsencode(path))
+    return raw if codec is None else pa.CompressedInputStream(raw, codec)
+
+
+def check_size(path: Path, most_bytes: int = MOST_BYTES) -> None:
+    """Refuse a file that unpacks to more. A packed one is unpacked for that, in no memory. Raises TraceError, and OSError."""
+    packed = path.suffix.lower() in CODECS
+    size = 0 if packed else path.stat().st_size
+    if packed:
+        with opened(path) as file:
+            while size <= most_bytes and (read := len(file.read(BLOCK_BYTES))):
+                size += read
+    if size > most_bytes:
+        raise TraceError(
+            path, f"holds more than {most_bytes >> 20:,} MiB{' unpacked' if packed else ''}; cut it into parts"
+        )
 
 
 def beginning(path: Path) -> tuple[str, bool]:
-    """Whole lines from the start of a text file, and whether they are all of it. Raises TraceError where it is not text."""
+    """Whole lines from the start of a text file, and whether they are all of it. Raises TraceError for no text or too much."""
+    check_size(path)
     with opened(path) as file:
         block = file.read(BLOCK_BYTES)
         whole = not file.read(1)
@@ -65,21 +74,3 @@ def beginning(path: Path) -> tuple[str, bool]:
     if not block:
         raise TraceError(path, f"has a first line of more than {BLOCK_BYTES >> 20} MiB; is it a table?")
     return block.decode("utf-8-sig", "replace"), whole
-
-
-class _Bounded(io.RawIOBase):
-    """Raises an error once more bytes than allowed were read."""
-
-    def __init__(self, inner: pa.NativeFile, most_bytes: int, error: TraceError) -> None:
-        super().__init__()
-        self._inner, self._left, self._error = inner, most_bytes, error
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        data: bytes = self._inner.read(self._left + 1 if size < 0 else size)
-        self._left -= len(data)
-        if self._left < 0:
-            raise self._error
-        return data

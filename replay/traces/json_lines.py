@@ -1,6 +1,5 @@
 """JSON lines: one object per line."""
 
-import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,7 +45,7 @@ class JsonLinesTable:
         row = 1
         for block in self._blocks():
             try:
-                table = arrow_json.read_json(io.BytesIO(block), read_options=reading, parse_options=options)
+                table = arrow_json.read_json(pa.BufferReader(block), read_options=reading, parse_options=options)
             except pa.ArrowInvalid as error:
                 raise self._explained(error, block, row, schema) from error
             yield [table[name].combine_chunks() for name in names]
@@ -81,7 +80,9 @@ class JsonLinesTable:
 def _object(path: Path, line: str, row: int) -> dict[str, object]:
     try:
         found = json.loads(line)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise TraceError(path, "is nested too deeply", row=row) from error
+    except ValueError as error:
         raise TraceError(path, f"is not JSON: {error}", row=row) from error
     if not isinstance(found, dict):
         raise TraceError(path, "is not a JSON object", row=row)

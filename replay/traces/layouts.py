@@ -19,7 +19,7 @@ from replay.traces.values import PER_SECOND, dates, is_dates, labels, numbers
 MOST_TOKENS = 1e8  # of one request: fifty times the longest context that is served
 MOST_PER_BIN = 1e15  # of anything; sums of floats are exact up to here
 MOST_TIME = 1e19  # in any unit; what is plausible depends on the unit
-MOST_ROWS = 30_000_000  # some 1.5 GB of memory
+MOST_ROWS = 20_000_000  # some 1.2 GB of memory, and 8 s
 
 Convert = Callable[[Cells], Any]  # to a NumPy or an Arrow array
 
@@ -59,7 +59,7 @@ def _requests(name: str, table: Table, fields: Mapping[str, str], time_unit: str
     served = found[OUTPUT] > 0
     failed = len(served) - int(np.count_nonzero(served))
     if failed == len(served):
-        why = f"has no output tokens in any of its {failed:,} rows, so it holds failed requests alone"
+        why = f"has no output tokens in any of its {failed:,} rows, so all are failed requests"
         raise TraceError(table.path, why, column=fields[OUTPUT])
     columns = (arrival_s, found[PROMPT], found[OUTPUT])
     if failed:

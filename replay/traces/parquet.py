@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
-from replay.traces.files import MOST_BYTES
+from replay.traces.files import MOST_BYTES, opened
 from replay.traces.tables import MOST_COLUMNS
 from replay.traces.trace import TraceError
 
@@ -19,7 +19,7 @@ class ParquetTable:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with path.open("rb") as raw, parquet.ParquetFile(raw) as file:
+        with opened(path) as raw, parquet.ParquetFile(raw) as file:
             self.names = list(file.schema_arrow.names)
             if file.metadata.num_columns > MOST_COLUMNS:
                 why = f"has {file.metadata.num_columns:,} columns; at most {MOST_COLUMNS:,} can be read"
@@ -27,14 +27,14 @@ class ParquetTable:
 
     def batches(self, names: Sequence[str]) -> Iterator[list[pa.Array]]:
         """Rows with the types of the file; text as a dictionary, since few values may fill many rows."""
-        with self.path.open("rb") as raw, parquet.ParquetFile(raw) as file:
+        with opened(self.path) as raw, parquet.ParquetFile(raw) as file:
             schema = file.schema_arrow
             text = [name for name in names if _is_text(schema.field(name).type)]
             for name in names:
                 if pa.types.is_nested(kind := schema.field(name).type):
                     raise TraceError(self.path, f"holds {str(kind)[:60]}, not numbers or times", column=name)
             self._check_size(file.metadata, names, text)
-        with self.path.open("rb") as raw, parquet.ParquetFile(raw, read_dictionary=text) as file:
+        with opened(self.path) as raw, parquet.ParquetFile(raw, read_dictionary=text) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=list(names)):
                 yield [batch.column(name) for name in names]
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.traces.files import opened
+from replay.traces.files import check_size, opened
 from replay.traces.recorded import BinTrace
 from replay.traces.tables import shown
 from replay.traces.trace import TraceError
@@ -96,7 +96,8 @@ def _series(path: Path) -> list[tuple[str, NDArray[np.float64], NDArray[np.float
 
 def _matrix(path: Path) -> list[Any]:
     """The series of an answer of query_range, or of the bare list that promtool prints; their values as arrays."""
-    with opened(path, MOST_BYTES) as file:
+    check_size(path, MOST_BYTES)
+    with opened(path) as file:
         data = file.read()
     if data.count(b",") > 2 * MOST_POINTS or data.count(b"{") > MOST_POINTS // 10:
         raise TraceError(path, f"holds more than {MOST_POINTS:,} points; export a shorter range or a longer step")
@@ -111,8 +112,12 @@ def _matrix(path: Path) -> list[Any]:
 
     try:
         body = json.loads(data, object_hook=compact)
-    except (ValueError, RecursionError) as error:
-        raise TraceError(path, f"cannot be read: {error}; JSON lines need a name that ends in .jsonl") from error
+    except RecursionError as error:
+        raise TraceError(path, "is nested too deeply for an export") from error
+    except ValueError as error:
+        lines = str(error).startswith("Extra data: line 2 ")
+        why = "holds JSON lines; its name must end in .jsonl" if lines else f"cannot be read: {error}"
+        raise TraceError(path, why) from error
     if isinstance(body, list):
         if body and not (isinstance(body[0], dict) and "metric" in body[0]):
             raise TraceError(

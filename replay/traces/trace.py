@@ -30,7 +30,7 @@ class TraceError(Exception):
             place.append(f"row {row}")
         if column is not None:
             place.append(f"column {column}")
-        super().__init__(printable(f"{', '.join(place)}: {why}"))
+        super().__init__(f"{printable(', '.join(place))}: {printable(why)}")
         self.file, self.why, self.row, self.column = file, why, row, column
 
 
