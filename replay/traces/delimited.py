@@ -1,6 +1,7 @@
 """CSV and its kin: values separated by commas, semicolons, tabs or bars, whichever the first line has most of."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from replay.traces.tables import MOST_COLUMNS, listed
 from replay.traces.trace import TraceError
 
 DELIMITERS = ",;\t|"
+RAGGED = re.compile(r"Row #(?P<row>\d+): Expected (?P<header>\d+) columns, got (?P<has>\d+)")
 
 
 class DelimitedTable:
@@ -37,12 +39,6 @@ class DelimitedTable:
         """Rows as text."""
         numbers = [str(index) for index in range(len(self.names))]  # a name may be empty or appear twice
         wanted = [numbers[self.names.index(name)] for name in names]
-        ragged: list[arrow_csv.InvalidRow] = []
-
-        def refuse(row: arrow_csv.InvalidRow) -> str:
-            ragged.append(row)
-            return "error"
-
         with opened(self.path) as file:
             try:
                 for batch in arrow_csv.open_csv(
@@ -51,9 +47,7 @@ class DelimitedTable:
                     read_options=arrow_csv.ReadOptions(
                         use_threads=False, block_size=BLOCK_BYTES, column_names=numbers, skip_rows_after_names=1
                     ),
-                    parse_options=arrow_csv.ParseOptions(
-                        delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=refuse
-                    ),
+                    parse_options=arrow_csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
                     convert_options=arrow_csv.ConvertOptions(
                         include_columns=wanted,
                         column_types=dict.fromkeys(wanted, pa.string()),
@@ -62,15 +56,15 @@ class DelimitedTable:
                 ):
                     yield [batch.column(number) for number in wanted]
             except pa.ArrowInvalid as error:
-                raise self._explained(error, ragged) from error
+                raise self._explained(error) from error
 
-    def _explained(self, error: pa.ArrowInvalid, ragged: "list[arrow_csv.InvalidRow]") -> TraceError:
-        if ragged:
-            row = ragged[0]
-            why = f"has {row.actual_columns} value{'s' if row.actual_columns != 1 else ''}, but the header has "
-            return TraceError(
-                self.path, f"{why}{row.expected_columns}", row=None if row.number is None else row.number - 1
+    def _explained(self, error: pa.ArrowInvalid) -> TraceError:
+        # A row's handler would get its text, but fails where that is not UTF-8.
+        if ragged := RAGGED.search(str(error)):
+            why = (
+                f"has {ragged['has']} value{'s' if ragged['has'] != '1' else ''}, but the header has {ragged['header']}"
             )
+            return TraceError(self.path, why, row=int(ragged["row"]) - 1)
         if "straddling" in str(error):
             why = f"has a row of more than {BLOCK_BYTES >> 20} MiB; is a closing quotation mark missing?"
             return TraceError(self.path, why)

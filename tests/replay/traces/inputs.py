@@ -220,6 +220,7 @@ INPUTS = [
         about="146,000 years from now",
     ),
     Input("ragged.csv", rows("1,2,3", "1,2")),
+    Input("ragged-latin1.csv", rows("1,2,3", "1,\xe9").encode("latin-1"), about="too few values, not in UTF-8"),
     Input("quote.csv", rows('1,"2,3', *["1,2,3"] * 900_000), about="a quotation mark is not closed"),
     Input(
         "mixed.jsonl",
