@@ -66,7 +66,7 @@ def beginning(path: Path) -> tuple[str, bool]:
         if block.startswith(magic):
             raise TraceError(path, why)
     if b"\0" in block:
-        raise TraceError(path, "is not a text file")
+        raise TraceError(path, "is not a text file; save the table as CSV, JSON lines or Parquet")
     if not whole:
         block = block[: max(block.rfind(b"\n"), block.rfind(b"\r")) + 1]
     if not block.strip() and whole:

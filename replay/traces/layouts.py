@@ -13,7 +13,7 @@ from replay.traces.names import ARRIVAL, BIN_FIELDS, DELAY, OUTPUT, PROMPT, SESS
 from replay.traces.recorded import BinTrace, RequestTrace
 from replay.traces.tables import Cells, Table
 from replay.traces.times import Times, since_start, unit_of
-from replay.traces.trace import LONGEST_SECONDS, Requests, Trace, TraceError
+from replay.traces.trace import DAY_SECONDS, LONGEST_SECONDS, Requests, Trace, TraceError
 from replay.traces.values import PER_SECOND, dates, is_dates, labels, numbers
 
 MOST_TOKENS = 1e8  # of one request: fifty times the longest context that is served
@@ -112,7 +112,7 @@ def _bins(name: str, table: Table, fields: Mapping[str, str], time_unit: str | N
     width_s = found[width] / PER_SECOND[time_unit or "s"]
     for wrong, why in (
         (width_s == 0.0, "a bin cannot be 0 s wide"),
-        (width_s > LONGEST_SECONDS, "a bin cannot be as wide"),
+        (width_s > LONGEST_SECONDS, f"a bin cannot be wider than {LONGEST_SECONDS / DAY_SECONDS:.0f} days"),
     ):
         if wrong.any():
             raise TraceError(table.path, why, row=int(np.argmax(wrong)) + 1, column=fields[width])

@@ -30,18 +30,20 @@ KNOWN: Mapping[str, Sequence[str]] = {
     DELAY: ("delay",),
 }  # fmt: skip
 UNIT = re.compile(r"[ _(-]+(?:in )?(?P<unit>[num]?s|seconds|milliseconds|microseconds|nanoseconds)\)?$")
+LONGEST_UNIT = 20  # characters
 UNITS = {"seconds": "s", "milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
 
 
 def unit_named(column: str) -> str | None:
     """The unit of time at the end of a column's name, as in `arrival_s` and `time (ms)`."""
-    match = UNIT.search(column.lower())
+    match = UNIT.search(column.lower()[-LONGEST_UNIT:])
     return UNITS.get(match["unit"], match["unit"]) if match else None
 
 
 def plain(column: str) -> str:
     """A column's name without case, separators and unit."""
-    return re.sub("[^a-z0-9]", "", UNIT.sub("", column.lower()))
+    name = column.lower()
+    return re.sub("[^a-z0-9]", "", name[:-LONGEST_UNIT] + UNIT.sub("", name[-LONGEST_UNIT:]))
 
 
 def chosen(path: Path, names: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
@@ -56,7 +58,7 @@ def chosen(path: Path, names: Sequence[str], columns: Mapping[str, str]) -> dict
                 path, f"has no column {column!r}; its columns are {listed(names)}{_nearest(column, names)}"
             )
         found[field] = column
-    of_bins = any(field in found or field in names for field in BIN_FIELDS[:3])
+    of_bins = BIN_FIELDS[0] in names or any(field in found for field in BIN_FIELDS[:3])
     wanted = BIN_FIELDS if of_bins and ARRIVAL not in found else REQUEST_FIELDS
     by_name: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):

@@ -31,8 +31,7 @@ class Times:
     path: Path
     column: str
     values: NDArray[np.float64]
-    dated: bool
-    """Whether they are Unix seconds already, of dates."""
+    dated: bool  # whether they are Unix seconds already, of dates
 
     def fault(self, why: str, index: int | None = None) -> TraceError:
         """The error for one of these times, or for the column."""
@@ -83,7 +82,7 @@ def since_start(times: Times, unit: str) -> tuple[NDArray[np.float64], float]:
         seconds = seconds - start
         far = seconds > LONGEST_SECONDS
         if far.any():
-            why = f"lies more than {LONGEST_SECONDS / DAY_SECONDS:.0f} days after the earliest time"
+            why = f"lies more than {LONGEST_SECONDS / DAY_SECONDS:.0f} days after the earliest time; remove the row, or cut the trace"
             raise times.fault(why, int(np.argmax(far)))
     else:
         start = UNDATED_EPOCH_SECONDS
@@ -110,7 +109,7 @@ def _first_date(times: Times, seconds: NDArray[np.float64]) -> float:
         (~((seconds >= 0.0) & (seconds < LAST_EPOCH_SECONDS)), "is not a time from 1970 to 2100"),
         (
             seconds < middle - LONGEST_SECONDS,
-            f"lies more than {LONGEST_SECONDS / DAY_SECONDS:.0f} days before most others",
+            f"lies more than {LONGEST_SECONDS / DAY_SECONDS:.0f} days before most others; remove the row",
         ),
     ):
         if wrong.any() and not (times.dated and (seconds[wrong] > middle).all()):
@@ -126,7 +125,10 @@ def _check_gaps(times: Times, seconds: NDArray[np.float64]) -> None:
     widest = int(np.argmax(gaps))
     if gaps[widest] > LONGEST_GAP_SECONDS:
         why = f"lies {gaps[widest] / DAY_SECONDS:.0f} days after the time before it"
-        raise times.fault(f"{why}; a gap may last {LONGEST_GAP_SECONDS / DAY_SECONDS:.0f} days", int(order[widest + 1]))
+        raise times.fault(
+            f"{why}; a gap may last {LONGEST_GAP_SECONDS / DAY_SECONDS:.0f}, so cut the trace there",
+            int(order[widest + 1]),
+        )
 
 
 def _epoch_unit(values: NDArray[np.float64]) -> str | None:
