@@ -16,8 +16,8 @@ ColumnsOption = Annotated[
     str | None,
     typer.Option(
         "--columns",
-        metavar="FIELD=COLUMN,...",
-        help="Which column of a table holds what, e.g. arrival=sent_at,prompt_tokens=len_in,output_tokens=len_out.",
+        metavar="FIELD=COLUMN",
+        help="Name a column of a table, e.g. arrival=sent; separate several with commas.",
     ),
 ]
 TimeUnitOption = Annotated[

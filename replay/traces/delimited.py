@@ -11,6 +11,7 @@ from pyarrow import csv as arrow_csv
 from replay.traces.files import BLOCK_BYTES, beginning, opened
 from replay.traces.tables import MOST_COLUMNS, listed
 from replay.traces.trace import TraceError
+from replay.traces.values import is_number
 
 DELIMITERS = ",;\t|"
 RAGGED = re.compile(r"Row #(?P<row>\d+): Expected (?P<header>\d+) columns, got (?P<has>\d+)")
@@ -31,7 +32,7 @@ class DelimitedTable:
         self.names = [name.strip() for name in header]
         if len(self.names) > MOST_COLUMNS:
             raise TraceError(path, f"has {len(self.names):,} columns; at most {MOST_COLUMNS:,} can be read")
-        if all(map(_is_number, self.names)):
+        if all(map(is_number, self.names)):
             why = f"has no header, since its first line is {listed(self.names)}; name the columns there"
             raise TraceError(path, why)
 
@@ -71,11 +72,3 @@ class DelimitedTable:
         if "UTF8" in str(error):
             return TraceError(self.path, "is not encoded in UTF-8; save it in UTF-8")
         return TraceError(self.path, f"cannot be read: {error}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -73,7 +73,7 @@ def _turns(times: Times, sessions: pa.ChunkedArray, delay: NDArray[np.float64]) 
     When that turn ended is not in the file, and depends on the fleet that serves it.
     """
     timed = ~np.isnan(times.values)
-    session = np.asarray(sessions.dictionary_encode().combine_chunks().indices.fill_null(-1).to_numpy())
+    session = np.from_dlpack(sessions.dictionary_encode().combine_chunks().indices.fill_null(-1))
     order = np.argsort(session, kind="stable")
     first = np.empty(len(order), np.bool_)
     first[order] = np.diff(session[order], prepend=-2) != 0

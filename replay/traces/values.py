@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from replay.traces.trace import TraceError
 
 LONGEST_TEXT = 256  # bytes; no number or time is longer
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+NAN = pa.scalar(np.nan, pa.float64())
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
@@ -43,7 +45,16 @@ def is_dates(cells: Cells) -> bool:
     if not _is_text(kind):
         return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
     first = next((text for value in cells.values.drop_null() if (text := str(value).strip())), "0")
-    return not DECIMAL_COMMA.fullmatch(first) and not _casts(pa.array([first]), pa.float64())
+    return not DECIMAL_COMMA.fullmatch(first) and not is_number(first)
+
+
+def is_number(text: str) -> bool:
+    """Whether text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def dates(cells: Cells) -> NDArray[np.float64]:
@@ -55,7 +66,7 @@ def dates(cells: Cells) -> NDArray[np.float64]:
         array = array.cast(pa.timestamp("ms"), safe=False)
     if pa.types.is_timestamp(array.type):
         per_second = PER_SECOND[array.type.unit]
-        return np.asarray(array.cast(pa.int64()).to_numpy() / per_second, np.float64)
+        return np.asarray(_numpy(array.cast(pa.int64())) / per_second, np.float64)
     kinds = [pa.timestamp(unit, zone) for zone in (None, "UTC") for unit in ("us", "ns")]
     same = next((kind for kind in kinds if _casts(array.slice(0, 1), kind)), None)
     try:
@@ -66,7 +77,7 @@ def dates(cells: Cells) -> NDArray[np.float64]:
 
 
 def _micros(moments: pa.Array) -> NDArray[np.int64]:
-    values = np.asarray(moments.cast(pa.int64()).to_numpy(), np.int64)
+    values = _numpy(moments.cast(pa.int64()))
     return values // 1000 if moments.type.unit == "ns" else values
 
 
@@ -105,8 +116,13 @@ def _floats(cells: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         array = array.cast(pa.float64(), safe=False)
     else:
         raise TraceError(cells.path, f"holds {str(kind)[:60]}, not numbers", column=cells.column)
-    empty = np.asarray(array.is_null(nan_is_null=not _is_text(kind)))
-    return np.array(array.fill_null(np.nan).to_numpy(), np.float64), empty
+    empty = _numpy(array.is_null(nan_is_null=not _is_text(kind)).cast(pa.uint8())) > 0
+    return _numpy(array.fill_null(NAN)), empty
+
+
+def _numpy(array: pa.Array) -> NDArray[Any]:
+    """The same numbers. `to_numpy` would first import pandas where it is installed, in half a second."""
+    return np.from_dlpack(array)
 
 
 def _parsed(cells: Cells, array: pa.Array) -> pa.Array:
