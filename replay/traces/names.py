@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from crds.resolve.problems import spell
 from replay.traces.tables import listed
 from replay.traces.trace import TraceError
 
@@ -72,8 +73,9 @@ def chosen(path: Path, names: Sequence[str], columns: Mapping[str, str]) -> dict
     missing = [field for field in wanted if field not in found]
     if missing:
         near = next(filter(None, (_nearest(field, names) for field in missing)), "")
-        why = f"has no column for {' or '.join(missing)}; its columns are {listed(names)}{near}"
-        raise TraceError(path, f"{why}; name one with --columns {missing[0]}=COLUMN")
+        why = f"has no column for {spell(missing, 'or')}; its columns are {listed(names)}{near}"
+        named = ",".join(f"{field}=COLUMN" for field in missing)
+        raise TraceError(path, f"{why}; name {'it' if len(missing) == 1 else 'them'} with --columns {named}")
     twice = [column for column in found.values() if names.count(column) > 1]
     if twice:
         raise TraceError(path, "appears more than once; keep one", column=twice[0])

@@ -112,7 +112,7 @@ def _first_date(times: Times, seconds: NDArray[np.float64]) -> float:
             f"lies more than {LONGEST_SECONDS / DAY_SECONDS:.0f} days before most others; remove the row",
         ),
     ):
-        if wrong.any() and not (times.dated and (seconds[wrong] > middle).all()):
+        if wrong.any():
             raise times.fault(why, int(np.argmax(wrong)))
     return float(seconds.min())
 

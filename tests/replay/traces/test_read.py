@@ -85,7 +85,7 @@ def test_json_lines(tmp_path: Path) -> None:
         (
             "t.csv",
             "a,b\n1,2\n",
-            "has no column for arrival or prompt_tokens or output_tokens; its columns are a, b; name",
+            "has no column for arrival, prompt_tokens or output_tokens; its columns are a, b; name them with --columns arrival=",
         ),
         ("t.csv", BINS + "0,10,1,1,1\n5,10,1,1,1\n", "row 2, column bin_start_s: starts before"),
         (
@@ -109,8 +109,13 @@ def test_json_lines(tmp_path: Path) -> None:
         ("t.csv", BINS + "0,9,1,1e30,1\n", "row 1, column prompt_tokens: 1e+30 is more than"),
         (
             "t.csv",
-            AZURE + "2024-01-01,1,2\n9999-01-01,1,2\n",
+            AZURE + "2024-01-01,1,2\n2099-01-01,1,2\n",
             "row 2, column TIMESTAMP: lies more than 400 days after the earliest",
+        ),
+        (
+            "t.csv",
+            AZURE + "2024-01-01,1,2\n9999-01-01,1,2\n",
+            "row 2, column TIMESTAMP: is not a time from 1970 to 2100",
         ),
         ("t.jsonl", "", "is empty"),
         ("t.jsonl", '{"timestamp":' * 100_000, "row 1: is nested too deeply"),
