@@ -138,7 +138,7 @@ async def decided_live(
 async def test_the_live_loop_decides_what_replay_decides(past: PastKind, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes up to 2 s, most of it two fits of a week. Without a past the rush is answered between two ticks."""
     monkeypatch.setattr(loops, "ROUND_SECONDS", 0.0)  # offline, a round of scrapes takes no time
-    scenario, workload = the_scenario(start="7d12m", duration="12m", past=past), the_workload()
+    scenario, workload = the_scenario(start="12m", duration="12m", past=past), the_workload()
     offline: list[tuple[float, StepResult]] = []
     forecasts: list[Fan | None] = []
 

@@ -1,29 +1,42 @@
-"""Reads the arguments of the offline commands: a trace by its name, and a duration with days."""
+"""Reads the arguments of the offline commands: a trace by its name, the part of it to play, and a duration with days."""
 
+import difflib
 import re
+import sys
 from pathlib import Path
 
+from crds.notation.units import duration as written
 from crds.notation.units import seconds
+from crds.resolve.problems import printable
+from replay.traces.names import FIELDS
 from replay.traces.read import read
 from replay.traces.samples import SAMPLES, sample
-from replay.traces.trace import Trace
+from replay.traces.trace import DAY_SECONDS, Trace
 
 SAMPLE = "sample:"
-DAY_SECONDS = 86_400.0
 
 
-def named(name: str) -> tuple[Trace, float, float | None]:
+def named(name: str, *, columns: str | None = None, time_unit: str | None = None) -> tuple[Trace, float, float | None]:
     """The trace of a file or of sample:NAME, where to start in it, and for how long (None: to its end); both in seconds.
 
-    Raises ValueError for an unknown sample, and TraceError for a file that cannot be read as a trace.
+    `columns` and `time_unit` are those options. Prints a warning where the file has failed requests, which are not played.
+    Raises ValueError for an unknown sample or field, and TraceError for a file that cannot be read as a trace.
     """
     if name in SAMPLES and not Path(name).exists():
         raise ValueError(f"no such file: {name}; for the shipped sample, write {SAMPLE}{name}")
     if not name.startswith(SAMPLE):
-        return read(Path(name)), 0.0, None
+        trace = read(Path(name), columns=fields(columns), time_unit=time_unit)
+        if failed := trace.failed_requests:
+            rows = f"{failed:,} row{' has' if failed == 1 else 's have'}"
+            print(
+                f"warning: {printable(name)}: {rows} no output tokens; failed requests are not played", file=sys.stderr
+            )
+        return trace, 0.0, None
     wanted = name.removeprefix(SAMPLE)
     if wanted not in SAMPLES:
         raise ValueError(f"no sample {wanted!r}; available: {', '.join(SAMPLES)}")
+    if columns or time_unit:
+        raise ValueError("--columns and --time-unit are for tables, not for a sample")
     shipped = sample(wanted)
     return shipped.trace, shipped.start_seconds, shipped.duration_seconds
 
@@ -33,6 +46,53 @@ def why(error: Exception) -> str:
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+
+
+def part(
+    name: str, *, start: str | None, duration: str | None, columns: str | None = None, time_unit: str | None = None
+) -> tuple[Trace, float, float | None]:
+    """A trace, where to start in it, and for how long (None: to its end), in seconds; `start` and `duration` are the options.
+
+    Of a sample they count in the part it shows: what lies before is its past. Raises as `named` does, and ValueError for a
+    start or a duration outside.
+    """
+    ahead_seconds, lasts_seconds = span_seconds("--start", start) or 0.0, span_seconds("--duration", duration)
+    trace, begins_seconds, of_sample_seconds = named(name, columns=columns, time_unit=time_unit)
+    whole_seconds = trace.duration_seconds if of_sample_seconds is None else of_sample_seconds
+    left_seconds = whole_seconds - ahead_seconds
+    if left_seconds <= 0.0:
+        raise ValueError(f"--start {start} is too late: {trace.name} lasts {_length(whole_seconds)}")
+    if lasts_seconds is None:
+        lasts_seconds = None if of_sample_seconds is None else left_seconds
+    elif lasts_seconds > left_seconds + 1.0:
+        rest = f", of which {_length(left_seconds)} are left after --start {start}" if ahead_seconds else ""
+        raise ValueError(f"--duration {duration} is too long: {trace.name} lasts {_length(whole_seconds)}{rest}")
+    return trace, begins_seconds + ahead_seconds, lasts_seconds
+
+
+def fields(columns: str | None) -> dict[str, str]:
+    """The column of each field, of `arrival=time,prompt_tokens=len_in`. Raises ValueError that names the option."""
+    found: dict[str, str] = {}
+    for pair in columns.split(",") if columns else ():
+        field, equals, column = (text.strip() for text in pair.partition("="))
+        if field not in FIELDS:
+            close = difflib.get_close_matches(field, FIELDS, n=1)
+            nearest = f" (nearest: {close[0]})" if close else ""
+            raise ValueError(f"--columns {pair!r} does not name one of {', '.join(FIELDS)}{nearest}")
+        if not equals or not column:
+            raise ValueError(f"--columns {pair!r} names no column; write {field}=COLUMN")
+        if field in found:
+            raise ValueError(f"--columns names two columns for {field}; keep one")
+        found[field] = column
+    return found
+
+
+def _length(of_seconds: float) -> str:
+    """A length for people: to the second, and to the minute from an hour on."""
+    unit = 60.0 if of_seconds >= 3600.0 else 1.0
+    days, rest = divmod(round(of_seconds / unit) * unit, DAY_SECONDS)
+    text = written(rest) if rest or not days else ""
+    return f"{days:.0f}d{text}" if days else text
 
 
 def span_seconds(option: str, text: str | None) -> float | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crds.profiles import DEFAULT_PROFILE
-from replay.commands.options import complete_profile, complete_trace
+from replay.commands.options import ColumnsOption, TimeUnitOption, complete_profile, complete_trace
 from replay.commands.processes import one_thread_each, spread
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def command(
             autocompletion=complete_trace,
         ),
     ],
+    columns: ColumnsOption = None,
+    time_unit: TimeUnitOption = None,
     scale: Annotated[
         float, typer.Option(help="Multiply each trace's request rate by this factor.", min=1e-6, max=1e6)
     ] = 1.0,
@@ -75,7 +77,7 @@ def command(
         tasks = {name: bar.add_task(Path(name).name, total=1.0) for name in traces}
         for name, task in tasks.items():
             try:
-                trace, *_ = named(name)
+                trace, *_ = named(name, columns=columns, time_unit=time_unit)
                 series = demand(trace, PROFILES[profile].engine, scale)
                 done[trace.name] = backtest(series, lambda share: bar.update(task, completed=share), run)  # noqa: B023
             except (TraceError, ValueError) as error:

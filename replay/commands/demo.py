@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from replay.commands.options import (
+    ColumnsOption,
     DurationOption,
     PolicyOption,
     ScaleOption,
     SeedOption,
     SpeedOption,
     StartOption,
+    TimeUnitOption,
     TraceOption,
 )
 
@@ -28,6 +30,8 @@ SAMPLE = "sample:office-morning"
 def command(
     *,
     trace: TraceOption = SAMPLE,
+    columns: ColumnsOption = None,
+    time_unit: TimeUnitOption = None,
     policy: PolicyOption = None,
     speed: SpeedOption = 30.0,
     scale: ScaleOption = 1.0,
@@ -67,7 +71,17 @@ def command(
     try:
         written = one_policy(str(path))
         workload = written.workload
-        scenario = scenario_of(workload, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
+        scenario = scenario_of(
+            workload,
+            trace,
+            columns=columns,
+            time_unit=time_unit,
+            scale=scale,
+            start=start,
+            duration=duration,
+            past=past,
+            seed=seed,
+        )
         stored(written, scenario.start_seconds)  # refuses what the simulated cluster cannot run
         folder = _folder(keep)
     except PolicyFileError as error:

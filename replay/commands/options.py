@@ -1,7 +1,7 @@
 """Arguments and options that several offline commands share, and how a shell completes them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -51,11 +51,28 @@ TraceArgument = Annotated[str, typer.Argument(metavar="TRACE", help=TRACE_HELP, 
 TraceOption = Annotated[str, typer.Option("--trace", metavar="TRACE", help=TRACE_HELP, autocompletion=complete_trace)]
 PolicyOption = Annotated[Path | None, POLICY]
 RequiredPolicyOption = Annotated[Path, POLICY]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="FIELD=COLUMN",
+        help="Name a column of a table, e.g. arrival=sent; separate several with commas.",
+    ),
+]
+TimeUnitOption = Annotated[
+    Literal["s", "ms", "us", "ns"] | None,
+    typer.Option("--time-unit", help="Unit of a table's times, for a file that does not say it."),
+]
 ScaleOption = Annotated[
     float, typer.Option("--scale", max=1000.0, help="Multiply the trace's request rate by this factor.")
 ]
 StartOption = Annotated[
-    str | None, typer.Option("--start", metavar="DURATION", help="Start this far into the trace, e.g. 45m or 1d2h.")
+    str | None,
+    typer.Option(
+        "--start",
+        metavar="DURATION",
+        help="Start this far into the trace (of a sample: into the part it shows), e.g. 45m or 1d2h.",
+    ),
 ]
 DurationOption = Annotated[
     str | None,

@@ -14,12 +14,14 @@ import typer
 
 from crds.profiles import DEFAULT_PROFILE
 from replay.commands.options import (
+    ColumnsOption,
     DurationOption,
     JsonOption,
     PolicyOption,
     ScaleOption,
     SeedOption,
     StartOption,
+    TimeUnitOption,
     TraceArgument,
     complete_assertion,
     complete_profile,
@@ -49,6 +51,8 @@ def command(
             autocompletion=complete_profile,
         ),
     ] = None,
+    columns: ColumnsOption = None,
+    time_unit: TimeUnitOption = None,
     scale: ScaleOption = 1.0,
     start: StartOption = None,
     duration: DurationOption = None,
@@ -108,7 +112,17 @@ def command(
         if knobs and decision_log:
             raise ValueError("--decision-log records one run, and --sweep plays many; leave one of them out")
         workload, source = _workload(policy, profile)
-        scenario = scenario_of(workload, trace, scale=scale, start=start, duration=duration, past=past, seed=seed)
+        scenario = scenario_of(
+            workload,
+            trace,
+            columns=columns,
+            time_unit=time_unit,
+            scale=scale,
+            start=start,
+            duration=duration,
+            past=past,
+            seed=seed,
+        )
         played = _sweep(scenario, workload, knobs) if knobs else _play(scenario, workload, decision_log)
     except PolicyFileError as error:
         _refuse(str(error))
@@ -172,6 +186,8 @@ def scenario_of(
     workload: "Workload",
     name: str,
     *,
+    columns: str | None = None,
+    time_unit: str | None = None,
     scale: float,
     start: str | None,
     duration: str | None,
@@ -179,17 +195,18 @@ def scenario_of(
     seed: int,
 ) -> "Scenario":
     """The scenario of a trace file, or of sample:NAME. Raises ValueError, and TraceError for a file that cannot be read as one."""
-    from replay.commands.arguments import named, span_seconds
+    from replay.commands.arguments import part
     from replay.scenario.build import for_workload
 
-    start_seconds, duration_seconds = span_seconds("--start", start), span_seconds("--duration", duration)
-    recorded, begins_seconds, lasts_seconds = named(name)
+    recorded, start_seconds, duration_seconds = part(
+        name, start=start, duration=duration, columns=columns, time_unit=time_unit
+    )
     return for_workload(
         recorded,
         workload,
         scale=scale,
-        start_seconds=begins_seconds if start_seconds is None else start_seconds,
-        duration_seconds=lasts_seconds if duration_seconds is None else duration_seconds,
+        start_seconds=start_seconds,
+        duration_seconds=duration_seconds,
         past=past,
         seed=seed,
     )

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from replay.commands.options import (
+    ColumnsOption,
     DurationOption,
     RequiredPolicyOption,
     ScaleOption,
     SeedOption,
     SpeedOption,
     StartOption,
+    TimeUnitOption,
     TraceArgument,
 )
 
@@ -23,12 +25,15 @@ if TYPE_CHECKING:
     from crds.workload import Workload
     from replay.scenario.scenario import Scenario
     from replay.simcluster.serve import Endpoints, SimCluster
+    from replay.traces.trace import Trace
 
 
 def command(
     trace: TraceArgument = "sample:office-morning",
     *,
     policy: RequiredPolicyOption,
+    columns: ColumnsOption = None,
+    time_unit: TimeUnitOption = None,
     speed: SpeedOption = 1.0,
     scale: ScaleOption = 1.0,
     start: StartOption = None,
@@ -58,7 +63,7 @@ def command(
         outrider simulate requests.csv --policy policy.yaml
     """
     from crds.files import PolicyFileError, one_policy
-    from replay.commands.arguments import why
+    from replay.commands.arguments import part, why
     from replay.simcluster.network import NetworkError
     from replay.simcluster.serve import SimCluster
     from replay.traces.trace import TraceError
@@ -67,7 +72,11 @@ def command(
         written = one_policy(str(policy))
         cluster = SimCluster(
             _scenario(
-                written.workload, trace, scale=scale, start=start, duration=duration, replicas=replicas, seed=seed
+                part(trace, start=start, duration=duration, columns=columns, time_unit=time_unit),
+                written.workload,
+                scale=scale,
+                replicas=replicas,
+                seed=seed,
             ),
             written,
             speed,
@@ -86,28 +95,24 @@ def command(
 
 
 def _scenario(
+    shown: "tuple[Trace, float, float | None]",
     workload: "Workload",
-    trace: str,
     *,
     scale: float,
-    start: str | None,
-    duration: str | None,
     replicas: int | None,
     seed: int,
 ) -> "Scenario":
-    from replay.commands.arguments import DAY_SECONDS, named, span_seconds
     from replay.scenario.build import for_workload
+    from replay.traces.trace import DAY_SECONDS
 
-    start_seconds, duration_seconds = span_seconds("--start", start), span_seconds("--duration", duration)
-    recorded, begins_seconds, lasts_seconds = named(trace)
-    begins_seconds = begins_seconds if start_seconds is None else start_seconds
+    trace, start_seconds, duration_seconds = shown
     scenario = for_workload(
-        recorded,
+        trace,
         workload,
         scale=scale,
-        start_seconds=begins_seconds,
-        duration_seconds=lasts_seconds if duration_seconds is None else duration_seconds,
-        past="trace" if begins_seconds >= DAY_SECONDS else "generated",
+        start_seconds=start_seconds,
+        duration_seconds=duration_seconds,
+        past="trace" if start_seconds >= DAY_SECONDS else "generated",
         seed=seed,
     )
     return scenario if replicas is None else replace(scenario, initial_replicas=replicas)

@@ -54,6 +54,7 @@ def played(scenario: Scenario, workload: Workload, policy_source: str) -> dict[s
             "start_seconds": scenario.start_seconds,
             "duration_seconds": scenario.duration_seconds,
             "requests": len(scenario.requests),
+            "trace_failed_requests": scenario.failed_requests,
             "prompt_tokens": int(scenario.requests.prompt_tokens.sum()),
             "output_tokens": int(scenario.requests.output_tokens.sum()),
             "past_seconds": 0.0 if past is None else past.step_seconds * len(past.requests),

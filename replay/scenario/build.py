@@ -69,6 +69,7 @@ def build(
         hardware=hardware,
         seed=seed,
         initial_replicas=_fitting(found, hardware) if initial_replicas is None else initial_replicas,
+        failed_requests=trace.failed_requests,
     )
 
 

@@ -60,6 +60,7 @@ class Scenario:
     hardware: Hardware
     seed: int
     initial_replicas: int
+    failed_requests: int = 0  # of the whole trace, left out since they got no output
 
 
 L4_8B = Hardware(

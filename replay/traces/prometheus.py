@@ -15,12 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from replay.traces.files import check_size, opened
 from replay.traces.recorded import BinTrace
+from replay.traces.tables import shown
 from replay.traces.trace import TraceError
 
 REQUESTS, PROMPT, OUTPUT = "vllm:request_success_total", "vllm:prompt_tokens_total", "vllm:generation_tokens_total"
 COUNTERS = (REQUESTS, PROMPT, OUTPUT)
 MOST_STEPS = 1_000_000  # 173 days at 15 s
+MOST_POINTS = 5_000_000  # 150 pods for 11,000 steps; some 100 MB of JSON
+MOST_BYTES = 128 << 20
 MOST_COUNTED = 1e15  # sums of floats are exact up to here
 
 
@@ -33,7 +37,7 @@ def read_range(path: Path, name: str) -> BinTrace:
     step_seconds = float(np.median(np.diff(stamps)))
     counts = round(float(stamps[-1] - stamps[0]) / step_seconds)
     if counts > MOST_STEPS:
-        why = f"spans {counts:,} steps of {step_seconds:g} s; export at most {MOST_STEPS:,}"
+        why = f"spans too many steps of {step_seconds:g} s; export at most {MOST_STEPS:,}"
         raise TraceError(path, why, column="values")
     sums = {counter: np.zeros(counts) for counter in COUNTERS}
     seen = np.zeros(counts, np.bool_)
@@ -73,12 +77,13 @@ def _series(path: Path) -> list[tuple[str, NDArray[np.float64], NDArray[np.float
             raise TraceError(path, "is not a series with its labels", row=row, column="metric")
         counter = labels.get("__name__")
         if counter not in COUNTERS:
-            why = f"{counter!r} is not one of {', '.join(COUNTERS)}; export the counters themselves, not their rate"
+            why = (
+                f"{shown(counter)} is not one of {', '.join(COUNTERS)}; export the counters themselves, not their rate"
+            )
             raise TraceError(path, why, row=row, column="metric.__name__")
-        values = entry.get("values", [])
-        if not isinstance(values, list):
+        points = entry.get("values", np.empty((0, 2)))
+        if not isinstance(points, np.ndarray):
             raise TraceError(path, "is not a list of [time, value] pairs", row=row, column="values")
-        points = np.array([_point(path, point, row) for point in values], np.float64).reshape(-1, 2)
         known = points[np.isfinite(points[:, 1])]
         known = known[np.argsort(known[:, 0], kind="stable")]
         if len(known):
@@ -90,19 +95,60 @@ def _series(path: Path) -> list[tuple[str, NDArray[np.float64], NDArray[np.float
 
 
 def _matrix(path: Path) -> list[Any]:
+    """The series of an answer of query_range, or of the bare list that promtool prints; their values as arrays."""
+    check_size(path, MOST_BYTES)
+    with opened(path) as file:
+        data = file.read()
+    if data.count(b",") > 2 * MOST_POINTS or data.count(b"{") > MOST_POINTS // 10:
+        raise TraceError(path, f"holds more than {MOST_POINTS:,} points; export a shorter range or a longer step")
+    rows = 0
+
+    def compact(found: dict[str, Any]) -> dict[str, Any]:
+        nonlocal rows
+        if isinstance(values := found.get("values"), list):
+            rows += 1
+            found["values"] = _points(path, values, rows)
+        return found
+
     try:
-        body = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise TraceError(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        body = json.loads(data, object_hook=compact)
+    except RecursionError as error:
+        raise TraceError(path, "is nested too deeply for an export") from error
+    except ValueError as error:
+        lines = str(error).startswith("Extra data: line 2 ")
+        why = "holds JSON lines; its name must end in .jsonl" if lines else f"cannot be read: {error}"
+        raise TraceError(path, why) from error
+    if isinstance(body, list):
+        if body and not (isinstance(body[0], dict) and "metric" in body[0]):
+            raise TraceError(
+                path, "is a JSON array of rows; write one object per line to a .jsonl file, as `jq -c '.[]'` does"
+            )
+        return body
     if not isinstance(body, dict) or body.get("status") != "success":
         error_text = body.get("error") if isinstance(body, dict) else None
-        why = f"is not a successful answer of query_range{f', but an error: {error_text}' if error_text else ''}"
+        why = f"is not a successful answer of query_range{f', but an error: {error_text}'[:200] if error_text else ''}"
         raise TraceError(path, why, column="status")
-    data = body.get("data")
-    if not isinstance(data, dict) or data.get("resultType") != "matrix" or not isinstance(data.get("result"), list):
+    matrix = body.get("data")
+    if (
+        not isinstance(matrix, dict)
+        or matrix.get("resultType") != "matrix"
+        or not isinstance(matrix.get("result"), list)
+    ):
         raise TraceError(path, "is not a matrix; export query_range, not an instant query", column="data.resultType")
-    result: list[Any] = data["result"]
+    result: list[Any] = matrix["result"]
     return result
+
+
+def _points(path: Path, values: list[Any], row: int) -> NDArray[np.float64]:
+    """Times and values of a series, a row for each point; NaN where a value is unknown."""
+    try:
+        points = np.array(values, np.float64).reshape(-1, 2)
+    except (TypeError, ValueError, OverflowError):
+        points = np.full((1, 2), np.nan)
+    value = points[:, 1]
+    if np.isfinite(points).all() and not (value < 0).any() and not (value > MOST_COUNTED).any():
+        return points
+    return np.array([_point(path, point, row) for point in values], np.float64).reshape(-1, 2)
 
 
 def _point(path: Path, point: object, row: int) -> tuple[float, float]:
@@ -114,4 +160,4 @@ def _point(path: Path, point: object, row: int) -> tuple[float, float]:
         else:
             if math.isfinite(at_seconds) and not (value < 0 or MOST_COUNTED < value < math.inf):
                 return at_seconds, value
-    raise TraceError(path, f"{point!r} is not a [time, value] pair of a counter", row=row, column="values")
+    raise TraceError(path, f"{shown(point)} is not a [time, value] pair of a counter", row=row, column="values")

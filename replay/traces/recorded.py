@@ -20,6 +20,7 @@ class RequestTrace:
     name: str
     requests: Requests
     epoch_seconds: float = UNDATED_EPOCH_SECONDS
+    failed_requests: int = 0
 
     @cached_property
     def quantum_seconds(self) -> float:
@@ -88,6 +89,7 @@ class BinTrace:
     prompt_tokens: NDArray[np.float64]
     output_tokens: NDArray[np.float64]
     epoch_seconds: float = UNDATED_EPOCH_SECONDS
+    failed_requests: int = 0
 
     @property
     def duration_seconds(self) -> float:

@@ -7,15 +7,22 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from crds.resolve.problems import printable
+
+DAY_SECONDS = 86_400.0
+
 # Where a trace does not say when it was recorded, it starts on Monday 2025-01-06 00:00 UTC.
 UNDATED_EPOCH_SECONDS = 1_736_121_600.0
 
 # Times count from the trace's start: what lies farther from it is a date or a typing error.
-LONGEST_SECONDS = 400 * 86_400.0
+LONGEST_SECONDS = 400 * DAY_SECONDS
 
 
 class TraceError(Exception):
-    """A trace that cannot be used: the file, where known the row (from 1, the first of the data) and the column."""
+    """A trace that cannot be used: the file, where known the row (from 1, the first of the data) and the column.
+
+    The message can be printed, whatever the file, its columns and its values are called.
+    """
 
     def __init__(self, file: Path, why: str, *, row: int | None = None, column: str | None = None) -> None:
         place = [str(file)]
@@ -23,7 +30,7 @@ class TraceError(Exception):
             place.append(f"row {row}")
         if column is not None:
             place.append(f"column {column}")
-        super().__init__(f"{', '.join(place)}: {why}")
+        super().__init__(f"{printable(', '.join(place))}: {printable(why)}")
         self.file, self.why, self.row, self.column = file, why, row, column
 
 
@@ -64,6 +71,10 @@ class Trace(Protocol):
     @property
     def duration_seconds(self) -> float:
         """Length of the trace."""
+
+    @property
+    def failed_requests(self) -> int:
+        """Rows of the trace without output tokens, which it leaves out."""
 
     def window(self, start_seconds: float, end_seconds: float, scale: float, seed: int) -> Requests:
         """Requests that arrive in the window, `scale` times as many; arrivals count from the window's start."""

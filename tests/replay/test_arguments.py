@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from forecasting import backtest as scoring
 from forecasting.series import Series
 from replay.commands import backtest, simulate
-from replay.commands.arguments import named
+from replay.commands.arguments import fields, named, part
 from replay.scenario.scenario import Scenario
 from replay.simcluster import serve
 from replay.traces.trace import TraceError
@@ -40,6 +40,28 @@ def test_a_name_that_is_no_trace_says_what_is() -> None:
         named("office-morning")
     with pytest.raises(TraceError, match="cannot be read: No such file"):
         named("gone.csv")
+
+
+def test_a_start_counts_in_the_part_that_is_shown(tmp_path: Path) -> None:
+    trace, start_seconds, lasts_seconds = part("sample:office-morning", start="30m", duration=None)
+    assert (start_seconds - 7 * 86_400.0, lasts_seconds) == (1800.0, 360.0)
+    assert part("sample:office-morning", start=None, duration="1m")[2] == 60.0
+    path = tmp_path / "t.csv"
+    path.write_text("arrival_s,prompt_tokens,output_tokens\n1,2,3\n9,2,3\n")
+    assert part(str(path), start="5s", duration=None)[1:] == (5.0, None)
+    with pytest.raises(ValueError, match=f"--start 1h is too late: {trace.name} lasts 36m"):
+        part("sample:office-morning", start="1h", duration=None)
+
+
+def test_columns_are_named_by_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("sent,in,out\n1000,2,3\n2000,2,\n5000,2,3\n")
+    trace, *_ = named(str(path), columns="arrival=sent, prompt_tokens = in,output_tokens=out", time_unit="ms")
+    assert trace.duration_seconds == pytest.approx(5.0)
+    assert trace.failed_requests == 1
+    assert capsys.readouterr().err == f"warning: {path}: 1 row has no output tokens; failed requests are not played\n"
+    with pytest.raises(ValueError, match=r"--columns 'arival=a' does not name one of .* \(nearest: arrival\)"):
+        fields("arival=a")
 
 
 def test_backtest_scores_a_shipped_sample(monkeypatch: pytest.MonkeyPatch) -> None:

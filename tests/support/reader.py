@@ -62,7 +62,7 @@ class Reader:
 
 def write_logs(folder: Path) -> None:
     """The decision log of a quarter of an hour's rush, in several files, as a controller leaves it."""
-    workload, scenario = the_workload(), the_scenario(start="7d12m", duration="15m", past="none")
+    workload, scenario = the_workload(), the_scenario(start="12m", duration="15m", past="none")
     recorder = Recorder(folder)
 
     def watch(before: State, inputs: Inputs, result: StepResult) -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from replay.traces import layouts
 from replay.traces.read import read
 from replay.traces.recorded import BinTrace, RequestTrace
 from replay.traces.trace import TraceError
@@ -81,7 +82,11 @@ def test_json_lines(tmp_path: Path) -> None:
         ("t.csv", REQUESTS + "1,2,3\n1,2\n", "row 2: has 2 values, but the header has 3"),
         ("t.csv", REQUESTS, "has no rows"),
         ("t.csv", "", "is empty"),
-        ("t.csv", "a,b\n1,2\n", "has the columns a, b; expected arrival_s, prompt_tokens, output_tokens; or"),
+        (
+            "t.csv",
+            "a,b\n1,2\n",
+            "has no column for arrival, prompt_tokens or output_tokens; its columns are a, b; name them with --columns arrival=",
+        ),
         ("t.csv", BINS + "0,10,1,1,1\n5,10,1,1,1\n", "row 2, column bin_start_s: starts before"),
         (
             "t.csv",
@@ -89,11 +94,12 @@ def test_json_lines(tmp_path: Path) -> None:
             "row 1, column TIMESTAMP: 'soon' is not a time",
         ),
         ("t.jsonl", '{"timestamp": 1}\nno\n', "row 2: is not JSON"),
-        ("t.jsonl", "[1]\n", "row 1: is not a JSON object"),
+        ("t.jsonl", "1\n", "row 1: is not a JSON object"),
+        ("t.jsonl", "[1]\n", "is a JSON array; write one object per line"),
         (
             "t.jsonl",
             '{"timestamp": 1, "input_length": null, "output_length": 2}\n',
-            "row 1, column input_length: None is",
+            "row 1, column input_length: has no value",
         ),
         ("t.parquet", "no", "cannot be read"),
         ("t.csv", "arrival_s," + REQUESTS + "1,2,3,4\n", "column arrival_s: appears more than once"),
@@ -103,15 +109,20 @@ def test_json_lines(tmp_path: Path) -> None:
         ("t.csv", BINS + "0,9,1,1e30,1\n", "row 1, column prompt_tokens: 1e+30 is more than"),
         (
             "t.csv",
-            AZURE + "2024-01-01,1,2\n9999-01-01,1,2\n",
+            AZURE + "2024-01-01,1,2\n2099-01-01,1,2\n",
             "row 2, column TIMESTAMP: lies more than 400 days after the earliest",
         ),
+        (
+            "t.csv",
+            AZURE + "2024-01-01,1,2\n9999-01-01,1,2\n",
+            "row 2, column TIMESTAMP: is not a time from 1970 to 2100",
+        ),
         ("t.jsonl", "", "is empty"),
-        ("t.jsonl", "[" * 100_000, "row 1: is not JSON"),
+        ("t.jsonl", '{"timestamp":' * 100_000, "row 1: is nested too deeply"),
         (
             "t.jsonl",
             f'{{"timestamp": {10**400}, "input_length": 1, "output_length": 1}}',
-            "row 1, column timestamp: 1000",
+            "row 1, column timestamp: inf is not a number of 0 or more",
         ),
         ("t.xml", "", "is not a known kind of trace file; its name must end in one of .parquet, .csv"),
     ],
@@ -127,7 +138,7 @@ def test_faults_are_placed(tmp_path: Path, name: str, text: str, fault: str) -> 
 def test_a_missing_value_in_parquet_is_placed(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"arrival_s": [0.0, 1.0], "prompt_tokens": [1, None], "output_tokens": [1, 1]}), path)
-    with pytest.raises(TraceError, match="row 2, column prompt_tokens: nan is not"):
+    with pytest.raises(TraceError, match="row 2, column prompt_tokens: has no value"):
         read(path)
 
 
@@ -211,7 +222,7 @@ def test_what_prometheus_did_not_see_is_a_gap(tmp_path: Path) -> None:
         (export(*counters("a", [(0.0, "1"), (60.0, "2")])[:2]), "holds no values of vllm:generation_tokens_total"),
         (export(*counters("a", [(0.0, "1")])), "fewer than two points"),
         ('{"status": "error", "error": "parse error at 3"}', "but an error: parse error at 3"),
-        ("[" * 100_000, "cannot be read"),
+        ("[" * 100_000, "is nested too deeply"),
         (matrix(7), "row 1, column metric: is not a series"),
         (matrix({"metric": [], "values": []}), "row 1, column metric: is not a series"),
         (
@@ -229,3 +240,80 @@ def test_faults_of_an_export_are_placed(tmp_path: Path, text: str, fault: str) -
         read(path)
     assert str(error.value).startswith(str(path))
     assert fault in str(error.value)
+
+
+# ---------------------------------------------------------------- columns
+
+
+def test_a_long_name_of_a_column_takes_no_time(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "t.csv", f"{'_' * 100_000}," + REQUESTS + "x,1,2,3\n"
+    )  # a minute, if it were searched whole
+    assert len(read_requests(path).requests) == 1
+
+
+def test_a_table_of_requests_may_count_them(tmp_path: Path) -> None:
+    assert len(read_requests(written(tmp_path, "t.csv", "requests," + REQUESTS + "1,1,2,3\n")).requests) == 1
+
+
+def test_the_columns_of_bins_can_be_named(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", "minute,n,in,out,width\n60000,2,30,7,60000\n120000,1,5,5,60000\n")
+    columns = {
+        "bin_start_s": "minute",
+        "bin_s": "width",
+        "requests": "n",
+        "prompt_tokens": "in",
+        "output_tokens": "out",
+    }
+    trace = read(path, columns=columns, time_unit="ms")
+    assert isinstance(trace, BinTrace)
+    assert trace.start_s.tolist() == [60.0, 120.0]
+    assert trace.width_s.tolist() == [60.0, 60.0]
+
+
+def test_undated_times_start_on_the_day_of_the_first(tmp_path: Path) -> None:
+    trace = read_requests(written(tmp_path, "t.csv", REQUESTS + f"{61 * 86_400 + 5},2,3\n{61 * 86_400 + 9},2,3\n"))
+    assert trace.requests.arrival_s.tolist() == [5.0, 9.0]
+
+
+def test_too_many_rows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layouts, "MOST_ROWS", 2)
+    with pytest.raises(TraceError, match="has more than 2 rows; cut it into parts, or sum it up in bins"):
+        read(written(tmp_path, "t.csv", REQUESTS + "1,2,3\n" * 3))
+
+
+@pytest.mark.parametrize(
+    ("rows", "arrival_s"),
+    [
+        # A turn counts from the turn before it in the file, also where that one has a delay itself.
+        ([("a", 1000, None), ("b", 5000, None), ("a", None, 500), ("b", None, 100), ("a", None, 1500)], [1.0, 1.5, 3.0, 5.0, 5.1]),
+        ([("a", 1000, 300), ("a", 7000, 500)], [1.0, 7.0]),  # a time counts more than a delay
+        ([("a", 0, None), (None, 3000, None)], [0.0, 3.0]),
+    ],
+)  # fmt: skip
+def test_turns_follow_each_other(
+    tmp_path: Path, rows: list[tuple[str | None, int | None, int | None]], arrival_s: list[float]
+) -> None:
+    text = "".join(turn(*row) for row in rows)
+    assert read_requests(written(tmp_path, "t.jsonl", text)).requests.arrival_s.tolist() == arrival_s
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ([("a", 0, None), ("b", None, 500)], "row 2, column timestamp: has no value, but is the first turn"),
+        ([("a", 0, 1), ("a", None, None)], "row 2, column timestamp: has no value, and no delay after the turn before"),
+        ([("a", 0, 1), (None, None, 1)], "row 2, column timestamp: has no value, but is the first turn"),
+    ],
+)
+def test_a_turn_without_a_time_is_placed(
+    tmp_path: Path, rows: list[tuple[str | None, int | None, int | None]], fault: str
+) -> None:
+    with pytest.raises(TraceError) as error:
+        read(written(tmp_path, "t.jsonl", "".join(turn(*row) for row in rows)))
+    assert fault in str(error.value)
+
+
+def turn(session: str | None, time: int | None, delay: int | None) -> str:
+    values = {"session_id": session, "timestamp": time, "delay": delay, "input_length": 5, "output_length": 2}
+    return json.dumps({name: value for name, value in values.items() if value is not None}) + "\n"
