@@ -9,6 +9,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -126,10 +127,13 @@ def last_seconds(found: list[Path]) -> float:
         raise LogError(
             "- can be read only once, so that its last decision is not known at the start; save it to a file"
         )
-    for file in reversed(found):
-        for seconds in read(file, _newest):
-            return seconds
-    raise LogError("the logs have no decision yet")
+    newest: list[float] = []
+    for folder in {file.parent for file in found}:  # in each, the last file that has one
+        of_folder = (file for file in reversed(found) if file.parent == folder)
+        newest += islice((seconds for file in of_folder for seconds in read(file, _newest)), 1)
+    if not newest:
+        raise LogError("the logs have no decision yet")
+    return max(newest)
 
 
 def within(found: list[Path], start_seconds: float | None, end_seconds: float | None) -> list[Path]:

@@ -17,25 +17,23 @@ HOUR_SECONDS = 3600.0
 class Side:
     """What one side had."""
 
-    replica_hours: float = 0.0  # of replicas and prepared nodes together
-    gpu_hours: float = 0.0
+    gpu_hours: float = 0.0  # of replicas and prepared nodes
     cost: float = 0.0  # US dollars
     most_replicas: int = 0  # that served
     short_seconds: float = 0.0  # demand above what served; for what ran, also a queue beyond the SLO
     missing_replica_hours: float = 0.0  # demand above what served
 
-    def hold(self, units: int, policy: Policy, price: float, seconds: float) -> None:
-        """Count units that were held for a while."""
-        hours = units * seconds / HOUR_SECONDS
-        self.replica_hours += hours
-        self.gpu_hours += hours * policy.gpus_per_replica
-        self.cost += hours * policy.gpus_per_replica * price
+    def hold(self, units: int, serving: int, policy: Policy, price: float, seconds: float) -> None:
+        """Count units that were held for a while, and the replicas of them that served."""
+        self.most_replicas = max(self.most_replicas, serving)
+        gpu_hours = units * policy.gpus_per_replica * seconds / HOUR_SECONDS
+        self.gpu_hours += gpu_hours
+        self.cost += gpu_hours * price
 
-    def serve(self, replicas: int, demand: float | None, seconds: float, *, short: bool) -> None:
-        """Count replicas that served for a while."""
-        self.most_replicas = max(self.most_replicas, replicas)
+    def meet(self, demand: float, serving: int, seconds: float, *, short: bool) -> None:
+        """Count by how much demand was above the replicas that served."""
         self.short_seconds += seconds if short else 0.0
-        self.missing_replica_hours += max(0.0, (demand or 0.0) - replicas) * seconds / HOUR_SECONDS
+        self.missing_replica_hours += max(0.0, demand - serving) * seconds / HOUR_SECONDS
 
 
 @dataclass
@@ -82,10 +80,15 @@ class Comparison:
     @property
     def price(self) -> float:
         """US dollars for one hour of one GPU, as it was last."""
-        return self.policy.price_per_gpu_hour if self.price_per_gpu_hour is None else self.price_per_gpu_hour
+        return self._price(self.policy)
 
-    def add(self, decision: Decision) -> None:
-        """Take the next decision. Call it in order of time."""
+    @property
+    def judged_seconds(self) -> float:
+        """Of the time compared, that with a known demand, in which shortages are seen."""
+        return self.compared_seconds - self.unknown.demand_seconds
+
+    def add(self, decision: Decision, *, resumed: bool = False) -> None:
+        """Take the next decision, in order of time; `resumed` if the policy was in the other mode before it."""
         now, last, before = Moment.of(decision), self.last, self._last_decision
         if last is not None and not decision.inputs.on_grid:
             now = replace(now, demand=last.demand)  # that of an event is over the seconds since the tick: too noisy
@@ -95,7 +98,9 @@ class Comparison:
         if last is not None and now.at_seconds == last.at_seconds:  # an event at a tick: it takes the tick's place
             self.last, self._last_decision = now, decision
             return
-        if last is None or before is None:
+        if resumed:  # from what runs, whatever was asked for before
+            self._serving, self._asked_more_since = Serving(), None
+        elif last is None or before is None:
             self.start_seconds, self.timeline = now.at_seconds, Timeline(now.at_seconds)
         else:
             seconds = now.at_seconds - last.at_seconds
@@ -116,6 +121,9 @@ class Comparison:
         self.ran_short.close()
         self.outrider_short.close()
 
+    def _price(self, policy: Policy) -> float:
+        return policy.price_per_gpu_hour if self.price_per_gpu_hour is None else self.price_per_gpu_hour
+
     def _hold(self, moment: Moment, decision: Decision, seconds: float) -> None:
         """Count what held from one decision to the next."""
         unknown, policy = self.unknown, decision.policy
@@ -124,10 +132,10 @@ class Comparison:
             unknown.cluster_seconds += seconds
             return
         self.compared_seconds += seconds
-        price = policy.price_per_gpu_hour if self.price_per_gpu_hour is None else self.price_per_gpu_hour
-        self.ran.hold(with_node, policy, price, seconds)
-        self.outrider.hold(asked + prepared, policy, price, seconds)
+        price = self._price(policy)
         serving = asked if policy.mode is Mode.ACTIVE else self._serving.at(moment, asked, prepared)
+        self.ran.hold(with_node, ready, policy, price, seconds)
+        self.outrider.hold(asked + prepared, serving, policy, price, seconds)
         self.timeline.add(moment.at_seconds, seconds, moment.demand, ready, serving)
         self._asked_more_since = None if asked <= ready else self._asked_more_since or moment.at_seconds
         plan = decision.plan
@@ -148,8 +156,8 @@ class Comparison:
             outrider_short=moment.demand > serving,
             asked_more_since=self._asked_more_since,
         )
-        self.ran.serve(ready, moment.demand, seconds, short=span.ran_short)
-        self.outrider.serve(serving, moment.demand, seconds, short=span.outrider_short)
+        self.ran.meet(moment.demand, ready, seconds, short=span.ran_short)
+        self.outrider.meet(moment.demand, serving, seconds, short=span.outrider_short)
         self.ran_short.add(span)
         self.outrider_short.add(span)
 
@@ -160,13 +168,16 @@ class Comparisons:
 
     price_per_gpu_hour: float | None = None
     _found: dict[tuple[str, Mode], Comparison] = field(default_factory=dict)
+    _modes: dict[str, Mode] = field(default_factory=dict)  # of each policy's last decision
 
     def add(self, decision: Decision) -> None:
         """Take the next decision; those of one policy come in order of time. What it raises on a damaged log is `NONSENSE`."""
-        key = decision.policy.name, decision.policy.mode
+        name, mode = key = decision.policy.name, decision.policy.mode
+        resumed = key in self._found and self._modes[name] is not mode
+        self._modes[name] = mode
         if key not in self._found:
             self._found[key] = Comparison(decision.policy, self.price_per_gpu_hour)
-        self._found[key].add(decision)
+        self._found[key].add(decision, resumed=resumed)
 
     def close(self) -> list[Comparison]:
         """The comparisons by name, after the last decision."""

@@ -41,13 +41,13 @@ def _overview(comparisons: Sequence[Comparison]) -> Table:
     ):
         table.add_column(Text(name.replace(" ", "\n", 1), style), justify="right", vertical="bottom", no_wrap=True)
     for of in comparisons:
-        ours = _share(of.outrider.short_seconds, of.compared_seconds) if of.mode is Mode.SHADOW else ""
+        ours = _share(of.outrider.short_seconds, of.judged_seconds) if of.mode is Mode.SHADOW else ""
         table.add_row(
             of.policy.name,
             of.mode.value,
             f"{of.ran.gpu_hours:,.1f}",
             f"{of.outrider.gpu_hours:,.1f}",
-            _share(of.ran.short_seconds, of.compared_seconds),
+            _share(of.ran.short_seconds, of.judged_seconds),
             ours,
         )
     return table
@@ -96,7 +96,7 @@ class _Page:
 
     def _figures(self) -> Table:
         of = self._of
-        ran, ours, whole = of.ran, of.outrider, of.compared_seconds
+        ran, ours, whole = of.ran, of.outrider, of.judged_seconds
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("")
         for name, style in zip(self._names, (RAN_STYLE, OUTRIDER_STYLE), strict=True):
@@ -118,7 +118,7 @@ class _Page:
 
     def _shortages(self, title: str, found: Shortages, covered: str = "") -> None:
         worst = found.worst(SHOWN)
-        times = f"{found.count} {'time' if found.count == 1 else 'times'}{covered}" if found.count else "never"
+        times = f"{_times(found.count)}{covered}" if found.count else "never"
         shown = f"; the worst {len(worst)}" if found.count > len(worst) else ""
         self._console.print()
         self._console.print(Text(f"{title}: {times}{shown}", "bold"))
@@ -147,7 +147,7 @@ class _Page:
     def _unknown(self) -> Iterator[str]:
         unknown, of = self._of.unknown, self._of
         if unknown.gaps:
-            yield f"No decision for over a minute: {unknown.gaps} times, {duration(unknown.gap_seconds)} in all, not compared."
+            yield f"No decision for over a minute: {_times(unknown.gaps)}, {duration(unknown.gap_seconds)} in all, not compared."
         if unknown.cluster_seconds:
             yield f"Replicas unknown: {duration(unknown.cluster_seconds)}, not compared."
         if unknown.demand_seconds:
@@ -190,11 +190,16 @@ class _Page:
 
 def _verdict(of: Comparison) -> str:
     """The comparison in one sentence."""
-    ran, ours, whole = of.ran, of.outrider, of.compared_seconds
-    change = 0.0 if ran.gpu_hours <= 0.0 else ours.gpu_hours / ran.gpu_hours - 1.0
-    hours = f"{abs(change):.0%} {'fewer' if change < 0.0 else 'more'}" if abs(change) >= 0.005 else "as many"
+    ran, ours, whole = of.ran, of.outrider, of.judged_seconds
+    used = f"{ours.gpu_hours:,.2f} GPU-hours, instead of {ran.gpu_hours:,.2f}"
+    if ran.gpu_hours > 0.0:
+        change = ours.gpu_hours / ran.gpu_hours - 1.0
+        more = f"{abs(change):.0%} {'fewer' if change < 0.0 else 'more'}"
+        used = f"{more if abs(change) >= 0.005 else 'as many'} GPU-hours"
+    if whole <= 0.0:
+        return f"Outrider would have used {used}; demand was never known."
     short = f"{_share(ours.short_seconds, whole)} of the time, instead of {_share(ran.short_seconds, whole)}"
-    return f"Outrider would have used {hours} GPU-hours, and been short of demand {short}."
+    return f"Outrider would have used {used}, and been short of demand {short}."
 
 
 def _minute(at_seconds: float | None) -> str:
@@ -207,6 +212,10 @@ def _change(ran: float, ours: float) -> str:
 
 def _share(seconds: float, whole: float) -> str:
     return f"{seconds / whole:.1%}" if whole > 0.0 else ""
+
+
+def _times(count: int) -> str:
+    return f"{count:,} {'time' if count == 1 else 'times'}"
 
 
 def _part(count: int, whole: int) -> str:

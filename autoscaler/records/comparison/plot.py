@@ -98,7 +98,8 @@ def _line(
             before = None
             continue
         row = _row(value, top)
-        for between in range(min(row, before or row) + 1, max(row, before or row)):
+        other = row if before is None else before
+        for between in range(min(row, other) + 1, max(row, other)):
             canvas[between][column] = upright, style
         meets = canvas[row][column][0] == glyphs.ran and level != glyphs.ran
         canvas[row][column] = (glyphs.both, "bold") if meets else (level, style)

@@ -250,6 +250,17 @@ def test_only_the_files_that_are_asked_for_are_read(tmp_path: Path) -> None:
     assert only(tmp_path, "--last", "5m", "--policy", "chat/qwen")["decisions"] == 21
 
 
+def test_the_last_decision_is_that_of_any_folder(tmp_path: Path) -> None:
+    """The log that starts last is not the one that ends last."""
+    write(tmp_path / "a", SHADOW, traffic(Fleet(), (HOUR, 2.0)))
+    late = Fleet()
+    late.now += 600.0
+    write(tmp_path / "b", replace(SHADOW, name="chat/other"), traffic(late, (20, 2.0)))
+    found = files([tmp_path / "a", tmp_path / "b"])
+    assert found[-1].parent.name == "b"
+    assert last_seconds(found) == START + 15.0 * HOUR
+
+
 def test_several_policies_begin_with_one_table(tmp_path: Path) -> None:
     write(tmp_path / "a", SHADOW, traffic(Fleet(), (HOUR, 2.0)))
     write(tmp_path / "b", replace(SHADOW, name="chat/other", mode=Mode.ACTIVE), traffic(Fleet(), (HOUR, 2.0)))
