@@ -42,4 +42,3 @@ def _matches(incomplete: str, suffixes: tuple[str, ...]) -> list[str]:
 
 
 policy_files = files(".yaml", ".yml", ".json")
-decision_logs = files(".jsonl", ".jsonl.gz")

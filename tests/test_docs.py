@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md"))
+from tests.support.pages import PAGES, ROOT
+
 FOLDERS = "autoscaler|benchmarks|crds|deploy|docs|forecasting|policies|replay|tests"
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
 NAMED = re.compile(rf"`((?:{FOLDERS})/[\w./]+\.py)` `([\w.]+)`")  # a file and, right behind it, a name in it

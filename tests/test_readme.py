@@ -7,9 +7,8 @@ import pytest
 import yaml
 
 from tests.support import programs
-from tests.support.pages import README, blocks, commands
+from tests.support.pages import README, ROOT, blocks, commands
 
-ROOT = README.parent
 PAGE = README.read_text(encoding="utf-8")
 
 

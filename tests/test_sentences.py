@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.sentences import FILE, ROOT, listed
+from tests.support import pages
 
-PAGES = [
-    *ROOT.glob("*.md"),
-    *ROOT.glob("docs/**/*.md"),
+TEXTS = [
+    *pages.PAGES,
     *ROOT.glob("deploy/**/*.yaml"),
     ROOT / "Makefile",
     *ROOT.glob(".ci/*"),
@@ -30,6 +30,6 @@ def test_every_sentence_is_plain_english() -> None:
     assert [line for line in FILE.read_text(encoding="utf-8").splitlines() if DIALECT.search(line)] == []
 
 
-@pytest.mark.parametrize("page", sorted(PAGES), ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", sorted(TEXTS), ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_page_is_plain_english(page: Path) -> None:
     assert [line for line in page.read_text(encoding="utf-8").splitlines() if DIALECT.search(line)] == []

@@ -2,23 +2,15 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from crds.completion import decision_logs
+from autoscaler.commands.options import LogsArgument
 
 
 def command(
-    logs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="LOG",
-            help="Decision logs (decisions-*.jsonl, also gzipped) or folders of such logs; - reads standard input.",
-            autocompletion=decision_logs,
-        ),
-    ],
+    logs: LogsArgument,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Repeat every logged decision from its recorded inputs, and report any that comes out differently.

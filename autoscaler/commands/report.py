@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crds.completion import decision_logs
+from autoscaler.commands.options import LogsArgument
 
 if TYPE_CHECKING:
     from policies.log import Decision
@@ -18,14 +18,7 @@ PROGRESS_BYTES = 50_000_000  # from which on reading takes seconds
 
 
 def command(
-    logs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="LOG",
-            help="Decision logs (decisions-*.jsonl, also gzipped) or folders of such logs; - reads standard input.",
-            autocompletion=decision_logs,
-        ),
-    ],
+    logs: LogsArgument,
     policy: Annotated[str | None, typer.Option(help="Report only this policy (namespace/name).")] = None,
     since: Annotated[
         str | None, typer.Option(help="Start at this time, such as 2026-05-04T09:30:00Z, or in Unix seconds.")

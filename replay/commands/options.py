@@ -25,16 +25,9 @@ def complete_profile(incomplete: str) -> list[str]:
     return [name for name in PROFILES if name.startswith(incomplete)]
 
 
-FIGURES = (
-    "attainment",
-    "gpu-hours",
-    "cost",
-    "p99-wait",
-    "p99-first-token",
-    "cold-starts",
-    "failed",
-)  # report.assertions
-SWEEPS = ("attainment", "hold", "minimum", "prepared", "all")  # replay.knobs
+# The keys of replay.report.assertions.METRICS and replay.knobs.KNOBS, which load numpy.
+FIGURES = ("attainment", "gpu-hours", "cost", "p99-wait", "p99-first-token", "cold-starts", "failed")
+SWEEPS = ("attainment", "hold", "minimum", "prepared", "all")
 
 
 def complete_assertion(incomplete: str) -> list[str]:

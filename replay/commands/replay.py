@@ -14,6 +14,7 @@ import typer
 
 from crds.profiles import DEFAULT_PROFILE
 from replay.commands.options import (
+    SWEEPS,
     ColumnsOption,
     DurationOption,
     JsonOption,
@@ -80,7 +81,7 @@ def command(
     sweep: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="attainment|hold|minimum|prepared|all",
+            metavar="|".join(SWEEPS),
             autocompletion=complete_sweep,
             help="Instead of comparing with other autoscalers, play the policy with this setting at several values (repeatable): "
             "slo.attainment, scaleDown.hold, minReplicas, maxPreparedNodes. Says which one to turn.",

@@ -1,15 +1,15 @@
 """The values that docs/install.md writes agree with the manifests; tests/e2e/test_install.py follows the whole page."""
 
-import re
 from typing import Any
 
 import yaml
 
 from autoscaler.settings import PREFIX, Settings
 from tests.deploy.test_manifests import DEPLOY, documents
+from tests.support.pages import blocks
 
-PAGE = (DEPLOY.parent / "docs" / "install.md").read_text(encoding="utf-8")
-VALUES, RULE = (yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
+PAGE = DEPLOY.parent / "docs" / "install.md"
+VALUES, RULE = (yaml.safe_load(block) for _, block in blocks(PAGE, "yaml"))
 
 
 def target(patch: dict[str, Any]) -> list[str]:
@@ -36,5 +36,6 @@ def test_every_setting_and_target_exists() -> None:
 
 
 def test_the_uninstall_takes_keda_away_first_and_the_namespace_last() -> None:
-    order = [PAGE.index(part) for part in ("delete scaledobject", "delete scpol", "delete -k my-cluster")]
+    text = PAGE.read_text(encoding="utf-8")
+    order = [text.index(part) for part in ("delete scaledobject", "delete scpol", "delete -k my-cluster")]
     assert order == sorted(order)

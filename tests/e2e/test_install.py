@@ -5,7 +5,6 @@ ScaledObject has its address; and stand-ins serve the kinds of the Prometheus Op
 """
 
 import os
-import re
 import shutil
 import subprocess
 import time
@@ -21,22 +20,17 @@ from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.cluster import DEPLOY, RATE
 from tests.e2e.harness.outrider import NAMESPACE, Outrider
 from tests.e2e.harness.workload import Workload, window
+from tests.support import pages
 
-PAGE = (DEPLOY.parent / "docs" / "install.md").read_text(encoding="utf-8")
+PAGE = DEPLOY.parent / "docs" / "install.md"
 AHEAD_SECONDS = 480.0  # within the lead without the image on a node, not within the other: so a node, not a replica
 LABELS = ("app.kubernetes.io/name=outrider", "app.kubernetes.io/managed-by=outrider")
 WITHOUT_STORE = ("componentstatuses", "external.metrics.k8s.io")  # these list what they cannot name
 
 
-def section(title: str) -> str:
-    """The text of a section of the page."""
-    return PAGE.partition(f"## {title}\n")[2].partition("\n## ")[0]
-
-
-def commands(title: str) -> list[str]:
+def commands(section: str) -> list[str]:
     """The commands of a section, in order."""
-    blocks = re.findall(r"^```console\n(.*?)^```", section(title), re.DOTALL | re.MULTILINE)
-    return [command.strip() for block in blocks for command in re.split(r"^\$ ", block, flags=re.MULTILINE) if command]
+    return [command.text for command in pages.commands(PAGE) if command.section == section]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +65,7 @@ def shell(cluster: Cluster, tmp_path: Path) -> Callable[[str], str]:
     """Runs a command of the page where its values are written, and returns what it prints."""
     shutil.copytree(DEPLOY, tmp_path / "deploy")
     (tmp_path / "my-cluster").mkdir()
-    [values] = re.findall(r"^```yaml\n(apiVersion: kustomize.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    (_, values), *_ = pages.blocks(PAGE, "yaml")
     (tmp_path / "my-cluster" / "kustomization.yaml").write_text(values)
     path = f"{program('kubectl').parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "KUBECONFIG": str(cluster.kubeconfig)}
