@@ -25,7 +25,7 @@ def command(
     ] = None,
     until: Annotated[str | None, typer.Option(help="End at this time.")] = None,
     last: Annotated[
-        str | None, typer.Option(help="Start so long before the last decision, such as 24h or 90m.")
+        str | None, typer.Option(help="Start so long before the last decision, such as 90m, 24h or 7d.")
     ] = None,
     price_per_gpu_hour: Annotated[
         float | None, typer.Option(min=0.0, max=1e6, help="US dollars, instead of the price of each policy.")
@@ -84,12 +84,12 @@ def command(
 
 def _span_seconds(text: str) -> float:
     from autoscaler.records.reader import BadTimeError
-    from crds.notation.units import seconds
+    from crds.notation.units import span_seconds
 
     try:
-        return seconds(text)
+        return span_seconds(text)
     except ValueError:
-        raise BadTimeError(f"--last {text!r} is not a duration; write 24h or 1h30m") from None
+        raise BadTimeError(f"--last {text!r} is not a duration like 90m, 24h or 7d") from None
 
 
 def _matches(decision: "Decision", policy: str | None, start: float | None, end: float | None) -> bool:

@@ -12,6 +12,7 @@ QUANTITY = r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{
 PERCENT = r"^(5[0-9]|[6-9][0-9])(\.[0-9]{1,2})?%$"  # 50 % to 99.99 %
 CLOCK_TIME = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
+DAY_SECONDS = 86_400.0
 _UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
@@ -23,6 +24,16 @@ def seconds(duration: str) -> float:
         raise ValueError(f"not a duration: {duration!r}")
     parts = re.findall(r"([0-9]+)(ms|h|m|s)", duration)
     return sum(int(count) * _UNIT_SECONDS[unit] for count, unit in parts)
+
+
+def span_seconds(text: str) -> float:
+    """Read a duration that may begin with days, such as `1d2h`; no field of Kubernetes takes them. Raises ValueError."""
+    days, has_days, rest = text.rpartition("d")
+    if not has_days:
+        return seconds(rest)
+    if not re.fullmatch("[0-9]{1,5}", days, re.ASCII):
+        raise ValueError(f"not a duration: {text!r}")
+    return int(days) * DAY_SECONDS + (seconds(rest) if rest else 0.0)
 
 
 def duration(of_seconds: float) -> str:

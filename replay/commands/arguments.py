@@ -1,17 +1,16 @@
 """Reads the arguments of the offline commands: a trace by its name, the part of it to play, and a duration with days."""
 
 import difflib
-import re
 import sys
 from pathlib import Path
 
+from crds.notation.units import DAY_SECONDS, span_seconds
 from crds.notation.units import duration as written
-from crds.notation.units import seconds
 from crds.resolve.problems import printable
 from replay.traces.names import FIELDS
 from replay.traces.read import read
 from replay.traces.samples import SAMPLES, sample
-from replay.traces.trace import DAY_SECONDS, Trace
+from replay.traces.trace import Trace
 
 SAMPLE = "sample:"
 
@@ -56,7 +55,7 @@ def part(
     Of a sample they count in the part it shows: what lies before is its past. Raises as `named` does, and ValueError for a
     start or a duration outside.
     """
-    ahead_seconds, lasts_seconds = span_seconds("--start", start) or 0.0, span_seconds("--duration", duration)
+    ahead_seconds, lasts_seconds = option_seconds("--start", start) or 0.0, option_seconds("--duration", duration)
     trace, begins_seconds, of_sample_seconds = named(name, columns=columns, time_unit=time_unit)
     whole_seconds = trace.duration_seconds if of_sample_seconds is None else of_sample_seconds
     left_seconds = whole_seconds - ahead_seconds
@@ -95,13 +94,9 @@ def _length(of_seconds: float) -> str:
     return f"{days:.0f}d{text}" if days else text
 
 
-def span_seconds(option: str, text: str | None) -> float | None:
-    """Kubernetes' notation of a duration, and days before it. Raises ValueError that names the option."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(?:([0-9]{1,5})d)?(.*)", text, re.ASCII)
-    days, rest = (match[1], match[2]) if match else (None, text)
+def option_seconds(option: str, text: str | None) -> float | None:
+    """A duration that may have days. Raises ValueError that names the option."""
     try:
-        return int(days or 0) * DAY_SECONDS + (seconds(rest) if rest or not days else 0.0)
+        return None if text is None else span_seconds(text)
     except ValueError:
         raise ValueError(f"{option} {text!r} is not a duration like 90s, 45m or 1d2h") from None

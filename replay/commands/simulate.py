@@ -102,8 +102,8 @@ def _scenario(
     replicas: int | None,
     seed: int,
 ) -> "Scenario":
+    from crds.notation.units import DAY_SECONDS
     from replay.scenario.build import for_workload
-    from replay.traces.trace import DAY_SECONDS
 
     trace, start_seconds, duration_seconds = shown
     scenario = for_workload(

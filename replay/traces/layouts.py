@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from crds.notation.units import DAY_SECONDS
 from replay.traces.names import ARRIVAL, BIN_FIELDS, DELAY, OUTPUT, PROMPT, SESSION, chosen
 from replay.traces.recorded import BinTrace, RequestTrace
 from replay.traces.tables import Cells, Table
 from replay.traces.times import Times, since_start, unit_of
-from replay.traces.trace import DAY_SECONDS, LONGEST_SECONDS, Requests, Trace, TraceError
+from replay.traces.trace import LONGEST_SECONDS, Requests, Trace, TraceError
 from replay.traces.values import PER_SECOND, dates, is_dates, labels, numbers
 
 MOST_TOKENS = 1e8  # of one request: fifty times the longest context that is served

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crds.notation.units import duration
+from crds.notation.units import DAY_SECONDS, duration
 from replay.traces.names import plain, unit_named
-from replay.traces.trace import DAY_SECONDS, LONGEST_SECONDS, UNDATED_EPOCH_SECONDS, TraceError
+from replay.traces.trace import LONGEST_SECONDS, UNDATED_EPOCH_SECONDS, TraceError
 from replay.traces.values import PER_SECOND
 
 # The formats whose publishers state the unit, by the names of their columns for the arrival and the prompt's tokens.

@@ -7,9 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from crds.notation.units import DAY_SECONDS
 from crds.resolve.problems import printable
-
-DAY_SECONDS = 86_400.0
 
 # Where a trace does not say when it was recorded, it starts on Monday 2025-01-06 00:00 UTC.
 UNDATED_EPOCH_SECONDS = 1_736_121_600.0

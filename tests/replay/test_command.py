@@ -197,12 +197,3 @@ def test_every_problem_of_a_policy_is_reported_with_its_line(folder: Path) -> No
         "spec.maxReplicas", "spec.slo.queueWait", "spec.slo.attainment", "spec.maxReplica",
     ]  # fmt: skip
     assert all("; instead: " in line for line in reported)
-
-
-def test_days_are_a_duration() -> None:
-    from replay.commands.arguments import span_seconds as _seconds
-
-    assert _seconds("--start", "1d2h") == 26 * 3600.0
-    assert _seconds("--start", "2d") == 2 * 86_400.0
-    assert _seconds("--start", "1h30m") == 5400.0
-    assert _seconds("--start", None) is None

@@ -9,10 +9,10 @@ from rich.text import Text
 
 from autoscaler.records.comparison.timeline import Series, Timeline
 from crds.notation.timestamps import timestamp
+from crds.notation.units import DAY_SECONDS
 
 ROWS = 13
 TICKS = 3  # above 0; the top is a multiple of it, so that each is a whole number
-DAY_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,7 @@ def test_several_policies_begin_with_one_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--last", "1 day"], "--last '1 day' is not a duration; write 24h or 1h30m"),
+        (["--last", "1 day"], "--last '1 day' is not a duration like 90m, 24h or 7d"),
         (["--since", "yesterday"], "'yesterday' is not a time"),
         (["--since", "0", "--last", "1h"], "--last and --since both set the start"),
     ],

@@ -21,6 +21,17 @@ def test_what_is_no_duration(text: str) -> None:
         units.seconds(text)
 
 
+@pytest.mark.parametrize(("text", "seconds"), [("1d2h", 93_600.0), ("2d", 172_800.0), ("1h30m", 5400.0), ("0d1s", 1.0)])
+def test_a_span_may_have_days(text: str, seconds: float) -> None:
+    assert units.span_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "d", "d2h", "1d2", "1h1d", "1d1d", "-1d", "1.5d", "123456d", "\u0665d"])
+def test_what_is_no_span(text: str) -> None:
+    with pytest.raises(ValueError, match="not a duration"):
+        units.span_seconds(text)
+
+
 @given(st.integers(0, 10**9))
 def test_a_written_duration_is_read_back(milliseconds: int) -> None:
     assert units.seconds(units.duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)

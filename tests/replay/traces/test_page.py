@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from crds.notation.units import DAY_SECONDS
 from replay.simcluster import promql
 from replay.traces.files import BLOCK_BYTES, MOST_BYTES
 from replay.traces.layouts import MOST_ROWS, MOST_TOKENS
@@ -12,7 +13,7 @@ from replay.traces.names import BIN_FIELDS, KNOWN, plain
 from replay.traces.prometheus import COUNTERS, MOST_POINTS
 from replay.traces.tables import MOST_COLUMNS
 from replay.traces.times import LONGEST_GAP_SECONDS, MOST_PER_SECOND, PUBLISHED
-from replay.traces.trace import DAY_SECONDS, LONGEST_SECONDS
+from replay.traces.trace import LONGEST_SECONDS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "traces.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| ")]
