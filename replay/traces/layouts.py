@@ -14,11 +14,10 @@ from replay.traces.names import ARRIVAL, BIN_FIELDS, DELAY, OUTPUT, PROMPT, SESS
 from replay.traces.recorded import BinTrace, RequestTrace
 from replay.traces.tables import Cells, Table
 from replay.traces.times import Times, since_start, unit_of
-from replay.traces.trace import LONGEST_SECONDS, Requests, Trace, TraceError
+from replay.traces.trace import LONGEST_SECONDS, MOST_SUMMED, Requests, Trace, TraceError
 from replay.traces.values import PER_SECOND, dates, is_dates, labels, numbers
 
 MOST_TOKENS = 1e8  # of one request: fifty times the longest context that is served
-MOST_PER_BIN = 1e15  # of anything; sums of floats are exact up to here
 MOST_TIME = 1e19  # in any unit; what is plausible depends on the unit
 MOST_ROWS = 20_000_000  # some 1.2 GB of memory, and 8 s
 
@@ -106,7 +105,7 @@ def _sorted(arrival_s: NDArray[np.float64], prompt: NDArray[np.int64], output: N
 def _bins(name: str, table: Table, fields: Mapping[str, str], time_unit: str | None) -> BinTrace:
     moments = _Moments(gaps=False)
     start, width, *sums = BIN_FIELDS
-    sum_ = partial(numbers, most=MOST_PER_BIN)
+    sum_ = partial(numbers, most=MOST_SUMMED)
     found = _read(table, fields, {start: moments, width: partial(numbers, most=MOST_TIME), **dict.fromkeys(sums, sum_)})
     times = Times(table.path, fields[start], found[start], bool(moments.dated))
     start_s, epoch_seconds = since_start(times, unit_of(times, fields[PROMPT], time_unit))

@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from replay.traces.files import check_size, opened
 from replay.traces.recorded import BinTrace
 from replay.traces.tables import shown
-from replay.traces.trace import TraceError
+from replay.traces.trace import MOST_SUMMED, TraceError
 
 REQUESTS, PROMPT, OUTPUT = "vllm:request_success_total", "vllm:prompt_tokens_total", "vllm:generation_tokens_total"
 COUNTERS = (REQUESTS, PROMPT, OUTPUT)
 MOST_STEPS = 1_000_000  # 173 days at 15 s
 MOST_POINTS = 5_000_000  # 150 pods for 11,000 steps; some 100 MB of JSON
 MOST_BYTES = 128 << 20
-MOST_COUNTED = 1e15  # sums of floats are exact up to here
 
 
 def read_range(path: Path, name: str) -> BinTrace:
@@ -146,7 +145,7 @@ def _points(path: Path, values: list[Any], row: int) -> NDArray[np.float64]:
     except (TypeError, ValueError, OverflowError):
         points = np.full((1, 2), np.nan)
     value = points[:, 1]
-    if np.isfinite(points).all() and not (value < 0).any() and not (value > MOST_COUNTED).any():
+    if np.isfinite(points).all() and not (value < 0).any() and not (value > MOST_SUMMED).any():
         return points
     return np.array([_point(path, point, row) for point in values], np.float64).reshape(-1, 2)
 
@@ -158,6 +157,6 @@ def _point(path: Path, point: object, row: int) -> tuple[float, float]:
         except (TypeError, ValueError, OverflowError):
             pass
         else:
-            if math.isfinite(at_seconds) and not (value < 0 or MOST_COUNTED < value < math.inf):
+            if math.isfinite(at_seconds) and not (value < 0 or MOST_SUMMED < value < math.inf):
                 return at_seconds, value
     raise TraceError(path, f"{shown(point)} is not a [time, value] pair of a counter", row=row, column="values")

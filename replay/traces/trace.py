@@ -16,6 +16,8 @@ UNDATED_EPOCH_SECONDS = 1_736_121_600.0
 # Times count from the trace's start: what lies farther from it is a date or a typing error.
 LONGEST_SECONDS = 400 * DAY_SECONDS
 
+MOST_SUMMED = 1e15  # requests or tokens: sums of floats are exact up to here
+
 
 class TraceError(Exception):
     """A trace that cannot be used: the file, where known the row (from 1, the first of the data) and the column.

@@ -1,4 +1,4 @@
-"""Comparisons as one JSON document. docs/shadow.md describes its keys; `format` rises where one changes its meaning or goes."""
+"""Comparisons as one JSON document. docs/shadow.md describes its keys; `version` rises where one changes its meaning or goes."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,12 +8,12 @@ from autoscaler.records.comparison.compare import Comparison, Side
 from autoscaler.records.comparison.shortages import Shortage, Shortages
 from crds.notation.timestamps import timestamp
 
-FORMAT = 1
+VERSION = 1
 
 
 def document(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     """Plain data, ready for JSON. Unknown is null."""
-    return {"format": FORMAT, "policies": [_policy(each) for each in comparisons]}
+    return {"version": VERSION, "policies": [_policy(each) for each in comparisons]}
 
 
 def _policy(of: Comparison) -> dict[str, Any]:
