@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-slow fuzz e2e cluster cluster-down lint format generate lock bench clean
+.PHONY: help setup demo picture check test test-slow fuzz e2e cluster cluster-down lint format generate lock bench clean
 
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 SCHEDULES ?= 2000
@@ -24,6 +24,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY) ## Watch the live controller scale ahead of a traffic trace (about 90 s)
 	@$(BIN)/outrider demo $(DEMO)
+
+picture: $(READY) ## Write docs/demo.svg, a still of the demo
+	@$(BIN)/python -m replay.commands.still docs/demo.svg
 
 check: $(READY) ## Check format, style, layers and types, and run the fast tests: one line each
 	@.ci/part format $(BIN)/ruff format --check --quiet .
