@@ -2,9 +2,11 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
+PACKAGES = $(shell grep -c == requirements.lock)
+export PROGRESS = /^(Collecting|Requirement already)/ && ++seen % 20 == 0 {print "  " seen " fetched"; fflush()} /^Installing/ {print "  unpacking"; fflush()}
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-slow fuzz e2e cluster cluster-down lint format generate lock bench clean
+.PHONY: help setup demo picture check test test-slow fuzz e2e cluster cluster-down lint format generate lock bench clean
 
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 SCHEDULES ?= 2000
@@ -16,14 +18,19 @@ setup: $(READY) ## Create .venv from the hashed lock (about 40 s the first time)
 
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or newer, or run make PYTHON=python3.12" >&2; exit 1; }
-	@echo "creating .venv (about 40 s)" >&2 # stdout is for what `make cluster` prints for a shell to evaluate
+	@echo "set-up 1/3: creating .venv" >&2 # stdout is for what `make cluster` prints for a shell to evaluate
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
+	@echo "set-up 2/3: installing $(PACKAGES) packages (30 s; minutes on a slow machine or network)" >&2
+	@bash -o pipefail -c '$(BIN)/python -m pip install --disable-pip-version-check --no-compile --no-deps --require-hashes -r $< | awk "$$PROGRESS"' >&2
+	@echo "set-up 3/3: installing outrider itself" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(READY) ## Watch the live controller scale ahead of a traffic trace (about 90 s)
 	@$(BIN)/outrider demo $(DEMO)
+
+picture: $(READY) ## Write docs/demo.svg, a still of the demo
+	@$(BIN)/python -m replay.commands.still docs/demo.svg
 
 check: $(READY) ## Check format, style, layers and types, and run the fast tests: one line each
 	@.ci/part format $(BIN)/ruff format --check --quiet .

@@ -19,7 +19,7 @@ import structlog
 from autoscaler.actuators.balloon import Balloons
 from autoscaler.actuators.base import Actuator
 from autoscaler.actuators.manifest import BalloonSettings
-from autoscaler.clock import Clock, WallClock
+from autoscaler.clock import Clock, ScenarioClock, WallClock
 from autoscaler.control.backfill import Backfill
 from autoscaler.control.fitter import Fitter
 from autoscaler.control.fitting import FitProcess
@@ -57,7 +57,7 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for caught in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(caught, stop.set)
-    clock = WallClock(settings.clock_rate, settings.clock_scenario_epoch_seconds, settings.clock_wall_epoch_seconds)
+    clock = WallClock() if settings.clock_file is None else ScenarioClock(settings.clock_file)
     metrics.DECISION_AGE.use(clock)
     leader: Leader | None = None
     async with observing(settings, clock) as always, AsyncExitStack() as stack:
@@ -65,7 +65,7 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(web.stop)
         web_port = await web.start()
         leader = await stack.enter_async_context(leading(settings, always))
-        _log.info("started", web_port=web_port, rate=settings.clock_rate)
+        _log.info("started", web_port=web_port)
         await _until(stop, (*always.runs, *leader.runs))
         _log.info("stopping")
 

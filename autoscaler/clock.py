@@ -1,9 +1,15 @@
 """The only file that touches a clock. Maps wall time to scenario time, which is what every control interval is in."""
 
 import asyncio
+import json
+import math
 import time
-from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+LONGEST_WAIT_SECONDS = 0.1  # of wall time, after which a sleeper looks whether the rate has changed
+SHORTEST_WAIT_SECONDS = 0.001  # not to spin where time stands still
+MOST_RATE = 30.0
 
 
 class Clock(Protocol):
@@ -16,31 +22,80 @@ class Clock(Protocol):
         """Sleep for that many scenario seconds; zero or less only yields."""
 
 
-@dataclass
 class WallClock:
-    """Scenario time runs `rate` times as fast as the wall from `scenario_epoch_seconds` on. By default: the wall.
+    """The wall's time. Follows the monotonic clock, so a step of the system's time moves nothing."""
 
-    Follows the monotonic clock, so a step of the system's time moves nothing.
-    """
-
-    rate: float = 1.0
-    scenario_epoch_seconds: float | None = None
-    wall_epoch_seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        wall = time.time()
-        wall_epoch = wall if self.wall_epoch_seconds is None else self.wall_epoch_seconds
-        scenario_epoch = wall_epoch if self.scenario_epoch_seconds is None else self.scenario_epoch_seconds
-        self._start = scenario_epoch + (wall - wall_epoch) * self.rate
-        self._start_monotonic = time.monotonic()
+    def __init__(self) -> None:
+        self._since_boot_seconds = time.time() - time.monotonic()
 
     def now(self) -> float:
-        """Scenario time in Unix seconds."""
-        return self._start + (time.monotonic() - self._start_monotonic) * self.rate
+        """Unix seconds."""
+        return self._since_boot_seconds + time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep for that many scenario seconds; zero or less only yields."""
-        await asyncio.sleep(max(0.0, seconds) / self.rate)
+        """Sleep for that many seconds; zero or less only yields."""
+        await asyncio.sleep(max(0.0, seconds))
+
+
+class Pace(NamedTuple):
+    """At `monotonic_seconds` of this machine it was `scenario_seconds`; since then time runs `rate` times as fast, to a limit.
+
+    The limit moves on with a cluster that runs; when the cluster hangs, time stands still there.
+    """
+
+    monotonic_seconds: float
+    scenario_seconds: float
+    rate: float
+    until_seconds: float
+
+
+class ScenarioClock:
+    """Follows the clock file of a simulated cluster on this machine, which may change its rate at any moment.
+
+    Raises OSError and ValueError for a file that is not there or is no clock file. If it goes later, time stands still.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._text = file.read_bytes()
+        self._pace = pace(self._text)
+        self._latest_seconds = -math.inf
+
+    def now(self) -> float:
+        """Scenario time in Unix seconds; it stands still where a slower rate was read too late, until the file has caught up."""
+        self._latest_seconds = max(self._latest_seconds, self._reckoned())
+        return self._latest_seconds
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep for that many scenario seconds, however the rate changes; zero or less only yields."""
+        until = self.now() + seconds
+        if seconds <= 0:
+            await asyncio.sleep(0)
+        while (left := until - self.now()) > 0:  # noqa: ASYNC110  # the clock's rate changes without an event
+            await asyncio.sleep(min(LONGEST_WAIT_SECONDS, max(SHORTEST_WAIT_SECONDS, left / self._pace.rate)))
+
+    def _reckoned(self) -> float:
+        try:
+            text = self._file.read_bytes()
+            if text != self._text:
+                self._pace, self._text = pace(text), text
+        except (OSError, ValueError):  # the cluster has ended
+            pass
+        since = self._pace
+        ahead_seconds = (time.monotonic() - since.monotonic_seconds) * since.rate
+        return min(since.until_seconds, since.scenario_seconds + ahead_seconds)
+
+
+def pace(text: bytes) -> Pace:
+    """What a clock file says. Raises ValueError where it is none."""
+    try:
+        said = json.loads(text)
+        found = Pace(*(float(said[name]) for name in Pace._fields))
+    except (ValueError, KeyError, TypeError):
+        raise ValueError("is not a clock file, which outrider simulate writes") from None
+    if not all(map(math.isfinite, found[:3])) or math.isnan(found.until_seconds) or not 0 < found.rate <= MOST_RATE:
+        raise ValueError(f"a clock's rate must be above 0 and at most {MOST_RATE:g}, and its times finite")
+    return found
 
 
 def stopwatch_seconds() -> float:

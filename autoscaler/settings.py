@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, FilePath, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from autoscaler.clock import pace
 from autoscaler.telemetry.redact import MASK, redact, redact_mapping
 
 PREFIX = "OUTRIDER_"
@@ -42,7 +43,16 @@ def _bind(value: str) -> str:
     return value
 
 
+def _clock_file(path: Path) -> Path:
+    try:
+        pace(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    return path
+
+
 Bind = Annotated[str, AfterValidator(_bind)]
+ClockFile = Annotated[Path, AfterValidator(_clock_file)]
 Url = Annotated[str, AfterValidator(_url)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # A decision takes 4.5 kB with 5 pods and 12 kB with 20: 60 or 23 days of one policy. The manifests give the folder 2 GiB.
@@ -76,7 +86,7 @@ class Settings(BaseSettings):
     scrape_interval_seconds: Positive = _setting(
         "Signals",
         2.0,
-        "Time between two scrapes of a vLLM pod, in seconds (of scenario time, if clock_rate is not 1).",
+        "Time between two scrapes of a vLLM pod, in seconds (of scenario time, with a clock_file).",
     )
     prometheus_url: Url | None = _setting(
         "Signals",
@@ -135,22 +145,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "State and logs", "info", "Lowest level that is logged."
     )
-    clock_rate: float = _setting(
-        "Clock (for demonstrations)", 1.0, "Scenario seconds per wall-clock second.", gt=0, le=30, allow_inf_nan=False
-    )
-    clock_wall_epoch_seconds: float | None = _setting(
+    clock_file: ClockFile | None = _setting(
         "Clock (for demonstrations)",
         None,
-        "Wall-clock time at which scenario time starts, in Unix seconds.",
-        unset="the start of the process",
-        allow_inf_nan=False,
-    )
-    clock_scenario_epoch_seconds: float | None = _setting(
-        "Clock (for demonstrations)",
-        None,
-        "Scenario time at that wall-clock time, in Unix seconds.",
-        unset="the same as on the wall clock",
-        allow_inf_nan=False,
+        "Clock file of a simulated cluster, whose scenario time replaces the wall clock's.",
+        unset="the wall clock",
     )
 
     @model_validator(mode="after")

@@ -22,9 +22,13 @@ from replay.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from policies.model import Policy
+    from replay.demo.result import Result
     from replay.scenario.build import PastKind
+    from replay.scenario.scenario import Scenario
 
 SAMPLE = "sample:office-morning"
+POLICY_FILE = Path(__file__).parents[1] / "demo" / "policy.yaml"
 
 
 def command(
@@ -47,7 +51,11 @@ def command(
 
     The cluster (Kubernetes API, vLLM pods, Prometheus, KEDA and its HPA) is one process and the controller another; they
     meet on the real protocols. At the end it prints the score, compared with a reactive ScaledObject and a tuned HPA on the
-    same traffic. Exit code 1: one of the two processes failed; 2: the trace, the policy or an option cannot be used.
+    same traffic. Ctrl-C prints the score so far.
+
+    The scenario begins when the controller is ready, and its clock slows down while the controller's scrapes come late. Exit
+    code 1: one of the two processes failed, or this machine was too busy for a result; 2: the trace, the policy or an option
+    cannot be used; 130: Ctrl-C.
 
     Examples:
         outrider demo
@@ -66,10 +74,9 @@ def command(
     from replay.simcluster.policy import stored
     from replay.traces.trace import TraceError
 
-    path = policy or Path(__file__).parents[1] / "demo" / "policy.yaml"
     past: PastKind = "trace" if trace.startswith("sample:") else "generated"
     try:
-        written = one_policy(str(path))
+        written = one_policy(str(policy or POLICY_FILE))
         workload = written.workload
         scenario = scenario_of(
             workload,
@@ -92,21 +99,50 @@ def command(
         raise typer.Exit(2) from None
     console = Console(highlight=False, quiet=as_json)
     try:
-        ours = play(scenario, written, speed=speed, folder=folder, console=console)
+        result = play(scenario, written, speed=speed, folder=folder, console=console)
     except KeyboardInterrupt:
         _forget(folder, keep)
+        print("outrider demo: stopped before its end; there is no score.", file=sys.stderr)
         raise typer.Exit(130) from None
     except DiedError as error:
         print(f"outrider demo: {error}\nAll logs are in {folder}", file=sys.stderr)
         raise typer.Exit(1) from None
-    _forget(folder, keep)
-    standings = tournament.play(scenario, workload, ours=ours)
+    if result.problem is None or result.stopped:
+        _forget(folder, keep)
     source = f"policy {workload.policy.name}"
+    if result.problem is None and not result.stopped:
+        standings = tournament.play(scenario, workload, ours=result.outcome)
+        if as_json:
+            _print_json(document(standings, policy_source=source))
+        else:
+            show(
+                console if console.is_terminal else Console(highlight=False, width=120), standings, policy_source=source
+            )
+        return
+    _say_why(result, scenario, workload.policy, folder, as_json=as_json)
+    raise typer.Exit(130 if result.stopped else 1)
+
+
+def _say_why(result: "Result", scenario: "Scenario", policy: "Policy", folder: Path, *, as_json: bool) -> None:
+    """Print the partial score of a run that was stopped, or why there is none."""
+    from replay.demo.result import partial
+    from replay.report.document import VERSION, figures
+
     if as_json:
-        json.dump(document(standings, policy_source=source), sys.stdout, indent=2, allow_nan=False)
-        print()
-    else:
-        show(console if console.is_terminal else Console(highlight=False, width=120), standings, policy_source=source)
+        score = None if result.problem else figures(result.outcome)
+        _print_json({"version": VERSION, **result.facts, "partial": score})
+    elif result.problem is None:
+        print(partial(result, scenario, policy))
+    if result.problem is not None:
+        print(f"outrider demo: no result: {result.problem}.", file=sys.stderr)
+        if not result.stopped:
+            advice = f"Let other work end first, or try --speed {result.suggested_speed}."
+            print(f"{advice}\nAll logs are in {folder}", file=sys.stderr)
+
+
+def _print_json(found: dict[str, object]) -> None:
+    json.dump(found, sys.stdout, indent=2, allow_nan=False)
+    print()
 
 
 def _folder(keep: Path | None) -> Path:

@@ -85,7 +85,7 @@ def command(
             scaler_address=scaler,
             kubeconfig_path=kubeconfig,
         )
-        asyncio.run(_serve(cluster, speed))
+        asyncio.run(_serve(cluster))
     except PolicyFileError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
@@ -118,13 +118,13 @@ def _scenario(
     return scenario if replicas is None else replace(scenario, initial_replicas=replicas)
 
 
-async def _serve(cluster: "SimCluster", speed: float) -> None:
+async def _serve(cluster: "SimCluster") -> None:
     ended = asyncio.Event()
     for caught in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(caught, ended.set)
     try:
         endpoints = await cluster.start()
-        print(_summary(cluster, endpoints, speed), flush=True)
+        print(_summary(cluster, endpoints), flush=True)
         waits = [asyncio.create_task(cluster.run()), asyncio.create_task(ended.wait())]
         done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -135,7 +135,7 @@ async def _serve(cluster: "SimCluster", speed: float) -> None:
         await cluster.stop()
 
 
-def _summary(cluster: "SimCluster", endpoints: "Endpoints", speed: float) -> str:
+def _summary(cluster: "SimCluster", endpoints: "Endpoints") -> str:
     workload = cluster.workload
     address = f"http://POD_IP:{workload.endpoint.port}{workload.endpoint.path}"
     return f"""\
@@ -146,6 +146,4 @@ state           {endpoints.api_url}/demo/state
 export KUBECONFIG={endpoints.kubeconfig_path}
 export OUTRIDER_KUBECONFIG={endpoints.kubeconfig_path}
 export OUTRIDER_PROMETHEUS_URL={endpoints.prometheus_url}
-export OUTRIDER_CLOCK_RATE={speed:g}
-export OUTRIDER_CLOCK_SCENARIO_EPOCH_SECONDS={endpoints.scenario_epoch_seconds!r}
-export OUTRIDER_CLOCK_WALL_EPOCH_SECONDS={endpoints.wall_epoch_seconds!r}"""
+export OUTRIDER_CLOCK_FILE={endpoints.clock_file}"""

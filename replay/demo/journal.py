@@ -1,18 +1,19 @@
 """Reads the controller's decision log while it is being written: decisions, their reasons and the forecasts used."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
 from policies.codec import build
-from policies.explain import explain
+from policies.explain import explain, reasons
 from policies.model import Fan, Plan
+from policies.supply import Rung
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One decision. `sentence` explains it, or is None if no number changed."""
+    """One decision. `sentence` explains it in short, or is None if no number changed."""
 
     at_seconds: float
     plan: Plan
@@ -38,8 +39,7 @@ class Journal:
             if data["kind"] != "decision" or data["plan"] is None:
                 continue
             plan, fan = build(Plan, data["plan"]), data["inputs"]["fan"]
-            sentence = explain(plan, self._plan) if plan.differs_from(self._plan) else None
-            entries.append(Entry(plan.at_seconds, plan, None if fan is None else build(Fan, fan), sentence))
+            entries.append(entry(plan, None if fan is None else build(Fan, fan), self._plan))
             self._plan = plan
         return entries
 
@@ -61,3 +61,21 @@ class Journal:
             return []
         *whole, self._partial = (self._partial + self._file.read()).split("\n")
         return whole
+
+
+def entry(plan: Plan, fan: Fan | None, before: Plan | None) -> Entry:
+    """A decision after the one before."""
+    return Entry(plan.at_seconds, plan, fan, brief(plan, before) if plan.differs_from(before) else None)
+
+
+def brief(plan: Plan, before: Plan | None) -> str:
+    """What changed and the rule that decided it; `outrider explain` has what that overruled as well."""
+    if before is None or plan.desired_replicas != before.desired_replicas:
+        return explain(_replicas_alone(plan), None if before is None else _replicas_alone(before))
+    nodes = "1 node" if plan.prepared_nodes == 1 else f"{plan.prepared_nodes} nodes"
+    return f"Prepares {nodes} ({before.prepared_nodes} before): {reasons(plan.prepared_reasons[:1])}."
+
+
+def _replicas_alone(plan: Plan) -> Plan:
+    serving = plan.echelon(Rung.SERVING)
+    return replace(plan, echelons=(replace(serving, reasons=serving.reasons[:1]),))

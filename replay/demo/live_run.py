@@ -51,12 +51,15 @@ class LiveRun:
     forecasts: list[Forecast] = field(default_factory=list)
     decisions: deque[Entry] = field(default_factory=lambda: deque(maxlen=KEPT_DECISIONS))
     last: Entry | None = None
+    decided: int = 0
+    _speeds: list[float] = field(default_factory=list)
 
     def update(self, snapshot: dict[str, Any], entries: Iterable[Entry]) -> None:
         """Take the newest snapshot of the cluster, and the decisions since the last one."""
         self.snapshot = snapshot
         for entry in entries:
             self.last = entry
+            self.decided += 1
             if entry.sentence is not None:
                 self.decisions.append(entry)
             if entry.fan is not None:
@@ -64,10 +67,16 @@ class LiveRun:
                 if not self.forecasts or until_s > self.forecasts[-1].until_s:
                     low, high = (interpolate(entry.fan, self.lead_seconds, p) for p in BAND_PROBABILITIES)
                     self.forecasts.append(Forecast(until_s, low, high))
-        if snapshot["lead_in_seconds"] == 0.0:
+        if snapshot["waits_for"] is None:
+            self._speeds.append(snapshot["speed"])
             desired = None if self.last is None else self.last.plan.desired_replicas
             ready = snapshot["replicas"]["Serving"]
             self.moments.append(Moment(snapshot["elapsed_seconds"], snapshot["demand_replicas"], ready, desired))
+
+    @property
+    def mean_speed(self) -> float:
+        """Of the scenario's clock, since it waits for nothing."""
+        return sum(self._speeds) / len(self._speeds) if self._speeds else 0.0
 
     @property
     def rungs(self) -> Rungs:

@@ -1,27 +1,32 @@
-"""Output without a terminal: a line for each decision that changes a number, and a status line each minute."""
+"""Output without a terminal: a line for each decision that changes a number and for each wait, and a status each minute."""
 
 from collections.abc import Iterable, Iterator
 
 from replay.demo.journal import Entry
 from replay.demo.live_run import LiveRun
-from replay.demo.view import clock
+from replay.demo.view import clock, times
 
 STATUS_SECONDS = 60.0  # scenario time
 
 
 class LineView:
-    """Turns frames into lines; remembers when the next status line is due."""
+    """Turns frames into lines; remembers what was waited for, and when the next status line is due."""
 
     def __init__(self) -> None:
         self._due_s = 0.0
+        self._waited_for: str | None = None
 
     def lines(self, run: LiveRun, entries: Iterable[Entry]) -> Iterator[str]:
         """The lines of a frame; `run` has been updated with it."""
+        waits_for = run.snapshot["waits_for"]
+        if waits_for is not None and waits_for != self._waited_for:
+            yield f"Waiting for {waits_for}."
+        self._waited_for = waits_for
         for entry in entries:
             if entry.sentence is not None:
                 yield f"{clock(entry.at_seconds)}  {entry.sentence}"
         snapshot = run.snapshot
-        if snapshot["lead_in_seconds"] == 0.0 and snapshot["elapsed_seconds"] >= self._due_s:
+        if waits_for is None and snapshot["elapsed_seconds"] >= self._due_s:
             self._due_s = (snapshot["elapsed_seconds"] // STATUS_SECONDS + 1) * STATUS_SECONDS
             yield f"{clock(snapshot['now_seconds'])}  {status(run)}"
 
@@ -36,5 +41,5 @@ def status(run: LiveRun) -> str:
     )
     return (
         f"demand {snapshot['demand_replicas']:.1f} replicas; {supply or 'no replicas'}; "
-        f"{snapshot['running']:.0f} requests running, {snapshot['waiting']:.0f} waiting"
+        f"{snapshot['running']:.0f} requests running, {snapshot['waiting']:.0f} waiting; {times(snapshot['speed'])}"
     )

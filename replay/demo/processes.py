@@ -10,23 +10,25 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from crds.files import PolicyDocument
 from replay.demo import simulated
 from replay.demo.logs import tail
-from replay.demo.simulated import Play
+from replay.demo.simulated import NotReady, Play
 from replay.driver import Outcome
 from replay.scenario.scenario import Scenario
+from replay.simcluster.lateness import INTERVAL_SECONDS
 
 if TYPE_CHECKING:
     from replay.simcluster.serve import Endpoints
 
 CONTROLLER_LOG = "controller.log"
 DECISIONS = "decisions"
-TIMEOUT_SECONDS = 60.0  # wall time; compiling the simulator for the first time takes 10 s
+TIMEOUT_SECONDS = 180.0  # wall time; compiling the simulator for the first time takes 10 s on an idle machine
 STOP_SECONDS = 2.5
 
 Snapshot = dict[str, Any]  # of the cluster, as in /demo/state
@@ -53,10 +55,15 @@ class SimulatedCluster:
         endpoints: Endpoints = self._receive()
         return endpoints
 
-    def receive(self) -> Snapshot | Outcome:
+    def receive(self) -> Snapshot | Outcome | NotReady:
         """The next frame, or the outcome at the end. Raises DiedError if nothing arrives."""
-        message: Snapshot | Outcome = self._receive()
+        message: Snapshot | Outcome | NotReady = self._receive()
         return message
+
+    def end(self) -> None:
+        """Have it send the outcome so far as its next message but one."""
+        with suppress(OSError):  # it is gone: `receive` says so
+            self._link.send(None)
 
     def _receive(self) -> Any:  # noqa: ANN401 - any message
         try:
@@ -80,15 +87,14 @@ class SimulatedCluster:
 class Controller:
     """The process of the live controller: `outrider run`, configured by environment variables."""
 
-    def __init__(self, endpoints: "Endpoints", speed: float, scaler_address: str, folder: Path) -> None:
+    def __init__(self, endpoints: "Endpoints", scaler_address: str, folder: Path) -> None:
         self._folder = folder
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("OUTRIDER_")},
             "OUTRIDER_KUBECONFIG": str(endpoints.kubeconfig_path),
             "OUTRIDER_PROMETHEUS_URL": endpoints.prometheus_url,
-            "OUTRIDER_CLOCK_RATE": repr(speed),
-            "OUTRIDER_CLOCK_SCENARIO_EPOCH_SECONDS": repr(endpoints.scenario_epoch_seconds),
-            "OUTRIDER_CLOCK_WALL_EPOCH_SECONDS": repr(endpoints.wall_epoch_seconds),
+            "OUTRIDER_CLOCK_FILE": str(endpoints.clock_file),
+            "OUTRIDER_SCRAPE_INTERVAL_SECONDS": repr(INTERVAL_SECONDS),
             "OUTRIDER_SCALER_BIND": scaler_address,
             "OUTRIDER_WEB_BIND": "127.0.0.1:0",
             "OUTRIDER_DECISION_LOG_DIR": str(folder / DECISIONS),
@@ -142,10 +148,17 @@ class Pair:
     """Both processes of one run, as a context. `outcome` is set once `frames` is exhausted."""
 
     def __init__(
-        self, scenario: Scenario, policy: PolicyDocument, *, speed: float, queue_wait_seconds: float, folder: Path
+        self,
+        scenario: Scenario,
+        policy: PolicyDocument,
+        *,
+        speed: float,
+        queue_wait_seconds: float,
+        folder: Path,
+        slowest_speed: float = simulated.SLOWEST_SPEED,
     ) -> None:
         address = f"127.0.0.1:{_free_port()}"
-        self._play = Play(scenario, policy, speed, queue_wait_seconds, address, folder)
+        self._play = Play(scenario, policy, speed, queue_wait_seconds, address, folder, slowest_speed)
         self.outcome: Outcome | None = None
         self._cluster: SimulatedCluster | None = None
         self._controller: Controller | None = None
@@ -166,7 +179,7 @@ class Pair:
         play = self._play
         try:
             self._cluster = SimulatedCluster(play)
-            self._controller = Controller(self._cluster.endpoints(), play.speed, play.scaler_address, play.folder)
+            self._controller = Controller(self._cluster.endpoints(), play.scaler_address, play.folder)
         except BaseException:
             self.__exit__()
             raise
@@ -176,6 +189,11 @@ class Pair:
         for process in (self._controller, self._cluster):
             if process is not None:
                 process.stop()
+
+    def end(self) -> None:
+        """End the run where it is: `frames` ends soon, with the outcome so far."""
+        if self._cluster is not None:
+            self._cluster.end()
 
     def frames(self, *, watch_controller: bool = True) -> Iterator[Snapshot]:
         """Snapshots of the cluster, a few a second until the scenario is over.
@@ -187,6 +205,9 @@ class Pair:
             if isinstance(message, Outcome):
                 self.outcome = message
                 return
+            if isinstance(message, NotReady):
+                why = f"the live controller was not ready to decide after {message.after_seconds:g} s"
+                raise DiedError(f"{why}\n{tail(self._play.folder / CONTROLLER_LOG)}")
             if watch_controller:
                 self.controller.check()
             yield message
@@ -195,6 +216,7 @@ class Pair:
 @contextmanager
 def _no_interrupts() -> Iterator[None]:
     """A process that is started in this block never gets SIGINT: it ends when its link is closed."""
+    resource_tracker.ensure_running()  # it comes with the first process and would lift the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

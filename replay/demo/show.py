@@ -1,6 +1,8 @@
 """Plays one scenario live and shows it, as a picture in a terminal and as lines elsewhere."""
 
-from contextlib import closing
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -12,32 +14,33 @@ from replay.demo.journal import Journal
 from replay.demo.live_run import LiveRun
 from replay.demo.plain import LineView
 from replay.demo.processes import DiedError, Pair
+from replay.demo.result import Result
 from replay.demo.view import picture
-from replay.driver import Outcome
 from replay.scenario.scenario import Scenario
 
+STARTING = (
+    "Starting the simulated cluster; compiling its simulator takes 10 s the first time, longer on a busy machine."
+)
 
-def play(scenario: Scenario, policy: PolicyDocument, *, speed: float, folder: Path, console: Console) -> Outcome:
-    """Outrider's outcome. Raises DiedError if a process ends early, and OSError if the folder cannot be used."""
+
+def play(scenario: Scenario, policy: PolicyDocument, *, speed: float, folder: Path, console: Console) -> Result:
+    """Outrider's result. Ctrl-C ends it early, a second one at once; before it has started, that raises KeyboardInterrupt.
+
+    Raises DiedError if a process ends early, and OSError if the folder cannot be used.
+    """
     settings = policy.workload.policy
     run = LiveRun(scenario.start_seconds, lead_seconds(policy.workload.cold_start, replica_rung(settings)))
-    terminal = console.is_terminal and (console.encoding or "").lower().startswith("utf")
+    console.print(STARTING, soft_wrap=True)
     with (
         Pair(scenario, policy, speed=speed, queue_wait_seconds=settings.queue_wait_seconds, folder=folder) as pair,
         closing(Journal(pair.decisions)) as journal,
+        _first_interrupt_ends(pair) as interrupts,
     ):
-        if terminal:
+        if console.is_terminal and (console.encoding or "").lower().startswith("utf"):
             with Live(console=console, screen=True, auto_refresh=False) as live:
                 for snapshot in pair.frames():
                     run.update(snapshot, journal.new_entries())
-                    shown = picture(
-                        run,
-                        title=scenario.name,
-                        speed=speed,
-                        duration_seconds=scenario.duration_seconds,
-                        size=(console.size.width, console.size.height),
-                    )
-                    live.update(shown, refresh=True)
+                    live.update(picture(run, (console.size.width, console.size.height)), refresh=True)
         else:
             view = LineView()
             for snapshot in pair.frames():
@@ -47,4 +50,28 @@ def play(scenario: Scenario, policy: PolicyDocument, *, speed: float, folder: Pa
                     console.print(line, soft_wrap=True)
     if pair.outcome is None:
         raise DiedError("the simulated cluster ended without a result")
-    return pair.outcome
+    return Result(
+        pair.outcome,
+        played_seconds=run.snapshot["elapsed_seconds"],
+        stopped=bool(interrupts),
+        decisions=run.decided,
+        missed_scrapes_share=run.snapshot["missed_scrapes_share"],
+        mean_speed=run.mean_speed,
+    )
+
+
+@contextmanager
+def _first_interrupt_ends(pair: Pair) -> Iterator[list[int]]:
+    """The first SIGINT ends the pair's run, not this process in the middle of a message. The list has it if there was one."""
+    seen: list[int] = []
+
+    def end(number: int, _frame: object) -> None:
+        seen.append(number)
+        signal.signal(signal.SIGINT, before)
+        pair.end()
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)

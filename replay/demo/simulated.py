@@ -11,7 +11,7 @@ from replay.scenario.scenario import Scenario
 
 LOG = "cluster.log"
 FRAME_WALL_SECONDS = 0.15
-LEAD_IN_WALL_SECONDS = 10.0  # time for the controller to start, mostly imports
+SLOWEST_SPEED = 1.0
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,18 @@ class Play:
     queue_wait_seconds: float  # of the SLO
     scaler_address: str
     folder: Path
+    slowest_speed: float = SLOWEST_SPEED  # to which the clock may slow down while scrapes are late
+
+
+@dataclass(frozen=True)
+class NotReady:
+    """The controller was not ready to decide after so many seconds of wall time."""
+
+    after_seconds: float
 
 
 def serve(play: Play, link: Connection) -> None:
-    """Send the endpoints, a snapshot each frame, and the outcome at the end."""
+    """Send the endpoints, a snapshot each frame, and the outcome: at the end, or so far when anything is received."""
     log = os.open(play.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -37,7 +45,7 @@ def serve(play: Play, link: Connection) -> None:
 async def _serve(play: Play, link: Connection) -> None:
     from replay.driver import Outcome  # noqa: PLC0415
     from replay.sim.world import World  # noqa: PLC0415
-    from replay.simcluster.serve import SimCluster  # noqa: PLC0415 - slow to import, and the parent needs only `Play`
+    from replay.simcluster.serve import START_WALL_SECONDS, SimCluster  # noqa: PLC0415 - slow; the parent needs `Play` only
 
     scenario = play.scenario
     World(scenario).advance(scenario.start_seconds + 1.0)  # compiles now, not while the clock runs
@@ -47,7 +55,7 @@ async def _serve(play: Play, link: Connection) -> None:
         play.speed,
         scaler_address=play.scaler_address,
         kubeconfig_path=play.folder / "kubeconfig",
-        lead_in_seconds=LEAD_IN_WALL_SECONDS * play.speed,
+        slowest_rate=min(play.speed, play.slowest_speed),
     )
     left = asyncio.Event()
     asyncio.get_running_loop().add_reader(link.fileno(), left.set)
@@ -59,10 +67,12 @@ async def _serve(play: Play, link: Connection) -> None:
             await asyncio.wait((run,), timeout=FRAME_WALL_SECONDS)
         if run.done():
             run.result()
-            link.send(cluster.state())
-            reached = cluster.world.share_within(play.queue_wait_seconds)
-            link.send(Outcome(cluster.world.score(), reached))
+        link.send(cluster.state())
+        reached = cluster.world.share_within(play.queue_wait_seconds)
+        link.send(Outcome(cluster.world.score(), reached))
         run.cancel()
+    except TimeoutError:
+        link.send(NotReady(START_WALL_SECONDS))
     except BrokenPipeError:
         pass
     finally:

@@ -1,4 +1,4 @@
-"""The live view: a picture of the run that fits the terminal, from 80 by 24 on."""
+"""The live view: a picture of the run that fills the terminal, from 60 by 20 on."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,21 +10,23 @@ from replay.demo.chart import Chart
 from replay.demo.live_run import LiveRun
 
 AXIS_COLUMNS = 5
-FIXED_ROWS = 14  # all rows but the chart's and the decisions'
+FIXED_ROWS = 11  # all rows but the chart's and the decisions'
+ALARMING = 0.1  # waiting requests, per running one, that are shown in red
+WIDE_COLUMNS = 76  # from here on legends are written out
 DEMAND, BAND, READY, DESIRED, PREPARED = "yellow", "blue", "green", "magenta", "cyan"
 
 
-def picture(run: LiveRun, *, title: str, speed: float, duration_seconds: float, size: tuple[int, int]) -> Group:
-    """The whole picture, in `size` = (columns, rows)."""
+def picture(run: LiveRun, size: tuple[int, int]) -> Group:
+    """The whole picture, in `size` = (columns, rows). The chart takes what a fifth for the decisions leaves."""
     columns, rows = size
-    chart_rows = max(5, (rows - FIXED_ROWS) // 2)
+    decision_rows = max(4, rows // 5)
     parts: list[RenderableType] = [
-        *_head(run, title, speed, duration_seconds, columns),
-        *_chart(run, duration_seconds, columns, chart_rows),
+        *_head(run, columns),
+        *_chart(run, columns, max(5, rows - FIXED_ROWS - decision_rows)),
         *_rungs(run, columns),
-        _requests(run),
+        _requests(run, columns),
         Text(""),
-        *_decisions(run, columns, rows - chart_rows - FIXED_ROWS + 1),
+        *_decisions(run, columns, decision_rows),
     ]
     return Group(*parts)
 
@@ -34,22 +36,27 @@ def clock(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
 
 
-def _head(run: LiveRun, title: str, speed: float, duration_seconds: float, columns: int) -> Iterator[Text]:
-    now, elapsed = run.snapshot["now_seconds"], run.snapshot["elapsed_seconds"]
-    left = Text.assemble((" outrider demo", "bold"), f"  {title}")
-    right = Text.assemble((clock(now), "bold"), f"  {speed:g}x ")
+def times(speed: float) -> str:
+    """The clock's speed."""
+    return f"{speed:.0f}x" if speed >= 1.0 else f"{speed:.1f}x"
+
+
+def _head(run: LiveRun, columns: int) -> Iterator[Text]:
+    snapshot = run.snapshot
+    speed, duration_seconds = snapshot["speed"], snapshot["duration_seconds"]
+    left = Text.assemble((" outrider demo", "bold"), f"  {snapshot['scenario']}")
+    right = Text.assemble((clock(snapshot["now_seconds"]), "bold"), f"  {times(speed)} ")
     yield _spread(left, right, columns)
-    lead_in = run.snapshot["lead_in_seconds"]
-    if lead_in:
-        note = f" starting the controller; traffic in {lead_in / speed:.0f} s "
-    else:
-        note = f" {max(0.0, duration_seconds - elapsed) / speed:3.0f} s left "
-    width = columns - len(note) - 1
-    done = round(width * min(1.0, elapsed / duration_seconds))
-    yield Text.assemble(" ", ("━" * done, READY), ("━" * (width - done), "bright_black"), (note, "dim"))
+    left_seconds = max(0.0, duration_seconds - snapshot["elapsed_seconds"])
+    waits_for = snapshot["waits_for"]
+    note = f" {left_seconds / speed:3.0f} s left " if waits_for is None else f" waiting for {waits_for} "
+    width = max(0, columns - len(note) - 1)
+    done = round(width * (1.0 - left_seconds / duration_seconds))
+    yield Text.assemble(" ", ("━" * done, READY), ("━" * (width - done), "bright_black"), (note, "dim"), no_wrap=True)
 
 
-def _chart(run: LiveRun, duration_seconds: float, columns: int, rows: int) -> Iterator[Text]:
+def _chart(run: LiveRun, columns: int, rows: int) -> Iterator[Text]:
+    duration_seconds = run.snapshot["duration_seconds"]
     seen = [value for moment in run.moments for value in (moment.demand_replicas, moment.ready_replicas)]
     seen += [forecast.highest_replicas for forecast in run.forecasts]
     seen += [moment.desired_replicas for moment in run.moments if moment.desired_replicas is not None]
@@ -67,10 +74,11 @@ def _chart(run: LiveRun, duration_seconds: float, columns: int, rows: int) -> It
     chart.line(wanted, DESIRED, every=2)
     chart.line([(m.elapsed_s, float(m.ready_replicas)) for m in moments], READY)
     chart.line([(m.elapsed_s, m.demand_replicas) for m in moments], DEMAND)
+    ahead = f", {run.lead_seconds / 60:.0f} min ahead" if columns >= WIDE_COLUMNS else ""
     yield Text.assemble(
         " replicas  ",
         ("━ demand  ", DEMAND),
-        (f"⣿ forecast, {run.lead_seconds / 60:.0f} min ahead  ", BAND),
+        (f"⣿ forecast{ahead}  ", BAND),
         ("┅ desired  ", DESIRED),
         ("━ ready", READY),
         no_wrap=True,
@@ -95,29 +103,33 @@ def _rungs(run: LiveRun, columns: int) -> Iterator[Text]:
         yield Text.assemble(f" {name:<12}", (f"{count or '·':>4}", "bold" if count else "dim"), "   ", blocks)
 
 
-def _requests(run: LiveRun) -> Text:
+def _requests(run: LiveRun, columns: int) -> Text:
     snapshot = run.snapshot
     waiting = snapshot["waiting"]
+    prepared, per_second = (" prepared node", " requests/s") if columns >= WIDE_COLUMNS else (" prepared", "/s")
     return Text.assemble(
         (" ■", READY),
         " replica  ",
         ("□", PREPARED),
-        f" prepared node   {snapshot['requests_per_second']:.1f} requests/s, {snapshot['running']:.0f} running, ",
-        (f"{waiting:.0f} waiting", "bold red" if waiting else ""),
+        f"{prepared}   {snapshot['requests_per_second']:.1f}{per_second}, {snapshot['running']:.0f} running, ",
+        (f"{waiting:.0f} waiting", "bold red" if waiting > ALARMING * snapshot["running"] else ""),
         no_wrap=True,
     )
 
 
 def _decisions(run: LiveRun, columns: int, rows: int) -> Iterator[Text]:
     """The newest decisions first, as many as fit."""
+    if run.last is None:
+        yield Text(" no decision yet", "dim")
     left = rows
     for place, entry in enumerate(reversed(run.decisions)):
-        text = Text.assemble((clock(entry.at_seconds), "bold"), f" {entry.sentence}", style="" if place == 0 else "dim")
-        for index, line in enumerate(_wrapped(text, columns - 11)):
+        style = "" if place == 0 else "dim"
+        for index, line in enumerate(_wrapped(Text(entry.sentence or "", style), columns - 11)):
             if left <= 0:
                 return
             left -= 1
-            yield Text.assemble(" " if index == 0 else " " * 10, line, no_wrap=True)
+            at = (f" {clock(entry.at_seconds)} ", f"bold {style}") if index == 0 else " " * 10
+            yield Text.assemble(at, line, no_wrap=True)
 
 
 def _wrapped(text: Text, columns: int) -> list[Text]:

@@ -1,8 +1,15 @@
-"""Scenario time for the simulated cluster: the wall's, `rate` times as fast from a given start."""
+"""Scenario time for the simulated cluster, and the file by which others on this machine share it."""
 
 import asyncio
+import json
+import os
 import time  # noqa: TID251  # the only clock of the simulated cluster; time is an argument everywhere else
+from pathlib import Path
 from typing import Protocol
+
+LONGEST_WAIT_SECONDS = 0.1  # of wall time, after which a sleeper looks whether the rate has changed
+SHORTEST_WAIT_SECONDS = 0.001  # not to spin where time stands still
+GRANTED_WALL_SECONDS = 0.15  # for which the clock runs without being asked: the cluster asks every 0.05 s
 
 
 class Clock(Protocol):
@@ -16,18 +23,49 @@ class Clock(Protocol):
 
 
 class ScenarioClock:
-    """Starts when it is made. `scenario_epoch_seconds` was then the scenario's time, `wall_epoch_seconds` the wall's."""
+    """Runs from `start_seconds` on, `rate` times as fast as the wall, for as long as someone calls `run` again and again.
 
-    def __init__(self, rate: float, scenario_epoch_seconds: float) -> None:
-        self.rate = rate
-        self.scenario_epoch_seconds = scenario_epoch_seconds
-        self.wall_epoch_seconds = time.time()
-        self._monotonic_epoch = time.monotonic()
+    Else it stands still: a process or a machine that hangs must not find the scenario gone on without it. Follows the
+    monotonic clock, which all processes of a machine share; a step of the system's time moves nothing.
+    """
+
+    def __init__(self, file: Path, start_seconds: float, rate: float) -> None:
+        self._file = file
+        self._set(start_seconds, rate)
 
     def now(self) -> float:
-        """Scenario time in Unix seconds; follows the monotonic clock, so a step of the system's time moves nothing."""
-        return self.scenario_epoch_seconds + (time.monotonic() - self._monotonic_epoch) * self.rate
+        """Scenario time in Unix seconds."""
+        return min(self._until_seconds, self._since_seconds + (time.monotonic() - self._monotonic_seconds) * self.rate)
+
+    def run(self, rate: float) -> None:
+        """Run at this rate from now on, and for another `GRANTED_WALL_SECONDS`."""
+        self._set(self.now(), rate)
+
+    def leap(self, to_seconds: float) -> None:
+        """Go on from this time, unless it has passed."""
+        self._set(max(to_seconds, self.now()), self.rate)
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep for that many scenario seconds; zero or less only yields."""
-        await asyncio.sleep(max(0.0, seconds) / self.rate)  # noqa: TID251
+        """Sleep for that many scenario seconds, however the rate changes; zero or less only yields."""
+        until = self.now() + seconds
+        if seconds <= 0:
+            await asyncio.sleep(0)  # noqa: TID251
+        while (left := until - self.now()) > 0:  # the clock's rate changes without an event
+            await self.pause(min(LONGEST_WAIT_SECONDS, max(SHORTEST_WAIT_SECONDS, left / self.rate)))
+
+    async def pause(self, wall_seconds: float) -> None:
+        """Sleep for that many seconds on the wall."""
+        await asyncio.sleep(wall_seconds)  # noqa: TID251
+
+    def _set(self, scenario_seconds: float, rate: float) -> None:
+        self.rate, self._since_seconds, self._monotonic_seconds = rate, scenario_seconds, time.monotonic()
+        self._until_seconds = scenario_seconds + GRANTED_WALL_SECONDS * rate
+        pace = {
+            "monotonic_seconds": self._monotonic_seconds,
+            "scenario_seconds": scenario_seconds,
+            "rate": rate,
+            "until_seconds": self._until_seconds,
+        }
+        new = self._file.with_name(f"{self._file.name}.new")
+        new.write_text(json.dumps(pace))
+        os.replace(new, self._file)  # a reader sees the old file or the new one

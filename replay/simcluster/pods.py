@@ -1,6 +1,7 @@
 """The pods' HTTP servers: one application for all, which finds the pod by the address that was called."""
 
 import asyncio
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -9,18 +10,22 @@ from replay.simcluster.controllers import Controllers
 from replay.simcluster.network import PodNetwork
 
 
-def application(network: PodNetwork, controllers: Controllers, path: str, model: str) -> web.Application:
-    """Serves each pod's metrics at `path`; the connection to a pod that is gone is dropped."""
+def application(
+    network: PodNetwork, controllers: Controllers, path: str, model: str, scraped: Callable[[str], None]
+) -> web.Application:
+    """Serves each pod's metrics at `path` and calls `scraped` with its name; the connection to a pod that is gone is dropped."""
 
     async def metrics(request: web.Request) -> web.Response:
         controllers.sync()
         transport = request.transport
         address = transport.get_extra_info("sockname")[0] if transport is not None else ""
-        sample = controllers.samples.get(network.pod_at(address) or "")
+        pod = network.pod_at(address) or ""
+        sample = controllers.samples.get(pod)
         if sample is None:
             if isinstance(transport, asyncio.WriteTransport):
                 transport.abort()
             return web.Response(status=503)
+        scraped(pod)
         return web.Response(body=vllm.page(sample, model).encode(), headers={"Content-Type": vllm.CONTENT_TYPE})
 
     pods = web.Application()

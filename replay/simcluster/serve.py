@@ -17,6 +17,7 @@ from replay.simcluster.api import Api
 from replay.simcluster.clock import ScenarioClock
 from replay.simcluster.controllers import Controllers
 from replay.simcluster.keda import Keda
+from replay.simcluster.lateness import Lateness
 from replay.simcluster.network import PodNetwork
 from replay.simcluster.policy import stored
 from replay.simcluster.resources import SCALING_POLICIES, Json
@@ -26,26 +27,30 @@ from replay.simcluster.state import snapshot
 from replay.simcluster.store import Store
 
 TICK_WALL_SECONDS = 0.05  # the most that the world lags behind the clock
+START_WALL_SECONDS = 180.0  # in which a controller has to start; on a machine with a load of 15 it took over a minute
+BEFORE_SECONDS = 600.0  # of scenario time, at the wall's rate, until then
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where everything listens. The two epochs are the same moment, in scenario time and in Unix wall time."""
+    """Where everything listens, and the file by which a controller shares the scenario's clock."""
 
     api_url: str
     kubeconfig_path: Path
     prometheus_url: str
-    scenario_epoch_seconds: float
-    wall_epoch_seconds: float
+    clock_file: Path
 
 
 class SimCluster:
-    """One scenario, served. `start` starts the clock `lead_in_seconds` of scenario time before the scenario begins.
+    """One scenario, served, `rate` times as fast as the wall.
 
-    The lead-in gives a controller time to start: the policy is applied when the scenario begins, and nothing changes before.
+    With a `slowest_rate` the scenario belongs to one controller, at `scaler_address`. It begins once that is ready to decide:
+    scenario time stands before the start until the scaler listens, and goes at the wall's rate until the policy has a status.
+    Then it runs as fast as the controller's scrapes keep up with, between the two rates.
 
-    `kubeconfig_path` is written by `start`; by default in a folder of its own that `stop` removes. `scaler_address` is
-    where KEDA finds the scaler; without one it waits for `connect`. Raises PolicyFileError for a policy it cannot run.
+    `kubeconfig_path`, with the clock file beside it, is written by `start`; by default in a folder of its own that `stop`
+    removes. `scaler_address` is where KEDA finds the scaler; without one it waits for `connect`. Raises PolicyFileError for a
+    policy it cannot run.
     """
 
     def __init__(
@@ -58,20 +63,22 @@ class SimCluster:
         prometheus_port: int = 0,
         scaler_address: str | None = None,
         kubeconfig_path: Path | None = None,
-        lead_in_seconds: float = 0.0,
+        slowest_rate: float | None = None,
     ) -> None:
         self._scenario = scenario
         self._end_seconds = scenario.start_seconds + scenario.duration_seconds
         self._rate = rate
         self._scaler_address = scaler_address
         self._kubeconfig_path = kubeconfig_path
-        self._lead_in_seconds = lead_in_seconds
+        self._waits = slowest_rate is not None
+        self._lateness = Lateness(rate, slowest_rate or rate)
+        self._waits_for: str | None = "the controller to start" if self._waits else None
         self._policy, self.workload = stored(policy, scenario.start_seconds)
         name, namespace = self.workload.target.name, self.workload.namespace
         self.world = World(scenario, name)
         self._network = PodNetwork(self.workload.endpoint.port)
         self._store = Store()
-        if not lead_in_seconds:
+        if not self._waits:
             self._store.put(SCALING_POLICIES, self._policy)
         self._clock: ScenarioClock | None = None
         self._controllers = Controllers(self.world, self._store, self._network, self.workload, self._now)
@@ -94,23 +101,22 @@ class SimCluster:
         """Listen, write the kubeconfig, and start the clock. Raises OSError or NetworkError if a port is in use."""
         endpoint = self.workload.endpoint
         await self._network.start(
-            pods.application(self._network, self._controllers, endpoint.path, self.workload.target.name)
+            pods.application(self._network, self._controllers, endpoint.path, self.workload.target.name, self._scraped)
         )
         api_url, prometheus_url = [await server.start() for server in self._servers]
-        self._clock = ScenarioClock(self._rate, self._scenario.start_seconds - self._lead_in_seconds)
+        kubeconfig = self._kubeconfig_path or self._own_folder() / "kubeconfig"
+        self._write_kubeconfig(kubeconfig, api_url)
+        clock_file = kubeconfig.with_name(f"{kubeconfig.name}.clock")
+        start_seconds = self._scenario.start_seconds
+        if self._waits:
+            self._clock = ScenarioClock(clock_file, start_seconds - BEFORE_SECONDS, 1.0)
+        else:
+            self._clock = ScenarioClock(clock_file, start_seconds, self._rate)
         self._failure = asyncio.get_running_loop().create_future()
         self._spawn(self._tick(self._clock))
-        if self._lead_in_seconds:
-            self._spawn(self._apply(self._clock))
         if self._scaler_address is not None:
             self.connect(self._scaler_address)
-        return Endpoints(
-            api_url,
-            self._write_kubeconfig(api_url),
-            prometheus_url,
-            self._clock.scenario_epoch_seconds,
-            self._clock.wall_epoch_seconds,
-        )
+        return Endpoints(api_url, kubeconfig, prometheus_url, clock_file)
 
     def connect(self, scaler_address: str) -> None:
         """Create the ScaledObject once the scaler listens: without a scaler, KEDA would retry less and less often."""
@@ -125,14 +131,33 @@ class SimCluster:
         self._spawn(self._follow(self._keda, self._clock, host, int(port)))
 
     async def _follow(self, keda: Keda, clock: ScenarioClock, host: str, port: int) -> None:
+        async with asyncio.timeout(START_WALL_SECONDS if self._waits else None):
+            await self._listening(clock, host, port)
+            if self._waits:
+                await self._ready(clock)
+        await keda.run()
+
+    async def _listening(self, clock: ScenarioClock, host: str, port: int) -> None:
         while True:
             try:
                 _, probe = await asyncio.open_connection(host, port)
             except OSError:
-                await clock.sleep(TICK_WALL_SECONDS * self._rate)
+                await clock.pause(TICK_WALL_SECONDS)
             else:
                 probe.close()
-                return await keda.run()
+                return
+
+    async def _ready(self, clock: ScenarioClock) -> None:
+        """Begin the scenario with the policy's creation; at the wall's rate until the controller has written its status."""
+        clock.leap(self._scenario.start_seconds)
+        self._waits_for = "the controller to read its history"
+        created = self._store.put(SCALING_POLICIES, self._policy)["metadata"]
+        while True:
+            held = self._store.get(SCALING_POLICIES, created["namespace"], created["name"]) or {}
+            if held.get("status"):
+                break
+            await self._store.wait()
+        self._waits_for = None
 
     async def run(self) -> None:
         """Wait until the scenario is over. Raises the error that stopped the cluster before that."""
@@ -163,9 +188,13 @@ class SimCluster:
     def state(self) -> Json:
         """The cluster's state for display; the API serves it at /demo/state."""
         self._controllers.sync()
-        now = self._scenario.start_seconds if self._clock is None else self._clock.now()
-        lead_in_seconds = max(0.0, self._scenario.start_seconds - now)
-        return snapshot(self.world, self._scenario, None if self._keda is None else self._keda.problem, lead_in_seconds)
+        keda_problem = None if self._keda is None else self._keda.problem
+        return {
+            **snapshot(self.world, self._scenario, keda_problem),
+            "speed": self._rate if self._clock is None else self._clock.rate,
+            "waits_for": self._waits_for,
+            "missed_scrapes_share": self._lateness.missed_share(self._now()),
+        }
 
     def _now(self) -> float:
         """The world's time, which stops before the scenario's start and after its end."""
@@ -188,20 +217,22 @@ class SimCluster:
         instances = {pod: f"{self._network.address(pod)}:{self._network.port}" for pod in samples}
         self._prometheus.scrape(at_seconds, samples, instances)
 
-    async def _apply(self, clock: ScenarioClock) -> None:
-        await clock.sleep(self._scenario.start_seconds - clock.now())
-        self._store.put(SCALING_POLICIES, self._policy)
+    def _scraped(self, pod: str) -> None:
+        if self._clock is not None:
+            self._lateness.scraped(pod, self._now(), self._clock.rate)
 
     async def _tick(self, clock: ScenarioClock) -> None:
         while True:
             self._controllers.sync()
-            await clock.sleep(TICK_WALL_SECONDS * self._rate)
+            self._lateness.look(self._controllers.samples.keys(), self._now(), clock.rate)
+            clock.run(self._lateness.rate if self._waits_for is None else 1.0)
+            await clock.pause(TICK_WALL_SECONDS)
 
-    def _write_kubeconfig(self, api_url: str) -> Path:
-        path = self._kubeconfig_path
-        if path is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="outrider-cluster-")
-            path = Path(self._folder.name) / "kubeconfig"
+    def _own_folder(self) -> Path:
+        self._folder = tempfile.TemporaryDirectory(prefix="outrider-cluster-")
+        return Path(self._folder.name)
+
+    def _write_kubeconfig(self, path: Path, api_url: str) -> None:
         name = "outrider-simulated"
         config = {
             "apiVersion": "v1",
@@ -214,4 +245,3 @@ class SimCluster:
             "current-context": name,
         }
         path.write_text(yaml.safe_dump(config))
-        return path

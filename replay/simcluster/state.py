@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from replay.contenders.view import View
 from replay.scenario.scenario import Scenario
 from replay.sim.views import Phase
 from replay.sim.world import World
@@ -10,7 +11,7 @@ from replay.simcluster.resources import Json
 WINDOW_SECONDS = 60.0
 
 
-def snapshot(world: World, scenario: Scenario, keda_problem: str | None, lead_in_seconds: float = 0.0) -> Json:
+def snapshot(world: World | View, scenario: Scenario, keda_problem: str | None) -> Json:
     """Demand, replicas and nodes by rung, and requests now. Rates are means over the last minute."""
     now = world.now_seconds
     samples = world.samples()
@@ -22,7 +23,6 @@ def snapshot(world: World, scenario: Scenario, keda_problem: str | None, lead_in
         "scenario": scenario.name,
         "now_seconds": now,
         "elapsed_seconds": now - scenario.start_seconds,
-        "lead_in_seconds": lead_in_seconds,  # until the scenario begins
         "duration_seconds": scenario.duration_seconds,
         "requests_per_second": per_second,
         "demand_replicas": replicas,

@@ -24,7 +24,7 @@ def test_defaults_need_nothing() -> None:
     settings = load()
     assert settings.prometheus_url is None
     assert (settings.scaler_bind, settings.web_bind) == ("0.0.0.0:6000", "0.0.0.0:8080")
-    assert (settings.scrape_interval_seconds, settings.clock_rate) == (2, 1)
+    assert (settings.scrape_interval_seconds, settings.clock_file) == (2, None)
 
 
 def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,13 +40,13 @@ def test_every_problem_is_reported_at_once_with_its_name(monkeypatch: pytest.Mon
     monkeypatch.setenv("OUTRIDER_SCALER_BIND", "6000")
     monkeypatch.setenv("OUTRIDER_PROMETHEUS_URL", "ftp://me:pa55@host")
     with pytest.raises(SettingsError) as caught:
-        load({"clock_rate": 100})
+        load({"max_balloons": -1})
     assert str(caught.value).splitlines() == [
         "the settings are not valid:",
         "  OUTRIDER_SCRAPE_INTERVAL_SECONDS=soon: Input should be a valid number, unable to parse string as a number",
         "  OUTRIDER_PROMETHEUS_URL=ftp://***@host: must be a URL like http://prometheus.monitoring:9090",
         "  OUTRIDER_SCALER_BIND=6000: must be HOST:PORT like 0.0.0.0:6000 or [::]:6000; port 0 takes a free one",
-        "  --clock-rate 100: Input should be less than or equal to 30",
+        "  --max-balloons -1: Input should be greater than or equal to 0",
     ]
 
 
@@ -166,16 +166,26 @@ def test_run_has_an_option_for_each() -> None:
 
 
 def test_flags_reach_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OUTRIDER_CLOCK_RATE", "3")
+    monkeypatch.setenv("OUTRIDER_PRIORITY_CLASS", "low")
     monkeypatch.setenv("OUTRIDER_MAX_BALLOONS", "4")
     result = CliRunner().invoke(app, ["run", "--show-settings", "--max-balloons", "5", "--log-level", "debug"])
     shown = json.loads(result.output)
-    assert (shown["clock_rate"], shown["max_balloons"], shown["log_level"]) == (3, 5, "debug")
+    assert (shown["priority_class"], shown["max_balloons"], shown["log_level"]) == ("low", 5, "debug")
 
 
 def test_run_refuses_settings_by_flag_and_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTRIDER_WEB_BIND", "8080")
-    result = CliRunner().invoke(app, ["run", "--clock-rate", "100"])
+    result = CliRunner().invoke(app, ["run", "--max-balloons", "-1"])
     assert result.exit_code == 2
     assert "OUTRIDER_WEB_BIND=8080: must be HOST:PORT" in result.output
-    assert "--clock-rate 100.0: Input should be less than or equal to 30" in result.output
+    assert "--max-balloons -1: Input should be greater than or equal to 0" in result.output
+
+
+def test_a_clock_file_is_read_before_the_start(tmp_path: Path) -> None:
+    (tmp_path / "clock").write_text("{}")
+    for path, why in (
+        ("clock", "is not a clock file, which outrider simulate writes"),
+        ("gone", "cannot be read: No such"),
+    ):
+        with pytest.raises(SettingsError, match=f"--clock-file {tmp_path}/{path}: {why}"):
+            load({"clock_file": tmp_path / path})

@@ -16,6 +16,7 @@ from autoscaler.kube.objects import condition, deleting, metadata, seconds
 from autoscaler.kube.ours import BALLOON, POLICY
 from tests.e2e.harness import Cluster, nodes, until
 from tests.e2e.harness.api import ApiError, Json
+from tests.e2e.harness.clock import clock_settings
 from tests.e2e.harness.cluster import RATE
 from tests.e2e.harness.outrider import Outrider
 from tests.e2e.harness.workload import Stages, Workload, window
@@ -39,14 +40,9 @@ class Sandbox:
     jobs_seen: set[str] = field(default_factory=set)
     claims_seen: set[str] = field(default_factory=set)
 
-    def clock(self) -> dict[str, float]:
+    def clock(self) -> dict[str, str]:
         """A controller's settings: its clock runs as fast as the cluster and the engines."""
-        behind = self.epoch_seconds - self.behind_seconds
-        return {
-            "clock_rate": RATE,
-            "clock_wall_epoch_seconds": self.epoch_seconds,
-            "clock_scenario_epoch_seconds": behind,
-        }
+        return clock_settings(self.epoch_seconds, self.behind_seconds)
 
     def workload(self, name: str = "llm", replicas: int = 0, **spec: Any) -> Workload:
         """Deploy a model on these nodes; its policy is not applied yet."""

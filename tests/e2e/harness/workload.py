@@ -9,6 +9,7 @@ import requests
 
 from autoscaler.kube.objects import condition, deleting
 from tests.e2e.harness.api import Json
+from tests.e2e.harness.clock import clock_settings
 from tests.e2e.harness.cluster import RATE, Cluster
 from tests.e2e.harness.nodes import POOL, POOL_LABEL
 from tests.e2e.harness.outrider import Outrider, scaled_objects
@@ -80,10 +81,9 @@ class Workload:
         return self.traffic({"steady": steady, "duration_seconds": 3600.0 * RATE})
 
     @property
-    def clock(self) -> dict[str, float]:
+    def clock(self) -> dict[str, str]:
         """Settings that give a controller the engines' clock, also after a restart."""
-        epochs = ("clock_scenario_epoch_seconds", "clock_wall_epoch_seconds")
-        return {"clock_rate": RATE, **dict.fromkeys(epochs, self.epoch_seconds)}
+        return clock_settings(self.epoch_seconds)
 
     def scaled_by(self, outrider: Outrider, *arguments: str) -> None:
         """Apply policy and ScaledObject and wait for the HPA. Arguments are those of `outrider scaledobject`."""

@@ -14,7 +14,6 @@ def a_snapshot(elapsed_s: float, **changes: Any) -> dict[str, Any]:
         "scenario": "rush",
         "now_seconds": START + elapsed_s,
         "elapsed_seconds": elapsed_s,
-        "lead_in_seconds": 0.0,
         "duration_seconds": 2700.0,
         "requests_per_second": 5.5,
         "demand_replicas": 4.0 + elapsed_s / 300.0,
@@ -25,6 +24,9 @@ def a_snapshot(elapsed_s: float, **changes: Any) -> dict[str, Any]:
         "waiting": 3.0,
         "running": 70.0,
         "keda_problem": None,
+        "speed": 30.0,
+        "waits_for": None,
+        "missed_scrapes_share": 0.0,
     }
     return snapshot | changes
 

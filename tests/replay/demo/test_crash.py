@@ -28,7 +28,7 @@ def _play(pair: Pair) -> list[Snapshot]:
 @pytest.mark.realtime
 def test_no_replica_is_lost_and_no_balloon_is_leaked(tmp_path: Path) -> None:
     scenario = the_scenario(start="8m", duration="21m")  # 09:08 to 09:29; the rush is at 09:14
-    with a_pair(scenario, tmp_path) as pair:
+    with a_pair(scenario, tmp_path, slowest_speed=10.0) as pair:  # it goes on while nobody scrapes
         seen = _play(pair)
     assert pair.outcome is not None
     crash_seconds = scenario.start_seconds + CRASH_S

@@ -53,3 +53,16 @@ def test_the_next_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "decisions-2.jsonl").write_text(f"{the_head()}{a_line(START + 30, 7)}\n")
     assert [entry.plan.desired_replicas for entry in journal.new_entries()] == [6, 7]
     journal.close()
+
+
+def test_sentences_are_short(tmp_path: Path) -> None:
+    lines = (a_line(START, 5, 1), a_line(START + 15, 6, 1), a_line(START + 30, 6, 2))
+    (tmp_path / "decisions-1.jsonl").write_text(the_head() + "".join(f"{line}\n" for line in lines))
+    journal = Journal(tmp_path)
+    because = "demand of 4.0 replicas may reach {} before a new replica is up (5 min 15 s)."
+    assert [entry.sentence for entry in journal.new_entries()] == [
+        f"Runs 5 replicas: {because.format(4.6)}",
+        f"Grows from 5 to 6 replicas: {because.format(5.6)}",
+        "Prepares 2 nodes (1 before): at most 2 may be prepared.",
+    ]
+    journal.close()

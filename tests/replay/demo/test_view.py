@@ -35,15 +35,32 @@ def run(tmp_path: Path) -> LiveRun:
 def _drawn(run: LiveRun, columns: int, rows: int) -> list[str]:
     out = io.StringIO()
     console = Console(file=out, width=columns, height=rows, force_terminal=True, color_system=None)
-    console.print(picture(run, title="rush", speed=30.0, duration_seconds=2700.0, size=(columns, rows)))
+    console.print(picture(run, (columns, rows)))
     return out.getvalue().rstrip("\n").split("\n")
 
 
-@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (100, 30), (200, 60), (60, 24)])
-def test_the_picture_fits(run: LiveRun, columns: int, rows: int) -> None:
+@pytest.mark.parametrize(("columns", "rows"), [(60, 20), (80, 24), (100, 30), (160, 50), (200, 60)])
+def test_the_picture_fills_the_terminal(run: LiveRun, columns: int, rows: int) -> None:
+    run.snapshot |= {"running": 409.0, "waiting": 120.0, "requests_per_second": 120.5}
     lines = _drawn(run, columns, rows)
-    assert len(lines) <= rows
+    assert rows - 2 <= len(lines) <= rows
     assert max(map(len, lines)) <= columns
+    text = "\n".join(lines)
+    assert "━ ready" in text
+    assert "409 running, 120 waiting" in text
+
+
+def test_decisions_begin_beside_their_time(run: LiveRun) -> None:
+    *_, first, rest = _drawn(run, 60, 20)[:18]
+    assert first.startswith(" 08:56:00 Grows from 15 to 16 replicas: demand of 4.0 ")
+    assert rest.startswith("          replicas may reach 15.6 ")
+
+
+def test_the_speed_and_what_is_left_are_those_of_the_clock(run: LiveRun) -> None:
+    run.snapshot |= {"speed": 10.0, "elapsed_seconds": 2000.0}
+    head, left, *_ = _drawn(run, 60, 20)
+    assert head.endswith(" 10x ")
+    assert left.endswith("  70 s left ")
 
 
 def test_the_picture_shows_the_ladder_and_the_last_decision(run: LiveRun) -> None:
@@ -57,9 +74,18 @@ def test_the_picture_shows_the_ladder_and_the_last_decision(run: LiveRun) -> Non
 
 def test_before_the_traffic_there_is_a_picture_too() -> None:
     run = LiveRun(START, 315.0)
-    run.update(a_snapshot(0.0, lead_in_seconds=90.0), [])
-    assert "starting the controller; traffic in 3 s" in "\n".join(_drawn(run, 80, 24))
-    assert run.moments == []
+    run.update(a_snapshot(0.0, waits_for="the controller to read its history", speed=1.0), [])
+    text = "\n".join(_drawn(run, 60, 20))
+    assert "waiting for the controller to read its history" in text
+    assert "no decision yet" in text
+    assert (run.moments, run.mean_speed) == ([], 0.0)
+
+
+def test_the_mean_speed_leaves_the_wait_out() -> None:
+    run = LiveRun(START, 315.0)
+    for elapsed_s, changes in ((0.0, {"waits_for": "x", "speed": 1.0}), (1.0, {"speed": 10.0}), (2.0, {"speed": 20.0})):
+        run.update(a_snapshot(elapsed_s, **changes), [])
+    assert run.mean_speed == 15.0
 
 
 def test_a_forecast_is_drawn_where_its_lead_ends(run: LiveRun) -> None:
@@ -84,8 +110,18 @@ def test_lines_give_changes_and_a_status_each_minute(tmp_path: Path) -> None:
         "demand 4.2 repl",
     ]
     assert printed[1].endswith(
-        "1 requested, 2 node ready, 1 image ready, 2 warming, 5 serving; 70 requests running, 3 waiting"
+        "1 requested, 2 node ready, 1 image ready, 2 warming, 5 serving; 70 requests running, 3 waiting; 30x"
     )
+
+
+def test_lines_say_what_is_waited_for() -> None:
+    run, view = LiveRun(START, 315.0), LineView()
+    printed = []
+    for waits_for in ("the controller to start", "the controller to start", "the controller to read its history", None):
+        run.update(a_snapshot(0.0, waits_for=waits_for), [])
+        printed += list(view.lines(run, []))
+    assert printed[:-1] == ["Waiting for the controller to start.", "Waiting for the controller to read its history."]
+    assert "demand 4.0 replicas" in printed[-1]
 
 
 def test_the_chart_holds_values_and_stays_inside() -> None:

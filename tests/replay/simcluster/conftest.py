@@ -96,7 +96,7 @@ async def cluster(policy: PolicyDocument) -> AsyncIterator[Running]:
     controllers = Controllers(
         cast(World, world), store, network, workload, lambda: START if running is None else running.now
     )
-    await network.start(pods.application(network, controllers, "/metrics", "llm"))
+    await network.start(pods.application(network, controllers, "/metrics", "llm", lambda _pod: None))
     server = servers.Server(Api(store, controllers, lambda: {"replicas": 1}).application(), 0)
     url = await server.start()
     async with aiohttp.ClientSession() as http:

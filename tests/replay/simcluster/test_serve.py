@@ -5,19 +5,21 @@ Two of them take half a second of wall time, 15 s of the scenario's: that time p
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import aiohttp
 import grpc
 import numpy as np
 import pytest
 
+from autoscaler.clock import ScenarioClock
 from autoscaler.kube.client import Kube
-from autoscaler.kube.collection import Collection, jobs, pods
+from autoscaler.kube.collection import Collection, jobs, pods, policies
 from autoscaler.scaler.externalscaler_pb2_grpc import add_ExternalScalerServicer_to_server
 from autoscaler.sources.vllm import parse
 from crds.files import PolicyDocument, PolicyFileError, one_policy
@@ -91,7 +93,6 @@ async def test_the_live_client_watches_a_job_that_it_made(served: tuple[SimClust
 
 async def test_time_passes_at_its_rate(served: tuple[SimCluster, Endpoints]) -> None:
     _, endpoints = served
-    assert endpoints.scenario_epoch_seconds == START
     async with aiohttp.ClientSession() as http, asyncio.timeout(5):
         state = await _json(http, f"{endpoints.api_url}/demo/state")
         while state["elapsed_seconds"] < 16.0:
@@ -102,13 +103,49 @@ async def test_time_passes_at_its_rate(served: tuple[SimCluster, Endpoints]) -> 
 
 
 async def test_two_clusters_side_by_side(policy: PolicyDocument, served: tuple[SimCluster, Endpoints]) -> None:
-    other = SimCluster(SCENARIO, policy, rate=30.0, lead_in_seconds=60.0)
+    other = SimCluster(SCENARIO, policy, rate=30.0)
     endpoints = await other.start()
-    assert endpoints.scenario_epoch_seconds == START - 60.0
     assert endpoints.api_url != served[1].api_url
-    assert other.state()["elapsed_seconds"] == 0.0  # the world stands still before its start
     await other.stop()
     assert not endpoints.kubeconfig_path.exists()
+    assert not endpoints.clock_file.exists()
+
+
+async def test_the_scenario_begins_when_its_controller_is_ready(policy: PolicyDocument) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    cluster = SimCluster(SCENARIO, policy, rate=30.0, slowest_rate=1.0, scaler_address=address)
+    endpoints = await cluster.start()
+    clock = ScenarioClock(endpoints.clock_file)
+    assert clock.now() < START - 500.0
+    assert _waits(cluster) == ("the controller to start", 1.0, 0.0)
+    kube = await Kube.connect(endpoints.kubeconfig_path)
+    assert await kube.list_all(policies("serving")) == ([], ANY)
+    server = grpc.aio.server()
+    add_ExternalScalerServicer_to_server(FakeScaler(), server)
+    server.add_insecure_port(address)
+    await server.start()
+    await _until(lambda: _waits(cluster)[0] == "the controller to read its history")
+    assert START <= clock.now() < START + 10.0  # it goes on at the wall's rate
+    status = {"status": {"message": "No decision yet."}}
+    await kube.merge_patch(policies("serving").item("serving", "llm", "status"), status)
+    await _until(lambda: _waits(cluster)[0] is None and cluster.state()["speed"] == pytest.approx(10.0))
+    await kube.close()
+    await server.stop(0)
+    await cluster.stop()
+
+
+def _waits(cluster: SimCluster) -> tuple[str | None, float, float]:
+    state = cluster.state()
+    return state["waits_for"], state["speed"], state["elapsed_seconds"]
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    """Let the sockets work until something holds."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110  # it hangs on sockets, which set no event
+            await asyncio.sleep(0.001)
 
 
 def test_addresses_are_handed_round() -> None:

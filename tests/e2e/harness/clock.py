@@ -1,0 +1,22 @@
+"""The clock of controllers under test, which runs as fast as the cluster and the engines do."""
+
+import json
+import math
+import tempfile
+import time
+from pathlib import Path
+
+from tests.e2e.harness.cluster import RATE
+
+
+def clock_settings(epoch_seconds: float, behind_seconds: float = 0.0) -> dict[str, str]:
+    """Settings of a controller for whom it was `behind_seconds` before the wall's `epoch_seconds` at that moment."""
+    file = Path(tempfile.mkdtemp(prefix="outrider-clock-")) / "clock"
+    epoch = {
+        "monotonic_seconds": time.monotonic() - (time.time() - epoch_seconds),
+        "scenario_seconds": epoch_seconds - behind_seconds,
+        "rate": RATE,
+        "until_seconds": math.inf,
+    }
+    file.write_text(json.dumps(epoch))
+    return {"clock_file": str(file)}
