@@ -3,6 +3,7 @@
 `outrider scaledobject` gets the address of a controller that runs as a process. Left out: `exec`, since no container runs.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import yaml
 
 from tests.e2e.components import program
 from tests.e2e.harness import Cluster, until
-from tests.e2e.harness.cluster import RATE
+from tests.e2e.harness.clock import clock_settings
 from tests.e2e.harness.outrider import Outrider
 from tests.e2e.harness.target import Target
 from tests.support.pages import README, ROOT, blocks, commands
@@ -36,7 +37,7 @@ def workspace(cluster: Cluster) -> Iterator[None]:
 def controller(cluster: Cluster, tmp_path: Path, controllers: list[Outrider]) -> Outrider:
     folder = tmp_path / "controller"
     folder.mkdir()
-    controllers.append(Outrider(cluster, folder, NAMESPACE, {"clock_rate": RATE}))
+    controllers.append(Outrider(cluster, folder, NAMESPACE, clock_settings(time.time())))
     return controllers[-1]
 
 
