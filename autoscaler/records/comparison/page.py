@@ -168,12 +168,13 @@ class _Page:
             yield f"Decisions logged twice: {unknown.repeated_decisions:,}, counted once."
         if not self._shadow:
             return
-        lead = duration(of.last.new_unit_seconds) if of.last else "?"
-        prepared = duration(of.last.new_replica_seconds) if of.last else "?"
-        yield (
-            f"Its replicas count as serving once they were asked for throughout their lead time (90th percentile: {lead} from"
-            f" a request, {prepared} with the node prepared), and are paid for from the moment they are asked for."
-        )
+        if of.last is not None:
+            lead, shorter = duration(of.last.new_unit_seconds), of.last.new_replica_seconds
+            prepared = f", {duration(shorter)} with the node prepared" if of.policy.max_prepared_nodes else ""
+            yield (
+                f"Its replicas count as serving once they were asked for throughout their lead time (90th percentile: {lead}"
+                f" from a request{prepared}), and are paid for from the moment they are asked for."
+            )
         yield (
             "Queues come from what ran. With Outrider's replicas some would not have formed:"
             f" {_share(unknown.queue_driven_seconds, of.compared_seconds)} of the time, its number answered such a queue: it is"

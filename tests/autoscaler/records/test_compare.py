@@ -75,6 +75,11 @@ def test_gpu_hours_and_money() -> None:
     assert "Outrider would have used 20% fewer GPU-hours" in text([found])
 
 
+@pytest.mark.parametrize(("most", "leads"), [(2, "2 min 20 s from a request, 55 s with"), (0, "20 s from a request)")])
+def test_the_lead_of_a_prepared_node_is_named_where_the_policy_has_any(most: int, leads: str) -> None:
+    assert leads in text(compared(Log().ticks(2, replace(SHADOW, max_prepared_nodes=most)))).replace("\n", " ")
+
+
 @pytest.mark.parametrize(
     ("ticks_ahead", "prepared", "short_seconds"),
     [
