@@ -15,6 +15,7 @@ from tests.e2e.harness.process import Process, free_port
 from tests.replay.simcluster.conftest import POLICY, Server
 from tests.replay.simcluster.test_api import *  # noqa: F403 - they are the tests
 from tests.replay.simcluster.test_api import DEPLOYMENT, JOBS, PODS, POLICIES
+from tests.replay.simcluster.test_api_tables import *  # noqa: F403
 
 NAMESPACE = "/api/v1/namespaces/serving"
 EVENTS = f"{NAMESPACE}/events"
