@@ -36,7 +36,7 @@ def play(scenario: Scenario, policy: PolicyDocument, *, speed: float, folder: Pa
         closing(Journal(pair.decisions)) as journal,
         _first_interrupt_ends(pair) as interrupts,
     ):
-        if console.is_terminal and (console.encoding or "").lower().startswith("utf"):
+        if console.is_terminal and not console.options.ascii_only:
             with Live(console=console, screen=True, auto_refresh=False) as live:
                 for snapshot in pair.frames():
                     run.update(snapshot, journal.new_entries())

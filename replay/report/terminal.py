@@ -98,7 +98,7 @@ def _plot(standings: Standings, console: Console) -> Iterator[Text]:
         line = row.outcome.score.timeline
         series.append((name, means(line.seconds, line.ready_replicas, borders), str(line.ready_replicas.max())))
     top = max(float(values.max()) for _, values, _ in series)
-    unicode = (console.encoding or "").lower().startswith("utf")
+    unicode = not console.options.ascii_only
     lasts = duration(round(scenario.duration_seconds))
     indent = f"{'':{label}}  " if beside else ""
     caption = "serving replicas"

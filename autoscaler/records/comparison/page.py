@@ -59,7 +59,7 @@ class _Page:
         self._of = of
         self._shadow = of.mode is Mode.SHADOW
         self._names = ("what ran", "Outrider would have run") if self._shadow else ("what ran", "Outrider asked for")
-        self._unicode = (console.encoding or "").lower().startswith("utf")
+        self._unicode = not console.options.ascii_only
 
     def show(self) -> None:
         of = self._of
