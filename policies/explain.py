@@ -102,11 +102,10 @@ def _would(plan: Plan) -> str:
 
 
 def _change(plan: Plan, before: Plan | None) -> str:
-    now = plan.desired_replicas
-    if before is None or before.desired_replicas == now:
-        return f"{'Runs' if before is None else 'Keeps'} {_count(now, 'replica')}"
-    verb = "Grows" if now > before.desired_replicas else "Shrinks"
-    return f"{verb} from {before.desired_replicas} to {_count(now, 'replica')}"
+    now, was = plan.desired_replicas, plan.replicas_before(before)
+    if was is None or was == now:
+        return f"{'Runs' if was is None else 'Keeps'} {_count(now, 'replica')}"
+    return f"{'Grows' if now > was else 'Shrinks'} from {was} to {_count(now, 'replica')}"
 
 
 def _count(number: int, noun: str) -> str:

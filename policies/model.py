@@ -299,9 +299,15 @@ class Plan:
         """Why this many prepared nodes."""
         return self.echelon(Rung.IMAGE_READY).reasons
 
+    def replicas_before(self, before: "Plan | None") -> int | None:
+        """Replicas before this plan: what the last one decided or, where that was in the other mode, what ran. None: unknown."""
+        if before is None:
+            return None
+        return before.desired_replicas if before.mode is self.mode else self.current_replicas
+
     def differs_from(self, other: "Plan | None") -> bool:
-        """Whether a count differs; reasons and time do not matter."""
-        return other is None or self.counts != other.counts
+        """Whether a count or the mode differs; reasons and time do not matter."""
+        return other is None or (self.mode, self.counts) != (other.mode, other.counts)
 
     @property
     def counts(self) -> tuple[tuple[Rung, int], ...]:

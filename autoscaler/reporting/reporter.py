@@ -61,13 +61,14 @@ class Reporter:
         self._reported[policy] = now
         if is_first and report.state_problem:
             await self._events.emit(report.workload, EventReason.STATE_REFUSED, **report.state_values)
-        if before is None or now is None or before.desired_replicas == now.desired_replicas:
+        was = None if now is None else now.replicas_before(before)
+        if now is None or was is None or was == now.desired_replicas:
             return
         explanation = replace(report, plan_before=before).explanation
-        await self._events.emit(report.workload, _moved(before, now), explanation=explanation)
+        await self._events.emit(report.workload, _moved(was, now), explanation=explanation)
 
 
-def _moved(before: Plan, now: Plan) -> EventReason:
+def _moved(was: int, now: Plan) -> EventReason:
     if now.mode is Mode.SHADOW:
         return EventReason.WOULD_SCALE
-    return EventReason.SCALED_UP if now.desired_replicas > before.desired_replicas else EventReason.SCALED_DOWN
+    return EventReason.SCALED_UP if now.desired_replicas > was else EventReason.SCALED_DOWN

@@ -122,6 +122,13 @@ def shadow(replicas: int, *, current: int | None, prepared: int = 0) -> Plan:
             a_plan(7),
             "Would grow to 8 replicas (5 run): minReplicas is 1.",
         ),
+        (
+            replace(a_plan(8), current_replicas=5),
+            shadow(8, current=5),
+            "Grows from 5 to 8 replicas: minReplicas is 1.",
+        ),
+        (replace(a_plan(5), current_replicas=5), shadow(8, current=5), "Keeps 5 replicas: minReplicas is 1."),
+        (a_plan(5), shadow(8, current=5), "Runs 5 replicas: minReplicas is 1."),
         (shadow(1, current=5), a_plan(7), "Would shrink to 1 replica (5 run): minReplicas is 1."),
         (shadow(8, current=1), None, "Would grow to 8 replicas (1 runs): minReplicas is 1."),
         (shadow(5, current=5), a_plan(7), "Would keep 5 replicas: minReplicas is 1."),

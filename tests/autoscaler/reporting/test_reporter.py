@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+import pytest
+
 from autoscaler.kube.client import Kube
 from autoscaler.kube.store import Store
 from autoscaler.reporting.events import Events
@@ -62,6 +64,17 @@ async def test_an_event_of_mode_shadow_says_what_would_be_done(api: FakeApi, kub
         shadow = replace(plan(replicas), mode=Mode.SHADOW, current_replicas=4)
         await reporter.run(Policy(PolicyReport(WORKLOAD, plan=shadow)))
     assert events(api) == [("WouldScale", "Would grow to 5 replicas (4 run): minReplicas is 5.")]
+
+
+@pytest.mark.parametrize(("replicas", "reasons"), [(4, []), (6, ["ScaledUp"]), (3, ["ScaledDown"])])
+async def test_the_first_event_in_mode_active_compares_with_what_ran(
+    replicas: int, reasons: list[str], api: FakeApi, kube: Kube
+) -> None:
+    """Mode Shadow would have run 6 replicas, and 4 ran."""
+    reporter, _ = await a_reporter(api, kube)
+    for now in (replace(plan(6), mode=Mode.SHADOW), plan(replicas)):
+        await reporter.run(Policy(PolicyReport(WORKLOAD, plan=replace(now, current_replicas=4))))
+    assert [reason for reason, _ in events(api)] == reasons
 
 
 async def test_a_status_that_cannot_be_written_costs_no_event(api: FakeApi, kube: Kube) -> None:
