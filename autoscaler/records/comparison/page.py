@@ -118,7 +118,7 @@ class _Page:
 
     def _shortages(self, title: str, found: Shortages, covered: str = "") -> None:
         worst = found.worst(SHOWN)
-        times = f"{found.count} {'time' if found.count == 1 else 'times'}{covered}" if found.count else "never"
+        times = f"{_times(found.count)}{covered}" if found.count else "never"
         shown = f"; the worst {len(worst)}" if found.count > len(worst) else ""
         self._console.print()
         self._console.print(Text(f"{title}: {times}{shown}", "bold"))
@@ -147,7 +147,7 @@ class _Page:
     def _unknown(self) -> Iterator[str]:
         unknown, of = self._of.unknown, self._of
         if unknown.gaps:
-            yield f"No decision for over a minute: {unknown.gaps} times, {duration(unknown.gap_seconds)} in all, not compared."
+            yield f"No decision for over a minute: {_times(unknown.gaps)}, {duration(unknown.gap_seconds)} in all, not compared."
         if unknown.cluster_seconds:
             yield f"Replicas unknown: {duration(unknown.cluster_seconds)}, not compared."
         if unknown.demand_seconds:
@@ -169,16 +169,18 @@ class _Page:
         if not self._shadow:
             return
         lead = duration(of.last.new_unit_seconds) if of.last else "?"
-        prepared = duration(of.last.new_replica_seconds) if of.last else "?"
+        if of.last and of.last.new_replica_seconds != of.last.new_unit_seconds:
+            lead += f" from a request, {duration(of.last.new_replica_seconds)} with the node prepared"
         yield (
-            f"Its replicas count as serving once they were asked for throughout their lead time (90th percentile: {lead} from"
-            f" a request, {prepared} with the node prepared), and are paid for from the moment they are asked for."
+            "Its replicas count as serving once they were asked for throughout their lead time (90th percentile:"
+            f" {lead}), and are paid for from the moment they are asked for."
         )
-        yield (
-            "Queues come from what ran. With Outrider's replicas some would not have formed:"
-            f" {_share(unknown.queue_driven_seconds, of.compared_seconds)} of the time, its number answered such a queue: it is"
-            " rather too high, and its shortages are too few."
-        )
+        if unknown.queue_driven_seconds:
+            yield (
+                "Queues come from what ran, and with Outrider's replicas some would not have formed."
+                f" {_share(unknown.queue_driven_seconds, of.compared_seconds)} of the time, a queue decided its number,"
+                " which is then rather too high; its shortages are too few."
+            )
 
     def _prose(self, text: str, indent: str = "") -> None:
         if not self._console.is_terminal:
@@ -193,6 +195,8 @@ def _verdict(of: Comparison) -> str:
     ran, ours, whole = of.ran, of.outrider, of.compared_seconds
     change = 0.0 if ran.gpu_hours <= 0.0 else ours.gpu_hours / ran.gpu_hours - 1.0
     hours = f"{abs(change):.0%} {'fewer' if change < 0.0 else 'more'}" if abs(change) >= 0.005 else "as many"
+    if not (ran.short_seconds or ours.short_seconds):
+        return f"Outrider would have used {hours} GPU-hours; neither side was ever short of demand."
     short = f"{_share(ours.short_seconds, whole)} of the time, instead of {_share(ran.short_seconds, whole)}"
     return f"Outrider would have used {hours} GPU-hours, and been short of demand {short}."
 
@@ -207,6 +211,10 @@ def _change(ran: float, ours: float) -> str:
 
 def _share(seconds: float, whole: float) -> str:
     return f"{seconds / whole:.1%}" if whole > 0.0 else ""
+
+
+def _times(count: int) -> str:
+    return f"{count:,} {'time' if count == 1 else 'times'}"
 
 
 def _part(count: int, whole: int) -> str:
