@@ -87,6 +87,8 @@ def _series(path: Path) -> list[tuple[str, NDArray[np.float64], NDArray[np.float
         known = known[np.argsort(known[:, 0], kind="stable")]
         if len(known):
             found.append((counter, known[:, 0], known[:, 1]))
+    if not found:
+        raise TraceError(path, "holds no series; check the namespace, the pods and the times of the query")
     missing = [counter for counter in COUNTERS if all(counter != name for name, _, _ in found)]
     if missing:
         raise TraceError(path, f"holds no values of {', '.join(missing)}")
