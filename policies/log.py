@@ -142,7 +142,8 @@ def _read(lines: Iterable[str]) -> Iterator[_Line]:
         except (CodecError, KeyError, TypeError, ValueError, RecursionError) as error:
             if is_last and not text.endswith("\n"):
                 return  # the writer was stopped in the middle of the line
-            raise LogError(f"line {number} is not a line of a decision log: {error}") from error
+            why = "it is not JSON" if isinstance(error, json.JSONDecodeError) else error
+            raise LogError(f"line {number} is not a line of a decision log: {why}") from error
         if line is not None:
             yield line
 

@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from autoscaler.cli import GROUP, app, load
+from autoscaler.settings import Settings
 from crds.inspection import inspect
 from replay.knobs import KNOBS
 from replay.report.assertions import parse
@@ -17,7 +18,7 @@ from tests.support.pages import PAGES, ROOT, Command, blocks, commands
 
 ENTRIES = {entry.name: entry for entry in entry_points(group=GROUP)}
 TARGETS = set(re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-SHELL = set("cd cp curl date docker done eval git grep helm jq python sed tar while".split())  # noqa: SIM905
+SHELL = set("awk cd cp curl date docker done eval git grep helm jq python sed tar while".split())  # noqa: SIM905
 VERBS = set(
     "annotate apply delete describe exec get kustomize logs patch port-forward replace rollout wait".split()  # noqa: SIM905
 )
@@ -73,6 +74,17 @@ def test_a_policy_is_valid(page: Path, line: int, text: str) -> None:
     found = list(inspect(f"{page.name}:{line}", text))
     assert [problem for each in found for problem in each.lines()] == []
     assert all(each.resolved for each in found if each.title.startswith("ScalingPolicy"))
+
+
+VARIABLE = re.compile(r"\bOUTRIDER_[A-Z_]+\b")
+OF_THE_TESTS = re.compile(r"OUTRIDER_(?:E2E|CONFORMANCE)_")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.name)
+def test_every_setting_exists(page: Path) -> None:
+    """The changelog names those of earlier versions as well."""
+    named = {name for name in VARIABLE.findall(page.read_text(encoding="utf-8")) if not OF_THE_TESTS.match(name)}
+    assert named - {f"OUTRIDER_{field.upper()}" for field in Settings.model_fields} == set()
 
 
 QUOTED = re.compile(r"^> (.+(?:\n> .+)*)", re.MULTILINE)

@@ -37,10 +37,10 @@ def test_every_command_works_in_the_order_of_the_page(tmp_path: Path) -> None:
         ("kubectl", "-n nowhere get scpol", "no ScalingPolicy"),
         (
             "curl",
-            "-sG http://p/api/v1/query_range --data-urlencode query=sum(x) -d start=0 -d end=9 -d step=1",
+            "-sSG http://p/api/v1/query_range --data-urlencode query=sum(x) -d start=0 -d end=9 -d step=1",
             "counters",
         ),
-        ("curl", "-sG http://p/api/v1/query --data-urlencode query=x", "not a GET of query_range"),
+        ("curl", "-sSG http://p/api/v1/query --data-urlencode query=x", "not a GET of query_range"),
     ],
 )
 def test_a_wrong_command_is_refused(program: str, line: str, why: str) -> None:

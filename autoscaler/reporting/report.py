@@ -8,7 +8,7 @@ from autoscaler.reporting.events import TEXTS, EventReason
 from crds.workload import Workload
 from policies.explain import duration, explain
 from policies.ladder import hold_seconds
-from policies.model import Demand, Plan
+from policies.model import Demand, Plan, Rule
 from policies.supply import Supply
 
 
@@ -33,9 +33,23 @@ class PolicyReport:
     @property
     def sentence(self) -> str:
         """The explanation, and what an SRE has to know beside it."""
-        if not self.state_problem:
-            return self.explanation
-        return f"{self.explanation} {TEXTS[EventReason.STATE_REFUSED].format(**self.state_values)}"
+        said = [self.explanation]
+        if (
+            self.plan
+            and self.demand
+            and self.demand.replicas is None
+            and self._reason not in (Rule.UNKNOWN, Rule.PARTIAL)
+        ):
+            said.append(
+                "Demand is unknown now, so nothing is scaled down."
+            )  # the decision is made from what was last known
+        if self.state_problem:
+            said.append(TEXTS[EventReason.STATE_REFUSED].format(**self.state_values))
+        return " ".join(said)
+
+    @property
+    def _reason(self) -> Rule | None:
+        return self.plan.replica_reasons[0].rule if self.plan and self.plan.replica_reasons else None
 
     @property
     def state_values(self) -> Mapping[str, str]:

@@ -218,8 +218,9 @@ def _knobs(names: "Sequence[str]") -> "list[PolicyKnob]":
 
     for name in names:
         if name not in (*KNOBS, "all"):
-            near = get_close_matches(name, KNOBS, n=1, cutoff=0.0)[0]
-            raise ValueError(f"--sweep {name!r} is unknown; did you mean {near}? All: {', '.join(KNOBS)}, all")
+            near = get_close_matches(name, KNOBS, n=1)
+            instead = f"; did you mean {near[0]}?" if near else "."
+            raise ValueError(f"--sweep {name!r} is unknown{instead} All: {', '.join(KNOBS)}, all")
     return [knob for key, knob in KNOBS.items() if key in names or "all" in names]
 
 

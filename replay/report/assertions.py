@@ -118,8 +118,9 @@ def parse(text: str) -> Assertion:
     name, _, value = text.partition("=")
     metric = METRICS.get(name)
     if metric is None:
-        near = get_close_matches(name, METRICS, n=1, cutoff=0.0)[0]
-        raise ValueError(f"--assert {text!r}: no figure {name!r}; did you mean {near}? All: {', '.join(METRICS)}")
+        near = get_close_matches(name, METRICS, n=1)
+        instead = f"; did you mean {near[0]}?" if near else "."
+        raise ValueError(f"--assert {text!r}: no figure {name!r}{instead} All: {', '.join(METRICS)}")
     try:
         bound = metric.read(value)
     except ValueError:

@@ -76,9 +76,8 @@ def _series(path: Path) -> list[tuple[str, NDArray[np.float64], NDArray[np.float
             raise TraceError(path, "is not a series with its labels", row=row, column="metric")
         counter = labels.get("__name__")
         if counter not in COUNTERS:
-            why = (
-                f"{shown(counter)} is not one of {', '.join(COUNTERS)}; export the counters themselves, not their rate"
-            )
+            what = "is missing; it should be" if counter is None else f"{shown(counter)} is not"
+            why = f"{what} one of {', '.join(COUNTERS)}; export the counters themselves, not their sum or rate"
             raise TraceError(path, why, row=row, column="metric.__name__")
         points = entry.get("values", np.empty((0, 2)))
         if not isinstance(points, np.ndarray):
@@ -87,6 +86,8 @@ def _series(path: Path) -> list[tuple[str, NDArray[np.float64], NDArray[np.float
         known = known[np.argsort(known[:, 0], kind="stable")]
         if len(known):
             found.append((counter, known[:, 0], known[:, 1]))
+    if not found:
+        raise TraceError(path, "holds no series; check the namespace, the pods and the times of the query")
     missing = [counter for counter in COUNTERS if all(counter != name for name, _, _ in found)]
     if missing:
         raise TraceError(path, f"holds no values of {', '.join(missing)}")

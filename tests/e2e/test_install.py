@@ -97,6 +97,7 @@ def test_what_the_page_installs_goes_without_a_trace(
     assert container["resources"]["requests"] == {"cpu": "1", "memory": "1Gi"}
 
     workload = served(cluster, tmp_path, controllers)
+    cluster.api.apply(*only_watched("beside"))
     before = workload.scale()
     assert before == (1, 1)
 
@@ -111,6 +112,7 @@ def test_what_the_page_installs_goes_without_a_trace(
     assert shell(remaining) == ""
     until(lambda: not left(shell), 30, "all objects with Outrider's labels to go")
     assert "outrider" not in shell("kubectl api-resources -o name")
+    assert shell("kubectl -n llm get scaledobject -o name").split() == ["scaledobject.keda.sh/beside"]
     assert NAMESPACE not in shell("kubectl get namespaces -o name")
     assert (workload.scale(), workload.ready()) == (before, 1)
 
@@ -132,6 +134,18 @@ def served(cluster: Cluster, folder: Path, controllers: list[Outrider]) -> Workl
     cluster.api.apply(workload.policy)
     until(lambda: cluster.api.items("/apis/batch/v1/jobs", LABELS[1]), 60, "a balloon")
     return workload
+
+
+def only_watched(name: str) -> list[dict[str, Any]]:
+    """A policy in mode Shadow beside the user's own ScaledObject of the same name, as docs/migration.md has it."""
+    policy = {"mode": "Shadow", "target": {"name": name}, "maxReplicas": 3}
+    trigger = {"timezone": "UTC", "start": "0 0 * * *", "end": "59 23 * * *", "desiredReplicas": "2"}
+    own = {"scaleTargetRef": {"name": name}, "triggers": [{"type": "cron", "metadata": trigger}]}
+    metadata = {"name": name, "namespace": "llm"}
+    return [
+        {"apiVersion": "outrider.dev/v1alpha1", "kind": "ScalingPolicy", "metadata": metadata, "spec": policy},
+        {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": metadata, "spec": own},
+    ]
 
 
 def left(shell: Callable[[str], str]) -> list[str]:

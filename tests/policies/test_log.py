@@ -106,7 +106,7 @@ def test_a_torn_line_in_the_middle_is_named() -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["hello\n"], "line 1 is not a line of a decision log"),
+        (["hello\n"], "line 1 is not a line of a decision log: it is not JSON"),
         (['{"kind":"decision"}\n', "\n"], "line 1 should be the header"),
         (["[]\n", "\n"], "line 1 is not a line of a decision log: an object was expected"),
         (["7\n"], "line 1 is not a line of a decision log: an object was expected"),

@@ -93,7 +93,8 @@ def test_what_could_not_be_measured_fails(unmeasured: float) -> None:
     [
         ("attainmnt=99%", "no figure 'attainmnt'; did you mean attainment?"),
         ("gpu_hours=1", "did you mean gpu-hours?"),
-        ("", "did you mean "),
+        ("", "no figure ''. All: attainment, "),
+        ("foo=3", "no figure 'foo'. All: attainment, "),
         ("attainment=99", "write it like attainment=99%"),
         ("attainment=101%", "write it like attainment=99%"),
         ("attainment=nan%", "write it like attainment=99%"),

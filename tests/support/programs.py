@@ -139,7 +139,7 @@ def curl(words: list[str]) -> None:
     data = dict(option(words, "-d").split("=", 1) for _ in range(words.count("-d")))
     name, _, query = option(words, "--data-urlencode").partition("=")
     options, url = sorted(words, key=len)
-    if (options, name) != ("-sG", "query") or not url.endswith("/api/v1/query_range"):
+    if (options, name) != ("-sSG", "query") or not url.endswith("/api/v1/query_range"):
         fail("not a GET of query_range")
     start, end, step = (int(data[each]) for each in ("start", "end", "step"))
     names = re.search(r'__name__=~"([^"]*)"', query)

@@ -172,14 +172,15 @@ class _Page:
             lead, shorter = duration(of.last.new_unit_seconds), of.last.new_replica_seconds
             prepared = f", {duration(shorter)} with the node prepared" if of.policy.max_prepared_nodes else ""
             yield (
-                f"Its replicas count as serving once they were asked for throughout their lead time (90th percentile: {lead}"
-                f" from a request{prepared}), and are paid for from the moment they are asked for."
+                "Its replicas count as serving once they were asked for throughout their lead time (90th percentile:"
+                f" {lead} from a request{prepared}), and are paid for from the moment they are asked for."
             )
-        yield (
-            "Queues come from what ran. With Outrider's replicas some would not have formed:"
-            f" {_share(unknown.queue_driven_seconds, of.compared_seconds)} of the time, its number answered such a queue: it is"
-            " rather too high, and its shortages are too few."
-        )
+        if unknown.queue_driven_seconds:
+            yield (
+                "Queues come from what ran, and with Outrider's replicas some would not have formed."
+                f" {_share(unknown.queue_driven_seconds, of.compared_seconds)} of the time, a queue decided its number,"
+                " which is then rather too high; its shortages are too few."
+            )
 
     def _prose(self, text: str, indent: str = "") -> None:
         if not self._console.is_terminal:
@@ -199,6 +200,8 @@ def _verdict(of: Comparison) -> str:
         used = f"{more if abs(change) >= 0.005 else 'as many'} GPU-hours"
     if whole <= 0.0:
         return f"Outrider would have used {used}; demand was never known."
+    if not (ran.short_seconds or ours.short_seconds):
+        return f"Outrider would have used {used}; neither side was ever short of demand."
     short = f"{_share(ours.short_seconds, whole)} of the time, instead of {_share(ran.short_seconds, whole)}"
     return f"Outrider would have used {used}, and been short of demand {short}."
 

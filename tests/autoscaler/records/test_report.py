@@ -120,6 +120,8 @@ def test_a_step_of_demand_that_the_lead_is_too_long_for(tmp_path: Path) -> None:
     assert ours["asked_ahead_seconds"] == 0.0
     assert found["ran_shortages"]["covered_by_outrider"] == 0
     assert found["outrider"]["short_seconds"] < found["ran"]["short_seconds"]
+    assert found["unknown"]["queue_driven_seconds"] > 0.0
+    assert "of the time, a queue decided its number" in report(tmp_path).stdout
 
 
 def test_the_demand_of_an_event_between_two_ticks_is_that_of_the_tick(tmp_path: Path) -> None:
@@ -150,6 +152,15 @@ def test_a_shortage_that_outrider_was_ahead_of(tmp_path: Path) -> None:
     assert "more GPU-hours, and been short of demand 0.0% of the time, instead of " in text
 
 
+def test_what_never_happened_takes_no_sentence(tmp_path: Path) -> None:
+    """A calm quarter of an hour, of a policy that prepares no nodes."""
+    write(tmp_path, SHADOW, traffic(Fleet(), (60, 2.0)))
+    text = report(tmp_path).stdout
+    assert "GPU-hours; neither side was ever short of demand." in text
+    assert "Queues come from what ran" not in text
+    assert "node prepared" not in text
+
+
 def test_what_is_unknown_is_counted(tmp_path: Path) -> None:
     fleet = Fleet()
     moments = traffic(fleet, (20, 2.0))
@@ -169,11 +180,10 @@ def test_what_is_unknown_is_counted(tmp_path: Path) -> None:
     assert unknown["unforecast_decisions"] == 68
     text = report(tmp_path).stdout
     for part in (
-        "No decision for over a minute: 1 time",
+        "No decision for over a minute: 1 time,",
         "Replicas unknown: 1 min",
         "Restarts: 1",
         "lead time",
-        "Queues",
     ):
         assert part in text
 

@@ -217,8 +217,12 @@ def test_what_prometheus_did_not_see_is_a_gap(tmp_path: Path) -> None:
         ('{"status": "error"}', "column status: is not a successful answer"),
         ('{"status": "success", "data": {"resultType": "vector", "result": []}}', "is not a matrix"),
         (export(("vllm:num_requests_running", "a", [(0.0, "1")])), "row 1, column metric.__name__: 'vllm:num_requests"),
-        (export(("", "a", [])).replace('"__name__": "", ', ""), "row 1, column metric.__name__: None is not one of"),
+        (
+            export(("", "a", [])).replace('"__name__": "", ', ""),
+            "row 1, column metric.__name__: is missing; it should be one of",
+        ),
         (export(*counters("a", [(0.0, "1"), (60.0, "x")])), "row 1, column values: [60.0, 'x'] is not"),
+        (export(), "holds no series; check the namespace"),
         (export(*counters("a", [(0.0, "1"), (60.0, "2")])[:2]), "holds no values of vllm:generation_tokens_total"),
         (export(*counters("a", [(0.0, "1")])), "fewer than two points"),
         ('{"status": "error", "error": "parse error at 3"}', "but an error: parse error at 3"),
