@@ -12,12 +12,12 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from forecasting import guard
-from forecasting.fit import Fit, FittedModel, fit, fit_family
+from forecasting.fit import TABLE_SECONDS, Fit, FittedModel, fit, fit_family
 from forecasting.forecaster import HISTORY_SECONDS, REFIT_SECONDS, Forecaster
 from forecasting.models import FAMILIES
 from forecasting.models.base import Family, Unfit
 from forecasting.models.naive import NAIVE
-from forecasting.quantiles import realised_maxima
+from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES, WARM_STEPS, realised_maxima
 from forecasting.scores import losses, scored, scored_maxima
 from forecasting.series import Floats, Series
 from policies.model import Fan
@@ -67,10 +67,13 @@ class Backtest:
 def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None, run: Map = map) -> Backtest:
     """Score every family on one series of demand in replicas. `progress` is called with the share done, 0 .. 1.
 
-    `run` does all fits. Raises ValueError for less than half an hour of known demand.
+    `run` does all fits. Raises ValueError for less than half an hour of known demand, and for a gap of a week.
     """
     if np.count_nonzero(demand.known) * demand.step_seconds < 1_800:
         raise ValueError(f"a backtest needs half an hour of demand; {np.count_nonzero(demand.known)} steps are known")
+    known_steps = np.flatnonzero(np.concatenate([[True], demand.known]))
+    if np.diff(known_steps).max() * demand.step_seconds > TABLE_SECONDS:
+        raise ValueError("has a gap of more than 7 days, across which nothing can be fitted; cut the trace there")
     first = int(min(WARM_UP_SECONDS / demand.step_seconds, len(demand) // 3))
     hour = round(REFIT_SECONDS / demand.step_seconds)
     history = round(HISTORY_SECONDS / demand.step_seconds)
@@ -103,6 +106,9 @@ def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None,
 def _alone(hour: Hour) -> dict[str, Floats | None]:
     """The forecasts of naive and of each family; None where it could not be fitted."""
     demand, steps = hour
+    if not demand.tail(steps + WARM_STEPS).known.any():  # a long gap: nothing in it is scored
+        unknown = np.full((steps, len(HORIZONS_SECONDS), len(PROBABILITIES)), np.nan)
+        return dict.fromkeys((NAIVE.name, *(family.name for family in FAMILIES)), unknown)
     known = demand.cut(0, len(demand) - steps)
     fitted = {NAIVE.name: fit_family(NAIVE, known)} | {family.name: _fitted(family, known) for family in FAMILIES}
     return {name: None if model is None else model.quantiles(demand, steps) for name, model in fitted.items()}

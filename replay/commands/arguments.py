@@ -2,6 +2,7 @@
 
 import difflib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from crds.notation.units import DAY_SECONDS, span_seconds
@@ -15,7 +16,9 @@ from replay.traces.trace import Trace
 SAMPLE = "sample:"
 
 
-def named(name: str, *, columns: str | None = None, time_unit: str | None = None) -> tuple[Trace, float, float | None]:
+def named(
+    name: str, *, columns: Sequence[str] | None = None, time_unit: str | None = None
+) -> tuple[Trace, float, float | None]:
     """The trace of a file or of sample:NAME, where to start in it, and for how long (None: to its end); both in seconds.
 
     `columns` and `time_unit` are those options. Prints a warning where the file has failed requests, which are not played.
@@ -48,7 +51,12 @@ def why(error: Exception) -> str:
 
 
 def part(
-    name: str, *, start: str | None, duration: str | None, columns: str | None = None, time_unit: str | None = None
+    name: str,
+    *,
+    start: str | None,
+    duration: str | None,
+    columns: Sequence[str] | None = None,
+    time_unit: str | None = None,
 ) -> tuple[Trace, float, float | None]:
     """A trace, where to start in it, and for how long (None: to its end), in seconds; `start` and `duration` are the options.
 
@@ -69,10 +77,10 @@ def part(
     return trace, begins_seconds + ahead_seconds, lasts_seconds
 
 
-def fields(columns: str | None) -> dict[str, str]:
-    """The column of each field, of `arrival=time,prompt_tokens=len_in`. Raises ValueError that names the option."""
+def fields(columns: Sequence[str] | None) -> dict[str, str]:
+    """The column of each field, of `arrival=time,prompt_tokens=len_in` and its like. Raises ValueError that names the option."""
     found: dict[str, str] = {}
-    for pair in columns.split(",") if columns else ():
+    for pair in ",".join(columns).split(",") if columns else ():
         field, equals, column = (text.strip() for text in pair.partition("="))
         if field not in FIELDS:
             close = difflib.get_close_matches(field, FIELDS, n=1)

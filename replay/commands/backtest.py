@@ -59,34 +59,40 @@ def command(
         outrider backtest monday.csv --profile 8b-h100
     """
     one_thread_each()
+    from crds.profiles import PROFILES
+
+    if profile not in PROFILES:
+        typer.echo(
+            f"outrider backtest: --profile {profile!r} is unknown; choose one of {', '.join(PROFILES)}", err=True
+        )
+        raise typer.Exit(2)
     from rich.console import Console
     from rich.progress import Progress
 
-    from crds.profiles import PROFILES
     from forecasting.backtest import backtest
     from replay.commands.arguments import named
     from replay.traces.trace import TraceError
 
-    if profile not in PROFILES:
-        raise typer.BadParameter(f"no profile {profile!r}; choose one of {', '.join(PROFILES)}", param_hint="--profile")
+    console = Console(stderr=True)
     done: dict[str, Backtest] = {}
     with (
         spread("forecasting.backtest", "statsmodels.tsa.ar_model") as run,
-        Progress(console=Console(stderr=True), transient=True) as bar,
+        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
     ):
         tasks = {name: bar.add_task(Path(name).name, total=1.0) for name in traces}
         for name, task in tasks.items():
             try:
                 trace, *_ = named(name, columns=columns, time_unit=time_unit)
                 series = demand(trace, PROFILES[profile].engine, scale)
-                done[trace.name] = backtest(series, lambda share: bar.update(task, completed=share), run)  # noqa: B023
+                result = backtest(series, lambda share: bar.update(task, completed=share), run)  # noqa: B023
+                done[name if trace.name in done else trace.name] = result
             except (TraceError, ValueError) as error:
                 bar.stop()
                 where = "" if isinstance(error, TraceError) else f"{name}: "  # a TraceError names the trace itself
                 typer.echo(f"outrider backtest: {where}{error}", err=True)
                 raise typer.Exit(2) from None
     if as_json:
-        json.dump({name: document(result) for name, result in done.items()}, sys.stdout, indent=2)
+        json.dump({name: document(result) for name, result in done.items()}, sys.stdout, indent=2, allow_nan=False)
         typer.echo()
     else:
         for name, result in done.items():

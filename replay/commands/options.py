@@ -45,11 +45,11 @@ TraceOption = Annotated[str, typer.Option("--trace", metavar="TRACE", help=TRACE
 PolicyOption = Annotated[Path | None, POLICY]
 RequiredPolicyOption = Annotated[Path, POLICY]
 ColumnsOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--columns",
         metavar="FIELD=COLUMN",
-        help="Name a column of a table, e.g. arrival=sent; separate several with commas.",
+        help="Name a column of a table, e.g. arrival=sent; repeatable, and several may be separated by commas.",
     ),
 ]
 TimeUnitOption = Annotated[

@@ -187,7 +187,7 @@ def scenario_of(
     workload: "Workload",
     name: str,
     *,
-    columns: str | None = None,
+    columns: "Sequence[str] | None" = None,
     time_unit: str | None = None,
     scale: float,
     start: str | None,

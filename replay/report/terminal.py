@@ -48,7 +48,7 @@ def head(scenario: Scenario, workload: Workload, policy_source: str) -> Iterator
     prepared = f", up to {policy.max_prepared_nodes} prepared nodes" if policy.max_prepared_nodes else ""
     yield Text(
         f"{policy_source}: {policy.min_replicas} to {policy.max_replicas} replicas of {workload.profile}{gpus}, "
-        f"${hardware.price_per_gpu_hour:g} per GPU-hour{prepared}; "
+        f"${hardware.price_per_gpu_hour:.2f} per GPU-hour{prepared}; "
         f"SLO: {policy.attainment * 100:g}% of requests wait at most {policy.queue_wait_seconds:g} s",
         style="dim",
     )

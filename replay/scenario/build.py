@@ -42,7 +42,10 @@ def build(
             f"{end_seconds:.0f} s; choose one inside it"
         )
     if end_seconds - start_seconds < SHORTEST_SECONDS:
-        raise ValueError(f"{trace.name}: a window shorter than {SHORTEST_SECONDS:g} s cannot be replayed")
+        length = f"{end_seconds - start_seconds:.3g} s"
+        raise ValueError(
+            f"{trace.name}: {length} of traffic are too short for a replay; it needs {SHORTEST_SECONDS:g} s"
+        )
     if not 0.0 < scale < math.inf:
         raise ValueError(f"scale must be above 0, not {scale}")
     expected = scale * trace.count(start_seconds, end_seconds)

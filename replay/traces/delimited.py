@@ -24,6 +24,8 @@ class DelimitedTable:
         self.path = path
         text, _ = beginning(path)
         first = next((line for line in text.splitlines() if line.strip()), "")
+        if re.fullmatch("sep=.?", first.strip(), re.IGNORECASE):
+            raise TraceError(path, f"starts with {first.strip()}, which only Excel reads; remove this line")
         self._delimiter = max(DELIMITERS, key=first.count)
         try:
             header = next(csv.reader([first], delimiter=self._delimiter), [])

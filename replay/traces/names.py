@@ -21,11 +21,11 @@ KNOWN: Mapping[str, Sequence[str]] = {
     ),
     PROMPT: (
         "prompttokens", "inputtokens", "inputlength", "inputlen", "promptlength", "promptlen", "numprefilltokens",
-        "numprompttokens", "contexttokens", "requesttokens",
+        "numprompttokens", "contexttokens", "requesttokens", "usageprompttokens", "usageinputtokens",
     ),
     OUTPUT: (
         "outputtokens", "completiontokens", "outputlength", "outputlen", "numdecodetokens", "generatedtokens",
-        "generationtokens", "responsetokens",
+        "generationtokens", "responsetokens", "usagecompletiontokens", "usageoutputtokens",
     ),
     SESSION: ("sessionid",),
     DELAY: ("delay",),
@@ -76,6 +76,10 @@ def chosen(path: Path, names: Sequence[str], columns: Mapping[str, str]) -> dict
         why = f"has no column for {spell(missing, 'or')}; its columns are {listed(names)}{near}"
         named = ",".join(f"{field}=COLUMN" for field in missing)
         raise TraceError(path, f"{why}; name {'it' if len(missing) == 1 else 'them'} with --columns {named}")
+    holders = {column: [field for field in found if found[field] == column] for column in found.values()}
+    if shared := next((column for column, held in holders.items() if len(held) > 1), None):
+        held = spell(holders[shared], "and")
+        raise TraceError(path, f"cannot be {held} at once; name another column with --columns", column=shared)
     twice = [column for column in found.values() if names.count(column) > 1]
     if twice:
         raise TraceError(path, "appears more than once; keep one", column=twice[0])

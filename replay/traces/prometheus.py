@@ -124,8 +124,11 @@ def _matrix(path: Path) -> list[Any]:
                 path, "is a JSON array of rows; write one object per line to a .jsonl file, as `jq -c '.[]'` does"
             )
         return body
-    if not isinstance(body, dict) or body.get("status") != "success":
-        error_text = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or "status" not in body:
+        why = "is not an answer of query_range; write requests, one JSON object per line, to a .jsonl file"
+        raise TraceError(path, why)
+    if body["status"] != "success":
+        error_text = body.get("error")
         why = f"is not a successful answer of query_range{f', but an error: {error_text}'[:200] if error_text else ''}"
         raise TraceError(path, why, column="status")
     matrix = body.get("data")

@@ -50,6 +50,6 @@ def shown(value: object) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """Column names in a message."""
-    short = [name if len(name) <= SHOWN_CHARACTERS else f"{name[: SHOWN_CHARACTERS - 3]}..." for name in names]
+    short = [name or "''" if len(name) <= SHOWN_CHARACTERS else f"{name[: SHOWN_CHARACTERS - 3]}..." for name in names]
     more = f" and {len(short) - SHOWN_COLUMNS:,} more" if len(short) > SHOWN_COLUMNS else ""
     return (", ".join(short[:SHOWN_COLUMNS]) or "(none)") + more

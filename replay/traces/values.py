@@ -16,6 +16,7 @@ LONGEST_TEXT = 256  # bytes; no number or time is longer
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 NAN = pa.scalar(np.nan, pa.float64())
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+THOUSANDS = re.compile(r"[+-]?[0-9]{1,3},[0-9]{3}")
 
 
 def numbers(cells: Cells, *, whole: bool = False, most: float, gaps: bool = False) -> NDArray[np.float64]:
@@ -135,8 +136,9 @@ def _parsed(cells: Cells, array: pa.Array) -> pa.Array:
     except pa.ArrowInvalid:
         index = _first(array, lambda some: not _casts(some, pa.float64()))
         text = _text(array[index])
-        comma = "; write decimals with a point" if DECIMAL_COMMA.fullmatch(text) else ""
-        raise cells.fault(index, f"{shown(text)} is not a number{comma}") from None
+        how = "; write decimals with a point" if DECIMAL_COMMA.fullmatch(text) else ""
+        how = f"{how}, and thousands without a comma" if THOUSANDS.fullmatch(text) else how
+        raise cells.fault(index, f"{shown(text)} is not a number{how}") from None
 
 
 def _dense(cells: Cells, what: str) -> pa.Array:

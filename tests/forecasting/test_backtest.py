@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from forecasting.backtest import backtest
 from forecasting.models import FAMILIES
+from forecasting.series import Series
 from replay.commands import processes
 from replay.commands.backtest import command
 from tests.forecasting.traffic import minutes, wave
@@ -46,6 +47,17 @@ def test_forecasts_that_meet_a_gap_are_not_scored() -> None:
     result = backtest(minutes(values))
     assert result.forecasts == 192 - 10 - 10 - 10
     assert all(np.isfinite(score.loss_replicas).all() for score in result.scores)
+
+
+def test_a_gap_may_last_hours_but_not_a_week() -> None:
+    def across(steps: int) -> Series:
+        return minutes(np.concatenate([wave(0.1), np.full(steps, np.nan), wave(0.1)]))
+
+    result = backtest(across(400))
+    assert result.forecasts == 144 - 10
+    assert all(np.isfinite(score.loss_replicas).all() for score in result.scores)
+    with pytest.raises(ValueError, match="a gap of more than 7 days"):
+        backtest(across(7 * 1440 + 1))
 
 
 def test_a_few_minutes_are_refused() -> None:

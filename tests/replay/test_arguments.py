@@ -1,5 +1,6 @@
 """Traces by their names, and the commands that take them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from forecasting import backtest as scoring
 from forecasting.series import Series
-from replay.commands import backtest, simulate
+from replay.commands import backtest, processes, simulate
 from replay.commands.arguments import fields, named, part
 from replay.scenario.scenario import Scenario
 from replay.simcluster import serve
@@ -56,12 +57,12 @@ def test_a_start_counts_in_the_part_that_is_shown(tmp_path: Path) -> None:
 def test_columns_are_named_by_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "t.csv"
     path.write_text("sent,in,out\n1000,2,3\n2000,2,\n5000,2,3\n")
-    trace, *_ = named(str(path), columns="arrival=sent, prompt_tokens = in,output_tokens=out", time_unit="ms")
+    trace, *_ = named(str(path), columns=["arrival=sent, prompt_tokens = in", "output_tokens=out"], time_unit="ms")
     assert trace.duration_seconds == pytest.approx(5.0)
     assert trace.failed_requests == 1
     assert capsys.readouterr().err == f"warning: {path}: 1 row has no output tokens; failed requests are not played\n"
     with pytest.raises(ValueError, match=r"--columns 'arival=a' does not name one of .* \(nearest: arrival\)"):
-        fields("arival=a")
+        fields(["arival=a"])
 
 
 def test_backtest_scores_a_shipped_sample(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,8 +74,29 @@ def test_backtest_scores_a_shipped_sample(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(scoring, "backtest", stop)
     code, err = invoke(backtest.command, "sample:office-morning")
-    assert (code, err.strip().splitlines()[-1]) == (2, "outrider backtest: sample:office-morning: enough")
+    assert (code, err) == (2, "outrider backtest: sample:office-morning: enough\n")
     assert len(scored[0].values) == named("sample:office-morning")[0].duration_seconds // 60
+
+
+def test_backtest_keeps_files_of_one_name_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = "arrival_s,prompt_tokens,output_tokens\n1,2,3\n90,2,3\n"
+    paths = [tmp_path / "a" / "monday.csv", tmp_path / "b" / "monday.csv"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(text)
+    monkeypatch.setattr(processes, "cores", lambda: 1)
+    monkeypatch.setattr(scoring, "backtest", lambda *_: None)
+    monkeypatch.setattr(backtest, "document", lambda _: {})
+    app = Typer()
+    app.command()(backtest.command)
+    done = CliRunner().invoke(app, [*map(str, paths), "--json"])
+    assert list(json.loads(done.stdout)) == ["monday", str(paths[1])]
+
+
+def test_backtest_refuses_an_unknown_profile_as_replay_does() -> None:
+    code, err = invoke(backtest.command, "sample:office-morning", "--profile", "8b")
+    assert code == 2
+    assert err.startswith("outrider backtest: --profile '8b' is unknown; choose one of 8b-l4, ")
 
 
 @pytest.mark.parametrize(

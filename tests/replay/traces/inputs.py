@@ -128,6 +128,13 @@ INPUTS = [
         line(created=1750000000, prompt_tokens=5, completion_tokens=2)
         + line(created=1750000003, prompt_tokens=5, completion_tokens=2),
     ),
+    Input(
+        "answers.jsonl",
+        line(created=1750000000, choices=[{}], usage={"prompt_tokens": 5, "completion_tokens": 2})
+        + line(created=1750000003, usage={"prompt_tokens": 5, "details": {"a": 1}, "completion_tokens": 2})
+        + line(created=1750000004, usage={"prompt_tokens": 5}),
+        about="OpenAI's answers, with tokens in usage",
+    ),
     Input("numbers-as-text.jsonl", line(arrival_s="0.5", prompt_tokens="5", output_tokens="2")),
     Input(
         "bins.csv", rows("0,10,2,30,7", "20,10,1,5,5", header="bin_start_s,bin_s,requests,prompt_tokens,output_tokens")
@@ -156,6 +163,18 @@ INPUTS = [
         {"arrival": "sent", "prompt_tokens": "len_in", "output_tokens": "len_out"},
         "s",
     ),
+    Input(
+        "mapped.jsonl",
+        line(at="2024-05-10T00:00:00", request={"len": {"in": 5}}, n_out=6, **{"a.b": 1}),
+        {"arrival": "at", "prompt_tokens": "request.len.in", "output_tokens": "n_out"},
+        about="a value inside objects",
+    ),
+    Input(
+        "both.csv",
+        rows("1,2,3"),
+        {"arrival": "prompt_tokens"},
+        about="a column for two fields",
+    ),
     Input("unmapped.csv", rows("7,x,5,6", header="time_s,user,promt_tokens,output_tokens")),
     Input(
         "misspelt.csv",
@@ -165,6 +184,7 @@ INPUTS = [
     Input("two-times.csv", rows("7,8,5,6", header="created_s,time_s,prompt_tokens,output_tokens")),
     Input("twice.csv", rows("1,2,3,4", header="arrival_s,arrival_s,prompt_tokens,output_tokens")),
     Input("no-header.csv", "0.5,10,3\n2.5,20,4\n"),
+    Input("excel-hint.csv", "sep=;\narrival_s;prompt_tokens;output_tokens\n1;2;3\n"),
     Input(
         "escapes.csv",
         rows("1,2,3", header="\x1b[31mred\x1b[0m,\u202eprompt_tokens,b"),
@@ -203,6 +223,7 @@ INPUTS = [
     # ---------------------------------------------------------------- broken values
     Input("not-a-number.csv", rows("1,2,3", "2,many,3")),
     Input("comma.csv", rows("0,5;10;3", header="arrival_s;prompt_tokens;output_tokens")),
+    Input("thousands.csv", rows('0,"1,200",3')),
     Input("nan.csv", rows("nan,2,3")),
     Input("infinite.csv", rows("1,inf,3")),
     Input("negative.csv", rows("1,2,3", "-2,2,3")),
@@ -226,6 +247,13 @@ INPUTS = [
         "mixed.jsonl",
         line(arrival_s=0, prompt_tokens=5, output_tokens=2) + line(arrival_s="1", prompt_tokens=5, output_tokens=2),
     ),
+    Input(
+        "mixed-inside.jsonl",
+        line(time_s=0, usage={"prompt_tokens": 5, "completion_tokens": 2})
+        + line(time_s=1, usage={"prompt_tokens": "5", "completion_tokens": 2}),
+    ),
+    Input("object-or-not.jsonl", line(time_s=0, usage={"prompt_tokens": 5, "completion_tokens": 2}) + line(usage=7)),
+    Input("number-or-not.jsonl", line(time_s=0, prompt_tokens=5, output_tokens=2) + line(prompt_tokens={"of": 7})),
     Input("array.jsonl", json.dumps([{"arrival_s": 0}])),
     Input("array.json", json.dumps([{"arrival_s": 0}])),
     Input("lines.json", moon(0, 1)),
@@ -255,6 +283,7 @@ INPUTS = [
     Input("cut.csv.gz", gzip.compress(rows(*["1,2,3"] * 100).encode())[:-12]),
     Input("plain.csv.gz", rows("1,2,3")),
     Input("error.json", '{"status": "error", "error": "parse error \\u001b[31m"}'),
+    Input("benchmark.json", json.dumps({"backend": "vllm", "input_lens": [1]}), about="a result of vllm bench serve"),
     Input(
         "sum.json",
         json.dumps(
