@@ -7,7 +7,7 @@ from autoscaler.records.comparison.serving import Serving
 from autoscaler.records.comparison.shortages import Shortages, Span
 from autoscaler.records.comparison.timeline import Timeline
 from policies.log import Decision
-from policies.model import Mode, Policy, Rule
+from policies.model import Mode, Plan, Policy, Rule
 
 GAP_SECONDS = 60.0  # a decision that is older holds no longer, and KEDA gets no value
 HOUR_SECONDS = 3600.0
@@ -138,8 +138,7 @@ class Comparison:
         self.outrider.hold(asked + prepared, serving, policy, price, seconds)
         self.timeline.add(moment.at_seconds, seconds, moment.demand, ready, serving)
         self._asked_more_since = None if asked <= ready else self._asked_more_since or moment.at_seconds
-        plan = decision.plan
-        if policy.mode is Mode.SHADOW and plan is not None and plan.replica_reasons[0].rule is Rule.REACTIVE:
+        if policy.mode is Mode.SHADOW and decision.plan is not None and _queue_decided(decision.plan):
             unknown.queue_driven_seconds += seconds
         if moment.demand is None:
             unknown.demand_seconds += seconds
@@ -184,3 +183,9 @@ class Comparisons:
         for comparison in self._found.values():
             comparison.close()
         return [self._found[key] for key in sorted(self._found)]
+
+
+def _queue_decided(plan: Plan) -> bool:
+    """Whether waiting requests were part of the number; the reactive rule answers a rise of demand without any as well."""
+    decisive = plan.replica_reasons[0]
+    return decisive.rule is Rule.REACTIVE and dict(decisive.numbers).get("waiting_requests", 0.0) > 0.0

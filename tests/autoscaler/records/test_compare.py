@@ -12,8 +12,8 @@ from autoscaler.records.comparison.page import show
 from autoscaler.records.comparison.plot import plot
 from autoscaler.records.comparison.timeline import Timeline
 from policies.log import Decision
-from policies.model import Basis, Demand, Inputs, Mode, Policy
-from policies.supply import ColdStart, Stage
+from policies.model import Basis, Demand, Echelon, Inputs, Mode, Policy, Reason, Rule
+from policies.supply import ColdStart, Rung, Stage
 from tests.support.worlds import START, a_plan, a_policy, a_supply
 
 HOUR, MINUTE = 240, 4  # ticks of 15 s
@@ -141,6 +141,15 @@ def test_time_in_the_other_mode_is_no_gap() -> None:
     for each, hours in zip(found, (1, 2), strict=True):
         assert each.compared_seconds == hours * (3600.0 - 15.0)
         assert (each.unknown.gaps, each.outrider.short_seconds) == (0, 0.0)
+
+
+@pytest.mark.parametrize(("waiting", "driven_seconds"), [(3.0, 3600.0), (0.0, 0.0)])
+def test_only_a_number_with_waiting_requests_in_it_came_from_a_queue(waiting: float, driven_seconds: float) -> None:
+    reason = Reason(Rule.REACTIVE, 4.0, (("waiting_requests", waiting),))
+    plan = replace(a_plan(4), mode=Mode.SHADOW, echelons=(Echelon(Rung.SERVING, 4, (reason,)),))
+    [found] = compared(replace(decision, plan=plan) for decision in Log().ticks(HOUR + 1))
+    assert found.unknown.queue_driven_seconds == driven_seconds
+    assert ("100.0% of the time, a queue decided its number" in text([found])) is (waiting > 0.0)
 
 
 def test_a_target_without_replicas_and_a_demand_that_is_never_known() -> None:
