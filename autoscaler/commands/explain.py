@@ -11,7 +11,7 @@ from autoscaler.commands.options import LogsArgument
 
 def command(
     logs: LogsArgument,
-    policy: Annotated[str | None, typer.Option(help="Show only this policy (namespace/name).")] = None,
+    policy: Annotated[str | None, typer.Option(metavar="NAMESPACE/NAME", help="Show only this policy.")] = None,
     at: Annotated[
         str | None,
         typer.Option(

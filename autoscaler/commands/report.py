@@ -19,16 +19,19 @@ PROGRESS_BYTES = 50_000_000  # from which on reading takes seconds
 
 def command(
     logs: LogsArgument,
-    policy: Annotated[str | None, typer.Option(help="Report only this policy (namespace/name).")] = None,
+    policy: Annotated[str | None, typer.Option(metavar="NAMESPACE/NAME", help="Report only this policy.")] = None,
     since: Annotated[
-        str | None, typer.Option(help="Start at this time, such as 2026-05-04T09:30:00Z, or in Unix seconds.")
+        str | None,
+        typer.Option(metavar="TIME", help="Start at this time, such as 2026-05-04T09:30:00Z, or in Unix seconds."),
     ] = None,
-    until: Annotated[str | None, typer.Option(help="End at this time.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="End at this time.")] = None,
     last: Annotated[
-        str | None, typer.Option(help="Start so long before the last decision, such as 90m, 24h or 7d.")
+        str | None,
+        typer.Option(metavar="DURATION", help="Start so long before the last decision, such as 90m, 24h or 7d."),
     ] = None,
     price_per_gpu_hour: Annotated[
-        float | None, typer.Option(min=0.0, max=1e6, help="US dollars, instead of the price of each policy.")
+        float | None,
+        typer.Option(metavar="DOLLARS", min=0.0, max=1e6, help="US dollars, instead of the price of each policy."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
