@@ -42,9 +42,9 @@ def build(
             f"{end_seconds:.0f} s; choose one inside it"
         )
     if end_seconds - start_seconds < SHORTEST_SECONDS:
-        length = f"{end_seconds - start_seconds:.3g} s"
         raise ValueError(
-            f"{trace.name}: {length} of traffic are too short for a replay; it needs {SHORTEST_SECONDS:g} s"
+            f"{trace.name}: {end_seconds - start_seconds:.2f} s of traffic are too short for a replay; "
+            f"it needs {SHORTEST_SECONDS:g} s"
         )
     if not 0.0 < scale < math.inf:
         raise ValueError(f"scale must be above 0, not {scale}")

@@ -145,7 +145,9 @@ def _likely(values: NDArray[np.float64]) -> str:
     span = float(np.ptp(values))
     if not 0.0 < span < math.inf:
         return "s if they are seconds"
-    enough = (unit for unit, per_second in PER_SECOND.items() if len(values) * per_second / span >= FEWEST_PER_SECOND)
+    # Seconds are written with a fraction, smaller units rarely are: then one request in three hours is enough.
+    fewest = FEWEST_PER_SECOND / 100.0 if (values != np.floor(values)).any() else FEWEST_PER_SECOND
+    enough = (unit for unit, per_second in PER_SECOND.items() if len(values) * per_second / span >= fewest)
     unit = next(enough, "ns")
     return f"{unit} if {len(values):,} rows in {_lasts(span / PER_SECOND[unit])} is right"
 

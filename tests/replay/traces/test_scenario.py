@@ -67,7 +67,7 @@ def test_every_request_has_a_token_each_way() -> None:
         ({"start_seconds": 20_000.0}, "lasts 10800 s and has no window from 20000"),
         ({"duration_seconds": 20_000.0}, "no window from 0 to 20000"),
         ({"scale": 0.0}, "scale must be above 0"),
-        ({"duration_seconds": 0.5}, "0.5 s of traffic are too short for a replay; it needs 1 s"),
+        ({"duration_seconds": 0.5}, "0.50 s of traffic are too short for a replay; it needs 1 s"),
         ({"scale": 1e6}, "21,600,000,000 requests from 0 to 10800 s; at most 50,000,000"),
     ],
 )
