@@ -13,6 +13,9 @@ from tests.e2e.harness.scripted import ScriptedScaler
 from tests.e2e.harness.target import Target, client_secret, landing
 from tests.support.certificates import Authority, put
 
+# A client learns of its refusal after the handshake: as it reads, or as it writes to a connection that is closed already.
+CLOSED = ("EOF", "broken pipe", "connection reset by peer")
+
 
 def test_untrusted_certificates_change_nothing(
     cluster: Cluster, namespace: str, scaler: ScriptedScaler, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -42,14 +45,14 @@ def test_untrusted_certificates_change_nothing(
     handshakes = capfd.readouterr().err.count("CERTIFICATE_VERIFY_FAILED")
     print(f"the scaler: {handshakes} handshakes with an untrusted certificate")
     assert handshakes
-    for target, cause in zip(targets, ("EOF", "certificate signed by unknown authority"), strict=True):
+    for target, causes in zip(targets, (CLOSED, ("certificate signed by unknown authority",)), strict=True):
         status = refusal(target)
         assert status is not None
         print(f"{target.name}: {status['reason']}: {status['message'].replace(namespace + '/', '')}")
         said = scaler_errors(cluster, target)
         print(f"{target.name}: the operator's log: {said}")
         assert status["reason"] == "ScaledObjectCheckFailed"
-        assert cause in said  # the status does not mention it
+        assert any(cause in said for cause in causes)  # the status does not mention it
 
     for target in targets:
         client_secret(cluster.api, namespace, target.name, cluster.authority, known)
