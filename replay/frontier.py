@@ -7,7 +7,7 @@ more GPU-hours than the reference, and what it costs to attain no less.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from replay.driver import Outcome
 
@@ -21,11 +21,10 @@ class Pick(StrEnum):
     AT_ATTAINMENT = "at_attainment"
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """One value of the knob, and what it came to."""
+class Costed:
+    """Something that was played: what it cost and attained."""
 
-    value: float
+    __slots__ = ()
     outcome: Outcome
 
     @property
@@ -37,6 +36,17 @@ class Tried:
     def attainment(self) -> float:
         """Share of requests within the SLO's wait."""
         return self.outcome.attainment
+
+
+CostedT = TypeVar("CostedT", bound=Costed)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried(Costed):
+    """One value of the knob, and what it came to."""
+
+    value: float
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +78,6 @@ def sweep(
 def most_runs(grid: Sequence[float]) -> int:
     """How often a sweep plays at the most."""
     return len(grid) + 4 * ROUNDS
-
-
-class Costed(Protocol):
-    """Something that costs and attains."""
-
-    @property
-    def gpu_hours(self) -> float:
-        """What it cost."""
-
-    @property
-    def attainment(self) -> float:
-        """Share of requests within the SLO's wait."""
-
-
-CostedT = TypeVar("CostedT", bound=Costed)
 
 
 def efficient(tried: Iterable[CostedT]) -> tuple[CostedT, ...]:

@@ -11,7 +11,7 @@ from policies.ladder import hold_seconds
 from replay.contenders import outrider
 from replay.contenders.contender import Setup
 from replay.driver import Outcome, run
-from replay.frontier import at_attainment, efficient
+from replay.frontier import Costed, at_attainment, efficient
 from replay.scenario.build import fitted
 from replay.scenario.scenario import Scenario
 
@@ -100,23 +100,13 @@ KNOBS = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Point:
+class Point(Costed):
     """One knob at one value, and what it came to."""
 
     knob: PolicyKnob
     value: float
     outcome: Outcome
     own: bool  # the policy as it is
-
-    @property
-    def gpu_hours(self) -> float:
-        """What it cost."""
-        return self.outcome.score.gpu_hours
-
-    @property
-    def attainment(self) -> float:
-        """Share of requests within the SLO's wait."""
-        return self.outcome.attainment
 
     @property
     def label(self) -> str:
