@@ -141,7 +141,7 @@ def within(found: list[Path], start_seconds: float | None, end_seconds: float | 
 
     In one folder a file ends before the next begins: one controller writes at a time.
     """
-    if len(found) < 2:
+    if len(found) < 2 or (start_seconds is None and end_seconds is None):
         return found
     first = {file: _first_seconds(file) for file in found}
     chosen = []

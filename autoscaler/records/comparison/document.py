@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from autoscaler.records.comparison.compare import Comparison, Side
+from autoscaler.records.comparison.compare import Comparison
 from autoscaler.records.comparison.shortages import Shortage, Shortages
 from crds.notation.timestamps import timestamp
 
@@ -31,22 +31,12 @@ def _policy(of: Comparison) -> dict[str, Any]:
         if last is None
         else {"from_request": last.new_unit_seconds, "from_prepared_node": last.new_replica_seconds},
         "queue_beyond_slo_seconds": of.queue_seconds,
-        "ran": _side(of.ran),
-        "outrider": _side(of.outrider),
+        "ran": asdict(of.ran),
+        "outrider": asdict(of.outrider),
         "ran_shortages": _shortages(of.ran_short),
         "outrider_shortages": _shortages(of.outrider_short),
         "unknown": asdict(of.unknown),
         "series": _series(of),
-    }
-
-
-def _side(side: Side) -> dict[str, float]:
-    return {
-        "gpu_hours": side.gpu_hours,
-        "cost": side.cost,
-        "most_replicas": side.most_replicas,
-        "short_seconds": side.short_seconds,
-        "missing_replica_hours": side.missing_replica_hours,
     }
 
 
@@ -60,9 +50,9 @@ def _shortage(of: Shortage) -> dict[str, Any]:
         "start": timestamp(of.start_seconds),
         "seconds": of.lasts_seconds,
         "missing_replica_seconds": of.missing_replica_seconds,
-        "demand_replicas": None if worst is None else worst.demand,
-        "ran_replicas": None if worst is None else worst.ran,
-        "outrider_replicas": None if worst is None else worst.outrider,
+        "demand_replicas": worst.demand,
+        "ran_replicas": worst.ran,
+        "outrider_replicas": worst.outrider,
         "outrider_short_seconds": of.outrider_short_seconds,
         "asked_ahead_seconds": of.asked_ahead_seconds,
     }

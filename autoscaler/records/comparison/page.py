@@ -131,8 +131,6 @@ class _Page:
         if not found.of_outrider:
             table.add_column("asked for more")
         for each in worst:
-            if each.worst is None:
-                continue
             short = " short" if self._shadow and each.worst.outrider_short else ""
             table.add_row(
                 _minute(each.start_seconds)[5:],

@@ -27,8 +27,8 @@ class Shortage:
 
     start_seconds: float
     end_seconds: float
+    worst: Span
     missing_replica_seconds: float = 0.0  # demand above what served
-    worst: Span | None = None
     outrider_short_seconds: float = 0.0
     asked_more_since: float | None = None
 
@@ -61,11 +61,11 @@ class Shortages:
         if not short:
             return
         end_seconds = span.at_seconds + span.seconds
-        found = self._open = self._open or Shortage(span.at_seconds, end_seconds)
+        found = self._open = self._open or Shortage(span.at_seconds, end_seconds, span)
         found.end_seconds = end_seconds
         missing = self._missing(span)
         found.missing_replica_seconds += max(0.0, missing) * span.seconds
-        if found.worst is None or missing > self._missing(found.worst):
+        if missing > self._missing(found.worst):
             found.worst = span
         if span.outrider_short:
             found.outrider_short_seconds += span.seconds
