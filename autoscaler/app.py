@@ -140,10 +140,8 @@ class Leader:
 @asynccontextmanager
 async def leading(settings: Settings, always: Always) -> AsyncIterator[Leader]:
     """Take up what the last leader saved and serve KEDA; at the end, save. Raises TlsError and OSError."""
-    store, recorder = (
-        FileStore(settings.state_dir),
-        Recorder(settings.decision_log_dir, settings.decision_log_bytes),
-    )
+    store = FileStore(settings.state_dir)
+    recorder = Recorder(settings.decision_log_dir, settings.decision_log_bytes)
     with FitProcess() as fitting, contextlib.closing(recorder):
         leader = Leader(settings, always, fitting, recorder, store, await store.load())
         tls = (

@@ -34,22 +34,18 @@ class PolicyReport:
     def sentence(self) -> str:
         """The explanation, and what an SRE has to know beside it."""
         said = [self.explanation]
-        if (
-            self.plan
-            and self.demand
-            and self.demand.replicas is None
-            and self._reason not in (Rule.UNKNOWN, Rule.PARTIAL)
-        ):
-            said.append(
-                "Demand is unknown now, so nothing is scaled down."
-            )  # the decision is made from what was last known
+        if self._is_from_the_past:
+            said.append("Demand is unknown now, so nothing is scaled down.")
         if self.state_problem:
             said.append(TEXTS[EventReason.STATE_REFUSED].format(**self.state_values))
         return " ".join(said)
 
     @property
-    def _reason(self) -> Rule | None:
-        return self.plan.replica_reasons[0].rule if self.plan and self.plan.replica_reasons else None
+    def _is_from_the_past(self) -> bool:
+        """Whether the decision is made from the demand that was last known, and its explanation does not say so."""
+        if self.plan is None or self.demand is None or self.demand.replicas is not None:
+            return False
+        return not any(reason.rule in (Rule.UNKNOWN, Rule.PARTIAL) for reason in self.plan.replica_reasons[:1])
 
     @property
     def state_values(self) -> Mapping[str, str]:
