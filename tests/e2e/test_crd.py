@@ -15,6 +15,19 @@ from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import ApiError, Json
 
 STRICT = "fieldManager=kubectl&fieldValidation=Strict"  # as `kubectl apply` asks
+COLUMNS = [
+    "NAME",
+    "MODE",
+    "TARGET",
+    "MIN",
+    "MAX",
+    "CURRENT",
+    "DESIRED",
+    "PREPARED",
+    "READY",
+    "DECIDED",
+    "AGE",
+]
 GOOD: Json = {"path": "spec.minReplicas", "value": 2}
 STATUS = {
     "observedGeneration": 1,
@@ -123,19 +136,7 @@ def test_kubectl_get_reads_well(cluster: Cluster, namespace: str) -> None:
     print(*("  ".join(f"{cell:<9}" for cell in row).rstrip() for row in (names, values)), sep="\n")
     shown = dict(zip(names, values, strict=True))
     assert all(shown.pop(name) for name in ("DECIDED", "AGE"))
-    assert names == [
-        "NAME",
-        "MODE",
-        "TARGET",
-        "MIN",
-        "MAX",
-        "CURRENT",
-        "DESIRED",
-        "PREPARED",
-        "READY",
-        "DECIDED",
-        "AGE",
-    ]
+    assert names == COLUMNS
     assert list(shown.values()) == ["chat", "Active", "chat-vllm", "2", "24", "7", "11", "2", "True"]
     wide = cluster.kubectl("get", "scpol", "-n", namespace, "-o", "wide")
     assert wide.splitlines()[0].split()[-3:] == ["DEMAND", "WAITING", "MESSAGE"]

@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e import build
 from tests.e2e.components import program
+from tests.e2e.test_crd import COLUMNS
 from tests.replay.simcluster.conftest import Running, cluster, policy, policy_file  # noqa: F401 - fixtures
 
 KINDS = ["scpol", "pods", "deployments", "jobs", "events"]
@@ -30,19 +31,7 @@ async def test_it_shows_the_columns_of_a_policy(cluster: Running, tmp_path: Path
     cluster.pass_time(200.0)
     shown = await kubectl(cluster, tmp_path, "get", "scpol")
     header, row = (line.split() for line in shown.splitlines())
-    assert header == [
-        "NAME",
-        "MODE",
-        "TARGET",
-        "MIN",
-        "MAX",
-        "CURRENT",
-        "DESIRED",
-        "PREPARED",
-        "READY",
-        "DECIDED",
-        "AGE",
-    ]
+    assert header == COLUMNS
     assert row == ["llm", "Active", "llm", "1", "8", "3m20s"]
     assert "MESSAGE" in await kubectl(cluster, tmp_path, "get", "scpol", "llm", "-o", "wide")
     assert (await kubectl(cluster, tmp_path, "get", "scpol", "-A")).startswith("NAMESPACE")
