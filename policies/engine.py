@@ -11,6 +11,7 @@ from policies import missing, stabilize
 from policies.combine import combine, whole
 from policies.demand import Observation, observe
 from policies.echelons import prepare
+from policies.finite import require_state
 from policies.ladder import hold_seconds, lead_seconds, replica_rung
 from policies.model import Decided, Echelon, Grant, Inputs, Mode, Plan, Policy, Reason, Rule, State, StepResult
 from policies.recommend.predictive import forecast_floor, volatility_floor
@@ -50,7 +51,7 @@ class Proposal:
 
 
 def step(policy: Policy, state: State, inputs: Inputs) -> StepResult:
-    """The decision at `inputs.now_seconds`. The same arguments always give the same result."""
+    """The decision at `inputs.now_seconds`. The same arguments always give the same result. Raises NotFiniteError."""
     proposal = propose(policy, state, observe(policy, state, inputs), inputs)
     return settle(proposal, proposal.asked)
 
@@ -104,15 +105,16 @@ def settle(proposal: Proposal, grant: Grant | None) -> StepResult:
     state, inputs, seen = proposal.state, proposal.inputs, proposal.seen
     if proposal.replicas is None or proposal.prepared is None or grant is None:
         kept = replace(state, filters=seen.filters) if inputs.on_grid else state
+        require_state(kept)
         return StepResult(kept, None, seen.demand)
     replicas = _granted(proposal.replicas, max(grant.replicas, proposal.kept_replicas))
     prepared = _granted(proposal.prepared, grant.prepared_nodes)
     current = None if inputs.supply is None else inputs.supply.spec_replicas
     plan = Plan(inputs.now_seconds, (replicas, prepared), proposal.mode, current)
     decided = replace(stabilize.moved(proposal.decided, replicas.count, inputs.now_seconds), prepared=prepared.count)
-    if inputs.on_grid:
-        return StepResult(State(seen.filters, seen.capacity, decided), plan, seen.demand, grant)
-    return StepResult(replace(state, decided=decided), plan, seen.demand, grant)
+    after = State(seen.filters, seen.capacity, decided) if inputs.on_grid else replace(state, decided=decided)
+    require_state(after)
+    return StepResult(after, plan, seen.demand, grant)
 
 
 def recommend(policy: Policy, seen: Observation, inputs: Inputs, unprepared: Reason | None) -> tuple[Reason, ...]:
@@ -141,7 +143,7 @@ def stabilized(
     rules: tuple[Callable[[int], Reason | None], ...] = (
         lambda n: stabilize.hold(peaks, n, now, window),
         lambda n: _unknown(decided, seen, inputs, n),
-        lambda n: stabilize.scale_down_limit(policy, decided, n, now),
+        lambda n: stabilize.scale_down_limit(policy, decided, inputs.supply, n, now),
         lambda n: stabilize.scale_up_limit(policy, decided, n, now),
         lambda n: stabilize.bound(policy, n),
     )
@@ -174,8 +176,8 @@ def _unknown(decided: Decided, seen: Observation, inputs: Inputs, asked: int) ->
     current = decided.replicas
     if current is None or asked >= current:
         return None
-    coverage = 0.0 if seen.filters.level is None else seen.demand.coverage
-    return missing.hold(current, inputs, decided.blind_until_seconds, coverage)
+    demand = seen.demand if seen.filters.level is not None else replace(seen.demand, coverage=0.0)
+    return missing.hold(current, inputs, decided.blind_until_seconds, demand)
 
 
 def _granted(asked: Echelon, granted: int) -> Echelon:

@@ -174,19 +174,10 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class PodMark:
-    """A pod's counters at the last grid tick."""
+    """A pod's reading at the last grid tick that brought news of it. A metric that it lacked keeps its last value."""
 
-    pod: str
-    at_seconds: float
-    arrived_total: float
-    prompt_tokens_total: float
-    cached_prompt_tokens_total: float
-    generation_tokens_total: float
-    request_prompt_tokens_sum: float
-    request_prompt_tokens_count: float
-    request_generation_tokens_sum: float
-    request_generation_tokens_count: float
-    saturated: bool  # requests were waiting
+    reading: PodSample
+    comparable: bool = True  # whether growth can be counted from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +199,12 @@ class Filters:
     marks: tuple[PodMark, ...] = ()
     arrivals: tuple[tuple[float, float], ...] = ()  # (tick, requests per second since the tick before), about 30 s
     tokens: Tokens = Tokens()
+    arrived: float = 0.0  # requests that came and stayed; decays with a time constant of 2 min
+    begun: float = 0.0  # requests that came, by what the engine began; decays alike
     level: float | None = None  # smoothed demand, replicas
     levels: tuple[tuple[float, float], ...] = ()  # (tick, level), about 5 min
     volatility: float | None = None
+    settled_seconds: float | None = None  # after a fault, until when levels say nothing about volatility
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,10 @@ def families(sample: PodSample, model: str) -> list[Family]:
         ((*named, ("reason", "max_num_queued_reqs")), sample.rejected_total),
         ((*named, ("reason", "max_num_queued_tokens")), 0.0 if sample.rejected_total is not None else None),
     )
+    first = (("vllm:time_to_first_token_seconds_count", engine, sample.first_tokens_total or 0.0),)
+    if sample.first_tokens_total is not None:  # their times are not simulated
+        text = "Requests whose first token has been generated."
+        found.append(Family("vllm:time_to_first_token_seconds", "untyped", text, first))
     for name, text, total, count in (
         ("prompt", "Prompt tokens", sample.request_prompt_tokens_sum, sample.request_prompt_tokens_count),
         (
