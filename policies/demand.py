@@ -17,7 +17,9 @@ from policies.signals import FAULTS, Judged, judge
 RECENT_SECONDS = 30.0
 DRAIN_SECONDS = 60.0  # waiting requests should be served within this time
 DEMAND_LIMIT = 10.0  # times the maximum of replicas: no decision needs to know more, and a level must come down again
-GAUGES_COUNT = frozenset({Verdict.COUNTED, Verdict.FIRST, Verdict.RESET, Verdict.UNCHANGED})  # where concurrency is measured
+GAUGES_COUNT = frozenset(
+    {Verdict.COUNTED, Verdict.FIRST, Verdict.RESET, Verdict.UNCHANGED}
+)  # where concurrency is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     if _at_fault(inputs, judged, demand):
         filters, capacity = interrupted(filters, inputs.now_seconds), state.capacity
     level = _level(policy, filters, demand, by_work=by_work)
-    filters = ticked(filters, inputs.now_seconds) if level is None else advance_level(filters, inputs.now_seconds, level)
+    filters = (
+        ticked(filters, inputs.now_seconds) if level is None else advance_level(filters, inputs.now_seconds, level)
+    )
     return Observation(demand, filters, capacity)
 
 
@@ -57,7 +61,7 @@ def _at_fault(inputs: Inputs, judged: list[Judged], demand: Demand) -> bool:
     """Whether what is seen may be wrong or less than what there is."""
     if inputs.supply is None or inputs.supply.unlisted or demand.replicas is None:
         return True
-    return any([each.verdict in FAULTS for each in judged])
+    return any(each.verdict in FAULTS for each in judged)
 
 
 def _marks(filters: Filters, inputs: Inputs, judged: list[Judged]) -> tuple[PodMark, ...]:

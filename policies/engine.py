@@ -13,7 +13,7 @@ from policies.demand import Observation, observe
 from policies.echelons import prepare
 from policies.finite import require_state
 from policies.ladder import hold_seconds, lead_seconds, replica_rung
-from policies.model import Decided, Echelon, Grant, Inputs, Mode, Plan, Policy, Reason, Rule, State, StepResult
+from policies.model import Decided, Demand, Echelon, Grant, Inputs, Mode, Plan, Policy, Reason, Rule, State, StepResult
 from policies.recommend.predictive import forecast_floor, volatility_floor
 from policies.recommend.reactive import reactive
 from policies.recommend.scheduled import scheduled
@@ -152,6 +152,9 @@ def stabilized(
         reason = rule(replicas)
         if reason is not None:
             replicas, reasons = whole(reason.replicas), (reason, *reasons)
+    lacking = missing.lacking(replicas, inputs, _based_on(seen))
+    if lacking is not None and all(reason.rule is not lacking.rule for reason in reasons):
+        reasons = (*reasons, lacking)  # the level is held, so that nothing lower was asked for
     return replicas, reasons, replace(decided, peaks=peaks)
 
 
@@ -176,8 +179,12 @@ def _unknown(decided: Decided, seen: Observation, inputs: Inputs, asked: int) ->
     current = decided.replicas
     if current is None or asked >= current:
         return None
-    demand = seen.demand if seen.filters.level is not None else replace(seen.demand, coverage=0.0)
-    return missing.hold(current, inputs, decided.blind_until_seconds, demand)
+    return missing.hold(current, inputs, decided.blind_until_seconds, _based_on(seen))
+
+
+def _based_on(seen: Observation) -> Demand:
+    """The demand that a count is based on: before there is a level, it is unknown."""
+    return seen.demand if seen.filters.level is not None else replace(seen.demand, coverage=0.0)
 
 
 def _granted(asked: Echelon, granted: int) -> Echelon:

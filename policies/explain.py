@@ -63,6 +63,9 @@ def explain(plan: Plan, before: Plan | None = None) -> str:
 def reasons(found: tuple[Reason, ...]) -> str:
     """The first reason, with the next one that gives another number, or that it is based on."""
     first, *others = found
+    unknown = next((reason for reason in others if reason.rule in (Rule.UNKNOWN, Rule.PARTIAL)), None)
+    if unknown is not None and unknown is found[-1]:
+        return f"{reasons(found[:-1])}; {phrase(unknown)}"
     if first.rule is Rule.PREPARED and others:
         return f"{phrase(first)}, since {phrase(others[0])}"
     count = whole(first.replicas)
@@ -82,7 +85,14 @@ def phrase(reason: Reason) -> str:
     numbers = dict(reason.numbers)
     opens = f"opens in {durations['starts_in']}" if numbers.get("starts_in_seconds") else "open now"
     read = f"{math.floor(100.0 * numbers.get('coverage', 0.0))}%"  # not all of them, so never 100%
-    values = {**durations, **numbers, "why": _unread(reason), "count": _count(whole(reason.replicas), "replica"), "opens": opens, "read": read}
+    values = {
+        **durations,
+        **numbers,
+        "why": _unread(reason),
+        "count": _count(whole(reason.replicas), "replica"),
+        "opens": opens,
+        "read": read,
+    }
     if reason.rule is Rule.REACTIVE:
         values["pressure"] = _pressure(**numbers)
     return PHRASES[reason.rule].format(replicas=reason.replicas, note=reason.note, **values)

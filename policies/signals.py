@@ -77,33 +77,41 @@ def _judge(
 ) -> Judged:
     if sample is None:
         return Judged(pod, _unread(mark, serves), mark=mark)
-    # A sample from the future is as stale as an equally old one: its clock is wrong.
-    if abs(now_seconds - sample.at_seconds) > STALE_SECONDS:
-        return Judged(pod, Verdict.STALE, mark=mark)
-    if sample.asleep:
-        return Judged(pod, Verdict.ASLEEP, mark=mark)
-    if not possible(policy.engine, sample):
-        return Judged(pod, Verdict.IMPOSSIBLE, mark=mark)
+    if (useless := _useless(policy, now_seconds, sample)) is not None:
+        return Judged(pod, useless, mark=mark)
     if _unused(sample):
         sample = replace(sample, running=0.0, waiting=0.0)
-    queue = sample.running is not None and sample.waiting is not None
-    if _incomplete(policy, filters.tokens, sample, mark):
+    if _lacks_gauges(sample) or (policy.signal is Signal.WORK and _lacks_counters(filters.tokens, sample, mark)):
         kept = PodMark(_merged(sample, mark), comparable=False)
-        return Judged(pod, Verdict.INCOMPLETE, sample, mark=kept, queue=queue)
+        return Judged(pod, Verdict.INCOMPLETE, sample, mark=kept, queue=not _lacks_gauges(sample))
     before = _before(filters, mark, sample)
     if before is None:
-        return Judged(pod, Verdict.FIRST, sample, mark=PodMark(sample), queue=queue)
+        return Judged(pod, Verdict.FIRST, sample, mark=PodMark(sample), queue=True)
+    verdict = _compared(policy, filters.tokens, before, sample)
+    if verdict is Verdict.STUCK:
+        return Judged(pod, verdict, mark=mark)
+    moved = mark if verdict is Verdict.UNCHANGED else PodMark(sample)
+    return Judged(pod, verdict, sample, before if verdict is Verdict.COUNTED else None, moved, queue=True)
+
+
+def _useless(policy: Policy, now_seconds: float, sample: PodSample) -> Verdict | None:
+    """The verdict on a sample that says nothing at all; None if it says something."""
+    # A sample from the future is as stale as an equally old one: its clock is wrong.
+    if abs(now_seconds - sample.at_seconds) > STALE_SECONDS:
+        return Verdict.STALE
+    if sample.asleep:
+        return Verdict.ASLEEP
+    return None if possible(policy.engine, sample) else Verdict.IMPOSSIBLE
+
+
+def _compared(policy: Policy, tokens: Tokens, before: PodSample, sample: PodSample) -> Verdict:
     if sample.at_seconds <= before.at_seconds:
-        return Judged(pod, Verdict.UNCHANGED, sample, mark=mark, queue=queue)
+        return Verdict.UNCHANGED
     if _still(before, sample):
-        if sample.at_seconds - before.at_seconds >= STUCK_SECONDS:
-            return Judged(pod, Verdict.STUCK, mark=mark)
-        return Judged(pod, Verdict.UNCHANGED, sample, mark=mark, queue=queue)
+        return Verdict.STUCK if sample.at_seconds - before.at_seconds >= STUCK_SECONDS else Verdict.UNCHANGED
     if fell(before, sample):
-        return Judged(pod, Verdict.RESET, sample, mark=PodMark(sample), queue=queue)
-    if not possible_growth(policy.engine, filters.tokens, before, sample):
-        return Judged(pod, Verdict.IMPOSSIBLE, sample, mark=PodMark(sample), queue=queue)
-    return Judged(pod, Verdict.COUNTED, sample, before, PodMark(sample), queue)
+        return Verdict.RESET
+    return Verdict.COUNTED if possible_growth(policy.engine, tokens, before, sample) else Verdict.IMPOSSIBLE
 
 
 def _unread(mark: PodMark | None, serves: bool | None) -> Verdict:
@@ -119,32 +127,30 @@ def _unused(sample: PodSample) -> bool:
     return not (sample.prompt_tokens_total or sample.generation_tokens_total or sample.rejected_total)
 
 
-def _incomplete(policy: Policy, tokens: Tokens, sample: PodSample, mark: PodMark | None) -> bool:
+def _lacks_gauges(sample: PodSample) -> bool:
+    return sample.running is None or sample.waiting is None
+
+
+def _lacks_counters(tokens: Tokens, sample: PodSample, mark: PodMark | None) -> bool:
     """Whether something is missing that the pod had before or, once tokens have been seen anywhere, that they need.
 
     Sums and counts are taken together or not at all, and cached tokens only beside those that were read.
     """
-    if sample.running is None or sample.waiting is None:
-        return True
-    if policy.signal is not Signal.WORK:
-        return False
     histograms = (
         sample.request_prompt_tokens_sum,
         sample.request_prompt_tokens_count,
         sample.request_generation_tokens_sum,
         sample.request_generation_tokens_count,
     )
-    if sample.finished_total is None:
-        return True
-    if None in histograms and (tokens.requests >= 1.0 or any(value is not None for value in histograms)):
+    lacking = sum([value is None for value in histograms])
+    if sample.finished_total is None or 0 < lacking < len(histograms) or (lacking and tokens.requests >= 1.0):
         return True
     if sample.prompt_tokens_total is None and sample.cached_prompt_tokens_total is not None:
         return True
-    if mark is None:
-        return False
-    if sample.engines is not None and mark.reading.engines is not None and sample.engines < mark.reading.engines:
-        return True
-    return any(getattr(sample, name) is None and getattr(mark.reading, name) is not None for name in COUNTERS)
+    return mark is not None and (
+        (sample.engines or math.inf) < (mark.reading.engines or 0.0)
+        or any(getattr(sample, name) is None and getattr(mark.reading, name) is not None for name in COUNTERS)
+    )
 
 
 def _merged(sample: PodSample, mark: PodMark | None) -> PodSample:
