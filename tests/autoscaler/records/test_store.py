@@ -86,7 +86,7 @@ async def test_without_a_folder_there_is_nothing(tmp_path: Path, where: str | No
         ("7", "format", f"has no format number; this version reads format {store.FORMAT}"),
         ('{"chat/qwen": {}}', "format", "has no format number"),
         (content(format=0), "format", f"has format 0; this version reads format {store.FORMAT}"),
-        (content(format=2), "format", f"has format 2; this version reads format {store.FORMAT}"),
+        (content(format=1), "format", f"has format 1; this version reads format {store.FORMAT}"),
         (content(state=7), "invalid", "an object was expected"),
         (content(state={"mood": 1}), "invalid", "unknown fields ['mood']"),
         (content(state={"filters": {"level": float("nan")}}), "invalid", "a finite number was expected"),

@@ -54,6 +54,8 @@ def test_a_busy_server(shared: Path) -> None:
         request_prompt_tokens_count=11,
         request_generation_tokens_sum=6649,
         request_generation_tokens_count=11,
+        first_tokens_total=15,
+        engines=1,
         asleep=False,
     )
 
