@@ -58,7 +58,7 @@ class Load:
             WORKLOAD.policy,
             engine=wrong,
             signal=self.signal,
-            max_replicas=24,
+            max_replicas=30,
             max_prepared_nodes=2 * (self.seed % 2),
             hold_seconds=self.hold_seconds,
         )
@@ -72,7 +72,7 @@ class Load:
         mean = self.demand / self.work_seconds * STEP_SECONDS
         phase, period = rng.random(), rng.choice((1200.0, 2400.0, 3600.0))
         bursts = [
-            (rng.uniform(0, MOST_TICKS * TICK_SECONDS), rng.uniform(60, 300), rng.uniform(1, 3)) for _ in range(6)
+            (rng.uniform(0, MOST_TICKS * TICK_SECONDS), rng.uniform(60, 300), rng.uniform(1, 2)) for _ in range(4)
         ]
         found = []
         for step in range(MOST_TICKS * STEPS):
@@ -95,12 +95,12 @@ def drawn(seed: int) -> Load:
     return Load(
         seed=seed,
         shape=rng.choice(SHAPES),
-        demand=math.exp(rng.uniform(0.7, 2.0)),
+        demand=math.exp(rng.uniform(0.4, 1.7)),
         prompt_tokens=prompt,
         generation_tokens=generation,
         cached_share=cached,
         engine=Engine(2500.0, 0.0025, 0.85, concurrency),
-        profile_error=rng.choice((1.0, 1.0, 1.0, math.exp(rng.uniform(-0.7, 0.7)))),
+        profile_error=rng.choice((1.0, 1.0, 1.0, math.exp(rng.uniform(-0.5, 0.5)))),
         engines=rng.choice((1, 1, 2)),
         names_start=rng.random() < 0.6,
         queue_limit=rng.choice((math.inf, math.inf, 3 * concurrency)),

@@ -1,5 +1,6 @@
 """Plays a load through the real parser, the worker's inputs and the core, tick by tick."""
 
+import contextlib
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -117,10 +118,8 @@ class Twin:
                 self._accept(key, body, now)
 
     def _accept(self, key: Key, body: bytes, now: float) -> None:
-        try:
+        with contextlib.suppress(SourceError):  # the last sample stays, and ages
             self._scraper.accept(key, parse(body, key.name, now - AGE_SECONDS))
-        except SourceError:
-            pass  # the last sample stays, and ages
 
     def _restart(self, fault: Restart, tick: int) -> None:
         self._clock_seconds = fault.clock_seconds

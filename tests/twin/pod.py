@@ -1,5 +1,6 @@
 """One serving pod: requests in, counters out, and its `/metrics` page. Every counter is that of the same requests."""
 
+import math
 from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
@@ -78,8 +79,7 @@ class Pod:
         self.accepted += taken
         self.rejected += arrivals - taken
         before = int(self.served)
-        self.served += min(self.in_flight, most) / most / load.work_seconds * seconds
-        self.served = min(self.served, float(self.accepted - self.lost))
+        self.served += self._served_in(seconds, taken)
         self._owed += self.hang_up_share * (int(self.served) - before)
         leaving = int(self._owed)
         self._owed -= leaving
@@ -87,9 +87,22 @@ class Pod:
         waiting = max(0, self.in_flight - int(most))
         self.first_tokens = max(self.first_tokens, self.accepted - self.lost - waiting)
 
+    def _served_in(self, seconds: float, taken: int) -> float:
+        """Requests that end within a step in which `taken` arrive evenly: each takes its latency, or waits for a slot."""
+        most = self.load.engine.max_concurrency
+        latency = most * self.load.work_seconds
+        flight = self.accepted - taken - self.lost - self.served
+        at_most = min(flight + taken, seconds / self.load.work_seconds)
+        if flight > most:
+            return at_most
+        even = taken / seconds * latency
+        left = even + (flight - even) * math.exp(-seconds / latency)
+        return min(max(0.0, flight + taken - left), at_most)
+
     def hang_up(self) -> None:
         """All clients hang up at once."""
         self.lost += self.in_flight
+        self.served = float(int(self.served))
 
     def values(self) -> dict[str, float]:
         """Each family, summed over the engines."""
