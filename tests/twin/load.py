@@ -46,6 +46,12 @@ class Load:
         """Replica-seconds of the mean request."""
         return work_seconds(self.engine, self.prompt_tokens * (1.0 - self.cached_share), self.generation_tokens)
 
+    @property
+    def latency_seconds(self) -> float:
+        """Of a request that does not wait. Below saturation fewer run than the share of the work would let one think."""
+        few = 1.0 if self.signal is Signal.CONCURRENCY else 0.4
+        return few * self.engine.max_concurrency * self.work_seconds
+
     @cached_property
     def workload(self) -> Workload:
         """The policy and its target."""

@@ -90,7 +90,7 @@ class Pod:
     def _served_in(self, seconds: float, taken: int) -> float:
         """Requests that end within a step in which `taken` arrive evenly: each takes its latency, or waits for a slot."""
         most = self.load.engine.max_concurrency
-        latency = most * self.load.work_seconds
+        latency = self.load.latency_seconds
         flight = self.accepted - taken - self.lost - self.served
         at_most = min(flight + taken, seconds / self.load.work_seconds)
         if flight > most:
