@@ -46,8 +46,13 @@ test-slow: $(READY) ## Run the slow tests, and search for counter-examples with 
 	OUTRIDER_HYPOTHESIS=thorough $(BIN)/python -m pytest $(PARALLEL) -m "(slow or hypothesis) and not realtime and not e2e"
 	$(BIN)/python -m pytest -m realtime
 
-fuzz: $(READY) ## Search for counter-examples with random seeds (SCHEDULES=2000 per property; ONLY=tests/policies)
+fuzz: $(READY) ## Search for counter-examples: SCHEDULES=2000 faults in the twin, and examples of each property (ONLY=tests/twin)
+ifneq ($(filter tests tests/twin,$(or $(ONLY),tests)),)
+	$(BIN)/python -m tests.twin --schedules $(SCHEDULES)
+endif
+ifneq ($(ONLY),tests/twin)
 	OUTRIDER_HYPOTHESIS=explore OUTRIDER_SCHEDULES=$(SCHEDULES) $(BIN)/python -m pytest $(PARALLEL) -m hypothesis $(ONLY)
+endif
 
 e2e: $(READY) ## Run the tests on a real control plane (needs Go; the first build takes about 25 min)
 	$(BIN)/python -m tests.e2e.build
