@@ -161,9 +161,9 @@ class PolicyRuntime:
         """The policy has a newer version that is not valid: the last valid one stays."""
         self._problem = problem
 
-    def remember(self, history: Iterable[Past]) -> int:
+    def remember(self, history: Iterable[Past], now_seconds: float) -> int:
         """Take what the workload did before this process. Gives how many points were of use."""
-        return self._decider.remember(history)
+        return self._decider.remember(history, now_seconds)
 
     def restart(self, now_seconds: float) -> None:
         """Take what runs as decided, and let nothing fall until one hold has passed."""
