@@ -33,8 +33,8 @@ SAVED = State(
 )
 
 
-def points(count: int = 60, **changes: float | None) -> list[Past]:
-    return [replace(STEADY, at_seconds=START + i * MINUTE, **changes) for i in range(count)]  # type: ignore[arg-type]
+def points(**changes: float | None) -> list[Past]:
+    return [replace(STEADY, at_seconds=START + i * MINUTE, **changes) for i in range(60)]
 
 
 def share(of: float) -> list[Past]:
@@ -81,7 +81,7 @@ def test_what_is_cached_is_no_work() -> None:
 
 
 def test_a_burst_that_is_over_leaves_the_level_where_it_was() -> None:
-    burst = [replace(past, requests_per_second=5 * RATE) for past in points(5)]
+    burst = [replace(past, requests_per_second=5 * RATE) for past in points()[:5]]
     state, _ = lived(
         POLICY, SAVED, [*burst, *(replace(past, at_seconds=past.at_seconds + 5 * MINUTE) for past in points())]
     )
@@ -106,7 +106,7 @@ def test_demand_by_concurrency_is_that_of_running_and_waiting_requests() -> None
 @pytest.mark.parametrize("column", ["requests_per_second", "prompt_tokens_per_second", "generation_tokens_per_second"])
 def test_what_cannot_be_is_dropped(column: str, value: float) -> None:
     history = points()
-    history[30] = replace(history[30], **{column: value})  # type: ignore[arg-type]
+    history[30] = replace(history[30], **{column: value})
     for before in (State(), SAVED):
         state, known = lived(POLICY, before, history)
         assert len(known) >= 59

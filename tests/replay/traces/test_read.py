@@ -221,7 +221,7 @@ IDENTICAL = {"engine": "0", "model_name": "m"}
 def answer(*series: tuple[Mapping[str, str], list[tuple[float, float]]], **more: object) -> str:
     """Each series stands for one of each counter."""
     result = [
-        {"metric": {"__name__": name, **IDENTICAL, **labels}, "values": [[at, str(value)] for at, value in points]}
+        {"metric": {"__name__": name} | IDENTICAL | dict(labels), "values": [[at, str(value)] for at, value in points]}
         for labels, points in series
         for name in COUNTERS
     ]
