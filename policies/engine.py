@@ -7,7 +7,7 @@ fixed grid only, so that live and replay agree; between two ticks an event may o
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from policies import missing, stabilize
+from policies import missing, restart, stabilize
 from policies.combine import combine, whole
 from policies.demand import Observation, observe
 from policies.echelons import prepare
@@ -67,9 +67,12 @@ def restarted(policy: Policy, cold_start: ColdStart, state: State, now_seconds: 
     The last decision is held as well, since the cluster may not have followed it yet.
     """
     window = hold_seconds(policy, cold_start)
-    peaks = stabilize.remember((), now_seconds, state.decided.replicas or 0, window)
+    last = state.decided.replicas
+    if last is None:  # restarted before, with nothing decided since
+        last = max((count for at_seconds, count in state.decided.peaks if at_seconds <= now_seconds), default=0)
+    peaks = stabilize.remember((), now_seconds, last, window)
     decided = Decided(peaks=peaks, blind_until_seconds=now_seconds + window)
-    return replace(state, decided=decided)
+    return replace(restart.known(state, now_seconds, now_seconds - restart.RECENT_SECONDS), decided=decided)
 
 
 def urgent(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> bool:

@@ -47,6 +47,7 @@ class PolicyRuntime:
         self._actuators = actuators
         self._state_problem = state_problem
         self._problem = ""
+        self._history_problem = ""
         self._deciding = False
         self._scale: Scale | None = None
         self._scale_seconds = now_seconds  # when it was last read; at first, since when that has been tried
@@ -141,6 +142,7 @@ class PolicyRuntime:
             problem=self._problem,
             target_problem=self._target_problem if now_seconds - self._scale_seconds > LOST_SECONDS else "",
             state_problem=self._state_problem if now_seconds < holds_until_seconds else "",
+            history_problem=self._history_problem if now_seconds < holds_until_seconds else "",
         )
 
     def subscribe(self, listener: Callable[[], None]) -> None:
@@ -161,9 +163,13 @@ class PolicyRuntime:
         """The policy has a newer version that is not valid: the last valid one stays."""
         self._problem = problem
 
-    def remember(self, history: Iterable[Past]) -> int:
+    def remember(self, history: Iterable[Past], now_seconds: float) -> int:
         """Take what the workload did before this process. Gives how many points were of use."""
-        return self._decider.remember(history)
+        return self._decider.remember(history, now_seconds)
+
+    def offer_history_problem(self, problem: str) -> None:
+        """Take what is wrong with the history that was read at start, empty if nothing is."""
+        self._history_problem = problem
 
     def restart(self, now_seconds: float) -> None:
         """Take what runs as decided, and let nothing fall until one hold has passed."""

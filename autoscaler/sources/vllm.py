@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.sources.families import FAMILIES, SLEEP_STATE, MetricSeries, assemble
+from autoscaler.sources.families import FAMILIES, MetricSeries, assemble
 from policies.model import PodSample
+from policies.series import SLEEP_STATE
 
 # The leading newline is a literal that the regex engine can search for: 5 times as fast as `^` with re.MULTILINE.
 _LINE = re.compile(rb"\n(" + b"|".join(re.escape(family.encode()) for family in FAMILIES) + rb")(?=[{ \t])([^\n]*)")

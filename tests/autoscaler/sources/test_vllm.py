@@ -7,9 +7,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, SUMMED
+from autoscaler.sources.families import FAMILIES, STARTED, SUMMED
 from autoscaler.sources.vllm import parse
 from policies.model import PodSample
+from policies.series import SLEEP_STATE
 from tests.support.fake_vllm import body
 
 RECORDED = ("idle", "busy", "kvbound", "api2")
