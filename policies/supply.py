@@ -81,6 +81,7 @@ class Supply:
 
     spec_replicas: int
     units: tuple[Unit, ...] = ()
+    unlisted: int = 0  # pods that the target's status counts and that were not seen
 
     @property
     def ready(self) -> tuple[str, ...]:
