@@ -127,7 +127,8 @@ class Leader:
         self.board = Board(clock)
         self.registry = PolicyRegistry(watches, scraper, self.board, parts, reporter, refusals, clock, loaded)
         self.saver = Saver(store, self.registry.states, clock)
-        loop = Loop(self.registry.runtimes, scraper, self.board, recorder, clock)
+        registry = self.registry
+        loop = Loop(registry.runtimes, registry.policies_of, scraper, self.board, recorder, clock)
         self.runs: Runs = (
             loop.run,
             self.registry.run,

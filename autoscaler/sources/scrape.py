@@ -48,10 +48,16 @@ class Scraper:
 
     def targets(self, urls: Mapping[Key, str]) -> None:
         """Set which pods are scraped from the next round on: pod -> URL. All others are forgotten."""
-        self._urls = dict(urls)
-        for forgotten in (self.latest, self.problems):
-            for pod in forgotten.keys() - self._urls.keys():
-                del forgotten[pod]
+        self.retarget({pod: urls.get(pod) for pod in self._urls.keys() | urls.keys()})
+
+    def retarget(self, urls: Mapping[Key, str | None]) -> None:
+        """Set where these pods are scraped from the next round on. None: no longer, and what is known of it is forgotten."""
+        for pod, url in urls.items():
+            if url is not None:
+                self._urls[pod] = url
+            else:
+                for forgotten in (self._urls, self.latest, self.problems):
+                    forgotten.pop(pod, None)
 
     async def run(self) -> None:
         """Scrape until cancelled."""
