@@ -91,7 +91,9 @@ def rivals(resources: Iterable[Found]) -> list[Found]:
     """
     resources = list(resources)
     owners: dict[tuple[type, Claim], Found] = {}
-    for found in sorted(resources, key=lambda each: age(each.raw)):  # of those that no cluster has, the first in the files
+    for found in sorted(
+        resources, key=lambda each: age(each.raw)
+    ):  # of those that no cluster has, the first in the files
         for claim in found.resolved.claims.items() if found.resolved else ():
             owners.setdefault((type(found.resolved), claim), found)
     judged = []

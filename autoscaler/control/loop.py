@@ -75,11 +75,15 @@ class Loop:
             await self._stir.wait()
             await self._clock.sleep(ROUND_SECONDS)
             self._stir.clear()
-            stirred, self._stirred = self._stirred, set()
-            for members in self._pools(sorted(stirred)):
-                asking = [runtime for runtime in members if runtime.key in stirred]
-                self._turn(asking, members, self._clock.now(), on_grid=False)
-                await self._clock.sleep(0)
+            await self.round()
+
+    async def round(self) -> None:
+        """Decide for the policies of which there are new samples."""
+        stirred, self._stirred = self._stirred, set()
+        for members in self._pools(sorted(stirred)):
+            asking = [runtime for runtime in members if runtime.key in stirred]
+            self._turn(asking, members, self._clock.now(), on_grid=False)
+            await self._clock.sleep(0)
 
     def _pools(self, policies: Iterable[str]) -> list[list[PolicyRuntime]]:
         """The policies that are granted together with these. There is no kind of pool, so that each has one to itself."""

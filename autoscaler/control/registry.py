@@ -186,7 +186,12 @@ class PolicyRegistry:
         else:
             problems, reason = read.outcome, INVALID
         if problems or not isinstance(read.outcome, Workload):
-            self._refuse(policy, read, reason, "; ".join(f"{each.path}: {each.why}; {each.instead}" for each in problems))
+            self._refuse(
+                policy,
+                read,
+                reason,
+                "; ".join(f"{each.path}: {each.why}; instead: {each.instead}" for each in problems),
+            )
             return set()
         read.refused = ""
         self._refusals.forget(policy)
@@ -196,7 +201,9 @@ class PolicyRegistry:
     def _taken(self, policy: str, workload: Workload) -> list[Problem]:
         """What an older policy has of that which this one asks for."""
         owners = ((claim, self._claims.owner(claim)) for claim in workload.claims.items())
-        return [taken(claim, f"{SCALING_POLICY.name} {owner}") for claim, owner in owners if owner not in (None, policy)]
+        return [
+            taken(claim, f"{SCALING_POLICY.name} {owner}") for claim, owner in owners if owner not in (None, policy)
+        ]
 
     def _refuse(self, policy: str, read: _Read, reason: str, problem: str) -> None:
         runtime = self._runtimes.get(policy)

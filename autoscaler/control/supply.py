@@ -85,9 +85,7 @@ def replicas_of(scale: Scale, pods: Store) -> list[Object]:
 
 def _of_target(scale: Scale, pods: Store) -> Iterator[Object]:
     """The target's pods that have not ended. A balloon is none, even where the selector is wide enough."""
-    return (
-        pod for pod in pods.matching(scale.selector) if phase(pod) not in ENDED and BALLOON not in labels(pod)
-    )
+    return (pod for pod in pods.matching(scale.selector) if phase(pod) not in ENDED and BALLOON not in labels(pod))
 
 
 def _host(ip: str) -> str:

@@ -62,7 +62,9 @@ class Selections:
 
     def _places(self, selector: Selector) -> Iterator[set[Selector]]:
         """Where the selector is filed."""
-        terms = [[(each.key, value) for value in each.values] for each in selector.requirements if each.operator == "in"]
+        terms = [
+            [(each.key, value) for value in each.values] for each in selector.requirements if each.operator == "in"
+        ]
         if not terms:
             yield self._unfiled
             return

@@ -30,7 +30,13 @@ async def test_a_scale_is_read_and_the_kind_asked_for_once(api: FakeApi, kube: K
 
 @pytest.mark.parametrize(
     ("status", "counted"),
-    [({"replicas": 4}, 4), ({}, None), ({"replicas": -1}, None), ({"replicas": 2**40}, None), ({"replicas": "4"}, None)],
+    [
+        ({"replicas": 4}, 4),
+        ({}, None),
+        ({"replicas": -1}, None),
+        ({"replicas": 2**40}, None),
+        ({"replicas": "4"}, None),
+    ],
 )
 async def test_the_pods_that_the_target_counts_are_read_or_unknown(
     api: FakeApi, kube: Kube, status: dict[str, Any], counted: int | None
