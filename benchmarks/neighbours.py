@@ -43,7 +43,7 @@ class Namespace:
 
     def __init__(self, policies: int) -> None:
         self.clock = WallClock()
-        self.watches = Watches(cast(Kube, None), self.clock, random.Random(1), None)  # noqa: S311 - nothing is asked
+        self.watches = Watches(cast(Kube, None), self.clock, random.Random(1), None)
         self.watches.follow(["bench"])
         self.pods = self.watches.pods("bench")
         self.pods.replace(a_pod(f"m{i}", n, 0) for i in range(policies) for n in range(PODS))

@@ -15,7 +15,7 @@ async def rival(controller: Controller, name: str, target: str, **more: Any) -> 
 
 def ready(controller: Controller, name: str) -> tuple[str, str]:
     """Reason and message of the condition Ready."""
-    found = next(iter(controller.status(name).get("conditions") or ()), {})
+    found: dict[str, str] = next(iter(controller.status(name).get("conditions") or ()), {})
     return found.get("reason", ""), found.get("message", "")
 
 

@@ -52,7 +52,7 @@ async def test_a_scale_without_a_number_of_pods_is_unknown_and_not_zero(
 ) -> None:
     scale = {"spec": {"replicas": replicas}, "status": {"selector": "app=chat"}}
     api.faults.append((f"{CHAT}/scale", answer(scale)))
-    with pytest.raises(Rejected, match="spec.replicas is not a number of pods"):
+    with pytest.raises(Rejected, match=r"spec\.replicas is not a number of pods"):
         await read_scale(kube, Discovery(kube), "ns", TARGET)
 
 
