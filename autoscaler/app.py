@@ -150,7 +150,9 @@ async def leading(settings: Settings, always: Always) -> AsyncIterator[Leader]:
             if settings.tls_cert and settings.tls_key
             else None
         )
-        scaler = ScalerServer(leader.board, always.clock, bind=settings.scaler_bind, tls=tls)
+        scaler = ScalerServer(
+            leader.board, always.clock, bind=settings.scaler_bind, tls=tls, reflection=settings.scaler_reflection
+        )
         try:
             _log.info("leading", scaler_port=await scaler.start(), tls=tls is not None)
             yield leader
