@@ -7,7 +7,7 @@ controller that it cannot reach, always gets through.
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -82,8 +82,7 @@ class WebServer:
 
     def _connection(self) -> asyncio.Protocol:
         """What handles a new connection. The oldest makes way for it."""
-        server = self._runner.server
-        assert server is not None  # `setup` has made it
+        server = cast(web.Server, self._runner.server)  # `setup` has made it
         open_now = server.connections
         for oldest in open_now[: max(0, len(open_now) + 1 - MOST_CONNECTIONS)]:
             if oldest.transport is not None:
