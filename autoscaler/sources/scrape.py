@@ -116,8 +116,10 @@ class Scraper:
 
     def _failed(self, pod: Key, error: SourceError) -> None:
         latest = self.latest.get(pod)
+        # A decision waits for the queue of a pod that had load, and an engine that is starting refuses at once.
         loaded = latest is not None and (latest.running or 0.0) + (latest.waiting or 0.0) > 0.0
-        self._pauses.failed(pod, self._clock.now(), loaded=loaded)
+        brief = loaded or error.kind in (SourceErrorKind.CONNECTION, SourceErrorKind.STATUS)
+        self._pauses.failed(pod, self._clock.now(), brief=brief)
         before = self.problems.get(pod)
         if before is None or before.kind != error.kind:  # else 30 lines a minute for one dead pod
             # An engine that is still starting refuses connections: not worth a warning.

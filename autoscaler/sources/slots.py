@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from autoscaler.kube.objects import Key
 
 PAUSE_LIMIT_SECONDS = 16.0
-LOADED_PAUSE_LIMIT_SECONDS = 4.0  # of a pod that had load when it last answered: its queue is what a decision waits for
+BRIEF_PAUSE_LIMIT_SECONDS = 4.0
 
 
 class Slots:
@@ -77,10 +77,10 @@ class Pauses:
         failures = self._failures.get(pod)
         return failures is None or now_seconds >= failures[1]
 
-    def failed(self, pod: Key, asked_seconds: float, *, loaded: bool) -> None:
-        """A pod did not answer, or not as it should. `loaded`: when it last did, it had requests."""
+    def failed(self, pod: Key, asked_seconds: float, *, brief: bool) -> None:
+        """A pod did not answer, or not as it should. `brief`: it is to be asked again within a few seconds all the same."""
         count = min(self._failures.get(pod, (0, 0.0))[0] + 1, 20)
-        limit_seconds = LOADED_PAUSE_LIMIT_SECONDS if loaded else PAUSE_LIMIT_SECONDS
+        limit_seconds = BRIEF_PAUSE_LIMIT_SECONDS if brief else PAUSE_LIMIT_SECONDS
         pause_seconds = min(self._interval_seconds * 2.0 ** (count - 1), limit_seconds)
         # Half a round early, since rounds do not start on the millisecond.
         self._failures[pod] = count, asked_seconds + pause_seconds - self._interval_seconds / 2

@@ -103,32 +103,32 @@ async def test_a_reader_that_is_cancelled_gives_its_slot_or_its_place_back() -> 
     assert not readers.slots._waiting
 
 
-def asked(pauses: Pauses, *, loaded: bool, seconds: float = 120.0) -> list[float]:
+def asked(pauses: Pauses, *, brief: bool, seconds: float = 120.0) -> list[float]:
     """When a pod that always fails is asked, of rounds two seconds apart that start a little late or early."""
     times = []
     for turn in range(int(seconds / 2)):
         now = 2.0 * turn + (0.01 if turn % 2 else -0.01)
         if pauses.due(POD, now):
             times.append(2.0 * turn)
-            pauses.failed(POD, now, loaded=loaded)
+            pauses.failed(POD, now, brief=brief)
     return times
 
 
-def test_the_pause_doubles_up_to_a_limit_that_load_makes_short() -> None:
-    idle = asked(Pauses(2.0), loaded=False)
+def test_the_pause_doubles_up_to_a_limit() -> None:
+    idle = asked(Pauses(2.0), brief=False)
     assert idle[:6] == [0.0, 2.0, 6.0, 14.0, 30.0, 46.0]
     assert max(b - a for a, b in itertools.pairwise(idle)) == slots.PAUSE_LIMIT_SECONDS
-    loaded = asked(Pauses(2.0), loaded=True)
-    assert max(b - a for a, b in itertools.pairwise(loaded)) == slots.LOADED_PAUSE_LIMIT_SECONDS
+    brief = asked(Pauses(2.0), brief=True)
+    assert max(b - a for a, b in itertools.pairwise(brief)) == slots.BRIEF_PAUSE_LIMIT_SECONDS
 
 
 def test_a_pod_is_never_asked_less_often_for_a_long_interval_and_an_answer_ends_the_pause() -> None:
     slow = Pauses(60.0)
     for turn in range(5):
         assert slow.due(POD, 60.0 * turn)
-        slow.failed(POD, 60.0 * turn, loaded=False)
+        slow.failed(POD, 60.0 * turn, brief=False)
     pauses = Pauses(2.0)
-    asked(pauses, loaded=False)
+    asked(pauses, brief=False)
     assert not pauses.due(POD, 120.0)
     pauses.forget(POD)
     assert pauses.due(POD, 120.0)
