@@ -108,7 +108,7 @@ async def decided_live(
     runtime = PolicyRuntime(workload, State(), watches, actuators, clock.now())
     runtime.remember(history(scenario.past), clock.now())
     runtime.begin(clock.now())
-    loop = Loop({runtime.key: runtime}, scraper, Board(clock), Recorder(None), clock)
+    loop = Loop({runtime.key: runtime}, lambda _pod: (runtime.key,), scraper, Board(clock), Recorder(None), clock)
     decided: list[tuple[float, StepResult]] = []
 
     def keep() -> None:

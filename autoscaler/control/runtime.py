@@ -13,6 +13,7 @@ from autoscaler.kube.objects import Key, Object
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.watches import Watches
 from autoscaler.reporting.report import PolicyReport
+from crds.notation.selectors import Selector
 from crds.schedules import windows
 from crds.workload import Workload
 from forecasting.fit import Fit
@@ -106,6 +107,11 @@ class PolicyRuntime:
     def plan_before(self) -> Plan | None:
         """The decision before the last one."""
         return self._plan_before
+
+    @property
+    def selector(self) -> Selector | None:
+        """Which pods are the target's; None until it is read."""
+        return None if self._scale is None else self._scale.selector
 
     def endpoints(self) -> dict[Key, str]:
         """Where its pods are scraped."""

@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from structlog.testing import capture_logs
 
 from autoscaler.kube.client import Kube
 from autoscaler.records.store import Loaded
@@ -25,6 +27,19 @@ async def test_what_was_decided_last_is_held(api: FakeApi, kube: Kube) -> None:
         await controller.decided("a")
         assert controller.desired("a") == 5
         assert events(api, "StateRefused") == []
+
+
+async def test_a_state_from_which_nothing_can_begin_costs_no_other_policy_a_decision(api: FakeApi, kube: Kube) -> None:
+    loaded = Loaded({"ns/a": cast(State, "no state at all"), "ns/b": State(decided=Decided(replicas=3))})
+    with capture_logs() as logs:
+        async with a_controller(api, kube, loaded=loaded) as controller:
+            for name in ("a", "b"):
+                await controller.target(name, 2)
+                await controller.policy(name, spec(name))
+            await controller.decided("b")
+            assert controller.desired("b") == 3
+            assert controller.desired("a") is None
+    assert [each["policy"] for each in logs if each["event"] == "policy.failed"] == ["ns/a"]
 
 
 def counted(policy: str) -> float | None:
