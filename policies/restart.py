@@ -8,6 +8,7 @@ hours over a single tick.
 import math
 from dataclasses import replace
 
+from policies.level import VOLATILITY_LAG_SECONDS
 from policies.model import State
 
 RECENT_SECONDS = 30.0  # two ticks: readings that old are still compared with those after a restart
@@ -16,8 +17,12 @@ PAUSED_SECONDS = 90.0
 
 
 def known(state: State, now_seconds: float, oldest_seconds: float = -math.inf) -> State:
-    """The state without readings from the future, or from before `oldest_seconds`. What was learned from them stays."""
+    """The state without times in the future, or from before `oldest_seconds`. What was learned from them stays.
+
+    A reading of such a time is no longer compared with; it still says what its pod has shown.
+    """
     filters, tick = state.filters, state.filters.tick_seconds
+    settled = filters.settled_seconds
 
     def in_time(at_seconds: float) -> bool:
         return oldest_seconds <= at_seconds <= now_seconds
@@ -27,9 +32,12 @@ def known(state: State, now_seconds: float, oldest_seconds: float = -math.inf) -
         filters=replace(
             filters,
             tick_seconds=tick if tick is not None and in_time(tick) else None,
-            marks=tuple(mark for mark in filters.marks if in_time(mark.at_seconds)),
+            marks=tuple(
+                mark if in_time(mark.reading.at_seconds) else replace(mark, comparable=False) for mark in filters.marks
+            ),
             arrivals=tuple(item for item in filters.arrivals if in_time(item[0])),
             levels=tuple(item for item in filters.levels if item[0] <= now_seconds),
+            settled_seconds=None if settled is None else min(settled, now_seconds + VOLATILITY_LAG_SECONDS),
         ),
     )
 
