@@ -145,7 +145,7 @@ async def test_many_pods_take_several_queries(server: FakePrometheus, prometheus
     for pod in pods:
         server.add(pod, RUNNING, "1", engine="0")
     assert set(await prometheus.samples("ns", pods)) == set(pods)
-    assert len(server.asked) == 11
+    assert len(server.asked) == 10
     server.asked.clear()
     server.fault, server.fault_after = faults.error_500, 1
     answer = await prometheus.read("ns", pods)
