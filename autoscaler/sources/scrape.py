@@ -82,7 +82,8 @@ class Scraper:
 
     async def _read(self, session: aiohttp.ClientSession, pod: Key, url: str) -> None:
         try:
-            async with self._slots.one(pod.namespace):
+            # Those that fail wait apart, since each may hold its slot up to the time limit.
+            async with self._slots.one((pod.namespace, pod in self.problems)):
                 # The time of the request, not of the reading: a busy event loop reads late, and between two answers
                 # read together everything would seem to arrive at once.
                 asked_seconds = self._clock.now()

@@ -147,7 +147,7 @@ async def test_many_pods_take_several_queries(server: FakePrometheus, prometheus
     for pod in pods:
         server.add(pod, RUNNING, "1", engine="0")
     assert set(await prometheus.samples("ns", pods)) == set(pods)
-    assert len(server.asked) == 4
+    assert len(server.asked) == 10
     server.asked.clear()
     server.fault, server.fault_after = faults.error_500, 1
     answer = await prometheus.read("ns", pods)
@@ -167,8 +167,8 @@ BAD = {
     "redirect": (faults.redirect, SourceErrorKind.STATUS, "answered with 302 Found"),
     "html": (faults.html, SourceErrorKind.BODY, "is not Prometheus: it answered with '<!DOCTYPE html>"),
     "nothing": (faults.nothing, SourceErrorKind.BODY, "is not Prometheus: it answered with (no body)"),
-    "huge": (faults.huge, SourceErrorKind.BODY, "answered with more than 16777216 bytes"),
-    "bomb": (faults.bomb, SourceErrorKind.BODY, "answered with more than 16777216 bytes"),
+    "huge": (faults.huge, SourceErrorKind.BODY, "answered with more than 4194304 bytes"),
+    "bomb": (faults.bomb, SourceErrorKind.BODY, "answered with more than 4194304 bytes"),
     "cut": (faults.cut, SourceErrorKind.CONNECTION, "payload is not completed"),
     "null": (answers(None), SourceErrorKind.BODY, "is not Prometheus: it answered with 'null'"),
     "list": (answers([1]), SourceErrorKind.BODY, "is not Prometheus"),

@@ -138,6 +138,21 @@ async def test_a_pod_that_keeps_failing_is_asked_less_often_but_soon_where_it_ha
     assert max(pauses) == pauses[-1] == pause_seconds
 
 
+async def test_pods_that_hang_delay_no_other_of_their_namespace(vllm: FakeVllm) -> None:
+    clock = FakeClock(START)
+    scraper = Scraper(clock, timeout_seconds=30.0, concurrency=6)
+    hanging = [f"hangs-{i}" for i in range(20)]
+    vllm.faults |= dict.fromkeys(hanging, faults.error_500)
+    scraper.targets(vllm.urls(*hanging, "a"))
+    async with running(scraper):
+        await clock.advance(1)
+        await until(lambda: len(scraper.problems) == 20 and A in scraper.latest)
+        vllm.faults |= dict.fromkeys(hanging, faults.hang)
+        for at in (START + 3, START + 5, START + 7):
+            await clock.advance(at - clock.now())
+            await until(lambda at=at: scraper.latest[A].at_seconds == at)  # type: ignore[misc]
+
+
 async def test_not_more_at_once_than_the_limit(vllm: FakeVllm) -> None:
     clock = FakeClock(START)
     scraper = Scraper(clock, concurrency=3)
