@@ -127,7 +127,8 @@ class Leader:
         self.board = Board(clock)
         self.registry = PolicyRegistry(watches, scraper, self.board, parts, reporter, refusals, clock, loaded)
         self.saver = Saver(store, self.registry.states, clock)
-        loop = Loop(self.registry.runtimes, scraper, self.board, recorder, clock)
+        registry = self.registry
+        loop = Loop(registry.runtimes, registry.policies_of, scraper, self.board, recorder, clock)
         self.runs: Runs = (
             loop.run,
             self.registry.run,
@@ -149,7 +150,9 @@ async def leading(settings: Settings, always: Always) -> AsyncIterator[Leader]:
             if settings.tls_cert and settings.tls_key
             else None
         )
-        scaler = ScalerServer(leader.board, always.clock, bind=settings.scaler_bind, tls=tls)
+        scaler = ScalerServer(
+            leader.board, always.clock, bind=settings.scaler_bind, tls=tls, reflection=settings.scaler_reflection
+        )
         try:
             _log.info("leading", scaler_port=await scaler.start(), tls=tls is not None)
             yield leader

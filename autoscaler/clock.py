@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 LONGEST_WAIT_SECONDS = 0.1  # of wall time, after which a sleeper looks whether the rate has changed
 SHORTEST_WAIT_SECONDS = 0.001  # not to spin where time stands still
 MOST_RATE = 30.0
+SLOWER = 0.9  # faster would make rates look larger than they are by more than a tenth
 
 
 class Clock(Protocol):
@@ -23,14 +24,23 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """The wall's time. Follows the monotonic clock, so a step of the system's time moves nothing."""
+    """The wall's time, which never runs backwards.
+
+    Where the system's time is set back, this one runs a tenth slower until the other has caught up. It jumps forward with the
+    system's: after a machine was paused, its monotonic clock is late for ever.
+    """
 
     def __init__(self) -> None:
-        self._since_boot_seconds = time.time() - time.monotonic()
+        self._seconds = time.time()
+        self._monotonic_seconds = time.monotonic()
 
     def now(self) -> float:
         """Unix seconds."""
-        return self._since_boot_seconds + time.monotonic()
+        monotonic_seconds = time.monotonic()
+        passed_seconds = monotonic_seconds - self._monotonic_seconds
+        self._seconds = max(time.time(), self._seconds + SLOWER * passed_seconds)
+        self._monotonic_seconds = monotonic_seconds
+        return self._seconds
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for that many seconds; zero or less only yields."""

@@ -99,6 +99,11 @@ class Settings(BaseSettings):
         "Signals", 5.0, "Time limit of one Prometheus query, in wall-clock seconds."
     )
     scaler_bind: Bind = _setting("Servers", "0.0.0.0:6000", "HOST:PORT of the gRPC external scaler, which KEDA calls.")
+    scaler_reflection: bool = _setting(
+        "Servers",
+        False,
+        "Let clients of the gRPC server list its services and messages (gRPC reflection); KEDA does not ask.",
+    )
     web_bind: Bind = _setting("Servers", "0.0.0.0:8080", "HOST:PORT of /metrics, /healthz and /readyz.")
     tls_cert: FilePath | None = _setting(
         "Servers", None, "Certificate of the gRPC server, a PEM file.", unset="plain text"

@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other, each in a process of its own: `python -m benchmarks [NAME...]`. About 60 s."""
+"""All benchmarks, one after the other, each in a process of its own: `python -m benchmarks [NAME...]`. About 70 s."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("step", "help", "sim", "scaler")
+NAMES = ("step", "help", "sim", "scaler", "neighbours")
 SHOWN = ("scenario", "requests", "wall_seconds", "requests_per_second")
 RECORDS = {"sim": 200_000}  # prints a line of JSON for each scenario; the aim of its last figure
 

@@ -8,6 +8,7 @@ from os.path import dirname
 from crds.documents import Document, Unreadable, read
 from crds.kinds import KINDS, MOST_PROBLEMS, Resolved, meant
 from crds.resolve.problems import Problem, printable
+from crds.rivals import Claim, age, taken
 from crds.v1alpha1.resource import API_VERSION
 
 _NO_RESOURCE = ("neither apiVersion nor kind is set", f"apiVersion: {API_VERSION} and kind: {KINDS[0].name}")
@@ -84,24 +85,29 @@ def unreadable(file: str, line: int, problem: Problem) -> Found:
 
 
 def rivals(resources: Iterable[Found]) -> list[Found]:
-    """The same resources. One that claims what another of its kind already has, such as its target, gets a problem.
+    """The same resources. One that claims what an older one of its kind has, such as its target, gets a problem.
 
     From another folder it is a warning: the folders may be for different clusters.
     """
-    first: dict[tuple[object, ...], Found] = {}
+    resources = list(resources)
+    owners: dict[tuple[type, Claim], Found] = {}
+    for found in sorted(
+        resources, key=lambda each: age(each.raw)
+    ):  # of those that no cluster has, the first in the files
+        for claim in found.resolved.claims.items() if found.resolved else ():
+            owners.setdefault((type(found.resolved), claim), found)
     judged = []
     for found in resources:
         problems, warnings = [], list(found.warnings)
-        for path, claim in found.resolved.claims.items() if found.resolved else ():
-            other = first.setdefault((type(found.resolved), path, claim), found)
+        for claim in found.resolved.claims.items() if found.resolved else ():
+            other = owners[type(found.resolved), claim]
             if other is not found:
-                has = "scales this target" if path == "spec.target" else "has the same value"
-                why = f"{other.title} ({other.where}) already {has}"
+                problem = taken(claim, f"{other.title} ({other.where})")
                 if dirname(other.file) == dirname(found.file):
-                    problems.append((found.line, Problem(path, claim, why, "a different one")))
+                    problems.append((found.line, problem))
                 else:
-                    instead = "a different one, unless the folders are for different clusters"
-                    warnings.append((found.line, Problem(path, claim, why, instead)))
+                    instead = f"{problem.instead}, unless the folders are for different clusters"
+                    warnings.append((found.line, replace(problem, instead=instead)))
         if problems:
             judged.append(replace(found, resolved=None, problems=tuple(problems), warnings=()))
         else:

@@ -79,7 +79,9 @@ class Workload:
     def claims(self) -> dict[str, str]:
         """What no other policy may have, by the field that states it."""
         target = self.target
+        group, _, _ = target.api_version.rpartition("/")  # every version of a group has the same objects
+        kind = f"{target.kind}.{group}" if group else target.kind
         return {
             "metadata.name": f"{self.namespace}/{self.name}",
-            "spec.target": f"{target.api_version} {target.kind} {self.namespace}/{target.name}",
+            "spec.target": f"{kind} {self.namespace}/{target.name}",
         }

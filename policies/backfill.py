@@ -1,12 +1,17 @@
-"""Rebuilds the filters from history before this process: demand and tokens."""
+"""Rebuilds the filters from history before this process: demand and tokens.
+
+History may lack pods, and its rates lag behind: beside a saved state it may raise the level, and never lowers anything.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from policies.capacity import work_seconds
+from policies.capacity import request_work_seconds, sustainable_concurrency, work_seconds
 from policies.demand import DRAIN_SECONDS
 from policies.level import advance_level, level_after
-from policies.model import Filters, Policy, State, Tokens
+from policies.model import Filters, Policy, Signal, State, Tokens
+
+MOST_OF_MAXIMUM = 10.0  # demand beyond so many times the largest fleet is no reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +28,27 @@ class Past:
 
 def lived(policy: Policy, state: State, history: Sequence[Past]) -> tuple[State, list[tuple[float, float]]]:
     """The state after a history in ascending order of time, and its known points: (seconds, demand in replicas)."""
-    known = [(past.at_seconds, demand) for past in history if (demand := past_demand(policy, past)) is not None]
+    demand = {past: past_demand(policy, state, past) for past in history}
+    known = [(past.at_seconds, replicas) for past, replicas in demand.items() if replicas is not None]
     filters = backfilled(state.filters, known)
-    if filters.tokens.requests < 1.0:
-        filters = replace(filters, tokens=past_tokens(history))
+    tokens = past_tokens([past for past, replicas in demand.items() if replicas is not None])
+    if filters.tokens.requests < min(1.0, tokens.requests):
+        filters = replace(filters, tokens=tokens)
     return replace(state, filters=filters), known
 
 
 def backfilled(filters: Filters, points: Iterable[tuple[float, float]]) -> Filters:
-    """Filters after these points, (seconds, demand in replicas) in ascending order; points up to the last tick are skipped."""
+    """Filters after these points, (seconds, demand in replicas) in ascending order; points up to the last tick are skipped.
+
+    Neither level nor volatility is lower than before.
+    """
+    least, calmest = filters.level or 0.0, filters.volatility or 0.0
     for at_seconds, demand in points:
         if filters.tick_seconds is None or at_seconds > filters.tick_seconds:
-            filters = advance_level(filters, at_seconds, level_after(filters, at_seconds, demand))
+            level = max(least, level_after(filters, at_seconds, demand))
+            filters = advance_level(filters, at_seconds, level)
+    if filters.volatility is not None:
+        filters = replace(filters, volatility=max(filters.volatility, calmest))
     return filters
 
 
@@ -48,18 +62,44 @@ def past_tokens(history: Sequence[Past]) -> Tokens:
     return Tokens(requests=requests, prompt_tokens=prompt, generation_tokens=generation)
 
 
-def past_demand(policy: Policy, past: Past) -> float | None:
-    """Demand in replicas at one moment in the past, by the policy's profile; waiting requests are added on top.
+def past_demand(policy: Policy, state: State, past: Past) -> float | None:
+    """Demand in replicas at one moment in the past, in the units of the state's level; None where it is unknown.
 
-    Token-weighted work where the rates are known, else running + waiting over a replica's concurrency, else None.
+    Demand by work is not filled up with concurrency where rates are missing: it is far too low below saturation.
     """
-    rates = (past.requests_per_second, past.prompt_tokens_per_second, past.generation_tokens_per_second)
-    waiting = past.waiting or 0.0
-    requests, prompt, generation = (0.0 if rate is None else rate for rate in rates)
-    if None not in rates and requests > 0:
-        # Work is linear in tokens except for its floor, so mean tokens per request give the mean work.
-        work = work_seconds(policy.engine, prompt / requests, generation / requests)
-        return requests * work + waiting * work / DRAIN_SECONDS
-    if past.running is None:
-        return None if None in rates else 0.0
-    return (past.running + waiting) / policy.engine.max_concurrency
+    demand = _by_concurrency(policy, state, past) if policy.signal is Signal.CONCURRENCY else None
+    if demand is None:
+        demand = _by_work(policy, state, past)
+    return demand if demand is not None and 0.0 <= demand <= MOST_OF_MAXIMUM * policy.max_replicas else None
+
+
+def _by_work(policy: Policy, state: State, past: Past) -> float | None:
+    """Token-weighted work, with waiting requests on top."""
+    requests, waiting = past.requests_per_second, past.waiting or 0.0
+    prompt, generation = past.prompt_tokens_per_second, past.generation_tokens_per_second
+    if requests is None or prompt is None or generation is None:
+        return None
+    if requests <= 0.0:
+        return None if waiting > 0.0 else 0.0  # what waits and is not served is of unknown size
+    # Work is linear in tokens except for its floor, so mean tokens per request give the mean work.
+    mean = replace(
+        state.filters.tokens, requests=1.0, prompt_tokens=prompt / requests, generation_tokens=generation / requests
+    )
+    if _is_new(state):
+        work = work_seconds(policy.engine, mean.prompt_tokens, mean.generation_tokens)
+    else:
+        work = request_work_seconds(policy.engine, state.capacity, mean) or 0.0
+    return requests * work + waiting * work / DRAIN_SECONDS
+
+
+def _by_concurrency(policy: Policy, state: State, past: Past) -> float | None:
+    if past.running is None or past.waiting is None:
+        return None
+    new = _is_new(state)
+    concurrency = policy.engine.max_concurrency if new else sustainable_concurrency(policy.engine, state.capacity)
+    return (past.running + past.waiting) / concurrency
+
+
+def _is_new(state: State) -> bool:
+    """Whether there is no saved level whose units history has to share: then it is measured by the profile as it is."""
+    return state.filters.level is None and state.capacity.count == 0.0

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
-from policies import backfill, engine
+from policies import backfill, engine, restart
 from policies.demand import observe
 from policies.engine import Proposal
 from policies.model import Fan, Grant, Inputs, Policy, State, StepResult
@@ -35,18 +35,21 @@ class Decider(Generic[F]):
     forecaster: F
     state: State = field(default_factory=State)
 
-    def remember(self, history: Iterable[backfill.Past]) -> int:
-        """Start the filters and the forecaster from history. Returns the number of points used."""
-        self.state, known = backfill.lived(self.policy, self.state, list(history))
-        self.forecaster.backfill(known)
-        return len(known)
+    def remember(self, history: Iterable[backfill.Past], now_seconds: float) -> int:
+        """Start the filters and the forecaster from history up to now. Returns the number of points used."""
+        past = [each for each in history if each.at_seconds <= now_seconds]
+        self.state, points = backfill.lived(self.policy, restart.known(self.state, now_seconds), past)
+        self.forecaster.backfill(points)
+        return len(points)
 
     def restart(self, cold_start: ColdStart, now_seconds: float) -> None:
         """Treat what runs as decided; nothing is scaled down until one hold has passed."""
         self.state = engine.restarted(self.policy, cold_start, self.state, now_seconds)
 
     def propose(self, inputs: Inputs) -> Proposal | None:
-        """Observe, forecast, propose. None between two ticks if nothing is urgent."""
+        """Observe, forecast, propose. None between two ticks if nothing is urgent. After a pause, begins anew."""
+        if inputs.on_grid and restart.was_paused(self.state, inputs.now_seconds):
+            self.restart(inputs.cold_start, inputs.now_seconds)
         seen = observe(self.policy, self.state, inputs)
         if inputs.on_grid:
             whole = seen.demand.coverage >= 1.0 and seen.filters.level is not None

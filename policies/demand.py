@@ -8,13 +8,18 @@ waiting requests in units of a replica's sustainable concurrency are used instea
 from dataclasses import dataclass, replace
 
 from policies import capacity as cap
-from policies.flow import Flow, flow, marks_after
-from policies.level import advance_level, level_after
-from policies.model import Basis, Capacity, Demand, Filters, Inputs, PodSample, Policy, Signal, State
+from policies.finite import require_inputs
+from policies.flow import flow
+from policies.level import advance_level, interrupted, level_after, ticked
+from policies.model import Basis, Capacity, Demand, Filters, Inputs, PodMark, Policy, Signal, State, Verdict
+from policies.signals import FAULTS, Judged, judge
 
-STALE_SECONDS = 30.0  # two grid steps
 RECENT_SECONDS = 30.0
 DRAIN_SECONDS = 60.0  # waiting requests should be served within this time
+DEMAND_LIMIT = 10.0  # times the maximum of replicas: no decision needs to know more, and a level must come down again
+GAUGES_COUNT = frozenset(
+    {Verdict.COUNTED, Verdict.FIRST, Verdict.RESET, Verdict.UNCHANGED}
+)  # where concurrency is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,57 +32,52 @@ class Observation:
 
 
 def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
-    """The fleet's demand at `inputs.now_seconds`.
+    """The fleet's demand at `inputs.now_seconds`. Raises NotFiniteError.
 
-    A pod counts if it serves, its sample is fresh and complete and, for demand by work, its arrivals are known. If a pod
-    does not count, `coverage` is below 1, the demand is a lower bound, and the filtered level does not fall.
+    If the reading of any pod does not count (`policies.signals`), `coverage` is below 1, the demand is a lower bound, and the
+    filtered level does not fall. While any is at fault, nothing is learned of volatility and capacity.
     """
-    pods, filters = _whole(inputs), state.filters
-    if not pods:
-        return Observation(_unknown(policy, state, inputs), _ticked(filters, inputs), state.capacity)
-    flowed = flow(policy, state, inputs, pods)
+    require_inputs(inputs)
+    judged = judge(policy, state.filters, inputs)
+    flowed = flow(policy, state, inputs.now_seconds, judged)
     filters = replace(
-        filters,
-        marks=marks_after(filters, inputs, flowed.marks),
-        arrivals=_recent(filters, inputs.now_seconds, flowed.arrivals_per_second),
-        tokens=flowed.tokens,
+        flowed.filters,
+        marks=_marks(state.filters, inputs, judged),
+        arrivals=_recent(state.filters, inputs.now_seconds, flowed.arrivals_per_second),
     )
-    by_work = policy.signal is Signal.WORK and any(pod.request_prompt_tokens_count is not None for pod in pods)
-    demand = _weighed(policy, state.capacity, filters, inputs, pods, flowed, by_work=by_work)
-    level = _level(filters, demand, by_work=by_work)
-    filters = _ticked(filters, inputs) if level is None else advance_level(filters, inputs.now_seconds, level)
-    return Observation(demand, filters, flowed.capacity)
+    by_work = _by_work(policy, filters, judged)
+    demand = _demand(policy, state.capacity, filters, inputs, judged, flowed.arrivals_per_second, by_work=by_work)
+    capacity = flowed.capacity
+    if _at_fault(inputs, judged, demand):
+        filters, capacity = interrupted(filters, inputs.now_seconds), state.capacity
+    level = _level(policy, filters, demand, by_work=by_work)
+    filters = (
+        ticked(filters, inputs.now_seconds) if level is None else advance_level(filters, inputs.now_seconds, level)
+    )
+    return Observation(demand, filters, capacity)
 
 
-def _whole(inputs: Inputs) -> list[PodSample]:
-    """Fresh samples of serving pods with every value that arrivals need. Sleeping engines are left out: their 0 is not idle.
-
-    A sample from the future is as stale as an equally old one: its clock is wrong.
-    """
-    newest = {sample.pod: sample for sample in sorted(inputs.samples, key=lambda sample: sample.at_seconds)}
-    serving = set(inputs.supply.ready) if inputs.supply is not None else newest.keys()
-    return [
-        sample
-        for sample in newest.values()
-        if sample.pod in serving
-        and abs(inputs.now_seconds - sample.at_seconds) <= STALE_SECONDS
-        and not sample.asleep
-        and None not in (sample.running, sample.waiting, sample.finished_total)
-    ]
+def _at_fault(inputs: Inputs, judged: list[Judged], demand: Demand) -> bool:
+    """Whether what is seen may be wrong or less than what there is."""
+    if inputs.supply is None or inputs.supply.unlisted or demand.replicas is None:
+        return True
+    return any(each.verdict in FAULTS for each in judged)
 
 
-def _unknown(policy: Policy, state: State, inputs: Inputs) -> Demand:
-    work = cap.request_work_seconds(policy.engine, state.capacity, state.filters.tokens)
-    return Demand(inputs.now_seconds, Basis.UNKNOWN, 0.0, None, None, None, None, None, work or 0.0)
+def _marks(filters: Filters, inputs: Inputs, judged: list[Judged]) -> tuple[PodMark, ...]:
+    """What the next readings are compared with. Without supply, nobody says that a pod is gone."""
+    marks = {} if inputs.supply is not None else {mark.reading.pod: mark for mark in filters.marks}
+    marks |= {each.pod: each.mark for each in judged if each.mark is not None}
+    return tuple(mark for _, mark in sorted(marks.items()))
 
 
-def _weighed(
+def _demand(
     policy: Policy,
     capacity: Capacity,
     filters: Filters,
     inputs: Inputs,
-    pods: list[PodSample],
-    flowed: Flow,
+    judged: list[Judged],
+    rate: float | None,
     *,
     by_work: bool,
 ) -> Demand:
@@ -85,11 +85,13 @@ def _weighed(
 
     `capacity` is the one before this step: what is learned from a longer queue must not lower the demand that it shows.
     """
-    ready = len(inputs.supply.ready) if inputs.supply is not None else 0
-    waiting = sum(pod.waiting or 0.0 for pod in pods)
-    running = sum(pod.running or 0.0 for pod in pods)
-    rate = flowed.arrivals_per_second
+    readings = tuple([each.reading for each in judged])
     work = cap.request_work_seconds(policy.engine, capacity, filters.tokens)
+    seen = [each.sample for each in judged if each.queue and each.sample is not None]
+    if not seen:
+        return Demand(inputs.now_seconds, Basis.UNKNOWN, 0.0, None, None, None, None, None, work or 0.0, readings)
+    waiting = sum([pod.waiting or 0.0 for pod in seen])
+    running = sum([pod.running or 0.0 for pod in seen])
     if work is None and rate == 0.0 and running + waiting == 0.0:
         work = 0.0  # no request has ever been seen: idle, however much work one would be
     if by_work and work is not None and rate is not None:
@@ -98,32 +100,52 @@ def _weighed(
         concurrency = cap.sustainable_concurrency(policy.engine, capacity)
         basis, demand, recent = Basis.CONCURRENCY, (running + waiting) / concurrency, running / concurrency
         work = DRAIN_SECONDS / concurrency  # so that a queue as long as one replica's concurrency asks for one replica
+    limit = DEMAND_LIMIT * policy.max_replicas
     return Demand(
         at_seconds=inputs.now_seconds,
         basis=basis,
-        coverage=(flowed.pods if by_work else len(pods)) / ready if ready else 0.0,
-        replicas=demand,
-        recent_replicas=recent,
+        coverage=_coverage(inputs, judged, by_work=by_work),
+        replicas=min(demand, limit),
+        recent_replicas=min(recent, limit),
         waiting=waiting,
         running=running,
         arrivals_per_second=rate,
         work_seconds=work,
+        readings=readings,
     )
 
 
-def _level(filters: Filters, demand: Demand, *, by_work: bool) -> float | None:
+def _by_work(policy: Policy, filters: Filters, judged: list[Judged]) -> bool:
+    """Whether demand is measured by work, now or as soon as a request has finished."""
+    if policy.signal is not Signal.WORK:
+        return False
+    return filters.tokens.requests >= 1.0 or any(
+        each.sample is not None and each.sample.request_prompt_tokens_count is not None for each in judged
+    )
+
+
+def _coverage(inputs: Inputs, judged: list[Judged], *, by_work: bool) -> float:
+    """The share of the pods that serve whose readings count; pods that the scale counts and the list lacks do not."""
+    if inputs.supply is None:
+        return 0.0
+    counts = {Verdict.COUNTED} if by_work else GAUGES_COUNT
+    serving = sum([each.verdict is not Verdict.STARTING for each in judged]) + inputs.supply.unlisted
+    return sum([each.verdict in counts for each in judged]) / serving if serving else 0.0
+
+
+def _level(policy: Policy, filters: Filters, demand: Demand, *, by_work: bool) -> float | None:
     """The level after this demand; None while there is none.
 
     Below saturation, demand by concurrency is far too low: where demand by work will follow, it does not start a level.
     """
-    if demand.replicas is None or (by_work and demand.basis is not Basis.WORK):
+    if demand.replicas is None:
+        return None
+    if by_work and demand.basis is not Basis.WORK:
         return filters.level
     level = level_after(filters, demand.at_seconds, demand.replicas)
-    return level if demand.coverage >= 1.0 or filters.level is None else max(level, filters.level)
-
-
-def _ticked(filters: Filters, inputs: Inputs) -> Filters:
-    return replace(filters, tick_seconds=inputs.now_seconds)
+    if demand.coverage < 1.0 and filters.level is not None:
+        level = max(level, filters.level)
+    return min(level, DEMAND_LIMIT * policy.max_replicas)
 
 
 def _recent(filters: Filters, now_seconds: float, rate: float | None) -> tuple[tuple[float, float], ...]:
@@ -137,6 +159,7 @@ def _mean_rate(arrivals: tuple[tuple[float, float], ...], now_seconds: float) ->
     """Mean over the last 30 s; each rate counts for the time since the one before, so 2 s after a tick count as 2 s."""
     total, since = 0.0, now_seconds - RECENT_SECONDS
     for until, rate in arrivals:
-        total += rate * (until - since)
-        since = until
+        if since < until <= now_seconds:
+            total += rate * (until - since)
+            since = until
     return total / RECENT_SECONDS

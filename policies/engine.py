@@ -7,12 +7,13 @@ fixed grid only, so that live and replay agree; between two ticks an event may o
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from policies import missing, stabilize
+from policies import missing, restart, stabilize
 from policies.combine import combine, whole
 from policies.demand import Observation, observe
 from policies.echelons import prepare
+from policies.finite import require_state
 from policies.ladder import hold_seconds, lead_seconds, replica_rung
-from policies.model import Decided, Echelon, Grant, Inputs, Mode, Plan, Policy, Reason, Rule, State, StepResult
+from policies.model import Decided, Demand, Echelon, Grant, Inputs, Mode, Plan, Policy, Reason, Rule, State, StepResult
 from policies.recommend.predictive import forecast_floor, volatility_floor
 from policies.recommend.reactive import reactive
 from policies.recommend.scheduled import scheduled
@@ -50,7 +51,7 @@ class Proposal:
 
 
 def step(policy: Policy, state: State, inputs: Inputs) -> StepResult:
-    """The decision at `inputs.now_seconds`. The same arguments always give the same result."""
+    """The decision at `inputs.now_seconds`. The same arguments always give the same result. Raises NotFiniteError."""
     proposal = propose(policy, state, observe(policy, state, inputs), inputs)
     return settle(proposal, proposal.asked)
 
@@ -66,9 +67,12 @@ def restarted(policy: Policy, cold_start: ColdStart, state: State, now_seconds: 
     The last decision is held as well, since the cluster may not have followed it yet.
     """
     window = hold_seconds(policy, cold_start)
-    peaks = stabilize.remember((), now_seconds, state.decided.replicas or 0, window)
+    last = state.decided.replicas
+    if last is None:  # restarted before, with nothing decided since
+        last = max((count for at_seconds, count in state.decided.peaks if at_seconds <= now_seconds), default=0)
+    peaks = stabilize.remember((), now_seconds, last, window)
     decided = Decided(peaks=peaks, blind_until_seconds=now_seconds + window)
-    return replace(state, decided=decided)
+    return replace(restart.known(state, now_seconds, now_seconds - restart.RECENT_SECONDS), decided=decided)
 
 
 def urgent(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> bool:
@@ -104,15 +108,16 @@ def settle(proposal: Proposal, grant: Grant | None) -> StepResult:
     state, inputs, seen = proposal.state, proposal.inputs, proposal.seen
     if proposal.replicas is None or proposal.prepared is None or grant is None:
         kept = replace(state, filters=seen.filters) if inputs.on_grid else state
+        require_state(kept)
         return StepResult(kept, None, seen.demand)
     replicas = _granted(proposal.replicas, max(grant.replicas, proposal.kept_replicas))
     prepared = _granted(proposal.prepared, grant.prepared_nodes)
     current = None if inputs.supply is None else inputs.supply.spec_replicas
     plan = Plan(inputs.now_seconds, (replicas, prepared), proposal.mode, current)
     decided = replace(stabilize.moved(proposal.decided, replicas.count, inputs.now_seconds), prepared=prepared.count)
-    if inputs.on_grid:
-        return StepResult(State(seen.filters, seen.capacity, decided), plan, seen.demand, grant)
-    return StepResult(replace(state, decided=decided), plan, seen.demand, grant)
+    after = State(seen.filters, seen.capacity, decided) if inputs.on_grid else replace(state, decided=decided)
+    require_state(after)
+    return StepResult(after, plan, seen.demand, grant)
 
 
 def recommend(policy: Policy, seen: Observation, inputs: Inputs, unprepared: Reason | None) -> tuple[Reason, ...]:
@@ -141,7 +146,7 @@ def stabilized(
     rules: tuple[Callable[[int], Reason | None], ...] = (
         lambda n: stabilize.hold(peaks, n, now, window),
         lambda n: _unknown(decided, seen, inputs, n),
-        lambda n: stabilize.scale_down_limit(policy, decided, n, now),
+        lambda n: stabilize.scale_down_limit(policy, decided, inputs.supply, n, now),
         lambda n: stabilize.scale_up_limit(policy, decided, n, now),
         lambda n: stabilize.bound(policy, n),
     )
@@ -150,6 +155,9 @@ def stabilized(
         reason = rule(replicas)
         if reason is not None:
             replicas, reasons = whole(reason.replicas), (reason, *reasons)
+    lacking = missing.lacking(replicas, inputs, _based_on(seen))
+    if lacking is not None and all(reason.rule is not lacking.rule for reason in reasons):
+        reasons = (*reasons, lacking)  # the level is held, so that nothing lower was asked for
     return replicas, reasons, replace(decided, peaks=peaks)
 
 
@@ -174,8 +182,12 @@ def _unknown(decided: Decided, seen: Observation, inputs: Inputs, asked: int) ->
     current = decided.replicas
     if current is None or asked >= current:
         return None
-    coverage = 0.0 if seen.filters.level is None else seen.demand.coverage
-    return missing.hold(current, inputs, decided.blind_until_seconds, coverage)
+    return missing.hold(current, inputs, decided.blind_until_seconds, _based_on(seen))
+
+
+def _based_on(seen: Observation) -> Demand:
+    """The demand that a count is based on: before there is a level, it is unknown."""
+    return seen.demand if seen.filters.level is not None else replace(seen.demand, coverage=0.0)
 
 
 def _granted(asked: Echelon, granted: int) -> Echelon:

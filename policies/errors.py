@@ -1,8 +1,12 @@
-"""The core's errors. The only one is input that does not fit."""
+"""The core's errors: input that does not fit."""
 
 
 class PolicyError(Exception):
     """Base class of the core's errors."""
+
+
+class NotFiniteError(PolicyError, ValueError):
+    """A number of the inputs, or of the state that would follow, is not finite; the message names it."""
 
 
 class CodecError(PolicyError):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from policies.combine import whole
-from policies.model import Mode, Plan, Reason, Rule
+from policies.model import Mode, Plan, Reason, Rule, Verdict
 
 PHRASES: Mapping[Rule, str] = {
     Rule.MINIMUM: "minReplicas is {replicas:g}",
@@ -16,8 +16,8 @@ PHRASES: Mapping[Rule, str] = {
     Rule.LEAD: "maxPreparedNodes allows no further prepared nodes, so {replicas:.1f} replicas must run to cover the {lead}"
     " that a new replica takes without a prepared node",
     Rule.SCHEDULED: "schedule {note} requires {replicas:g} ({opens})",
-    Rule.UNKNOWN: "the pods' metrics or the cluster's state could not be read, so nothing is scaled down",
-    Rule.PARTIAL: "metrics of only {read} of the pods could be read, so nothing is scaled down",
+    Rule.UNKNOWN: "the pods' metrics or the cluster's state are not known{why}, so nothing is scaled down",
+    Rule.PARTIAL: "the metrics of only {read} of the pods count{why}, so nothing is scaled down",
     Rule.BETWEEN_TICKS: "nothing is scaled down between two decision ticks",
     Rule.RESTARTED: "nothing is scaled down for another {left} after a restart",
     Rule.HOLD: "{replicas:g} were needed less than {hold} ago, and capacity is held that long",
@@ -30,6 +30,20 @@ PHRASES: Mapping[Rule, str] = {
     Rule.PREPARED_HOLD: "the need was {replicas:g} less than {hold} ago, and prepared nodes are held that long",
     Rule.HANDOVER: "kept for {count} still without a node",
     Rule.GRANT: "the pool grants {replicas:g}",
+}
+
+VERDICTS: Mapping[Verdict, str] = {
+    Verdict.COUNTED: "its metrics count",
+    Verdict.STARTING: "it is starting",
+    Verdict.FIRST: "it has been read only once",
+    Verdict.ASLEEP: "its engine is asleep",
+    Verdict.UNREAD: "its metrics cannot be read",
+    Verdict.STALE: "its metrics are too old",
+    Verdict.INCOMPLETE: "a metric that it needs is missing",
+    Verdict.IMPOSSIBLE: "its numbers are beyond what an engine can do, or contradict each other",
+    Verdict.RESET: "a counter fell without a restart",
+    Verdict.UNCHANGED: "it is busy, yet nothing has changed since its last reading",
+    Verdict.STUCK: "its queue has not moved for minutes, so it is not counted as load",
 }
 
 
@@ -49,6 +63,9 @@ def explain(plan: Plan, before: Plan | None = None) -> str:
 def reasons(found: tuple[Reason, ...]) -> str:
     """The first reason, with the next one that gives another number, or that it is based on."""
     first, *others = found
+    unknown = next((reason for reason in others if reason.rule in (Rule.UNKNOWN, Rule.PARTIAL)), None)
+    if unknown is not None and unknown is found[-1]:
+        return f"{reasons(found[:-1])}; {phrase(unknown)}"
     if first.rule is Rule.PREPARED and others:
         return f"{phrase(first)}, since {phrase(others[0])}"
     count = whole(first.replicas)
@@ -68,7 +85,14 @@ def phrase(reason: Reason) -> str:
     numbers = dict(reason.numbers)
     opens = f"opens in {durations['starts_in']}" if numbers.get("starts_in_seconds") else "open now"
     read = f"{math.floor(100.0 * numbers.get('coverage', 0.0))}%"  # not all of them, so never 100%
-    values = {**durations, **numbers, "count": _count(whole(reason.replicas), "replica"), "opens": opens, "read": read}
+    values = {
+        **durations,
+        **numbers,
+        "why": _unread(reason),
+        "count": _count(whole(reason.replicas), "replica"),
+        "opens": opens,
+        "read": read,
+    }
     if reason.rule is Rule.REACTIVE:
         values["pressure"] = _pressure(**numbers)
     return PHRASES[reason.rule].format(replicas=reason.replicas, note=reason.note, **values)
@@ -80,6 +104,19 @@ def duration(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = [f"{value} {unit}" for value, unit in ((hours, "h"), (minutes, "min"), (rest, "s")) if value]
     return " ".join(parts) or "0 s"
+
+
+def _unread(reason: Reason) -> str:
+    """Which pod does not count, and why; how many more there are."""
+    verdicts = [(Verdict(name), count) for name, count in reason.numbers if name in set(Verdict)]
+    found = []
+    if verdicts:
+        others = round(sum(count for _, count in verdicts)) - 1
+        found.append(f"{reason.note}: {VERDICTS[verdicts[0][0]]}{f', and {others} more' if others else ''}")
+    unlisted = round(dict(reason.numbers).get("unlisted", 0.0))
+    if unlisted:
+        found.append(f"{_count(unlisted, 'pod')} of the target not listed")
+    return f" ({'; '.join(found)})" if found else ""
 
 
 def _pressure(waiting_requests: float, queue_seconds: float, recent: float) -> str:

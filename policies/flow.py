@@ -1,66 +1,82 @@
-"""What went through the pods since their marks: arrivals, tokens, and the work that saturated replicas did.
+"""What went through the pods since their last readings: arrivals, tokens, and the work that saturated replicas did.
 
-A mark is a pod's counters at the last tick. Clients that hang up reduce a difference of arrivals, so it is a lower bound,
-clamped at zero.
+Clients that hang up leave no trace among the finished requests. The engine's own beginnings show them: first tokens and, where
+an engine does not count these, prompt tokens.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policies import capacity as cap
-from policies.level import elapsed_seconds
-from policies.model import Capacity, Filters, Inputs, PodMark, PodSample, Policy, State, Tokens
+from policies.level import LEVEL_TAU_SECONDS, elapsed_seconds
+from policies.model import Capacity, Filters, PodSample, Policy, State, Tokens
+from policies.physics import growth
+from policies.signals import Judged, arrived
 
 TOKENS_TAU_SECONDS = 600.0
 # Waiting over running: nothing is learned from one or two requests that wait for the next step of an idle engine.
 SATURATED_QUEUE = 0.25
-COUNTERS = (
-    "prompt_tokens_total",
-    "cached_prompt_tokens_total",
-    "generation_tokens_total",
-    "request_prompt_tokens_sum",
-    "request_prompt_tokens_count",
-    "request_generation_tokens_sum",
-    "request_generation_tokens_count",
-)
+HANGUP_LIMIT = 10.0  # requests begun over those that stayed
+HANGUP_SHARE = 0.05  # fewer are the requests in prefill, which have arrived and not begun
+HANGUP_PROMPT_SHARE = 0.25  # the same by prompt tokens, whose mean is uncertain
+HANGUP_REQUESTS = 20.0  # fewer show nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What went through the pods since their marks."""
+    """What went through the pods since their last readings."""
 
-    pods: int  # pods with a mark and a newer sample, whose arrivals are therefore known
-    arrivals_per_second: float | None  # None: no pod has been seen before, so there are no differences
-    tokens: Tokens
+    arrivals_per_second: float | None  # None: no pod's growth is known
+    filters: Filters
     capacity: Capacity
-    marks: dict[str, PodMark]  # of these pods, by name
 
 
-def flow(policy: Policy, state: State, inputs: Inputs, pods: list[PodSample]) -> Flow:
-    """The flow through these pods, and the capacity learned from it."""
+def flow(policy: Policy, state: State, now_seconds: float, judged: list[Judged]) -> Flow:
+    """The flow through the pods whose readings count, and the capacity learned from it."""
     filters, capacity = state.filters, state.capacity
-    old, marks = {mark.pod: mark for mark in filters.marks}, {}
-    fade = math.exp(-elapsed_seconds(filters, inputs.now_seconds) / TOKENS_TAU_SECONDS)
+    counted = [(each.before, each.sample) for each in judged if each.before is not None and each.sample is not None]
+    if not counted:
+        return Flow(None, filters, capacity)
+    elapsed = elapsed_seconds(filters, now_seconds)
+    fade = math.exp(-elapsed / TOKENS_TAU_SECONDS)
     sums = [fade * value for value in _token_sums(filters.tokens)]
-    rate: float | None = None
-    counted = 0
-    for pod in pods:
-        mark = old.get(pod.pod)
-        before = _before(filters, mark, pod)
-        now = _mark(pod, before)
-        marks[pod.pod] = now if before is mark else _mark(pod, mark)
-        if before is None or now.at_seconds <= before.at_seconds:
-            continue
-        counted += 1
+    fade = math.exp(-elapsed / LEVEL_TAU_SECONDS)
+    came, begun = fade * filters.arrived, fade * filters.begun
+    rejected_rate = stayed_rate = 0.0
+    for before, now in counted:
         span = now.at_seconds - before.at_seconds
-        rate = (rate or 0.0) + max(0.0, now.arrived_total - before.arrived_total) / span
+        rejected = growth(before.rejected_total, now.rejected_total)
+        stayed = max(0.0, arrived(now) - arrived(before) - rejected)
+        came += stayed
+        begun += _begun(filters.tokens, before, now, stayed)
+        rejected_rate += rejected / span
+        stayed_rate += stayed / span
         grown = _growth(before, now)
         sums = [total + more for total, more in zip(sums, grown, strict=True)]
-        if before.saturated and now.saturated and _grown_up(pod):
-            generated = _grew(before, now, "generation_tokens_total")
+        if _saturated(before) and _saturated(now) and _grown_up(now):
+            generated = growth(before.generation_tokens_total, now.generation_tokens_total)
             done = cap.work_seconds(policy.engine, max(0.0, grown[3] - grown[4]), generated)
-            capacity = cap.learn(capacity, policy.engine, span, done, pod.running or 0.0)
-    return Flow(counted, rate, Tokens(*sums), capacity, marks)
+            capacity = cap.learn(capacity, policy.engine, span, done, now.running or 0.0)
+    by_tokens = all(now.first_tokens_total is not None for _, now in counted)
+    rate = rejected_rate + stayed_rate * _hangups(came, begun, HANGUP_SHARE if by_tokens else HANGUP_PROMPT_SHARE)
+    return Flow(rate, replace(filters, tokens=Tokens(*sums), arrived=came, begun=max(0.0, begun)), capacity)
+
+
+def _begun(tokens: Tokens, before: PodSample, now: PodSample, stayed: float) -> float:
+    """Requests that came, by what the engine began: what it began and what came to wait; `stayed` where it shows neither."""
+    queued = (now.waiting or 0.0) - (before.waiting or 0.0)
+    if before.first_tokens_total is not None and now.first_tokens_total is not None:
+        return now.first_tokens_total - before.first_tokens_total + queued
+    if before.prompt_tokens_total is None or now.prompt_tokens_total is None or tokens.prompt_tokens < 1.0:
+        return stayed
+    return (now.prompt_tokens_total - before.prompt_tokens_total) * tokens.requests / tokens.prompt_tokens + queued
+
+
+def _hangups(stayed: float, begun: float, tolerance: float) -> float:
+    """How many requests came for each that stayed, at least 1."""
+    if begun < HANGUP_REQUESTS:
+        return 1.0
+    return max(1.0, begun / max(stayed, begun / HANGUP_LIMIT) - tolerance)
 
 
 def _token_sums(tokens: Tokens) -> tuple[float, float, float, float, float]:
@@ -73,53 +89,19 @@ def _token_sums(tokens: Tokens) -> tuple[float, float, float, float, float]:
     )
 
 
-def _growth(before: PodMark, now: PodMark) -> tuple[float, float, float, float, float]:
+def _growth(before: PodSample, now: PodSample) -> tuple[float, float, float, float, float]:
     return (
-        _grew(before, now, "request_prompt_tokens_count"),
-        _grew(before, now, "request_prompt_tokens_sum"),
-        _grew(before, now, "request_generation_tokens_sum"),
-        _grew(before, now, "prompt_tokens_total"),
-        _grew(before, now, "cached_prompt_tokens_total"),
+        growth(before.request_prompt_tokens_count, now.request_prompt_tokens_count),
+        growth(before.request_prompt_tokens_sum, now.request_prompt_tokens_sum),
+        growth(before.request_generation_tokens_sum, now.request_generation_tokens_sum),
+        growth(before.prompt_tokens_total, now.prompt_tokens_total),
+        growth(before.cached_prompt_tokens_total, now.cached_prompt_tokens_total),
     )
 
 
-def _grew(before: PodMark, now: PodMark, counter: str) -> float:
-    """A counter's growth; a counter that fell was reset and counts as 0 for this step."""
-    return max(0.0, float(getattr(now, counter)) - float(getattr(before, counter)))
+def _saturated(sample: PodSample) -> bool:
+    return (sample.waiting or 0.0) > SATURATED_QUEUE * ((sample.running or 0.0) + 1.0)
 
 
 def _grown_up(pod: PodSample) -> bool:
     return pod.started_seconds is None or pod.at_seconds - pod.started_seconds >= cap.MIN_AGE_SECONDS
-
-
-def _before(filters: Filters, mark: PodMark | None, pod: PodSample) -> PodMark | None:
-    """The pod's mark. Counters start at zero with the process, so a process that started since needs no earlier sample."""
-    since = filters.tick_seconds if mark is None else mark.at_seconds
-    if since is None or pod.started_seconds is None or pod.started_seconds < since:
-        return mark
-    if mark is not None and _mark(pod, mark).arrived_total >= mark.arrived_total:
-        return mark  # no counter was reset: the pod's clock is ahead of ours
-    return PodMark(pod.pod, since, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, saturated=False)
-
-
-def _mark(pod: PodSample, before: PodMark | None) -> PodMark:
-    """The pod's counters; one that this sample lacks keeps its value, so that it does not jump when it returns."""
-    arrived = (pod.finished_total or 0.0) + (pod.running or 0.0) + (pod.waiting or 0.0) + (pod.rejected_total or 0.0)
-    counters = {name: _counter(pod, before, name) for name in COUNTERS}
-    saturated = (pod.waiting or 0.0) > SATURATED_QUEUE * ((pod.running or 0.0) + 1.0)
-    return PodMark(pod=pod.pod, at_seconds=pod.at_seconds, arrived_total=arrived, saturated=saturated, **counters)
-
-
-def _counter(pod: PodSample, before: PodMark | None, name: str) -> float:
-    value: float | None = getattr(pod, name)
-    if value is not None:
-        return value
-    return 0.0 if before is None else float(getattr(before, name))
-
-
-def marks_after(filters: Filters, inputs: Inputs, seen: dict[str, PodMark]) -> tuple[PodMark, ...]:
-    """Marks of the pods that were seen, and old marks of serving pods that were not, whose counters go on meanwhile."""
-    old = {mark.pod: mark for mark in filters.marks}
-    serving = set(inputs.supply.ready) if inputs.supply is not None else set(seen)
-    kept = {name: mark for name, mark in old.items() if name in serving or inputs.supply is None}
-    return tuple(mark for _, mark in sorted((kept | seen).items()))

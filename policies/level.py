@@ -17,14 +17,24 @@ def advance_level(filters: Filters, now_seconds: float, level: float) -> Filters
     dt = elapsed_seconds(filters, now_seconds)
     # A move across a gap is not volatility.
     oldest = now_seconds - VOLATILITY_LAG_SECONDS - min(dt, VOLATILITY_LAG_SECONDS)
-    levels = tuple(item for item in filters.levels if item[0] >= oldest)
+    levels = tuple([item for item in filters.levels if item[0] >= oldest])
     volatility = VOLATILITY_PRIOR if filters.volatility is None else filters.volatility
     if levels and now_seconds - levels[0][0] >= 0.8 * VOLATILITY_LAG_SECONDS:
         move = abs(math.log((level + LEVEL_OFFSET) / (levels[0][1] + LEVEL_OFFSET)))
         volatility += _gain(dt, VOLATILITY_TAU_SECONDS) * (move - volatility)
-    return replace(
-        filters, tick_seconds=now_seconds, level=level, levels=(*levels, (now_seconds, level)), volatility=volatility
-    )
+    if filters.settled_seconds is None or now_seconds >= filters.settled_seconds:
+        levels = (*levels, (now_seconds, level))
+    return replace(filters, tick_seconds=now_seconds, level=level, levels=levels, volatility=volatility)
+
+
+def ticked(filters: Filters, now_seconds: float) -> Filters:
+    """The filters one tick later, of whose demand nothing is known."""
+    return replace(filters, tick_seconds=now_seconds)
+
+
+def interrupted(filters: Filters, now_seconds: float) -> Filters:
+    """The filters while something is wrong: no level is compared with another until it has followed the demand again."""
+    return replace(filters, levels=(), settled_seconds=now_seconds + VOLATILITY_LAG_SECONDS)
 
 
 def level_after(filters: Filters, now_seconds: float, demand: float) -> float:

@@ -1,21 +1,46 @@
 """The rule for missing data: what is unknown may hold or raise a count, but never lower it."""
 
-from policies.model import Inputs, Reason, Rule
+from collections import Counter
+
+from policies.model import Demand, Inputs, Reason, Rule, Verdict
+
+KNOWN = frozenset({Verdict.COUNTED, Verdict.STARTING})
 
 
-def hold(current: int, inputs: Inputs, blind_until_seconds: float | None, coverage: float = 1.0) -> Reason | None:
+def hold(
+    current: int, inputs: Inputs, blind_until_seconds: float | None, demand: Demand | None = None
+) -> Reason | None:
     """The reason why `current` may not be lowered now; None if it may.
 
-    Nothing is lowered while supply or demand is unknown, after a restart, or between two ticks. `coverage` is the share of
-    serving pods whose readings the count is based on: 0 if demand is unknown, 1 for a count that needs no readings.
+    Nothing is lowered while supply or demand is unknown, after a restart, or between two ticks. `demand` is what the count is
+    based on; None for a count that needs no readings.
     """
-    if inputs.supply is None or coverage <= 0.0:
-        return Reason(Rule.UNKNOWN, float(current))
-    if coverage < 1.0:
-        return Reason(Rule.PARTIAL, float(current), (("coverage", coverage),))
+    unknown = lacking(current, inputs, demand)
+    if unknown is not None:
+        return unknown
     if blind_until_seconds is not None and inputs.now_seconds < blind_until_seconds:
         left = blind_until_seconds - inputs.now_seconds
         return Reason(Rule.RESTARTED, float(current), (("left_seconds", left),))
     if not inputs.on_grid:
         return Reason(Rule.BETWEEN_TICKS, float(current))
     return None
+
+
+def lacking(current: int, inputs: Inputs, demand: Demand | None) -> Reason | None:
+    """What is not known of supply and demand; None if both are known.
+
+    It has the number of pods by verdict, and names the first pod whose reading does not count; the verdict on it comes first.
+    """
+    coverage = 1.0 if demand is None else demand.coverage
+    if inputs.supply is not None and coverage >= 1.0:
+        return None
+    readings = () if demand is None else demand.readings
+    unknown = [reading for reading in readings if reading.verdict not in KNOWN]
+    verdicts = Counter(reading.verdict for reading in unknown)
+    numbers = [(verdict.value, float(count)) for verdict, count in verdicts.items()]
+    if inputs.supply is not None and inputs.supply.unlisted:
+        numbers.append(("unlisted", float(inputs.supply.unlisted)))
+    name = unknown[0].pod if unknown else ""
+    if inputs.supply is None or coverage <= 0.0:
+        return Reason(Rule.UNKNOWN, float(current), tuple(numbers), name)
+    return Reason(Rule.PARTIAL, float(current), (("coverage", coverage), *numbers), name)

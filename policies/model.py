@@ -77,6 +77,8 @@ class PodSample:
     request_prompt_tokens_count: float | None = None
     request_generation_tokens_sum: float | None = None
     request_generation_tokens_count: float | None = None
+    first_tokens_total: float | None = None  # requests whose first token has been generated
+    engines: float | None = None  # that the sums are over
     asleep: bool = False
 
 
@@ -127,6 +129,30 @@ class Basis(StrEnum):
     UNKNOWN = "Unknown"
 
 
+class Verdict(StrEnum):
+    """What the reading of one pod is worth. Whatever is not known for certain holds the number of replicas."""
+
+    COUNTED = "Counted"  # believed
+    STARTING = "Starting"  # has never served: a known zero
+    FIRST = "First"  # there is no earlier reading to compare it with
+    ASLEEP = "Asleep"  # its engines sleep: their zero is not idle
+    UNREAD = "Unread"  # serves, and has no reading
+    STALE = "Stale"  # too old, or from the future
+    INCOMPLETE = "Incomplete"  # lacks a metric that it, or another pod, had before
+    IMPOSSIBLE = "Impossible"  # beyond what an engine can do, or at odds with itself
+    RESET = "Reset"  # a counter fell although its process did not start again
+    UNCHANGED = "Unchanged"  # busy, and nothing has moved since the last tick
+    STUCK = "Stuck"  # the same, for minutes: its requests are not load
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The verdict on one pod's newest reading."""
+
+    pod: str
+    verdict: Verdict
+
+
 @dataclass(frozen=True, slots=True)
 class Demand:
     """Demand on all pods of a workload; a lower bound if `coverage` is below 1."""
@@ -140,6 +166,7 @@ class Demand:
     running: float | None  # requests
     arrivals_per_second: float | None
     work_seconds: float  # replica-seconds that one request takes
+    readings: tuple[Reading, ...] = ()  # one for each pod, by name
 
 
 # ---------------------------------------------------------------- state
@@ -147,19 +174,10 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class PodMark:
-    """A pod's counters at the last grid tick."""
+    """A pod's reading at the last grid tick that brought news of it. A metric that it lacked keeps its last value."""
 
-    pod: str
-    at_seconds: float
-    arrived_total: float
-    prompt_tokens_total: float
-    cached_prompt_tokens_total: float
-    generation_tokens_total: float
-    request_prompt_tokens_sum: float
-    request_prompt_tokens_count: float
-    request_generation_tokens_sum: float
-    request_generation_tokens_count: float
-    saturated: bool  # requests were waiting
+    reading: PodSample
+    comparable: bool = True  # whether growth can be counted from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +199,12 @@ class Filters:
     marks: tuple[PodMark, ...] = ()
     arrivals: tuple[tuple[float, float], ...] = ()  # (tick, requests per second since the tick before), about 30 s
     tokens: Tokens = Tokens()
+    arrived: float = 0.0  # requests that came and stayed; decays with a time constant of 2 min
+    begun: float = 0.0  # requests that came, by what the engine began; decays alike
     level: float | None = None  # smoothed demand, replicas
     levels: tuple[tuple[float, float], ...] = ()  # (tick, level), about 5 min
     volatility: float | None = None
+    settled_seconds: float | None = None  # after a fault, until when levels say nothing about volatility
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from policies.model import Decided, Policy, Reason, Rule
+from policies.supply import Supply
 
 MINUTE_SECONDS = 60.0
 
@@ -24,14 +25,19 @@ def hold(peaks: Peaks, asked: int, now_seconds: float, window_seconds: float) ->
     return Reason(Rule.HOLD, float(peak), (("hold_seconds", window_seconds), ("left_seconds", left)))
 
 
-def scale_down_limit(policy: Policy, decided: Decided, asked: int, now_seconds: float) -> Reason | None:
-    """Remove at most the policy's share per minute, but at least one replica; None if the limit is not reached."""
-    current = decided.replicas
-    if current is None or asked >= current:
+def scale_down_limit(
+    policy: Policy, decided: Decided, supply: Supply | None, asked: int, now_seconds: float
+) -> Reason | None:
+    """Remove at most the policy's share per minute of what runs, but at least one replica; None if the limit is not reached.
+
+    More than was decided may run, where nobody carried it out: after a failover, or under a paused ScaledObject.
+    """
+    if decided.replicas is None:
         return None
     if decided.scaled_down_seconds is not None and now_seconds - decided.scaled_down_seconds < MINUTE_SECONDS:
-        lowest = current
+        lowest = decided.replicas
     else:
+        current = max(decided.replicas, 0 if supply is None else supply.spec_replicas)
         lowest = current - max(1, int(current * policy.scale_down_percent_per_minute / 100.0))
     if asked >= lowest:
         return None

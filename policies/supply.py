@@ -81,6 +81,7 @@ class Supply:
 
     spec_replicas: int
     units: tuple[Unit, ...] = ()
+    unlisted: int = 0  # replicas that the scale target counts and the list of its pods lacks
 
     @property
     def ready(self) -> tuple[str, ...]:

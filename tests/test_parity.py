@@ -106,9 +106,9 @@ async def decided_live(
     watches.follow([workload.namespace])
     actuators = (Balloons(cast(Kube, None), watches, BalloonSettings(max_balloons=10)),)
     runtime = PolicyRuntime(workload, State(), watches, actuators, clock.now())
-    runtime.remember(history(scenario.past))
+    runtime.remember(history(scenario.past), clock.now())
     runtime.begin(clock.now())
-    loop = Loop({runtime.key: runtime}, scraper, Board(clock), Recorder(None), clock)
+    loop = Loop({runtime.key: runtime}, lambda _pod: (runtime.key,), scraper, Board(clock), Recorder(None), clock)
     decided: list[tuple[float, StepResult]] = []
 
     def keep() -> None:

@@ -12,6 +12,7 @@ from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.sources import history
 
 READERS = 2  # a week is 50,000 numbers: 200 policies at once kept KEDA waiting for 14 s
+MOSTLY = 0.9  # of the points: a few are unknown after each restart of a pod
 
 _log = structlog.get_logger(__name__)
 
@@ -28,9 +29,25 @@ class Backfill:
         """Read one policy's history."""
         if self._url is None:
             return
-        workload = runtime.workload
+        workload, now_seconds = runtime.workload, self._clock.now()
         async with self._readers:
-            past = await history.read(self._url, workload.namespace, workload.target.name, self._clock.now())
-            points = runtime.remember(past.points)
-        problem = str(past.problem) if past.problem else None
-        _log.info("history.read", policy=runtime.key, points=points, problem=problem)
+            past = await history.read(self._url, workload.namespace, workload.target, now_seconds)
+            points = runtime.remember(past.points, now_seconds)
+        problem = history_problem(past, points)
+        runtime.offer_history_problem(problem)
+        log = _log.warning if problem else _log.info
+        log("history.read", policy=runtime.key, points=points, problem=problem or None)
+
+
+def history_problem(past: history.ReadBack, known: int) -> str:
+    """What is wrong with a history of which `known` points were of use; empty where nothing is."""
+    if past.problem:
+        return str(past.problem)
+    if past.warnings:
+        return f"Prometheus warned that its answer may be incomplete: {'; '.join(past.warnings)}"
+    if known < MOSTLY * len(past.points):
+        return (
+            f"demand is known for {known} of the {len(past.points)} minutes that Prometheus has; check that it keeps "
+            "vllm:request_success_total, vllm:prompt_tokens_total and vllm:generation_tokens_total"
+        )
+    return ""

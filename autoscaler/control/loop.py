@@ -6,7 +6,7 @@ policy (`runner`), and learns of a decision from the policy's runtime.
 
 import asyncio
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import structlog
@@ -30,12 +30,19 @@ _log = structlog.get_logger(__name__)
 
 
 class Loop:
-    """Decides for each of `runtimes`, which others add to and take from."""
+    """Decides for each of `runtimes`, which others add to and take from. `policies_of` gives those that have a pod."""
 
     def __init__(
-        self, runtimes: Mapping[str, PolicyRuntime], scraper: Scraper, board: Board, recorder: Recorder, clock: Clock
+        self,
+        runtimes: Mapping[str, PolicyRuntime],
+        policies_of: Callable[[Key], Collection[str]],
+        scraper: Scraper,
+        board: Board,
+        recorder: Recorder,
+        clock: Clock,
     ) -> None:
         self._runtimes = runtimes
+        self._policies_of = policies_of
         self._clock = clock
         self._scraper = scraper
         self._board = board
@@ -57,7 +64,7 @@ class Loop:
             await self._clock.sleep(due - self._clock.now())
             self._proposals = {key: last for key, last in self._proposals.items() if key in self._runtimes}
             # The tick's own time, not the moment at which each pool's turn comes: filters see an even grid.
-            for members in self._pools():
+            for members in self._pools(self._runtimes):
                 self._turn(members, members, due, on_grid=True)
                 await self._clock.sleep(0)
             due = max(due, self._clock.now())
@@ -68,16 +75,19 @@ class Loop:
             await self._stir.wait()
             await self._clock.sleep(ROUND_SECONDS)
             self._stir.clear()
-            stirred, self._stirred = self._stirred, set()
-            for members in self._pools():
-                asking = [runtime for runtime in members if runtime.key in stirred]
-                if asking:
-                    self._turn(asking, members, self._clock.now(), on_grid=False)
-                    await self._clock.sleep(0)
+            await self.round()
 
-    def _pools(self) -> list[list[PolicyRuntime]]:
-        """The policies that are granted together. There is no kind of pool, so that each has one to itself."""
-        return [[runtime] for runtime in self._runtimes.values()]
+    async def round(self) -> None:
+        """Decide for the policies of which there are new samples."""
+        stirred, self._stirred = self._stirred, set()
+        for members in self._pools(sorted(stirred)):
+            asking = [runtime for runtime in members if runtime.key in stirred]
+            self._turn(asking, members, self._clock.now(), on_grid=False)
+            await self._clock.sleep(0)
+
+    def _pools(self, policies: Iterable[str]) -> list[list[PolicyRuntime]]:
+        """The policies that are granted together with these. There is no kind of pool, so that each has one to itself."""
+        return [[self._runtimes[policy]] for policy in policies if policy in self._runtimes]
 
     def _turn(
         self,
@@ -137,10 +147,9 @@ class Loop:
             )
 
     def _sampled(self, pod: Key) -> None:
-        self._stirred.update(
-            key for key, runtime in self._runtimes.items() if runtime.workload.namespace == pod.namespace
-        )
-        self._stir.set()
+        if stirred := self._policies_of(pod):
+            self._stirred.update(stirred)
+            self._stir.set()
 
 
 @contextmanager

@@ -4,11 +4,14 @@ Not here: deciding (`loop`), and what runs beside it (`runner`).
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 
 from autoscaler.clock import Clock
+from autoscaler.control.members import Members
 from autoscaler.control.runner import Parts, PolicyRunner
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.objects import Key, Object, deleting, key, metadata, uid
@@ -19,16 +22,32 @@ from autoscaler.reporting.reporter import Reporter
 from autoscaler.scaler.board import Board
 from autoscaler.sources.scrape import Scraper
 from crds.kinds import SCALING_POLICY
+from crds.notation.selectors import Selector
+from crds.resolve.problems import Problem
+from crds.rivals import Age, Claims, age, taken
 from crds.workload import Workload
 from policies.model import Mode, State
 
+INVALID, TAKEN = "Invalid", "TargetTaken"  # why a policy is refused: the reasons in its status
 SETTLE_SECONDS = 0.2  # changes come in bursts: a rollout moves every pod at once
+_GONE: Age = ("", "")
 
 _log = structlog.get_logger(__name__)
 
 
+@dataclass
+class _Read:
+    """A policy as it was read last."""
+
+    raw: Object
+    version: object
+    since: Age
+    outcome: Workload | list[Problem]
+    refused: str = ""  # why it was refused last
+
+
 class PolicyRegistry:
-    """Follows the watched policies, and keeps the scraper's targets in step with the watched pods."""
+    """Follows the watched policies. Of those that name one target the oldest is followed, and the others are refused."""
 
     def __init__(
         self,
@@ -42,7 +61,6 @@ class PolicyRegistry:
         loaded: Loaded,
     ) -> None:
         self._watches = watches
-        self._scraper = scraper
         self._board = board
         self._parts = parts
         self._reporter = reporter
@@ -52,15 +70,24 @@ class PolicyRegistry:
         self._older_states = loaded.older  # why none of an older version can be used
         self._runtimes: dict[str, PolicyRuntime] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._versions: dict[str, object] = {}  # the version of each policy that was taken or refused
+        self._members = Members(watches, scraper)
+        self._claims = Claims()
+        self._read: dict[str, _Read] = {}  # what each policy says
+        self._stirred = {str(key(raw)) for raw in watches.policies}  # policies that are to be read
+        self._moved: set[str] = set()  # policies whose pods are to be read
         self._changed = asyncio.Event()
-        watches.subscribe(lambda _thing: self._changed.set())
-        parts.target.subscribe(self._changed.set)
+        watches.policies.subscribe(self._policy_changed)
+        watches.subscribe(self._pods_changed)
+        parts.target.subscribe(self._target_changed)
 
     @property
     def runtimes(self) -> Mapping[str, PolicyRuntime]:
         """The policies that are followed, by namespace/name; it changes as they come and go."""
         return self._runtimes
+
+    def policies_of(self, pod: Key) -> Collection[str]:
+        """The policies whose target has this pod."""
+        return self._members.policies_of(pod)
 
     def states(self) -> dict[str, State]:
         """What every policy remembers; of those not found yet, what was saved of them."""
@@ -75,57 +102,128 @@ class PolicyRegistry:
                 await self._clock.sleep(SETTLE_SECONDS)
                 self._changed.clear()
 
+    def _policy_changed(self, raw: Object) -> None:
+        self._stirred.add(str(key(raw)))
+        self._changed.set()
+
+    def _pods_changed(self, namespace: str, selector: Selector) -> None:
+        if moved := self._members.selecting(namespace, selector):
+            self._moved.update(moved)
+            self._changed.set()
+
+    def _target_changed(self, policy: str) -> None:
+        self._moved.add(policy)
+        self._changed.set()
+
     async def _follow(self, group: asyncio.TaskGroup) -> None:
-        policies = self._watches.policies
-        if not policies.synced:
+        if not self._watches.policies.synced:
             return
-        found = {str(key(raw)): raw for raw in policies if not deleting(raw)}
-        for gone in self._versions.keys() - found.keys():
-            del self._versions[gone]
-            self._refusals.forget(gone)
-            self._remove(gone)
-        self._saved = {policy: state for policy, state in self._saved.items() if policy in found}
-        urls: dict[Key, str] = {}
-        for policy, raw in found.items():
-            try:
-                self._take(group, policy, raw)
+        stirred, self._stirred = self._stirred, set()
+        if stirred:
+            await self._follow_policies(group, stirred)
+        moved, self._moved = self._moved, set()
+        for policy in sorted(moved):
+            with self._contained(policy):
                 if (runtime := self._runtimes.get(policy)) is not None:
-                    urls |= runtime.endpoints()
-            except Exception:  # noqa: BLE001 - a fault of ours, of any kind, costs no other policy anything
-                self._versions.pop(policy, None)  # so that it is tried again
-                _log.exception(
-                    "policy.failed", policy=policy, instead="not following it until a policy or a pod changes"
-                )
-            await self._clock.sleep(0)  # the scaler answers in between
+                    self._members.refresh(runtime)
+            await self._clock.sleep(0)
+
+    async def _follow_policies(self, group: asyncio.TaskGroup, stirred: set[str]) -> None:
+        due = set[str]()
+        for policy in stirred:
+            with self._contained(policy):
+                due |= self._look(policy)
+        while due:
+            for policy in due:
+                self._make_way(policy)
+            freed = set[str]()
+            for policy in sorted(due, key=lambda each: self._read[each].since if each in self._read else _GONE):
+                with self._contained(policy):
+                    freed |= self._settle(group, policy)
+                await self._clock.sleep(0)  # the scaler answers in between
+            due = freed
+        there = self._read.keys() | self._stirred
+        self._saved = {policy: state for policy, state in self._saved.items() if policy in there}
         self._board.know(self._runtimes)
         self._watches.follow({runtime.workload.namespace for runtime in self._runtimes.values()})
-        self._scraper.targets(urls)
 
-    def _take(self, group: asyncio.TaskGroup, policy: str, raw: Object) -> None:
+    def _look(self, policy: str) -> set[str]:
+        """Read a policy. Gives those that are to be settled: it, if it changed, and those that claim the same."""
+        raw = self._watches.policies.get(*policy.split("/"))
+        if raw is None or deleting(raw):
+            self._refusals.forget(policy)
+            self._remove(policy)
+            self._read.pop(policy, None)
+            return self._claims.put(policy, _GONE, ())
         version = uid(raw), metadata(raw).get("generation"), raw.get("spec")
-        if self._versions.get(policy) == version:
-            return
-        self._versions[policy] = version
-        self._refusals.forget(policy)
-        outcome = SCALING_POLICY.resolve(raw)
-        if isinstance(outcome, Workload):
-            self._accept(group, policy, outcome)
-            return
-        problem = "; ".join(f"{each.path}: {each.why}; {each.instead}" for each in outcome)
+        before = self._read.get(policy)
+        if before is not None and before.version == version:
+            return set()
+        self._read[policy] = _Read(raw, version, age(raw), SCALING_POLICY.resolve(raw))
+        return {policy} | self._claim(policy)
+
+    def _claim(self, policy: str) -> set[str]:
+        """Claim what a policy asks for, and what its version in force has. Gives those that claim the same."""
+        read, runtime = self._read[policy], self._runtimes.get(policy)
+        claims = set(runtime.workload.claims.items()) if runtime else set()
+        if isinstance(read.outcome, Workload):
+            claims |= read.outcome.claims.items()
+        return self._claims.put(policy, read.since, claims)
+
+    def _make_way(self, policy: str) -> None:
+        """End a policy whose target an older one has now, before that one begins."""
         runtime = self._runtimes.get(policy)
+        if runtime is not None and self._taken(policy, runtime.workload):
+            self._remove(policy)
+
+    def _settle(self, group: asyncio.TaskGroup, policy: str) -> set[str]:
+        """Follow a policy, or refuse it. Gives those that may take what it no longer has."""
+        read = self._read.get(policy)
+        if read is None:  # gone
+            return set()
+        if isinstance(read.outcome, Workload):
+            problems, reason = self._taken(policy, read.outcome), TAKEN
+        else:
+            problems, reason = read.outcome, INVALID
+        if problems or not isinstance(read.outcome, Workload):
+            self._refuse(
+                policy,
+                read,
+                reason,
+                "; ".join(f"{each.path}: {each.why}; instead: {each.instead}" for each in problems),
+            )
+            return set()
+        read.refused = ""
+        self._refusals.forget(policy)
+        self._accept(group, policy, read.outcome)
+        return self._claim(policy)
+
+    def _taken(self, policy: str, workload: Workload) -> list[Problem]:
+        """What an older policy has of that which this one asks for."""
+        owners = ((claim, self._claims.owner(claim)) for claim in workload.claims.items())
+        return [
+            taken(claim, f"{SCALING_POLICY.name} {owner}") for claim, owner in owners if owner not in (None, policy)
+        ]
+
+    def _refuse(self, policy: str, read: _Read, reason: str, problem: str) -> None:
+        runtime = self._runtimes.get(policy)
+        if runtime is not None:
+            runtime.refuse(problem)
+        elif problem == read.refused:
+            return
+        else:
+            self._refusals.add(read.raw, reason, problem)
+        read.refused = problem
         _log.error(
             "policy.invalid",
             policy=policy,
             problem=problem,
             instead="keeping its last valid version in force" if runtime else "not following it",
         )
-        if runtime is not None:
-            runtime.refuse(problem)
-        else:
-            self._refusals.add(raw, problem)
 
     def _accept(self, group: asyncio.TaskGroup, policy: str, workload: Workload) -> None:
         runtime = self._runtimes.get(policy)
+        self._moved.add(policy)
         if runtime is not None and _basis(runtime.workload) == _basis(workload):
             runtime.follow(workload, self._clock.now())
             if workload.mode is Mode.SHADOW:
@@ -151,8 +249,19 @@ class PolicyRegistry:
             runtime.end()
             self._tasks.pop(policy).cancel()
             self._board.withdraw(policy)
+            self._members.forget(policy)
             _log.info("policy.removed", policy=policy)
         self._reporter.forget(policy)
+
+    @contextmanager
+    def _contained(self, policy: str) -> Iterator[None]:
+        """A fault of ours in one policy costs no other one anything; it is tried again when anything changes."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001 - of any kind
+            self._read.pop(policy, None)
+            self._stirred.add(policy)
+            _log.exception("policy.failed", policy=policy, instead="not following it until a policy or a pod changes")
 
 
 def _basis(workload: Workload) -> tuple[object, ...]:

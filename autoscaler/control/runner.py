@@ -57,13 +57,27 @@ class PolicyRunner:
         reading = asyncio.create_task(self._turn(parts.at_start))
         try:
             await asyncio.wait({reading}, timeout=PATIENCE_SECONDS)
-            self._runtime.begin(self._clock.now())
+            if not self._begins():
+                return
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._repeat(self._decision, parts.target, *parts.after_decisions))
                 for part in parts.on_grid:
                     group.create_task(self._repeat(self._grid_step, part))
         finally:
             reading.cancel()
+
+    def _begins(self) -> bool:
+        """Begin to decide. A state that no decision can begin from costs no other policy anything."""
+        try:
+            self._runtime.begin(self._clock.now())
+        except Exception:  # noqa: BLE001 - a fault of ours, of any kind
+            _log.exception(
+                "policy.failed",
+                policy=self._runtime.key,
+                instead="not deciding for it until its target is edited or the controller is started without its saved state",
+            )
+            return False
+        return True
 
     async def _repeat(self, pause: Callable[[], Awaitable[None]], *parts: Part) -> None:
         while True:

@@ -13,6 +13,7 @@ from autoscaler.kube.objects import Key, Object
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.watches import Watches
 from autoscaler.reporting.report import PolicyReport
+from crds.notation.selectors import Selector
 from crds.schedules import windows
 from crds.workload import Workload
 from forecasting.fit import Fit
@@ -47,6 +48,7 @@ class PolicyRuntime:
         self._actuators = actuators
         self._state_problem = state_problem
         self._problem = ""
+        self._history_problem = ""
         self._deciding = False
         self._scale: Scale | None = None
         self._scale_seconds = now_seconds  # when it was last read; at first, since when that has been tried
@@ -106,6 +108,11 @@ class PolicyRuntime:
         """The decision before the last one."""
         return self._plan_before
 
+    @property
+    def selector(self) -> Selector | None:
+        """Which pods are the target's; None until it is read."""
+        return None if self._scale is None else self._scale.selector
+
     def endpoints(self) -> dict[Key, str]:
         """Where its pods are scraped."""
         found = endpoints(self._workload, self._scale, self._watches.pods(self._workload.namespace))
@@ -141,6 +148,7 @@ class PolicyRuntime:
             problem=self._problem,
             target_problem=self._target_problem if now_seconds - self._scale_seconds > LOST_SECONDS else "",
             state_problem=self._state_problem if now_seconds < holds_until_seconds else "",
+            history_problem=self._history_problem if now_seconds < holds_until_seconds else "",
         )
 
     def subscribe(self, listener: Callable[[], None]) -> None:
@@ -161,9 +169,13 @@ class PolicyRuntime:
         """The policy has a newer version that is not valid: the last valid one stays."""
         self._problem = problem
 
-    def remember(self, history: Iterable[Past]) -> int:
+    def remember(self, history: Iterable[Past], now_seconds: float) -> int:
         """Take what the workload did before this process. Gives how many points were of use."""
-        return self._decider.remember(history)
+        return self._decider.remember(history, now_seconds)
+
+    def offer_history_problem(self, problem: str) -> None:
+        """Take what is wrong with the history that was read at start, empty if nothing is."""
+        self._history_problem = problem
 
     def restart(self, now_seconds: float) -> None:
         """Take what runs as decided, and let nothing fall until one hold has passed."""

@@ -1,6 +1,6 @@
 """What there is: the pods of a target, as units of supply beside those that actuators hold; and where each pod is scraped."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from autoscaler.kube.objects import (
     Object,
@@ -9,6 +9,7 @@ from autoscaler.kube.objects import (
     deleting,
     key,
     labels,
+    metadata,
     node,
     phase,
     seconds,
@@ -33,7 +34,22 @@ def supply(
         if held is None:
             return None
         units += held
-    return Supply(scale.spec_replicas, tuple(units))
+    return Supply(scale.spec_replicas, tuple(units), _unlisted(scale, pods))
+
+
+def _unlisted(scale: Scale, pods: Store) -> int:
+    """How many of the pods that the target counts are not in the list: a lagging list looks like a smaller workload.
+
+    All pods of the scale's selector count here, whether they serve or not. A StatefulSet also counts its pods that end.
+    """
+    if scale.status_replicas is None:
+        return 0
+    listed = sum(not deleting(pod) or _counts_ending(pod) for pod in _of_target(scale, pods))
+    return max(0, scale.status_replicas - listed)
+
+
+def _counts_ending(pod: Object) -> bool:
+    return any(owner.get("kind") == "StatefulSet" for owner in metadata(pod).get("ownerReferences") or ())
 
 
 def _replica(pod: Object) -> Unit:
@@ -63,12 +79,13 @@ def endpoints(workload: Workload, scale: Scale | None, pods: Store) -> Mapping[s
 
 
 def replicas_of(scale: Scale, pods: Store) -> list[Object]:
-    """The target's pods that serve or will. A balloon is none, even where the selector is wide enough."""
-    return [
-        pod
-        for pod in pods.matching(scale.selector)
-        if not deleting(pod) and phase(pod) not in ENDED and BALLOON not in labels(pod)
-    ]
+    """The target's pods that serve or will."""
+    return [pod for pod in _of_target(scale, pods) if not deleting(pod)]
+
+
+def _of_target(scale: Scale, pods: Store) -> Iterator[Object]:
+    """The target's pods that have not ended. A balloon is none, even where the selector is wide enough."""
+    return (pod for pod in pods.matching(scale.selector) if phase(pod) not in ENDED and BALLOON not in labels(pod))
 
 
 def _host(ip: str) -> str:

@@ -28,10 +28,10 @@ class TargetReader:
         self._discovery = Discovery(kube)
         self._events = events
         self._clock = clock
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[str], None]] = []
 
-    def subscribe(self, listener: Callable[[], None]) -> None:
-        """Call `listener` when it becomes known, or changes, which pods are a target's."""
+    def subscribe(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with the policy when it becomes known, or changes, which pods are its target's."""
         self._listeners.append(listener)
 
     async def run(self, runtime: PolicyRuntime) -> None:
@@ -48,7 +48,7 @@ class TargetReader:
         scale = await read_scale(self._kube, self._discovery, namespace, target)
         if runtime.offer_scale(scale, self._clock.now()):
             for listener in self._listeners:
-                listener()
+                listener(runtime.key)
         if now_seconds - runtime.template_seconds >= TEMPLATE_SECONDS:
             template = await read_template(self._kube, self._discovery, namespace, target)
             runtime.offer_template(template, now_seconds)

@@ -1,11 +1,19 @@
 """The last known content of a watched collection."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from autoscaler.kube.objects import Key, Object, key, labels
+from autoscaler.kube.objects import Key, Object, key
+from autoscaler.kube.selections import Selections
 from crds.notation.selectors import Selector
 
 STALE_SECONDS = 60.0  # with the API unavailable for longer, the last content is no longer taken for what there is
+
+
+class _Change(NamedTuple):
+    before: Object | None
+    now: Object | None
+    last: Object  # its newest form, also where it is gone
 
 
 class Store:
@@ -14,7 +22,8 @@ class Store:
     def __init__(self) -> None:
         self._objects: dict[Key, Object] = {}
         self._listeners: list[Callable[[Object], None]] = []
-        self._matching: dict[Selector, tuple[Object, ...]] = {}
+        self._selections = Selections()
+        self._selection_listeners: list[Callable[[Selector], None]] = []
         self.synced = False
         """Whether the collection was listed. Until then, an empty store means nothing."""
         self.stale_since: float | None = None
@@ -34,39 +43,53 @@ class Store:
         return self._objects.get(Key(namespace, name))
 
     def matching(self, selector: Selector) -> tuple[Object, ...]:
-        """The objects whose labels match, cached until something changes."""
-        found = self._matching.get(selector)
-        if found is None:
-            found = self._matching[selector] = tuple(each for each in self if selector.matches(labels(each)))
-        return found
+        """The objects whose labels match, kept up to date until the selector is forgotten."""
+        return self._selections.of(selector, self._objects.values())
+
+    def forget(self, selector: Selector) -> None:
+        """The selector is no longer asked for."""
+        self._selections.forget(selector)
 
     def subscribe(self, listener: Callable[[Object], None]) -> None:
         """Call `listener` with every object that appears, changes or goes (then in its last form)."""
         self._listeners.append(listener)
 
+    def subscribe_selections(self, listener: Callable[[Selector], None]) -> None:
+        """Call `listener` with every selector that was asked for and now matches other objects, or another form of one."""
+        self._selection_listeners.append(listener)
+
     def put(self, thing: Object) -> None:
         """Keep the object's new form. Listeners are called only if it differs from the last."""
-        if self._objects.get(key(thing)) != thing:
+        before = self._objects.get(key(thing))
+        if before != thing:
             self._objects[key(thing)] = thing
-            self._notify(thing)
+            self._changed([_Change(before, thing, thing)])
 
     def drop(self, thing: Object) -> None:
         """Remove the object."""
-        if self._objects.pop(key(thing), None) is not None:
-            self._notify(thing)
+        before = self._objects.pop(key(thing), None)
+        if before is not None:
+            self._changed([_Change(before, None, thing)])
 
     def replace(self, things: Iterable[Object]) -> None:
         """Take a complete list. Objects that it lacks are removed."""
         before, self._objects = self._objects, {key(thing): thing for thing in things}
         self.synced = True
-        for where, thing in self._objects.items():
-            if before.get(where) != thing:
-                self._notify(thing)
-        for where, thing in before.items():
-            if where not in self._objects:
-                self._notify(thing)
+        changes = [
+            _Change(before.get(where), thing, thing)
+            for where, thing in self._objects.items()
+            if before.get(where) != thing
+        ]
+        changes += [_Change(thing, None, thing) for where, thing in before.items() if where not in self._objects]
+        self._changed(changes)
 
-    def _notify(self, thing: Object) -> None:
-        self._matching.clear()
-        for listener in self._listeners:
-            listener(thing)
+    def _changed(self, changes: Sequence[_Change]) -> None:
+        touched: dict[Selector, None] = {}
+        for change in changes:
+            touched |= dict.fromkeys(self._selections.change(change.before, change.now))
+        for change in changes:
+            for listener in self._listeners:
+                listener(change.last)
+        for selector in touched:
+            for selection_listener in self._selection_listeners:
+                selection_listener(selector)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from autoscaler.clock import Clock
 from autoscaler.kube import collection, trim
@@ -12,6 +13,7 @@ from autoscaler.kube.objects import Object
 from autoscaler.kube.ours import BALLOONS
 from autoscaler.kube.reflector import Reflector
 from autoscaler.kube.store import Store
+from crds.notation.selectors import Selector
 
 
 class Watches:
@@ -21,13 +23,13 @@ class Watches:
         self._kube = kube
         self._clock = clock
         self._rng = rng
-        self._listeners: list[Callable[[Object], None]] = []
+        self._listeners: list[Callable[[str, Selector], None]] = []
         self._policies_at = collection.policies(namespace)
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._pods: dict[str, Store] = {}
         self._jobs: dict[str, Store] = {}
-        self.policies = self._store()
+        self.policies = Store()
 
     @property
     def namespaces(self) -> tuple[str, ...]:
@@ -42,8 +44,8 @@ class Watches:
         """The balloon Jobs of a watched namespace; empty and not synced for any other."""
         return self._jobs.get(namespace, Store())
 
-    def subscribe(self, listener: Callable[[Object], None]) -> None:
-        """Call `listener` with every object of any store that appears, changes or goes (then in its last form)."""
+    def subscribe(self, listener: Callable[[str, Selector], None]) -> None:
+        """Call `listener` with a namespace and a selector that was asked for where the pods that it matches have changed."""
         self._listeners.append(listener)
 
     async def run(self) -> None:
@@ -62,7 +64,8 @@ class Watches:
             for task in self._tasks.pop(namespace, ()):
                 task.cancel()
         for namespace in sorted(wanted - set(self._pods)):
-            self._pods[namespace], self._jobs[namespace] = self._store(), self._store()
+            self._pods[namespace], self._jobs[namespace] = Store(), Store()
+            self._pods[namespace].subscribe_selections(partial(self._notify, namespace))
             self._start(namespace)
 
     def _start(self, namespace: str) -> None:
@@ -77,11 +80,6 @@ class Watches:
     async def _reflect(self, what: Collection, store: Store, kept: Callable[[Object], Object]) -> None:
         await Reflector(self._kube, what, store, clock=self._clock, rng=self._rng, trim=kept).run()
 
-    def _store(self) -> Store:
-        store = Store()
-        store.subscribe(self._notify)
-        return store
-
-    def _notify(self, thing: Object) -> None:
+    def _notify(self, namespace: str, selector: Selector) -> None:
         for listener in self._listeners:
-            listener(thing)
+            listener(namespace, selector)

@@ -26,10 +26,11 @@ from policies.codec import build, encode, plain
 from policies.errors import CodecError
 from policies.model import State
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".json"
 SEPARATOR = quote("/", safe="")  # of namespace and name: a file without it is none of ours
 OLDER = "states.json"  # of a version that kept all policies in one file
+MOST_BYTES = 1 << 20  # of one state; one takes 3 kB
 NAME_LIMIT = 220  # characters; a file's name may have 255, a namespace and a name together 319
 
 _log = structlog.get_logger(__name__)
@@ -114,8 +115,8 @@ class FileStore:
             for policy, state in states.items():
                 try:
                     self._write(folder / file_name(policy), policy, state)
-                except (OSError, ValueError) as error:
-                    problems[policy] = str(error)
+                except Exception as error:  # noqa: BLE001 - whatever is wrong with one state, the others are saved
+                    problems[policy] = str(error) or type(error).__name__
             for gone in self._own - {folder / file_name(policy) for policy in states}:
                 with contextlib.suppress(OSError):
                     gone.unlink(missing_ok=True)
@@ -123,7 +124,7 @@ class FileStore:
             return problems
 
     def _write(self, path: Path, policy: str, state: State) -> None:
-        text = encode({"format": FORMAT, "policy": policy, "state": plain(state)})
+        text = _text(policy, state)
         part = path.with_name("saving.part")
         with part.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -143,10 +144,25 @@ def file_name(policy: str) -> str:
     return name + SUFFIX
 
 
+def _text(policy: str, state: State) -> str:
+    """What is written. Raises ValueError for what no later start could read."""
+    try:
+        text = encode({"format": FORMAT, "policy": policy, "state": plain(state)})
+    except ValueError as error:  # of NaN, infinities, and integers of thousands of digits
+        raise ValueError(f"the state contains a number that cannot be written: {error}") from error
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"the state takes {len(text)} bytes, more than the {MOST_BYTES} that are read at a start")
+    return text
+
+
 def read(path: Path) -> tuple[str, State]:
     """A policy and its state. Raises `RefusedError`."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise RefusedError("unreadable", f"{path.name} has more than {MOST_BYTES} bytes, which no state has")
+        data = json.loads(content.decode())
     except (OSError, ValueError, RecursionError) as error:
         raise RefusedError("unreadable", f"{path.name} cannot be read: {error}") from error
     number = data.get("format") if isinstance(data, dict) else None

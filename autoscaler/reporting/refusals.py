@@ -1,7 +1,9 @@
-"""Writes into a policy's status why it is refused, for policies that never had a valid version.
+"""Writes into a policy's status why it is refused, for policies of which no version is in force.
 
 Apart from the registry, so that a slow API holds up no other policy; what cannot be written is tried again.
 """
+
+from typing import NamedTuple
 
 import structlog
 
@@ -15,17 +17,23 @@ RETRY_SECONDS = 15.0
 _log = structlog.get_logger(__name__)
 
 
+class _Refusal(NamedTuple):
+    policy: Object
+    reason: str
+    problem: str
+
+
 class Refusals:
     """The refused policies whose status does not say so yet."""
 
     def __init__(self, status: StatusWriter, clock: Clock) -> None:
         self._status = status
         self._clock = clock
-        self._unwritten: dict[str, tuple[Object, str]] = {}  # by policy: the object, and what is wrong with it
+        self._unwritten: dict[str, _Refusal] = {}  # by policy
 
-    def add(self, policy: Object, problem: str) -> None:
-        """Refuse a policy."""
-        self._unwritten[str(key(policy))] = policy, problem
+    def add(self, policy: Object, reason: str, problem: str) -> None:
+        """Refuse a policy. The reason is one word, CamelCase."""
+        self._unwritten[str(key(policy))] = _Refusal(policy, reason, problem)
 
     def forget(self, policy: str) -> None:
         """The policy is gone, or has another version."""
@@ -38,10 +46,10 @@ class Refusals:
                 await self._write(policy, refusal)
             await self._clock.sleep(RETRY_SECONDS)
 
-    async def _write(self, policy: str, refusal: tuple[Object, str]) -> None:
-        raw, problem = refusal
+    async def _write(self, policy: str, refusal: _Refusal) -> None:
+        raw, reason, problem = refusal
         try:
-            await self._status.write(key(raw), refused_patch(raw, "Invalid", problem, self._clock.now()))
+            await self._status.write(key(raw), refused_patch(raw, reason, problem, self._clock.now()))
         except KubeError as error:
             _log.warning("status.not_written", policy=policy, error=str(error))
         else:

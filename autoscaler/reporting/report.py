@@ -24,6 +24,7 @@ class PolicyReport:
     problem: str = ""  # why the newest version of the policy cannot be followed; its last valid one is
     target_problem: str = ""  # why the target cannot be read
     state_problem: str = ""  # why the saved state was refused, for as long as nothing falls because of it
+    history_problem: str = ""  # what is wrong with the history that was read at start, for as long
 
     @property
     def explanation(self) -> str:
@@ -38,6 +39,8 @@ class PolicyReport:
             said.append("Demand is unknown now, so nothing is scaled down.")
         if self.state_problem:
             said.append(TEXTS[EventReason.STATE_REFUSED].format(**self.state_values))
+        if self.history_problem:
+            said.append(f"History before the start is incomplete: {self.history_problem}.")
         return " ".join(said)
 
     @property

@@ -58,6 +58,7 @@ class Board:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._known: frozenset[str] = frozenset()
+        self._read = False
         self._entries: dict[str, Entry] = {}
         self._subscriptions: dict[str, set[Subscription]] = {}
 
@@ -66,9 +67,14 @@ class Board:
         """The policies that exist, decided or not."""
         return self._known
 
+    @property
+    def known_if_read(self) -> frozenset[str] | None:
+        """The policies that exist; None before they have been read for the first time."""
+        return self._known if self._read else None
+
     def know(self, keys: Iterable[str]) -> None:
         """Set which policies exist. The decisions of all others are removed."""
-        known = frozenset(keys)
+        known, self._read = frozenset(keys), True
         new, self._known = known - self._known, known
         self._entries = {key: entry for key, entry in self._entries.items() if key in known}
         for key in new & self._entries.keys():

@@ -1,4 +1,4 @@
-"""The gRPC server: address, TLS, keepalive, health, reflection and shutdown."""
+"""The gRPC server: address, TLS, limits, keepalive, health, reflection and shutdown."""
 
 import asyncio
 import contextlib
@@ -21,6 +21,8 @@ OPTIONS = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),  # no limit: a stream may be idle for hours
+    ("grpc.max_allowed_incoming_connections", 1_000),  # KEDA's operator has one, with a stream that is always open
+    ("grpc.max_connection_idle_ms", 300_000),
     ("grpc.max_concurrent_streams", 10_000),  # KEDA shares one connection: 1 stream and up to 3 calls per ScaledObject
     ("grpc.max_receive_message_length", 64 * 1024),  # a reference with its metadata is under 2 kB
     ("grpc.max_metadata_size", 16 * 1024),
@@ -29,11 +31,23 @@ OPTIONS = (
 
 
 class ScalerServer:
-    """`externalscaler.ExternalScaler` with health and reflection on one port. It serves once: after `stop`, make another."""
+    """`externalscaler.ExternalScaler` with health on one port. It serves once: after `stop`, make another.
 
-    def __init__(self, board: Board, clock: Clock, *, bind: str = "0.0.0.0:6000", tls: Tls | None = None) -> None:
+    With `reflection`, any client may also ask which services and messages there are.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        clock: Clock,
+        *,
+        bind: str = "0.0.0.0:6000",
+        tls: Tls | None = None,
+        reflection: bool = False,
+    ) -> None:
         self._bind = bind
         self._tls = tls
+        self._reflection = reflection
         self._servicer = Servicer(board, clock)
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
@@ -44,7 +58,9 @@ class ScalerServer:
         add_ExternalScalerServicer_to_server(self._servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         await self._health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
-        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        if self._reflection:
+            names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, server)
         credentials = None if self._tls is None else self._tls.credentials()
         try:
             await asyncio.to_thread(_try, self._bind)

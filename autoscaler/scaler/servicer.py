@@ -6,7 +6,7 @@ No unary handler waits, so none needs a deadline; a stream waits for changes and
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import grpc
@@ -25,6 +25,7 @@ from autoscaler.scaler.externalscaler_pb2 import (
 )
 from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerServicer
 from autoscaler.scaler.landing import landing_value
+from autoscaler.scaler.streams import Streams, TooManyStreamsError
 from autoscaler.telemetry.metrics import SCALER_REQUESTS
 
 METRIC = "desired-replicas"  # lower case, as the external metrics API converts names to it
@@ -43,6 +44,7 @@ class Servicer(ExternalScalerServicer):
         self._board = board
         self._clock = clock
         self._streams: set[Subscription] = set()
+        self._limits = Streams(lambda: board.known_if_read)
         self._draining = False
         self._drained = asyncio.Event()
 
@@ -87,7 +89,13 @@ class Servicer(ExternalScalerServicer):
         if self._draining:
             return
         key = await self._key(request, context)
-        with self._board.subscribe(key) as changes, self._open(changes):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._limits.open(context.peer().rpartition(":")[0], key))
+            except TooManyStreamsError as error:
+                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+            changes = stack.enter_context(self._board.subscribe(key))
+            stack.enter_context(self._open(changes))
             sent: bool | None = None
             due_seconds = 0.0
             while not self._draining:
@@ -133,8 +141,8 @@ class Servicer(ExternalScalerServicer):
         if key not in self._board.known:
             code = grpc.StatusCode.NOT_FOUND
             why = (
-                "it does not exist, has not been valid since the controller started, or has not been read yet: check it "
-                "with `outrider check`, or name another policy in the trigger's metadata"
+                "it does not exist, is refused, or has not been read yet: see its status, or name another policy in the "
+                "trigger's metadata"
             )
         elif age_seconds is None:
             why = (

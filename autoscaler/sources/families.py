@@ -12,13 +12,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from policies.model import PodSample
+from policies.series import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS, REJECTED, RUNNING, SLEEP_STATE, WAITING
 
-RUNNING = "vllm:num_requests_running"
-WAITING = "vllm:num_requests_waiting"
-FINISHED = "vllm:request_success_total"
-PROMPT_TOKENS = "vllm:prompt_tokens_total"
-GENERATION_TOKENS = "vllm:generation_tokens_total"
-SLEEP_STATE = "vllm:engine_sleep_state"
 STARTED = "process_start_time_seconds"
 
 # Field of `PodSample` -> family. Each is a sum over all the labels of the family.
@@ -26,7 +21,7 @@ SUMMED = {
     "running": RUNNING,
     "waiting": WAITING,
     "finished_total": FINISHED,
-    "rejected_total": "vllm:admission_rejections_total",
+    "rejected_total": REJECTED,
     "prompt_tokens_total": PROMPT_TOKENS,
     "cached_prompt_tokens_total": "vllm:prompt_tokens_cached_total",
     "generation_tokens_total": GENERATION_TOKENS,
@@ -34,6 +29,7 @@ SUMMED = {
     "request_prompt_tokens_count": "vllm:request_prompt_tokens_count",
     "request_generation_tokens_sum": "vllm:request_generation_tokens_sum",
     "request_generation_tokens_count": "vllm:request_generation_tokens_count",
+    "first_tokens_total": "vllm:time_to_first_token_seconds_count",
 }
 FAMILIES = (*SUMMED.values(), SLEEP_STATE, STARTED)
 
@@ -73,6 +69,7 @@ def assemble(pod: str, at_seconds: float, series: Iterable[MetricSeries]) -> Pod
         pod=pod,
         at_seconds=at_seconds,
         started_seconds=total(STARTED),
+        engines=float(len(every_engine)) or None,
         asleep=total(SLEEP_STATE) == 0,
         **{field: total(family) for field, family in SUMMED.items()},
     )

@@ -18,13 +18,25 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.sources.families import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS, RUNNING, WAITING
 from autoscaler.sources.fetch import excerpt
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from autoscaler.telemetry.redact import redact
+from crds.workload import Target
 from policies.backfill import Past
+from policies.series import (
+    FINISHED,
+    GENERATION_TOKENS,
+    PROMPT_TOKENS,
+    RUNNING,
+    WAITING,
+    counted_once,
+    pods_pattern,
+)
 
 _DAY_SECONDS = 86_400
+_COUNTED_SECONDS = 600.0  # in which scrapes are counted
+_SHORTEST_WINDOW_SECONDS = 60.0  # live demand is per minute, and smoother history would mislead the forecaster
+_SCRAPES = 2.5  # in a window: two, and one that was a little late
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,7 @@ class _Page:
 async def read(
     url: str,
     namespace: str,
-    target_name: str,
+    target: Target,
     now_seconds: float,
     *,
     days: int = 7,
@@ -60,7 +72,7 @@ async def read(
     inbox = asyncio.Queue[_Page | SourceError | None]()
     abandoned = threading.Event()
     end = math.floor(now_seconds / step_seconds) * step_seconds
-    promql = queries(namespace, target_name)
+    pods = selector(namespace, target)
 
     def deliver(item: _Page | SourceError | None) -> None:
         if not loop.is_closed():
@@ -74,9 +86,7 @@ async def read(
                 if abandoned.is_set():
                     return
                 deliver(
-                    _page(
-                        url, promql, first, last, step_seconds=step_seconds, thread_timeout_seconds=2 * timeout_seconds
-                    )
+                    _page(url, pods, first, last, step_seconds=step_seconds, thread_timeout_seconds=2 * timeout_seconds)
                 )
             deliver(None)
         except SourceError as error:
@@ -103,21 +113,37 @@ async def read(
     return ReadBack(_points(pages), tuple(dict.fromkeys(text for page in pages for text in page.warnings)), problem)
 
 
-def queries(namespace: str, target_name: str) -> tuple[str, ...]:
-    """The PromQL of each column of `Past`, in its order.
+def selector(namespace: str, target: Target) -> str:
+    """The PromQL labels of a target's pods, alive or gone."""
+    pattern = pods_pattern(target.kind, target.name).replace("\\", "\\\\")
+    return f'{{namespace="{namespace}",pod=~"{pattern}"}}'
 
-    Pods are found by name, NAME-HASH-ID or NAME-ORDINAL, so that those of a target called NAME-70b do not count. Rates
-    cover one step, since live demand is per minute, and smoother history would mislead the forecaster.
+
+def scrapes_query(pods: str) -> str:
+    """The PromQL of the scrapes in ten minutes: those of the pod that has most."""
+    return f"max(count_over_time({FINISHED}{pods}[{_COUNTED_SECONDS:.0f}s]))"
+
+
+def queries(pods: str, window_seconds: float) -> tuple[str, ...]:
+    """The PromQL of each column of `Past`, in its order. Rates cover `window_seconds`."""
+    gauges = tuple(counted_once(family, f"{family}{pods}") for family in (RUNNING, WAITING))
+    counters = (FINISHED, PROMPT_TOKENS, GENERATION_TOKENS)
+    rates = tuple(counted_once(family, f"rate({family}{pods}[{window_seconds:.0f}s])") for family in counters)
+    return tuple(f"sum({each})" for each in gauges + rates)
+
+
+def window_seconds(scrapes: Mapping[float, float]) -> float:
+    """How long a rate's window must be for two scrapes, by their number in ten minutes at several times.
+
+    The least of a quarter of the times are left out, in which the pods were new.
     """
-    name = target_name.replace(".", r"\\.")
-    pods = f'{{namespace="{namespace}",pod=~"{name}-([a-z0-9]{{6,10}}-)?[a-z0-9]+"}}'
-    gauges = tuple(f"sum({family}{pods})" for family in (RUNNING, WAITING))
-    rates = tuple(f"sum(rate({family}{pods}[1m]))" for family in (FINISHED, PROMPT_TOKENS, GENERATION_TOKENS))
-    return gauges + rates
+    counts = sorted(count for count in scrapes.values() if count > 0)
+    interval = _COUNTED_SECONDS / counts[len(counts) // 4] if counts else 0.0
+    return max(_SHORTEST_WINDOW_SECONDS, math.ceil(_SCRAPES * interval))
 
 
 def _page(
-    url: str, promql: tuple[str, ...], start: float, end: float, *, step_seconds: float, thread_timeout_seconds: float
+    url: str, pods: str, start: float, end: float, *, step_seconds: float, thread_timeout_seconds: float
 ) -> _Page:
     # `thread_timeout_seconds` only ends an abandoned thread; the event loop keeps the deadline.
     where = redact(url)
@@ -135,6 +161,10 @@ def _page(
         with PrometheusConnect(
             url.rstrip("/"), session=session, retry=Retry(total=0), timeout=thread_timeout_seconds
         ) as client:
+            scrapes = _column(
+                client.custom_query_range(scrapes_query(pods), **span | {"step": f"{_COUNTED_SECONDS:g}"})
+            )
+            promql = queries(pods, window_seconds(scrapes))
             columns = tuple(_column(client.custom_query_range(query, **span)) for query in promql)
     except requests.JSONDecodeError as error:
         raise SourceError(

@@ -14,17 +14,17 @@ import structlog
 
 from autoscaler.clock import Clock
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, MetricSeries, assemble
+from autoscaler.sources.families import FAMILIES, STARTED, MetricSeries, assemble
 from autoscaler.sources.fetch import excerpt, get
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from autoscaler.telemetry.redact import redact
 from policies.model import PodSample
+from policies.series import SLEEP_STATE, identity
 
 MAX_BODY_BYTES = 16 << 20  # about 20 series of 300 bytes for each of 2,000 pods
 LOOKBACK_SECONDS = 120  # two scrapes a minute apart; by default a value that ended 5 min ago counts as new
 _PODS_PER_QUERY_CHARS = 3_000  # percent-encoded this stays below the 8 kB that servers accept as a URL
 _REMEMBERED_PODS = 10_000
-_IDENTITY = ("engine", "model_name", "finished_reason", "reason")
 _log = structlog.get_logger(__name__)
 
 
@@ -165,9 +165,7 @@ def _samples(result: list[Any], pods: frozenset[str], now_seconds: float) -> dic
             continue
         if family == SLEEP_STATE and labels.get("sleep_state") != "awake":
             continue
-        # Without job or replica, so that a pod that is scraped twice counts once.
-        key = tuple(labels.get(name) for name in _IDENTITY)
-        by_pod.setdefault(pod, []).append(MetricSeries(family, labels.get("engine"), key, value))
+        by_pod.setdefault(pod, []).append(MetricSeries(family, labels.get("engine"), identity(labels), value))
         instances.setdefault(pod, set()).add(labels.get("instance"))
         oldest[pod] = min(oldest.get(pod, now_seconds), at_seconds)
     for pod, instance, value in started:

@@ -16,6 +16,7 @@ from autoscaler.kube.objects import Key
 from autoscaler.sources import vllm
 from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.fetch import get
+from autoscaler.sources.slots import Pauses, Slots
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from policies.model import PodSample
 
@@ -37,7 +38,8 @@ class Scraper:
         self._clock = clock
         self._interval_seconds = interval_seconds
         self._timeout_seconds = timeout_seconds
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots = Slots(concurrency)
+        self._pauses = Pauses(interval_seconds)
         self._urls: dict[Key, str] = {}
         self._reading: set[Key] = set()
         self._listeners: list[Callable[[Key], None]] = []
@@ -48,14 +50,21 @@ class Scraper:
 
     def targets(self, urls: Mapping[Key, str]) -> None:
         """Set which pods are scraped from the next round on: pod -> URL. All others are forgotten."""
-        self._urls = dict(urls)
-        for forgotten in (self.latest, self.problems):
-            for pod in forgotten.keys() - self._urls.keys():
-                del forgotten[pod]
+        self.retarget({pod: urls.get(pod) for pod in self._urls.keys() | urls.keys()})
+
+    def retarget(self, urls: Mapping[Key, str | None]) -> None:
+        """Set where these pods are scraped from the next round on. None: no longer, and what is known of it is forgotten."""
+        for pod, url in urls.items():
+            if url is not None:
+                self._urls[pod] = url
+            else:
+                for forgotten in (self._urls, self.latest, self.problems):
+                    forgotten.pop(pod, None)
+                self._pauses.forget(pod)
 
     async def run(self) -> None:
         """Scrape until cancelled."""
-        connector = aiohttp.TCPConnector(limit=0)  # the semaphore limits instead, outside a pod's deadline
+        connector = aiohttp.TCPConnector(limit=0)  # the slots limit instead, outside a pod's deadline
         async with (
             aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
             asyncio.TaskGroup() as readers,
@@ -63,8 +72,9 @@ class Scraper:
             due = next_multiple(self._clock.now(), self._interval_seconds)
             while True:
                 await self._clock.sleep(due - self._clock.now())
+                now_seconds = self._clock.now()
                 for pod, url in self._urls.items():
-                    if pod not in self._reading:
+                    if pod not in self._reading and self._pauses.due(pod, now_seconds):
                         self._reading.add(pod)
                         readers.create_task(self._read(session, pod, url))
                 # A sleep may end slightly early, and the next multiple would then be this one again.
@@ -72,7 +82,7 @@ class Scraper:
 
     async def _read(self, session: aiohttp.ClientSession, pod: Key, url: str) -> None:
         try:
-            async with self._slots:
+            async with self._slots.one(pod.namespace):
                 # The time of the request, not of the reading: a busy event loop reads late, and between two answers
                 # read together everything would seem to arrive at once.
                 asked_seconds = self._clock.now()
@@ -97,6 +107,7 @@ class Scraper:
 
     def accept(self, pod: Key, sample: PodSample) -> None:
         """Keep a new sample of a pod."""
+        self._pauses.forget(pod)
         if self.problems.pop(pod, None):
             _log.info("scrape.recovered", pod=str(pod))
         self.latest[pod] = sample
@@ -104,6 +115,11 @@ class Scraper:
             listener(pod)
 
     def _failed(self, pod: Key, error: SourceError) -> None:
+        latest = self.latest.get(pod)
+        # A decision waits for the queue of a pod that had load, and an engine that is starting refuses at once.
+        loaded = latest is not None and (latest.running or 0.0) + (latest.waiting or 0.0) > 0.0
+        brief = loaded or error.kind in (SourceErrorKind.CONNECTION, SourceErrorKind.STATUS)
+        self._pauses.failed(pod, self._clock.now(), brief=brief)
         before = self.problems.get(pod)
         if before is None or before.kind != error.kind:  # else 30 lines a minute for one dead pod
             # An engine that is still starting refuses connections: not worth a warning.

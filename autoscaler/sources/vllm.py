@@ -1,17 +1,23 @@
 """Reads the body of a vLLM server's `/metrics`.
 
-One compiled pattern finds the 20 lines that are needed among the 600 of a 50 kB body; the rest is not parsed.
+One compiled pattern finds the 20 lines that are needed among the 600 of a 50 kB body; the rest is not parsed. What a body
+may contain is bounded, so that no pod keeps the event loop for longer than 5 ms: a body beyond it is refused, never read in part.
 """
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.sources.families import FAMILIES, SLEEP_STATE, MetricSeries, assemble
+from autoscaler.sources.families import FAMILIES, MetricSeries, assemble
 from policies.model import PodSample
+from policies.series import SLEEP_STATE
 
 # The leading newline is a literal that the regex engine can search for: 5 times as fast as `^` with re.MULTILINE.
 _LINE = re.compile(rb"\n(" + b"|".join(re.escape(family.encode()) for family in FAMILIES) + rb")(?=[{ \t])([^\n]*)")
+MAX_LINES = 30_000  # 600 lines an engine
+MAX_SERIES = 2_000  # 20 of the needed lines an engine
+MAX_LINE_BYTES = 4_096
 _ENGINE = re.compile(rb'[{,]engine="([^"]*)"')
 _AWAKE = re.compile(rb'[{,]sleep_state="awake"')
 
@@ -19,11 +25,20 @@ _AWAKE = re.compile(rb'[{,]sleep_state="awake"')
 def parse(body: str | bytes, pod: str, at_seconds: float) -> PodSample:
     """Read one `/metrics` body of `pod`, answered at `at_seconds`, summed over its engines.
 
-    A family that is absent or not a count is None. Raises `SourceError` for a body that is truncated, has a line that
-    cannot be parsed, or contains no vLLM metrics.
+    A family that is absent or not a count is None. Raises `SourceError` for a body that is truncated or too large, has a
+    line that cannot be parsed, or contains no vLLM metrics.
     """
     text = b"\n" + (body.encode() if isinstance(body, str) else body)
-    series = list(_series(text, pod))
+    if (lines := text.count(b"\n")) > MAX_LINES:
+        raise SourceError(
+            SourceErrorKind.BODY, f"pod {pod}: /metrics has {lines} lines, more than the {MAX_LINES} that are read"
+        )
+    series = list(islice(_series(text, pod), MAX_SERIES + 1))
+    if len(series) > MAX_SERIES:
+        raise SourceError(
+            SourceErrorKind.BODY,
+            f"pod {pod}: /metrics has more than {MAX_SERIES} series of the needed families; check for a label with too many values",
+        )
     if not any(each.family.startswith("vllm:") for each in series):
         raise SourceError(
             SourceErrorKind.BODY,
@@ -38,6 +53,9 @@ def parse(body: str | bytes, pod: str, at_seconds: float) -> PodSample:
 
 def _series(text: bytes, pod: str) -> Iterator[MetricSeries]:
     for match in _LINE.finditer(text):
+        if match.end() - match.start() > MAX_LINE_BYTES:
+            where = f"pod {pod}: /metrics line {_line_number(text, match.start(1))}"
+            raise SourceError(SourceErrorKind.BODY, f"{where} is longer than {MAX_LINE_BYTES} bytes")
         family = match[1].decode()
         labels, closing, value = match[2].rpartition(b"}")
         if family == SLEEP_STATE and not _AWAKE.search(labels):

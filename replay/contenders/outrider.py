@@ -48,7 +48,7 @@ class Outrider:
         start = view.now_seconds
         self._view = view
         self._decider = Decider(self.policy, Forecaster())
-        self._decider.remember(history(self.past))
+        self._decider.remember(history(self.past), start)
         self._decider.restart(self.cold_start, start)
         self._hpa = Hpa(self.policy.min_replicas, self.policy.max_replicas, EXACT)
         return (

@@ -78,6 +78,7 @@ class Replica:
     first_end: float  # where on it the next sequence ends
     kv_reserved_tokens: int
     finished: int
+    first_tokens: int  # requests that have one
     prefilled_tokens: int
     generated_tokens: float
     finished_prompt_tokens: int
@@ -224,6 +225,7 @@ def _end_prefill(requests: Rows, replica: Replica, ends: Rows) -> None:
     request = requests[row]
     replica.prefilling = -1
     replica.prefilled_tokens += request.prompt_tokens
+    replica.first_tokens += 1
     replica.generated_tokens += 1.0
     request.first_token_s = replica.clock_s
     if request.output_tokens <= 1:

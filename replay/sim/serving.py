@@ -77,6 +77,7 @@ class Serving:
             "request_prompt_tokens_count": replicas["finished"],
             "request_generation_tokens_sum": replicas["finished_output_tokens"],
             "request_generation_tokens_count": replicas["finished"],
+            "first_tokens_total": replicas["first_tokens"],
         }
         values = np.stack([column.astype(np.float64) for column in columns.values()], axis=1).tolist()
         at_seconds = self._start_seconds + self._now_s
@@ -87,6 +88,7 @@ class Serving:
                 pod.started_seconds,
                 rejected_total=0.0,
                 cached_prompt_tokens_total=0.0,
+                engines=1.0,
                 **dict(zip(columns, row, strict=True)),
             )
             for pod, row in zip(pods, values, strict=True)

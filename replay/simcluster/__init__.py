@@ -13,6 +13,7 @@ Kubernetes
 - delete Pods or Deployments on request; delete in the foreground, orphan dependents, or run finalizers
 - honour a Job's node selector, affinity, tolerations, quota or priority class: its pod takes one replica's GPUs and is
   preempted by a replica; each Job has one pod, which never completes by itself; unknown fields are kept
+- name a Deployment's pods NAME-HASH-ID: they are NAME-1, NAME-2 and so on, which history does not take for its pods
 - roll out a changed template, restart a crashed container, or fail a probe
 
 vLLM
@@ -21,7 +22,7 @@ vLLM
 - answer while it drains: the listener closes when the pod's deletion begins, though its requests finish
 
 Prometheus
-- evaluate PromQL other than a selector, `sum(...)` and `rate(...[window])` of one, and their combination
+- evaluate PromQL other than a selector, `rate(...[window])` or `count_over_time` of one, and `sum` and `max` of that
 - scrape anything but the workload's pods; support rules, alerts, metadata, federation or remote write
 
 KEDA and the HPA

@@ -10,7 +10,7 @@ from aiohttp import web
 from policies.model import PodSample
 from replay.simcluster import promql, vllm
 from replay.simcluster.resources import Json
-from replay.simcluster.series import LOOKBACK_SECONDS, Floats, Series, total
+from replay.simcluster.series import LOOKBACK_SECONDS, Floats, Series, highest, total
 
 SCRAPE_SECONDS = 15.0
 MAX_POINTS = 11_000
@@ -50,13 +50,26 @@ class Prometheus:
     ) -> list[tuple[dict[str, str], Floats]]:
         """Each resulting series with its value at each moment; NaN where it has none."""
         found = [series for series in self._series if all(matcher.matches(series.labels) for matcher in query.matchers)]
-        if query.rate_seconds is None:
+        columns: list[tuple[dict[str, str], Floats]]
+        if query.function is None:
             columns = [(dict(series.labels), series.at(moments, lookback_seconds)) for series in found]
         else:
-            columns = [(_nameless(series.labels), series.rate(moments, query.rate_seconds)) for series in found]
-        if query.summed:
-            columns = [({}, total((column for _, column in columns), moments))]
+            of = Series.rate if query.function == "rate" else Series.count
+            columns = [(_nameless(series.labels), of(series, moments, query.window_seconds)) for series in found]
+        for aggregation in query.aggregations:
+            columns = _aggregated(aggregation, columns, moments)
         return [(labels, column) for labels, column in columns if not np.isnan(column).all()]
+
+
+def _aggregated(
+    aggregation: promql.Aggregation, columns: list[tuple[dict[str, str], Floats]], moments: Floats
+) -> list[tuple[dict[str, str], Floats]]:
+    groups: dict[tuple[tuple[str, str], ...], list[Floats]] = {}
+    for labels, column in columns:
+        key = tuple((name, labels[name]) for name in aggregation.by if labels.get(name))
+        groups.setdefault(key, []).append(column)
+    combine = total if aggregation.operator == "sum" else highest
+    return [(dict(key), combine(group, moments)) for key, group in groups.items()]
 
 
 def _nameless(labels: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The supported subset of PromQL: a selector, and `sum(...)` and `rate(...[window])` around one."""
+"""The supported subset of PromQL: a selector, a function of its range around it, and `sum` and `max` around that."""
 
 import json
 import re
@@ -26,19 +26,30 @@ class Matcher:
 
 
 @dataclass(frozen=True)
+class Aggregation:
+    """`sum(...)` or `max by (labels) (...)`."""
+
+    operator: str
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Query:
     """A parsed query."""
 
     matchers: tuple[Matcher, ...]
-    rate_seconds: float | None  # the window of rate(); None without rate()
-    summed: bool
+    function: str | None  # rate or count_over_time, of the samples in ...
+    window_seconds: float  # ... this window; 0 without a function
+    aggregations: tuple[Aggregation, ...]  # from the inside out
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _STRING = r'"(?:\\.|[^"\\])*"'
 _MATCHER = re.compile(rf"\s*(?P<label>[a-zA-Z_]\w*)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>{_STRING})\s*(?:,|$)")
+_AGGREGATION = r"(?:sum|max)\s*(?:by\s*\([\w\s,]*\)\s*)?\("
+_AROUND = re.compile(r"(?P<operator>sum|max)\s*(?:by\s*\((?P<by>[\w\s,]*)\)\s*)?\(")
 _SHAPE = re.compile(
-    r"\s*(?P<sum>sum\s*\(\s*)?(?P<rate>rate\s*\(\s*)?"
+    rf"\s*(?P<aggregations>(?:{_AGGREGATION}\s*)*)(?:(?P<function>rate|count_over_time)\s*\(\s*)?"
     r"(?P<name>[a-zA-Z_:][\w:]*)?\s*"
     rf"(?:\{{(?P<matchers>(?:{_STRING}|[^\"{{}}])*)\}})?\s*"
     r"(?:\[(?P<window>\d+)(?P<unit>[smhd])\])?\s*(?P<closing>[)\s]*)"
@@ -56,15 +67,22 @@ def duration(text: str) -> float | None:
 def parse(text: str) -> Query:
     """Parse a query; raises QueryError if it is not supported."""
     found = _SHAPE.fullmatch(text)
-    opened = 0 if found is None else bool(found["sum"]) + bool(found["rate"])
-    if found is None or found["closing"].count(")") != opened or bool(found["rate"]) != bool(found["window"]):
+    around = [] if found is None else list(_AROUND.finditer(found["aggregations"]))
+    if (
+        found is None
+        or found["closing"].count(")") != len(around) + bool(found["function"])
+        or bool(found["function"]) != bool(found["window"])
+    ):
         raise QueryError(f'parse error: the simulated Prometheus does not support this query: "{text}"')
     matchers = [] if found["name"] is None else [Matcher("__name__", "=", found["name"])]
     matchers += _matchers(found["matchers"] or "")
     if not matchers or all(matcher.matches({}) for matcher in matchers):
         raise QueryError("parse error: vector selector must contain at least one non-empty matcher")
-    window = float(found["window"]) * _UNITS[found["unit"]] if found["window"] else None
-    return Query(tuple(matchers), window, bool(found["sum"]))
+    window = float(found["window"]) * _UNITS[found["unit"]] if found["window"] else 0.0
+    aggregations = (
+        Aggregation(each["operator"], tuple((each["by"] or "").replace(",", " ").split())) for each in around
+    )
+    return Query(tuple(matchers), found["function"], window, tuple(aggregations)[::-1])
 
 
 def _matchers(text: str) -> list[Matcher]:

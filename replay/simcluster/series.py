@@ -1,4 +1,4 @@
-"""Time series as Prometheus stores them, with instant values, rates and sums."""
+"""Time series as Prometheus stores them, with instant values, rates, counts, sums and maxima."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -50,6 +50,20 @@ class Series:
         to_zero = np.where(increase > 0, sampled * values[first] / np.where(increase > 0, increase, 1.0), np.inf)
         before = np.minimum(before, to_zero)
         return np.where(enough, increase * (sampled + before + after) / sampled / window_seconds, np.nan)
+
+    def count(self, moments: Floats, window_seconds: float) -> Floats:
+        """Samples in (moment - window, moment]; NaN where there is none."""
+        times = np.asarray(self.times)
+        first, past = (np.searchsorted(times, at, "right") for at in (moments - window_seconds, moments))
+        return np.where(past > first, past - first, np.nan)
+
+
+def highest(columns: Iterable[Floats], moments: Floats) -> Floats:
+    """The largest of the known values at each moment; NaN where none is known."""
+    found = np.full(moments.shape, np.nan)
+    for column in columns:
+        found = np.fmax(found, column)
+    return found
 
 
 def total(columns: Iterable[Floats], moments: Floats) -> Floats:

@@ -82,7 +82,7 @@ class SimCluster:
             self._store.put(SCALING_POLICIES, self._policy)
         self._clock: ScenarioClock | None = None
         self._controllers = Controllers(self.world, self._store, self._network, self.workload, self._now)
-        labels = {"namespace": namespace, "pod": f"{name}-before", "job": f"{namespace}/{name}"}
+        labels = {"namespace": namespace, "pod": f"{name}-5d4f8b7c6-x2lqz", "job": f"{namespace}/{name}"}
         before = scenario.past
         known = [] if before is None else past.series(before, scenario.hardware, scenario.start_seconds, labels)
         self._prometheus = prometheus.Prometheus(known, namespace, name)

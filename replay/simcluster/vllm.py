@@ -81,6 +81,10 @@ def families(sample: PodSample, model: str) -> list[Family]:
         ((*named, ("reason", "max_num_queued_reqs")), sample.rejected_total),
         ((*named, ("reason", "max_num_queued_tokens")), 0.0 if sample.rejected_total is not None else None),
     )
+    begun = sample.first_tokens_total
+    if begun is not None:
+        text = "Time to first token, whose sum is not simulated."
+        found.append(_histogram("vllm:time_to_first_token_seconds", text, engine, None, begun))
     for name, text, total, count in (
         ("prompt", "Prompt tokens", sample.request_prompt_tokens_sum, sample.request_prompt_tokens_count),
         (
@@ -97,10 +101,12 @@ def families(sample: PodSample, model: str) -> list[Family]:
     return found
 
 
-def _histogram(name: str, text: str, engine: Labels, total: float, count: float) -> Family:
+def _histogram(name: str, text: str, engine: Labels, total: float | None, count: float) -> Family:
     bucket = (engine[0], ("le", "+Inf"), *engine[1:])
-    series = ((f"{name}_bucket", bucket, count), (f"{name}_count", engine, count), (f"{name}_sum", engine, total))
-    return Family(name, "histogram", text, series)
+    series = [(f"{name}_bucket", bucket, count), (f"{name}_count", engine, count)]
+    if total is not None:
+        series.append((f"{name}_sum", engine, total))
+    return Family(name, "histogram", text, tuple(series))
 
 
 def page(sample: PodSample, model: str) -> str:

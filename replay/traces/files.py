@@ -56,6 +56,13 @@ def check_size(path: Path, most_bytes: int = MOST_BYTES) -> None:
         )
 
 
+def content(path: Path, most_bytes: int) -> bytes:
+    """A whole file, unpacked. Raises TraceError for one that unpacks to more, and OSError."""
+    check_size(path, most_bytes)
+    with opened(path) as file:
+        return bytes(file.read())
+
+
 def beginning(path: Path) -> tuple[str, bool]:
     """Whole lines from the start of a text file, and whether they are all of it. Raises TraceError for no text or too much."""
     check_size(path)

@@ -1,104 +1,98 @@
-"""Traffic from a Prometheus range export: the JSON that `/api/v1/query_range` answers.
-
-The query to export holds the three counters, unrated, as vLLM names them:
-
-    {__name__=~"vllm:(request_success|prompt_tokens|generation_tokens)_total", namespace="...", pod=~"..."}
+"""Traffic from Prometheus range exports: the JSON that `/api/v1/query_range` answers, or the list that promtool prints.
 
 Requests are counted when they finish, so a saturated fleet's export shows what it served, not what was asked of it.
 """
 
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.traces.files import check_size, opened
+from policies.series import identity
+from replay.traces.counters import COUNTERS, Recorded, binned
 from replay.traces.recorded import BinTrace
 from replay.traces.tables import shown
 from replay.traces.trace import MOST_SUMMED, TraceError
 
-REQUESTS, PROMPT, OUTPUT = "vllm:request_success_total", "vllm:prompt_tokens_total", "vllm:generation_tokens_total"
-COUNTERS = (REQUESTS, PROMPT, OUTPUT)
-MOST_STEPS = 1_000_000  # 173 days at 15 s
-MOST_POINTS = 5_000_000  # 150 pods for 11,000 steps; some 100 MB of JSON
+MOST_POINTS = 5_000_000  # of an answer: 150 pods for 11,000 steps; some 100 MB of JSON
 MOST_BYTES = 128 << 20
 
 
-def read_range(path: Path, name: str) -> BinTrace:
-    """The increase of the counters per step, summed over all series. Raises TraceError; a row is a series."""
-    series = _series(path)
-    stamps = np.unique(np.concatenate([at for _, at, _ in series]))
-    if len(stamps) < 2:
-        raise TraceError(path, "has fewer than two points in time; export a longer range")
-    step_seconds = float(np.median(np.diff(stamps)))
-    counts = round(float(stamps[-1] - stamps[0]) / step_seconds)
-    if counts > MOST_STEPS:
-        why = f"spans too many steps of {step_seconds:g} s; export at most {MOST_STEPS:,}"
-        raise TraceError(path, why, column="values")
-    sums = {counter: np.zeros(counts) for counter in COUNTERS}
-    seen = np.zeros(counts, np.bool_)
-    for counter, at, value in series:
-        step = np.rint((at - stamps[0]) / step_seconds).astype(np.int64)
-        _add_increase(sums[counter], step, value)
-        seen[step[step > 0] - 1] = True
-    rows = np.flatnonzero(seen)
-    return BinTrace(
-        name,
-        start_s=rows * np.float64(step_seconds),
-        width_s=np.full(len(rows), step_seconds),
-        requests=sums[REQUESTS][rows],
-        prompt_tokens=sums[PROMPT][rows],
-        output_tokens=sums[OUTPUT][rows],
-        epoch_seconds=float(stamps[0]),
-    )
+def selector(namespace: str = "NAMESPACE", pods: str = "TARGET-.*") -> str:
+    """The PromQL to export: the three counters as they are. `pods` is a regular expression."""
+    names = "|".join(counter.removeprefix("vllm:").removesuffix("_total") for counter in COUNTERS)
+    quoted = pods.replace("\\", "\\\\")
+    return f'{{__name__=~"vllm:({names})_total",namespace="{namespace}",pod=~"{quoted}"}}'
 
 
-def _add_increase(sums: NDArray[np.float64], step: NDArray[np.int64], value: NDArray[np.float64]) -> None:
-    """Add a counter's growth to the steps that end at each point; a fall is a restart from zero.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer: the series with a known point, what Prometheus warned of, and where its pods are."""
 
-    A series that begins after the export does is a new pod's, whose counter was zero before.
-    """
-    if step[0] > 0:
-        sums[step[0] - 1] += value[0]
-    growth = np.diff(value)
-    np.add.at(sums, step[1:] - 1, np.where(growth < 0, value[1:], growth))
+    series: tuple[Recorded, ...]
+    warnings: tuple[str, ...]
+    namespaces: frozenset[str]
+    named: frozenset[bool]  # whether a series has the label `pod`
 
 
-def _series(path: Path) -> list[tuple[str, NDArray[np.float64], NDArray[np.float64]]]:
-    """Counter, times and values of each series that has a known point."""
-    found: list[tuple[str, NDArray[np.float64], NDArray[np.float64]]] = []
-    for row, entry in enumerate(_matrix(path), 1):
+def joined(source: Path, name: str, pages: Sequence[Page]) -> BinTrace:
+    """The traffic of all pages together. Raises TraceError, which names `source`."""
+    series = [each for page in pages for each in page.series]
+    if not series:
+        raise TraceError(source, "holds no series; check the namespace, the pods and the times of the query")
+    missing = [counter for counter in COUNTERS if all(counter != each.identity.family for each in series)]
+    if missing:
+        raise TraceError(source, f"holds no values of {', '.join(missing)}")
+    namespaces = sorted(frozenset[str]().union(*(page.namespaces for page in pages)))
+    if len(namespaces) > 1:
+        raise TraceError(source, f"holds pods of several namespaces, {', '.join(namespaces[:3])}; export one of them")
+    if len(frozenset[bool]().union(*(page.named for page in pages))) > 1:
+        raise TraceError(source, f"has series with and without a pod, which may be the same; export {selector()}")
+    try:
+        return binned(name, series, tuple(dict.fromkeys(text for page in pages for text in page.warnings)))
+    except ValueError as error:
+        raise TraceError(source, str(error), column="values") from None
+
+
+def read_page(source: Path, data: bytes) -> Page:
+    """One answer. Raises TraceError, which names `source`."""
+    result, warnings = _matrix(source, data)
+    series, namespaces, named = list[Recorded](), set[str](), set[bool]()
+    for row, entry in enumerate(result, 1):
         labels = entry.get("metric") if isinstance(entry, dict) else None
         if not isinstance(labels, dict):
-            raise TraceError(path, "is not a series with its labels", row=row, column="metric")
+            raise TraceError(source, "is not a series with its labels", row=row, column="metric")
+        labels = {label: str(value) for label, value in labels.items()}
+        found = identity(labels)
         counter = labels.get("__name__")
         if counter not in COUNTERS:
             what = "is missing; it should be" if counter is None else f"{shown(counter)} is not"
-            why = f"{what} one of {', '.join(COUNTERS)}; export the counters themselves, not their sum or rate"
-            raise TraceError(path, why, row=row, column="metric.__name__")
+            why = f"{what} one of {', '.join(COUNTERS)}; export the counters themselves: {selector()}"
+            raise TraceError(source, why, row=row, column="metric.__name__")
+        if "value" in entry:
+            raise TraceError(source, "is of an instant query; export query_range", row=row, column="value")
         points = entry.get("values", np.empty((0, 2)))
         if not isinstance(points, np.ndarray):
-            raise TraceError(path, "is not a list of [time, value] pairs", row=row, column="values")
-        known = points[np.isfinite(points[:, 1])]
-        known = known[np.argsort(known[:, 0], kind="stable")]
-        if len(known):
-            found.append((counter, known[:, 0], known[:, 1]))
-    if not found:
-        raise TraceError(path, "holds no series; check the namespace, the pods and the times of the query")
-    missing = [counter for counter in COUNTERS if all(counter != name for name, _, _ in found)]
-    if missing:
-        raise TraceError(path, f"holds no values of {', '.join(missing)}")
-    return found
+            raise TraceError(source, "is not a list of [time, value] pairs", row=row, column="values")
+        if found is None:
+            why = f"is missing; a sum over pods jumps when one starts or ends: export {selector()}"
+            raise TraceError(source, why, row=row, column="metric.pod")
+        namespaces |= {labels["namespace"]} if "namespace" in labels else set()
+        named.add("pod" in labels)
+        points = points[np.isfinite(points[:, 1])]
+        if len(points):
+            points = points[np.argsort(points[:, 0], kind="stable")]
+            series.append(Recorded(found, points[:, 0], points[:, 1]))
+    return Page(tuple(series), warnings, frozenset(namespaces), frozenset(named))
 
 
-def _matrix(path: Path) -> list[Any]:
-    """The series of an answer of query_range, or of the bare list that promtool prints; their values as arrays."""
-    check_size(path, MOST_BYTES)
-    with opened(path) as file:
-        data = file.read()
+def _matrix(path: Path, data: bytes) -> tuple[list[Any], tuple[str, ...]]:
+    """The series of an answer of query_range, their values as arrays, and its warnings; or of the bare list that promtool prints."""
     if data.count(b",") > 2 * MOST_POINTS or data.count(b"{") > MOST_POINTS // 10:
         raise TraceError(path, f"holds more than {MOST_POINTS:,} points; export a shorter range or a longer step")
     rows = 0
@@ -123,7 +117,7 @@ def _matrix(path: Path) -> list[Any]:
             raise TraceError(
                 path, "is a JSON array of rows; write one object per line to a .jsonl file, as `jq -c '.[]'` does"
             )
-        return body
+        return body, ()
     if not isinstance(body, dict) or "status" not in body:
         why = "is not an answer of query_range; write requests, one JSON object per line, to a .jsonl file"
         raise TraceError(path, why)
@@ -138,8 +132,8 @@ def _matrix(path: Path) -> list[Any]:
         or not isinstance(matrix.get("result"), list)
     ):
         raise TraceError(path, "is not a matrix; export query_range, not an instant query", column="data.resultType")
-    result: list[Any] = matrix["result"]
-    return result
+    warnings = body.get("warnings")
+    return matrix["result"], tuple(str(text) for text in warnings) if isinstance(warnings, list) else ()
 
 
 def _points(path: Path, values: list[Any], row: int) -> NDArray[np.float64]:

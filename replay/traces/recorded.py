@@ -21,6 +21,7 @@ class RequestTrace:
     requests: Requests
     epoch_seconds: float = UNDATED_EPOCH_SECONDS
     failed_requests: int = 0
+    warnings: tuple[str, ...] = ()
 
     @cached_property
     def quantum_seconds(self) -> float:
@@ -90,6 +91,7 @@ class BinTrace:
     output_tokens: NDArray[np.float64]
     epoch_seconds: float = UNDATED_EPOCH_SECONDS
     failed_requests: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def duration_seconds(self) -> float:

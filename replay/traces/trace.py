@@ -77,6 +77,10 @@ class Trace(Protocol):
     def failed_requests(self) -> int:
         """Rows of the trace without output tokens, which it leaves out."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What Prometheus warned of when it answered: the trace may lack a part."""
+
     def window(self, start_seconds: float, end_seconds: float, scale: float, seed: int) -> Requests:
         """Requests that arrive in the window, `scale` times as many; arrivals count from the window's start."""
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -53,14 +54,63 @@ def clock(machine: FakeMachine) -> ScenarioClock:
     return ScenarioClock(machine.file)
 
 
-def test_the_wall_s_clock_passes_over_a_step_of_the_system_s_time(
-    machine: FakeMachine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(time, "time", lambda: START)
+@dataclass
+class System:
+    """The system's time, which can be set."""
+
+    machine: FakeMachine
+    ahead_seconds: float = START - 100.0
+
+    def time(self) -> float:
+        return self.machine.seconds + self.ahead_seconds
+
+
+@pytest.fixture
+def system(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> System:
+    system = System(machine)
+    monkeypatch.setattr(time, "time", system.time)
+    return system
+
+
+def test_the_wall_s_clock_follows_the_system_s_time(machine: FakeMachine, system: System) -> None:
     clock = WallClock()
-    monkeypatch.setattr(time, "time", lambda: 0.0)
+    for _ in range(3):
+        machine.seconds += 5.0
+        assert clock.now() == system.time()
+
+
+def test_after_a_pause_it_follows_the_wall_again(machine: FakeMachine, system: System) -> None:
+    """Most machines stop their monotonic clock as well."""
+    clock = WallClock()
+    system.ahead_seconds += 3600.0
     machine.seconds += 5.0
-    assert clock.now() == START + 5.0
+    assert clock.now() == START + 3605.0
+    machine.seconds += 5.0
+    assert clock.now() == START + 3610.0
+
+
+def test_where_the_wall_is_set_back_it_runs_slower_until_the_wall_has_caught_up(
+    machine: FakeMachine, system: System
+) -> None:
+    clock = WallClock()
+    system.ahead_seconds -= 60.0
+    machine.seconds += 100.0
+    assert clock.now() == pytest.approx(START + 90.0)
+    machine.seconds += 499.0
+    assert clock.now() > system.time()
+    machine.seconds += 2.0
+    assert clock.now() == system.time()
+
+
+def test_it_never_runs_backwards(machine: FakeMachine, system: System) -> None:
+    clock = WallClock()
+    before = clock.now()
+    for step in (-1e9, 7200.0, -3600.0, 1e6, -1e6):
+        system.ahead_seconds += step
+        for _ in range(3):
+            machine.seconds += 0.5
+            assert clock.now() > before
+            before = clock.now()
 
 
 def test_it_runs_at_the_file_s_rate(machine: FakeMachine, clock: ScenarioClock) -> None:

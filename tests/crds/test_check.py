@@ -297,6 +297,23 @@ def test_two_policies_do_not_share_a_name_or_a_target() -> None:
     assert "a.yaml:1" in found[1].problems[0][1].why
 
 
+def test_of_two_in_a_cluster_the_older_one_stays_wherever_it_is_listed() -> None:
+    """As the controller judges: by creationTimestamp, then by name. What is still to be created comes last."""
+
+    def made(name: str, created: str) -> str:
+        dated = f", creationTimestamp: '{created}'" if created else ""
+        return GOOD.replace("name: chat,", f"name: {name}{dated},")
+
+    new, old, same = (
+        made("n", "2026-02-01T00:00:00Z"),
+        made("z", "2026-01-01T00:00:00Z"),
+        made("a", "2026-01-01T00:00:00Z"),
+    )
+    found = rivals(inspect("a.yaml", "---\n".join((made("chat", ""), new, old, same))))
+    assert [bool(it.problems) for it in found] == [True, True, True, False]
+    assert all("llm/a (a.yaml:" in it.problems[0][1].why for it in found[:3])
+
+
 def test_two_folders_may_be_for_two_clusters() -> None:
     second = GOOD.replace("name: chat,", "name: other,")
     _, found = rivals([*inspect("east/a.yaml", GOOD), *inspect("west/a.yaml", second)])

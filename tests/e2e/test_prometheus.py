@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import aiohttp
@@ -13,11 +14,13 @@ from autoscaler.sources import history
 from autoscaler.sources.errors import SourceErrorKind
 from autoscaler.sources.prometheus import Answer, Prometheus
 from autoscaler.sources.vllm import parse
+from crds.workload import Target
 from policies.model import PodSample
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.workload import PORT, Stages, Workload
 
+LLM = Target("apps/v1", "Deployment", "llm")
 STEADY = {"requests_per_second": 2.0, "prompt_tokens": 400, "output_tokens": 60}
 Got = TypeVar("Got")
 
@@ -81,7 +84,7 @@ def test_instant_queries_give_what_the_pods_show(cluster: Cluster, namespace: st
 def test_history_is_read_back(cluster: Cluster, namespace: str, pods: list[Json]) -> None:
     def points() -> history.ReadBack | None:
         now = WallClock().now()
-        read = _run(history.read(cluster.prometheus_url, namespace, "llm", now, days=1, step_seconds=10))
+        read = _run(history.read(cluster.prometheus_url, namespace, LLM, now, days=1, step_seconds=10))
         assert read.problem is None
         rate = (read.points[-1].requests_per_second or 0.0) if read.points else 0.0
         return read if rate > 0.5 * STEADY["requests_per_second"] else None  # a window of a minute fills slowly
@@ -93,7 +96,7 @@ def test_history_is_read_back(cluster: Cluster, namespace: str, pods: list[Json]
     assert last.prompt_tokens_per_second == pytest.approx(
         STEADY["requests_per_second"] * STEADY["prompt_tokens"], rel=0.5
     )
-    other = _run(history.read(cluster.prometheus_url, namespace, "ll", WallClock().now(), days=1))
+    other = _run(history.read(cluster.prometheus_url, namespace, replace(LLM, name="ll"), WallClock().now(), days=1))
     assert other.points == ()  # another target's name is not a prefix of this one's pods
 
 

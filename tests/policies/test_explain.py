@@ -54,7 +54,7 @@ def a_rich_history() -> list[Plan]:
     for _ in range(120):
         live(calm, 0.1, supply=a_supply(3, prepared=1))
     free = replace(calm, hold_seconds=0.0, max_prepared_nodes=0, scale_up_replicas_per_minute=None)
-    for rate in (4.0, 4.0, 4.0, 0.0, 0.0, 0.0):
+    for rate in (4.0, 4.0, 4.0, 0.0, 0.0, 0.0, 0.0):
         live(free, rate)
     state = replace(state, decided=replace(state.decided, replicas=9))
     live(free, 0.0, on_grid=False)

@@ -2,7 +2,8 @@
 
 It reads queries as the simulated cluster does, and test_fake_prometheus.py holds its answers to that one's. Values are text
 here, so that a test can give NaN and what is no number. What it does not do:
-- compute rates or sums: a test gives the sum of a family at a time;
+- compute rates, sums or maxima: a test gives the sum of a family at a time; it has no rate in a window with fewer than two
+  scrapes, which are `scrape_seconds` apart;
 - scrape, look back, mark series stale or keep a retention;
 - authenticate or use TLS.
 """
@@ -27,6 +28,7 @@ class FakePrometheus:
     now_seconds: float = 1_700_000_000.0
     series: list[tuple[dict[str, str], str]] = field(default_factory=list)
     past: dict[str, Callable[[float], str | None]] = field(default_factory=dict)
+    scrape_seconds: float = 15.0
     warnings: list[str] = field(default_factory=list)
     fault: Handler | None = None
     fault_after: int = 0  # requests that are answered well before
@@ -40,7 +42,7 @@ class FakePrometheus:
             assert self.fault
             return await self.fault(request)
         asked = _parse(request)
-        if asked is None or asked.summed or asked.rate_seconds:
+        if asked is None or asked.aggregations or asked.function:
             return _refuse()
         found = [
             {"metric": labels, "value": [self.now_seconds, value]}
@@ -54,11 +56,16 @@ class FakePrometheus:
             assert self.fault
             return await self.fault(request)
         asked = _parse(request)
-        if asked is None or not asked.summed:
+        if asked is None or not asked.aggregations or asked.aggregations[-1].by:
             return _refuse()
         start, end, step = (float(request.query[name]) for name in ("start", "end", "step"))
         total = self.past.get(next(matcher.value for matcher in asked.matchers if matcher.label == "__name__"))
         times = [start + i * step for i in range(int((end - start) / step) + 1)]
+        if asked.function and asked.window_seconds <= self.scrape_seconds:
+            total = None
+        elif total and asked.function == "count_over_time":
+            known, scrapes = total, f"{asked.window_seconds / self.scrape_seconds:.0f}"
+            total = lambda at: None if known(at) is None else scrapes  # noqa: E731
         values = [[at, value] for at in times if total and (value := total(at)) is not None]
         return self._succeed("matrix", [{"metric": {}, "values": values}] if values else [])
 

@@ -133,7 +133,7 @@ def docker(words: list[str]) -> None:
 
 
 def curl(words: list[str]) -> None:
-    from replay.traces.prometheus import COUNTERS
+    from replay.traces.counters import COUNTERS
 
     output = option(words, "-o")
     data = dict(option(words, "-d").split("=", 1) for _ in range(words.count("-d")))

@@ -24,6 +24,9 @@ RANGE = {"start": str(START), "end": str(START + 60), "step": "15"}
         ("query", "histogram_quantile(0.9, x)", {}),
         ("query_range", f"sum(vllm:num_requests_running{PODS})", RANGE),
         ("query_range", f"sum(rate(vllm:prompt_tokens_total{PODS}[1m]))", RANGE),
+        ("query_range", f"sum(max by (pod, engine) (vllm:num_requests_running{PODS}))", RANGE),
+        ("query_range", f"sum(rate(vllm:prompt_tokens_total{PODS}[15s]))", RANGE),
+        ("query_range", f"max(count_over_time(vllm:prompt_tokens_total{PODS}[45s]))", RANGE),
         ("query_range", f"sum(vllm:absent{PODS})", RANGE),
     ],
 )

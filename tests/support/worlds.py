@@ -102,7 +102,8 @@ class Fleet:
         """The inputs one tick later, after `per_second` requests a second to the whole fleet."""
         self.now += TICK
         self.arrived += per_second * TICK / self.pods
-        samples = tuple(a_sample(f"qwen-{i}", self.now - 1.0, self.arrived, waiting) for i in range(self.pods))
+        running = 4.0 if per_second else 0.0  # a busy engine whose counters stand still would be stuck
+        samples = tuple(a_sample(f"qwen-{i}", self.now - 1.0, self.arrived, waiting, running) for i in range(self.pods))
         inputs = Inputs(self.now, on_grid=True, samples=samples, supply=a_supply(self.pods), cold_start=COLD_START)
         return replace(inputs, **changes)  # type: ignore[arg-type]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from autoscaler.sources.families import RUNNING, WAITING
+from policies.series import RUNNING, WAITING
 from tests.twin.fleet import Fleet, pod_object
 from tests.twin.load import START_SECONDS
 from tests.twin.pod import GAUGES, Pod, Series

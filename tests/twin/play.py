@@ -129,7 +129,7 @@ class Twin:
         now = now_of(tick) + self._clock_seconds
         self.runtime.offer_scale(_scale(self.fleet.spec_replicas, len(self.fleet.pods)), now)
         if fault.history_share is not None:
-            self.runtime.remember(self._history(fault.history_share, tick))
+            self.runtime.remember(self._history(fault.history_share, tick), now)
         self.runtime.begin(now)
 
     def _history(self, share: float, tick: int) -> list[Past]:
@@ -154,8 +154,7 @@ class Twin:
 
 
 def _scale(spec: int, status: int) -> Scale:
-    del status
-    return Scale(spec, selector(SELECTOR))
+    return Scale(spec, selector(SELECTOR), status)
 
 
 def finite(state: State) -> bool:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
 
-from autoscaler.sources.families import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS, RUNNING, STARTED, WAITING
+from autoscaler.sources.families import STARTED
+from policies.series import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS, RUNNING, WAITING
 from tests.twin.load import Load
 
 REJECTED = "vllm:admission_rejections_total"

@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from structlog.testing import capture_logs
 
 from autoscaler.kube.client import Kube
 from autoscaler.records.store import Loaded
@@ -11,6 +13,7 @@ from policies.log import redecide
 from policies.model import Decided, State
 from tests.autoscaler.control.controller import a_controller, spec
 from tests.support.fake_api import FakeApi
+from tests.support.fake_prometheus import fake_prometheus
 
 REFUSED = "ns%2Fa.json has format 2; this version reads format 1"
 
@@ -24,6 +27,19 @@ async def test_what_was_decided_last_is_held(api: FakeApi, kube: Kube) -> None:
         await controller.decided("a")
         assert controller.desired("a") == 5
         assert events(api, "StateRefused") == []
+
+
+async def test_a_state_from_which_nothing_can_begin_costs_no_other_policy_a_decision(api: FakeApi, kube: Kube) -> None:
+    loaded = Loaded({"ns/a": cast(State, "no state at all"), "ns/b": State(decided=Decided(replicas=3))})
+    with capture_logs() as logs:
+        async with a_controller(api, kube, loaded=loaded) as controller:
+            for name in ("a", "b"):
+                await controller.target(name, 2)
+                await controller.policy(name, spec(name))
+            await controller.decided("b")
+            assert controller.desired("b") == 3
+            assert controller.desired("a") is None
+    assert [each["policy"] for each in logs if each["event"] == "policy.failed"] == ["ns/a"]
 
 
 def counted(policy: str) -> float | None:
@@ -70,6 +86,24 @@ async def test_a_state_that_no_decision_made_is_logged_so_that_every_decision_ca
     again = list(redecide(lines))
     assert len(again) > 8
     assert all(item.matches for item in again)
+
+
+async def test_a_history_without_rates_is_not_used_and_the_status_says_so(api: FakeApi, kube: Kube) -> None:
+    """Running requests over a replica's concurrency would begin at a tenth of the demand."""
+    async with fake_prometheus() as prometheus:
+        prometheus.past = {"vllm:num_requests_running": lambda at: "30", "vllm:num_requests_waiting": lambda at: "0"}
+        async with a_controller(api, kube, history_url=prometheus.url) as controller:
+            await controller.target("a", 2)
+            await controller.policy("a", spec("a"))
+            await controller.decided("a")
+            assert controller.runtimes["ns/a"].state.filters.level is None
+            await controller.until(lambda: "message" in controller.status("a"))
+            assert (
+                "History before the start is incomplete: demand is known for 0 of the 10080 minutes that"
+                in (controller.status("a")["message"])
+            )
+            await controller.clock.advance(900.0)
+            await controller.until(lambda: "History" not in controller.status("a")["message"])
 
 
 def logged(folder: Path) -> list[str]:

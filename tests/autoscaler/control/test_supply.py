@@ -1,3 +1,4 @@
+from dataclasses import replace
 from random import Random
 from typing import Any, cast
 
@@ -84,6 +85,30 @@ def test_what_is_not_known_is_not_zero() -> None:
     assert supply(SCALE, *known(Store(), jobs), NOW) is None
     assert supply(SCALE, *known(pods, Store()), NOW) is None
     assert supply(SCALE, *known(pods, jobs), NOW) == Supply(3)
+
+
+def test_pods_that_the_target_counts_and_the_list_lacks_are_unlisted() -> None:
+    """Of any phase: a listed pod that starts, or one that no node takes, is seen. What ends is no replica to miss."""
+    going = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+    listed = [
+        pod("a", **READY),
+        pod("starting"),
+        pod("unplaced", node="", phase="Pending"),
+        pod("failed", phase="Failed"),
+        pod("going", metadata=going, **READY),
+        pod("balloon", labels={"app": "chat", BALLOON: "one"}),
+        pod("another", labels={"app": "other"}),
+    ]
+
+    def unlisted(status_replicas: int | None, pods: list[dict[str, Any]]) -> int:
+        found = supply(replace(SCALE, status_replicas=status_replicas), *known(*stores(pods)), NOW)
+        assert found is not None
+        return found.unlisted
+
+    assert [unlisted(counts, listed) for counts in (None, 0, 3, 5, 10)] == [0, 0, 0, 2, 7]
+    owned = {"ownerReferences": [{"kind": "StatefulSet", "uid": "u"}]}
+    ending = [pod(str(i), metadata={**going, **owned}, **READY) for i in range(4)]
+    assert unlisted(10, listed + ending) == 3, "a StatefulSet counts its pods until they are gone"
 
 
 def test_the_last_good_content_is_served_while_the_api_is_away() -> None:

@@ -28,6 +28,34 @@ async def test_a_scale_is_read_and_the_kind_asked_for_once(api: FakeApi, kube: K
     assert api.requests.count("GET /apis/apps/v1") == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "counted"),
+    [
+        ({"replicas": 4}, 4),
+        ({}, None),
+        ({"replicas": -1}, None),
+        ({"replicas": 2**40}, None),
+        ({"replicas": "4"}, None),
+    ],
+)
+async def test_the_pods_that_the_target_counts_are_read_or_unknown(
+    api: FakeApi, kube: Kube, status: dict[str, Any], counted: int | None
+) -> None:
+    scale = {"spec": {"replicas": 3}, "status": {"selector": "app=chat", **status}}
+    api.faults.append((f"{CHAT}/scale", answer(scale)))
+    assert (await read_scale(kube, Discovery(kube), "ns", TARGET)).status_replicas == counted
+
+
+@pytest.mark.parametrize("replicas", [-1, "many", 1.5, True, None])
+async def test_a_scale_without_a_number_of_pods_is_unknown_and_not_zero(
+    api: FakeApi, kube: Kube, replicas: object
+) -> None:
+    scale = {"spec": {"replicas": replicas}, "status": {"selector": "app=chat"}}
+    api.faults.append((f"{CHAT}/scale", answer(scale)))
+    with pytest.raises(Rejected, match=r"spec\.replicas is not a number of pods"):
+        await read_scale(kube, Discovery(kube), "ns", TARGET)
+
+
 def serves(kind: str, plural: str, *, namespaced: bool = True) -> Fault:
     subresource = {"name": f"{plural}/scale", "kind": "Scale", "namespaced": namespaced}
     return answer({"resources": [subresource, {"name": plural, "kind": kind, "namespaced": namespaced}]})

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import pytest
 from structlog.testing import capture_logs
@@ -16,7 +16,7 @@ from autoscaler.records.store import FileStore, file_name
 from autoscaler.telemetry.metrics import REGISTRY, forget
 from policies.codec import plain
 from policies.engine import step
-from policies.model import Filters, State
+from policies.model import Decided, Filters, State
 from tests.support.worlds import Fleet, a_policy
 
 QWEN = "chat%2Fqwen.json"
@@ -86,13 +86,16 @@ async def test_without_a_folder_there_is_nothing(tmp_path: Path, where: str | No
         ("7", "format", f"has no format number; this version reads format {store.FORMAT}"),
         ('{"chat/qwen": {}}', "format", "has no format number"),
         (content(format=0), "format", f"has format 0; this version reads format {store.FORMAT}"),
-        (content(format=2), "format", f"has format 2; this version reads format {store.FORMAT}"),
+        (content(format=1), "format", f"has format 1; this version reads format {store.FORMAT}"),
         (content(state=7), "invalid", "an object was expected"),
         (content(state={"mood": 1}), "invalid", "unknown fields ['mood']"),
         (content(state={"filters": {"level": float("nan")}}), "invalid", "a finite number was expected"),
         (content(format=True), "format", "has format True"),
         (content("chat/\ud800"), "invalid", "the state of another policy"),
         (content("chat/other"), "invalid", "the state of another policy: 'chat/other'"),
+        (content(state={"filters": {"level": 10**400}}), "invalid", "a finite number was expected"),
+        ('{"format": 1, "state": {"filters": {"level": 1e999}}, "policy": "chat/qwen"}', "invalid", "a finite number"),
+        (content() + " " * store.MOST_BYTES, "unreadable", "has more than 1048576 bytes, which no state has"),
     ],
 )
 async def test_one_that_cannot_be_used_is_kept_aside_counted_and_logged(
@@ -219,6 +222,30 @@ async def test_no_state_that_is_not_finite_is_saved(tmp_path: Path) -> None:
     problems = await found.save({"chat/qwen": NAN, "chat/good": a_state()})
     assert set(problems) == {"chat/qwen"}
     assert (await FileStore(tmp_path).load()).states == {"chat/qwen": State(), "chat/good": a_state()}
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"),
+    [
+        (NAN, "the state contains a number that cannot be written"),
+        (State(filters=Filters(level=float("inf"))), "the state contains a number that cannot be written"),
+        (State(decided=Decided(peaks=((0.0, 1),) * 200_000)), "more than the 1048576 that are read at a start"),
+        (State(decided=Decided(replicas=10**5000)), "the state contains a number that cannot be written"),
+        (cast(State, {1: {2}}), "is not JSON serializable"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_one_state_that_cannot_be_saved_costs_no_other_policy_its_own(
+    tmp_path: Path, state: State, problem: str
+) -> None:
+    found = FileStore(tmp_path)
+    await found.save({"chat/qwen": a_state()})
+    problems = await found.save({"chat/a": State(), "chat/qwen": state, "chat/z": a_state()})
+    assert set(problems) == {"chat/qwen"}
+    assert problem in problems["chat/qwen"]
+    assert len(problems["chat/qwen"]) < 200
+    loaded = await FileStore(tmp_path).load()
+    assert loaded.states == {"chat/a": State(), "chat/qwen": a_state(), "chat/z": a_state()}, "what it had stays"
 
 
 async def test_two_saves_at_once_leave_the_later_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ async def started() -> AsyncIterator[tuple[LocalServer, int]]:
     """Our server on a free port. Nothing is known and nothing decided."""
     clock = FakeClock()
     board = CountingBoard(clock)
-    server = ScalerServer(board, clock, bind="127.0.0.1:0")
+    server = ScalerServer(board, clock, bind="127.0.0.1:0", reflection=True)
     port = await server.start()
     yield LocalServer(board, clock, server), port
     await server.stop(0.0)

@@ -132,7 +132,7 @@ async def test_unknown_is_an_error_and_never_zero(subject: Subject, local: Local
     local.decide(4)
     assert await subject.active()
     local.board.know([])
-    await both(NOT_FOUND, "has not been valid")
+    await both(NOT_FOUND, "is refused, or has not been read yet")
     local.board.know([KEY])
     await both(UNAVAILABLE, "no decision to follow")
 

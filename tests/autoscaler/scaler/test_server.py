@@ -48,6 +48,15 @@ async def test_reflection_shows_the_contract(subject: Subject) -> None:
     assert file == DESCRIPTOR.serialized_pb
 
 
+async def test_reflection_is_off_unless_it_is_asked_for(local: LocalServer) -> None:
+    server = ScalerServer(local.board, local.clock, bind="127.0.0.1:0")
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{await server.start()}") as channel:
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]  # typed as not aio
+        asked = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+        assert await asked.code() is grpc.StatusCode.UNIMPLEMENTED
+    await server.stop()
+
+
 async def test_a_taken_port_is_an_error(subject: Subject, local: LocalServer) -> None:
     with pytest.raises(OSError, match="free HOST:PORT"):
         await ScalerServer(local.board, local.clock, bind=subject.address).start()

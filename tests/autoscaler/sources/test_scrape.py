@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 from collections.abc import AsyncIterator
 
 import pytest
@@ -13,7 +14,7 @@ from autoscaler.sources.scrape import Scraper, next_multiple
 from autoscaler.telemetry.metrics import REGISTRY
 from tests.autoscaler.sources.scraping import running, until
 from tests.support import http_faults as faults
-from tests.support.fake_clock import FakeClock
+from tests.support.fake_clock import FakeClock, settle
 from tests.support.fake_vllm import FakeVllm, body, fake_vllm
 from tests.support.http_faults import Handler
 
@@ -109,6 +110,32 @@ async def test_a_pod_that_hangs_delays_no_other_and_is_asked_once(vllm: FakeVllm
             await clock.advance(at - clock.now())
             await until(lambda at=at: A in scraper.latest and scraper.latest[A].at_seconds == at)  # type: ignore[misc]
     assert vllm.asked == {"stuck": 1, "a": 3}
+
+
+@pytest.mark.parametrize(
+    ("waiting", "fault", "pause_seconds"),
+    [(3, faults.nothing, 4.0), (0, faults.nothing, 16.0), (0, faults.error_500, 4.0)],
+    ids=["with load", "idle", "refused"],
+)
+async def test_a_pod_that_keeps_failing_is_asked_less_often_but_soon_where_it_had_load(
+    vllm: FakeVllm, waiting: int, fault: Handler, pause_seconds: float
+) -> None:
+    clock = FakeClock(START - 1)
+    scraper = Scraper(clock)
+    vllm.bodies["a"] = body(running=0, waiting=waiting)
+    scraper.targets(vllm.urls("a"))
+    asked: list[float] = []
+    async with running(scraper):
+        for turn in range(40):
+            before = vllm.asked["a"]
+            await clock.advance(2)
+            await settle()
+            await until(lambda: not scraper._reading)
+            vllm.faults["a"] = fault
+            asked += [clock.now()] * (vllm.asked["a"] - before)
+            assert turn > 1 or len(asked) == turn + 1
+    pauses = [after - before for before, after in itertools.pairwise(asked)]
+    assert max(pauses) == pauses[-1] == pause_seconds
 
 
 async def test_not_more_at_once_than_the_limit(vllm: FakeVllm) -> None:

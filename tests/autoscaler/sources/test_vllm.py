@@ -7,9 +7,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, SUMMED
+from autoscaler.sources.families import FAMILIES, STARTED, SUMMED
 from autoscaler.sources.vllm import parse
 from policies.model import PodSample
+from policies.series import SLEEP_STATE
 from tests.support.fake_vllm import body
 
 RECORDED = ("idle", "busy", "kvbound", "api2")
@@ -54,6 +55,8 @@ def test_a_busy_server(shared: Path) -> None:
         request_prompt_tokens_count=11,
         request_generation_tokens_sum=6649,
         request_generation_tokens_count=11,
+        first_tokens_total=15,
+        engines=1,
         asleep=False,
     )
 
@@ -127,6 +130,11 @@ def test_a_series_that_appears_twice_counts_once() -> None:
     assert parse(once + once, "pod", 0.0) == parse(once, "pod", 0.0)
 
 
+def test_a_pod_of_many_engines_is_read() -> None:
+    """64 data-parallel ranks behind one port: four times what one node has GPUs for."""
+    assert parse(body(engines=64, running=2), "pod", 0.0).running == 128
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -151,7 +159,12 @@ def test_odd_lines_that_are_right(line: bytes) -> None:
         (body().decode().encode("utf-16"), "contains no vLLM metrics"),
         (b"\x00\xff" * 5000, "/metrics of 10000 bytes contains no vLLM metrics"),
         (b"process_start_time_seconds 1\n", "contains no vLLM metrics; check that the policy's metrics port"),
-        (b"# x\n" * 10**6, "/metrics of 4000000 bytes contains no vLLM metrics"),
+        (b"# %s\n" % (b"x" * 197) * 20_000, "/metrics of 4000000 bytes contains no vLLM metrics"),
+        (b"# x\n" * 10**6, "pod p: /metrics has 1000001 lines, more than the 30000 that are read"),
+        (body(engines=200), "pod p: /metrics has more than 2000 series of the needed families; check for a label"),
+        (body() + b"vllm:num_requests_running 1\n" * 2_000, "more than 2000 series of the needed families"),
+        (body() + b'vllm:num_requests_running{a="%s"} 1\n' % (b"x" * 5_000), "is longer than 4096 bytes"),
+        (body() + b"vllm:num_requests_running " + b"9" * 5_000 + b"\n", "is longer than 4096 bytes"),
         (
             b"# a\nvllm:num_requests_waiting four\n",
             "pod p: /metrics line 2 is not a sample: 'vllm:num_requests_waiting",

@@ -1,7 +1,7 @@
 """Prometheus over HTTP, asked by the live sources and by hand."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -10,6 +10,7 @@ import pytest
 
 from autoscaler.sources import history
 from autoscaler.sources.prometheus import Prometheus as Source
+from crds.workload import Target
 from policies.model import PodSample
 from replay.scenario.scenario import L4_8B
 from replay.simcluster import past, prometheus
@@ -19,7 +20,8 @@ from tests.replay.simcluster.fake_world import START, FakeWorld
 from tests.support.fake_clock import FakeClock
 
 DAY = 86_400
-LABELS = {"namespace": "serving", "pod": "llm-before"}
+LABELS = {"namespace": "serving", "pod": "llm-5d4f8b7c6-x2lqz"}
+LLM = Target("apps/v1", "Deployment", "llm")
 
 
 @dataclass
@@ -76,7 +78,7 @@ async def test_a_pod_that_has_gone_is_stale_at_once(running: Running) -> None:
 
 
 async def test_the_live_history_reads_seven_days(running: Running) -> None:
-    read = await history.read(running.url, "serving", "llm", START, days=7)
+    read = await history.read(running.url, "serving", LLM, START, days=7)
     assert read.problem is None
     assert len(read.points) > 7 * 1440 - 10
     middle = read.points[len(read.points) // 2]
@@ -86,6 +88,16 @@ async def test_the_live_history_reads_seven_days(running: Running) -> None:
     assert middle.waiting == 0.0
     # Little: 2 requests/s, each 1000 / 2500 s of prefill and 200 steps of 0.035 + 16 * 0.0014 s.
     assert middle.running == pytest.approx(2.0 * (0.4 + 200 * 0.0574), rel=1e-3)
+
+
+async def test_a_pod_that_two_jobs_scrape_counts_once(running: Running) -> None:
+    query = "sum(max by (pod, engine, model_name) (vllm:num_requests_running))"
+    once = await running.ask("query", query=query, time=str(START - 60))
+    for series in list(running.store._series):
+        running.store._series.append(replace(series, labels={**series.labels, "job": "another"}))
+    assert await running.ask("query", query=query, time=str(START - 60)) == once
+    read = await history.read(running.url, "serving", LLM, START, days=1)
+    assert read.points[700].requests_per_second == pytest.approx(2.0)
 
 
 async def test_a_range_goes_on_from_the_past_into_the_scrapes(running: Running) -> None:

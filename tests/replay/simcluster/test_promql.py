@@ -1,6 +1,6 @@
 import pytest
 
-from replay.simcluster.promql import Matcher, QueryError, duration, parse
+from replay.simcluster.promql import Aggregation, Matcher, QueryError, duration, parse
 
 
 def test_a_selector_by_name_and_pods() -> None:
@@ -10,16 +10,28 @@ def test_a_selector_by_name_and_pods() -> None:
         Matcher("namespace", "=", "serving"),
         Matcher("pod", "=~", "llm-0|llm\\.1"),
     )
-    assert (query.summed, query.rate_seconds) == (False, None)
+    assert (query.aggregations, query.function) == ((), None)
 
 
 def test_sum_of_a_gauge_and_of_a_rate() -> None:
     gauge = parse('sum(vllm:num_requests_running{namespace="s",pod=~"llm-.+"})')
-    assert (gauge.matchers[0], gauge.summed) == (Matcher("__name__", "=", "vllm:num_requests_running"), True)
+    assert gauge.matchers[0] == Matcher("__name__", "=", "vllm:num_requests_running")
+    assert gauge.aggregations == (Aggregation("sum", ()),)
     rate = parse(' sum( rate(x_total{pod!~"a{2}",}[5m]) ) ')
-    assert (rate.rate_seconds, rate.summed) == (300.0, True)
+    assert (rate.function, rate.window_seconds, rate.aggregations) == ("rate", 300.0, (Aggregation("sum", ()),))
     assert rate.matchers[1] == Matcher("pod", "!~", "a{2}")
     assert parse("up").matchers == (Matcher("__name__", "=", "up"),)
+
+
+def test_aggregations_are_read_from_the_inside_out() -> None:
+    query = parse('sum(max by (pod, engine) (rate(x{pod="a"}[75s])))')
+    assert query.aggregations == (Aggregation("max", ("pod", "engine")), Aggregation("sum", ()))
+    count = parse("max(count_over_time(x[600s]))")
+    assert (count.function, count.window_seconds, count.aggregations) == (
+        "count_over_time",
+        600.0,
+        (Aggregation("max", ()),),
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,6 +49,9 @@ def test_sum_of_a_gauge_and_of_a_rate() -> None:
         "x{pod=llm}",
         'x{pod=~"("}',
         "sum(x) by (pod)",
+        "max by (pod) x",
+        "max by pod (x)",
+        "rate(sum(x)[5m])",
         'x{pod="a" namespace="b"}',
     ],
 )

@@ -22,6 +22,8 @@ SAMPLE = PodSample(
     request_prompt_tokens_count=11.0,
     request_generation_tokens_sum=6649.0,
     request_generation_tokens_count=11.0,
+    first_tokens_total=15.0,
+    engines=1.0,
 )
 
 
@@ -30,7 +32,7 @@ def test_the_parser_reads_back_what_was_written() -> None:
 
 
 def test_unknown_is_left_out() -> None:
-    unknown = PodSample(pod="llm-0", at_seconds=0.0, started_seconds=None)
+    unknown = PodSample(pod="llm-0", at_seconds=0.0, started_seconds=None, engines=1.0)
     assert "requests" not in page(unknown, "llm")
     assert parse(page(unknown, "llm"), "llm-0", 0.0) == unknown
 

@@ -7,10 +7,11 @@ import pytest
 
 from crds.notation.units import DAY_SECONDS
 from replay.simcluster import promql
+from replay.traces.counters import COUNTERS
 from replay.traces.files import BLOCK_BYTES, MOST_BYTES
 from replay.traces.layouts import MOST_ROWS, MOST_TOKENS
 from replay.traces.names import BIN_FIELDS, KNOWN, plain
-from replay.traces.prometheus import COUNTERS, MOST_POINTS
+from replay.traces.prometheus import MOST_POINTS
 from replay.traces.tables import MOST_COLUMNS
 from replay.traces.times import LONGEST_GAP_SECONDS, MOST_PER_SECOND, PUBLISHED
 from replay.traces.trace import LONGEST_SECONDS

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from replay.traces import layouts
+from replay.traces.counters import COUNTERS
 from replay.traces.read import read
 from replay.traces.recorded import BinTrace, RequestTrace
 from replay.traces.trace import TraceError
@@ -203,11 +206,125 @@ def test_points_in_any_order_are_the_same_counter(tmp_path: Path) -> None:
     assert trace.requests.tolist() == [6.0, 3.0]
 
 
-def test_what_prometheus_did_not_see_is_a_gap(tmp_path: Path) -> None:
-    points = [(0.0, "0"), (60.0, "6"), (120.0, "NaN"), (180.0, "8"), (240.0, "9")]
+def test_what_prometheus_did_not_see_is_spread_or_where_it_is_long_a_gap(tmp_path: Path) -> None:
+    points = [(0.0, "0"), (60.0, "6"), (120.0, "NaN"), (180.0, "8"), (240.0, "9"), (600.0, "609"), (660.0, "610")]
     trace = read(written(tmp_path, "t.json", export(*counters("a", points))))
-    totals = trace.totals(0.0, 240.0, 60.0)
-    assert np.isnan(totals.requests).tolist() == [False, True, False, False]
+    requests = trace.totals(0.0, 660.0, 60.0).requests
+    assert requests[:4].tolist() == [6.0, 1.0, 1.0, 1.0]
+    assert np.isnan(requests[4:10]).all()
+    assert requests[10] == 1.0
+
+
+IDENTICAL = {"engine": "0", "model_name": "m"}
+
+
+def answer(*series: tuple[Mapping[str, str], list[tuple[float, float]]], **more: object) -> str:
+    """Each series stands for one of each counter."""
+    result = [
+        {"metric": {"__name__": name} | IDENTICAL | dict(labels), "values": [[at, str(value)] for at, value in points]}
+        for labels, points in series
+        for name in COUNTERS
+    ]
+    return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}, **more})
+
+
+def points(first: float = 0, last: float = 285, since: float = 0, step: float = 15) -> list[tuple[float, float]]:
+    """50,000 requests at `since`, and 10 more in each 15 s."""
+    times = np.arange(first, last + 1, step).tolist()
+    return [(1000 + at, 50_000 + round((at - since) / 15 * 10)) for at in times]
+
+
+def requests_of(tmp_path: Path, text: str, *pages: str) -> list[float]:
+    first, *more = (written(tmp_path, f"page-{i}.json", page) for i, page in enumerate((text, *pages)))
+    trace = read(first, *more)
+    assert isinstance(trace, BinTrace)
+    return [float(requests) for requests in trace.requests]
+
+
+A, B = {"pod": "a", "job": "vllm"}, {"pod": "a", "job": "podmonitor/llm/vllm", "instance": "10.0.0.1:8000"}
+LATE = [(at - 7.0, value - 5) for at, value in points(15)]  # the other of a pair reads 7 s earlier, as its clock has it
+SKEWED = [(at + 15.0, value - 200) for at, value in points(150)]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        pytest.param([answer((A, points()))], id="one scrape"),
+        pytest.param([answer((A, points()), (B, points()))], id="two jobs"),
+        pytest.param([answer((A, points(0, 135)), (B, points(150)))], id="a label that changes"),
+        pytest.param([answer((A, points(0, 135)), (B, points(120)))], id="a label that changes, with both for a while"),
+        pytest.param([answer((A, points()), (B, LATE))], id="a pair"),
+        pytest.param([answer((A, points(0, 135))), answer((A, points(150)))], id="pages"),
+        pytest.param([answer((A, points(150))), answer((A, points(0, 150)))], id="pages that touch, in another order"),
+        pytest.param([answer((A, points())), answer((A, points()))], id="a page twice"),
+        pytest.param([answer((A, points(0, 60) + points(225)))], id="a gap"),
+        pytest.param([answer((A, points(0, 60) + points(225)), (B, points(30, 240)))], id="a gap that the other fills"),
+        pytest.param([answer((A, [(at + 0.01 * (i % 3), v) for i, (at, v) in enumerate(points())]))], id="jitter"),
+    ],
+)
+def test_one_pod_counts_once(tmp_path: Path, pages: list[str]) -> None:
+    """10 requests in each of 19 steps, whatever series they came in."""
+    assert requests_of(tmp_path, *pages) == pytest.approx([10.0] * 19)
+
+
+def test_another_reading_of_a_counter_that_is_a_little_lower_is_no_restart(tmp_path: Path) -> None:
+    assert sum(requests_of(tmp_path, answer((A, points(0, 135)), (B, SKEWED)))) <= 190.0
+    zigzag = [(at, value - 15 * (i % 2)) for i, (at, value) in enumerate(points())]
+    assert sum(requests_of(tmp_path, answer((A, zigzag)))) == pytest.approx(190.0, abs=20)
+
+
+def test_engines_models_and_reasons_of_a_pod_are_summed(tmp_path: Path) -> None:
+    other = {**A, "engine": "1"}, {**A, "model_name": "lora"}, {**A, "finished_reason": "abort"}
+    found = requests_of(tmp_path, answer((A, points()), *((labels, points()) for labels in other)))
+    assert found == [40.0] * 19
+
+
+def test_a_pod_that_has_long_been_there_when_its_series_begins_is_not_new(tmp_path: Path) -> None:
+    assert requests_of(tmp_path, answer((A, points()), ({"pod": "b"}, points(150)))) == [10.0] * 10 + [20.0] * 9
+
+
+def test_a_pod_that_is_missing_for_long_while_others_are_seen_loses_nothing(tmp_path: Path) -> None:
+    gone = points(0, 60, step=60) + points(600, 660, step=60)
+    assert requests_of(tmp_path, answer((A, points(0, 660, step=60)), ({"pod": "b"}, gone))) == [80.0] * 11
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (answer(({}, points())), "row 1, column metric.pod: is missing; a sum over pods jumps when one starts or ends"),
+        (answer((A, points()), ({"instance": "10.0.0.1:8000"}, points())), "with and without a pod"),
+        (
+            answer(({**A, "namespace": "x"}, points()), ({**A, "namespace": "y"}, points())),
+            "holds pods of several namespaces, x, y; export one of them",
+        ),
+        (
+            json.dumps([{"metric": {"__name__": COUNTERS[0], "pod": "a"}, "value": [0, "1"]}]),
+            "row 1, column value: is of an instant query; export query_range",
+        ),
+    ],
+)
+def test_what_cannot_be_counted_once_is_refused(tmp_path: Path, text: str, fault: str) -> None:
+    with pytest.raises(TraceError, match=re.escape(fault)):
+        read(written(tmp_path, "t.json", text))
+
+
+def test_without_kubernetes_the_address_stands_for_the_pod(tmp_path: Path) -> None:
+    two = (({"instance": f"10.0.0.{i}:8000"}, points()) for i in (1, 2))
+    assert requests_of(tmp_path, answer(*two)) == [20.0] * 19
+
+
+def test_what_prometheus_warned_of_is_kept(tmp_path: Path) -> None:
+    trace = read(written(tmp_path, "t.json", answer((A, points()), warnings=["store 10.0.0.7 is not available"])))
+    assert trace.warnings == ("store 10.0.0.7 is not available",)
+
+
+def test_only_the_pages_of_an_export_are_read_together(tmp_path: Path) -> None:
+    table, export = written(tmp_path, "t.csv", REQUESTS + "1,2,3\n"), written(tmp_path, "t.json", answer((A, points())))
+    for paths in ((table, export), (export, table)):
+        with pytest.raises(TraceError, match=r"t\.csv: is a table; only the pages of a Prometheus export"):
+            read(*paths)
+    with pytest.raises(TraceError, match=r"gone\.json: cannot be read: No such file"):
+        read(export, tmp_path / "gone.json")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""Numbers that are not finite never enter a decision, and never leave one: a single one would stay in the sums for good."""
+
+import math
+from dataclasses import fields, is_dataclass
+
+from policies.errors import NotFiniteError
+from policies.model import Inputs, PodSample, State
+
+
+def require_inputs(inputs: Inputs) -> None:
+    """Raise NotFiniteError, which says where, if any number of the inputs is not finite."""
+    total = inputs.now_seconds
+    for sample in inputs.samples:
+        total += _sum(sample)
+    if inputs.supply is not None:
+        total += sum([unit.since_seconds or 0.0 for unit in inputs.supply.units])
+    if inputs.fan is not None:
+        fan = inputs.fan
+        total += fan.as_of_seconds + sum(fan.horizons_seconds) + sum(fan.probabilities)
+        total += sum([sum(row) for row in fan.values])
+    for window in inputs.windows:
+        total += window.start_seconds + window.end_seconds
+    start = inputs.cold_start
+    for stage in (start.node, start.image, start.weights, start.warmup):
+        total += stage.p50_seconds + stage.p95_seconds
+    if not math.isfinite(total):
+        _refuse(inputs, "inputs")
+
+
+def require_state(state: State) -> None:
+    """Raise NotFiniteError, which says where, if any number of a state is not finite."""
+    filters, tokens, capacity = state.filters, state.filters.tokens, state.capacity
+    total = (filters.level or 0.0) + (filters.volatility or 0.0) + filters.arrived + filters.begun
+    total += (filters.tick_seconds or 0.0) + (filters.settled_seconds or 0.0)
+    total += tokens.requests + tokens.prompt_tokens + tokens.generation_tokens
+    total += tokens.prefilled_tokens + tokens.cached_tokens
+    total += capacity.count + capacity.log_work_ratio + capacity.log_concurrency_ratio
+    for series in (filters.arrivals, filters.levels):
+        total += sum([at + value for at, value in series])
+    if not math.isfinite(total):
+        _refuse(state, "state")
+
+
+def _sum(sample: PodSample) -> float:
+    return (
+        sample.at_seconds
+        + (sample.started_seconds or 0.0)
+        + (sample.running or 0.0)
+        + (sample.waiting or 0.0)
+        + (sample.finished_total or 0.0)
+        + (sample.rejected_total or 0.0)
+        + (sample.prompt_tokens_total or 0.0)
+        + (sample.cached_prompt_tokens_total or 0.0)
+        + (sample.generation_tokens_total or 0.0)
+        + (sample.request_prompt_tokens_sum or 0.0)
+        + (sample.request_prompt_tokens_count or 0.0)
+        + (sample.request_generation_tokens_sum or 0.0)
+        + (sample.request_generation_tokens_count or 0.0)
+        + (sample.first_tokens_total or 0.0)
+        + (sample.engines or 0.0)
+    )
+
+
+def _refuse(value: object, path: str) -> None:
+    """Raise for the first number that is not finite. There may be none: finite numbers can have an infinite sum."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise NotFiniteError(f"{path} is {value}: nothing is decided from a number that is not finite")
+    if isinstance(value, tuple):
+        for index, item in enumerate(value):
+            _refuse(item, f"{path}[{index}]")
+    elif is_dataclass(value):
+        for field in fields(value):
+            _refuse(getattr(value, field.name), f"{path}.{field.name}")

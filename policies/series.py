@@ -1,0 +1,92 @@
+"""What identifies a series of vLLM's metrics, wherever it is read: from Prometheus, its history, or an export.
+
+A pod that two jobs scrape, a highly available pair, and a label that changes in mid-range give more series but no more
+requests. So only the pod and the engine's own labels identify a series; all that a scrape adds does not.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+RUNNING = "vllm:num_requests_running"
+WAITING = "vllm:num_requests_waiting"
+FINISHED = "vllm:request_success_total"
+REJECTED = "vllm:admission_rejections_total"
+PROMPT_TOKENS = "vllm:prompt_tokens_total"
+GENERATION_TOKENS = "vllm:generation_tokens_total"
+SLEEP_STATE = "vllm:engine_sleep_state"
+
+ENGINE_LABELS = ("engine", "model_name")
+OWN_LABELS: Mapping[str, tuple[str, ...]] = {
+    FINISHED: ("finished_reason",),
+    REJECTED: ("reason",),
+    SLEEP_STATE: ("sleep_state",),
+}  # of a family, beside those of the engine
+
+SAFE = "[bcdfghjklmnpqrstvwxz2456789]"  # the characters of what Kubernetes generates: hashes and IDs
+LONGEST_GENERATED = 58  # characters of a generated name before its ID
+ID = f"{SAFE}{{5}}"
+ORDINAL = "[0-9]+"
+
+
+class Identity(NamedTuple):
+    """A series. Labels that it lacks are empty."""
+
+    family: str
+    pod: str
+    labels: tuple[str, ...]
+
+
+def identity(labels: Mapping[str, str]) -> Identity | None:
+    """The series that has these labels, `__name__` among them; None where its family or its pod is missing.
+
+    Outside of Kubernetes the scraped address stands for the pod.
+    """
+    family, pod = labels.get("__name__"), labels.get("pod") or labels.get("instance")
+    if not family or not pod:
+        return None
+    return Identity(family, pod, tuple(labels.get(name, "") for name in identifying_labels(family)))
+
+
+def identifying_labels(family: str) -> tuple[str, ...]:
+    """The labels that identify a series of this family within its pod."""
+    return (*ENGINE_LABELS, *OWN_LABELS.get(family, ()))
+
+
+def counted_once(family: str, promql: str) -> str:
+    """PromQL that merges what identifies the same series of `family`; a value that is there twice counts once."""
+    return f"max by ({', '.join(('pod', *identifying_labels(family)))}) ({promql})"
+
+
+def pods_pattern(kind: str, name: str) -> str:
+    """A regular expression (RE2, for a whole name) of the pods of a target, alive or gone.
+
+    An unknown kind may name its pods as any of the known ones does. `chat` never matches a pod of `chat-decode`.
+    """
+    prefix = f"{name}-".replace(".", r"\.")
+    owned = _generated(f"{name}-", prefix)
+    match kind:
+        case "StatefulSet" | "LeaderWorkerSet":
+            return f"{prefix}{ORDINAL}"
+        case "ReplicaSet" | "ReplicationController":
+            return owned
+        case "Deployment" | "Rollout":
+            return _hashed(f"{name}-", prefix)
+    return f"{prefix}{ORDINAL}|{owned}|{_hashed(f'{name}-', prefix)}"
+
+
+def _hashed(plain: str, prefix: str) -> str:
+    """NAME-HASH-ID. What is too long loses the end of NAME-HASH-."""
+    whole = f"{prefix}{SAFE}{{5,10}}-{ID}"
+    room = LONGEST_GENERATED - len(plain)
+    if room >= len("0123456789-"):
+        return whole
+    if room <= 0:
+        return _generated(plain, prefix)
+    return f"{whole}|{prefix}{SAFE}{{{room}}}{ID}"
+
+
+def _generated(plain: str, prefix: str) -> str:
+    """NAME-ID. What is too long loses the end of NAME-."""
+    if len(plain) <= LONGEST_GENERATED:
+        return prefix + ID
+    return plain[:LONGEST_GENERATED].replace(".", r"\.") + ID

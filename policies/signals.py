@@ -1,0 +1,200 @@
+"""What the reading of each pod is worth, judged before anything is computed from it.
+
+A reading must be possible before it is believed: bounded by what an engine can do, and at one with itself and with the reading
+before. What fails is unknown for this tick: it adds nothing to any sum, and coverage falls. The next reading is compared with
+it all the same, so that a jump never counts later as growth.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from policies.model import Filters, Inputs, PodMark, PodSample, Policy, Reading, Signal, Tokens, Verdict
+from policies.physics import COUNTERS, fell, possible, possible_growth
+from policies.supply import Role, StageName, Supply
+
+STALE_SECONDS = 30.0  # two grid steps
+STUCK_SECONDS = 120.0  # a long prefill moves nothing for less
+FAULTS = frozenset(Verdict) - {Verdict.COUNTED, Verdict.STARTING, Verdict.FIRST, Verdict.UNCHANGED}
+
+_ZERO: dict[str, Any] = dict.fromkeys(("running", "waiting", *COUNTERS), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One pod's reading with its verdict."""
+
+    pod: str
+    verdict: Verdict
+    sample: PodSample | None = None  # None where none can be used
+    before: PodSample | None = None  # what the growth of a counted reading is taken from
+    mark: PodMark | None = None  # to compare the next reading with
+    queue: bool = False  # its running and waiting requests are believed
+
+    @property
+    def reading(self) -> Reading:
+        """The verdict alone."""
+        return Reading(self.pod, self.verdict)
+
+
+def judge(policy: Policy, filters: Filters, inputs: Inputs) -> list[Judged]:
+    """The reading of every pod of the target, by name. Without supply, of every pod that has a sample.
+
+    A pod that is not ready counts as soon as it has a reading: it may fail its probe because it is overloaded.
+    """
+    newest: dict[str, PodSample] = {}
+    for sample in inputs.samples:
+        known = newest.get(sample.pod)
+        if known is None or sample.at_seconds > known.at_seconds:
+            newest[sample.pod] = sample
+    marks = {mark.reading.pod: mark for mark in filters.marks}
+    supply = inputs.supply
+    serving = dict.fromkeys(newest, True) if supply is None else _serving(supply, inputs.now_seconds)
+    return [
+        _judge(policy, filters, inputs.now_seconds, pod, newest.get(pod), marks.get(pod), serves)
+        for pod, serves in sorted(serving.items())
+    ]
+
+
+def _serving(supply: Supply, now_seconds: float) -> dict[str, bool | None]:
+    """Whether each replica serves; None where it began to do so just now, and may not have been read yet."""
+    return {
+        unit.name: StageName.WARMUP in unit.done
+        and (None if now_seconds - (unit.since_seconds or -math.inf) <= STALE_SECONDS else True)
+        for unit in supply.units
+        if unit.role is Role.REPLICA
+    }
+
+
+def _judge(
+    policy: Policy,
+    filters: Filters,
+    now_seconds: float,
+    pod: str,
+    sample: PodSample | None,
+    mark: PodMark | None,
+    serves: bool | None,
+) -> Judged:
+    if sample is None:
+        return Judged(pod, _unread(mark, serves), mark=mark)
+    if (useless := _useless(policy, now_seconds, sample)) is not None:
+        return Judged(pod, useless, mark=mark)
+    if _unused(sample):
+        sample = replace(sample, running=0.0, waiting=0.0)
+    if _lacks_gauges(sample) or (policy.signal is Signal.WORK and _lacks_counters(filters.tokens, sample, mark)):
+        kept = PodMark(_merged(sample, mark), comparable=False)
+        return Judged(pod, Verdict.INCOMPLETE, sample, mark=kept, queue=not _lacks_gauges(sample))
+    before = _before(filters, mark, sample)
+    if before is None:
+        return Judged(pod, Verdict.FIRST, sample, mark=PodMark(sample), queue=True)
+    verdict = _compared(policy, filters.tokens, before, sample)
+    if verdict is Verdict.STUCK:
+        return Judged(pod, verdict, mark=mark)
+    moved = mark if verdict is Verdict.UNCHANGED else PodMark(sample)
+    return Judged(pod, verdict, sample, before if verdict is Verdict.COUNTED else None, moved, queue=True)
+
+
+def _useless(policy: Policy, now_seconds: float, sample: PodSample) -> Verdict | None:
+    """The verdict on a sample that says nothing at all; None if it says something."""
+    # A sample from the future is as stale as an equally old one: its clock is wrong.
+    if abs(now_seconds - sample.at_seconds) > STALE_SECONDS:
+        return Verdict.STALE
+    if sample.asleep:
+        return Verdict.ASLEEP
+    return None if possible(policy.engine, sample) else Verdict.IMPOSSIBLE
+
+
+def _compared(policy: Policy, tokens: Tokens, before: PodSample, sample: PodSample) -> Verdict:
+    if sample.at_seconds <= before.at_seconds:
+        return Verdict.UNCHANGED
+    if _still(before, sample):
+        return Verdict.STUCK if sample.at_seconds - before.at_seconds >= STUCK_SECONDS else Verdict.UNCHANGED
+    if fell(before, sample):
+        return Verdict.RESET
+    return Verdict.COUNTED if possible_growth(policy.engine, tokens, before, sample) else Verdict.IMPOSSIBLE
+
+
+def _unread(mark: PodMark | None, serves: bool | None) -> Verdict:
+    if mark is not None or serves:
+        return Verdict.UNREAD
+    return Verdict.STARTING if serves is False else Verdict.FIRST
+
+
+def _unused(sample: PodSample) -> bool:
+    """Whether the engine has had no request yet. With several API servers it shows no gauges until then."""
+    if sample.running is not None or sample.waiting is not None or sample.finished_total != 0.0:
+        return False
+    return not (sample.prompt_tokens_total or sample.generation_tokens_total or sample.rejected_total)
+
+
+def _lacks_gauges(sample: PodSample) -> bool:
+    return sample.running is None or sample.waiting is None
+
+
+def _lacks_counters(tokens: Tokens, sample: PodSample, mark: PodMark | None) -> bool:
+    """Whether something is missing that the pod had before or, once tokens have been seen anywhere, that they need.
+
+    Sums and counts are taken together or not at all, and cached tokens only beside those that were read.
+    """
+    histograms = (
+        sample.request_prompt_tokens_sum,
+        sample.request_prompt_tokens_count,
+        sample.request_generation_tokens_sum,
+        sample.request_generation_tokens_count,
+    )
+    lacking = sum([value is None for value in histograms])
+    if sample.finished_total is None or 0 < lacking < len(histograms) or (lacking and tokens.requests >= 1.0):
+        return True
+    if sample.prompt_tokens_total is None and sample.cached_prompt_tokens_total is not None:
+        return True
+    return mark is not None and (
+        (sample.engines or math.inf) < (mark.reading.engines or 0.0)
+        or any(getattr(sample, name) is None and getattr(mark.reading, name) is not None for name in COUNTERS)
+    )
+
+
+def _merged(sample: PodSample, mark: PodMark | None) -> PodSample:
+    """The sample; a counter that it lacks keeps its last value, so that it is still known to have been there."""
+    if mark is None:
+        return sample
+    old = mark.reading
+    kept = {
+        name: value
+        for name in (*COUNTERS, "running", "waiting")
+        if getattr(sample, name) is None and (value := getattr(old, name)) is not None
+    }
+    if sample.engines is None or (old.engines is not None and old.engines > sample.engines):
+        kept["engines"] = old.engines
+    return replace(sample, **kept) if kept else sample
+
+
+def _before(filters: Filters, mark: PodMark | None, sample: PodSample) -> PodSample | None:
+    """What the sample is compared with. Counters start at zero with the process, so one that started since needs no mark."""
+    since = filters.tick_seconds if mark is None else mark.reading.at_seconds
+    last = mark.reading if mark is not None and mark.comparable else None
+    if since is None or sample.started_seconds is None or sample.started_seconds < since:
+        return last
+    if mark is not None and arrived(sample) >= arrived(mark.reading):
+        return last  # no counter was reset: the pod's clock is ahead of ours
+    return PodSample(sample.pod, since, sample.started_seconds, engines=sample.engines, **_ZERO)
+
+
+def arrived(sample: PodSample) -> float:
+    """Requests that have arrived at the pod since its process started, except those whose client hung up."""
+    running, waiting = sample.running or 0.0, sample.waiting or 0.0
+    return (sample.finished_total or 0.0) + running + waiting + (sample.rejected_total or 0.0)
+
+
+def _still(before: PodSample, sample: PodSample) -> bool:
+    """Whether a busy engine shows the very numbers of the reading before."""
+    running, waiting = sample.running or 0.0, sample.waiting or 0.0
+    return (
+        running + waiting > 0.0
+        and sample.generation_tokens_total is not None
+        and sample.generation_tokens_total == before.generation_tokens_total
+        and sample.prompt_tokens_total == before.prompt_tokens_total
+        and sample.finished_total == before.finished_total
+        and sample.rejected_total == before.rejected_total
+        and running == before.running
+        and waiting == before.waiting
+    )

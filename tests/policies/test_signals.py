@@ -1,0 +1,281 @@
+"""Readings that cannot be, that lack something, or that stand still: none of them lowers a replica, and each is named."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import pytest
+
+from policies.engine import step
+from policies.errors import NotFiniteError
+from policies.explain import VERDICTS, explain
+from policies.model import Demand, Inputs, Plan, PodSample, Rule, Signal, State, StepResult, Verdict
+from policies.supply import Role, StageName, Supply, Unit
+from tests.support.worlds import COLD_START, START, TICK, a_policy, a_supply
+
+PODS = 10
+WARM = 240  # ticks before the fault: an hour, for volatility to settle
+LATER = 100  # ticks from it on: 25 min
+POLICY = a_policy(max_replicas=20, hold_seconds=300.0, max_prepared_nodes=0)
+NAMES = tuple(f"qwen-{index}" for index in range(PODS))
+
+Change = Callable[[PodSample], PodSample | None]
+
+
+def page(index: int, tick: int) -> PodSample:
+    """Ten pods with 0.9 requests/s each, of 1,000 prompt and 200 generated tokens: 8.1 s of work a second in all."""
+    arrived = 5000.0 + 100.0 * index + 0.9 * TICK * tick
+    running = 6.0
+    finished, begun = math.floor(arrived - running), math.floor(arrived) - 1.0
+    return PodSample(
+        pod=NAMES[index],
+        at_seconds=START + tick * TICK - 1.0,
+        started_seconds=None,
+        running=running,
+        waiting=0.0,
+        finished_total=finished,
+        rejected_total=1e6,
+        prompt_tokens_total=begun * 1000.0,
+        cached_prompt_tokens_total=begun * 100.0,
+        generation_tokens_total=finished * 200.0 + 600.0 + 7.0 * (tick % 5),
+        request_prompt_tokens_sum=finished * 1000.0,
+        request_prompt_tokens_count=finished,
+        request_generation_tokens_sum=finished * 200.0,
+        request_generation_tokens_count=finished,
+        first_tokens_total=begun,
+        engines=2.0,
+    )
+
+
+@dataclass
+class Play:
+    """The load after an hour of it; `fault` changes the pages of some pods at some ticks, `supply` what is known of the pods."""
+
+    fault: Change = lambda sample: sample
+    pods: range = range(3, 4)
+    ticks: range = range(WARM, WARM + 1)
+    supply: Callable[[Supply], Supply | None] = lambda supply: supply
+    signal: Signal = Signal.WORK
+    results: list[StepResult] = field(default_factory=list)
+
+    def run(self, since: int = WARM, until: int = WARM + LATER) -> "Play":
+        policy = replace(POLICY, signal=self.signal)
+        state = warm(self.signal) if since else State()
+        for tick in range(since, until):
+            samples = [page(index, tick) for index in range(PODS)]
+            supply: Supply | None = a_supply(NAMES, spec_replicas=12)
+            seen: list[PodSample | None] = [*samples]
+            if tick in self.ticks and supply is not None:
+                supply = self.supply(supply)
+                seen = [self.fault(sample) if index in self.pods else sample for index, sample in enumerate(samples)]
+            known = tuple(sample for sample in seen if sample is not None)
+            self.results.append(step(policy, state, Inputs(START + tick * TICK, True, known, supply, COLD_START)))
+            state = self.results[-1].state
+        return self
+
+    @property
+    def state(self) -> State:
+        return self.results[-1].state
+
+    @property
+    def desired(self) -> list[int]:
+        """From the fault on."""
+        return [plan.desired_replicas for result in self.results if (plan := result.plan) is not None]
+
+    def demand(self, later: int) -> Demand:
+        """So many ticks after the fault began."""
+        return self.results[later].demand
+
+    def verdicts(self, later: int) -> dict[str, Verdict]:
+        return {reading.pod: reading.verdict for reading in self.demand(later).readings}
+
+    def plan(self, later: int) -> Plan:
+        plan = self.results[later].plan
+        assert plan is not None
+        return plan
+
+
+@cache
+def warm(signal: Signal) -> State:
+    return Play(signal=signal, ticks=range(0)).run(0, WARM).state
+
+
+CLEAN = Play().run()
+EVER = range(WARM, WARM + LATER)
+
+
+def plus(name: str, more: float) -> Change:
+    return lambda sample: replace(sample, **{name: getattr(sample, name) + more})
+
+
+def without(*names: str) -> Change:
+    changes: dict[str, Any] = dict.fromkeys(names)
+    return lambda sample: replace(sample, **changes)
+
+
+HISTOGRAMS = (
+    "request_prompt_tokens_sum",
+    "request_prompt_tokens_count",
+    "request_generation_tokens_sum",
+    "request_generation_tokens_count",
+)
+COUNTERS = (*HISTOGRAMS, "finished_total", "prompt_tokens_total", "cached_prompt_tokens_total", "first_tokens_total")
+JUMPS = [(name, more) for name in COUNTERS for more in (1e5, 1e6, 1e9, 1e18, 1e300)]
+
+
+def test_a_clean_play_counts_every_pod() -> None:
+    assert set(CLEAN.desired) == {CLEAN.desired[-1]}
+    assert all(result.demand.coverage == 1.0 for result in CLEAN.results)
+    assert set(CLEAN.verdicts(0).values()) == {Verdict.COUNTED}
+
+
+@pytest.mark.parametrize(("name", "more"), JUMPS)
+@pytest.mark.parametrize("ticks", [range(WARM, WARM + 1), EVER], ids=["once", "for good"])
+def test_a_counter_that_jumps_changes_no_decision(name: str, more: float, ticks: range) -> None:
+    play = Play(plus(name, more), ticks=ticks).run()
+    if not (name == "prompt_tokens_total" and more < 1e6):  # so many can be read in a tick: 6,700 tokens/s
+        assert play.verdicts(0)["qwen-3"] is Verdict.IMPOSSIBLE
+        assert play.demand(0).coverage == 0.9
+    assert min(play.desired) >= CLEAN.desired[-1]
+    assert max(play.desired) <= CLEAN.desired[-1] + 1
+    assert play.state.filters.level == pytest.approx(CLEAN.state.filters.level, rel=0.01)
+    assert play.state.capacity == CLEAN.state.capacity
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("running", 1e4), ("running", 1e300), ("waiting", 1e6), ("waiting", 1e300)]
+)
+def test_a_gauge_that_no_engine_can_show_is_no_load(name: str, value: float) -> None:
+    changes: dict[str, Any] = {name: value}
+    play = Play(lambda sample: replace(sample, **changes)).run()
+    assert play.verdicts(0)["qwen-3"] is Verdict.IMPOSSIBLE
+    assert play.desired == CLEAN.desired
+
+
+LOST: list[tuple[str, Change]] = [
+    ("the histograms", without(*HISTOGRAMS)),
+    ("one sum", without("request_prompt_tokens_sum")),
+    ("one count", without("request_generation_tokens_count")),
+    ("the prompt tokens, but not the cached ones", without("prompt_tokens_total")),
+    ("the rejections", without("rejected_total")),
+    ("one engine", lambda sample: replace(page(3, 0), at_seconds=sample.at_seconds, pod=sample.pod, engines=1.0)),
+    ("everything but the gauges", without(*COUNTERS, "rejected_total", "generation_tokens_total")),
+]
+
+
+@pytest.mark.parametrize(("what", "fault"), LOST, ids=[name for name, _ in LOST])
+@pytest.mark.parametrize("pods", [range(3, 4), range(PODS)], ids=["one pod", "all"])
+def test_what_is_lost_holds(what: str, fault: Change, pods: range) -> None:
+    play = Play(fault, pods=pods, ticks=range(WARM, WARM + 60)).run()
+    assert set(play.verdicts(5).values()) >= {Verdict.INCOMPLETE}, what
+    assert play.demand(5).coverage == pytest.approx(1.0 - len(pods) / PODS)
+    assert min(play.desired) >= CLEAN.desired[-1]
+    assert max(play.desired) <= CLEAN.desired[-1] + 1
+    assert play.state.filters.level == pytest.approx(CLEAN.state.filters.level, rel=0.01)
+
+
+def test_counters_that_come_back_are_no_growth() -> None:
+    """A million rejections long ago are missing for one tick: they have not just happened."""
+    play = Play(without("rejected_total"), pods=range(PODS)).run()
+    assert [play.demand(later).coverage for later in range(3)] == [0.0, 0.0, 1.0]
+    assert play.desired == CLEAN.desired
+
+
+def test_counters_that_are_reset_every_other_tick_hold() -> None:
+    play = Play(
+        lambda sample: replace(sample, **dict.fromkeys(COUNTERS, 0.0)),  # type: ignore[arg-type]
+        pods=range(PODS),
+        ticks=range(WARM, WARM + 60, 2),
+    ).run()
+    assert play.verdicts(0)["qwen-3"] is Verdict.RESET
+    assert min(play.desired) >= CLEAN.desired[-1]
+
+
+def test_a_short_list_of_pods_holds() -> None:
+    few = Play(
+        lambda _: None,
+        pods=range(3, PODS),
+        ticks=range(WARM, WARM + 60),
+        supply=lambda _: Supply(10, a_supply(NAMES[:3]).units, unlisted=7),
+    ).run()
+    assert few.demand(0).coverage == 0.3
+    assert min(few.desired) >= CLEAN.desired[-1]
+    assert "7 pods of the target not listed" in explain(few.plan(50))
+
+
+def test_pods_under_load_that_fail_their_probe_count() -> None:
+    """Nine of ten are not ready, and all are read: nothing is unknown."""
+    started = (StageName.NODE,)
+    units = (*a_supply(NAMES[:1]).units, *(Unit(name, Role.REPLICA, started) for name in NAMES[1:]))
+    play = Play(ticks=EVER, supply=lambda _: Supply(12, units)).run()
+    assert play.demand(-1).coverage == 1.0
+    assert play.state.filters.level == pytest.approx(CLEAN.state.filters.level)
+
+
+def test_pods_that_start_are_a_known_zero() -> None:
+    starting = [Unit(f"new-{index}", Role.REPLICA, (StageName.NODE,)) for index in range(5)]
+    play = Play(ticks=EVER, supply=lambda supply: replace(supply, units=(*supply.units, *starting))).run()
+    assert play.verdicts(0)["new-0"] is Verdict.STARTING
+    assert play.desired == CLEAN.desired
+
+
+def test_a_pod_that_has_never_been_read_is_named() -> None:
+    router = Unit("router", Role.REPLICA, tuple(StageName), START)
+    play = Play(ticks=EVER, supply=lambda supply: replace(supply, units=(*supply.units, router))).run()
+    assert play.verdicts(3)["router"] is Verdict.UNREAD
+    reason = next(reason for reason in play.plan(-1).replica_reasons if reason.rule is Rule.PARTIAL)
+    assert (reason.note, dict(reason.numbers)["Unread"]) == ("router", 1.0)
+
+
+def stuck(sample: PodSample) -> PodSample:
+    """All clients have hung up, and the gauges still show their requests."""
+    return replace(page(3, WARM), at_seconds=sample.at_seconds, running=106.0, waiting=700.0)
+
+
+@pytest.mark.parametrize("signal", list(Signal))
+def test_a_queue_that_does_not_move_is_no_load(signal: Signal) -> None:
+    play = Play(stuck, ticks=EVER, signal=signal).run()
+    verdicts = [play.verdicts(tick)["qwen-3"] for tick in range(1, 20)]
+    assert verdicts[:7] == [Verdict.UNCHANGED] * 7
+    assert set(verdicts[8:]) == {Verdict.STUCK}
+    assert play.demand(-1).waiting == 0.0
+    assert play.demand(-1).coverage == 0.9
+
+
+def test_work_that_leaves_no_trace_in_the_finished_requests_counts() -> None:
+    """Half of the clients hang up in mid-answer: what the engine began shows them."""
+
+    def hung_up(sample: PodSample) -> PodSample:
+        since = (sample.finished_total or 0.0) - (page(int(sample.pod[-1]), WARM).finished_total or 0.0)
+        lost = {name: getattr(sample, name) - 0.5 * since for name in ("finished_total", *HISTOGRAMS[1::2])}
+        lost |= {
+            "request_prompt_tokens_sum": (sample.request_prompt_tokens_sum or 0.0) - 500.0 * since,
+            "request_generation_tokens_sum": (sample.request_generation_tokens_sum or 0.0) - 100.0 * since,
+        }
+        return replace(sample, **lost)
+
+    for fault in (hung_up, lambda sample: replace(hung_up(sample), first_tokens_total=None)):
+        play = Play(fault, pods=range(PODS), ticks=EVER).run()
+        assert min(play.desired) >= CLEAN.desired[-1] - 1
+        assert max(play.desired) <= CLEAN.desired[-1] + 1
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_step_refuses_inputs_that_are_not_finite_and_names_them(bad: float) -> None:
+    inputs = Inputs(START, True, (replace(page(3, 0), waiting=bad),), a_supply(NAMES), COLD_START)
+    with pytest.raises(NotFiniteError, match=r"inputs\.samples\[0\]\.waiting is -?(nan|inf)"):
+        step(POLICY, State(), inputs)
+    with pytest.raises(NotFiniteError, match=r"inputs\.now_seconds"):
+        step(POLICY, State(), replace(inputs, now_seconds=bad, samples=()))
+
+
+def test_step_refuses_a_next_state_that_is_not_finite() -> None:
+    state = replace(CLEAN.state, filters=replace(CLEAN.state.filters, volatility=math.inf))
+    with pytest.raises(NotFiniteError, match=r"state\.filters\.volatility is inf"):
+        step(POLICY, state, Inputs(START + 1e4, True, (), a_supply(NAMES), COLD_START))
+
+
+def test_every_verdict_has_its_clause() -> None:
+    assert set(VERDICTS) == set(Verdict)
