@@ -139,7 +139,7 @@ class Twin:
             last = (tick + 1 - 4 * (minute - 1)) * STEPS
             counts = load.arrivals[max(0, last - 4 * STEPS) : last]
             rate = share * sum(counts) / (len(counts) * STEP_SECONDS)
-            running = min(share * load.demand, share * len(self.fleet.pods)) * load.engine.max_concurrency
+            running = rate * load.latency_seconds
             found.append(
                 Past(
                     now_of(tick) + self._clock_seconds - 60.0 * (minute - 1),
