@@ -5,7 +5,7 @@ ceiling    from ten minutes after it (five after the hold, where that is later):
            A fault that stays may hold, but asks for no more than the most since its start, by the same measure
 level      ten minutes after it, over a minute: within 5 % of the clean one (and 0.05 replicas)
 tokens     thirty minutes after it: tokens per request within 5 % of the clean one, and the cached share (and 0.01)
-volatility after it: as the clean one's, or as if frozen from its start until it ended or up to ten minutes after; 10 % and 0.02 to spare
+volatility after it: as the clean one, or as if frozen until up to ten minutes after it; 10 % and 0.02 to spare
 capacity   after it: between the value at its start, those of the clean one since, and the truth, which a queue teaches; 0.05 to spare
 finite     no number in a state is infinite or NaN
 crash      nothing is raised
