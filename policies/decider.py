@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from policies import backfill, engine, restart
-from policies.demand import observe
+from policies.demand import estimated, observe
 from policies.engine import Proposal
 from policies.model import Fan, Grant, Inputs, Policy, State, StepResult
 from policies.supply import ColdStart
@@ -52,8 +52,8 @@ class Decider(Generic[F]):
             self.restart(inputs.cold_start, inputs.now_seconds)
         seen = observe(self.policy, self.state, inputs)
         if inputs.on_grid:
-            whole = seen.demand.coverage >= 1.0 and seen.filters.level is not None
-            self.forecaster.observe(inputs.now_seconds, seen.demand.replicas if whole else None)
+            known = None if seen.filters.level is None else estimated(seen.demand)
+            self.forecaster.observe(inputs.now_seconds, known)
         elif not engine.urgent(self.policy, self.state, seen, inputs):
             return None
         inputs = replace(inputs, fan=self.forecaster.fan(inputs.now_seconds))

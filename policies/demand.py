@@ -16,6 +16,7 @@ from policies.signals import FAULTS, Judged, judge
 
 RECENT_SECONDS = 30.0
 DRAIN_SECONDS = 60.0  # waiting requests should be served within this time
+NEARLY_WHOLE = 0.9  # the share of pods from which that of all is estimated
 DEMAND_LIMIT = 10.0  # times the maximum of replicas: no decision needs to know more, and a level must come down again
 GAUGES_COUNT = frozenset(
     {Verdict.COUNTED, Verdict.FIRST, Verdict.RESET, Verdict.UNCHANGED}
@@ -34,8 +35,8 @@ class Observation:
 def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     """The fleet's demand at `inputs.now_seconds`. Raises NotFiniteError.
 
-    If the reading of any pod does not count (`policies.signals`), `coverage` is below 1, the demand is a lower bound, and the
-    filtered level does not fall. While any is at fault, nothing is learned of volatility and capacity.
+    If the reading of any pod does not count (`policies.signals`), `coverage` is below 1 and the demand is a lower bound, so
+    that no count is lowered. If more than a tenth do not, the filtered level does not fall either, and nothing is learned.
     """
     require_inputs(inputs)
     judged = judge(policy, state.filters, inputs)
@@ -48,20 +49,31 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     by_work = _by_work(policy, filters, judged)
     demand = _demand(policy, state.capacity, filters, inputs, judged, flowed.arrivals_per_second, by_work=by_work)
     capacity = flowed.capacity
-    if _at_fault(inputs, judged, demand):
+    faulty = _faulty(inputs, judged)
+    if faulty and estimated(demand) is None:
         filters, capacity = interrupted(filters, inputs.now_seconds), state.capacity
-    level = _level(policy, filters, demand, by_work=by_work)
+    level = _level(policy, filters, demand, by_work=by_work, faulty=faulty)
     filters = (
         ticked(filters, inputs.now_seconds) if level is None else advance_level(filters, inputs.now_seconds, level)
     )
     return Observation(demand, filters, capacity)
 
 
-def _at_fault(inputs: Inputs, judged: list[Judged], demand: Demand) -> bool:
-    """Whether what is seen may be wrong or less than what there is."""
-    if inputs.supply is None or inputs.supply.unlisted or demand.replicas is None:
+def estimated(demand: Demand) -> float | None:
+    """Demand in replicas as if the pods whose readings do not count were like the others; None if there are too many.
+
+    In a large fleet some pod is always at fault: to learn nothing meanwhile would be to learn nothing at all.
+    """
+    if demand.replicas is None or demand.coverage < NEARLY_WHOLE:
+        return None
+    return demand.replicas / demand.coverage
+
+
+def _faulty(inputs: Inputs, judged: list[Judged]) -> bool:
+    """Whether what is seen may be wrong, or less than what there is."""
+    if inputs.supply is None or inputs.supply.unlisted:
         return True
-    return any(each.verdict in FAULTS for each in judged)
+    return all(each.sample is None for each in judged) or any(each.verdict in FAULTS for each in judged)
 
 
 def _marks(filters: Filters, inputs: Inputs, judged: list[Judged]) -> tuple[PodMark, ...]:
@@ -133,7 +145,7 @@ def _coverage(inputs: Inputs, judged: list[Judged], *, by_work: bool) -> float:
     return sum([each.verdict in counts for each in judged]) / serving if serving else 0.0
 
 
-def _level(policy: Policy, filters: Filters, demand: Demand, *, by_work: bool) -> float | None:
+def _level(policy: Policy, filters: Filters, demand: Demand, *, by_work: bool, faulty: bool) -> float | None:
     """The level after this demand; None while there is none.
 
     Below saturation, demand by concurrency is far too low: where demand by work will follow, it does not start a level.
@@ -142,8 +154,9 @@ def _level(policy: Policy, filters: Filters, demand: Demand, *, by_work: bool) -
         return None
     if by_work and demand.basis is not Basis.WORK:
         return filters.level
-    level = level_after(filters, demand.at_seconds, demand.replicas)
-    if demand.coverage < 1.0 and filters.level is not None:
+    estimate = estimated(demand) if faulty else None
+    level = level_after(filters, demand.at_seconds, demand.replicas if estimate is None else estimate)
+    if estimate is None and demand.coverage < 1.0 and filters.level is not None:
         level = max(level, filters.level)
     return min(level, DEMAND_LIMIT * policy.max_replicas)
 

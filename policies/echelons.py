@@ -8,17 +8,22 @@ from dataclasses import replace
 
 from policies import missing, stabilize
 from policies.combine import whole
-from policies.model import Decided, Inputs, Policy, Reason, Rule
+from policies.model import Decided, Demand, Inputs, Policy, Reason, Rule
 
 HOLD_SECONDS = 60.0
 
 
 def prepare(
-    policy: Policy, decided: Decided, total: Reason | None, inputs: Inputs, replicas: int
+    policy: Policy,
+    decided: Decided,
+    total: Reason | None,
+    inputs: Inputs,
+    replicas: int,
+    demand: Demand | None = None,
 ) -> tuple[int, tuple[Reason, ...], Decided]:
     """Prepared nodes beside `replicas`, the reasons, and what to remember.
 
-    `total` is the floor of units in all, or None if unknown.
+    `total` is the floor of units in all, or None if unknown; `demand` is what it is based on, None if that is known.
     """
     now = inputs.now_seconds
     awaited = (
@@ -40,7 +45,7 @@ def prepare(
         count = held
         reasons = (Reason(Rule.PREPARED_HOLD, float(count), (("hold_seconds", HOLD_SECONDS),)), *reasons)
     if decided.prepared > count:
-        unknown = missing.hold(decided.prepared, inputs, decided.blind_until_seconds)
+        unknown = missing.hold(decided.prepared, inputs, decided.blind_until_seconds, demand)
         if unknown is not None:
             count, reasons = decided.prepared, (unknown, *reasons)
     if awaited > count:

@@ -91,7 +91,7 @@ def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> 
     total = total_floor(policy, seen.filters, inputs, lead)
     recommended = recommend(policy, seen, inputs, None if total is None else _unprepared(policy, total, lead))
     replicas, reasons, decided = stabilized(policy, decided, recommended, seen, inputs)
-    prepared, prepared_reasons, decided = prepare(policy, decided, total, inputs, replicas)
+    prepared, prepared_reasons, decided = prepare(policy, decided, total, inputs, replicas, _based_on(seen))
     return Proposal(
         state,
         inputs,

@@ -90,7 +90,8 @@ def _judge(
     verdict = _compared(policy, filters.tokens, before, sample)
     if verdict is Verdict.STUCK:
         return Judged(pod, verdict, mark=mark)
-    moved = mark if verdict is Verdict.UNCHANGED else PodMark(sample)
+    # Two processes may answer in turn: after a fall, one reading more has to show which counters go on.
+    moved = mark if verdict is Verdict.UNCHANGED else PodMark(sample, comparable=verdict is not Verdict.RESET)
     return Judged(pod, verdict, sample, before if verdict is Verdict.COUNTED else None, moved, queue=True)
 
 
@@ -108,7 +109,9 @@ def _compared(policy: Policy, tokens: Tokens, before: PodSample, sample: PodSamp
     if sample.at_seconds <= before.at_seconds:
         return Verdict.UNCHANGED
     if _still(before, sample):
-        return Verdict.STUCK if sample.at_seconds - before.at_seconds >= STUCK_SECONDS else Verdict.UNCHANGED
+        same = sample.running == before.running and sample.waiting == before.waiting
+        is_long = sample.at_seconds - before.at_seconds >= STUCK_SECONDS
+        return Verdict.STUCK if same and is_long else Verdict.UNCHANGED
     if fell(before, sample):
         return Verdict.RESET
     return Verdict.COUNTED if possible_growth(policy.engine, tokens, before, sample) else Verdict.IMPOSSIBLE
@@ -186,15 +189,13 @@ def arrived(sample: PodSample) -> float:
 
 
 def _still(before: PodSample, sample: PodSample) -> bool:
-    """Whether a busy engine shows the very numbers of the reading before."""
-    running, waiting = sample.running or 0.0, sample.waiting or 0.0
+    """Whether the counters of an engine that was busy, and is, stand still: it works all the time, but for a long prefill."""
     return (
-        running + waiting > 0.0
+        (sample.running or 0.0) + (sample.waiting or 0.0) > 0.0
+        and (before.running or 0.0) + (before.waiting or 0.0) > 0.0
         and sample.generation_tokens_total is not None
         and sample.generation_tokens_total == before.generation_tokens_total
         and sample.prompt_tokens_total == before.prompt_tokens_total
         and sample.finished_total == before.finished_total
         and sample.rejected_total == before.rejected_total
-        and running == before.running
-        and waiting == before.waiting
     )

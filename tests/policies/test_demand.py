@@ -84,7 +84,7 @@ def test_a_counter_that_fell_without_a_restart_shows_no_arrivals(started: float 
     seen = watch(*before, look(2, pod(2, 28, started_seconds=started)))
     assert (seen.demand.coverage, seen.demand.arrivals_per_second) == (0.0, None)
     assert seen.filters.level == watch(*before).filters.level
-    later = watch(*before, look(2, pod(2, 28, started_seconds=started)), look(3, pod(3, 88, started_seconds=started)))
+    later = watch(*before, *(look(tick, pod(tick, 60 * tick - 92, started_seconds=started)) for tick in range(2, 5)))
     assert (later.demand.coverage, later.demand.arrivals_per_second) == (1.0, 4.0)
 
 
