@@ -50,6 +50,11 @@ class Fleet:
         """Pods that answer requests."""
         return [pod for pod in self.pods if pod.ready_seconds <= now_seconds]
 
+    @property
+    def queue(self) -> int:
+        """Requests that wait."""
+        return sum(max(0, pod.in_flight - int(self.load.engine.max_concurrency)) for pod in self.pods)
+
     def advance(self) -> None:
         """One tick of traffic, up to the moment of the scrape."""
         for _ in range(STEPS):

@@ -2,8 +2,9 @@
 
 floor      from the fault's start until one hold after its end: faulted >= min(clean, what it had at the start) - 1
 ceiling    from ten minutes after it (five after the hold, where that is later): faulted <= max(clean + 1, 1.5 x clean).
-           A fault that stays may hold, but asks for no more than the most since its start, by the same measure
-level      ten minutes after it, over a minute: within 5 % of the clean one (and 0.05 replicas)
+           A fault that stays may hold, but asks for no more than the most since its start, by the same measure, until
+           requests truly wait
+level      ten minutes after it, over a minute: within 5 % of the clean one (and 0.05 replicas), each by its own learned ratio
 tokens     thirty minutes after it: tokens per request within 5 % of the clean one, and the cached share (and 0.01)
 volatility after it: as the clean one, or as if frozen until up to ten minutes after it; 10 % and 0.02 to spare
 capacity   after it: between the value at its start, those of the clean one since, and the truth, which a queue teaches; 0.05 to spare
@@ -15,9 +16,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from policies.capacity import sustainable_concurrency, work_ratio
 from policies.ladder import hold_seconds
 from policies.level import VOLATILITY_TAU_SECONDS
-from policies.model import Tokens
+from policies.model import Signal, Tokens
 from tests.twin.load import TICK_SECONDS
 from tests.twin.play import Moment, finite
 from tests.twin.schedule import Schedule
@@ -99,6 +101,8 @@ def _ceiling(of: Schedule, clean: Moments, faulted: Moments) -> Iterator[Breach]
     most = _had(of, clean)
     for ours, theirs in _pairs(clean, faulted, of.start, math.inf):
         most = max(most, ours.desired)
+        if stays and theirs.queue:
+            return  # there is too little, and the queue says so
         if theirs.tick < (of.start if stays else of.end) + settled:
             continue
         base = most if stays else ours.desired
@@ -111,7 +115,7 @@ def _ceiling(of: Schedule, clean: Moments, faulted: Moments) -> Iterator[Breach]
 def _level(of: Schedule, clean: Moments, faulted: Moments) -> Iterator[Breach]:
     first = int(of.end) + TEN_MINUTES
     levels = [
-        (ours.state.filters.level or 0.0, theirs.state.filters.level or 0.0)
+        (_level_in_profile(of, ours), _level_in_profile(of, theirs))
         for ours, theirs in _pairs(clean, faulted, first, first + 3)
     ]
     if not levels:
@@ -119,6 +123,18 @@ def _level(of: Schedule, clean: Moments, faulted: Moments) -> Iterator[Breach]:
     ours, theirs = (sum(each) / len(levels) for each in zip(*levels, strict=True))
     if abs(theirs - ours) > 0.05 * ours + 0.05:
         yield Breach("level", first, f"level {theirs:.3f}, clean {ours:.3f}", abs(theirs / max(ours, 0.01) - 1.0))
+
+
+def _level_in_profile(of: Schedule, moment: Moment) -> float:
+    """The level by the profile, without what was learned: that is capacity's."""
+    policy, state = of.load.workload.policy, moment.state
+    if policy.signal is Signal.WORK:
+        return (state.filters.level or 0.0) / work_ratio(state.capacity)
+    return (
+        (state.filters.level or 0.0)
+        * sustainable_concurrency(policy.engine, state.capacity)
+        / policy.engine.max_concurrency
+    )
 
 
 def means(tokens: Tokens) -> tuple[float, float, float]:

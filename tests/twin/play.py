@@ -38,6 +38,7 @@ class Moment:
     state: State
     demand: Demand
     plan: Plan
+    queue: int  # requests that truly wait
 
 
 class Twin:
@@ -94,9 +95,9 @@ class Twin:
         result = self.runtime.settle(proposal, proposal.asked)
         if result.plan is None:
             return None
-        desired = result.plan.desired_replicas
+        desired, queue = result.plan.desired_replicas, self.fleet.queue
         self.fleet.scale(desired, now_of(tick))
-        return Moment(tick, desired, result.state, result.demand, result.plan)
+        return Moment(tick, desired, result.state, result.demand, result.plan, queue)
 
     def _scrape(self, tick: int, now: float, faults: Sequence[Fault]) -> None:
         endpoints = self.runtime.endpoints()
