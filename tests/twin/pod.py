@@ -1,7 +1,7 @@
 """One serving pod: requests in, counters out, and its `/metrics` page. Every counter is that of the same requests."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import NamedTuple
 
@@ -132,6 +132,11 @@ class Pod:
             GENERATION_COUNT: float(counted),
             FIRST_TOKENS: float(self.first_tokens),
         }
+
+    def baseline(self) -> dict[tuple[str, str | None, str], float]:
+        """The counters by series as if nothing were in flight: what a process that starts now, and is sent it again, lacks."""
+        idle = replace(self, accepted=self.done + self.lost, first_tokens=self.done)
+        return {each[:3]: each.value for each in idle.series() if each.family not in GAUGES}
 
     def series(self) -> list[Series]:
         """The page's series."""
