@@ -140,13 +140,10 @@ class Reset(Fault):
     def page(self, pod: Pod, series: list[Series], tick: int) -> list[Series]:
         if tick < self.start:
             return series
-        counters = {(each.family, each.engine, each.labels): each.value for each in series if each.family not in GAUGES}
         if self.on(tick) or pod.name not in self.memory:
-            self.memory[pod.name] = counters
+            self.memory[pod.name] = pod.baseline()
         zero = self.memory[pod.name]
-        return [
-            each._replace(value=each.value - zero.get((each.family, each.engine, each.labels), 0.0)) for each in series
-        ]
+        return [each._replace(value=each.value - zero.get(each[:3], 0.0)) for each in series]
 
     def started(self, pod: Pod, tick: int) -> float:
         last = self.start + (tick - self.start) // self.period * self.period if tick <= self.end else self.end
@@ -155,12 +152,18 @@ class Reset(Fault):
 
 @dataclass
 class Alternate(Fault):
-    """Two processes answer in turn: every other tick the counters are another's, near zero."""
+    """Two processes answer in turn: every other tick the counters are those of one that started with the fault, or just now."""
 
     def page(self, pod: Pod, series: list[Series], tick: int) -> list[Series]:
-        if not self.on(tick) or (tick - self.start) % 2:
+        if not self.on(tick):
             return series
-        return [each if each.family in GAUGES else each._replace(value=each.value % 97.0) for each in series]
+        if self.share > 0.5 or pod.name not in self.memory:
+            zero, self.memory[pod.name] = self.memory.get(pod.name, pod.baseline()), pod.baseline()
+        else:
+            zero = self.memory[pod.name]
+        if (tick - self.start) % 2:
+            return series
+        return [each._replace(value=each.value - zero.get(each[:3], 0.0)) for each in series]
 
 
 @dataclass

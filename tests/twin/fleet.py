@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from crds.notation.timestamps import timestamp
@@ -49,6 +50,11 @@ class Fleet:
         """Pods that answer requests."""
         return [pod for pod in self.pods if pod.ready_seconds <= now_seconds]
 
+    @property
+    def queue(self) -> int:
+        """Requests that wait."""
+        return sum(max(0, pod.in_flight - int(self.load.engine.max_concurrency)) for pod in self.pods)
+
     def advance(self) -> None:
         """One tick of traffic, up to the moment of the scrape."""
         for _ in range(STEPS):
@@ -71,18 +77,19 @@ class Fleet:
 
     def objects(self, now_seconds: float) -> Iterator[dict[str, Any]]:
         """The pods as the API has them."""
-        for index, pod in enumerate(self.pods):
+        for pod in self.pods:
             node_seconds = pod.created_seconds + 0.4 * (pod.ready_seconds - pod.created_seconds)
             placed, ready = now_seconds >= node_seconds, now_seconds >= pod.ready_seconds
             yield pod_object(
                 pod.name,
-                f"10.0.{index}.1",
+                "10.0.0.1",
                 created=pod.created_seconds,
                 placed=node_seconds if placed else None,
                 ready=pod.ready_seconds if ready else None,
             )
 
 
+@lru_cache(maxsize=256)  # objects are never changed
 def pod_object(name: str, address: str, *, created: float, placed: float | None, ready: float | None) -> dict[str, Any]:
     """A pod; `placed` and `ready` are since when it is, or None."""
     conditions = [

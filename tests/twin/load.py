@@ -64,7 +64,7 @@ class Load:
             WORKLOAD.policy,
             engine=wrong,
             signal=self.signal,
-            max_replicas=30,
+            max_replicas=20,
             max_prepared_nodes=2 * (self.seed % 2),
             hold_seconds=self.hold_seconds,
         )
@@ -101,7 +101,7 @@ def drawn(seed: int) -> Load:
     return Load(
         seed=seed,
         shape=rng.choice(SHAPES),
-        demand=math.exp(rng.uniform(0.4, 1.7)),
+        demand=math.exp(rng.uniform(0.4, 1.5)),
         prompt_tokens=prompt,
         generation_tokens=generation,
         cached_share=cached,

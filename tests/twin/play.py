@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -25,6 +26,7 @@ from tests.twin.fleet import AGE_SECONDS, SELECTOR, Fleet, now_of
 from tests.twin.load import STEP_SECONDS, STEPS, Load
 
 NAMESPACE = "ns"
+_NOT_FINITE = re.compile(r"\b(nan|inf)\b")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Moment:
     state: State
     demand: Demand
     plan: Plan
+    queue: int  # requests that truly wait
 
 
 class Twin:
@@ -92,9 +95,9 @@ class Twin:
         result = self.runtime.settle(proposal, proposal.asked)
         if result.plan is None:
             return None
-        desired = result.plan.desired_replicas
+        desired, queue = result.plan.desired_replicas, self.fleet.queue
         self.fleet.scale(desired, now_of(tick))
-        return Moment(tick, desired, result.state, result.demand, result.plan)
+        return Moment(tick, desired, result.state, result.demand, result.plan, queue)
 
     def _scrape(self, tick: int, now: float, faults: Sequence[Fault]) -> None:
         endpoints = self.runtime.endpoints()
@@ -137,7 +140,7 @@ class Twin:
             last = (tick + 1 - 4 * (minute - 1)) * STEPS
             counts = load.arrivals[max(0, last - 4 * STEPS) : last]
             rate = share * sum(counts) / (len(counts) * STEP_SECONDS)
-            running = min(share * load.demand, share * len(self.fleet.pods)) * load.engine.max_concurrency
+            running = rate * load.latency_seconds
             found.append(
                 Past(
                     now_of(tick) + self._clock_seconds - 60.0 * (minute - 1),
@@ -155,10 +158,6 @@ def _scale(spec: int, status: int) -> Scale:
     return Scale(spec, selector(SELECTOR), status)
 
 
-def finite(value: object) -> bool:
+def finite(state: State) -> bool:
     """Whether no number in a state is infinite or NaN."""
-    try:
-        encode(value)  # refuses what is not
-    except ValueError:
-        return False
-    return True
+    return _NOT_FINITE.search(repr(state)) is None

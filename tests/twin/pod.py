@@ -1,7 +1,7 @@
 """One serving pod: requests in, counters out, and its `/metrics` page. Every counter is that of the same requests."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import NamedTuple
 
@@ -68,8 +68,13 @@ class Pod:
     _owed: float = field(default=0.0)
 
     @property
+    def done(self) -> int:
+        """Whole requests served."""
+        return int(self.served + 0.5)
+
+    @property
     def in_flight(self) -> int:
-        return self.accepted - int(self.served) - self.lost
+        return self.accepted - self.done - self.lost
 
     def step(self, seconds: float, arrivals: int) -> None:
         """Take and serve requests for that long."""
@@ -79,9 +84,9 @@ class Pod:
         taken = min(arrivals, max(0, room))
         self.accepted += taken
         self.rejected += arrivals - taken
-        before = int(self.served)
+        before = self.done
         self.served += self._served_in(seconds, taken)
-        self._owed += self.hang_up_share * (int(self.served) - before)
+        self._owed += self.hang_up_share * (self.done - before)
         leaving = int(self._owed)
         self._owed -= leaving
         self.hung_up += leaving
@@ -103,13 +108,13 @@ class Pod:
     def hang_up(self) -> None:
         """All clients hang up at once."""
         self.lost += self.in_flight
-        self.served = float(int(self.served))
+        self.served = float(self.done)
 
     def values(self) -> dict[str, float]:
         """Each family, summed over the engines."""
         load, flight = self.load, self.in_flight
         running = min(flight, int(load.engine.max_concurrency))
-        served = int(self.served)
+        served = self.done
         counted = served - self.hung_up
         prefilled = _tokens(load.prompt_tokens, 0.4, 27, self.first_tokens)
         generation = load.generation_tokens
@@ -127,6 +132,11 @@ class Pod:
             GENERATION_COUNT: float(counted),
             FIRST_TOKENS: float(self.first_tokens),
         }
+
+    def baseline(self) -> dict[tuple[str, str | None, str], float]:
+        """The counters by series as if nothing were in flight: what a process that starts now, and is sent it again, lacks."""
+        idle = replace(self, accepted=self.done + self.lost, first_tokens=self.done)
+        return {each[:3]: each.value for each in idle.series() if each.family not in GAUGES}
 
     def series(self) -> list[Series]:
         """The page's series."""

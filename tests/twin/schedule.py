@@ -59,18 +59,18 @@ def schedule(seed: int) -> Schedule:
     load = drawn(seed // FAULTS_PER_LOAD)
     rng = random.Random(f"faults {seed}")
     names = [name for name in KINDS if load.engines > 1 or name != "engine missing"]
-    chosen = rng.sample(names, rng.choice((1, 1, 1, 1, 2, 3)))
+    chosen = rng.sample(names, rng.choice((1, 1, 1, 1, 1, 2, 2, 3)))
     return Schedule(seed, load, tuple(_made(name, rng, load) for name in chosen))
 
 
 def _made(name: str, rng: random.Random, load: Load) -> Fault:
-    times = rng.choice((Times.ONCE, Times.ONCE, Times.REPEATED, Times.SPAN, Times.SPAN, Times.FOR_GOOD))
+    times = rng.choice((Times.ONCE, Times.REPEATED, Times.SPAN, Times.SPAN, Times.FOR_GOOD))
     common = {
         "kind": name,
         "times": times,
         "pods": rng.choice(tuple(Pods)),
         "start": WARM_TICKS + rng.randrange(8),
-        "length": rng.randint(4, 60),  # 1 to 15 min
+        "length": rng.choice((rng.randint(4, 20), rng.randint(20, 60))),  # 1 to 15 min
         "period": rng.randint(2, 5) if times is Times.REPEATED else 1,
         "magnitude": 10.0 ** rng.uniform(1.0, rng.choice((8.0, 308.0))),
         "share": rng.uniform(0.15, 0.9),
