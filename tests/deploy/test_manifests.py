@@ -26,6 +26,8 @@ MODELS: dict[str, Any] = {
     "PriorityClass": client.V1PriorityClass,
     "Service": client.V1Service,
     "ServiceAccount": client.V1ServiceAccount,
+    "ValidatingAdmissionPolicy": client.V1ValidatingAdmissionPolicy,
+    "ValidatingAdmissionPolicyBinding": client.V1ValidatingAdmissionPolicyBinding,
 }
 
 
