@@ -47,7 +47,9 @@ from autoscaler.sources.scrape import Scraper
 from autoscaler.telemetry import metrics
 from autoscaler.web import WebServer, app
 
-ONE_NAMESPACE = "only this namespace is read: no nodes, GPUPools or PriorityClasses, and cold starts come from spec.coldStart or the profile"
+ONE_NAMESPACE = (
+    "no nodes, GPUPools or PriorityClasses are read, and cold starts come from spec.coldStart or the profile"
+)
 
 Runs = tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 

@@ -1,4 +1,4 @@
-"""The shapes of what actuators make, as data: tests check the makers against them, and `admission` makes policies from them.
+"""The shapes of what actuators make, as data: tests check the makers against them, and the admission policies are made from them.
 
 A shape is a tree of plain values. A mapping names all fields that may be there: one whose name ends in `?` may be missing, and
 with `...: ...` there may be others. A list has its members in order. A range bounds an integer, `...` is anything, and any other

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from autoscaler.actuators import admission
+from autoscaler.actuators import admission_policies as admission
 from autoscaler.actuators.balloon import Balloons
 from autoscaler.actuators.manifest import PLACEMENT, BalloonSettings, balloon_job
 from autoscaler.actuators.shapes import BALLOON_JOB, LONGEST_DEADLINE_SECONDS

@@ -1,4 +1,4 @@
-"""Writes the admission policies that hold Outrider's own account to its shapes: `python -m autoscaler.actuators.admission`.
+"""Writes what admission holds Outrider's own account to: `python -m autoscaler.actuators.admission_policies`.
 
 Their conditions are in CEL, for the Kubernetes API server. After `.?` the whole rest of a path is optional, so that what is
 missing anywhere on it is a refusal and not an error.
