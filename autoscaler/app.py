@@ -47,9 +47,7 @@ from autoscaler.sources.scrape import Scraper
 from autoscaler.telemetry import metrics
 from autoscaler.web import WebServer, app
 
-ONE_NAMESPACE = (
-    "no nodes, GPUPools or PriorityClasses are read, and cold starts come from spec.coldStart or the profile"
-)
+ONE_NAMESPACE = "without rights elsewhere, no nodes and no PriorityClasses are read; cold starts come from spec.coldStart or profile"
 
 Runs = tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 

@@ -44,7 +44,9 @@ def admission(cluster: Cluster) -> None:
 
 
 def balloon(namespace: str, template: dict[str, Any], deadline_seconds: int = 1800) -> dict[str, Any]:
-    return balloon_job(workload(namespace=namespace), template, 0, BalloonSettings(10, deadline_seconds))
+    return balloon_job(
+        workload(namespace=namespace), template, 0, BalloonSettings(10, deadline_seconds=deadline_seconds)
+    )
 
 
 def tried(cluster: Cluster, verb: str, *objects: dict[str, Any]) -> str:

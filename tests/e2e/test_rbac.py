@@ -1,6 +1,5 @@
 """The controller as it is deployed, for all namespaces or for one, with a token that has the RBAC in deploy/ and nothing else."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,10 +8,12 @@ import pytest
 import requests
 import yaml
 
+from autoscaler.app import ONE_NAMESPACE
 from autoscaler.kube.objects import deleting, metadata
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import DEPLOY, RATE
+from tests.e2e.harness.kustomize import values
 from tests.e2e.harness.outrider import ACCOUNT, NAMESPACE, Outrider
 from tests.e2e.harness.workload import Workload, window
 
@@ -46,7 +47,7 @@ def test_the_role_of_one_namespace_is_enough(
     """The same with a Role instead, as kustomize makes it; without OUTRIDER_NAMESPACE the controller waits and says why."""
     narrow = one_namespace(cluster, namespace, tmp_path)
     controller = outrider(kubeconfig=narrow, **workload.clock)
-    assert "nodes, GPUPools or PriorityClasses" in controller.process.log.read_text()
+    assert ONE_NAMESPACE in controller.process.log.read_text()
     works_unrefused(cluster, workload, controller)
     with pytest.raises(RuntimeError, match="Forbidden"):
         cluster.kubectl("get", "pods", "-n", NAMESPACE, f"--kubeconfig={narrow}")
@@ -63,21 +64,8 @@ def test_the_role_of_one_namespace_is_enough(
 
 def one_namespace(cluster: Cluster, namespace: str, folder: Path) -> Path:
     """The kubeconfig of an account of its own that has what the component one-namespace gives, and nothing else."""
-    deploy = os.path.relpath(DEPLOY, folder)
-    values = {
-        "resources": [deploy],
-        "components": [f"{deploy}/components/one-namespace"],
-        "configMapGenerator": [
-            {
-                "name": "outrider",
-                "namespace": NAMESPACE,
-                "behavior": "merge",
-                "literals": [f"OUTRIDER_NAMESPACE={namespace}"],
-            }
-        ],
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(values))
-    made = {one["kind"]: one for one in yaml.safe_load_all(cluster.kubectl("kustomize", str(folder)))}
+    built = values(folder, ["one-namespace"], namespace=namespace)
+    made = {one["kind"]: one for one in yaml.safe_load_all(cluster.kubectl("kustomize", built))}
     assert not {"ClusterRole", "ClusterRoleBinding"} & set(made)
     assert made["ConfigMap"]["data"]["OUTRIDER_NAMESPACE"] == namespace
     account = {**made["ServiceAccount"], "metadata": {"name": "outrider-narrow", "namespace": NAMESPACE}}

@@ -17,7 +17,7 @@ def misfits(tree: Tree, thing: Any, path: str = "") -> Iterator[str]:
     elif isinstance(tree, dict):
         fits = isinstance(thing, dict)
     else:
-        fits = thing == tree
+        fits = type(thing) is type(tree) and thing == tree
     if not fits:
         yield path
     elif isinstance(tree, list):

@@ -68,5 +68,7 @@ def test_they_concern_the_deployed_account_alone() -> None:
 def test_the_default_settings_make_what_it_admits() -> None:
     deadline_seconds = Settings.model_fields["balloon_deadline_seconds"].default
     priority_class = Settings.model_fields["priority_class"].default
-    made = balloon_job(WORKLOAD, TEMPLATE, 0, BalloonSettings(10, deadline_seconds, priority_class))
+    made = balloon_job(
+        WORKLOAD, TEMPLATE, 0, BalloonSettings(10, deadline_seconds=deadline_seconds, priority_class=priority_class)
+    )
     assert list(misfits(BALLOON_JOB.tree, made)) == []
