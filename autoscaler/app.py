@@ -47,6 +47,8 @@ from autoscaler.sources.scrape import Scraper
 from autoscaler.telemetry import metrics
 from autoscaler.web import WebServer, app
 
+ONE_NAMESPACE = "without rights elsewhere, no nodes and no PriorityClasses are read; cold starts come from spec.coldStart or profile"
+
 Runs = tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 
 _log = structlog.get_logger(__name__)
@@ -66,6 +68,8 @@ async def run(settings: Settings) -> None:
         web_port = await web.start()
         leader = await stack.enter_async_context(leading(settings, always))
         _log.info("started", web_port=web_port)
+        if settings.namespace:
+            _log.info("one_namespace", namespace=settings.namespace, note=ONE_NAMESPACE)
         await _until(stop, (*always.runs, *leader.runs))
         _log.info("stopping")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from autoscaler.actuators import held
 from autoscaler.actuators.base import Capabilities, Change
 from autoscaler.actuators.manifest import BalloonSettings, NoBalloonError, balloon_job, job_name, shape
+from autoscaler.actuators.shapes import BALLOON_JOB
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
@@ -28,7 +29,7 @@ _NO_TEMPLATE = "the target's pod template has not been read, so no balloon is cr
 class Balloons:
     """Makes and deletes balloon Jobs. Decides on the watched content, then lists afresh before it acts."""
 
-    capabilities = Capabilities(Rung.IMAGE_READY)
+    capabilities = Capabilities(Rung.IMAGE_READY, (BALLOON_JOB,))
 
     def __init__(self, kube: Kube, watches: Watches, settings: BalloonSettings) -> None:
         self._kube = kube

@@ -8,6 +8,7 @@ what an actuator holds by preemption, so there is no call for it.
 from dataclasses import dataclass
 from typing import Protocol
 
+from autoscaler.actuators.shapes import Shape
 from autoscaler.kube.objects import Object
 from crds.workload import Workload
 from policies.model import Plan
@@ -19,6 +20,7 @@ class Capabilities:
     """What an actuator can do."""
 
     rung: Rung  # the rung that its units reach and are held at
+    shapes: tuple[Shape, ...] = ()  # of all that it makes
 
 
 @dataclass(frozen=True, slots=True)

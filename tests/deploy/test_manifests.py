@@ -22,10 +22,13 @@ MODELS: dict[str, Any] = {
     "CustomResourceDefinition": client.V1CustomResourceDefinition,
     "Deployment": client.V1Deployment,
     "Namespace": client.V1Namespace,
+    "NetworkPolicy": client.V1NetworkPolicy,
     "PodDisruptionBudget": client.V1PodDisruptionBudget,
     "PriorityClass": client.V1PriorityClass,
     "Service": client.V1Service,
     "ServiceAccount": client.V1ServiceAccount,
+    "ValidatingAdmissionPolicy": client.V1ValidatingAdmissionPolicy,
+    "ValidatingAdmissionPolicyBinding": client.V1ValidatingAdmissionPolicyBinding,
 }
 
 
@@ -147,6 +150,11 @@ def test_the_settings_are_real() -> None:
     assert all(name.removeprefix(PREFIX).lower() in Settings.model_fields for name in names)
     mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
     assert all(variable["value"].startswith(tuple(mounts)) for variable in container["env"])
+
+
+def test_nothing_turns_grpc_reflection_on() -> None:
+    manifests = [path for path in DEPLOY.rglob("*") if path.suffix in (".yaml", ".env")]
+    assert [path for path in manifests if "reflection" in path.read_text(encoding="utf-8").lower()] == []
 
 
 def test_balloons_give_way_to_everything() -> None:

@@ -11,6 +11,7 @@ import yaml
 from tests.e2e.components import program
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.cluster import DEPLOY
+from tests.e2e.harness.kustomize import values
 from tests.e2e.harness.outrider import NAMESPACE
 
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/outrider"
@@ -46,6 +47,22 @@ def test_its_pod_is_admitted_where_only_restricted_pods_are(cluster: Cluster) ->
     [pod] = cluster.api.items(f"/api/v1/namespaces/{NAMESPACE}/pods", "app.kubernetes.io/name=outrider")
     assert pod["spec"]["serviceAccountName"] == "outrider"
     assert any(volume["name"].startswith("kube-api-access") for volume in pod["spec"]["volumes"])
+
+
+@pytest.mark.usefixtures("applied")
+def test_the_components_fit_together(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    """All whose kinds are Kubernetes' own; tests/e2e/test_install.py has the others."""
+    components = ("network-policies", "admission", "mtls", "decision-logs", "one-namespace")
+    folder = values(tmp_path, components, namespace=namespace)
+    answered = cluster.kubectl("apply", "-k", folder, "--warnings-as-errors", "--dry-run=server")
+    print(answered.rstrip())
+    for kind in (
+        "role.rbac",
+        "networkpolicy.networking",
+        "validatingadmissionpolicy.admission",
+        "persistentvolumeclaim",
+    ):
+        assert f"\n{kind}" in answered
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
