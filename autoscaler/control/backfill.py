@@ -10,6 +10,7 @@ import structlog
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.sources import history
+from autoscaler.telemetry import metrics
 
 READERS = 2  # a week is 50,000 numbers: 200 policies at once kept KEDA waiting for 14 s
 
@@ -33,4 +34,5 @@ class Backfill:
             past = await history.read(self._url, workload.namespace, workload.target.name, self._clock.now())
             points = runtime.remember(past.points)
         problem = str(past.problem) if past.problem else None
+        metrics.SOURCE_ANSWERS.labels(policy=runtime.key, source="history").inc(int(problem is None or points > 0))
         _log.info("history.read", policy=runtime.key, points=points, problem=problem)

@@ -18,6 +18,7 @@ from autoscaler.reporting.refusals import Refusals
 from autoscaler.reporting.reporter import Reporter
 from autoscaler.scaler.board import Board
 from autoscaler.sources.scrape import Scraper
+from autoscaler.telemetry import metrics
 from crds.kinds import SCALING_POLICY
 from crds.workload import Workload
 from policies.model import Mode, State
@@ -84,7 +85,12 @@ class PolicyRegistry:
             del self._versions[gone]
             self._refusals.forget(gone)
             self._remove(gone)
-        self._saved = {policy: state for policy, state in self._saved.items() if policy in found}
+        for gone in (
+            self._saved.keys() | self._state_problems.keys()
+        ) - found.keys():  # deleted while no controller ran
+            self._saved.pop(gone, None)
+            self._state_problems.pop(gone, None)
+            self._reporter.forget(gone)
         urls: dict[Key, str] = {}
         for policy, raw in found.items():
             try:
@@ -92,7 +98,8 @@ class PolicyRegistry:
                 if (runtime := self._runtimes.get(policy)) is not None:
                     urls |= runtime.endpoints()
             except Exception:  # noqa: BLE001 - a fault of ours, of any kind, costs no other policy anything
-                self._versions.pop(policy, None)  # so that it is tried again
+                self._versions[policy] = None  # so that it is tried again
+                metrics.FAILURES.labels(policy=policy, part="policy").inc()
                 _log.exception(
                     "policy.failed", policy=policy, instead="not following it until a policy or a pod changes"
                 )
@@ -142,6 +149,7 @@ class PolicyRegistry:
             workload, state, self._watches, self._parts.actuators, self._clock.now(), state_problem=problem
         )
         self._runtimes[policy] = runtime
+        metrics.follow(policy, self._clock.now())
         self._tasks[policy] = group.create_task(PolicyRunner(runtime, self._parts, self._clock).run())
         _log.info("policy.added", policy=policy, mode=workload.mode, target=workload.target.name)
 

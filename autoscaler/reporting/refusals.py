@@ -9,6 +9,7 @@ from autoscaler.clock import Clock
 from autoscaler.kube.errors import KubeError
 from autoscaler.kube.objects import Object, key
 from autoscaler.reporting.status import StatusWriter, refused_patch
+from autoscaler.telemetry import metrics
 
 RETRY_SECONDS = 15.0
 
@@ -25,6 +26,7 @@ class Refusals:
 
     def add(self, policy: Object, problem: str) -> None:
         """Refuse a policy."""
+        metrics.POLICY_READY.labels(policy=str(key(policy))).set(0)
         self._unwritten[str(key(policy))] = policy, problem
 
     def forget(self, policy: str) -> None:

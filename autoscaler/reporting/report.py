@@ -26,6 +26,11 @@ class PolicyReport:
     state_problem: str = ""  # why the saved state was refused, for as long as nothing falls because of it
 
     @property
+    def ready(self) -> bool:
+        """Whether the policy is followed in its newest version, and its target can be read."""
+        return self.supply is not None and not self.problem and not self.target_problem
+
+    @property
     def explanation(self) -> str:
         """The last decision and its reason."""
         return "No decision has been made yet." if self.plan is None else explain(self.plan, self.plan_before)
