@@ -30,11 +30,15 @@ _NO_SETTING = re.compile(
 
 
 def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be a URL like http://prometheus.monitoring:9090")
-    if "@" in parts.path + parts.query + parts.fragment:
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # brackets or a port that is no number, as with a / in a password
+        whole = False
+    if "@" in re.sub(r"^(\w+://)?[^/?#]*", "", value):
         raise ValueError("has an @ behind its host; in a password, write / as %2F, ? as %3F and # as %23")
+    if not whole:
+        raise ValueError("must be a URL like http://prometheus.monitoring:9090")
     if "?" in value or "#" in value:
         raise ValueError("must end with its path, without ? and #, since the path of the API is added to it")
     return value.rstrip("/")

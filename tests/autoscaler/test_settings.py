@@ -97,6 +97,8 @@ def test_shown_settings_hold_no_secret() -> None:
         ("http://prometheus:9090?x=1&session=pa55", "must end with its path"),
         ("http://prometheus:9090/#pa55", "must end with its path"),
         ("http://me:pa55/x@prometheus:9090", "has an @ behind its host"),
+        ("http://me:pa[55@prometheus:9090", "must be a URL like"),
+        ("http://prometheus:99999", "must be a URL like"),
         ("http://me:1234/pa55@prometheus:9090", "has an @ behind its host"),
         ("http://me:1234?pa55@prometheus:9090", "has an @ behind its host"),
     ],
