@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import aiohttp
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.telemetry.redact import redact, redact_url
+from autoscaler.telemetry.redact import redact
 
 _EXCERPT = 160
 
@@ -24,7 +24,7 @@ async def get(
     Redirects are not followed: most lead to a login page, and credentials would go along.
     Raises `SourceError` for everything else, with secrets in the URL masked.
     """
-    where = redact_url(url)
+    where = redact(url)
     try:
         async with (
             asyncio.timeout(timeout_seconds),

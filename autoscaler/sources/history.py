@@ -21,7 +21,7 @@ from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.families import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS, RUNNING, WAITING
 from autoscaler.sources.fetch import excerpt
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
-from autoscaler.telemetry.redact import redact, redact_url
+from autoscaler.telemetry.redact import redact
 from policies.backfill import Past
 
 _DAY_SECONDS = 86_400
@@ -93,7 +93,7 @@ async def read(
     except TimeoutError:
         problem = SourceError(
             SourceErrorKind.TIMEOUT,
-            f"{redact_url(url)} did not return {days} days of history within {timeout_seconds:g} s; older demand is missing from "
+            f"{redact(url)} did not return {days} days of history within {timeout_seconds:g} s; older demand is missing from "
             "the forecast",
         )
     finally:
@@ -120,7 +120,7 @@ def _page(
     url: str, promql: tuple[str, ...], start: float, end: float, *, step_seconds: float, thread_timeout_seconds: float
 ) -> _Page:
     # `thread_timeout_seconds` only ends an abandoned thread; the event loop keeps the deadline.
-    where = redact_url(url)
+    where = redact(url)
     warnings: list[str] = []
     session = requests.Session()
     session.trust_env = False  # no proxy and no .netrc, as for the other sources

@@ -17,7 +17,7 @@ from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, MetricSeries, assemble
 from autoscaler.sources.fetch import excerpt, get
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
-from autoscaler.telemetry.redact import redact_url
+from autoscaler.telemetry.redact import redact
 from policies.model import PodSample
 
 MAX_BODY_BYTES = 16 << 20  # about 20 series of 300 bytes for each of 2,000 pods
@@ -116,7 +116,7 @@ class Prometheus:
                 )
             return list(answer["data"]["result"]), [str(warning) for warning in answer.get("warnings") or ()]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            where = redact_url(self._url)
+            where = redact(self._url)
             raise SourceError(
                 SourceErrorKind.BODY, f"{where} is not Prometheus: it answered with {excerpt(body)}"
             ) from None
