@@ -107,14 +107,16 @@ CASES: dict[str, tuple[Case, ...]] = {
     "OutriderSignalUnknown": (
         no("demand is known", "10m", outrider_signal_unknown="0x20"),
         no("it was unknown for a moment", "10m", outrider_signal_unknown="0x3 1x3 0x20"),
-        yes("it is unknown", "6m", outrider_signal_unknown="1x20"),
+        no("nothing is meant to run", "10m", outrider_signal_unknown="1x20", outrider_current_replicas="0x20"),
+        yes("it is unknown", "6m", outrider_signal_unknown="1x20", outrider_current_replicas="NaN" + " NaN" * 20),
     ),
     "OutriderCoveragePartial": (
         no("all pods count", "30m", outrider_coverage_ratio="1x40"),
         no("for less than 15 minutes", "19m", outrider_coverage_ratio="1x5 0.9x40"),
         no("a rollout", "40m", outrider_coverage_ratio="1x5 0.5x10 1x40"),
+        no("nothing is meant to run", "30m", outrider_coverage_ratio="0x40", outrider_current_replicas="0x40"),
         yes("one of ten does not", "22m", outrider_coverage_ratio="1x5 0.9x40"),
-        yes("none does", "22m", outrider_coverage_ratio="1x5 0x40"),
+        yes("none does", "22m", outrider_coverage_ratio="1x5 0x40", outrider_current_replicas="3x40"),
     ),
     "OutriderReadingUnusable": (
         no("all are counted", "30m", outrider_pod_readings__Counted="3x40", outrider_pod_readings__Stuck="0x40"),

@@ -84,7 +84,7 @@ async def test_one_that_could_not_be_taken_and_is_deleted_is_forgotten_as_well(
         await controller.policy("a", spec("a"))
         await controller.decided("a")
         monkeypatch.setattr(controller.runtime("a"), "endpoints", lambda: 1 / 0)
-        await controller.target("b", 1)  # a change of a pod: all are looked at
+        await controller.target("a", 2)  # so that its pods are looked at
         failed = {"policy": "ns/a", "part": "policy"}
         await controller.until(lambda: REGISTRY.get_sample_value("outrider_failures_total", failed))
         await api.remove(policy_path("a"))

@@ -37,8 +37,11 @@ class OnePod:
     def offer_filled(self, samples: object) -> None:
         pass
 
-    def remember(self, points: tuple[Past, ...]) -> int:
+    def remember(self, points: tuple[Past, ...], *_: object) -> int:
         return len(points)
+
+    def offer_history_problem(self, problem: str) -> None:
+        pass
 
 
 RUNTIME = cast(PolicyRuntime, OnePod())
