@@ -30,7 +30,7 @@ def _demand(policy: str, demand: Demand) -> None:
     metrics.COVERAGE.labels(policy=policy).set(demand.coverage)
     pods = Counter(reading.verdict for reading in demand.readings)
     for verdict in Verdict:
-        metrics.POD_READINGS.labels(policy=policy, verdict=verdict).set(pods[verdict])
+        metrics.POD_READINGS.labels(policy, verdict).set(pods[verdict])
     if pods.keys() - {Verdict.STARTING}:  # a pod that starts cannot answer yet
         answered = bool(pods.keys() - set(_UNANSWERED))
         metrics.SOURCE_ANSWERS.labels(policy=policy, source="pods").inc(int(answered))

@@ -56,25 +56,29 @@ class SloPods(Collector):
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
-        self._pods: dict[str, tuple[str, str, float]] = {}  # namespace/name: policy, bound, when it last served
+        self._pods: dict[
+            str, dict[str, tuple[float, str]]
+        ] = {}  # by policy and pod: when it last served, and its bound
 
     def served(self, policy: str, pods: Iterable[str], queue_wait_seconds: float, now_seconds: float) -> None:
         """Record the pods, by name, that serve now."""
         namespace, le = policy.partition("/")[0], bound(queue_wait_seconds)
-        for pod in pods:
-            self._pods[f"{namespace}/{pod}"] = policy, le, now_seconds
-        long_ago = now_seconds - REMEMBERED_SECONDS
-        for gone in [pod for pod, (of, _, at) in self._pods.items() if of == policy and at < long_ago]:
-            del self._pods[gone]
+        found = self._pods.get(policy, {}) | {f"{namespace}/{pod}": (now_seconds, le) for pod in pods}
+        since = now_seconds - REMEMBERED_SECONDS
+        self._pods[policy] = {pod: (at, le) for pod, (at, le) in found.items() if at >= since}
 
     def remove(self, policy: str) -> None:
         """Remove a policy that was deleted."""
-        self._pods = {pod: found for pod, found in self._pods.items() if found[0] != policy}
+        self._pods.pop(policy, None)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One series for each pod; the value is always 1."""
+        """One series for each pod, of the policy that it served last; the value is always 1."""
+        newest: dict[str, tuple[float, str, str]] = {}
+        for policy, pods in tuple(self._pods.items()):
+            for pod, (at, le) in pods.items():
+                newest[pod] = max(newest.get(pod, (at, le, policy)), (at, le, policy))
         family = GaugeMetricFamily(self.name, self.text, labels=("policy", "target_pod", "le"))
-        for pod, (policy, le, _) in tuple(self._pods.items()):
+        for pod, (_, le, policy) in newest.items():
             family.add_metric((policy, pod, le), 1.0)
         yield family
 

@@ -98,9 +98,17 @@ def test_a_pod_is_known_for_an_hour_after_it_served_last() -> None:
     assert _pods(pods) == {("ns/a", "ns/a-0", "10.0"), ("ns/a", "ns/a-1", "5.0"), ("ns/b", "ns/b-0", "1.0")}
     pods.served("ns/a", ["a-0"], 10.0, 3615.0)
     assert _pods(pods) == {("ns/a", "ns/a-0", "10.0"), ("ns/b", "ns/b-0", "1.0")}
-    pods.served("ns/b", ["a-0"], 1.0, 3615.0)  # a pod is of one policy
-    pods.remove("ns/b")
-    assert _pods(pods) == set()
+    pods.remove("ns/a")
+    assert _pods(pods) == {("ns/b", "ns/b-0", "1.0")}
+
+
+def test_a_pod_is_of_one_policy_or_the_join_would_fail() -> None:
+    pods = SloPods("pods", "The pods.")
+    pods.served("ns/a", ["0"], 5.0, 15.0)
+    pods.served("ns/b", ["0"], 1.0, 0.0)
+    assert _pods(pods) == {("ns/a", "ns/0", "5.0")}
+    pods.served("ns/b", ["0"], 1.0, 30.0)
+    assert _pods(pods) == {("ns/b", "ns/0", "1.0")}
 
 
 def _pods(pods: SloPods) -> set[tuple[str, ...]]:
