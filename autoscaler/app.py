@@ -61,6 +61,8 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(caught, stop.set)
     clock = WallClock() if settings.clock_file is None else ScenarioClock(settings.clock_file)
     metrics.DECISION_AGE.use(clock)
+    if settings.state_dir is not None:
+        metrics.STATE_AGE.use(clock)
     leader: Leader | None = None
     async with observing(settings, clock) as always, AsyncExitStack() as stack:
         web = WebServer(app(metrics.REGISTRY, lambda: _ready(always.watches, leader)), settings.web_bind)

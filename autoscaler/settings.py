@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, FilePath, ValidationError, model_val
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from autoscaler.clock import pace
-from autoscaler.telemetry.redact import MASK, redact, redact_mapping
+from autoscaler.telemetry.redact import redact_mapping, redact_url
 
 PREFIX = "OUTRIDER_"
 # What the kubelet sets in every pod for Services named outrider-..., and what the tests and the Makefile use.
@@ -30,9 +30,17 @@ _NO_SETTING = re.compile(
 
 
 def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # brackets or a port that is no number, as with a / in a password
+        whole = False
+    if "@" in re.sub(r"^(\w+://)?[^/?#]*", "", value):
+        raise ValueError("has an @ behind its host; in a password, write / as %2F, ? as %3F and # as %23")
+    if not whole:
         raise ValueError("must be a URL like http://prometheus.monitoring:9090")
+    if "?" in value or "#" in value:
+        raise ValueError("must end with its path, without ? and #, since the path of the API is added to it")
     return value.rstrip("/")
 
 
@@ -243,8 +251,7 @@ def _problem(location: tuple[int | str, ...], message: str, given: Mapping[str, 
 
 def _shown(value: object) -> str:
     """A refused value: what stands before an @ may be a password even where the rest is no URL."""
-    text = redact(str(value))
-    return text if MASK in text or "@" not in text else f"{MASK}@{text.rpartition('@')[2]}"
+    return redact_url(str(value))
 
 
 def _flag(name: str) -> str:
@@ -257,4 +264,7 @@ def _variable(name: str) -> str:
 
 def masked(settings: Settings) -> dict[str, object]:
     """The settings as JSON values with secrets masked, for `outrider run --show-settings`."""
-    return redact_mapping(settings.model_dump(mode="json"))
+    values = settings.model_dump(mode="json")
+    return redact_mapping(
+        {name: redact_url(value) if name.endswith("_url") and value else value for name, value in values.items()}
+    )

@@ -10,6 +10,7 @@ import structlog
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.sources import history
+from autoscaler.telemetry import metrics
 
 READERS = 2  # a week is 50,000 numbers: 200 policies at once kept KEDA waiting for 14 s
 MOSTLY = 0.9  # of the points: a few are unknown after each restart of a pod
@@ -34,6 +35,8 @@ class Backfill:
             past = await history.read(self._url, workload.namespace, workload.target, now_seconds)
             points = runtime.remember(past.points, now_seconds)
         problem = history_problem(past, points)
+        answered = past.problem is None or points > 0
+        metrics.SOURCE_ANSWERS.labels(policy=runtime.key, source="history").inc(int(answered))
         runtime.offer_history_problem(problem)
         log = _log.warning if problem else _log.info
         log("history.read", policy=runtime.key, points=points, problem=problem or None)

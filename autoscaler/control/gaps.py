@@ -4,6 +4,7 @@ from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
+from autoscaler.telemetry import metrics
 
 GAP_SECONDS = 10.0  # how old the scraped sample of a pod may be before Prometheus is asked
 
@@ -25,4 +26,9 @@ class GapFiller:
             if (sample := self._scraper.latest.get(pod)) is None or now_seconds - sample.at_seconds > GAP_SECONDS
         ]
         namespace = runtime.workload.namespace
-        runtime.offer_filled(await self._prometheus.samples(namespace, missing) if missing else {})
+        if not missing:
+            runtime.offer_filled({})
+            return
+        runtime.offer_filled(await self._prometheus.samples(namespace, missing))
+        answered = self._prometheus.answers(namespace)
+        metrics.SOURCE_ANSWERS.labels(policy=runtime.key, source="prometheus").inc(int(answered))

@@ -21,6 +21,7 @@ from autoscaler.reporting.refusals import Refusals
 from autoscaler.reporting.reporter import Reporter
 from autoscaler.scaler.board import Board
 from autoscaler.sources.scrape import Scraper
+from autoscaler.telemetry import metrics
 from crds.kinds import SCALING_POLICY
 from crds.notation.selectors import Selector
 from crds.resolve.problems import Problem
@@ -234,6 +235,7 @@ class PolicyRegistry:
             workload, state, self._watches, self._parts.actuators, self._clock.now(), state_problem=problem
         )
         self._runtimes[policy] = runtime
+        metrics.follow(policy, self._clock.now())
         self._tasks[policy] = group.create_task(PolicyRunner(runtime, self._parts, self._clock).run())
         _log.info("policy.added", policy=policy, mode=workload.mode, target=workload.target.name)
 
@@ -255,6 +257,7 @@ class PolicyRegistry:
         except Exception:  # noqa: BLE001 - of any kind
             self._read.pop(policy, None)
             self._stirred.add(policy)
+            metrics.FAILURES.labels(policy=policy, part="policy").inc()
             _log.exception("policy.failed", policy=policy, instead="not following it until a policy or a pod changes")
 
 

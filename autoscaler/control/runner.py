@@ -15,6 +15,7 @@ from autoscaler.actuators.base import Actuator
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.control.target import TargetReader
+from autoscaler.telemetry import metrics
 from policies.engine import GRID_SECONDS
 
 PATIENCE_SECONDS = 30.0  # of wall time, for the history; decisions then begin without it, and it is taken when it comes
@@ -90,6 +91,7 @@ class PolicyRunner:
             await part.run(self._runtime)
         except Exception:  # noqa: BLE001 - a fault of ours, of any kind
             name = type(part).__name__
+            metrics.FAILURES.labels(policy=self._runtime.key, part=name).inc()
             _log.exception("part.failed", policy=self._runtime.key, part=name, instead="trying again at the next turn")
 
     async def _grid_step(self) -> None:

@@ -27,6 +27,11 @@ class PolicyReport:
     history_problem: str = ""  # what is wrong with the history that was read at start, for as long
 
     @property
+    def ready(self) -> bool:
+        """Whether the policy is followed in its newest version, and its target can be read."""
+        return self.supply is not None and not self.problem and not self.target_problem
+
+    @property
     def explanation(self) -> str:
         """The last decision and its reason."""
         return "No decision has been made yet." if self.plan is None else explain(self.plan, self.plan_before)

@@ -39,6 +39,7 @@ class Reporter:
         raw = self._policies.get(*key)
         if raw is None:  # deleted: its runtime is about to end
             return
+        metrics.POLICY_READY.labels(policy=str(key)).set(int(report.ready))
         try:
             await self._status.write(key, status_patch(report, raw, now_seconds))
         except KubeError as error:

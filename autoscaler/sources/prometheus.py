@@ -61,6 +61,10 @@ class Prometheus:
             _log.info("prometheus.recovered", namespace=namespace)
         return answer.samples
 
+    def answers(self, namespace: str) -> bool:
+        """Whether it answered when the samples of a namespace were read last, be it in part."""
+        return self._problem_kinds.get(namespace) in (None, SourceErrorKind.PARTIAL)
+
     async def read(self, namespace: str, pods: Iterable[str]) -> Answer:
         """Read these pods. Stops at the first query that fails and keeps what earlier queries returned.
 

@@ -89,6 +89,27 @@ def test_shown_settings_hold_no_secret() -> None:
     assert settings.prometheus_url == "https://me:pa55@prometheus:9090"
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://prometheus:9090/?api_token=pa55", "must end with its path"),
+        ("http://prometheus:9090/?key=pa55", "must end with its path"),
+        ("http://prometheus:9090?x=1&session=pa55", "must end with its path"),
+        ("http://prometheus:9090/#pa55", "must end with its path"),
+        ("http://me:pa55/x@prometheus:9090", "has an @ behind its host"),
+        ("http://me:pa[55@prometheus:9090", "must be a URL like"),
+        ("http://prometheus:99999", "must be a URL like"),
+        ("http://me:1234/pa55@prometheus:9090", "has an @ behind its host"),
+        ("http://me:1234?pa55@prometheus:9090", "has an @ behind its host"),
+    ],
+)
+def test_a_url_that_cannot_work_is_refused_and_its_secret_is_not_shown(url: str, why: str) -> None:
+    """The path of the API would become part of the query, or the host would be the user's name."""
+    with pytest.raises(SettingsError, match=why) as caught:
+        load({"prometheus_url": url})
+    assert "pa55" not in str(caught.value)
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         load().max_balloons = 3

@@ -166,19 +166,6 @@ def test_balloons_give_way_to_everything() -> None:
     assert "globalDefault" not in priority, "the API server drops a false, so every apply would change it"
 
 
-def test_alerts_use_metrics_that_exist() -> None:
-    from autoscaler.telemetry.metrics import DECLARED
-
-    declared = {metric.name for metric in DECLARED} | {'absent(up{job="outrider"}'}
-    rules = one("PrometheusRule")["spec"]["groups"][0]["rules"]
-    assert [rule["alert"] for rule in rules] == ["OutriderDown", "OutriderDecisionStale", "OutriderSignalUnknown"]
-    for rule in rules:
-        assert rule["expr"].split()[0] in declared
-        assert rule["for"]
-        assert rule["labels"]["severity"] in ("critical", "warning")
-        assert set(rule["annotations"]) == {"summary", "description"}
-
-
 @pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=lambda path: path.parent.name)
 def test_a_kustomization_names_every_file_beside_it(path: Path) -> None:
     named = set(documents(path)[0].get("resources", []))

@@ -13,7 +13,7 @@ from replay.traces.layouts import MOST_ROWS, MOST_TOKENS
 from replay.traces.names import BIN_FIELDS, KNOWN, plain
 from replay.traces.prometheus import MOST_POINTS
 from replay.traces.tables import MOST_COLUMNS
-from replay.traces.times import LONGEST_GAP_SECONDS, MOST_PER_SECOND, PUBLISHED
+from replay.traces.times import LONGEST_GAP_SECONDS, MOST_PER_SECOND, MOST_PUBLISHED_PER_SECOND, PUBLISHED
 from replay.traces.trace import LONGEST_SECONDS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "traces.md").read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ def test_the_limits_are_those_of_the_readers() -> None:
         f"over {MOST_ROWS:,} rows",
         f"{MOST_COLUMNS:,} columns",
         f"over {BLOCK_BYTES >> 20} MiB",
-        f"more than {MOST_PER_SECOND:,.0f} requests a second",
+        f"more than {MOST_PER_SECOND:,.0f} requests a second ({MOST_PUBLISHED_PER_SECOND:,.0f} in a format",
         f"{MOST_POINTS:,} points",
     ):
         assert limit in PAGE
