@@ -34,6 +34,7 @@ SUMMED = {
     "request_prompt_tokens_count": "vllm:request_prompt_tokens_count",
     "request_generation_tokens_sum": "vllm:request_generation_tokens_sum",
     "request_generation_tokens_count": "vllm:request_generation_tokens_count",
+    "first_tokens_total": "vllm:time_to_first_token_seconds_count",
 }
 FAMILIES = (*SUMMED.values(), SLEEP_STATE, STARTED)
 
@@ -73,6 +74,7 @@ def assemble(pod: str, at_seconds: float, series: Iterable[MetricSeries]) -> Pod
         pod=pod,
         at_seconds=at_seconds,
         started_seconds=total(STARTED),
+        engines=float(len(every_engine)) if every_engine else None,
         asleep=total(SLEEP_STATE) == 0,
         **{field: total(family) for field, family in SUMMED.items()},
     )

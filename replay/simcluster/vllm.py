@@ -94,13 +94,16 @@ def families(sample: PodSample, model: str) -> list[Family]:
             found.append(
                 _histogram(f"vllm:request_{name}_tokens", f"{text} of each finished request.", engine, total, count)
             )
+    if sample.first_tokens_total is not None:
+        name, text = "vllm:time_to_first_token_seconds", "Time to the first token of each request."
+        found.append(_histogram(name, text, engine, None, sample.first_tokens_total))
     return found
 
 
-def _histogram(name: str, text: str, engine: Labels, total: float, count: float) -> Family:
+def _histogram(name: str, text: str, engine: Labels, total: float | None, count: float) -> Family:
     bucket = (engine[0], ("le", "+Inf"), *engine[1:])
-    series = ((f"{name}_bucket", bucket, count), (f"{name}_count", engine, count), (f"{name}_sum", engine, total))
-    return Family(name, "histogram", text, series)
+    sums = () if total is None else ((f"{name}_sum", engine, total),)
+    return Family(name, "histogram", text, ((f"{name}_bucket", bucket, count), (f"{name}_count", engine, count), *sums))
 
 
 def page(sample: PodSample, model: str) -> str:

@@ -38,6 +38,7 @@ def body(running: float = 0, waiting: float = 0, done: float = 10, engines: int 
         request_prompt_tokens_count=float(done),
         request_generation_tokens_sum=200.0 * done,
         request_generation_tokens_count=float(done),
+        first_tokens_total=float(done),
     )
     lines = []
     for line in vllm.page(sample, "m").splitlines(keepends=True):

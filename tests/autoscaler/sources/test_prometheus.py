@@ -50,7 +50,9 @@ async def test_a_whole_pod(server: FakePrometheus, prometheus: Prometheus) -> No
     server.add("a", "vllm:engine_sleep_state", "0", engine="1", instance="i", sleep_state="awake")
     server.add("a", STARTED, "1.6e9", instance="i")
     assert await prometheus.samples("ns", ["a"]) == {
-        "a": PodSample("a", server.now_seconds, started_seconds=1.6e9, asleep=True, **dict.fromkeys(SUMMED, 7.0))
+        "a": PodSample(
+            "a", server.now_seconds, started_seconds=1.6e9, engines=2, asleep=True, **dict.fromkeys(SUMMED, 7.0)
+        )
     }
 
 

@@ -54,6 +54,8 @@ def test_a_busy_server(shared: Path) -> None:
         request_prompt_tokens_count=11,
         request_generation_tokens_sum=6649,
         request_generation_tokens_count=11,
+        first_tokens_total=15,
+        engines=1,
         asleep=False,
     )
 
@@ -78,6 +80,7 @@ def test_a_body_cut_anywhere_never_shows_less_than_there_is(shared: Path) -> Non
 @pytest.mark.parametrize("engines", [1, 2, 8])
 def test_engines_are_summed(engines: int) -> None:
     sample = parse(body(running=3, waiting=2, engines=engines), "pod", 0.0)
+    assert sample.engines == engines
     assert (sample.running, sample.waiting, sample.finished_total) == (3 * engines, 2 * engines, 10 * engines)
 
 
@@ -136,10 +139,28 @@ def test_a_series_that_appears_twice_counts_once() -> None:
         b'vllm:num_requests_running{engine="0"}\t5e0  1700000000000',
         b'vllm:num_requests_running{engine="0"} 5\r',
         b'vllm:num_requests_running{engine="0",model_name="\xff\xfe"} 5',
+        b'vllm:num_requests_running{ engine = "0" , model_name="m" } 5',
+        b'vllm:num_requests_running{engine="0"} 5 1700000000.5',
+        b'vllm:num_requests_running{engine="0"} 5 # {trace_id="4bf92f"} 1.0 1700000000.5',
+        b'vllm:num_requests_running{engine="0"} 5.0 1700000000 # {} 1.0',
+        b'vllm:num_requests_running{engine="0",model_name="# {a=\\"b\\"} 1"} 5',
     ],
 )
 def test_odd_lines_that_are_right(line: bytes) -> None:
     assert parse(b"# HELP x y\n" + line + b"\n", "pod", 0.0).running == 5
+
+
+def test_openmetrics_ends_with_a_mark_and_gives_counters_without_their_time_of_creation() -> None:
+    text = (
+        b"# TYPE vllm:request_success counter\n"
+        b'vllm:request_success_total{engine="0",finished_reason="stop"} 17.0 # {trace_id="4b"} 1.0 1700000000.5\n'
+        b'vllm:request_success_created{engine="0",finished_reason="stop"} 1.7e9\n'
+        b"# EOF"
+    )
+    assert parse(text, "p", 0.0) == parse(text + b"\n", "p", 0.0)
+    assert parse(text, "p", 0.0).finished_total == 17
+    with pytest.raises(SourceError, match="truncated"):
+        parse(text[:-1], "p", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +171,10 @@ def test_odd_lines_that_are_right(line: bytes) -> None:
         (b"<!DOCTYPE html><html></html>\n", "pod p: /metrics is an HTML page"),
         (body().decode().encode("utf-16"), "contains no vLLM metrics"),
         (b"\x00\xff" * 5000, "/metrics of 10000 bytes contains no vLLM metrics"),
-        (b"process_start_time_seconds 1\n", "contains no vLLM metrics; check that the policy's metrics port"),
+        (
+            b"process_start_time_seconds 1\n",
+            "no vLLM metrics; check spec.metrics, or exclude a pod that runs no engine",
+        ),
         (b"# x\n" * 10**6, "/metrics of 4000000 bytes contains no vLLM metrics"),
         (
             b"# a\nvllm:num_requests_waiting four\n",
