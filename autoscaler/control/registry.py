@@ -17,7 +17,7 @@ from autoscaler.records.store import Loaded
 from autoscaler.reporting.refusals import Refusals
 from autoscaler.reporting.reporter import Reporter
 from autoscaler.scaler.board import Board
-from autoscaler.sources.scrape import Scraper
+from autoscaler.sources.scrape import Address, Scraper
 from crds.kinds import SCALING_POLICY
 from crds.workload import Workload
 from policies.model import Mode, State
@@ -56,6 +56,7 @@ class PolicyRegistry:
         self._changed = asyncio.Event()
         watches.subscribe(lambda _thing: self._changed.set())
         parts.target.subscribe(self._changed.set)
+        parts.transport.subscribe(self._changed.set)
 
     @property
     def runtimes(self) -> Mapping[str, PolicyRuntime]:
@@ -85,12 +86,12 @@ class PolicyRegistry:
             self._refusals.forget(gone)
             self._remove(gone)
         self._saved = {policy: state for policy, state in self._saved.items() if policy in found}
-        urls: dict[Key, str] = {}
+        addresses: dict[Key, Address] = {}
         for policy, raw in found.items():
             try:
                 self._take(group, policy, raw)
                 if (runtime := self._runtimes.get(policy)) is not None:
-                    urls |= runtime.endpoints()
+                    addresses |= runtime.endpoints()
             except Exception:  # noqa: BLE001 - a fault of ours, of any kind, costs no other policy anything
                 self._versions.pop(policy, None)  # so that it is tried again
                 _log.exception(
@@ -99,7 +100,7 @@ class PolicyRegistry:
             await self._clock.sleep(0)  # the scaler answers in between
         self._board.know(self._runtimes)
         self._watches.follow({runtime.workload.namespace for runtime in self._runtimes.values()})
-        self._scraper.targets(urls)
+        self._scraper.targets(addresses)
 
     def _take(self, group: asyncio.TaskGroup, policy: str, raw: Object) -> None:
         version = uid(raw), metadata(raw).get("generation"), raw.get("spec")

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from autoscaler.kube.objects import Key
 from autoscaler.sources.errors import SourceErrorKind
-from autoscaler.sources.scrape import Scraper, next_multiple
+from autoscaler.sources.scrape import Address, Scraper, next_multiple
 from autoscaler.telemetry.metrics import REGISTRY
 from tests.autoscaler.sources.scraping import running, until
 from tests.support import http_faults as faults
@@ -32,7 +32,7 @@ async def test_takes_a_sample_at_each_multiple_of_the_interval(vllm: FakeVllm) -
     scraper = Scraper(clock)
     reported: list[tuple[Key, float]] = []
     scraper.subscribe(lambda pod: reported.append((pod, clock.now())))
-    scraper.targets(vllm.urls("a"))
+    scraper.targets(vllm.addresses("a"))
     async with running(scraper):
         await clock.advance(0.5)
         assert not vllm.asked
@@ -67,7 +67,7 @@ async def test_a_pod_that_fails_keeps_its_last_sample(
     patient = fault not in {faults.hang, faults.drip}
     scraper = Scraper(clock, timeout_seconds=5.0 if patient else 0.1)
     vllm.bodies["a"] = body(running=4, waiting=9)
-    scraper.targets(vllm.urls("a"))
+    scraper.targets(vllm.addresses("a"))
     errors = {"source": "vllm", "kind": kind}
     before = REGISTRY.get_sample_value("outrider_source_errors_total", errors) or 0
     async with running(scraper):
@@ -91,7 +91,8 @@ async def test_a_pod_that_fails_keeps_its_last_sample(
 async def test_refused_connections_are_reported(unused_tcp_port: int) -> None:
     clock = FakeClock(START)
     scraper = Scraper(clock)
-    scraper.targets({A: f"http://127.0.0.1:{unused_tcp_port}/metrics", Key("ns", "b"): "http://"})
+    refusing, wrong = f"http://127.0.0.1:{unused_tcp_port}/metrics", "http://"
+    scraper.targets({A: Address((refusing,)), Key("ns", "b"): Address((wrong,))})
     async with running(scraper):
         await clock.advance(2)
         await until(lambda: len(scraper.problems) == 2)
@@ -103,7 +104,7 @@ async def test_a_pod_that_hangs_delays_no_other_and_is_asked_once(vllm: FakeVllm
     clock = FakeClock(START)
     scraper = Scraper(clock, timeout_seconds=30.0)
     vllm.faults["stuck"] = faults.hang
-    scraper.targets(vllm.urls("stuck", "a"))
+    scraper.targets(vllm.addresses("stuck", "a"))
     async with running(scraper):
         for at in (START + 1, START + 3, START + 5):
             await clock.advance(at - clock.now())
@@ -115,7 +116,7 @@ async def test_not_more_at_once_than_the_limit(vllm: FakeVllm) -> None:
     clock = FakeClock(START)
     scraper = Scraper(clock, concurrency=3)
     pods = [f"pod-{i}" for i in range(40)]
-    scraper.targets(vllm.urls(*pods))
+    scraper.targets(vllm.addresses(*pods))
     async with running(scraper):
         await clock.advance(2)
         await until(lambda: len(scraper.latest) == 40)
@@ -132,7 +133,7 @@ async def test_a_pod_that_is_gone_is_forgotten_even_while_it_is_read(vllm: FakeV
         return web.Response(body=body())
 
     vllm.faults["b"] = slow
-    scraper.targets(vllm.urls("a", "b"))
+    scraper.targets(vllm.addresses("a", "b"))
     async with running(scraper):
         await clock.advance(2)
         await until(lambda: A in scraper.latest and vllm.asked["b"] == 1)
@@ -158,7 +159,7 @@ async def test_rounds_that_were_missed_are_not_made_up_for(vllm: FakeVllm) -> No
     scraper = Scraper(clock)
     times: list[float] = []
     scraper.subscribe(lambda pod: times.append(clock.now()))
-    scraper.targets(vllm.urls("a"))
+    scraper.targets(vllm.addresses("a"))
     async with running(scraper):
         await clock.advance(8)
         await until(lambda: len(times) == 1)
@@ -170,7 +171,7 @@ async def test_rounds_that_were_missed_are_not_made_up_for(vllm: FakeVllm) -> No
 async def test_leaves_no_connection_behind(vllm: FakeVllm, recwarn: pytest.WarningsRecorder) -> None:
     clock = FakeClock(START)
     scraper = Scraper(clock)
-    scraper.targets(vllm.urls("a", "b"))
+    scraper.targets(vllm.addresses("a", "b"))
     async with running(scraper):
         await clock.advance(2)
         await until(lambda: len(scraper.latest) == 2)
