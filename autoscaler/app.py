@@ -26,6 +26,7 @@ from autoscaler.control.fitting import FitProcess
 from autoscaler.control.gaps import GapFiller
 from autoscaler.control.loop import Loop
 from autoscaler.control.preparing import Preparer
+from autoscaler.control.reading import ReadingWatch
 from autoscaler.control.registry import PolicyRegistry
 from autoscaler.control.runner import Parts
 from autoscaler.control.target import TargetReader
@@ -136,7 +137,7 @@ class Leader:
             target=TargetReader(kube, events, clock),
             transport=TransportReader(kube, clock),
             at_start=Backfill(settings.prometheus_url, clock, prometheus_transport(settings)),
-            after_decisions=(*preparers, reporter),
+            after_decisions=(*preparers, ReadingWatch(scraper, prometheus, clock), reporter),
             on_grid=(fitter, GapFiller(scraper, prometheus, clock)) if prometheus else (fitter,),
         )
         self.board = Board(clock)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from policies.combine import whole
-from policies.model import Mode, Plan, Reason, Rule
+from policies.model import Mode, Plan, Reason, Rule, Verdict
 
 PHRASES: Mapping[Rule, str] = {
     Rule.MINIMUM: "minReplicas is {replicas:g}",
@@ -30,6 +30,20 @@ PHRASES: Mapping[Rule, str] = {
     Rule.PREPARED_HOLD: "the need was {replicas:g} less than {hold} ago, and prepared nodes are held that long",
     Rule.HANDOVER: "kept for {count} still without a node",
     Rule.GRANT: "the pool grants {replicas:g}",
+}
+
+VERDICTS: Mapping[Verdict, str] = {
+    Verdict.COUNTED: "its metrics count",
+    Verdict.STARTING: "it is starting",
+    Verdict.FIRST: "it has been read only once",
+    Verdict.ASLEEP: "its engine is asleep",
+    Verdict.UNREAD: "its metrics cannot be read",
+    Verdict.STALE: "its metrics are too old",
+    Verdict.INCOMPLETE: "a metric that it needs is missing",
+    Verdict.IMPOSSIBLE: "its numbers are beyond what an engine can do, or contradict each other",
+    Verdict.RESET: "a counter fell without a restart",
+    Verdict.UNCHANGED: "it is busy, yet nothing has changed since its last reading",
+    Verdict.STUCK: "its queue has not moved for minutes, so it is not counted as load",
 }
 
 

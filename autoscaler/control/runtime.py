@@ -12,6 +12,7 @@ from autoscaler.control.supply import endpoints, supply
 from autoscaler.kube.objects import Key, Object
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.watches import Watches
+from autoscaler.reporting.readings import Readings
 from autoscaler.reporting.report import PolicyReport
 from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.scrape import Address
@@ -60,6 +61,7 @@ class PolicyRuntime:
         self._filled: Mapping[str, PodSample] = {}
         self._transport: Transport | SourceError = _UNREAD
         self._transport_due_seconds = -math.inf
+        self._readings: Readings | None = None
         self._result: StepResult | None = None
         self._plan: Plan | None = None
         self._plan_before: Plan | None = None
@@ -106,6 +108,11 @@ class PolicyRuntime:
     def transport_due_seconds(self) -> float:
         """When that is to be read again."""
         return self._transport_due_seconds
+
+    @property
+    def filled(self) -> Mapping[str, PodSample]:
+        """Samples by pod from Prometheus, of pods that a scrape does not reach."""
+        return self._filled
 
     @property
     def result(self) -> StepResult | None:
@@ -155,6 +162,7 @@ class PolicyRuntime:
             demand=None if self._result is None else self._result.demand,
             plan=self._plan,
             plan_before=self._plan_before,
+            readings=self._readings,
             problem=self._problem,
             target_problem=self._target_problem if now_seconds - self._scale_seconds > LOST_SECONDS else "",
             state_problem=self._state_problem if now_seconds < holds_until_seconds else "",
@@ -221,6 +229,10 @@ class PolicyRuntime:
             return False  # the object of before stays, and with it the connections that are open
         self._transport = found
         return True
+
+    def offer_readings(self, readings: Readings | None) -> None:
+        """Take how the sources stand; None where that is unknown."""
+        self._readings = readings
 
     def offer_filled(self, samples: Mapping[str, PodSample]) -> None:
         """Take samples by pod from Prometheus, of pods that a scrape does not reach."""

@@ -165,7 +165,8 @@ class Status(Model):
         max_length=16,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
-    """Ready: the policy is valid and its target exists. Decided: the last decision is recent."""
+    """Ready: the policy is valid and its target exists. Decided: the last decision is recent.
+    MetricsRead: the metrics of every ready pod are read."""
     observed_generation: Count | None = None
     """Generation of the policy that was last read."""
     mode: Literal["Active", "Shadow"] | None = None

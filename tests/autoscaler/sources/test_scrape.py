@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from autoscaler.kube.objects import Key
-from autoscaler.sources.errors import SourceErrorKind
+from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.scrape import Address, Scraper, next_multiple
 from autoscaler.telemetry.metrics import REGISTRY
 from tests.autoscaler.sources.scraping import running, until
@@ -98,6 +98,35 @@ async def test_refused_connections_are_reported(unused_tcp_port: int) -> None:
         await until(lambda: len(scraper.problems) == 2)
     assert {problem.kind for problem in scraper.problems.values()} == {SourceErrorKind.CONNECTION}
     assert not scraper.latest
+
+
+async def test_a_pod_of_two_ports_is_their_sum_or_unknown(vllm: FakeVllm) -> None:
+    clock = FakeClock(START)
+    scraper = Scraper(clock)
+    vllm.bodies = {"rank-0": body(running=3, waiting=1), "rank-1": body(running=4, engines=2)}
+    scraper.targets({A: Address((vllm.url("rank-0"), vllm.url("rank-1")))})
+    async with running(scraper):
+        await clock.advance(2)
+        await until(lambda: A in scraper.latest)
+        whole = scraper.latest[A]
+        assert (whole.pod, whole.running, whole.waiting, whole.finished_total, whole.engines) == ("a", 11, 1, 30, 3)
+        vllm.faults["rank-1"] = faults.error_500
+        await clock.advance(2)
+        await until(lambda: A in scraper.problems)
+    assert scraper.latest == {A: whole}
+    assert vllm.headers["Accept"].startswith("text/plain")
+
+
+async def test_a_pod_that_cannot_be_reached_is_a_problem_and_not_asked(vllm: FakeVllm) -> None:
+    clock = FakeClock(START)
+    scraper = Scraper(clock)
+    why = SourceError(SourceErrorKind.TRANSPORT, "Secret token has no key token")
+    scraper.targets({A: Address((vllm.url("a"),), why)})
+    async with running(scraper):
+        await clock.advance(2)
+        await until(lambda: A in scraper.problems)
+    assert scraper.problems == {A: why}
+    assert not vllm.asked
 
 
 async def test_a_pod_that_hangs_delays_no_other_and_is_asked_once(vllm: FakeVllm) -> None:

@@ -1,13 +1,14 @@
 """The parser, on bodies of a real server and on bodies that no server should send."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, SUMMED
+from autoscaler.sources.families import FAMILIES, SLEEP_STATE, STARTED, SUMMED, summed
 from autoscaler.sources.vllm import parse
 from policies.model import PodSample
 from tests.support.fake_vllm import body
@@ -191,3 +192,26 @@ def test_bad_bodies_say_which_pod_and_where(text: bytes, message: str) -> None:
     assert message in str(caught.value)
     assert caught.value.kind is SourceErrorKind.BODY
     assert len(str(caught.value)) < 300
+
+
+def test_the_ports_of_a_pod_are_summed_and_a_field_that_one_lacks_is_unknown() -> None:
+    one, other = (parse(body(running=running), "p", 5.0) for running in (3, 4))
+    both = summed([one, other])
+    assert (both.running, both.finished_total, both.engines, both.started_seconds) == (7, 20, 2, one.started_seconds)
+    assert summed([one, replace(other, running=None)]).running is None
+    assert summed([one, replace(other, prompt_tokens_total=1.7e308), replace(other, prompt_tokens_total=1.7e308)]) == (
+        replace(summed([one, other, other]), prompt_tokens_total=None)
+    )
+    assert [
+        summed([replace(one, asleep=a), replace(other, asleep=b)]).asleep for a, b in ((True, True), (True, False))
+    ] == [True, False]
+
+
+def test_a_port_whose_process_started_again_leaves_the_start_unknown() -> None:
+    """Else the older counters of the other port would count as growth since that start."""
+    one = parse(body(), "p", 5.0)
+    assert one.started_seconds is not None
+    started = [one.started_seconds + later for later in (0.0, 59.0, 61.0)]
+    assert summed([one, replace(one, started_seconds=started[1])]).started_seconds == started[1]
+    assert summed([one, replace(one, started_seconds=started[2])]).started_seconds is None
+    assert summed([one, replace(one, started_seconds=None)]).started_seconds is None
