@@ -56,6 +56,7 @@ class PolicyRuntime:
         self._scale: Scale | None = None
         self._scale_seconds = now_seconds  # when it was last read; at first, since when that has been tried
         self._template: Object | None = None
+        self._template_problem = ""
         self._template_seconds = -math.inf
         self._target_problem = ""
         self._filled: Mapping[str, PodSample] = {}
@@ -91,8 +92,13 @@ class PolicyRuntime:
 
     @property
     def template(self) -> Object | None:
-        """The target's pod template, None until it is read."""
+        """The target's pod template; None until it is read, and where there is none."""
         return self._template
+
+    @property
+    def template_problem(self) -> str:
+        """Why the target has no template that nodes can be prepared for; empty where it has one, and before it is read."""
+        return self._template_problem
 
     @property
     def template_seconds(self) -> float:
@@ -210,9 +216,9 @@ class PolicyRuntime:
         before, self._scale, self._scale_seconds = self._scale, scale, now_seconds
         return before is None or before.selector != scale.selector
 
-    def offer_template(self, template: Object, now_seconds: float) -> None:
-        """Take the target's pod template."""
-        self._template, self._template_seconds = template, now_seconds
+    def offer_template(self, template: Object | None, now_seconds: float, problem: str = "") -> None:
+        """Take the target's pod template; None with the reason where it has none that nodes can be prepared for."""
+        self._template, self._template_problem, self._template_seconds = template, problem, now_seconds
 
     def offer_target_problem(self, problem: str) -> bool:
         """Take why the target cannot be read, empty if it can. Gives whether that is news."""

@@ -73,8 +73,8 @@ def metrics_read(found: Readings | None) -> Condition:
         return Condition(METRICS_READ, "False", "PrometheusFailed", f"{why}. Pods that can be scraped still count.")
     if found is None or not found.ready:
         return Condition(METRICS_READ, "Unknown", "NoPods", "No pod is ready, so there are no metrics to read yet.")
-    pods = "the ready pod" if found.ready == 1 else f"all {found.ready} ready pods"
-    return Condition(METRICS_READ, "True", "AllPods", f"The metrics of {pods} are read.")
+    ready = "the ready pod" if found.ready == 1 else f"all {found.ready} ready pods"
+    return Condition(METRICS_READ, "True", "AllPods", f"The metrics of {ready} are read.")
 
 
 def _named(faults: tuple[Fault, ...]) -> str:
