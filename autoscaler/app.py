@@ -105,10 +105,10 @@ async def observing(settings: Settings, clock: Clock) -> AsyncIterator[Always]:
 def prometheus_transport(settings: Settings) -> FileTransport:
     """How Prometheus is reached."""
     return FileTransport(
-        bearer_token_file=settings.prometheus_bearer_token_file,
+        bearer_token_file=settings.prometheus_token_file,
         ca_file=settings.prometheus_ca_file,
         server_name=settings.prometheus_server_name,
-        skip_verify=settings.prometheus_insecure_skip_verify,
+        skip_verify=settings.prometheus_skip_verify,
         headers={"X-Scope-OrgID": settings.prometheus_tenant} if settings.prometheus_tenant else None,
     )
 

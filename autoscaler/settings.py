@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     prometheus_timeout_seconds: Positive = _setting(
         "Signals", 5.0, "Time limit of one Prometheus query, in wall-clock seconds."
     )
-    prometheus_bearer_token_file: FilePath | None = _setting(
+    prometheus_token_file: FilePath | None = _setting(
         "Signals",
         None,
         "File with the bearer token for Prometheus, read again when it changes; needs an https URL.",
@@ -127,7 +127,7 @@ class Settings(BaseSettings):
     prometheus_server_name: ServerName | None = _setting(
         "Signals", None, "Name that Prometheus' certificate must have.", unset="the host of the URL"
     )
-    prometheus_insecure_skip_verify: bool = _setting(
+    prometheus_skip_verify: bool = _setting(
         "Signals", False, "Accept any certificate of Prometheus; not together with a bearer token."
     )
     prometheus_tenant: HeaderValue | None = _setting(
@@ -201,17 +201,17 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _token_is_safe(self) -> Self:
-        if self.prometheus_bearer_token_file is None:
+        if self.prometheus_token_file is None:
             return self
-        if self.prometheus_insecure_skip_verify:
+        if self.prometheus_skip_verify:
             raise ValueError(
-                "prometheus_bearer_token_file and prometheus_insecure_skip_verify exclude each other: anyone could take the"
+                "prometheus_token_file and prometheus_skip_verify exclude each other: anyone could take the"
                 " token; set prometheus_ca_file or prometheus_server_name instead"
             )
         url = urlsplit(self.prometheus_url or "")
         if url.scheme != "https" or "@" in url.netloc:
             raise ValueError(
-                "prometheus_bearer_token_file needs a prometheus_url that begins with https:// and has no user name, since a"
+                "prometheus_token_file needs a prometheus_url that begins with https:// and has no user name, since a"
                 " token is never sent in plain text"
             )
         return self
@@ -233,6 +233,8 @@ class Setting:
         """The default as one writes it, or what holds without one."""
         if self.default is None:
             return self.unset
+        if isinstance(self.default, bool):
+            return "yes" if self.default else "no"
         return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
     @property

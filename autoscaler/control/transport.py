@@ -82,7 +82,7 @@ class TransportReader:
         except Forbidden:
             why = (
                 f"Outrider may not read {what} in namespace {namespace}; bind a Role there that lets its service account get"
-                " it, as docs/install.md shows"
+                " it, as docs/cookbook.md shows"
             )
             raise SourceError(SourceErrorKind.TRANSPORT, why) from None
         data = found.get("data") or {}

@@ -74,7 +74,7 @@ def _refusal(error: aiohttp.ClientConnectorCertificateError | aiohttp.ClientConn
     cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error.os_error
     if not isinstance(cause, ssl.SSLCertVerificationError):
         reason = getattr(cause, "reason", "") or type(cause).__name__
-        return f"no TLS connection ({reason}); does the server speak https? Check {names.address}"
+        return f"no TLS connection ({reason}); check {names.address}, and that the server serves https"
     if cause.verify_code in _WRONG_NAME:
         instead = f"set {names.server_name} to a name in the certificate"
     elif cause.verify_code in _WRONG_TIME:

@@ -23,7 +23,7 @@ from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from policies.model import PodSample
 
 MAX_BODY_BYTES = 1 << 20  # 20 times a real body
-ACCEPT = "text/plain;version=0.0.4, application/openmetrics-text;q=0.5"
+ACCEPT = "text/plain;version=0.0.4, application/openmetrics-text;q=0.5, */*;q=0.1"
 _log = structlog.get_logger(__name__)
 
 

@@ -30,7 +30,7 @@ POD_NAMES = Names(
     "spec.metrics", "spec.metrics.tls.caConfigMap", "spec.metrics.tls.serverName", "spec.metrics.bearerTokenSecret"
 )
 PROMETHEUS_NAMES = Names(
-    "--prometheus-url", "--prometheus-ca-file", "--prometheus-server-name", "--prometheus-bearer-token-file"
+    "--prometheus-url", "--prometheus-ca-file", "--prometheus-server-name", "--prometheus-token-file"
 )
 
 

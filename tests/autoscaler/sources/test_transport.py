@@ -69,12 +69,12 @@ async def test_an_expired_certificate(session: aiohttp.ClientSession, tmp_path: 
         assert str(await refusal(session, vllm, Transport(ca=CA))).endswith("certificate has expired; renew it")
 
 
-async def test_https_to_a_server_that_speaks_http(session: aiohttp.ClientSession) -> None:
+async def test_https_to_a_server_of_http(session: aiohttp.ClientSession) -> None:
     async with fake_vllm() as vllm:
         vllm.base = vllm.base.replace("http:", "https:")
         refused = await refusal(session, vllm, Transport(ca=CA))
         assert refused.kind is SourceErrorKind.TLS
-        assert str(refused).endswith("; does the server speak https? Check spec.metrics")
+        assert str(refused).endswith("; check spec.metrics, and that the server serves https")
 
 
 async def test_a_token_and_headers(session: aiohttp.ClientSession, tmp_path: Path) -> None:
