@@ -60,21 +60,32 @@ class Condition:
 
 
 def metrics_read(found: Readings | None) -> Condition:
-    """The condition of one moment; unknown without a ready pod."""
-    if found is not None and found.problem:
-        return Condition(METRICS_READ, "False", "NotReadable", f"No metrics of the pods can be read: {found.problem}.")
-    if found is not None and found.faults:
+    """The condition of one moment; unknown while the pods are, and without a ready pod."""
+    status, reason, message = _judged(found)
+    return Condition(METRICS_READ, status, reason, message)
+
+
+def _judged(found: Readings | None) -> tuple[str, str, str]:
+    if found is None:
+        return (
+            "Unknown",
+            "TargetUnknown",
+            "The target's pods are not known, so it is not known whether they can be read.",
+        )
+    if found.problem:
+        return "False", "NotReadable", f"No metrics of the pods can be read: {found.problem}."
+    if found.faults:
         faults = len(found.faults)
         pods = max(faults, found.ready)
         count = f"{faults} of {pods} pod{'s' if pods > 1 else ''} {'does' if faults == 1 else 'do'} not count"
-        return Condition(METRICS_READ, "False", found.faults[0].verdict.value, f"{count}. {_named(found.faults)}.")
-    if found is not None and found.prometheus_problem:
+        return "False", found.faults[0].verdict.value, f"{count}. {_named(found.faults)}."
+    if found.prometheus_problem:
         why = f"Prometheus has not answered since the start: {found.prometheus_problem}"
-        return Condition(METRICS_READ, "False", "PrometheusFailed", f"{why}. Pods that can be scraped still count.")
-    if found is None or not found.ready:
-        return Condition(METRICS_READ, "Unknown", "NoPods", "No pod is ready, so there are no metrics to read yet.")
+        return "False", "PrometheusFailed", f"{why}. Pods that can be scraped still count."
+    if not found.ready:
+        return "Unknown", "NoPods", "No pod is ready, so there are no metrics to read yet."
     ready = "the ready pod" if found.ready == 1 else f"all {found.ready} ready pods"
-    return Condition(METRICS_READ, "True", "AllPods", f"The metrics of {ready} are read.")
+    return "True", "AllPods", f"The metrics of {ready} are read."
 
 
 def _named(faults: tuple[Fault, ...]) -> str:

@@ -1,6 +1,7 @@
 """An HTTP GET that is limited in time and in size, and follows no redirect."""
 
 import asyncio
+import os
 import ssl
 from collections.abc import Mapping
 
@@ -52,10 +53,17 @@ async def get(
                     raise SourceError(SourceErrorKind.BODY, f"{where} answered with more than {max_bytes} bytes")
     except TimeoutError:
         raise SourceError(
-            SourceErrorKind.TIMEOUT, f"{where} did not answer in full within {timeout_seconds:g} s"
+            SourceErrorKind.TIMEOUT,
+            f"{where} did not answer in full within {timeout_seconds:g} s; it may be overloaded, or a NetworkPolicy in the way",
         ) from None
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
         raise SourceError(SourceErrorKind.TLS, f"{where}: {_refusal(error, transport.names)}") from None
+    except aiohttp.ClientConnectorError as error:
+        cause = error.os_error
+        why = os.strerror(cause.errno) if (cause.errno or 0) > 0 else cause.strerror or type(cause).__name__
+        raise SourceError(
+            SourceErrorKind.CONNECTION, f"{where}: no connection ({why}); check {transport.names.address}"
+        ) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise SourceError(
             SourceErrorKind.CONNECTION, f"{where}: {redact(str(error) or type(error).__name__)}"

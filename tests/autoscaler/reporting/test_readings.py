@@ -20,7 +20,12 @@ IDLE = Fault("chat-0", Verdict.UNREAD, REFUSED, "status")
 @pytest.mark.parametrize(
     ("readings", "status", "reason", "message"),
     [
-        (None, "Unknown", "NoPods", "No pod is ready, so there are no metrics to read yet."),
+        (
+            None,
+            "Unknown",
+            "TargetUnknown",
+            "The target's pods are not known, so it is not known whether they can be read.",
+        ),
         (Readings(0), "Unknown", "NoPods", "No pod is ready, so there are no metrics to read yet."),
         (Readings(1), "True", "AllPods", "The metrics of the ready pod are read."),
         (Readings(7), "True", "AllPods", "The metrics of all 7 ready pods are read."),

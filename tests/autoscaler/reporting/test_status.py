@@ -47,7 +47,7 @@ def test_a_status_says_what_was_seen_and_decided() -> None:
     assert [(each["type"], each["status"], each["reason"]) for each in status["conditions"]] == [
         ("Ready", "True", "TargetFound"),
         ("Decided", "True", "Minimum"),
-        ("MetricsRead", "Unknown", "NoPods"),
+        ("MetricsRead", "Unknown", "TargetUnknown"),
     ]
 
 
