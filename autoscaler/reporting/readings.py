@@ -11,6 +11,7 @@ from policies.model import Verdict
 
 METRICS_READ = "MetricsRead"
 NAMED_PODS = 3
+LONGEST_CAUSE = 500  # characters; part of it is the server's own
 NOT_FAULTS = frozenset(
     {Verdict.COUNTED, Verdict.STARTING, Verdict.FIRST, Verdict.UNCHANGED}
 )  # a reading is due, or normal
@@ -35,7 +36,7 @@ class Fault:
     @property
     def sentence(self) -> str:
         """What is wrong, and what to do: a source says that itself."""
-        more = self.cause or ADVICE.get(self.verdict, "")
+        more = self.cause[:LONGEST_CAUSE] or ADVICE.get(self.verdict, "")
         return f"{VERDICTS[self.verdict]}{(': ' if self.cause else '; ') + more if more else ''}"
 
 

@@ -59,8 +59,9 @@ async def get(
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
         raise SourceError(SourceErrorKind.TLS, f"{where}: {_refusal(error, transport.names)}") from None
     except aiohttp.ClientConnectorError as error:
-        cause = error.os_error
-        why = os.strerror(cause.errno) if (cause.errno or 0) > 0 else cause.strerror or type(cause).__name__
+        refused: OSError = error.os_error
+        is_system = refused.errno is not None and refused.errno > 0  # else a resolver's
+        why = os.strerror(refused.errno or 0) if is_system else refused.strerror or type(refused).__name__
         raise SourceError(
             SourceErrorKind.CONNECTION, f"{where}: no connection ({why}); check {transport.names.address}"
         ) from error
