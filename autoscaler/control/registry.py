@@ -56,7 +56,7 @@ class PolicyRegistry:
         self._changed = asyncio.Event()
         watches.subscribe(lambda _thing: self._changed.set())
         parts.target.subscribe(self._changed.set)
-        parts.transport.subscribe(self._changed.set)
+        parts.transport.subscribe(lambda _policy: self._changed.set())
 
     @property
     def runtimes(self) -> Mapping[str, PolicyRuntime]:

@@ -112,7 +112,7 @@ class PolicyRuntime:
 
     @property
     def transport_due_seconds(self) -> float:
-        """When that is to be read again."""
+        """When that is to be read again; minus infinity until it was read for the endpoint as it is."""
         return self._transport_due_seconds
 
     @property

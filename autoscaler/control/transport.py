@@ -1,12 +1,13 @@
 """Reads what a policy's pods are reached with: the CA in a ConfigMap and the bearer token in a Secret, of the policy's namespace.
 
 Both rotate, so they are read again once a minute. A namespace gives the right to read them by a Role of its own: Outrider has
-none on Secrets, and a policy can therefore name none that its author may not use. While the API is away the last ones stay;
-once they are gone or forbidden they are no longer used.
+none on Secrets, so a policy can use only what its namespace has given. While the API is away the last ones stay; once they are
+gone or forbidden they are no longer used.
 """
 
 import base64
 import binascii
+import math
 from collections.abc import Callable
 
 import structlog
@@ -32,10 +33,10 @@ class TransportReader:
     def __init__(self, kube: Kube, clock: Clock) -> None:
         self._kube = kube
         self._clock = clock
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[str], None]] = []
 
-    def subscribe(self, listener: Callable[[], None]) -> None:
-        """Call `listener` when a policy's pods are to be reached in another way than before."""
+    def subscribe(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with a policy's namespace/name when its pods are to be reached in another way than before."""
         self._listeners.append(listener)
 
     async def run(self, runtime: PolicyRuntime) -> None:
@@ -49,14 +50,15 @@ class TransportReader:
             found = error
         except KubeError as error:
             found = SourceError(SourceErrorKind.TRANSPORT, str(error))
-            if isinstance(error, Unavailable) and isinstance(runtime.transport, Transport):
-                found = runtime.transport
+            known = runtime.transport if runtime.transport_due_seconds > -math.inf else None  # of this endpoint
+            if isinstance(error, Unavailable) and isinstance(known, Transport):
+                found = known
         pause_seconds = REFRESH_SECONDS if isinstance(found, Transport) else RETRY_SECONDS
         if runtime.offer_transport(found, at, now_seconds + pause_seconds):
             if isinstance(found, SourceError):
                 _log.warning("transport.unreadable", policy=runtime.key, error=str(found))
             for listener in self._listeners:
-                listener()
+                listener(runtime.key)
 
     async def _read(self, namespace: str, at: Endpoint) -> Transport:
         ca = bearer = None
