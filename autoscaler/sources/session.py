@@ -15,7 +15,8 @@ def session(transport: Transport, url: str) -> requests.Session:
     made.max_redirects = 0
     made.headers.update(transport.sent(url))
     made.verify = not transport.skip_verify
-    made.mount(f"{url.rstrip('/')}/", _Adapter(transport))
+    if url.startswith("https:"):
+        made.mount(f"{url.rstrip('/')}/", _Adapter(transport))
     return made
 
 
