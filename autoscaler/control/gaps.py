@@ -25,8 +25,8 @@ class GapFiller:
             for pod in pods
             if (sample := self._scraper.latest.get(pod)) is None or now_seconds - sample.at_seconds > GAP_SECONDS
         ]
-        # One that has never answered is asked for all, so that it is known to work before it is needed.
-        asked = missing if self._prometheus.has_answered else [pod.name for pod in pods]
+        # One that has never answered is asked for a pod, so that it is known to work before it is needed.
+        asked = missing or [pod.name for pod in pods if not self._prometheus.has_answered][:1]
         found = await self._prometheus.samples(runtime.workload.namespace, asked) if asked else {}
         ports = len(runtime.workload.endpoint.ports)
         runtime.offer_filled({pod: found[pod] for pod in missing if pod in found and _covers(found[pod], ports)})

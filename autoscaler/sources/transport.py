@@ -14,6 +14,8 @@ from autoscaler.sources.errors import SourceError, SourceErrorKind
 
 LONGEST_TOKEN = 16_384  # characters; a service account's token has about 1,200
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]++-----END CERTIFICATE-----", re.ASCII)
+_NO_CERTIFICATE = "no certificate in PEM format: it begins with -----BEGIN CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +135,13 @@ def _read_ca(file: Path | None) -> str | None:
 
 
 def _trusting(ca: str | None) -> ssl.SSLContext:
-    """A context that trusts these certificates, or the system's. Raises ValueError."""
+    """A context that trusts these certificates and no others, or the system's. Raises ValueError."""
+    found = None if ca is None else "\n".join(_CERTIFICATE.findall(ca))  # comments may be in any script
+    if found == "":  # the library would take the system's
+        raise ValueError(_NO_CERTIFICATE)
     try:
-        context = ssl.create_default_context(cadata=None if ca is None else ca or "empty")  # "" would mean the system's
-    except (ssl.SSLError, ValueError):
-        raise ValueError("no certificate in PEM format: it begins with -----BEGIN CERTIFICATE-----") from None
+        context = ssl.create_default_context(cadata=found)
+    except ssl.SSLError:
+        raise ValueError(_NO_CERTIFICATE) from None
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # of Python 3.13; many private CAs lack a key identifier
     return context

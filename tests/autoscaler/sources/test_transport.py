@@ -46,9 +46,11 @@ async def refusal(session: aiohttp.ClientSession, vllm: FakeVllm, transport: Tra
 
 async def test_a_private_authority(session: aiohttp.ClientSession, tmp_path: Path) -> None:
     async with fake_vllm(certified(tmp_path, "127.0.0.1")) as vllm:
-        assert b"vllm:" in await ask(session, vllm, Transport(ca=CA))
+        other = Authority("another").certificate.decode()
+        for trusted in (CA, f"# Zürich\n{CA}# und Köln\n{other}", f"{other}\r\n{CA}"):
+            assert b"vllm:" in await ask(session, vllm, Transport(ca=trusted))
         assert b"vllm:" in await ask(session, vllm, Transport(skip_verify=True))
-        for transport in (Transport(), Transport(ca=Authority("another").certificate.decode())):
+        for transport in (Transport(), Transport(ca=other)):
             refused = await refusal(session, vllm, transport)
             assert refused.kind is SourceErrorKind.TLS
             assert "its certificate is not accepted: " in str(refused)
