@@ -29,7 +29,10 @@ class Names:
 
 
 POD_NAMES = Names(
-    "spec.metrics", "spec.metrics.tls.caConfigMap", "spec.metrics.tls.serverName", "spec.metrics.bearerTokenSecret"
+    "scheme, port, path and podSelector in spec.metrics",
+    "spec.metrics.tls.caConfigMap",
+    "spec.metrics.tls.serverName",
+    "spec.metrics.bearerTokenSecret",
 )
 PROMETHEUS_NAMES = Names(
     "--prometheus-url", "--prometheus-ca-file", "--prometheus-server-name", "--prometheus-token-file"

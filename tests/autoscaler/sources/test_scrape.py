@@ -97,7 +97,10 @@ async def test_refused_connections_are_reported(unused_tcp_port: int) -> None:
         await clock.advance(2)
         await until(lambda: len(scraper.problems) == 2)
     assert {problem.kind for problem in scraper.problems.values()} == {SourceErrorKind.CONNECTION}
-    assert str(scraper.problems[A]) == f"{refusing}: no connection (Connection refused); check spec.metrics"
+    assert (
+        str(scraper.problems[A])
+        == f"{refusing}: no connection (Connection refused); check scheme, port, path and podSelector in spec.metrics"
+    )
     assert not scraper.latest
 
 

@@ -76,7 +76,9 @@ async def test_https_to_a_server_of_http(session: aiohttp.ClientSession) -> None
         vllm.base = vllm.base.replace("http:", "https:")
         refused = await refusal(session, vllm, Transport(ca=CA))
         assert refused.kind is SourceErrorKind.TLS
-        assert str(refused).endswith("; check spec.metrics, and that the server serves https")
+        assert str(refused).endswith(
+            "; check scheme, port, path and podSelector in spec.metrics, and that the server serves https"
+        )
 
 
 async def test_a_token_and_headers(session: aiohttp.ClientSession, tmp_path: Path) -> None:
