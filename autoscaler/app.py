@@ -26,9 +26,11 @@ from autoscaler.control.fitting import FitProcess
 from autoscaler.control.gaps import GapFiller
 from autoscaler.control.loop import Loop
 from autoscaler.control.preparing import Preparer
+from autoscaler.control.reading import ReadingWatch
 from autoscaler.control.registry import PolicyRegistry
 from autoscaler.control.runner import Parts
 from autoscaler.control.target import TargetReader
+from autoscaler.control.transport import TransportReader
 from autoscaler.kube.client import Kube
 from autoscaler.kube.watches import Watches
 from autoscaler.records.saver import Saver
@@ -44,6 +46,7 @@ from autoscaler.scaler.tls import Tls
 from autoscaler.settings import Settings
 from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
+from autoscaler.sources.transport import FileTransport
 from autoscaler.telemetry import metrics
 from autoscaler.web import WebServer, app
 
@@ -100,8 +103,20 @@ async def observing(settings: Settings, clock: Clock) -> AsyncIterator[Always]:
         stack.push_async_callback(kube.close)
         watches = Watches(kube, clock, random.Random(), settings.namespace)  # noqa: S311 - jitter
         url = settings.prometheus_url
-        prometheus = Prometheus(url, session, clock, settings.prometheus_timeout_seconds) if url else None
+        timeout_seconds, transport = settings.prometheus_timeout_seconds, prometheus_transport(settings)
+        prometheus = Prometheus(url, session, clock, timeout_seconds, transport) if url else None
         yield Always(clock, kube, watches, Scraper(clock, settings.scrape_interval_seconds), prometheus)
+
+
+def prometheus_transport(settings: Settings) -> FileTransport:
+    """How Prometheus is reached."""
+    return FileTransport(
+        bearer_token_file=settings.prometheus_token_file,
+        ca_file=settings.prometheus_ca_file,
+        server_name=settings.prometheus_server_name,
+        skip_verify=settings.prometheus_skip_verify,
+        headers={"X-Scope-OrgID": settings.prometheus_tenant} if settings.prometheus_tenant else None,
+    )
 
 
 class Leader:
@@ -126,8 +141,9 @@ class Leader:
         parts = Parts(
             actuators=actuators,
             target=TargetReader(kube, events, clock),
-            at_start=Backfill(settings.prometheus_url, clock),
-            after_decisions=(*preparers, reporter),
+            transport=TransportReader(kube, clock),
+            at_start=Backfill(settings.prometheus_url, clock, prometheus_transport(settings)),
+            after_decisions=(*preparers, ReadingWatch(scraper, prometheus, clock), reporter),
             on_grid=(fitter, GapFiller(scraper, prometheus, clock)) if prometheus else (fitter,),
         )
         self.board = Board(clock)

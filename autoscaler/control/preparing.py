@@ -1,5 +1,7 @@
 """Brings the prepared nodes to the plan, by the actuator. Not here: how many are wanted, and which balloons go first."""
 
+from dataclasses import replace
+
 import structlog
 
 from autoscaler.actuators.base import Actuator, Change
@@ -29,6 +31,8 @@ class Preparer:
             return
         supply = runtime.supply(now_seconds)
         change = await self._actuator.ensure(runtime.workload, runtime.template, plan, supply, now_seconds)
+        if change.problem and runtime.template is None and runtime.template_problem:
+            change = replace(change, problem=runtime.template_problem)
         if change.created or change.released or change.problem:
             log = _log.warning if change.problem else _log.info
             log(

@@ -80,6 +80,7 @@ class PolicyRegistry:
         watches.policies.subscribe(self._policy_changed)
         watches.subscribe(self._pods_changed)
         parts.target.subscribe(self._target_changed)
+        parts.transport.subscribe(self._target_changed)
 
     @property
     def runtimes(self) -> Mapping[str, PolicyRuntime]:

@@ -15,6 +15,7 @@ from autoscaler.actuators.base import Actuator
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.control.target import TargetReader
+from autoscaler.control.transport import TransportReader
 from autoscaler.telemetry import metrics
 from policies.engine import GRID_SECONDS
 
@@ -36,6 +37,7 @@ class Parts:
 
     actuators: tuple[Actuator, ...]  # what holds units for them
     target: TargetReader
+    transport: TransportReader
     at_start: Part
     after_decisions: tuple[Part, ...]  # one after the other, once the target was read
     on_grid: tuple[Part, ...]  # side by side, once a grid step
@@ -52,16 +54,17 @@ class PolicyRunner:
         runtime.subscribe(self._decided.set)
 
     async def run(self) -> None:
-        """Read the target and the history, let decisions begin, then run every part at its own pace."""
+        """Read the target, how its pods are reached, and the history, let decisions begin, then run every part at its own pace."""
         parts = self._parts
         await self._turn(parts.target)
+        await self._turn(parts.transport)
         reading = asyncio.create_task(self._turn(parts.at_start))
         try:
             await asyncio.wait({reading}, timeout=PATIENCE_SECONDS)
             if not self._begins():
                 return
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._repeat(self._decision, parts.target, *parts.after_decisions))
+                group.create_task(self._repeat(self._decision, parts.target, parts.transport, *parts.after_decisions))
                 for part in parts.on_grid:
                     group.create_task(self._repeat(self._grid_step, part))
         finally:

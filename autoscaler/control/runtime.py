@@ -12,10 +12,14 @@ from autoscaler.control.supply import endpoints, supply
 from autoscaler.kube.objects import Key, Object
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.watches import Watches
+from autoscaler.reporting.readings import Readings
 from autoscaler.reporting.report import PolicyReport
+from autoscaler.sources.errors import SourceError, SourceErrorKind
+from autoscaler.sources.scrape import Address
+from autoscaler.sources.transport import Transport
 from crds.notation.selectors import Selector
 from crds.schedules import windows
-from crds.workload import Workload
+from crds.workload import Endpoint, Workload
 from forecasting.fit import Fit
 from forecasting.forecaster import Forecaster
 from forecasting.series import Series
@@ -26,6 +30,7 @@ from policies.ladder import lead_seconds
 from policies.model import Grant, Inputs, Mode, Plan, PodSample, State, StepResult
 from policies.supply import Rung, Supply
 
+_UNREAD = SourceError(SourceErrorKind.TRANSPORT, "how the pods are reached has not been read yet")
 LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
 
 
@@ -53,9 +58,13 @@ class PolicyRuntime:
         self._scale: Scale | None = None
         self._scale_seconds = now_seconds  # when it was last read; at first, since when that has been tried
         self._template: Object | None = None
+        self._template_problem = ""
         self._template_seconds = -math.inf
         self._target_problem = ""
         self._filled: Mapping[str, PodSample] = {}
+        self._transport: Transport | SourceError = _UNREAD
+        self._transport_due_seconds = -math.inf
+        self._readings: Readings | None = None
         self._result: StepResult | None = None
         self._plan: Plan | None = None
         self._plan_before: Plan | None = None
@@ -85,13 +94,33 @@ class PolicyRuntime:
 
     @property
     def template(self) -> Object | None:
-        """The target's pod template, None until it is read."""
+        """The target's pod template; None until it is read, and where there is none."""
         return self._template
+
+    @property
+    def template_problem(self) -> str:
+        """Why the target has no template that nodes can be prepared for; empty where it has one, and before it is read."""
+        return self._template_problem
 
     @property
     def template_seconds(self) -> float:
         """When the template was read; minus infinity before that."""
         return self._template_seconds
+
+    @property
+    def transport(self) -> Transport | SourceError:
+        """How its pods are reached, or why they cannot be."""
+        return self._transport
+
+    @property
+    def transport_due_seconds(self) -> float:
+        """When that is to be read again; minus infinity until it was read for the endpoint as it is."""
+        return self._transport_due_seconds
+
+    @property
+    def filled(self) -> Mapping[str, PodSample]:
+        """Samples by pod from Prometheus, of pods that a scrape does not reach."""
+        return self._filled
 
     @property
     def result(self) -> StepResult | None:
@@ -113,15 +142,16 @@ class PolicyRuntime:
         """Which pods are the target's; None until it is read."""
         return None if self._scale is None else self._scale.selector
 
-    def endpoints(self) -> dict[Key, str]:
+    def endpoints(self) -> dict[Key, Address]:
         """Where its pods are scraped."""
         found = endpoints(self._workload, self._scale, self._watches.pods(self._workload.namespace))
-        return {Key(self._workload.namespace, pod): url for pod, url in found.items()}
+        return {Key(self._workload.namespace, pod): Address(urls, self._transport) for pod, urls in found.items()}
 
     def supply(self, now_seconds: float) -> Supply | None:
         """What there is of it; None (unknown) also where the API has been away for too long."""
         standby = (actuator.observe(self._workload, now_seconds) for actuator in self._actuators)
-        return supply(self._scale, self._watches.pods(self._workload.namespace), standby, now_seconds)
+        pods = self._watches.pods(self._workload.namespace)
+        return supply(self._scale, pods, standby, now_seconds, self._workload.endpoint.pod_labels)
 
     def inputs(self, scraped: Mapping[Key, PodSample], now_seconds: float, *, on_grid: bool) -> Inputs:
         """All that one decision is made from, but for the forecast."""
@@ -145,6 +175,7 @@ class PolicyRuntime:
             demand=None if self._result is None else self._result.demand,
             plan=self._plan,
             plan_before=self._plan_before,
+            readings=self._readings,
             problem=self._problem,
             target_problem=self._target_problem if now_seconds - self._scale_seconds > LOST_SECONDS else "",
             state_problem=self._state_problem if now_seconds < holds_until_seconds else "",
@@ -160,6 +191,8 @@ class PolicyRuntime:
     def follow(self, workload: Workload, now_seconds: float) -> None:
         """Take another valid version of the policy. What Shadow decided never ran: Active begins as after a restart."""
         activated = self._workload.mode is Mode.SHADOW and workload.mode is Mode.ACTIVE
+        if workload.endpoint != self._workload.endpoint:
+            self._transport_due_seconds = -math.inf
         self._workload, self._decider.policy, self._problem = workload, workload.policy, ""
         if activated:
             self._state_problem = ""  # the hold that follows is not on its account
@@ -195,14 +228,29 @@ class PolicyRuntime:
         before, self._scale, self._scale_seconds = self._scale, scale, now_seconds
         return before is None or before.selector != scale.selector
 
-    def offer_template(self, template: Object, now_seconds: float) -> None:
-        """Take the target's pod template."""
-        self._template, self._template_seconds = template, now_seconds
+    def offer_template(self, template: Object | None, now_seconds: float, problem: str = "") -> None:
+        """Take the target's pod template; None with the reason where it has none that nodes can be prepared for."""
+        self._template, self._template_problem, self._template_seconds = template, problem, now_seconds
 
     def offer_target_problem(self, problem: str) -> bool:
         """Take why the target cannot be read, empty if it can. Gives whether that is news."""
         before, self._target_problem = self._target_problem, problem
         return problem != before
+
+    def offer_transport(self, found: Transport | SourceError, at: Endpoint, due_seconds: float) -> bool:
+        """Take how the pods of an endpoint are reached, or why they cannot be. Gives whether that is news."""
+        if at != self._workload.endpoint:  # it changed meanwhile, and is read next
+            return False
+        self._transport_due_seconds = due_seconds
+        before, is_error = self._transport, isinstance(found, SourceError)
+        if before == found or (is_error and str(before) == str(found)):
+            return False  # the object of before stays, and with it the connections that are open
+        self._transport = found
+        return True
+
+    def offer_readings(self, readings: Readings | None) -> None:
+        """Take how the sources stand; None where that is unknown."""
+        self._readings = readings
 
     def offer_filled(self, samples: Mapping[str, PodSample]) -> None:
         """Take samples by pod from Prometheus, of pods that a scrape does not reach."""

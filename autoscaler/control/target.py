@@ -11,7 +11,7 @@ from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
-from autoscaler.kube.errors import KubeError
+from autoscaler.kube.errors import KubeError, Unavailable
 from autoscaler.kube.scale import read_scale, read_template
 from autoscaler.reporting.events import EventReason, Events
 
@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 
 
 class TargetReader:
-    """Offers each runtime the scale and the template of its target, or why they cannot be read."""
+    """Offers each runtime the scale and the template of its target, or why there is none."""
 
     def __init__(self, kube: Kube, events: Events, clock: Clock) -> None:
         self._kube = kube
@@ -50,7 +50,18 @@ class TargetReader:
             for listener in self._listeners:
                 listener(runtime.key)
         if now_seconds - runtime.template_seconds >= TEMPLATE_SECONDS:
+            await self._read_template(runtime, now_seconds)
+
+    async def _read_template(self, runtime: PolicyRuntime, now_seconds: float) -> None:
+        """Only balloons need a template: without one the policy goes on, and they say why there are none."""
+        namespace, target = runtime.workload.namespace, runtime.workload.target
+        try:
             template = await read_template(self._kube, self._discovery, namespace, target)
+        except Unavailable:  # the last one stays, and the next turn tries again
+            return
+        except KubeError as error:
+            runtime.offer_template(None, now_seconds, f"no balloon is created: {error}")
+        else:
             runtime.offer_template(template, now_seconds)
 
     async def _failed(self, runtime: PolicyRuntime, problem: str) -> None:

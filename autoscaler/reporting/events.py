@@ -37,9 +37,17 @@ class EventReason(StrEnum):
     BALLOON_FAILED = "BalloonFailed"
     TARGET_FAILED = "TargetFailed"
     STATE_REFUSED = "StateRefused"
+    METRICS_UNREAD = "MetricsUnread"
+    METRICS_READ = "MetricsRead"
 
 
-WARNINGS = (EventReason.CAPPED, EventReason.BALLOON_FAILED, EventReason.TARGET_FAILED, EventReason.STATE_REFUSED)
+WARNINGS = (
+    EventReason.CAPPED,
+    EventReason.BALLOON_FAILED,
+    EventReason.TARGET_FAILED,
+    EventReason.STATE_REFUSED,
+    EventReason.METRICS_UNREAD,
+)
 
 TEXTS: Mapping[EventReason, str] = {
     EventReason.SCALED_UP: "{explanation}",
@@ -51,6 +59,8 @@ TEXTS: Mapping[EventReason, str] = {
     " --max-balloons.",
     EventReason.BALLOON_FAILED: "{problem}",
     EventReason.TARGET_FAILED: "{problem}",
+    EventReason.METRICS_UNREAD: "{problem}",
+    EventReason.METRICS_READ: "{message}",
     EventReason.STATE_REFUSED: "The saved state cannot be used: {problem}. The file is kept with .bad added to its name, and"
     " replicas are not lowered for the first {hold}.",
 }

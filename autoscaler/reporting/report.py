@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from autoscaler.reporting.events import TEXTS, EventReason
+from autoscaler.reporting.readings import Readings
 from crds.workload import Workload
 from policies.explain import duration, explain
 from policies.ladder import hold_seconds
@@ -21,6 +22,7 @@ class PolicyReport:
     demand: Demand | None = None
     plan: Plan | None = None
     plan_before: Plan | None = None
+    readings: Readings | None = None  # None: unknown
     problem: str = ""  # why the newest version of the policy cannot be followed; its last valid one is
     target_problem: str = ""  # why the target cannot be read
     state_problem: str = ""  # why the saved state was refused, for as long as nothing falls because of it

@@ -4,28 +4,18 @@ Not here: Events, and when a status is due for a look (`reporter`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from autoscaler.clock import Clock
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import Key, Object, metadata
+from autoscaler.reporting.readings import Condition, metrics_read
 from autoscaler.reporting.report import PolicyReport
 from crds.notation.timestamps import timestamp
 
 PERIOD_SECONDS = 30.0  # an unchanged status is written that often, for its lastDecisionTime
 MESSAGE_LIMIT = 1024  # characters; the CRD's own limit
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One condition, without its time."""
-
-    type: str
-    status: str  # True, False or Unknown
-    reason: str  # one word, CamelCase
-    message: str
 
 
 def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> dict[str, Any]:
@@ -60,7 +50,12 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
         "waitingRequests": round(demand.waiting) if demand and demand.waiting is not None else None,
         "lastDecisionTime": timestamp(plan.at_seconds) if plan else None,
         "message": report.sentence[:MESSAGE_LIMIT],
-        "conditions": conditions([found, decided], policy.get("status") or {}, workload.generation, now_seconds),
+        "conditions": conditions(
+            [found, decided, metrics_read(report.readings)],
+            policy.get("status") or {},
+            workload.generation,
+            now_seconds,
+        ),
     }
 
 

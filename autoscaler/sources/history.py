@@ -19,6 +19,8 @@ from urllib3.util.retry import Retry
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.fetch import excerpt
+from autoscaler.sources.session import session
+from autoscaler.sources.transport import FileTransport, Transport
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from autoscaler.telemetry.redact import redact
 from crds.workload import Target
@@ -63,6 +65,7 @@ async def read(
     days: int = 7,
     step_seconds: float = 60.0,
     timeout_seconds: float = 30.0,
+    transport: FileTransport | None = None,
 ) -> ReadBack:
     """Read the last `days` of the target's pods, newest day first. Never raises: see `problem`.
 
@@ -86,7 +89,15 @@ async def read(
                 if abandoned.is_set():
                     return
                 deliver(
-                    _page(url, pods, first, last, step_seconds=step_seconds, thread_timeout_seconds=2 * timeout_seconds)
+                    _page(
+                        url,
+                        (transport or FileTransport()).current(),
+                        pods,
+                        first,
+                        last,
+                        step_seconds=step_seconds,
+                        thread_timeout_seconds=2 * timeout_seconds,
+                    )
                 )
             deliver(None)
         except SourceError as error:
@@ -143,15 +154,21 @@ def window_seconds(scrapes: Mapping[float, float]) -> float:
 
 
 def _page(
-    url: str, pods: str, start: float, end: float, *, step_seconds: float, thread_timeout_seconds: float
+    url: str,
+    transport: Transport,
+    pods: str,
+    start: float,
+    end: float,
+    *,
+    step_seconds: float,
+    thread_timeout_seconds: float,
 ) -> _Page:
     # `thread_timeout_seconds` only ends an abandoned thread; the event loop keeps the deadline.
     where = redact(url)
     warnings: list[str] = []
-    session = requests.Session()
-    session.trust_env = False  # no proxy and no .netrc, as for the other sources
-    session.max_redirects = 0
-    session.hooks["response"].append(lambda response, **_: warnings.extend(_warnings(response)))
+    # The library mounts an adapter of its own for the URL; the longer one wins.
+    client_session = session(transport, f"{url.rstrip('/')}/api")
+    client_session.hooks["response"].append(lambda response, **_: warnings.extend(_warnings(response)))
     span = {
         "start_time": datetime.fromtimestamp(start, UTC),
         "end_time": datetime.fromtimestamp(end, UTC),
@@ -159,7 +176,7 @@ def _page(
     }
     try:
         with PrometheusConnect(
-            url.rstrip("/"), session=session, retry=Retry(total=0), timeout=thread_timeout_seconds
+            url.rstrip("/"), session=client_session, retry=Retry(total=0), timeout=thread_timeout_seconds
         ) as client:
             scrapes = _column(
                 client.custom_query_range(scrapes_query(pods), **span | {"step": f"{_COUNTED_SECONDS:g}"})

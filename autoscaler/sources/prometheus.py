@@ -16,6 +16,7 @@ from autoscaler.clock import Clock
 from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.families import FAMILIES, STARTED, MetricSeries, assemble
 from autoscaler.sources.fetch import excerpt, get
+from autoscaler.sources.transport import FileTransport
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from autoscaler.telemetry.redact import redact
 from policies.model import PodSample
@@ -40,13 +41,29 @@ class Answer:
 class Prometheus:
     """Reads vLLM's metrics from the Prometheus at `url`. `timeout_seconds` is wall time, per query."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession, clock: Clock, timeout_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        timeout_seconds: float = 5.0,
+        transport: FileTransport | None = None,
+    ) -> None:
+        self.unanswered: SourceError | None = None
+        """Why it has never answered since the start; None once it has, and before it was asked."""
+        self._has_answered = False
+        self._transport = transport or FileTransport()
         self._url = url.rstrip("/") + "/api/v1/query"
         self._session = session
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._before: dict[tuple[str, str], PodSample] = {}
         self._problem_kinds: dict[str, SourceErrorKind | None] = {}
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether it has answered a query since the start."""
+        return self._has_answered
 
     async def samples(self, namespace: str, pods: Iterable[str]) -> dict[str, PodSample]:
         """The samples of these pods as far as Prometheus has them. Failures are logged and counted, never raised."""
@@ -59,6 +76,8 @@ class Prometheus:
             _log.warning("prometheus.failed", namespace=namespace, kind=kind, error=text)
         elif kind is None and before is not None:
             _log.info("prometheus.recovered", namespace=namespace)
+        self._has_answered = self._has_answered or answer.problem is None
+        self.unanswered = None if self._has_answered else answer.problem
         return answer.samples
 
     def answers(self, namespace: str) -> bool:
@@ -103,7 +122,12 @@ class Prometheus:
     async def _query(self, query: str) -> tuple[list[Any], list[str]]:
         params = {"query": query, "lookback_delta": f"{LOOKBACK_SECONDS}s"}
         body = await get(
-            self._session, self._url, timeout_seconds=self._timeout_seconds, max_bytes=MAX_BODY_BYTES, params=params
+            self._session,
+            self._url,
+            timeout_seconds=self._timeout_seconds,
+            max_bytes=MAX_BODY_BYTES,
+            params=params,
+            transport=self._transport.current(),
         )
         try:
             answer = json.loads(body)

@@ -6,6 +6,7 @@ from autoscaler.kube.client import Kube
 from tests.autoscaler.control.controller import Controller, a_controller, spec
 from tests.support.fake_api import FakeApi, status
 
+CHAT = "/apis/apps/v1/namespaces/ns/deployments/a"
 JOBS = "/apis/batch/v1/namespaces/ns/jobs"
 DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 # It opens in 580 s: sooner than a node and the image are there, later than a replica needs that has both.
@@ -38,6 +39,21 @@ async def test_a_balloon_that_is_refused_is_a_warning(api: FakeApi, kube: Kube) 
     logged = next(each for each in logs if each["event"] == "balloons.changed")
     assert logged["log_level"] == "warning"
     assert "exceeded quota" in logged["problem"]
+
+
+async def test_a_target_without_a_template_is_scaled_without_balloons_and_says_why(api: FakeApi, kube: Kube) -> None:
+    async with a_controller(api, kube) as controller:
+        await a_fair(controller)
+        without = {**api.objects[CHAT]["spec"], "template": {}}
+        await api.put(CHAT, {**api.objects[CHAT], "spec": without})
+        await controller.until(lambda: any(body.get("reason") == "BalloonFailed" for body in api.bodies))
+        [event] = [body for body in api.bodies if body.get("reason") == "BalloonFailed"]
+        assert event["message"] == (
+            "no balloon is created: the target has no spec.template with containers, so no node can be prepared for it"
+        )
+        assert not balloons(api)
+        assert controller.desired("a") == 3
+        assert controller.status("a")["conditions"][0]["reason"] == "TargetFound"
 
 
 def balloons(api: FakeApi) -> list[str]:

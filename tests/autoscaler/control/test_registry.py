@@ -26,7 +26,7 @@ async def test_pods_are_scraped_as_soon_as_the_target_is_read(api: FakeApi, kube
     async with a_controller(api, kube) as controller:
         await controller.target("a", 2)
         await controller.policy("a", spec("a"))
-        await controller.until(lambda: set(controller.always.scraper._urls) == {("ns", "a-0"), ("ns", "a-1")})
+        await controller.until(lambda: set(controller.always.scraper._addresses) == {("ns", "a-0"), ("ns", "a-1")})
 
 
 async def test_an_invalid_edit_leaves_the_last_valid_form_until_a_valid_one_comes(api: FakeApi, kube: Kube) -> None:

@@ -11,6 +11,7 @@ from autoscaler.control.registry import PolicyRegistry
 from autoscaler.control.runner import Parts
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.control.target import TargetReader
+from autoscaler.control.transport import TransportReader
 from autoscaler.kube.client import Kube
 from autoscaler.kube.watches import Watches
 from autoscaler.records.store import Loaded
@@ -47,7 +48,7 @@ class Cluster:
         self.watches = Watches(kube, clock, random.Random(1), None)
         self.watches.policies.replace([])
         part, status = Nothing(), StatusWriter(kube, clock)
-        parts = Parts((), cast(TargetReader, part), part, (), ())
+        parts = Parts((), cast(TargetReader, part), cast(TransportReader, part), part, (), ())
         reporter = Reporter(self.watches.policies, status, Events(kube, clock), clock)
         refusals, scraper = Refusals(status, clock), Scraper(clock)
         self.registry = PolicyRegistry(self.watches, scraper, Board(clock), parts, reporter, refusals, clock, Loaded())
