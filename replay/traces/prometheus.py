@@ -23,11 +23,10 @@ MOST_POINTS = 5_000_000  # of an answer: 150 pods for 11,000 steps; some 100 MB 
 MOST_BYTES = 128 << 20
 
 
-def selector(namespace: str = "NAMESPACE", pods: str = "TARGET-.*") -> str:
-    """The PromQL to export: the three counters as they are. `pods` is a regular expression."""
+def selector(pods: str = 'namespace="NAMESPACE",pod=~"TARGET-.*"') -> str:
+    """The PromQL to export: the three counters as they are. `pods` are labels."""
     names = "|".join(counter.removeprefix("vllm:").removesuffix("_total") for counter in COUNTERS)
-    quoted = pods.replace("\\", "\\\\")
-    return f'{{__name__=~"vllm:({names})_total",namespace="{namespace}",pod=~"{quoted}"}}'
+    return f'{{__name__=~"vllm:({names})_total",{pods}}}'
 
 
 @dataclass(frozen=True, slots=True)
