@@ -16,6 +16,7 @@ from autoscaler.sources.prometheus import Answer, Prometheus
 from autoscaler.sources.vllm import parse
 from crds.workload import Target
 from policies.model import PodSample
+from replay.commands import prometheus as replayed
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.workload import PORT, Stages, Workload
@@ -98,6 +99,12 @@ def test_history_is_read_back(cluster: Cluster, namespace: str, pods: list[Json]
     )
     other = _run(history.read(cluster.prometheus_url, namespace, replace(LLM, name="ll"), WallClock().now(), days=1))
     assert other.points == ()  # another target's name is not a prefix of this one's pods
+    trace = replayed.read(
+        f"prometheus://{cluster.prometheus_url.removeprefix('http://')}/{namespace}/llm", replayed.Access(days=0.1)
+    )
+    print(f"{trace.count(0.0, trace.duration_seconds):.0f} requests in {trace.duration_seconds:.0f} s to replay")
+    counted = sum(_counters(_page(pod))["finished_total"] for pod in pods)
+    assert 0.5 * counted <= trace.count(0.0, trace.duration_seconds) <= counted
 
 
 def test_a_prometheus_that_is_away_is_a_problem_and_no_value(cluster: Cluster, namespace: str) -> None:
