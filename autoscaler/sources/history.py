@@ -39,7 +39,7 @@ from policies.series import (
 
 _DAY_SECONDS = 86_400
 _SHORTEST_WINDOW_SECONDS = 60.0  # live demand is per minute, and smoother history would mislead the forecaster
-_SCRAPES = 2.5  # in a window: two, and one that was a little late
+_SCRAPES = 2.1  # in a window: two, the older of which may be a little late; a third would smooth
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +145,16 @@ def _page(
         "end_time": datetime.fromtimestamp(end, UTC),
         "step": f"{step_seconds:g}",
     }
+    counted = {
+        "start_time": datetime.fromtimestamp(end - _DAY_SECONDS, UTC),
+        "end_time": span["end_time"],
+        "step": f"{COUNTED_SECONDS:g}",
+    }
     try:
         with PrometheusConnect(
             url.rstrip("/"), session=session, retry=Retry(total=0), timeout=thread_timeout_seconds
         ) as client:
-            scrapes = _column(client.custom_query_range(scrapes_query(pods), **span | {"step": f"{COUNTED_SECONDS:g}"}))
+            scrapes = _column(client.custom_query_range(scrapes_query(pods), **counted))
             promql = queries(pods, window_seconds(scrapes))
             columns = tuple(_column(client.custom_query_range(query, **span)) for query in promql)
     except requests.JSONDecodeError as error:

@@ -21,6 +21,7 @@ from urllib3.exceptions import HTTPError
 from crds.notation.units import DAY_SECONDS
 from crds.resolve.problems import printable
 from policies.series import (
+    COUNTED_SECONDS,
     FINISHED,
     identifying_labels,
     labels_of_pods,
@@ -35,7 +36,6 @@ SCHEMES = {"prometheus": "http", "prometheus+https": "https"}
 TOKEN = "PROMETHEUS_TOKEN"  # noqa: S105  # the name of a variable
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 MOST_PER_SERIES = 11_000  # points that Prometheus answers with
-COUNTED_STEP_SECONDS = 600.0
 CONNECT_SECONDS, READ_SECONDS, PAGE_SECONDS = 10.0, 60.0, 120.0
 SHOWN = 160  # characters of a body in an error
 
@@ -98,12 +98,13 @@ def read(name: str, access: Access) -> Trace:
         source = Path(f"{of.base.partition('://')[2]}/{of.namespace}/{of.target}")
         now_seconds = _numbers([_asked(session, of, "query", query="time()")])[0]
         begin_seconds = now_seconds - access.days * DAY_SECONDS
+        counted_seconds = math.ceil((now_seconds - begin_seconds) / COUNTED_SECONDS) * COUNTED_SECONDS
         scrapes = _asked(
             session,
             of,
             "query_range",
             query=scrapes_query(of.pods),
-            **_span(begin_seconds, now_seconds, COUNTED_STEP_SECONDS),
+            **_span(now_seconds - counted_seconds, now_seconds, COUNTED_SECONDS),
         )
         interval_seconds = scrape_interval_seconds(_numbers([point for series in scrapes for point in _points(series)]))
         if interval_seconds is None:
