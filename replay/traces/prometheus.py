@@ -20,6 +20,7 @@ from replay.traces.tables import shown
 from replay.traces.trace import MOST_SUMMED, TraceError
 
 MOST_POINTS = 5_000_000  # of an answer: 150 pods for 11,000 steps; some 100 MB of JSON
+MOST_SERIES = 100_000
 MOST_BYTES = 128 << 20
 
 
@@ -86,14 +87,17 @@ def read_page(source: Path, data: bytes) -> Page:
         points = points[np.isfinite(points[:, 1])]
         if len(points):
             points = points[np.argsort(points[:, 0], kind="stable")]
+            points = points[np.append(np.diff(points[:, 0]) > 0, True)]  # the last of those at one time
             series.append(Recorded(found, points[:, 0], points[:, 1]))
     return Page(tuple(series), warnings, frozenset(namespaces), frozenset(named))
 
 
 def _matrix(path: Path, data: bytes) -> tuple[list[Any], tuple[str, ...]]:
     """The series of an answer of query_range, their values as arrays, and its warnings; or of the bare list that promtool prints."""
-    if data.count(b",") > 2 * MOST_POINTS or data.count(b"{") > MOST_POINTS // 10:
+    if data.count(b",") > 2 * MOST_POINTS:
         raise TraceError(path, f"holds more than {MOST_POINTS:,} points; export a shorter range or a longer step")
+    if data.count(b"{") > 2 * MOST_SERIES:
+        raise TraceError(path, f"holds more than {MOST_SERIES:,} series; export a shorter range, or fewer pods")
     rows = 0
 
     def compact(found: dict[str, Any]) -> dict[str, Any]:
