@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.series import identity
+from policies.series import FINISHED, identity
 from replay.traces.counters import COUNTERS, Recorded, binned
 from replay.traces.recorded import BinTrace
 from replay.traces.tables import shown
@@ -48,6 +48,10 @@ def joined(source: Path, name: str, pages: Sequence[Page]) -> BinTrace:
     missing = [counter for counter in COUNTERS if all(counter != each.identity.family for each in series)]
     if missing:
         raise TraceError(source, f"holds no values of {', '.join(missing)}")
+    pods = {counter: {each.identity.pod for each in series if each.identity.family == counter} for counter in COUNTERS}
+    for counter in COUNTERS[1:]:
+        if lacking := sorted(pods[FINISHED] - pods[counter]):
+            raise TraceError(source, f"holds {FINISHED} of {lacking[0]}, but no {counter}; export both of every pod")
     namespaces = sorted(frozenset[str]().union(*(page.namespaces for page in pages)))
     if len(namespaces) > 1:
         raise TraceError(source, f"holds pods of several namespaces, {', '.join(namespaces[:3])}; export one of them")

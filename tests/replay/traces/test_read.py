@@ -333,6 +333,14 @@ def test_too_many_series_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         read(written(tmp_path, "t.json", answer((A, points()))))
 
 
+def test_requests_without_their_tokens_are_refused(tmp_path: Path) -> None:
+    """They would be cheap traffic that nobody sent."""
+    whole, half = json.loads(answer((A, points()))), json.loads(answer(({"pod": "b"}, points())))
+    whole["data"]["result"] += half["data"]["result"][:2]
+    with pytest.raises(TraceError, match="holds vllm:request_success_total of b, but no vllm:generation_tokens_total"):
+        read(written(tmp_path, "t.json", json.dumps(whole)))
+
+
 def test_without_kubernetes_the_address_stands_for_the_pod(tmp_path: Path) -> None:
     two = (({"instance": f"10.0.0.{i}:8000"}, points()) for i in (1, 2))
     assert requests_of(tmp_path, answer(*two)) == [20.0] * 19
