@@ -12,7 +12,7 @@ from replay.traces.counters import COUNTERS
 from replay.traces.files import BLOCK_BYTES, MOST_BYTES
 from replay.traces.layouts import MOST_ROWS, MOST_TOKENS
 from replay.traces.names import BIN_FIELDS, KNOWN, plain
-from replay.traces.prometheus import MOST_POINTS, selector
+from replay.traces.prometheus import MOST_POINTS, MOST_SERIES, selector
 from replay.traces.tables import MOST_COLUMNS
 from replay.traces.times import LONGEST_GAP_SECONDS, MOST_PER_SECOND, PUBLISHED
 from replay.traces.trace import LONGEST_SECONDS
@@ -61,6 +61,7 @@ def test_the_limits_are_those_of_the_readers() -> None:
         f"over {BLOCK_BYTES >> 20} MiB",
         f"more than {MOST_PER_SECOND:,.0f} requests a second",
         f"{MOST_POINTS:,} points",
+        f"over {MOST_SERIES:,} series",
         f"a gap of up to {counters.LONGEST_GAP_SECONDS / 60:.0f} min",
     ):
         assert limit in PAGE
