@@ -22,7 +22,7 @@ vLLM
 - answer while it drains: the listener closes when the pod's deletion begins, though its requests finish
 
 Prometheus
-- evaluate PromQL other than a selector, `rate(...[window])` or `count_over_time` of one, and `sum` and `max` of that
+- evaluate PromQL other than a selector, `rate(...[window])` or `count_over_time` of one, `sum` and `max` of that, and `time()`
 - scrape anything but the workload's pods; support rules, alerts, metadata, federation or remote write
 
 KEDA and the HPA

@@ -80,7 +80,7 @@ async def test_a_prometheus_that_never_answered_shows_until_it_does(server: Fake
 async def test_a_history_that_was_never_read_shows(
     server: FakePrometheus, monkeypatch: pytest.MonkeyPatch, past: ReadBack, expected: int
 ) -> None:
-    async def read(*_: object) -> ReadBack:
+    async def read(*_: object, **__: object) -> ReadBack:
         return past
 
     monkeypatch.setattr(history, "read", read)

@@ -56,6 +56,22 @@ async def test_a_whole_pod(server: FakePrometheus, prometheus: Prometheus) -> No
     }
 
 
+async def test_what_a_scrape_adds_makes_no_other_series(server: FakePrometheus, prometheus: Prometheus) -> None:
+    """Two jobs, a highly available pair, and a label that has just changed."""
+    scrapes: list[dict[str, str]] = [
+        {"job": "vllm", "instance": "10.0.0.1:8000"},
+        {"job": "podmonitor/llm/vllm", "instance": "10.0.0.1:8000", "container": "vllm"},
+        {"job": "vllm", "instance": "10.0.0.1:8000", "version": "2", "prometheus_replica": "b"},
+    ]
+    for scrape in scrapes:
+        for family in SUMMED.values():
+            for engine in ("0", "1"):
+                server.add("a", family, "3", engine=engine, model_name="m", **scrape)
+    assert await prometheus.samples("ns", ["a"]) == {
+        "a": PodSample("a", server.now_seconds, None, asleep=False, **dict.fromkeys(SUMMED, 6.0))
+    }
+
+
 async def test_only_the_pods_that_it_knows(server: FakePrometheus, prometheus: Prometheus) -> None:
     server.add("a", RUNNING, "1", engine="0")
     server.add("c", RUNNING, "1", engine="0")
