@@ -36,6 +36,7 @@ class BalloonSettings:
     """What is the same for every balloon of this controller."""
 
     max_balloons: int  # in all the cluster
+    max_balloons_per_namespace: int = 5
     deadline_seconds: int = 1800
     priority_class: str = "outrider-balloon"
 

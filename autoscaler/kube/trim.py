@@ -13,6 +13,7 @@ METADATA = (
     "labels",
     "ownerReferences",
 )
+PODS_COUNTED = ("active", "failed", "succeeded", "terminating", "uncountedTerminatedPods")  # of a Job, in its status
 CONDITIONS = ("Ready", "PodScheduled", "Complete", "Failed")
 
 
@@ -27,9 +28,14 @@ def pod(thing: Object) -> Object:
 
 
 def job(thing: Object) -> Object:
-    """A Job's identity, annotations and how it ended."""
+    """A Job's identity, annotations, whether it is suspended, what became of its pod and how it ended."""
     about = _metadata(thing) | _only(thing.get("metadata") or {}, ("annotations",))
-    return {"metadata": about, "status": _conditions(thing.get("status") or {})}
+    spec, status = thing.get("spec") or {}, thing.get("status") or {}
+    return {
+        "metadata": about,
+        "spec": _only(spec, ("suspend",)),
+        "status": _only(status, PODS_COUNTED) | _conditions(status),
+    }
 
 
 def policy(thing: Object) -> Object:

@@ -58,7 +58,7 @@ def exact_quantity(value: int | str) -> Decimal:
         raise ValueError(f"not a quantity: {value!r}")
     number, suffix = Decimal(match[1]), match[3] or ""
     if suffix in _BINARY:
-        return number * 2 ** _BINARY[suffix]
+        return number * Decimal(2) ** _BINARY[suffix]
     power = _DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:])
     return number.scaleb(power)
 
