@@ -116,6 +116,7 @@ class Leader:
             settings.max_balloons_per_namespace,
             settings.balloon_deadline_seconds,
             settings.priority_class,
+            reads_classes=settings.namespace is None,
         )
         status, events = StatusWriter(kube, clock), Events(kube, clock)
         reporter, refusals = Reporter(watches.policies, status, events, clock), Refusals(status, clock)

@@ -18,6 +18,7 @@ from autoscaler.actuators.manifest import BalloonSettings, balloon_job, job_name
 from autoscaler.actuators.podless import Podless
 from autoscaler.actuators.rests import Rests
 from autoscaler.kube import collection
+from autoscaler.kube.causes import last_warning
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
 from autoscaler.kube.objects import Key, Object, alive, created_seconds, deleting, key, owned_by, phase, uid
@@ -142,12 +143,16 @@ class Balloons:
         namespace = workload.namespace
         self._handovers.note(claimant(workload), refused, now_seconds)
         if refused is not None:
-            self._rests.begin(namespace, f"{refused.sentence} Balloons make way for them.", now_seconds)
+            cause = f"{refused.sentence} Balloons made way for them, and none is created for a while."
+            if refused.by_quota:
+                self._rests.begin(namespace, cause, now_seconds)
+            else:
+                self._bounder.refused(workload, template, cause, now_seconds)
         jobs = self._watches.jobs(namespace)
         stuck = self._stuck(namespace, jobs, now_seconds)
         for job in self._jobs_of(workload, jobs):
             if key(job).name in stuck:
-                cause = held.without_pod_because(job, await self._admission.cause(job))
+                cause = held.without_pod_because(job, await last_warning(self._kube, job))
                 self._bounder.refused(workload, template, cause, now_seconds)
 
     def _bounds(

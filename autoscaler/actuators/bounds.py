@@ -4,7 +4,7 @@ Not here: the caps, which are a matter between policies (`claims`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from autoscaler.actuators.admission import Admission
 from autoscaler.actuators.claims import Claims, claimant
@@ -35,7 +35,7 @@ class Bounds:
 class Facts:
     """What admission goes by."""
 
-    classes: Mapping[str, Object] = field(default_factory=dict)
+    classes: Mapping[str, Object] | None = None  # None: not read
     quotas: Sequence[Object] = ()
     problem: str = ""  # why it cannot be read
 
@@ -80,7 +80,7 @@ class Bounder:
     async def read(self, namespace: str, now_seconds: float) -> Facts:
         """What admission goes by in a namespace."""
         try:
-            classes = await self._admission.classes(now_seconds)
+            classes = await self._admission.classes(now_seconds) if self._settings.reads_classes else None
             return Facts(classes, await self._admission.quotas(namespace, now_seconds))
         except KubeError as error:
             return Facts(problem=f"whether a balloon may be created cannot be read: {error}")

@@ -39,6 +39,7 @@ class BalloonSettings:
     max_balloons_per_namespace: int = 5
     deadline_seconds: int = 1800
     priority_class: str = "outrider-balloon"
+    reads_classes: bool = True  # PriorityClasses are cluster-wide: an installation in one namespace cannot
 
 
 def job_name(workload: Workload, slot: int) -> str:

@@ -27,8 +27,13 @@ def priority(pod_spec: Object, classes: Mapping[str, Object]) -> Priority | None
     return Priority(name, int(of.get("value") or 0), policy != NEVER)
 
 
-def unable(pod_spec: Object, balloon_class: str, classes: Mapping[str, Object]) -> str:
-    """Why a replica could not preempt a balloon; empty where it can."""
+def unable(pod_spec: Object, balloon_class: str, classes: Mapping[str, Object] | None) -> str:
+    """Why a replica could not preempt a balloon; empty where it can. Without `classes` only the pod itself counts."""
+    if classes is None:
+        classes = {
+            balloon_class: {"value": -5},
+            pod_spec.get("priorityClassName") or "": {"preemptionPolicy": pod_spec.get("preemptionPolicy")},
+        }
     balloon, replica = priority({"priorityClassName": balloon_class}, classes), priority(pod_spec, classes)
     if balloon is None:
         return (

@@ -107,8 +107,8 @@ def _left(line: _Line, spec: Object, own: Need, others: list[Need]) -> Room:
     most = max(0, int(left // own.balloon.amounts[line.resource]))
     return Room(
         most,
-        f"of {line.hard:f} {line.resource} in ResourceQuota {line.quota}, replicas up to maxReplicas need {reserved:f} and "
-        f"others use {foreign + taken:f}, so {most} balloons are possible",
+        f"fewer nodes are prepared than planned: of {line.hard:f} {line.resource} in ResourceQuota {line.quota}, replicas up to "
+        f"maxReplicas need {reserved:f} and others use {foreign + taken:f}, so balloons are limited to {most}",
     )
 
 

@@ -7,9 +7,10 @@ properties. Not here: reading the API or Prometheus (the parts beside the loop),
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from autoscaler.actuators.base import Actuator
+from autoscaler.actuators.base import Actuator, Refused
 from autoscaler.control.supply import endpoints, supply
-from autoscaler.kube.objects import Key, Object
+from autoscaler.kube.objects import Key, Object, alive, key, labels
+from autoscaler.kube.ours import BALLOON, BALLOON_PODS
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.watches import Watches
 from autoscaler.reporting.report import PolicyReport
@@ -53,6 +54,9 @@ class PolicyRuntime:
         self._template: Object | None = None
         self._template_seconds = -math.inf
         self._target_problem = ""
+        self._refused: Refused | None = None
+        self._missing_since: tuple[int, float] | None = None  # pods that the target has, and since when that is too few
+        self._balloon_problem = ""
         self._filled: Mapping[str, PodSample] = {}
         self._result: StepResult | None = None
         self._plan: Plan | None = None
@@ -106,6 +110,40 @@ class PolicyRuntime:
         """The decision before the last one."""
         return self._plan_before
 
+    @property
+    def refused(self) -> Refused | None:
+        """The replicas that the API server does not let be created."""
+        return self._refused
+
+    @property
+    def missing(self) -> int:
+        """Replicas of the scale that have no pod."""
+        if self._scale is None or self._scale.status_replicas is None:
+            return 0
+        return max(0, self._scale.spec_replicas - self._scale.status_replicas)
+
+    def missing_seconds(self, now_seconds: float) -> float:
+        """For how long no missing replica has got a pod."""
+        return 0.0 if self._missing_since is None else now_seconds - self._missing_since[1]
+
+    @property
+    def has_balloons_near(self) -> bool:
+        """Whether its namespace has balloons, of whichever policy."""
+        return any(map(alive, self._watches.jobs(self._workload.namespace)))
+
+    @property
+    def watchful(self) -> bool:
+        """Whether a balloon near it may soon have to go: a replica is on its way, or a balloon has no pod yet."""
+        namespace = self._workload.namespace
+        jobs = [job for job in self._watches.jobs(namespace) if alive(job)]
+        if not jobs:
+            return False
+        wanted = 0 if self._plan is None or self._workload.mode is Mode.SHADOW else self._plan.desired_replicas
+        if self._scale is not None and self._scale.status_replicas is not None:
+            wanted = max(wanted, self._scale.spec_replicas) - self._scale.status_replicas
+        placed = {labels(pod).get(BALLOON) for pod in self._watches.pods(namespace).matching(BALLOON_PODS)}
+        return wanted > 0 or any(key(job).name not in placed for job in jobs)
+
     def endpoints(self) -> dict[Key, str]:
         """Where its pods are scraped."""
         found = endpoints(self._workload, self._scale, self._watches.pods(self._workload.namespace))
@@ -139,6 +177,8 @@ class PolicyRuntime:
             plan=self._plan,
             plan_before=self._plan_before,
             problem=self._problem,
+            refused="" if self._refused is None else self._refused.sentence,
+            balloon_problem=self._balloon_problem,
             target_problem=self._target_problem if now_seconds - self._scale_seconds > LOST_SECONDS else "",
             state_problem=self._state_problem if now_seconds < holds_until_seconds else "",
         )
@@ -181,11 +221,24 @@ class PolicyRuntime:
     def offer_scale(self, scale: Scale, now_seconds: float) -> bool:
         """Take the target's scale. Gives whether other pods than before are the target's."""
         before, self._scale, self._scale_seconds = self._scale, scale, now_seconds
+        if not self.missing or scale.status_replicas is None:
+            self._missing_since = None
+        elif self._missing_since is None or self._missing_since[0] != scale.status_replicas:
+            self._missing_since = scale.status_replicas, now_seconds
         return before is None or before.selector != scale.selector
 
     def offer_template(self, template: Object, now_seconds: float) -> None:
         """Take the target's pod template."""
         self._template, self._template_seconds = template, now_seconds
+
+    def offer_refused(self, refused: Refused | None) -> bool:
+        """Take which replicas are refused, None if none. Gives whether that is news."""
+        before, self._refused = self._refused, refused
+        return refused is not None and before is None
+
+    def offer_balloon_problem(self, problem: str) -> None:
+        """Take why fewer nodes are prepared than planned; empty if they are not."""
+        self._balloon_problem = problem
 
     def offer_target_problem(self, problem: str) -> bool:
         """Take why the target cannot be read, empty if it can. Gives whether that is news."""

@@ -9,6 +9,8 @@ from autoscaler.kube.objects import Object
 from crds.notation.selectors import Selector, parse
 from crds.workload import Target
 
+MAX_REPLICAS = 2**31 - 1  # replicas are an int32 in Kubernetes
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -16,6 +18,7 @@ class Scale:
 
     spec_replicas: int
     selector: Selector
+    status_replicas: int | None = None  # pods that the target counts as its own; None: unknown
 
 
 async def read_scale(kube: Kube, discovery: Discovery, namespace: str, target: Target) -> Scale:
@@ -28,14 +31,22 @@ async def read_scale(kube: Kube, discovery: Discovery, namespace: str, target: T
         raise NotFound(
             f"{error}: the target does not exist, or its kind has no /scale subresource; check spec.target"
         ) from error
-    text = (raw.get("status") or {}).get("selector", "")
+    text = str((raw.get("status") or {}).get("selector") or "")
     try:
         selector = parse(text)
     except ValueError as error:
         raise Rejected(f"{path}: {error}") from error
     if not selector.requirements:
         raise Rejected(f"{path}: status.selector is empty, so the target's pods cannot be found")
-    return Scale((raw.get("spec") or {}).get("replicas", 0), selector)
+    spec_replicas = _count((raw.get("spec") or {}).get("replicas", 0))  # the API leaves out a zero
+    if spec_replicas is None:
+        raise Rejected(f"{path}: spec.replicas is not a number of pods")
+    return Scale(spec_replicas, selector, _count((raw.get("status") or {}).get("replicas")))
+
+
+def _count(value: object) -> int | None:
+    """A number of pods; None for what cannot be one."""
+    return value if type(value) is int and 0 <= value <= MAX_REPLICAS else None
 
 
 async def read_template(kube: Kube, discovery: Discovery, namespace: str, target: Target) -> Object:

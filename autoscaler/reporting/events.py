@@ -33,11 +33,18 @@ class EventReason(StrEnum):
     RELEASED = "ReleasedNode"
     CAPPED = "BalloonCap"
     BALLOON_FAILED = "BalloonFailed"
+    REPLICAS_REFUSED = "ReplicasRefused"
     TARGET_FAILED = "TargetFailed"
     STATE_REFUSED = "StateRefused"
 
 
-WARNINGS = (EventReason.CAPPED, EventReason.BALLOON_FAILED, EventReason.TARGET_FAILED, EventReason.STATE_REFUSED)
+WARNINGS = (
+    EventReason.CAPPED,
+    EventReason.BALLOON_FAILED,
+    EventReason.REPLICAS_REFUSED,
+    EventReason.TARGET_FAILED,
+    EventReason.STATE_REFUSED,
+)
 
 TEXTS: Mapping[EventReason, str] = {
     EventReason.SCALED_UP: "{explanation}",
@@ -45,9 +52,10 @@ TEXTS: Mapping[EventReason, str] = {
     EventReason.WOULD_SCALE: "{explanation}",  # mode Shadow
     EventReason.PREPARED: "Preparing more nodes: {count}. {explanation}",
     EventReason.RELEASED: "Released {names}. {explanation}",
-    EventReason.CAPPED: "Nodes not prepared, because the cluster-wide limit of balloons is reached: {count}. To allow more, raise"
-    " --max-balloons.",
+    EventReason.CAPPED: "Nodes not prepared, because a limit on balloons is reached: {count}. To allow more, raise --max-balloons or"
+    " --max-balloons-per-namespace.",
     EventReason.BALLOON_FAILED: "{problem}",
+    EventReason.REPLICAS_REFUSED: "{refused}",
     EventReason.TARGET_FAILED: "{problem}",
     EventReason.STATE_REFUSED: "The saved state cannot be used: {problem}. The file is kept with .bad added to its name, and"
     " replicas are not lowered for the first {hold}.",

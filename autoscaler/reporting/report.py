@@ -23,6 +23,8 @@ class PolicyReport:
     plan_before: Plan | None = None
     problem: str = ""  # why the newest version of the policy cannot be followed; its last valid one is
     target_problem: str = ""  # why the target cannot be read
+    refused: str = ""  # which replicas the API server does not let be created, as a sentence
+    balloon_problem: str = ""  # why fewer nodes are prepared than planned, as a sentence
     state_problem: str = ""  # why the saved state was refused, for as long as nothing falls because of it
 
     @property
@@ -36,6 +38,8 @@ class PolicyReport:
         said = [self.explanation]
         if self._is_from_the_past:
             said.append("Demand is unknown now, so nothing is scaled down.")
+        if self.refused:
+            said.append(self.refused)
         if self.state_problem:
             said.append(TEXTS[EventReason.STATE_REFUSED].format(**self.state_values))
         return " ".join(said)

@@ -50,6 +50,8 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
         if plan and plan.replica_reasons
         else Condition("Decided", "Unknown", "NotYet", "No decision has been made since the controller started.")
     )
+    problem = report.balloon_problem[:MESSAGE_LIMIT]
+    prepared = [Condition("NodesPrepared", "False", "NotAsPlanned", problem)] if problem else []
     return {
         "observedGeneration": workload.generation,
         "mode": workload.mode.value,
@@ -60,7 +62,9 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
         "waitingRequests": round(demand.waiting) if demand and demand.waiting is not None else None,
         "lastDecisionTime": timestamp(plan.at_seconds) if plan else None,
         "message": report.sentence[:MESSAGE_LIMIT],
-        "conditions": conditions([found, decided], policy.get("status") or {}, workload.generation, now_seconds),
+        "conditions": conditions(
+            [found, decided, *prepared], policy.get("status") or {}, workload.generation, now_seconds
+        ),
     }
 
 
