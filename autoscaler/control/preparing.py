@@ -31,8 +31,8 @@ class Preparer:
         change = await self._actuator.ensure(
             runtime.workload, runtime.template, plan, supply, now_seconds, runtime.refused
         )
-        runtime.offer_balloon_problem(_sentence(change))
-        if change.created or change.released or change.problem:
+        news = runtime.offer_balloon_problem(_sentence(change))
+        if change.created or change.released or news:
             log = _log.warning if change.problem else _log.info
             log(
                 "balloons.changed",

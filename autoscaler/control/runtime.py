@@ -236,9 +236,10 @@ class PolicyRuntime:
         before, self._refused = self._refused, refused
         return refused is not None and before is None
 
-    def offer_balloon_problem(self, problem: str) -> None:
-        """Take why fewer nodes are prepared than planned; empty if they are not."""
-        self._balloon_problem = problem
+    def offer_balloon_problem(self, problem: str) -> bool:
+        """Take why fewer nodes are prepared than planned; empty if they are not. Gives whether that is news."""
+        before, self._balloon_problem = self._balloon_problem, problem
+        return problem not in ("", before)
 
     def offer_target_problem(self, problem: str) -> bool:
         """Take why the target cannot be read, empty if it can. Gives whether that is news."""
