@@ -32,6 +32,10 @@ from policies.supply import Rung, Supply, Unit
 UNSEEN_SECONDS = 60.0  # a balloon that we made counts so long before the watch has shown it
 LATE_SECONDS = 60.0  # a Job this far past its deadline has a dead Job controller
 ENDED = ("Succeeded", "Failed")
+_STALLED = (
+    "replicas waited for a node although balloons had some that they could take, so balloons made way: see the Events of the "
+    "pending pods, and check that their scheduler preempts pods of lower priority"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class _Turn:
     awaited: int
     bounds: Bounds
     refused: Refused | None
+    stalled: int  # replicas that preempt no balloon
     now_seconds: float
 
 
@@ -84,9 +89,10 @@ class Balloons:
         facts = await self._bounder.read(namespace, now_seconds) if wanted else Facts()
         need = None if workload.mode is Mode.SHADOW else self._bounder.need(workload, template, supply)
         self._claims.note(workload, wanted, need)
-        await self._rest(workload, template, refused, now_seconds)
+        stalled = self._stalled(workload, supply, now_seconds)
+        await self._rest(workload, template, refused, stalled, now_seconds)
         bounds = self._bounds(workload, template, wanted, facts, now_seconds) if wanted else Bounds()
-        turn = _Turn(workload, wanted, count_awaited(plan, supply), bounds, refused, now_seconds)
+        turn = _Turn(workload, wanted, count_awaited(plan, supply), bounds, refused, stalled, now_seconds)
         moves, doomed = self._moves(turn, jobs)
         if not moves.create_slots and not doomed:
             return Change(refused=moves.refused, problem=bounds.problem)
@@ -136,10 +142,21 @@ class Balloons:
             problems += [trouble] if trouble else []
         return Change(released=tuple(released), problem="; ".join(problems))
 
+    def _stalled(self, workload: Workload, supply: Supply | None, now_seconds: float) -> int:
+        held_units = self.observe(workload, now_seconds)
+        placed = sum(unit.node is not None for unit in held_units or ())
+        waiting = 0 if supply is None else min(supply.unplaced, placed)
+        return self._handovers.stalled(claimant(workload), waiting, now_seconds)
+
     async def _rest(
-        self, workload: Workload, template: Object | None, refused: Refused | None, now_seconds: float
+        self,
+        workload: Workload,
+        template: Object | None,
+        refused: Refused | None,
+        stalled: int,
+        now_seconds: float,
     ) -> None:
-        """Make no balloon for a while where replicas are refused, or where the last one got no pod."""
+        """Make no balloon for a while where replicas are refused or preempt none, or where the last one got no pod."""
         namespace = workload.namespace
         self._handovers.note(claimant(workload), refused, now_seconds)
         if refused is not None:
@@ -148,6 +165,8 @@ class Balloons:
                 self._rests.begin(namespace, cause, now_seconds)
             else:
                 self._bounder.refused(workload, template, cause, now_seconds)
+        if stalled:
+            self._bounder.refused(workload, template, _STALLED, now_seconds)
         jobs = self._watches.jobs(namespace)
         stuck = self._stuck(namespace, jobs, now_seconds)
         for job in self._jobs_of(workload, jobs):
@@ -175,7 +194,7 @@ class Balloons:
         jobs = list(jobs)
         pods = self._watches.pods(workload.namespace).matching(BALLOON_PODS)
         own = self._jobs_of(workload, jobs)
-        way = self._handovers.wanted(claimant(workload), now_seconds)
+        way = max(turn.stalled, self._handovers.wanted(claimant(workload), now_seconds))
         stuck = self._stuck(workload.namespace, jobs, now_seconds, at_once=way > 0)
         seen = held.read(own, pods, workload.uid, bounds.shape, stuck)
         share, room = self._share(workload, jobs, now_seconds)

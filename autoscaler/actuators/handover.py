@@ -1,7 +1,8 @@
 """Making way for replicas that are refused: how many balloons still have to go, while the refusal lasts.
 
 A ReplicaSet tries again after as long as it has been refused, so a balloon that went does not show at once. One for each
-replica goes first; if that has not helped, all go.
+replica goes first; if that has not helped, all go. The same where preemption does not work, whatever keeps it from it: a
+replica waits for a node beside a balloon that has one.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from autoscaler.actuators.base import Refused
 from autoscaler.kube.objects import Key
 
 RETRY_SECONDS = 20.0  # after which those that went have not helped
+STALLED_SECONDS = 30.0  # preemption takes a few
 ALL = 1_000_000
 
 
@@ -25,6 +27,7 @@ class Handovers:
 
     def __init__(self) -> None:
         self._refusals: dict[Key, _Refusal] = {}
+        self._waiting: dict[Key, float] = {}  # since when replicas of a policy wait beside its balloons
 
     def note(self, policy: Key, refused: Refused | None, now_seconds: float) -> None:
         """Take whether replicas of a policy are refused now."""
@@ -41,6 +44,14 @@ class Handovers:
         if now_seconds - refusal.since_seconds >= RETRY_SECONDS:
             return ALL
         return max(0, refusal.replicas - refusal.made_way)
+
+    def stalled(self, policy: Key, waiting: int, now_seconds: float) -> int:
+        """How many of the replicas that wait for a node, each beside a balloon that has one, have waited too long."""
+        if not waiting:
+            self._waiting.pop(policy, None)
+            return 0
+        since_seconds = self._waiting.setdefault(policy, now_seconds)
+        return waiting if now_seconds - since_seconds >= STALLED_SECONDS else 0
 
     def made_way(self, policy: Key, balloons: int) -> None:
         """So many went."""

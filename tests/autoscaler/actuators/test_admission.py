@@ -9,7 +9,7 @@ import pytest
 from autoscaler.actuators.admission import CLASSES_SECONDS, QUOTAS_SECONDS
 from autoscaler.actuators.base import Change, Refused
 from autoscaler.actuators.bounds import SHORT_SECONDS
-from autoscaler.actuators.handover import RETRY_SECONDS
+from autoscaler.actuators.handover import RETRY_SECONDS, STALLED_SECONDS
 from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.actuators.podless import LIMIT_SECONDS
 from autoscaler.actuators.rests import FIRST_SECONDS
@@ -312,3 +312,29 @@ async def test_a_policy_that_is_gone_claims_nothing(tmp_path: Path) -> None:
         await there.balloons.release(there.clock.now())
         there.catch_up()
         assert len((await there.ensure(2)).created) == 2
+
+
+# -- replicas that preempt none
+
+
+async def test_a_replica_that_waits_beside_a_balloon_is_made_way_for(there: Cluster) -> None:
+    """Whatever keeps it from preempting: another scheduler, or a class that cannot be read."""
+    await there.ensure(2)
+    await there.run_pod(ZERO)
+    await there.run_pod(ONE)
+    await there.ensure(2, awaited=1)
+    await there.clock.advance(STALLED_SECONDS - 1)
+    assert (await there.ensure(2, awaited=1)).released == ()
+    await there.clock.advance(1)
+    change = await there.ensure(2, awaited=1)
+    assert (len(change.released), change.created) == (1, ())
+    assert change.problem.startswith("replicas waited for a node although balloons had some")
+    assert await there.ensure(2) == Change(problem=change.problem)
+
+
+async def test_a_replica_that_waits_for_a_node_of_its_own_costs_no_balloon(there: Cluster) -> None:
+    await there.ensure(2)
+    for _ in range(20):
+        assert len((await there.ensure(2, awaited=1)).released) <= 1, "the one that brings a node of its own"
+        await there.clock.advance(10)
+    assert len(there.jobs()) == 1
