@@ -6,7 +6,7 @@ Not here: what a policy may have beside the caps (`bounds`), and whose turn it i
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoscaler.actuators import held
 from autoscaler.actuators.admission import Admission
@@ -89,6 +89,9 @@ class Balloons:
         facts = await self._bounder.read(namespace, now_seconds) if wanted else Facts()
         need = None if workload.mode is Mode.SHADOW else self._bounder.need(workload, template, supply)
         self._claims.note(workload, wanted, need)
+        self._handovers.note(claimant(workload), refused, now_seconds)
+        if not wanted and not (any(map(alive, jobs)) if refused else self._jobs_of(workload, jobs)):
+            return Change()
         stalled = self._stalled(workload, supply, now_seconds)
         await self._rest(workload, template, refused, stalled, now_seconds)
         bounds = self._bounds(workload, template, wanted, facts, now_seconds) if wanted else Bounds()
@@ -100,7 +103,9 @@ class Balloons:
             fresh, _ = await self._kube.list_all(collection.jobs(namespace, BALLOONS))
         except KubeError as error:
             return Change(problem=str(error))
-        moves, doomed = self._moves(turn, fresh)
+        # Another policy may have taken the room meanwhile.
+        bounds = self._bounds(workload, template, wanted, facts, now_seconds) if wanted else bounds
+        moves, doomed = self._moves(replace(turn, bounds=bounds), fresh)
         new: list[Object] = (
             [balloon_job(workload, template, slot, self._settings) for slot in moves.create_slots] if template else []
         )
@@ -158,7 +163,6 @@ class Balloons:
     ) -> None:
         """Make no balloon for a while where replicas are refused or preempt none, or where the last one got no pod."""
         namespace = workload.namespace
-        self._handovers.note(claimant(workload), refused, now_seconds)
         if refused is not None:
             cause = f"{refused.sentence} Balloons made way for them, and none is created for a while."
             if refused.by_quota:

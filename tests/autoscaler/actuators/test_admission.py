@@ -1,5 +1,6 @@
 """Balloons against what admits pods: quotas, priorities, refused replicas, Jobs that get no pod; and fair caps."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,17 @@ async def test_the_replicas_of_every_policy_of_the_namespace_have_their_share(th
     for each in there.policies[1:]:
         await there.ensure(0, each)
     assert len((await there.ensure(3)).created) == 2, "nothing is decided for c, and d is elsewhere"
+
+
+async def test_two_policies_at_once_do_not_take_the_same_room(there: Cluster) -> None:
+    there.policies = [workload("a"), workload("b")]
+    there.crash()
+    await quota(there, 22, 0)
+    now = there.clock.now()
+    for each in there.policies:
+        await there.ensure(0, each)
+    await asyncio.gather(*(there.balloons.ensure(each, TEMPLATE, *a_need(2), now) for each in there.policies))
+    assert len(there.jobs()) == 2
 
 
 async def test_balloons_that_a_quota_has_become_too_small_for_go_after_a_while(there: Cluster) -> None:
