@@ -105,25 +105,20 @@ class Claim:
     held: int
 
 
-def fair_shares(
-    claims: Mapping[str, Mapping[str, Claim]], cap: int, cap_per_namespace: int
-) -> dict[tuple[str, str], int]:
-    """How many balloons each policy may hold, by namespace and name: first fair among namespaces, then among their policies.
+def fair_share(
+    claims: Mapping[str, Mapping[str, Claim]], namespace: str, name: str, cap: int, cap_per_namespace: int
+) -> int:
+    """How many balloons a policy may hold among all claims: first fair among namespaces, then among the policies of its own.
 
     Max-min: none gets less than another that wants as much, but for what cannot be divided, which stays where it is held.
     """
     whole = {
-        namespace: Claim(
-            min(cap_per_namespace, sum(each.wanted for each in of.values())), sum(each.held for each in of.values())
+        space: Claim(
+            min(cap_per_namespace, sum([each.wanted for each in of.values()])), sum([each.held for each in of.values()])
         )
-        for namespace, of in claims.items()
+        for space, of in claims.items()
     }
-    given = _max_min(whole, cap)
-    return {
-        (namespace, name): share
-        for namespace, of in claims.items()
-        for name, share in _max_min(of, given[namespace]).items()
-    }
+    return _max_min(claims[namespace], _max_min(whole, cap)[namespace])[name]
 
 
 def _max_min(claims: Mapping[str, Claim], total: int) -> dict[str, int]:
@@ -132,7 +127,9 @@ def _max_min(claims: Mapping[str, Claim], total: int) -> dict[str, int]:
     while level < most and sum(min(each.wanted, level + 1) for each in claims.values()) <= total:
         level += 1
     given = {key: min(each.wanted, level) for key, each in claims.items()}
-    more = sorted((key for key in claims if claims[key].wanted > level), key=lambda key: (claims[key].held <= level, key))
+    more = sorted(
+        (key for key in claims if claims[key].wanted > level), key=lambda key: (claims[key].held <= level, key)
+    )
     for key in more[: total - sum(given.values())]:
         given[key] += 1
     return given

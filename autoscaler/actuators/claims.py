@@ -8,7 +8,7 @@ from autoscaler.actuators.quotas import Need
 from autoscaler.kube.objects import Key, Object, key, labels
 from autoscaler.kube.ours import POLICY, policy_label
 from crds.workload import Workload
-from policies.balloons import Claim, fair_shares
+from policies.balloons import Claim, fair_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class Claims:
         for each in {*self._asked, *held}:
             asked = self._asked.get(each)
             wanted = asked.wanted if asked else held[each]
-            if wanted:
+            if wanted or each == claimant(workload):
                 claims.setdefault(each.namespace, {})[each.name] = Claim(wanted, held[each])
-        return fair_shares(claims, cap, cap_per_namespace).get(claimant(workload), 0)
+        return fair_share(claims, *claimant(workload), cap, cap_per_namespace)
 
     def needs(
         self, workload: Workload, jobs: Iterable[Object], pods: Iterable[Object]

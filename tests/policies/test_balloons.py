@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.balloons import Claim, Held, Moves, count_awaited, fair_shares, plan_moves
+from policies.balloons import Claim, Held, Moves, count_awaited, fair_share, plan_moves
 from policies.model import Plan, Reason, Rule
 from policies.supply import Supply
 from tests.support import worlds
@@ -52,6 +52,14 @@ def test_those_of_most_use_make_way_for_replicas_that_are_refused() -> None:
 def test_one_that_gets_no_pod_goes_and_its_slot_is_free() -> None:
     assert plan_moves([a_held(0, stuck=True), a_held(1)], 2, 0, 2, 2, 9.0) == Moves((0,), (0,))
     assert plan_moves([a_held(0, stuck=True), a_held(1)], 2, 0, 2, None, 9.0) == Moves((0,))
+
+
+def fair_shares(claims: dict[str, dict[str, Claim]], cap: int, cap_per_namespace: int) -> dict[tuple[str, str], int]:
+    return {
+        (space, name): fair_share(claims, space, name, cap, cap_per_namespace)
+        for space in claims
+        for name in claims[space]
+    }
 
 
 @pytest.mark.parametrize(
