@@ -95,10 +95,13 @@ class Balloons:
         stalled = self._stalled(workload, supply, now_seconds)
         await self._rest(workload, template, refused, stalled, now_seconds)
         bounds = self._bounds(workload, template, wanted, facts, now_seconds) if wanted else Bounds()
+        failed = held.failed_because(
+            self._jobs_of(workload, jobs), self._watches.pods(namespace).matching(BALLOON_PODS)
+        )
         turn = _Turn(workload, wanted, count_awaited(plan, supply), bounds, refused, stalled, now_seconds)
         moves, doomed = self._moves(turn, jobs)
         if not moves.create_slots and not doomed:
-            return Change(refused=moves.refused, problem=bounds.problem)
+            return Change(refused=moves.refused, problem=bounds.problem or failed)
         try:
             fresh, _ = await self._kube.list_all(collection.jobs(namespace, BALLOONS))
         except KubeError as error:
@@ -116,7 +119,7 @@ class Balloons:
         if refused is not None:
             self._handovers.made_way(claimant(workload), len(released))
         created, refusal = await self._create([] if trouble else new)
-        return Change(created, released, moves.refused, trouble or refusal or bounds.problem)
+        return Change(created, released, moves.refused, trouble or refusal or bounds.problem or failed)
 
     def observe(self, workload: Workload, now_seconds: float) -> tuple[Unit, ...] | None:
         """The balloons that are held for a workload; one that ended, is being deleted or gets no pod is none."""

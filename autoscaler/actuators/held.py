@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from autoscaler.kube.causes import brief
 from autoscaler.kube.objects import (
     Object,
     alive,
@@ -44,6 +45,16 @@ def without_pod_because(job: Object, cause: str) -> str:
             "let balloons run, or set maxPreparedNodes to 0"
         )
     return f"the balloon {name} got no pod and was let go: {cause or 'the cluster reports no cause; see its Job controller'}"
+
+
+def failed_because(jobs: Iterable[Object], pods: Iterable[Object]) -> str:
+    """Why a pod of these Jobs failed: the kubelet did not admit it, or its container ended. Empty if none did."""
+    failures = {labels(pod)[BALLOON]: pod.get("status") or {} for pod in pods if phase(pod) == "Failed"}
+    for name in sorted(key(job).name for job in jobs):
+        if name in failures:
+            said = ": ".join(filter(None, (failures[name].get("reason"), failures[name].get("message"))))
+            return f"the balloon {name} failed: {brief(said) or 'its container ended; its image must contain sleep'}"
+    return ""
 
 
 def suspended(job: Object) -> bool:

@@ -18,12 +18,12 @@ CONDITIONS = ("Ready", "PodScheduled", "Complete", "Failed")
 
 
 def pod(thing: Object) -> Object:
-    """A pod's identity, node, phase, address and readiness."""
+    """A pod's identity, node, phase (and why), address and readiness."""
     spec, status = thing.get("spec") or {}, thing.get("status") or {}
     return {
         "metadata": _metadata(thing),
         "spec": _only(spec, ("nodeName",)),
-        "status": _only(status, ("phase", "podIP")) | _conditions(status),
+        "status": _only(status, ("phase", "podIP", "reason", "message")) | _conditions(status),
     }
 
 

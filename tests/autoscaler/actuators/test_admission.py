@@ -286,6 +286,21 @@ async def test_a_cause_that_cannot_be_read_is_no_failure(there: Cluster) -> None
     assert "the cluster reports no cause" in (await there.ensure(1)).problem
 
 
+async def test_a_pod_that_the_kubelet_does_not_admit_is_reported(there: Cluster) -> None:
+    await there.ensure(1)
+    await there.crash_container(ZERO)
+    [path] = [path for path in there.api.objects if "/pods/" in path]
+    said = {
+        "phase": "Failed",
+        "reason": "UnexpectedAdmissionError",
+        "message": "Allocate failed due to no healthy devices",
+    }
+    await there.api.put(path, {"status": said})
+    there.catch_up()
+    problem = (await there.ensure(1)).problem
+    assert problem.endswith("failed: UnexpectedAdmissionError: Allocate failed due to no healthy devices")
+
+
 # -- caps
 
 
