@@ -219,7 +219,7 @@ class Balloons:
             moves = Moves(moves.delete, moves.create_slots, moves.refused + max(0, most - share))
         doomed = [own[at] for at in moves.delete]
         if turn.refused is not None and turn.refused.by_quota and way > sum(map(alive, own)):
-            doomed += [job for job in jobs if holder(job) != claimant(workload) and not deleting(job)]
+            doomed += [job for job in jobs if holder(job) != claimant(workload) and alive(job)]
         return moves, doomed
 
     @staticmethod

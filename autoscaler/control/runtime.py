@@ -134,15 +134,14 @@ class PolicyRuntime:
     @property
     def watchful(self) -> bool:
         """Whether a balloon near it may soon have to go: a replica is on its way, or a balloon has no pod yet."""
-        namespace = self._workload.namespace
+        namespace, scale = self._workload.namespace, self._scale
         jobs = [job for job in self._watches.jobs(namespace) if alive(job)]
-        if not jobs:
+        if not jobs or scale is None:
             return False
-        wanted = 0 if self._plan is None or self._workload.mode is Mode.SHADOW else self._plan.desired_replicas
-        if self._scale is not None and self._scale.status_replicas is not None:
-            wanted = max(wanted, self._scale.spec_replicas) - self._scale.status_replicas
-        placed = {labels(pod).get(BALLOON) for pod in self._watches.pods(namespace).matching(BALLOON_PODS)}
-        return wanted > 0 or any(key(job).name not in placed for job in jobs)
+        decided = 0 if self._plan is None or self._workload.mode is Mode.SHADOW else self._plan.desired_replicas
+        pods = scale.spec_replicas if scale.status_replicas is None else scale.status_replicas
+        known = {labels(pod).get(BALLOON) for pod in self._watches.pods(namespace).matching(BALLOON_PODS)}
+        return max(decided, scale.spec_replicas) > pods or any(key(job).name not in known for job in jobs)
 
     def endpoints(self) -> dict[Key, str]:
         """Where its pods are scraped."""

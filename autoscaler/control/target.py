@@ -53,7 +53,9 @@ class TargetReader:
             for listener in self._listeners:
                 listener()
         due = now_seconds - runtime.template_seconds >= TEMPLATE_SECONDS
-        if runtime.missing or (due and runtime.has_balloons_near):  # a rollout may be refused its surge
+        if (
+            runtime.missing or runtime.refused or (due and runtime.has_balloons_near)
+        ):  # a rollout may be refused its surge
             await self._look_for_refusal(runtime)
         else:
             runtime.offer_refused(None)
