@@ -7,7 +7,7 @@ from tests.e2e.harness import nodes, until
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import RATE
 from tests.e2e.harness.workload import Workload
-from tests.e2e.test_balloons import SOON_SECONDS, Sandbox, Starter, sandbox
+from tests.e2e.test_balloons import SOON_SECONDS, Sandbox, Starter, placed, sandbox
 
 __all__ = ["sandbox"]  # a fixture
 
@@ -61,7 +61,7 @@ def test_a_job_that_gets_no_pod_is_reported_and_let_go(sandbox: Sandbox, outride
 
 def test_a_controller_that_is_killed_at_any_step_leaks_and_loses_nothing(sandbox: Sandbox, outrider: Starter) -> None:
     """While the balloons' pods are pending, while they run, and while replicas take their places."""
-    node_class, _ = nodes.pool(sandbox.name, registration_seconds=5)
+    node_class, _ = nodes.pool(sandbox.name, registration_seconds=4)
     sandbox.cluster.api.apply(node_class)
     workload = sandbox.workload(replicas=1)
     controller = outrider(**sandbox.clock())
@@ -81,7 +81,7 @@ def test_a_controller_that_is_killed_at_any_step_leaks_and_loses_nothing(sandbox
     controller.process.kill()
     sandbox.until(lambda: len(workload.pods()) == 3, "the replicas' pods, without a controller")
     controller.start()
-    sandbox.until(lambda: workload.ready() == 3 and not sandbox.jobs(), "3 replicas and no balloon")
+    sandbox.until(lambda: placed(workload) == 3 and not sandbox.jobs(), "3 replicas and no balloon")
     assert workload.scale()[0] == 3
     assert len(sandbox.jobs_seen) == 2
     assert len(sandbox.claims_seen) == 3
