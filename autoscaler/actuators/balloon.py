@@ -86,26 +86,29 @@ class Balloons:
             return Change(problem=_unknown(namespace))
         wanted = 0 if workload.mode is Mode.SHADOW else plan.echelon(self.capabilities.rung).count
         wanted = min(wanted, workload.policy.max_prepared_nodes)
-        facts = await self._bounder.read(namespace, now_seconds) if wanted else Facts()
+        prepares = workload.policy.max_prepared_nodes > 0
+        facts = await self._bounder.read(namespace, now_seconds, quotas=wanted > 0) if prepares else Facts()
+        impossible = self._bounder.impossible(workload, template, facts) if prepares else ""
+        wanted = 0 if impossible else wanted
         need = None if workload.mode is Mode.SHADOW else self._bounder.need(workload, template, supply)
         self._claims.note(workload, wanted, need)
         self._handovers.note(claimant(workload), refused, now_seconds)
         if not wanted and not (any(map(alive, jobs)) if refused else self._jobs_of(workload, jobs)):
-            return Change()
+            return Change(problem=impossible, impossible=bool(impossible))
         stalled = self._stalled(workload, supply, now_seconds)
         await self._rest(workload, template, refused, stalled, now_seconds)
-        bounds = self._bounds(workload, template, wanted, facts, now_seconds) if wanted else Bounds()
+        bounds = self._bounds(workload, template, wanted, facts, now_seconds) if wanted else Bounds(problem=impossible)
         failed = held.failed_because(
             self._jobs_of(workload, jobs), self._watches.pods(namespace).matching(BALLOON_PODS)
         )
         turn = _Turn(workload, wanted, count_awaited(plan, supply), bounds, refused, stalled, now_seconds)
         moves, doomed = self._moves(turn, jobs)
         if not moves.create_slots and not doomed:
-            return Change(refused=moves.refused, problem=bounds.problem or failed)
+            return Change((), (), moves.refused, bounds.problem or failed, bool(impossible))
         try:
             fresh, _ = await self._kube.list_all(collection.jobs(namespace, BALLOONS))
         except KubeError as error:
-            return Change(problem=str(error))
+            return Change(problem=str(error), impossible=bool(impossible))
         # Another policy may have taken the room meanwhile.
         bounds = self._bounds(workload, template, wanted, facts, now_seconds) if wanted else bounds
         moves, doomed = self._moves(replace(turn, bounds=bounds), fresh)
@@ -119,7 +122,9 @@ class Balloons:
         if refused is not None:
             self._handovers.made_way(claimant(workload), len(released))
         created, refusal = await self._create([] if trouble else new)
-        return Change(created, released, moves.refused, trouble or refusal or bounds.problem or failed)
+        return Change(
+            created, released, moves.refused, trouble or refusal or bounds.problem or failed, bool(impossible)
+        )
 
     def observe(self, workload: Workload, now_seconds: float) -> tuple[Unit, ...] | None:
         """The balloons that are held for a workload; one that ended, is being deleted or gets no pod is none."""

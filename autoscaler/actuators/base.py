@@ -29,6 +29,7 @@ class Change:
     released: tuple[str, ...] = ()
     refused: int = 0  # left out by a cap
     problem: str = ""  # why the rest was not done; empty if all was
+    impossible: bool = False  # nothing can be held for this workload as it is: what is decided must not count on it
 
 
 @dataclass(frozen=True, slots=True)

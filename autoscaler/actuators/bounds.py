@@ -77,13 +77,25 @@ class Bounder:
             supply.placed + supply.unplaced,
         )
 
-    async def read(self, namespace: str, now_seconds: float) -> Facts:
+    async def read(self, namespace: str, now_seconds: float, *, quotas: bool) -> Facts:
         """What admission goes by in a namespace."""
         try:
             classes = await self._admission.classes(now_seconds) if self._settings.reads_classes else None
-            return Facts(classes, await self._admission.quotas(namespace, now_seconds))
+            return Facts(classes, await self._admission.quotas(namespace, now_seconds) if quotas else ())
         except KubeError as error:
             return Facts(problem=f"whether a balloon may be created cannot be read: {error}")
+
+    def impossible(self, workload: Workload, template: Object | None, facts: Facts) -> str:
+        """Why no balloon can be of use to the target as it is; empty where that is not so, or cannot be read."""
+        if template is None:
+            return ""
+        try:
+            shape(workload, template, self._settings)
+        except NoBalloonError as error:
+            return str(error)
+        if facts.problem:
+            return ""
+        return unable(template.get("spec") or {}, self._settings.priority_class, facts.classes)
 
     def of(
         self,
@@ -94,19 +106,14 @@ class Bounder:
         present: Present,
         now_seconds: float,
     ) -> Bounds:
-        """The bounds of a policy that wants some."""
+        """The bounds of a policy that wants some, and for which none is impossible."""
         if template is None:
             return Bounds(most=wanted, problem=_NO_TEMPLATE)
-        try:
-            made_of = shape(workload, template, self._settings)
-            rests = (self._rests.cause(what, now_seconds) for what in self._resting(workload, made_of))
-            if problem := next(filter(None, rests), facts.problem):
-                return Bounds(made_of, wanted, problem=problem)
-            if cannot := unable(template.get("spec") or {}, self._settings.priority_class, facts.classes):
-                return Bounds(made_of, 0, problem=cannot)
-            left = self._room(workload, facts.quotas, present)
-        except NoBalloonError as error:
-            return Bounds(most=wanted, problem=str(error))
+        made_of = shape(workload, template, self._settings)
+        rests = (self._rests.cause(what, now_seconds) for what in self._resting(workload, made_of))
+        if problem := next(filter(None, rests), facts.problem):
+            return Bounds(made_of, wanted, problem=problem)
+        left = self._room(workload, facts.quotas, present)
         if left.most is None or left.most >= wanted:
             self._short.pop(claimant(workload), None)
             return Bounds(made_of, wanted, grows=True)

@@ -113,7 +113,7 @@ class Loop:
         started = stopwatch_seconds()
         result = runtime.settle(proposal, grant)
         metrics.STEP_SECONDS.observe(took_seconds + stopwatch_seconds() - started)
-        self._recorder.record(runtime.workload.policy, proposal.state, proposal.inputs, result)
+        self._recorder.record(runtime.policy, proposal.state, proposal.inputs, result)
         _measure(runtime.key, result, proposal.inputs.fan)
         if result.plan is not None:
             self._publish(runtime, result.plan, proposal.inputs.supply)

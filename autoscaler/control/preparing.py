@@ -31,7 +31,7 @@ class Preparer:
         change = await self._actuator.ensure(
             runtime.workload, runtime.template, plan, supply, now_seconds, runtime.refused
         )
-        news = runtime.offer_balloon_problem(_sentence(change))
+        news = runtime.offer_balloon_problem(_sentence(change), impossible=change.impossible)
         if change.created or change.released or news:
             log = _log.warning if change.problem else _log.info
             log(

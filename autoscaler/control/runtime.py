@@ -6,6 +6,7 @@ properties. Not here: reading the API or Prometheus (the parts beside the loop),
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from autoscaler.actuators.base import Actuator, Refused
 from autoscaler.control.supply import endpoints, supply
@@ -23,7 +24,7 @@ from policies.backfill import Past
 from policies.decider import Decider
 from policies.engine import Proposal
 from policies.ladder import lead_seconds
-from policies.model import Grant, Inputs, Mode, Plan, PodSample, State, StepResult
+from policies.model import Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
 from policies.supply import Rung, Supply
 
 LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
@@ -57,6 +58,7 @@ class PolicyRuntime:
         self._refused: Refused | None = None
         self._missing_since: tuple[int, float] | None = None  # pods that the target has, and since when that is too few
         self._balloon_problem = ""
+        self._unprepared = False  # no node can be prepared for the target
         self._filled: Mapping[str, PodSample] = {}
         self._result: StepResult | None = None
         self._plan: Plan | None = None
@@ -74,6 +76,16 @@ class PolicyRuntime:
     def workload(self) -> Workload:
         """The policy in its last valid version."""
         return self._workload
+
+    @property
+    def policy(self) -> Policy:
+        """What decisions are made by: the policy's settings, without prepared nodes where none are possible."""
+        return self._decider.policy
+
+    @property
+    def _effective(self) -> Policy:
+        policy = self._workload.policy
+        return replace(policy, max_prepared_nodes=0) if self._unprepared else policy
 
     @property
     def state(self) -> State:
@@ -191,7 +203,8 @@ class PolicyRuntime:
     def follow(self, workload: Workload, now_seconds: float) -> None:
         """Take another valid version of the policy. What Shadow decided never ran: Active begins as after a restart."""
         activated = self._workload.mode is Mode.SHADOW and workload.mode is Mode.ACTIVE
-        self._workload, self._decider.policy, self._problem = workload, workload.policy, ""
+        self._workload, self._problem = workload, ""
+        self._decider.policy = self._effective
         if activated:
             self._state_problem = ""  # the hold that follows is not on its account
             self.restart(now_seconds)
@@ -235,9 +248,14 @@ class PolicyRuntime:
         before, self._refused = self._refused, refused
         return refused is not None and before is None
 
-    def offer_balloon_problem(self, problem: str) -> bool:
-        """Take why fewer nodes are prepared than planned; empty if they are not. Gives whether that is news."""
+    def offer_balloon_problem(self, problem: str, *, impossible: bool) -> bool:
+        """Take why fewer nodes are prepared than planned; empty if they are not. Gives whether that is news.
+
+        Where none can be prepared, decisions reckon with the whole lead of a replica.
+        """
         before, self._balloon_problem = self._balloon_problem, problem
+        self._unprepared = impossible
+        self._decider.policy = self._effective
         return problem not in ("", before)
 
     def offer_target_problem(self, problem: str) -> bool:

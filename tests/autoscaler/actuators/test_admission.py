@@ -365,3 +365,15 @@ async def test_a_replica_that_waits_for_a_node_of_its_own_costs_no_balloon(there
         assert len((await there.ensure(2, awaited=1)).released) <= 1, "the one that brings a node of its own"
         await there.clock.advance(10)
     assert len(there.jobs()) == 1
+
+
+@pytest.mark.parametrize("wanted", [0, 2])
+async def test_what_is_impossible_is_said_whatever_is_wanted(there: Cluster, wanted: int) -> None:
+    """Else a plan that no longer counts on balloons would make them possible again."""
+    bare = {"spec": {"containers": [{"image": "i"}]}}
+    change = await there.ensure(wanted, template=bare)
+    assert change.impossible
+    assert "ask for no GPU" in change.problem
+    assert not (await there.ensure(wanted)).impossible
+    without = workload("other", max_prepared_nodes=0)
+    assert await there.ensure(0, without, template=bare) == Change()
