@@ -63,12 +63,11 @@ def test_a_controller_that_is_killed_at_any_step_leaks_and_loses_nothing(sandbox
     """While the balloons' pods are pending, while they run, and while replicas take their places."""
     node_class, _ = nodes.pool(sandbox.name, registration_seconds=4)
     sandbox.cluster.api.apply(node_class)
-    workload = sandbox.workload(replicas=1)
+    workload = sandbox.workload()
     controller = outrider(**sandbox.clock())
-    workload.scaled_by(controller)
 
     sandbox.window(workload, SOON_SECONDS)
-    sandbox.until(lambda: len(sandbox.jobs()) == 2 and len(sandbox.balloons()) == 2, "two pending balloons")
+    sandbox.until(lambda: len(sandbox.balloons()) == 2, "two pending balloons")
     controller.process.kill()
     controller.start()
     sandbox.until(lambda: len(sandbox.running()) == 2, "two running balloons")
@@ -77,14 +76,14 @@ def test_a_controller_that_is_killed_at_any_step_leaks_and_loses_nothing(sandbox
     time.sleep(15 / RATE)  # a decision, which is to hold them
     assert len(sandbox.running()) == 2
     sandbox.window(workload, 0)
-    sandbox.until(lambda: workload.scale()[0] == 3, "the HPA to ask for 3 replicas")
+    sandbox.until(lambda: workload.desired() == 3, "the decision")
+    sandbox.cluster.kubectl("scale", f"deployment/{workload.name}", "--replicas=2", f"--namespace={sandbox.name}")
     controller.process.kill()
-    sandbox.until(lambda: len(workload.pods()) == 3, "the replicas' pods, without a controller")
+    sandbox.until(lambda: placed(workload) == 2, "the replicas to take the balloons' places, without a controller")
     controller.start()
-    sandbox.until(lambda: placed(workload) == 3 and not sandbox.jobs(), "3 replicas and no balloon")
-    assert workload.scale()[0] == 3
-    assert len(sandbox.jobs_seen) == 2
-    assert len(sandbox.claims_seen) == 3
+    sandbox.until(lambda: not sandbox.jobs(), "the balloons' Jobs to be gone")
+    assert workload.scale() == (2, 2)
+    assert len(sandbox.jobs_seen) == len(sandbox.claims_seen) == 2
 
 
 def prepared(workload: Workload) -> str:
