@@ -140,7 +140,7 @@ class Balloons:
         if not self._watches.policies.synced:
             return Change(problem="the ScalingPolicies have not been listed yet, so no balloon is deleted")
         self._claims.keep(self._watches.policies)
-        self._rests.prune(now_seconds)
+        self._bounder.prune(now_seconds)
         self._swept.update(self._watches.namespaces)
         released: list[str] = []
         problems: list[str] = []

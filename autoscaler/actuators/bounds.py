@@ -57,6 +57,7 @@ class Bounder:
         self._claims = claims
         self._rests = rests
         self._settings = settings
+        self._impossible: dict[Key, str] = {}  # by policy: why no balloon can be of use to it
         self._short: dict[Key, float] = {}  # policies that have more than their quotas leave room for, since when
 
     def need(self, workload: Workload, template: Object | None, supply: Supply | None) -> Need | None:
@@ -86,16 +87,19 @@ class Bounder:
             return Facts(problem=f"whether a balloon may be created cannot be read: {error}")
 
     def impossible(self, workload: Workload, template: Object | None, facts: Facts) -> str:
-        """Why no balloon can be of use to the target as it is; empty where that is not so, or cannot be read."""
+        """Why no balloon can be of use to the target as it is; empty where one can. The last finding while that is unknown."""
         if template is None:
-            return ""
+            return self._impossible.get(claimant(workload), "")
         try:
             shape(workload, template, self._settings)
         except NoBalloonError as error:
-            return str(error)
-        if facts.problem:
-            return ""
-        return unable(template.get("spec") or {}, self._settings.priority_class, facts.classes)
+            found = str(error)
+        else:
+            if facts.problem:
+                return self._impossible.get(claimant(workload), "")
+            found = unable(template.get("spec") or {}, self._settings.priority_class, facts.classes)
+        self._impossible[claimant(workload)] = found
+        return found
 
     def of(
         self,
@@ -126,6 +130,12 @@ class Bounder:
         except NoBalloonError:
             made_of = ""
         self._rests.begin(self._resting(workload, made_of)[1], cause, now_seconds)
+
+    def prune(self, now_seconds: float) -> None:
+        """Forget policies that are gone, and what is over."""
+        self._impossible = {policy: why for policy, why in self._impossible.items() if policy in self._claims}
+        self._short = {policy: since for policy, since in self._short.items() if policy in self._claims}
+        self._rests.prune(now_seconds)
 
     @staticmethod
     def _resting(workload: Workload, made_of: str) -> tuple[object, object]:

@@ -39,6 +39,9 @@ class Claims:
         there = {Key(key(each).namespace, policy_label(key(each).name)) for each in policies}
         self._asked = {each: asked for each, asked in self._asked.items() if each in there}
 
+    def __contains__(self, policy: Key) -> bool:
+        return policy in self._asked
+
     def share(self, workload: Workload, jobs: Iterable[Object], cap: int, cap_per_namespace: int) -> int:
         """How many balloons a policy may hold beside all others. One that has had no turn yet keeps what it holds."""
         held = Counter(map(holder, jobs))

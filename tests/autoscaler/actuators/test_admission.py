@@ -117,6 +117,16 @@ async def test_a_target_that_cannot_preempt_gets_none_and_those_there_go(there: 
     assert there.jobs() == []
 
 
+async def test_what_was_impossible_stays_so_while_the_classes_cannot_be_read(there: Cluster) -> None:
+    await there.api.put(f"{CLASSES}/low", {"value": -5})
+    low = {"spec": {**TEMPLATE["spec"], "priorityClassName": "low"}}
+    assert (await there.ensure(0, template=low)).impossible
+    there.api.standing.append((CLASSES, HTML))
+    await there.clock.advance(CLASSES_SECONDS)
+    assert (await there.ensure(0, template=low)).impossible
+    assert (await there.ensure(0, template=None)).impossible
+
+
 async def test_an_installation_in_one_namespace_reads_no_classes(tmp_path: Path) -> None:
     async with cluster(tmp_path, BalloonSettings(10, reads_classes=False)) as there:
         assert len((await there.ensure(2)).created) == 2
