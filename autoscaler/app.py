@@ -132,7 +132,13 @@ class Leader:
         loaded: Loaded,
     ) -> None:
         clock, kube, watches, scraper = always.clock, always.kube, always.watches, always.scraper
-        held = BalloonSettings(settings.max_balloons, settings.balloon_deadline_seconds, settings.priority_class)
+        held = BalloonSettings(
+            settings.max_balloons,
+            settings.max_balloons_per_namespace,
+            settings.balloon_deadline_seconds,
+            settings.priority_class,
+            reads_classes=settings.namespace is None,
+        )
         status, events = StatusWriter(kube, clock), Events(kube, clock)
         reporter, refusals = Reporter(watches.policies, status, events, clock), Refusals(status, clock)
         actuators: tuple[Actuator, ...] = (Balloons(kube, watches, held),)

@@ -168,6 +168,12 @@ class Settings(BaseSettings):
         "Maximum number of balloons (Jobs that each hold one prepared node) in the cluster; it caps what prepared nodes cost.",
         ge=0,
     )
+    max_balloons_per_namespace: int = _setting(
+        "Prepared nodes",
+        5,
+        "Maximum number of balloons in one namespace, so that no tenant takes all.",
+        ge=0,
+    )
     balloon_deadline_seconds: int = _setting(
         "Prepared nodes",
         1800,

@@ -123,8 +123,8 @@ class Loop:
         started = stopwatch_seconds()
         result = runtime.settle(proposal, grant)
         metrics.STEP_SECONDS.observe(took_seconds + stopwatch_seconds() - started)
-        self._recorder.record(runtime.workload.policy, proposal.state, proposal.inputs, result)
-        measure(runtime.workload.policy, proposal.inputs, result)
+        self._recorder.record(runtime.policy, proposal.state, proposal.inputs, result)
+        measure(runtime.policy, proposal.inputs, result)
         if result.plan is not None:
             self._publish(runtime, result.plan, proposal.inputs.supply)
 

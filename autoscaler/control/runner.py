@@ -19,6 +19,7 @@ from autoscaler.control.transport import TransportReader
 from autoscaler.telemetry import metrics
 from policies.engine import GRID_SECONDS
 
+LOOKS = 5  # a grid step: every 3 s, since a refused ReplicaSet tries again after as long as it has been refused
 PATIENCE_SECONDS = 30.0  # of wall time, for the history; decisions then begin without it, and it is taken when it comes
 
 _log = structlog.get_logger(__name__)
@@ -100,9 +101,16 @@ class PolicyRunner:
     async def _grid_step(self) -> None:
         await self._clock.sleep(GRID_SECONDS)
 
+    async def _look(self) -> None:
+        """Until a grid step has passed, or a part of it while a balloon may have to go."""
+        for _ in range(LOOKS):
+            await self._clock.sleep(GRID_SECONDS / LOOKS)
+            if self._runtime.watchful:
+                return
+
     async def _decision(self) -> None:
         """Until the next decision, or a grid step later."""
-        timer = asyncio.create_task(self._grid_step())
+        timer = asyncio.create_task(self._look())
         decided = asyncio.create_task(self._decided.wait())
         try:
             await asyncio.wait((timer, decided), return_when=asyncio.FIRST_COMPLETED)

@@ -6,10 +6,12 @@ properties. Not here: reading the API or Prometheus (the parts beside the loop),
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from autoscaler.actuators.base import Actuator
+from autoscaler.actuators.base import Actuator, Refused
 from autoscaler.control.supply import endpoints, supply
-from autoscaler.kube.objects import Key, Object
+from autoscaler.kube.objects import Key, Object, alive, key, labels
+from autoscaler.kube.ours import BALLOON, BALLOON_PODS
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.watches import Watches
 from autoscaler.reporting.readings import Readings
@@ -27,7 +29,7 @@ from policies.backfill import Past
 from policies.decider import Decider
 from policies.engine import Proposal
 from policies.ladder import lead_seconds
-from policies.model import Grant, Inputs, Mode, Plan, PodSample, State, StepResult
+from policies.model import Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
 from policies.supply import Rung, Supply
 
 _UNREAD = SourceError(SourceErrorKind.TRANSPORT, "how the pods are reached has not been read yet")
@@ -61,6 +63,10 @@ class PolicyRuntime:
         self._template_problem = ""
         self._template_seconds = -math.inf
         self._target_problem = ""
+        self._refused: Refused | None = None
+        self._missing_since: tuple[int, float] | None = None  # pods that the target has, and since when that is too few
+        self._balloon_problem = ""
+        self._unprepared = False  # no node can be prepared for the target
         self._filled: Mapping[str, PodSample] = {}
         self._transport: Transport | SourceError = _UNREAD
         self._transport_due_seconds = -math.inf
@@ -81,6 +87,16 @@ class PolicyRuntime:
     def workload(self) -> Workload:
         """The policy in its last valid version."""
         return self._workload
+
+    @property
+    def policy(self) -> Policy:
+        """What decisions are made by: the policy's settings, without prepared nodes where none are possible."""
+        return self._decider.policy
+
+    @property
+    def _effective(self) -> Policy:
+        policy = self._workload.policy
+        return replace(policy, max_prepared_nodes=0) if self._unprepared else policy
 
     @property
     def state(self) -> State:
@@ -142,6 +158,39 @@ class PolicyRuntime:
         """Which pods are the target's; None until it is read."""
         return None if self._scale is None else self._scale.selector
 
+    @property
+    def refused(self) -> Refused | None:
+        """The replicas that the API server does not let be created."""
+        return self._refused
+
+    @property
+    def missing(self) -> int:
+        """Replicas of the scale that have no pod."""
+        if self._scale is None or self._scale.status_replicas is None:
+            return 0
+        return max(0, self._scale.spec_replicas - self._scale.status_replicas)
+
+    def missing_seconds(self, now_seconds: float) -> float:
+        """For how long no missing replica has got a pod."""
+        return 0.0 if self._missing_since is None else now_seconds - self._missing_since[1]
+
+    @property
+    def has_balloons_near(self) -> bool:
+        """Whether its namespace has balloons, of whichever policy."""
+        return any(map(alive, self._watches.jobs(self._workload.namespace)))
+
+    @property
+    def watchful(self) -> bool:
+        """Whether a balloon near it may soon have to go: a replica is on its way, or a balloon has no pod yet."""
+        namespace, scale = self._workload.namespace, self._scale
+        jobs = [job for job in self._watches.jobs(namespace) if alive(job)]
+        if not jobs or scale is None:
+            return False
+        decided = 0 if self._plan is None or self._workload.mode is Mode.SHADOW else self._plan.desired_replicas
+        pods = scale.spec_replicas if scale.status_replicas is None else scale.status_replicas
+        known = {labels(pod).get(BALLOON) for pod in self._watches.pods(namespace).matching(BALLOON_PODS)}
+        return max(decided, scale.spec_replicas) > pods or any(key(job).name not in known for job in jobs)
+
     def endpoints(self) -> dict[Key, Address]:
         """Where its pods are scraped."""
         found = endpoints(self._workload, self._scale, self._watches.pods(self._workload.namespace))
@@ -177,6 +226,8 @@ class PolicyRuntime:
             plan_before=self._plan_before,
             readings=self._readings,
             problem=self._problem,
+            refused="" if self._refused is None else self._refused.sentence,
+            balloon_problem=self._balloon_problem,
             target_problem=self._target_problem if now_seconds - self._scale_seconds > LOST_SECONDS else "",
             state_problem=self._state_problem if now_seconds < holds_until_seconds else "",
             history_problem=self._history_problem if now_seconds < holds_until_seconds else "",
@@ -193,7 +244,8 @@ class PolicyRuntime:
         activated = self._workload.mode is Mode.SHADOW and workload.mode is Mode.ACTIVE
         if workload.endpoint != self._workload.endpoint:
             self._transport_due_seconds = -math.inf
-        self._workload, self._decider.policy, self._problem = workload, workload.policy, ""
+        self._workload, self._problem = workload, ""
+        self._decider.policy = self._effective
         if activated:
             self._state_problem = ""  # the hold that follows is not on its account
             self.restart(now_seconds)
@@ -226,11 +278,30 @@ class PolicyRuntime:
     def offer_scale(self, scale: Scale, now_seconds: float) -> bool:
         """Take the target's scale. Gives whether other pods than before are the target's."""
         before, self._scale, self._scale_seconds = self._scale, scale, now_seconds
+        if not self.missing or scale.status_replicas is None:
+            self._missing_since = None
+        elif self._missing_since is None or self._missing_since[0] != scale.status_replicas:
+            self._missing_since = scale.status_replicas, now_seconds
         return before is None or before.selector != scale.selector
 
     def offer_template(self, template: Object | None, now_seconds: float, problem: str = "") -> None:
         """Take the target's pod template; None with the reason where it has none that nodes can be prepared for."""
         self._template, self._template_problem, self._template_seconds = template, problem, now_seconds
+
+    def offer_refused(self, refused: Refused | None) -> bool:
+        """Take which replicas are refused, None if none. Gives whether that is news."""
+        before, self._refused = self._refused, refused
+        return refused is not None and before is None
+
+    def offer_balloon_problem(self, problem: str, *, impossible: bool) -> bool:
+        """Take why fewer nodes are prepared than planned; empty if they are not. Gives whether that is news.
+
+        Where none can be prepared, decisions reckon with the whole lead of a replica.
+        """
+        before, self._balloon_problem = self._balloon_problem, problem
+        self._unprepared = impossible
+        self._decider.policy = self._effective
+        return problem not in ("", before)
 
     def offer_target_problem(self, problem: str) -> bool:
         """Take why the target cannot be read, empty if it can. Gives whether that is news."""

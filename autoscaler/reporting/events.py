@@ -35,6 +35,7 @@ class EventReason(StrEnum):
     RELEASED = "ReleasedNode"
     CAPPED = "BalloonCap"
     BALLOON_FAILED = "BalloonFailed"
+    REPLICAS_REFUSED = "ReplicasRefused"
     TARGET_FAILED = "TargetFailed"
     STATE_REFUSED = "StateRefused"
     METRICS_UNREAD = "MetricsUnread"
@@ -44,6 +45,7 @@ class EventReason(StrEnum):
 WARNINGS = (
     EventReason.CAPPED,
     EventReason.BALLOON_FAILED,
+    EventReason.REPLICAS_REFUSED,
     EventReason.TARGET_FAILED,
     EventReason.STATE_REFUSED,
     EventReason.METRICS_UNREAD,
@@ -55,9 +57,10 @@ TEXTS: Mapping[EventReason, str] = {
     EventReason.WOULD_SCALE: "{explanation}",  # mode Shadow
     EventReason.PREPARED: "Preparing more nodes: {count}. {explanation}",
     EventReason.RELEASED: "Released {names}. {explanation}",
-    EventReason.CAPPED: "Nodes not prepared, because the cluster-wide limit of balloons is reached: {count}. To allow more, raise"
-    " --max-balloons.",
+    EventReason.CAPPED: "Nodes not prepared, because a limit on balloons is reached: {count}. To allow more, raise --max-balloons or"
+    " --max-balloons-per-namespace.",
     EventReason.BALLOON_FAILED: "{problem}",
+    EventReason.REPLICAS_REFUSED: "{refused}",
     EventReason.TARGET_FAILED: "{problem}",
     EventReason.METRICS_UNREAD: "{problem}",
     EventReason.METRICS_READ: "{message}",

@@ -25,6 +25,8 @@ class PolicyReport:
     readings: Readings | None = None  # None: unknown
     problem: str = ""  # why the newest version of the policy cannot be followed; its last valid one is
     target_problem: str = ""  # why the target cannot be read
+    refused: str = ""  # which replicas the API server does not let be created, as a sentence
+    balloon_problem: str = ""  # why fewer nodes are prepared than planned, as a sentence
     state_problem: str = ""  # why the saved state was refused, for as long as nothing falls because of it
     history_problem: str = ""  # what is wrong with the history that was read at start, for as long
 
@@ -44,6 +46,8 @@ class PolicyReport:
         said = [self.explanation]
         if self._is_from_the_past:
             said.append("Demand is unknown now, so nothing is scaled down.")
+        if self.refused:
+            said.append(self.refused)
         if self.state_problem:
             said.append(TEXTS[EventReason.STATE_REFUSED].format(**self.state_values))
         if self.history_problem:

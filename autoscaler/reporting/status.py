@@ -40,6 +40,8 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
         if plan and plan.replica_reasons
         else Condition("Decided", "Unknown", "NotYet", "No decision has been made since the controller started.")
     )
+    problem = report.balloon_problem[:MESSAGE_LIMIT]
+    prepared = [Condition("NodesPrepared", "False", "NotAsPlanned", problem)] if problem else []
     return {
         "observedGeneration": workload.generation,
         "mode": workload.mode.value,
@@ -51,7 +53,7 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
         "lastDecisionTime": timestamp(plan.at_seconds) if plan else None,
         "message": report.sentence[:MESSAGE_LIMIT],
         "conditions": conditions(
-            [found, decided, metrics_read(report.readings)],
+            [found, decided, metrics_read(report.readings), *prepared],
             policy.get("status") or {},
             workload.generation,
             now_seconds,

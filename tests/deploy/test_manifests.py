@@ -96,6 +96,9 @@ def test_the_role_holds_exactly_what_the_controller_asks_for() -> None:
         ("batch", "jobs", "create"),
         ("batch", "jobs", "delete"),
         ("", "events", "create"),
+        ("", "events", "list"),
+        ("", "resourcequotas", "list"),
+        ("scheduling.k8s.io", "priorityclasses", "list"),
     }
 
 

@@ -1,7 +1,11 @@
 """Prepared nodes as they are kept: those of the plan, less those that a decided replica gets without a balloon."""
 
-from structlog.testing import capture_logs
+from pathlib import Path
 
+from structlog.testing import capture_logs
+from typer.testing import CliRunner
+
+from autoscaler.cli import app
 from autoscaler.kube.client import Kube
 from tests.autoscaler.control.controller import Controller, a_controller, spec
 from tests.support.fake_api import FakeApi, status
@@ -58,3 +62,25 @@ async def test_a_target_without_a_template_is_scaled_without_balloons_and_says_w
 
 def balloons(api: FakeApi) -> list[str]:
     return [path for path in api.objects if path.startswith(JOBS)]
+
+
+async def test_decisions_do_not_count_on_nodes_that_cannot_be_prepared(
+    api: FakeApi, kube: Kube, tmp_path: Path
+) -> None:
+    """Its devices come from claims, so a replica takes its whole lead: and the log can still be redecided."""
+    async with a_controller(api, kube, log=tmp_path) as controller:
+        await controller.target("a", 3)
+        path = "/apis/apps/v1/namespaces/ns/deployments/a"
+        given = api.objects[path]["spec"]
+        claims = {**given["template"], "spec": {**given["template"]["spec"], "resourceClaims": [{"name": "gpu"}]}}
+        await api.put(path, {"spec": {**given, "template": claims}})
+        await controller.policy("a", spec("a", maxPreparedNodes=2, schedules=[FAIR]))
+        await controller.until(lambda: controller.runtimes and controller.runtime("a").policy.max_prepared_nodes == 0)
+        await controller.decided("a")
+        await controller.until(lambda: controller.status("a").get("preparedNodes") == 0)
+        assert controller.desired("a") == 4, "the window opens within the whole lead"
+        assert not balloons(api)
+        [condition] = [each for each in controller.status("a")["conditions"] if each["type"] == "NodesPrepared"]
+        assert "resource claims (DRA)" in condition["message"]
+    result = CliRunner().invoke(app, ["redecide", str(tmp_path)])
+    assert result.exit_code == 0, result.output
