@@ -88,7 +88,8 @@ def _judge(seen: _Seen, pod: str, sample: PodSample | None, mark: PodMark | None
         sample = replace(sample, running=0.0, waiting=0.0)
     if _lacks_gauges(sample) or (policy.signal is Signal.WORK and _lacks_counters(filters.tokens, sample, mark)):
         kept = PodMark(_merged(sample, mark), comparable=False)
-        return Judged(pod, Verdict.INCOMPLETE, sample, mark=kept, queue=not _lacks_gauges(sample))
+        queue = not _lacks_gauges(sample) and (mark is None or _works(mark.reading, sample))
+        return Judged(pod, Verdict.INCOMPLETE, sample, mark=kept, queue=queue)
     if mark is None:
         before = _from_zero(filters, sample)
         verdict = Verdict.FIRST if before is None else Verdict.COUNTED
@@ -219,6 +220,11 @@ def arrived(sample: PodSample) -> float:
     """Requests that have arrived at the pod since its process started, except those whose client hung up."""
     running, waiting = sample.running or 0.0, sample.waiting or 0.0
     return (sample.finished_total or 0.0) + running + waiting + (sample.rejected_total or 0.0)
+
+
+def _works(before: PodSample, sample: PodSample) -> bool:
+    """Whether any counter went up."""
+    return any(growth(getattr(before, name), getattr(sample, name)) > 0.0 for name in COUNTERS)
 
 
 def _still(before: PodSample, sample: PodSample) -> bool:

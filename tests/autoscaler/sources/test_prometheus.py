@@ -68,7 +68,7 @@ async def test_what_a_scrape_adds_makes_no_other_series(server: FakePrometheus, 
             for engine in ("0", "1"):
                 server.add("a", family, "3", engine=engine, model_name="m", **scrape)
     assert await prometheus.samples("ns", ["a"]) == {
-        "a": PodSample("a", server.now_seconds, None, asleep=False, **dict.fromkeys(SUMMED, 6.0))
+        "a": PodSample("a", server.now_seconds, None, engines=2.0, asleep=False, **dict.fromkeys(SUMMED, 6.0))
     }
 
 
