@@ -30,6 +30,7 @@ class Observation:
     demand: Demand
     filters: Filters
     capacity: Capacity
+    faulty: bool  # what is seen may be wrong, or less than what there is
 
 
 def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
@@ -56,7 +57,7 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     filters = (
         ticked(filters, inputs.now_seconds) if level is None else advance_level(filters, inputs.now_seconds, level)
     )
-    return Observation(demand, filters, capacity)
+    return Observation(demand, filters, capacity, faulty)
 
 
 def estimated(demand: Demand) -> float | None:
@@ -70,10 +71,9 @@ def estimated(demand: Demand) -> float | None:
 
 
 def _faulty(inputs: Inputs, judged: list[Judged]) -> bool:
-    """Whether what is seen may be wrong, or less than what there is."""
     if inputs.supply is None or inputs.supply.unlisted:
         return True
-    return all(each.sample is None for each in judged) or any(each.verdict in FAULTS for each in judged)
+    return any(each.verdict in FAULTS for each in judged)
 
 
 def _marks(filters: Filters, inputs: Inputs, judged: list[Judged]) -> tuple[PodMark, ...]:
@@ -142,7 +142,7 @@ def _coverage(inputs: Inputs, judged: list[Judged], *, by_work: bool) -> float:
         return 0.0
     counts = {Verdict.COUNTED} if by_work else GAUGES_COUNT
     serving = sum([each.verdict is not Verdict.STARTING for each in judged]) + inputs.supply.unlisted
-    return sum([each.verdict in counts for each in judged]) / serving if serving else 0.0
+    return sum([each.verdict in counts and each.queue for each in judged]) / serving if serving else 0.0
 
 
 def _level(policy: Policy, filters: Filters, demand: Demand, *, by_work: bool, faulty: bool) -> float | None:

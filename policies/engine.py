@@ -142,7 +142,9 @@ def stabilized(
     now = inputs.now_seconds
     window = hold_seconds(policy, inputs.cold_start)
     recommendation = whole(recommended[0].replicas)
-    peaks = stabilize.remember(decided.peaks, now, recommendation, window)
+    # What is held for a fault is needed: its hold begins when the fault ends.
+    needed = max(recommendation, decided.replicas or 0) if seen.faulty else recommendation
+    peaks = stabilize.remember(decided.peaks, now, needed, window)
     rules: tuple[Callable[[int], Reason | None], ...] = (
         lambda n: stabilize.hold(peaks, n, now, window),
         lambda n: _unknown(decided, seen, inputs, n),

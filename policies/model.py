@@ -178,6 +178,7 @@ class PodMark:
 
     reading: PodSample
     comparable: bool = True  # whether growth can be counted from it
+    fell_from: float | None = None  # requests that had arrived before the counters last fell
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from policies.physics import COUNTERS, fell, possible, possible_growth
 from policies.supply import Role, StageName, Supply
 
 STALE_SECONDS = 30.0  # two grid steps
+START_SECONDS = 1.0  # two starts of one process differ by less
 STUCK_SECONDS = 120.0  # a long prefill moves nothing for less
 FAULTS = frozenset(Verdict) - {Verdict.COUNTED, Verdict.STARTING, Verdict.FIRST, Verdict.UNCHANGED}
 
@@ -84,15 +85,16 @@ def _judge(
     if _lacks_gauges(sample) or (policy.signal is Signal.WORK and _lacks_counters(filters.tokens, sample, mark)):
         kept = PodMark(_merged(sample, mark), comparable=False)
         return Judged(pod, Verdict.INCOMPLETE, sample, mark=kept, queue=not _lacks_gauges(sample))
-    before = _before(filters, mark, sample)
-    if before is None:
-        return Judged(pod, Verdict.FIRST, sample, mark=PodMark(sample), queue=True)
-    verdict = _compared(policy, filters.tokens, before, sample)
-    if verdict is Verdict.STUCK:
-        return Judged(pod, verdict, mark=mark)
-    # Two processes may answer in turn: after a fall, one reading more has to show which counters go on.
-    moved = mark if verdict is Verdict.UNCHANGED else PodMark(sample, comparable=verdict is not Verdict.RESET)
-    return Judged(pod, verdict, sample, before if verdict is Verdict.COUNTED else None, moved, queue=True)
+    if mark is None:
+        before = _from_zero(filters, sample)
+        verdict = Verdict.FIRST if before is None else Verdict.COUNTED
+        return Judged(pod, verdict, sample, before, PodMark(sample), queue=True)
+    verdict = _compared(policy, filters.tokens, mark, sample)
+    if verdict in (Verdict.UNCHANGED, Verdict.STUCK):
+        is_new = sample.at_seconds > mark.reading.at_seconds
+        return Judged(pod, verdict, None if is_new else sample, mark=mark, queue=not is_new)
+    before = mark.reading if verdict is Verdict.COUNTED else None
+    return Judged(pod, verdict, sample, before, _moved(mark, sample, verdict), queue=True)
 
 
 def _useless(policy: Policy, now_seconds: float, sample: PodSample) -> Verdict | None:
@@ -105,16 +107,34 @@ def _useless(policy: Policy, now_seconds: float, sample: PodSample) -> Verdict |
     return None if possible(policy.engine, sample) else Verdict.IMPOSSIBLE
 
 
-def _compared(policy: Policy, tokens: Tokens, before: PodSample, sample: PodSample) -> Verdict:
-    if sample.at_seconds <= before.at_seconds:
+def _compared(policy: Policy, tokens: Tokens, mark: PodMark, sample: PodSample) -> Verdict:
+    before = mark.reading
+    if mark.comparable and sample.at_seconds <= before.at_seconds:
         return Verdict.UNCHANGED
-    if _still(before, sample):
-        same = sample.running == before.running and sample.waiting == before.waiting
-        is_long = sample.at_seconds - before.at_seconds >= STUCK_SECONDS
-        return Verdict.STUCK if same and is_long else Verdict.UNCHANGED
-    if fell(before, sample):
+    if mark.comparable and _still(before, sample):
+        return Verdict.STUCK if sample.at_seconds - before.at_seconds >= STUCK_SECONDS else Verdict.UNCHANGED
+    if _other_process(before, sample) or fell(before, sample):
         return Verdict.RESET
+    if mark.fell_from is not None and arrived(sample) >= mark.fell_from:
+        return Verdict.RESET  # what fell is back: two processes answer in turn, or an old page was shown
+    if not mark.comparable:
+        return Verdict.FIRST
     return Verdict.COUNTED if possible_growth(policy.engine, tokens, before, sample) else Verdict.IMPOSSIBLE
+
+
+def _moved(mark: PodMark, sample: PodSample, verdict: Verdict) -> PodMark:
+    """What the next reading is compared with. After a fall, one more has to show which counters go on."""
+    if verdict is not Verdict.RESET:
+        return PodMark(sample, fell_from=mark.fell_from)
+    came, was = arrived(sample), max(arrived(mark.reading), mark.fell_from or 0.0)
+    return PodMark(sample, comparable=False, fell_from=was if came < was else None)
+
+
+def _other_process(before: PodSample, sample: PodSample) -> bool:
+    """Whether another process shows these counters: what came to the one before since its reading is not known."""
+    if before.started_seconds is None or sample.started_seconds is None:
+        return False
+    return abs(sample.started_seconds - before.started_seconds) > START_SECONDS
 
 
 def _unread(mark: PodMark | None, serves: bool | None) -> Verdict:
@@ -171,14 +191,11 @@ def _merged(sample: PodSample, mark: PodMark | None) -> PodSample:
     return replace(sample, **kept) if kept else sample
 
 
-def _before(filters: Filters, mark: PodMark | None, sample: PodSample) -> PodSample | None:
-    """What the sample is compared with. Counters start at zero with the process, so one that started since needs no mark."""
-    since = filters.tick_seconds if mark is None else mark.reading.at_seconds
-    last = mark.reading if mark is not None and mark.comparable else None
+def _from_zero(filters: Filters, sample: PodSample) -> PodSample | None:
+    """What a new pod's first reading is compared with: its counters were zero when its process started, if that was lately."""
+    since = filters.tick_seconds
     if since is None or sample.started_seconds is None or sample.started_seconds < since:
-        return last
-    if mark is not None and arrived(sample) >= arrived(mark.reading):
-        return last  # no counter was reset: the pod's clock is ahead of ours
+        return None
     return PodSample(sample.pod, since, sample.started_seconds, engines=sample.engines, **_ZERO)
 
 
@@ -189,10 +206,10 @@ def arrived(sample: PodSample) -> float:
 
 
 def _still(before: PodSample, sample: PodSample) -> bool:
-    """Whether the counters of an engine that was busy, and is, stand still: it works all the time, but for a long prefill."""
+    """Whether no counter of an engine moved although it was busy, or has requests waiting: it works, but for a long prefill."""
+    was_busy = (before.running or 0.0) + (before.waiting or 0.0) > 0.0
     return (
-        (sample.running or 0.0) + (sample.waiting or 0.0) > 0.0
-        and (before.running or 0.0) + (before.waiting or 0.0) > 0.0
+        (bool(sample.waiting) or (was_busy and bool(sample.running)))
         and sample.generation_tokens_total is not None
         and sample.generation_tokens_total == before.generation_tokens_total
         and sample.prompt_tokens_total == before.prompt_tokens_total

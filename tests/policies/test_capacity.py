@@ -83,12 +83,12 @@ def test_no_request_no_work() -> None:
 
 
 def lived(ticks: int, waiting: float, age_seconds: float, served_per_second: float) -> Capacity:
-    """What one pod that serves that many requests a second learned_from."""
-    state = State()
+    """What one pod that serves that many requests a second, and is that old at the end, teaches."""
+    state, started = State(), START + (ticks - 1) * TICK - age_seconds
     for tick in range(ticks):
         now = START + tick * TICK
         sample = a_sample("qwen-0", now, 1000 + served_per_second * tick * TICK + waiting, waiting, running=20.0)
-        sample = replace(sample, started_seconds=now - age_seconds)
+        sample = replace(sample, started_seconds=started)
         seen = observe(a_policy(), state, Inputs(now, True, (sample,), a_supply(1), COLD_START))
         state = State(seen.filters, seen.capacity)
     return state.capacity

@@ -15,7 +15,7 @@ def decide(policy: Policy, *asked: float, start: int = 0, coverage: float = 1.0)
     for tick, replicas in enumerate(asked):
         now = START + tick * TICK
         demand = Demand(now, Basis.WORK, coverage, replicas, replicas, 0.0, 0.0, 0.0, 1.0)
-        seen = Observation(demand, Filters(level=replicas), Capacity())
+        seen = Observation(demand, Filters(level=replicas), Capacity(), faulty=False)
         inputs = Inputs(now, True, (), a_supply(start), COLD_START)
         count, reasons, decided = stabilized(policy, decided, (Reason(Rule.VOLATILITY, replicas),), seen, inputs)
         decided = stabilize.moved(decided, count, now)
