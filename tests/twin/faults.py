@@ -215,13 +215,13 @@ class Frozen(Fault):
     def body(self, pod: Pod, body: bytes, fleet: Fleet, tick: int) -> bytes | None:
         if not self.on(tick) or self.families:
             return body
-        found: bytes = self.memory.setdefault(pod.name, body)
+        found: bytes = self.memory.setdefault(pod.name, pod.page())
         return found
 
     def page(self, pod: Pod, series: list[Series], tick: int) -> list[Series]:
         if not self.on(tick) or not self.families:
             return series
-        old = self.memory.setdefault(pod.name, {each[:3]: each.value for each in series})
+        old = self.memory.setdefault(pod.name, {each[:3]: each.value for each in pod.series()})
         return [each._replace(value=old[each[:3]]) if each.family in self.families else each for each in series]
 
 

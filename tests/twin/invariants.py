@@ -2,12 +2,13 @@
 
 floor      from the fault's start until one hold after its end: faulted >= min(clean, what it had at the start) - 1
 ceiling    from ten minutes after it (five after the hold, where that is later): faulted <= max(clean + 1, 1.5 x clean).
+           Where the clean one has learned meanwhile that a request is less work, its count by what the other knows.
            A fault that stays may hold, but asks for no more than the most since its start, by the same measure, until
            requests truly wait
 level      ten minutes after it, over a minute: within 5 % of the clean one (and 0.05 replicas), each by its own learned ratio
 tokens     thirty minutes after it: tokens per request within 5 % of the clean one, and the cached share (and 0.01)
 volatility after it: as the clean one, or as if frozen until up to ten minutes after it; 10 % and 0.02 to spare
-capacity   after it: between the value at its start, those of the clean one since, and the truth, which a queue teaches; 0.05 to spare
+capacity   always: between the value at its start, those of the clean one since, and the truth (a queue's lesson); 0.05
 finite     no number in a state is infinite or NaN
 crash      nothing is raised
 """
@@ -54,11 +55,11 @@ def _all(of: Schedule, clean: Moments, faulted: Moments) -> Iterator[Breach]:
     yield from _finite(of, faulted)
     yield from _floor(of, clean, faulted)
     yield from _ceiling(of, clean, faulted)
+    yield from _capacity(of, clean, faulted)
     if not math.isinf(of.end):
         yield from _level(of, clean, faulted)
         yield from _tokens(of, clean, faulted)
         yield from _volatility(of, clean, faulted)
-        yield from _capacity(of, clean, faulted)
 
 
 def _pairs(clean: Moments, faulted: Moments, first: int, last: float) -> Iterator[tuple[Moment, Moment]]:
@@ -105,7 +106,7 @@ def _ceiling(of: Schedule, clean: Moments, faulted: Moments) -> Iterator[Breach]
             return  # there is too little, and the queue says so
         if theirs.tick < (of.start if stays else of.end) + settled:
             continue
-        base = most if stays else ours.desired
+        base = (most if stays else ours.desired) * max(1.0, _learned(of, theirs) / _learned(of, ours))
         limit = max(base + 1, 1.5 * base)
         if theirs.desired > limit:
             text = f"{theirs.desired} replicas, clean {ours.desired}{f', at most {most} before' if stays else ''}"
@@ -115,7 +116,10 @@ def _ceiling(of: Schedule, clean: Moments, faulted: Moments) -> Iterator[Breach]
 def _level(of: Schedule, clean: Moments, faulted: Moments) -> Iterator[Breach]:
     first = int(of.end) + TEN_MINUTES
     levels = [
-        (_level_in_profile(of, ours), _level_in_profile(of, theirs))
+        (
+            (ours.state.filters.level or 0.0) / _learned(of, ours),
+            (theirs.state.filters.level or 0.0) / _learned(of, theirs),
+        )
         for ours, theirs in _pairs(clean, faulted, first, first + 3)
     ]
     if not levels:
@@ -125,16 +129,12 @@ def _level(of: Schedule, clean: Moments, faulted: Moments) -> Iterator[Breach]:
         yield Breach("level", first, f"level {theirs:.3f}, clean {ours:.3f}", abs(theirs / max(ours, 0.01) - 1.0))
 
 
-def _level_in_profile(of: Schedule, moment: Moment) -> float:
-    """The level by the profile, without what was learned: that is capacity's."""
-    policy, state = of.load.workload.policy, moment.state
+def _learned(of: Schedule, moment: Moment) -> float:
+    """By how much the level is what it is because of what was learned: that is capacity's to judge."""
+    policy, capacity = of.load.workload.policy, moment.state.capacity
     if policy.signal is Signal.WORK:
-        return (state.filters.level or 0.0) / work_ratio(state.capacity)
-    return (
-        (state.filters.level or 0.0)
-        * sustainable_concurrency(policy.engine, state.capacity)
-        / policy.engine.max_concurrency
-    )
+        return work_ratio(capacity)
+    return policy.engine.max_concurrency / sustainable_concurrency(policy.engine, capacity)
 
 
 def means(tokens: Tokens) -> tuple[float, float, float]:
@@ -188,7 +188,7 @@ def _capacity(of: Schedule, clean: Moments, faulted: Moments) -> Iterator[Breach
         capacity = theirs.state.capacity
         for found, expected in ((capacity.log_work_ratio, work), (capacity.log_concurrency_ratio, room)):
             beyond = expected.beyond(found, 0.05)
-            if theirs.tick > of.end and beyond > 0.0:
+            if beyond > 0.0:
                 text = f"{found:.3f}, expected {expected.low:.3f} to {expected.high:.3f}"
                 yield Breach("capacity", theirs.tick, text, beyond)
 

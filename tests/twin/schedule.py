@@ -78,16 +78,19 @@ def _made(name: str, rng: random.Random, load: Load) -> Fault:
     return KINDS[name](rng, load, common)
 
 
-def _counters(rng: random.Random) -> tuple[str, ...]:
-    return rng.choice((*((family,) for family in COUNTERS), *PAIRS, HISTOGRAMS, COUNTERS))
+def _counters(rng: random.Random, common: dict[str, Any]) -> dict[str, Any]:
+    """Which counters are wrong, and by how much: all of them together, as by another process, by what a process may count."""
+    families = rng.choice((*((family,) for family in COUNTERS), *PAIRS, HISTOGRAMS, COUNTERS, COUNTERS, COUNTERS))
+    magnitude = 10.0 ** rng.uniform(1.5, 5.5) if families == COUNTERS else common["magnitude"]
+    return {**common, "families": families, "magnitude": magnitude}
 
 
 def _spike(rng: random.Random, load: Load, common: dict[str, Any]) -> Fault:
-    return f.Spike(**common, families=_counters(rng))
+    return f.Spike(**_counters(rng, common))
 
 
 def _jump(rng: random.Random, load: Load, common: dict[str, Any]) -> Fault:
-    return f.Jump(**common, families=_counters(rng))
+    return f.Jump(**_counters(rng, common))
 
 
 def _not_a_count(rng: random.Random, load: Load, common: dict[str, Any]) -> Fault:
