@@ -1,7 +1,7 @@
 """What the reading of each pod is worth, judged before anything is computed from it.
 
-A reading must be possible before it is believed: bounded by what an engine can do, and at one with itself and with the reading
-before. What fails is unknown for this tick: it adds nothing to any sum, and coverage falls. The next reading is compared with
+A reading must be possible before it is believed: bounded by what an engine can do, and consistent with itself and with the
+previous one. What fails is unknown for this tick: it adds nothing to any sum, and coverage falls. The next reading is compared with
 it all the same, so that a jump never counts later as growth.
 """
 
@@ -91,9 +91,9 @@ def _judge(seen: _Seen, pod: str, sample: PodSample | None, mark: PodMark | None
         queue = not _lacks_gauges(sample) and (mark is None or _works(mark.reading, sample))
         return Judged(pod, Verdict.INCOMPLETE, sample, mark=kept, queue=queue)
     if mark is None:
-        before = _from_zero(filters, sample)
-        verdict = Verdict.FIRST if before is None else Verdict.COUNTED
-        return Judged(pod, verdict, sample, before, PodMark(sample), queue=True)
+        mark = _from_zero(filters, sample)
+    if mark is None:
+        return Judged(pod, Verdict.FIRST, sample, mark=PodMark(sample), queue=True)
     verdict, hurried = _compared(seen, mark, sample), _hurried(seen.work_seconds, mark.reading, sample)
     if verdict is Verdict.COUNTED and hurried and not mark.hurried:
         verdict = Verdict.IMPOSSIBLE  # unless the next reading grows alike: then requests have become shorter
@@ -208,12 +208,12 @@ def _merged(sample: PodSample, mark: PodMark | None) -> PodSample:
     return replace(sample, **kept) if kept else sample
 
 
-def _from_zero(filters: Filters, sample: PodSample) -> PodSample | None:
+def _from_zero(filters: Filters, sample: PodSample) -> PodMark | None:
     """What a new pod's first reading is compared with: its counters were zero when its process started, if that was lately."""
     since = filters.tick_seconds
     if since is None or sample.started_seconds is None or not since <= sample.started_seconds < sample.at_seconds:
         return None
-    return PodSample(sample.pod, since, sample.started_seconds, engines=sample.engines, **_ZERO)
+    return PodMark(PodSample(sample.pod, since, sample.started_seconds, engines=sample.engines, **_ZERO))
 
 
 def arrived(sample: PodSample) -> float:
