@@ -77,9 +77,10 @@ format: $(READY) ## Format the code and fix what ruff can
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --quiet --fix .
 
-generate: $(READY) ## Write the generated files: CRD, RBAC, protobuf code, reference pages
+generate: $(READY) ## Write the generated files: CRD, RBAC, admission policies, protobuf code, reference pages
 	$(BIN)/python -m autoscaler.scaler.generate
 	$(BIN)/python -m crds.build
+	$(BIN)/python -m autoscaler.actuators.admission_policies
 	$(BIN)/python -m autoscaler.reference
 
 COMPILE := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-annotate

@@ -26,9 +26,11 @@ from autoscaler.control.fitting import FitProcess
 from autoscaler.control.gaps import GapFiller
 from autoscaler.control.loop import Loop
 from autoscaler.control.preparing import Preparer
+from autoscaler.control.reading import ReadingWatch
 from autoscaler.control.registry import PolicyRegistry
 from autoscaler.control.runner import Parts
 from autoscaler.control.target import TargetReader
+from autoscaler.control.transport import TransportReader
 from autoscaler.kube.client import Kube
 from autoscaler.kube.watches import Watches
 from autoscaler.records.saver import Saver
@@ -44,8 +46,11 @@ from autoscaler.scaler.tls import Tls
 from autoscaler.settings import Settings
 from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
+from autoscaler.sources.transport import FileTransport
 from autoscaler.telemetry import metrics
 from autoscaler.web import WebServer, app
+
+ONE_NAMESPACE = "without rights elsewhere, no nodes and no PriorityClasses are read; cold starts come from spec.coldStart or profile"
 
 Runs = tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 
@@ -59,6 +64,8 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(caught, stop.set)
     clock = WallClock() if settings.clock_file is None else ScenarioClock(settings.clock_file)
     metrics.DECISION_AGE.use(clock)
+    if settings.state_dir is not None:
+        metrics.STATE_AGE.use(clock)
     leader: Leader | None = None
     async with observing(settings, clock) as always, AsyncExitStack() as stack:
         web = WebServer(app(metrics.REGISTRY, lambda: _ready(always.watches, leader)), settings.web_bind)
@@ -66,6 +73,8 @@ async def run(settings: Settings) -> None:
         web_port = await web.start()
         leader = await stack.enter_async_context(leading(settings, always))
         _log.info("started", web_port=web_port)
+        if settings.namespace:
+            _log.info("one_namespace", namespace=settings.namespace, note=ONE_NAMESPACE)
         await _until(stop, (*always.runs, *leader.runs))
         _log.info("stopping")
 
@@ -94,8 +103,20 @@ async def observing(settings: Settings, clock: Clock) -> AsyncIterator[Always]:
         stack.push_async_callback(kube.close)
         watches = Watches(kube, clock, random.Random(), settings.namespace)  # noqa: S311 - jitter
         url = settings.prometheus_url
-        prometheus = Prometheus(url, session, clock, settings.prometheus_timeout_seconds) if url else None
+        timeout_seconds, transport = settings.prometheus_timeout_seconds, prometheus_transport(settings)
+        prometheus = Prometheus(url, session, clock, timeout_seconds, transport) if url else None
         yield Always(clock, kube, watches, Scraper(clock, settings.scrape_interval_seconds), prometheus)
+
+
+def prometheus_transport(settings: Settings) -> FileTransport:
+    """How Prometheus is reached."""
+    return FileTransport(
+        bearer_token_file=settings.prometheus_token_file,
+        ca_file=settings.prometheus_ca_file,
+        server_name=settings.prometheus_server_name,
+        skip_verify=settings.prometheus_skip_verify,
+        headers={"X-Scope-OrgID": settings.prometheus_tenant} if settings.prometheus_tenant else None,
+    )
 
 
 class Leader:
@@ -111,7 +132,13 @@ class Leader:
         loaded: Loaded,
     ) -> None:
         clock, kube, watches, scraper = always.clock, always.kube, always.watches, always.scraper
-        held = BalloonSettings(settings.max_balloons, settings.balloon_deadline_seconds, settings.priority_class)
+        held = BalloonSettings(
+            settings.max_balloons,
+            settings.max_balloons_per_namespace,
+            settings.balloon_deadline_seconds,
+            settings.priority_class,
+            reads_classes=settings.namespace is None,
+        )
         status, events = StatusWriter(kube, clock), Events(kube, clock)
         reporter, refusals = Reporter(watches.policies, status, events, clock), Refusals(status, clock)
         actuators: tuple[Actuator, ...] = (Balloons(kube, watches, held),)
@@ -120,8 +147,9 @@ class Leader:
         parts = Parts(
             actuators=actuators,
             target=TargetReader(kube, events, clock),
-            at_start=Backfill(settings.prometheus_url, clock),
-            after_decisions=(*preparers, reporter),
+            transport=TransportReader(kube, clock),
+            at_start=Backfill(settings.prometheus_url, clock, prometheus_transport(settings)),
+            after_decisions=(*preparers, ReadingWatch(scraper, prometheus, clock), reporter),
             on_grid=(fitter, GapFiller(scraper, prometheus, clock)) if prometheus else (fitter,),
         )
         self.board = Board(clock)

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, FilePath, ValidationError, model_val
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from autoscaler.clock import pace
-from autoscaler.telemetry.redact import MASK, redact, redact_mapping
+from autoscaler.telemetry.redact import MASK, redact_mapping, redact_url
 
 PREFIX = "OUTRIDER_"
 # What the kubelet sets in every pod for Services named outrider-..., and what the tests and the Makefile use.
@@ -30,9 +30,17 @@ _NO_SETTING = re.compile(
 
 
 def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # brackets or a port that is no number, as with a / in a password
+        whole = False
+    if "@" in re.sub(r"^(\w+://)?[^/?#]*", "", value):
+        raise ValueError("has an @ behind its host; in a password, write / as %2F, ? as %3F and # as %23")
+    if not whole:
         raise ValueError("must be a URL like http://prometheus.monitoring:9090")
+    if "?" in value or "#" in value:
+        raise ValueError("must end with its path, without ? and #, since the path of the API is added to it")
     return value.rstrip("/")
 
 
@@ -51,7 +59,21 @@ def _clock_file(path: Path) -> Path:
     return path
 
 
+def _server_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", value):
+        raise ValueError("must be a host name like prometheus.monitoring.svc")
+    return value
+
+
+def _header_value(value: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]{1,256}", value):
+        raise ValueError("must be at most 256 printable characters without spaces")
+    return value
+
+
 Bind = Annotated[str, AfterValidator(_bind)]
+ServerName = Annotated[str, AfterValidator(_server_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
 ClockFile = Annotated[Path, AfterValidator(_clock_file)]
 Url = Annotated[str, AfterValidator(_url)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -98,6 +120,31 @@ class Settings(BaseSettings):
     prometheus_timeout_seconds: Positive = _setting(
         "Signals", 5.0, "Time limit of one Prometheus query, in wall-clock seconds."
     )
+    prometheus_token_file: FilePath | None = _setting(
+        "Signals",
+        None,
+        "File with the bearer token for Prometheus, read again when it changes; needs an https URL.",
+        unset="none",
+    )
+    prometheus_ca_file: FilePath | None = _setting(
+        "Signals",
+        None,
+        "PEM file of the CAs that Prometheus' certificate may be signed by, read again when it changes.",
+        unset="the system's CAs",
+    )
+    prometheus_server_name: ServerName | None = _setting(
+        "Signals", None, "Name that Prometheus' certificate must have.", unset="the host of the URL"
+    )
+    prometheus_skip_verify: bool = _setting(
+        "Signals", False, "Accept any certificate of Prometheus; not together with a bearer token."
+    )
+    prometheus_tenant: HeaderValue | None = _setting(
+        "Signals",
+        None,
+        "Tenant to read from a shared Prometheus (Mimir, Cortex, Thanos), sent as the header X-Scope-OrgID.",
+        unset="none",
+        repr=False,
+    )
     scaler_bind: Bind = _setting("Servers", "0.0.0.0:6000", "HOST:PORT of the gRPC external scaler, which KEDA calls.")
     scaler_reflection: bool = _setting(
         "Servers",
@@ -119,6 +166,12 @@ class Settings(BaseSettings):
         "Prepared nodes",
         10,
         "Maximum number of balloons (Jobs that each hold one prepared node) in the cluster; it caps what prepared nodes cost.",
+        ge=0,
+    )
+    max_balloons_per_namespace: int = _setting(
+        "Prepared nodes",
+        5,
+        "Maximum number of balloons in one namespace, so that no tenant takes all.",
         ge=0,
     )
     balloon_deadline_seconds: int = _setting(
@@ -165,6 +218,23 @@ class Settings(BaseSettings):
             raise ValueError("tls_ca asks clients for certificates, which needs tls_cert and tls_key as well")
         return self
 
+    @model_validator(mode="after")
+    def _token_is_safe(self) -> Self:
+        if self.prometheus_token_file is None:
+            return self
+        if self.prometheus_skip_verify:
+            raise ValueError(
+                "prometheus_token_file and prometheus_skip_verify exclude each other: anyone could take the"
+                " token; set prometheus_ca_file or prometheus_server_name instead"
+            )
+        url = urlsplit(self.prometheus_url or "")
+        if url.scheme != "https" or "@" in url.netloc:
+            raise ValueError(
+                "prometheus_token_file needs a prometheus_url that begins with https:// and has no user name, since a"
+                " token is never sent in plain text"
+            )
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -182,6 +252,8 @@ class Setting:
         """The default as one writes it, or what holds without one."""
         if self.default is None:
             return self.unset
+        if isinstance(self.default, bool):
+            return "yes" if self.default else "no"
         return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
     @property
@@ -243,8 +315,7 @@ def _problem(location: tuple[int | str, ...], message: str, given: Mapping[str, 
 
 def _shown(value: object) -> str:
     """A refused value: what stands before an @ may be a password even where the rest is no URL."""
-    text = redact(str(value))
-    return text if MASK in text or "@" not in text else f"{MASK}@{text.rpartition('@')[2]}"
+    return redact_url(str(value))
 
 
 def _flag(name: str) -> str:
@@ -257,4 +328,7 @@ def _variable(name: str) -> str:
 
 def masked(settings: Settings) -> dict[str, object]:
     """The settings as JSON values with secrets masked, for `outrider run --show-settings`."""
-    return redact_mapping(settings.model_dump(mode="json"))
+    values = settings.model_dump(mode="json")
+    tenant = MASK if settings.prometheus_tenant else None  # with some servers, all that one needs to read
+    urls = {name: redact_url(value) for name, value in values.items() if name.endswith("_url") and value}
+    return redact_mapping(values | urls | {"prometheus_tenant": tenant})

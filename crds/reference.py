@@ -63,6 +63,8 @@ def _type(member: Schema) -> str:
         return spell((f"`{value}`" for value in member["enum"]), "or")
     if "items" in member:
         return f"list of {_type(member['items'])}"
+    if values := member.get("additionalProperties"):
+        return f"map of {_type(values)}"
     low, high = member.get("minimum"), member.get("maximum")
     bounds = f", {low} to {high}" if low is not None and high is not None else ""
     return f"{member['type']}{bounds}"

@@ -1,7 +1,8 @@
 """Makes a pydantic model's JSON schema structural: what `apiextensions.k8s.io/v1` accepts, and no more.
 
 References are inlined, `anyOf null` becomes plainly optional, a constant becomes an enum and an exclusive bound a pair.
-Titles are dropped, and so is `additionalProperties: false`, since the API server prunes unknown fields.
+Titles are dropped, and so is `additionalProperties: false`, since the API server prunes unknown fields. Of a map's keys it
+can say nothing but their number.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 Schema = dict[str, Any]
-_LEFT_OUT = ("title", "$defs", "examples", "additionalProperties")
+_LEFT_OUT = ("title", "$defs", "examples", "propertyNames")
 
 
 @cache
@@ -24,6 +25,8 @@ def described(model: type[BaseModel]) -> Schema:
 def structural(schema: Schema) -> Schema:
     """A described schema without what the API server rejects or does not need."""
     kept = {key: value for key, value in schema.items() if key not in _LEFT_OUT}
+    if values := kept.pop("additionalProperties", None):  # of a map; False in every other object
+        kept["additionalProperties"] = structural(values)
     if "properties" in kept:
         kept["properties"] = {name: structural(member) for name, member in kept["properties"].items()}
     if "items" in kept:

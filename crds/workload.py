@@ -16,12 +16,28 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRef:
+    """A key of a ConfigMap or a Secret in the policy's namespace."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where each pod of the target serves vLLM's metrics."""
+    """Where and how each pod of the target serves vLLM's metrics."""
 
     scheme: str
-    port: int
+    ports: tuple[int, ...]  # a pod's sample is the sum over them
     path: str
+    ca: KeyRef | None = None  # of a ConfigMap; None: the CAs of the system
+    server_name: str | None = None
+    skip_verify: bool = False
+    bearer: KeyRef | None = None  # of a Secret
+    headers: tuple[tuple[str, str], ...] = ()
+    pod_labels: tuple[
+        tuple[str, str], ...
+    ] = ()  # that a pod must have, beside the target's selector, to count as a replica
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from policies.demand import DRAIN_SECONDS
 from policies.level import advance_level, level_after
 from policies.model import Filters, Policy, Signal, State, Tokens
 
-MOST_OF_MAXIMUM = 10.0  # demand beyond so many times the largest fleet is no reading
+MOST_OF_MAXIMUM = 10.0  # demand beyond so many times the largest fleet is no reading ...
+LARGEST_FLEET = 100  # ... and a maximum may be far too small
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ def past_demand(policy: Policy, state: State, past: Past) -> float | None:
     demand = _by_concurrency(policy, state, past) if policy.signal is Signal.CONCURRENCY else None
     if demand is None:
         demand = _by_work(policy, state, past)
-    return demand if demand is not None and 0.0 <= demand <= MOST_OF_MAXIMUM * policy.max_replicas else None
+    most = MOST_OF_MAXIMUM * max(policy.max_replicas, LARGEST_FLEET)
+    return demand if demand is not None and 0.0 <= demand <= most else None
 
 
 def _by_work(policy: Policy, state: State, past: Past) -> float | None:

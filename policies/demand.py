@@ -17,7 +17,8 @@ from policies.signals import FAULTS, Judged, judge
 RECENT_SECONDS = 30.0
 DRAIN_SECONDS = 60.0  # waiting requests should be served within this time
 NEARLY_WHOLE = 0.9  # the share of pods from which that of all is estimated
-DEMAND_LIMIT = 10.0  # times the maximum of replicas: no decision needs to know more, and a level must come down again
+DEMAND_LIMIT = 10.0  # times the maximum of replicas
+LEVEL_LIMIT = 1.5  # the same: no decision needs to know more, and a level must come down again
 GAUGES_COUNT = frozenset(
     {Verdict.COUNTED, Verdict.FIRST, Verdict.RESET, Verdict.UNCHANGED}
 )  # where concurrency is measured
@@ -40,7 +41,7 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     that no count is lowered. If more than a tenth do not, the filtered level does not fall either, and nothing is learned.
     """
     require_inputs(inputs)
-    judged = judge(policy, state.filters, inputs)
+    judged = judge(policy, state, inputs)
     flowed = flow(policy, state, inputs.now_seconds, judged)
     filters = replace(
         flowed.filters,
@@ -158,7 +159,7 @@ def _level(policy: Policy, filters: Filters, demand: Demand, *, by_work: bool, f
     level = level_after(filters, demand.at_seconds, demand.replicas if estimate is None else estimate)
     if estimate is None and demand.coverage < 1.0 and filters.level is not None:
         level = max(level, filters.level)
-    return min(level, DEMAND_LIMIT * policy.max_replicas)
+    return min(level, LEVEL_LIMIT * policy.max_replicas)
 
 
 def _recent(filters: Filters, now_seconds: float, rate: float | None) -> tuple[tuple[float, float], ...]:

@@ -77,7 +77,7 @@ def restarted(policy: Policy, cold_start: ColdStart, state: State, now_seconds: 
 
 def urgent(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> bool:
     """Whether an event between two ticks needs a decision: the reactive rule asks for more than is decided."""
-    asked = reactive(policy, seen.demand, _serving(inputs))
+    asked = reactive(policy, seen.demand, _serving(state.decided, inputs))
     wanted = 0 if asked is None else min(whole(asked.replicas), policy.max_replicas)
     return wanted > (state.decided.replicas or 0)
 
@@ -89,7 +89,7 @@ def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> 
         return Proposal(state, inputs, seen, decided, None, None, policy.mode)
     lead = lead_seconds(inputs.cold_start, Rung.REQUESTED)
     total = total_floor(policy, seen.filters, inputs, lead)
-    recommended = recommend(policy, seen, inputs, None if total is None else _unprepared(policy, total, lead))
+    recommended = recommend(policy, decided, seen, inputs, None if total is None else _unprepared(policy, total, lead))
     replicas, reasons, decided = stabilized(policy, decided, recommended, seen, inputs)
     prepared, prepared_reasons, decided = prepare(policy, decided, total, inputs, replicas, _based_on(seen))
     return Proposal(
@@ -120,7 +120,9 @@ def settle(proposal: Proposal, grant: Grant | None) -> StepResult:
     return StepResult(after, plan, seen.demand, grant)
 
 
-def recommend(policy: Policy, seen: Observation, inputs: Inputs, unprepared: Reason | None) -> tuple[Reason, ...]:
+def recommend(
+    policy: Policy, decided: Decided, seen: Observation, inputs: Inputs, unprepared: Reason | None
+) -> tuple[Reason, ...]:
     """What each recommender asks for, the largest first. `unprepared` are the units that may not be prepared."""
     lead = lead_seconds(inputs.cold_start, replica_rung(policy))
     return combine(
@@ -128,7 +130,7 @@ def recommend(policy: Policy, seen: Observation, inputs: Inputs, unprepared: Rea
             volatility_floor(policy, seen.filters, lead),
             forecast_floor(policy, inputs.fan, inputs.now_seconds, lead),
             unprepared,
-            reactive(policy, seen.demand, _serving(inputs)),
+            reactive(policy, seen.demand, _serving(decided, inputs)),
             scheduled(inputs.windows, inputs.now_seconds, lead),
             Reason(Rule.MINIMUM, float(policy.min_replicas)),
         )
@@ -163,8 +165,9 @@ def stabilized(
     return replicas, reasons, replace(decided, peaks=peaks)
 
 
-def _serving(inputs: Inputs) -> int:
-    return len(inputs.supply.ready) if inputs.supply is not None else 0
+def _serving(decided: Decided, inputs: Inputs) -> int:
+    """Replicas that serve; while that is unknown, what was decided."""
+    return (decided.replicas or 0) if inputs.supply is None else len(inputs.supply.ready)
 
 
 def _unprepared(policy: Policy, total: Reason, lead_seconds: float) -> Reason:

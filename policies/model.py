@@ -179,6 +179,7 @@ class PodMark:
     reading: PodSample
     comparable: bool = True  # whether growth can be counted from it
     fell_from: float | None = None  # requests that had arrived before the counters last fell
+    hurried: bool = False  # more requests ended than an engine serves of those that came lately
 
 
 @dataclass(frozen=True, slots=True)

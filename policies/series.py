@@ -4,7 +4,7 @@ A pod that two jobs scrape, a highly available pair, and a label that changes in
 requests. So only the pod and the engine's own labels identify a series; all that a scrape adds does not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 RUNNING = "vllm:num_requests_running"
@@ -21,6 +21,8 @@ OWN_LABELS: Mapping[str, tuple[str, ...]] = {
     REJECTED: ("reason",),
     SLEEP_STATE: ("sleep_state",),
 }  # of a family, beside those of the engine
+
+COUNTED_SECONDS = 600.0  # in which scrapes are counted
 
 SAFE = "[bcdfghjklmnpqrstvwxz2456789]"  # the characters of what Kubernetes generates: hashes and IDs
 LONGEST_GENERATED = 58  # characters of a generated name before its ID
@@ -55,6 +57,26 @@ def identifying_labels(family: str) -> tuple[str, ...]:
 def counted_once(family: str, promql: str) -> str:
     """PromQL that merges what identifies the same series of `family`; a value that is there twice counts once."""
     return f"max by ({', '.join(('pod', *identifying_labels(family)))}) ({promql})"
+
+
+def labels_of_pods(namespace: str, pattern: str) -> str:
+    """PromQL of the labels of pods whose names match a regular expression."""
+    quoted = pattern.replace("\\", "\\\\")
+    return f'namespace="{namespace}",pod=~"{quoted}"'
+
+
+def scrapes_query(pods: str) -> str:
+    """PromQL of the scrapes in ten minutes of the pod that has most; `pods` are labels."""
+    return f"max(count_over_time({FINISHED}{{{pods}}}[{COUNTED_SECONDS:.0f}s]))"
+
+
+def scrape_interval_seconds(scrapes: Iterable[float]) -> float | None:
+    """Time between two scrapes, by answers of `scrapes_query` at several times; None without any.
+
+    The least quarter is left out: then the pods were new.
+    """
+    counts = sorted(count for count in scrapes if count > 0)
+    return COUNTED_SECONDS / counts[len(counts) // 4] if counts else None
 
 
 def pods_pattern(kind: str, name: str) -> str:

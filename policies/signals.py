@@ -9,12 +9,14 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from policies.model import Filters, Inputs, PodMark, PodSample, Policy, Reading, Signal, Tokens, Verdict
-from policies.physics import COUNTERS, fell, possible, possible_growth
+from policies.capacity import request_work_seconds
+from policies.model import Filters, Inputs, PodMark, PodSample, Policy, Reading, Signal, State, Tokens, Verdict
+from policies.physics import COUNTERS, PAGE_REQUESTS, fell, growth, possible, possible_growth
 from policies.supply import Role, StageName, Supply
 
 STALE_SECONDS = 30.0  # two grid steps
 START_SECONDS = 1.0  # two starts of one process differ by less
+HURRY = 5.0  # times the work of a replica at full load: profiles may be wrong by three
 STUCK_SECONDS = 120.0  # a long prefill moves nothing for less
 FAULTS = frozenset(Verdict) - {Verdict.COUNTED, Verdict.STARTING, Verdict.FIRST, Verdict.UNCHANGED}
 
@@ -38,7 +40,17 @@ class Judged:
         return Reading(self.pod, self.verdict)
 
 
-def judge(policy: Policy, filters: Filters, inputs: Inputs) -> list[Judged]:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What every reading is judged by."""
+
+    policy: Policy
+    filters: Filters
+    now_seconds: float
+    work_seconds: float  # of the mean request lately; 0 while unknown
+
+
+def judge(policy: Policy, state: State, inputs: Inputs) -> list[Judged]:
     """The reading of every pod of the target, by name. Without supply, of every pod that has a sample.
 
     A pod that is not ready counts as soon as it has a reading: it may fail its probe because it is overloaded.
@@ -48,13 +60,12 @@ def judge(policy: Policy, filters: Filters, inputs: Inputs) -> list[Judged]:
         known = newest.get(sample.pod)
         if known is None or sample.at_seconds > known.at_seconds:
             newest[sample.pod] = sample
-    marks = {mark.reading.pod: mark for mark in filters.marks}
+    marks = {mark.reading.pod: mark for mark in state.filters.marks}
+    work = request_work_seconds(policy.engine, state.capacity, state.filters.tokens)
+    seen = _Seen(policy, state.filters, inputs.now_seconds, 0.0 if work is None else work)
     supply = inputs.supply
     serving = dict.fromkeys(newest, True) if supply is None else _serving(supply, inputs.now_seconds)
-    return [
-        _judge(policy, filters, inputs.now_seconds, pod, newest.get(pod), marks.get(pod), serves)
-        for pod, serves in sorted(serving.items())
-    ]
+    return [_judge(seen, pod, newest.get(pod), marks.get(pod), serves) for pod, serves in sorted(serving.items())]
 
 
 def _serving(supply: Supply, now_seconds: float) -> dict[str, bool | None]:
@@ -67,34 +78,30 @@ def _serving(supply: Supply, now_seconds: float) -> dict[str, bool | None]:
     }
 
 
-def _judge(
-    policy: Policy,
-    filters: Filters,
-    now_seconds: float,
-    pod: str,
-    sample: PodSample | None,
-    mark: PodMark | None,
-    serves: bool | None,
-) -> Judged:
+def _judge(seen: _Seen, pod: str, sample: PodSample | None, mark: PodMark | None, serves: bool | None) -> Judged:
+    policy, filters = seen.policy, seen.filters
     if sample is None:
         return Judged(pod, _unread(mark, serves), mark=mark)
-    if (useless := _useless(policy, now_seconds, sample)) is not None:
+    if (useless := _useless(policy, seen.now_seconds, sample)) is not None:
         return Judged(pod, useless, mark=mark)
     if _unused(sample):
         sample = replace(sample, running=0.0, waiting=0.0)
     if _lacks_gauges(sample) or (policy.signal is Signal.WORK and _lacks_counters(filters.tokens, sample, mark)):
         kept = PodMark(_merged(sample, mark), comparable=False)
-        return Judged(pod, Verdict.INCOMPLETE, sample, mark=kept, queue=not _lacks_gauges(sample))
+        queue = not _lacks_gauges(sample) and (mark is None or _works(mark.reading, sample))
+        return Judged(pod, Verdict.INCOMPLETE, sample, mark=kept, queue=queue)
     if mark is None:
         before = _from_zero(filters, sample)
         verdict = Verdict.FIRST if before is None else Verdict.COUNTED
         return Judged(pod, verdict, sample, before, PodMark(sample), queue=True)
-    verdict = _compared(policy, filters.tokens, mark, sample)
+    verdict, hurried = _compared(seen, mark, sample), _hurried(seen.work_seconds, mark.reading, sample)
+    if verdict is Verdict.COUNTED and hurried and not mark.hurried:
+        verdict = Verdict.IMPOSSIBLE  # unless the next reading grows alike: then requests have become shorter
     if verdict in (Verdict.UNCHANGED, Verdict.STUCK):
         is_new = sample.at_seconds > mark.reading.at_seconds
         return Judged(pod, verdict, None if is_new else sample, mark=mark, queue=not is_new)
     before = mark.reading if verdict is Verdict.COUNTED else None
-    return Judged(pod, verdict, sample, before, _moved(mark, sample, verdict), queue=True)
+    return Judged(pod, verdict, sample, before, _moved(mark, sample, verdict, hurried=hurried), queue=True)
 
 
 def _useless(policy: Policy, now_seconds: float, sample: PodSample) -> Verdict | None:
@@ -107,7 +114,7 @@ def _useless(policy: Policy, now_seconds: float, sample: PodSample) -> Verdict |
     return None if possible(policy.engine, sample) else Verdict.IMPOSSIBLE
 
 
-def _compared(policy: Policy, tokens: Tokens, mark: PodMark, sample: PodSample) -> Verdict:
+def _compared(seen: _Seen, mark: PodMark, sample: PodSample) -> Verdict:
     before = mark.reading
     if mark.comparable and sample.at_seconds <= before.at_seconds:
         return Verdict.UNCHANGED
@@ -119,13 +126,23 @@ def _compared(policy: Policy, tokens: Tokens, mark: PodMark, sample: PodSample) 
         return Verdict.RESET  # what fell is back: two processes answer in turn, or an old page was shown
     if not mark.comparable:
         return Verdict.FIRST
-    return Verdict.COUNTED if possible_growth(policy.engine, tokens, before, sample) else Verdict.IMPOSSIBLE
+    is_possible = possible_growth(seen.policy.engine, seen.filters.tokens, before, sample)
+    return Verdict.COUNTED if is_possible else Verdict.IMPOSSIBLE
 
 
-def _moved(mark: PodMark, sample: PodSample, verdict: Verdict) -> PodMark:
+def _hurried(work_seconds: float, before: PodSample, sample: PodSample) -> bool:
+    """Whether more requests ended than the engine held and could serve, if they are like those that came lately."""
+    held = (before.running or 0.0) + (before.waiting or 0.0)
+    span_seconds = sample.at_seconds - before.at_seconds
+    return growth(before.finished_total, sample.finished_total) * work_seconds > HURRY * span_seconds + (
+        (held + PAGE_REQUESTS) * work_seconds
+    )
+
+
+def _moved(mark: PodMark, sample: PodSample, verdict: Verdict, *, hurried: bool) -> PodMark:
     """What the next reading is compared with. After a fall, one more has to show which counters go on."""
     if verdict is not Verdict.RESET:
-        return PodMark(sample, fell_from=mark.fell_from)
+        return PodMark(sample, fell_from=mark.fell_from, hurried=hurried)
     came, was = arrived(sample), max(arrived(mark.reading), mark.fell_from or 0.0)
     return PodMark(sample, comparable=False, fell_from=was if came < was else None)
 
@@ -194,7 +211,7 @@ def _merged(sample: PodSample, mark: PodMark | None) -> PodSample:
 def _from_zero(filters: Filters, sample: PodSample) -> PodSample | None:
     """What a new pod's first reading is compared with: its counters were zero when its process started, if that was lately."""
     since = filters.tick_seconds
-    if since is None or sample.started_seconds is None or sample.started_seconds < since:
+    if since is None or sample.started_seconds is None or not since <= sample.started_seconds < sample.at_seconds:
         return None
     return PodSample(sample.pod, since, sample.started_seconds, engines=sample.engines, **_ZERO)
 
@@ -203,6 +220,11 @@ def arrived(sample: PodSample) -> float:
     """Requests that have arrived at the pod since its process started, except those whose client hung up."""
     running, waiting = sample.running or 0.0, sample.waiting or 0.0
     return (sample.finished_total or 0.0) + running + waiting + (sample.rejected_total or 0.0)
+
+
+def _works(before: PodSample, sample: PodSample) -> bool:
+    """Whether any counter went up."""
+    return any(growth(getattr(before, name), getattr(sample, name)) > 0.0 for name in COUNTERS)
 
 
 def _still(before: PodSample, sample: PodSample) -> bool:

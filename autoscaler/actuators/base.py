@@ -8,6 +8,7 @@ what an actuator holds by preemption, so there is no call for it.
 from dataclasses import dataclass
 from typing import Protocol
 
+from autoscaler.actuators.shapes import Shape
 from autoscaler.kube.objects import Object
 from crds.workload import Workload
 from policies.model import Plan
@@ -19,6 +20,7 @@ class Capabilities:
     """What an actuator can do."""
 
     rung: Rung  # the rung that its units reach and are held at
+    shapes: tuple[Shape, ...] = ()  # of all that it makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,26 @@ class Change:
     released: tuple[str, ...] = ()
     refused: int = 0  # left out by a cap
     problem: str = ""  # why the rest was not done; empty if all was
+    impossible: bool = False  # nothing can be held for this workload as it is: what is decided must not count on it
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Decided replicas that the API server does not let be created."""
+
+    replicas: int
+    cause: str = ""  # what it said, in one line; empty where that is not known
+
+    @property
+    def by_quota(self) -> bool:
+        """Whether what another workload holds may be why."""
+        return not self.cause or "quota" in self.cause
+
+    @property
+    def sentence(self) -> str:
+        """How it is reported."""
+        why = self.cause or "see the Events of the target and of what it owns"
+        return f"Replicas that are decided and cannot be created: {self.replicas} ({why})."
 
 
 class Actuator(Protocol):
@@ -39,11 +61,18 @@ class Actuator(Protocol):
         """What it can do."""
 
     async def ensure(
-        self, workload: Workload, template: Object | None, plan: Plan, supply: Supply | None, now_seconds: float
+        self,
+        workload: Workload,
+        template: Object | None,
+        plan: Plan,
+        supply: Supply | None,
+        now_seconds: float,
+        refused: Refused | None = None,
     ) -> Change:
         """Bring what is held for a workload to the plan's echelon at `capabilities.rung`. Idempotent.
 
-        `template` is the target's pod template; None where it is unknown. `supply` is None where it is unknown.
+        `template` is the target's pod template; None where it is unknown. `supply` is None where it is unknown. What is held
+        makes way for replicas that are `refused`.
         """
 
     def observe(self, workload: Workload, now_seconds: float) -> tuple[Unit, ...] | None:

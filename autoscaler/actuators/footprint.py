@@ -1,81 +1,132 @@
 """What one pod of a template asks of its node, so that something else can hold exactly that place."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
 
 from autoscaler.kube.objects import Object
-from crds.notation.units import quantity
+from crds.notation.units import exact_quantity
 
-Amounts = Mapping[str, str]
-CPU = "cpu"
+Amounts = Mapping[str, Decimal]
+CPU, MEMORY, HUGE_PAGES = "cpu", "memory", "hugepages-"
+ALWAYS = "Always"  # the restart policy that makes an init container a sidecar
 
 
-def footprint(pod_spec: Object) -> dict[str, dict[str, str]]:
-    """Requests and limits of a whole pod, as one container's `resources`.
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a whole pod asks for, without the overhead of its runtime class, which admission adds to balloons as well."""
 
-    The scheduler's own sum: containers and sidecars together, or the largest init container where that is more. Limits
-    are given only where every container has them. Raises ValueError for an amount that is no quantity.
+    requests: Amounts  # what the scheduler counts
+    limits: Amounts  # of those resources that every container limits; never below the request
+
+    @property
+    def resources(self) -> dict[str, dict[str, str]]:
+        """One container's `resources`."""
+        return {"requests": _text(self.requests), "limits": _text(self.limits)}
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether it has at least one accelerator of whatever vendor."""
+        return any(extended(name) and amount > 0 for name, amount in self.requests.items())
+
+    @property
+    def best_effort(self) -> bool:
+        """Whether the pod's quality of service is BestEffort: GPUs do not count for it."""
+        return not any({**self.requests, **self.limits}.get(name) for name in (CPU, MEMORY))
+
+
+def footprint(pod_spec: Object) -> Footprint:
+    """The scheduler's own sum over a pod. Raises ValueError for an amount that is no quantity.
+
+    Containers and sidecars together, or an init container beside the sidecars that are started before it, where that is more.
+    What is set for the pod as a whole takes the place of that sum.
     """
-    containers = list(pod_spec.get("containers") or ())
-    init = list(pod_spec.get("initContainers") or ())
-    together = containers + [each for each in init if each.get("restartPolicy") == "Always"]
-    alone = [each for each in init if each.get("restartPolicy") != "Always"]
-    requests = _largest([_sum(_requests(each) for each in together), *(_numbers(_requests(each)) for each in alone)])
-    limits = _largest([_sum(_limits(each) for each in together), *(_numbers(_limits(each)) for each in alone)])
-    everywhere = set.intersection(*(set(_limits(each)) for each in together)) if together else set()
-    kept = {name: amount for name, amount in limits.items() if name in everywhere or extended(name)}
-    return {"requests": _text(requests), "limits": _text(kept)}
+    requests, limits = _most(pod_spec, _requests), _most(pod_spec, _limits)
+    everywhere = [set(_limits(each)) for each in _together(pod_spec)]
+    limited = set.intersection(*everywhere) if everywhere else set()
+    whole = pod_spec.get("resources") or {}
+    asked, capped = _numbers(whole.get("requests")), _numbers(whole.get("limits"))
+    for name, amount in capped.items():  # a missing request is defaulted to the limit, unless a container has one
+        if name not in asked and (name not in requests or not _overcommitted(name)):
+            asked = {**asked, name: amount}
+    requests = {**requests, **_of_pods(asked)}
+    limits = {name: amount for name, amount in limits.items() if name in limited} | _of_pods(capped)
+    limits = {name: max(amount, requests.get(name, amount)) for name, amount in limits.items()}
+    limits |= {name: amount for name, amount in requests.items() if not _overcommitted(name)}
+    return Footprint(_rounded(requests), _rounded(limits))
 
 
 def extended(name: str) -> bool:
-    """Whether a resource is a device plugin's, such as nvidia.com/gpu: its limit is its request."""
-    return "/" in name and not name.startswith("kubernetes.io/")
+    """Whether a resource is a device plugin's, such as nvidia.com/gpu."""
+    return "/" in name and "kubernetes.io/" not in name
 
 
-def holds_gpu(resources: Mapping[str, Amounts]) -> bool:
-    """Whether a footprint has at least one accelerator of whatever vendor."""
-    return any(extended(name) and quantity(amount) > 0 for name, amount in resources["limits"].items())
+def _overcommitted(name: str) -> bool:
+    """Whether the API server lets a limit be above the request, or be missing."""
+    return not extended(name) and not name.startswith(HUGE_PAGES)
 
 
-def _requests(container: Object) -> Amounts:
-    """A missing request is the limit, as the API defaults it."""
-    resources = container.get("resources") or {}
-    return {**_limits(container), **(resources.get("requests") or {})}
+def _of_pods(amounts: Amounts) -> dict[str, Decimal]:
+    """Those that a pod as a whole can ask for."""
+    return {name: amount for name, amount in amounts.items() if name in (CPU, MEMORY) or name.startswith(HUGE_PAGES)}
 
 
-def _limits(container: Object) -> Amounts:
-    limits: Amounts = (container.get("resources") or {}).get("limits") or {}
-    return limits
-
-
-def _numbers(amounts: Mapping[str, Any]) -> dict[str, float]:
-    return {name: quantity(amount) for name, amount in amounts.items()}
-
-
-def _sum(all_amounts: Iterable[Amounts]) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for amounts in all_amounts:
-        for name, amount in _numbers(amounts).items():
-            total[name] = total.get(name, 0.0) + amount
-    return total
-
-
-def _largest(candidates: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    most: dict[str, float] = {}
-    for amounts in candidates:
-        for name, amount in amounts.items():
-            most[name] = max(most.get(name, 0.0), amount)
+def _most(pod_spec: Object, of: Callable[[Object], Amounts]) -> dict[str, Decimal]:
+    """The most that a pod asks for at any moment of its life."""
+    most = _sum(of(each) for each in _together(pod_spec))
+    sidecars: dict[str, Decimal] = {}  # started so far
+    for each in pod_spec.get("initContainers") or ():
+        running = _sum([sidecars, of(each)])
+        if each.get("restartPolicy") == ALWAYS:
+            sidecars = running
+        most |= {name: max(amount, most.get(name, amount)) for name, amount in running.items()}
     return most
 
 
-def _text(amounts: Mapping[str, float]) -> dict[str, str]:
+def _together(pod_spec: Object) -> list[Object]:
+    """The containers that run side by side once the pod is up."""
+    sidecars = [each for each in pod_spec.get("initContainers") or () if each.get("restartPolicy") == ALWAYS]
+    return [*(pod_spec.get("containers") or ()), *sidecars]
+
+
+def _requests(container: Object) -> dict[str, Decimal]:
+    """A missing request is the limit, as the API defaults it."""
+    return {**_limits(container), **_numbers((container.get("resources") or {}).get("requests"))}
+
+
+def _limits(container: Object) -> dict[str, Decimal]:
+    return _numbers((container.get("resources") or {}).get("limits"))
+
+
+def _numbers(amounts: Mapping[str, int | str] | None) -> dict[str, Decimal]:
+    return {name: exact_quantity(amount) for name, amount in (amounts or {}).items()}
+
+
+def _sum(all_amounts: Iterable[Amounts]) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
+    for amounts in all_amounts:
+        for name, amount in amounts.items():
+            total[name] = total.get(name, Decimal(0)) + amount
+    return total
+
+
+def _rounded(amounts: Amounts) -> dict[str, Decimal]:
+    """Up, as the scheduler counts: CPUs in thousandths, all else in whole units."""
+    most = Decimal(2**63 - 1)  # the API server's own limit
+    return {
+        name: min(amount, most).quantize(Decimal("0.001" if name == CPU else "1"), ROUND_CEILING)
+        for name, amount in amounts.items()
+    }
+
+
+def _text(amounts: Amounts) -> dict[str, str]:
     return {name: _amount(name, amount) for name, amount in sorted(amounts.items())}
 
 
-def _amount(name: str, amount: float) -> str:
+def _amount(name: str, amount: Decimal) -> str:
     if name == CPU and amount != int(amount):
-        return f"{round(amount * 1000)}m"
-    whole = round(amount)
+        return f"{int(amount * 1000)}m"
+    whole = int(amount)
     for unit, size in (("Gi", 2**30), ("Mi", 2**20)):
         if whole and whole % size == 0:
             return f"{whole // size}{unit}"

@@ -1,9 +1,12 @@
 """Balloon Jobs and their pods, as the core sees them: for the rules of `policies.balloons`, and as units of supply."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from autoscaler.kube.causes import brief
 from autoscaler.kube.objects import (
     Object,
+    alive,
     condition,
     created_seconds,
     deleting,
@@ -15,18 +18,65 @@ from autoscaler.kube.objects import (
     seconds,
 )
 from autoscaler.kube.ours import BALLOON, SHAPE, SLOT, running_balloons
+from autoscaler.kube.trim import PODS_COUNTED
 from policies.balloons import Held
 from policies.supply import Role, StageName, Unit
 
 
-def read(jobs: Iterable[Object], pods: Iterable[Object], owner_uid: str, shape: str | None) -> list[Held]:
-    """A policy's Jobs, in their order. Without a shape none is outdated by its template."""
-    pods = list(pods)
+def without_pod(jobs: Iterable[Object], pods: Iterable[Object]) -> frozenset[str]:
+    """Names of the Jobs that hold no place and bring no node: suspended, never given a pod, or with one that is gated."""
+    pods = [pod for pod in pods if BALLOON in labels(pod)]
+    gated = {labels(pod)[BALLOON] for pod in pods if _gated(pod)}
+    known = {labels(pod)[BALLOON] for pod in pods}
+
+    def lacks(job: Object) -> bool:
+        name, counted = key(job).name, any((job.get("status") or {}).get(each) for each in PODS_COUNTED)
+        return suspended(job) or name in gated or (name not in known and not counted)
+
+    return frozenset(key(job).name for job in jobs if alive(job) and lacks(job))
+
+
+def without_pod_because(job: Object, cause: str) -> str:
+    """Why a Job of `without_pod` is let go. `cause` is what its Events say, empty where that is unknown."""
+    name = key(job).name
+    if suspended(job):
+        return (
+            f"the balloon {name} was suspended, by an admission controller such as Kueue or by a person, so it was let go: "
+            "let balloons run, or set maxPreparedNodes to 0"
+        )
+    return f"the balloon {name} got no pod and was let go: {cause or 'the cluster reports no cause; see its Job controller'}"
+
+
+def failed_because(jobs: Iterable[Object], pods: Iterable[Object]) -> str:
+    """Why a pod of these Jobs failed: the kubelet did not admit it, or its container ended. Empty if none did."""
+    failures = {labels(pod)[BALLOON]: pod.get("status") or {} for pod in pods if phase(pod) == "Failed"}
+    for name in sorted(key(job).name for job in jobs):
+        if name in failures:
+            said = ": ".join(filter(None, (failures[name].get("reason"), failures[name].get("message"))))
+            return f"the balloon {name} failed: {brief(said) or 'its container ended; its image must contain sleep'}"
+    return ""
+
+
+def suspended(job: Object) -> bool:
+    """Whether someone keeps the Job from having a pod."""
+    return bool((job.get("spec") or {}).get("suspend"))
+
+
+def read(
+    jobs: Iterable[Object],
+    pods: Iterable[Object],
+    owner_uid: str,
+    shape: str | None,
+    stuck: frozenset[str] = frozenset(),
+) -> list[Held]:
+    """A policy's Jobs, in their order. Without a shape none is outdated by its template. `stuck` are names."""
+    jobs, pods = list(jobs), list(pods)
     running = running_balloons(pods)
     placed = {labels(pod).get(BALLOON) for pod in pods if node(pod) and not deleting(pod)}
     # A preempted pod is deleted; one whose container failed stays.
     failed = {labels(pod).get(BALLOON) for pod in pods if phase(pod) == "Failed" and not deleting(pod)}
-    return [_held(job, placed, running, failed, owner_uid, shape) for job in jobs]
+    found = [_held(job, placed, running, failed, owner_uid, shape) for job in jobs]
+    return [replace(each, stuck=key(job).name in stuck) for each, job in zip(found, jobs, strict=True)]
 
 
 def units(jobs: Iterable[Object], pods: Sequence[Object]) -> tuple[Unit, ...]:
@@ -42,6 +92,12 @@ def units(jobs: Iterable[Object], pods: Sequence[Object]) -> tuple[Unit, ...]:
         return Unit(key(job).name, Role.STANDBY, done, created_seconds(job), at)
 
     return tuple(unit(job) for job in jobs)
+
+
+def _gated(pod: Object) -> bool:
+    """Whether the scheduler is kept from looking at the pod."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(each.get("reason") == "SchedulingGated" for each in conditions if each.get("type") == "PodScheduled")
 
 
 def _held(

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from autoscaler.actuators.footprint import footprint, holds_gpu
+from autoscaler.actuators.footprint import Footprint, footprint
 from autoscaler.kube.objects import Object
 from autoscaler.kube.ours import BALLOON, MANAGED_BY, MANAGER, POLICY, SHAPE, SLOT, policy_label, short_hash
 from crds.kinds import SCALING_POLICY
@@ -36,8 +36,10 @@ class BalloonSettings:
     """What is the same for every balloon of this controller."""
 
     max_balloons: int  # in all the cluster
+    max_balloons_per_namespace: int = 5
     deadline_seconds: int = 1800
     priority_class: str = "outrider-balloon"
+    reads_classes: bool = True  # PriorityClasses are cluster-wide: an installation in one namespace cannot
 
 
 def job_name(workload: Workload, slot: int) -> str:
@@ -45,6 +47,14 @@ def job_name(workload: Workload, slot: int) -> str:
     tail = f"-balloon-{slot}-{short_hash(workload.uid)}"
     head = workload.name.replace(".", "-")[: JOB_NAME_LIMIT - len(tail)].rstrip("-")
     return head + tail
+
+
+def replica_footprint(template: Object) -> Footprint:
+    """What one replica asks for. Raises `NoBalloonError` where that cannot be read."""
+    try:
+        return footprint(template.get("spec") or {})
+    except ValueError as error:
+        raise NoBalloonError(f"the target's resources cannot be read: {error}") from error
 
 
 def shape(workload: Workload, template: Object, settings: BalloonSettings) -> str:
@@ -101,11 +111,13 @@ def _pod_spec(template: Object, settings: BalloonSettings) -> dict[str, Any]:
     first: Object = next(iter(replica.get("containers") or ()), {})
     if not first.get("image"):
         raise NoBalloonError("the target's first container has no image")
-    try:
-        resources = footprint(replica)
-    except ValueError as error:
-        raise NoBalloonError(f"the target's resources cannot be read: {error}") from error
-    if not holds_gpu(resources):
+    if replica.get("resourceClaims"):
+        raise NoBalloonError(
+            "the target's devices come from resource claims (DRA), which no replica can take over from a balloon by preemption: "
+            "set maxPreparedNodes to 0, or ask for GPUs in resources.limits instead"
+        )
+    held = replica_footprint(template)
+    if not held.has_gpu:
         raise NoBalloonError(
             "the target's containers ask for no GPU, so no GPU node would come for a balloon: "
             "set resources.limits, such as nvidia.com/gpu: 1"
@@ -129,7 +141,7 @@ def _pod_spec(template: Object, settings: BalloonSettings) -> dict[str, Any]:
                 "image": first["image"],
                 **({"imagePullPolicy": first["imagePullPolicy"]} if "imagePullPolicy" in first else {}),
                 "command": ["sleep", str(settings.deadline_seconds)],
-                "resources": resources,
+                "resources": held.resources,
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
                     "capabilities": {"drop": ["ALL"]},

@@ -1,6 +1,6 @@
 """The actuator that holds nothing: for an installation that prepares no nodes, and for tests."""
 
-from autoscaler.actuators.base import Capabilities, Change
+from autoscaler.actuators.base import Capabilities, Change, Refused
 from autoscaler.kube.objects import Object
 from crds.workload import Workload
 from policies.model import Plan
@@ -13,10 +13,16 @@ class Noop:
     capabilities = Capabilities(Rung.REQUESTED)
 
     async def ensure(
-        self, workload: Workload, template: Object | None, plan: Plan, supply: Supply | None, now_seconds: float
+        self,
+        workload: Workload,
+        template: Object | None,
+        plan: Plan,
+        supply: Supply | None,
+        now_seconds: float,
+        refused: Refused | None = None,
     ) -> Change:
         """Nothing."""
-        del workload, template, plan, supply, now_seconds
+        del workload, template, plan, supply, now_seconds, refused
         return Change()
 
     def observe(self, workload: Workload, now_seconds: float) -> tuple[Unit, ...]:

@@ -10,6 +10,8 @@ import structlog
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.sources import history
+from autoscaler.sources.transport import FileTransport
+from autoscaler.telemetry import metrics
 
 READERS = 2  # a week is 50,000 numbers: 200 policies at once kept KEDA waiting for 14 s
 MOSTLY = 0.9  # of the points: a few are unknown after each restart of a pod
@@ -20,8 +22,9 @@ _log = structlog.get_logger(__name__)
 class Backfill:
     """Reads from the Prometheus at `url`, two policies at a time. Without a URL there is nothing to read."""
 
-    def __init__(self, url: str | None, clock: Clock) -> None:
+    def __init__(self, url: str | None, clock: Clock, transport: FileTransport | None = None) -> None:
         self._url = url
+        self._transport = transport
         self._clock = clock
         self._readers = asyncio.Semaphore(READERS)
 
@@ -31,9 +34,13 @@ class Backfill:
             return
         workload, now_seconds = runtime.workload, self._clock.now()
         async with self._readers:
-            past = await history.read(self._url, workload.namespace, workload.target, now_seconds)
+            past = await history.read(
+                self._url, workload.namespace, workload.target, now_seconds, transport=self._transport
+            )
             points = runtime.remember(past.points, now_seconds)
         problem = history_problem(past, points)
+        answered = past.problem is None or points > 0
+        metrics.SOURCE_ANSWERS.labels(policy=runtime.key, source="history").inc(int(answered))
         runtime.offer_history_problem(problem)
         log = _log.warning if problem else _log.info
         log("history.read", policy=runtime.key, points=points, problem=problem or None)

@@ -4,6 +4,8 @@ from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
+from autoscaler.telemetry import metrics
+from policies.model import PodSample
 
 GAP_SECONDS = 10.0  # how old the scraped sample of a pod may be before Prometheus is asked
 
@@ -18,11 +20,22 @@ class GapFiller:
 
     async def run(self, runtime: PolicyRuntime) -> None:
         """Fill one policy's gaps."""
-        now_seconds = self._clock.now()
+        now_seconds, pods = self._clock.now(), runtime.endpoints()
         missing = [
             pod.name
-            for pod in runtime.endpoints()
+            for pod in pods
             if (sample := self._scraper.latest.get(pod)) is None or now_seconds - sample.at_seconds > GAP_SECONDS
         ]
-        namespace = runtime.workload.namespace
-        runtime.offer_filled(await self._prometheus.samples(namespace, missing) if missing else {})
+        # One that has never answered is asked for a pod, so that it is known to work before it is needed.
+        asked = missing or [pod.name for pod in pods if not self._prometheus.has_answered][:1]
+        found = await self._prometheus.samples(runtime.workload.namespace, asked) if asked else {}
+        if asked:
+            answered = self._prometheus.answers(runtime.workload.namespace)
+            metrics.SOURCE_ANSWERS.labels(policy=runtime.key, source="prometheus").inc(int(answered))
+        ports = len(runtime.workload.endpoint.ports)
+        runtime.offer_filled({pod: found[pod] for pod in missing if pod in found and _covers(found[pod], ports)})
+
+
+def _covers(sample: PodSample, ports: int) -> bool:
+    """Whether a sample has an engine for every port: in Prometheus, two ports whose engines have one label look like one."""
+    return ports == 1 or (sample.engines or 0) >= ports

@@ -5,7 +5,6 @@ policy (`runner`), and learns of a decision from the policy's runtime.
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -15,13 +14,14 @@ from autoscaler.clock import Clock, stopwatch_seconds
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.objects import Key
 from autoscaler.records.writer import Recorder
+from autoscaler.reporting.measures import measure
 from autoscaler.scaler.board import FRESH_SECONDS, Board
 from autoscaler.sources.scrape import Scraper
 from autoscaler.telemetry import metrics
 from policies.allocate import allocate
 from policies.engine import Proposal, next_tick
 from policies.explain import explain
-from policies.model import Fan, Grant, Mode, Plan, StepResult
+from policies.model import Grant, Mode, Plan
 from policies.supply import Supply
 
 ROUND_SECONDS = 0.5  # after the first sample of a scrape round, for the others of that round
@@ -123,8 +123,8 @@ class Loop:
         started = stopwatch_seconds()
         result = runtime.settle(proposal, grant)
         metrics.STEP_SECONDS.observe(took_seconds + stopwatch_seconds() - started)
-        self._recorder.record(runtime.workload.policy, proposal.state, proposal.inputs, result)
-        _measure(runtime.key, result, proposal.inputs.fan)
+        self._recorder.record(runtime.policy, proposal.state, proposal.inputs, result)
+        measure(runtime.policy, proposal.inputs, result)
         if result.plan is not None:
             self._publish(runtime, result.plan, proposal.inputs.supply)
 
@@ -135,7 +135,7 @@ class Loop:
             self._board.publish(runtime.key, plan.desired_replicas, plan.at_seconds, current, most)
         else:
             self._board.withdraw(runtime.key)
-        metrics.DECISION_AGE.decided(runtime.key, plan.at_seconds)
+        metrics.DECISION_AGE.happened(runtime.key, plan.at_seconds)
         if plan.differs_from(runtime.plan_before):
             _log.info(
                 "decided",
@@ -158,18 +158,7 @@ def _contained(policy: str) -> Iterator[None]:
     try:
         yield
     except Exception:  # noqa: BLE001 - a fault of ours, of any kind
+        metrics.FAILURES.labels(policy=policy, part="decision").inc()
         _log.exception(
             "decision.failed", policy=policy, instead=f"keeping the last decision until it is {FRESH_SECONDS:.0f} s old"
         )
-
-
-def _measure(policy: str, result: StepResult, fan: Fan | None) -> None:
-    demand = result.demand.replicas
-    metrics.SIGNAL_UNKNOWN.labels(policy=policy).set(1 if demand is None else 0)
-    metrics.DEMAND_REPLICAS.labels(policy=policy).set(math.nan if demand is None else demand)
-    metrics.FORECAST_PROVEN.labels(policy=policy).set(0 if fan is None else int(fan.proven))
-    if result.plan is not None:
-        current = result.plan.current_replicas
-        metrics.DESIRED_REPLICAS.labels(policy=policy).set(result.plan.desired_replicas)
-        metrics.CURRENT_REPLICAS.labels(policy=policy).set(math.nan if current is None else current)
-        metrics.PREPARED_NODES.labels(policy=policy).set(result.plan.prepared_nodes)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.objects import Key
 from autoscaler.kube.watches import Watches
-from autoscaler.sources.scrape import Scraper
+from autoscaler.sources.scrape import Address, Scraper
 from crds.notation.selectors import Selector
 
 _Place = tuple[str, Selector]  # a namespace, and a selector of pods in it
@@ -19,7 +19,7 @@ class Members:
         self._scraper = scraper
         self._places: dict[str, _Place] = {}
         self._selecting: dict[_Place, set[str]] = {}
-        self._pods: dict[str, dict[Key, str]] = {}  # by policy: each pod's URL
+        self._pods: dict[str, dict[Key, Address]] = {}  # by policy: where each pod is scraped
         self._owners: dict[Key, set[str]] = {}  # by pod: the policies
 
     def policies_of(self, pod: Key) -> Collection[str]:
@@ -52,21 +52,21 @@ class Members:
                 del self._selecting[before]
                 self._watches.pods(before[0]).forget(before[1])
 
-    def _take(self, policy: str, urls: dict[Key, str]) -> None:
+    def _take(self, policy: str, addresses: dict[Key, Address]) -> None:
         before = self._pods.pop(policy, {})
-        if urls:
-            self._pods[policy] = urls
-        changed = {pod for pod in before.keys() | urls.keys() if before.get(pod) != urls.get(pod)}
+        if addresses:
+            self._pods[policy] = addresses
+        changed = {pod for pod in before.keys() | addresses.keys() if before.get(pod) != addresses.get(pod)}
         for pod in changed:
             owners = self._owners.setdefault(pod, set())
             owners.discard(policy)
-            if pod in urls:
+            if pod in addresses:
                 owners.add(policy)
             if not owners:
                 del self._owners[pod]
-        self._scraper.retarget({pod: self._url(pod) for pod in changed})
+        self._scraper.retarget({pod: self._address(pod) for pod in changed})
 
-    def _url(self, pod: Key) -> str | None:
+    def _address(self, pod: Key) -> Address | None:
         """Where a pod is scraped: of two policies that have it, the first by name says so."""
         first = min(self._owners.get(pod, ()), default=None)
         return None if first is None else self._pods[first][pod]

@@ -1,11 +1,13 @@
 """Brings the prepared nodes to the plan, by the actuator. Not here: how many are wanted, and which balloons go first."""
 
+from dataclasses import replace
+
 import structlog
 
 from autoscaler.actuators.base import Actuator, Change
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
-from autoscaler.reporting.events import EventReason, Events
+from autoscaler.reporting.events import TEXTS, EventReason, Events
 from crds.workload import Workload
 from policies.explain import explain
 
@@ -28,8 +30,13 @@ class Preparer:
         if plan is None:
             return
         supply = runtime.supply(now_seconds)
-        change = await self._actuator.ensure(runtime.workload, runtime.template, plan, supply, now_seconds)
-        if change.created or change.released or change.problem:
+        change = await self._actuator.ensure(
+            runtime.workload, runtime.template, plan, supply, now_seconds, runtime.refused
+        )
+        if change.problem and runtime.template is None and runtime.template_problem:
+            change = replace(change, problem=runtime.template_problem, impossible=True)
+        news = runtime.offer_balloon_problem(_sentence(change), impossible=change.impossible)
+        if change.created or change.released or news:
             log = _log.warning if change.problem else _log.info
             log(
                 "balloons.changed",
@@ -59,3 +66,10 @@ class Preparer:
             await emit(workload, EventReason.CAPPED, count=change.refused)
         if change.problem:
             await emit(workload, EventReason.BALLOON_FAILED, problem=change.problem)
+
+
+def _sentence(change: Change) -> str:
+    """Why fewer nodes are prepared than planned; empty if they are not."""
+    problem = f"{change.problem[:1].upper()}{change.problem[1:].removesuffix('.')}." if change.problem else ""
+    capped = TEXTS[EventReason.CAPPED].format(count=change.refused) if change.refused else ""
+    return " ".join(filter(None, (problem, capped)))

@@ -4,7 +4,7 @@ Not here: deciding (`loop`), and what runs beside it (`runner`).
 """
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ from autoscaler.reporting.refusals import Refusals
 from autoscaler.reporting.reporter import Reporter
 from autoscaler.scaler.board import Board
 from autoscaler.sources.scrape import Scraper
+from autoscaler.telemetry import metrics
 from crds.kinds import SCALING_POLICY
 from crds.notation.selectors import Selector
 from crds.resolve.problems import Problem
@@ -43,7 +44,7 @@ class _Read:
     version: object
     since: Age
     outcome: Workload | list[Problem]
-    refused: str = ""  # why it was refused last
+    refused: tuple[str, str] | None = None  # why it was, and what is done instead
 
 
 class PolicyRegistry:
@@ -79,6 +80,7 @@ class PolicyRegistry:
         watches.policies.subscribe(self._policy_changed)
         watches.subscribe(self._pods_changed)
         parts.target.subscribe(self._target_changed)
+        parts.transport.subscribe(self._target_changed)
 
     @property
     def runtimes(self) -> Mapping[str, PolicyRuntime]:
@@ -134,16 +136,17 @@ class PolicyRegistry:
             with self._contained(policy):
                 due |= self._look(policy)
         while due:
-            for policy in due:
-                self._make_way(policy)
-            freed = set[str]()
+            freed = set[str]().union(*map(self._make_way, due))
             for policy in sorted(due, key=lambda each: self._read[each].since if each in self._read else _GONE):
                 with self._contained(policy):
                     freed |= self._settle(group, policy)
                 await self._clock.sleep(0)  # the scaler answers in between
             due = freed
-        there = self._read.keys() | self._stirred
-        self._saved = {policy: state for policy, state in self._saved.items() if policy in there}
+        remembered = self._saved.keys() | self._state_problems.keys()
+        for gone in remembered - self._read.keys() - self._stirred:  # deleted while no controller ran
+            self._saved.pop(gone, None)
+            self._state_problems.pop(gone, None)
+            self._reporter.forget(gone)
         self._board.know(self._runtimes)
         self._watches.follow({runtime.workload.namespace for runtime in self._runtimes.values()})
 
@@ -170,30 +173,26 @@ class PolicyRegistry:
             claims |= read.outcome.claims.items()
         return self._claims.put(policy, read.since, claims)
 
-    def _make_way(self, policy: str) -> None:
-        """End a policy whose target an older one has now, before that one begins."""
+    def _make_way(self, policy: str) -> set[str]:
+        """End a policy whose target an older one has now, before that one begins. Gives those that may take the rest."""
         runtime = self._runtimes.get(policy)
-        if runtime is not None and self._taken(policy, runtime.workload):
-            self._remove(policy)
+        if runtime is None or not self._taken(policy, runtime.workload):
+            return set()
+        self._remove(policy)
+        return self._claim(policy)
 
     def _settle(self, group: asyncio.TaskGroup, policy: str) -> set[str]:
         """Follow a policy, or refuse it. Gives those that may take what it no longer has."""
         read = self._read.get(policy)
         if read is None:  # gone
             return set()
-        if isinstance(read.outcome, Workload):
-            problems, reason = self._taken(policy, read.outcome), TAKEN
-        else:
-            problems, reason = read.outcome, INVALID
-        if problems or not isinstance(read.outcome, Workload):
-            self._refuse(
-                policy,
-                read,
-                reason,
-                "; ".join(f"{each.path}: {each.why}; instead: {each.instead}" for each in problems),
-            )
+        if not isinstance(read.outcome, Workload):
+            self._refuse(policy, read, INVALID, read.outcome)
             return set()
-        read.refused = ""
+        if problems := self._taken(policy, read.outcome):
+            self._refuse(policy, read, TAKEN, problems)
+            return set()
+        read.refused = None
         self._refusals.forget(policy)
         self._accept(group, policy, read.outcome)
         return self._claim(policy)
@@ -205,21 +204,18 @@ class PolicyRegistry:
             taken(claim, f"{SCALING_POLICY.name} {owner}") for claim, owner in owners if owner not in (None, policy)
         ]
 
-    def _refuse(self, policy: str, read: _Read, reason: str, problem: str) -> None:
+    def _refuse(self, policy: str, read: _Read, reason: str, problems: Iterable[Problem]) -> None:
         runtime = self._runtimes.get(policy)
+        problem = "; ".join(f"{each.path}: {each.why}; instead: {each.instead}" for each in problems)
+        instead = "keeping its last valid version in force" if runtime else "not following it"
+        if read.refused == (problem, instead):
+            return
+        read.refused = problem, instead
         if runtime is not None:
             runtime.refuse(problem)
-        elif problem == read.refused:
-            return
         else:
             self._refusals.add(read.raw, reason, problem)
-        read.refused = problem
-        _log.error(
-            "policy.invalid",
-            policy=policy,
-            problem=problem,
-            instead="keeping its last valid version in force" if runtime else "not following it",
-        )
+        _log.error("policy.invalid", policy=policy, problem=problem, instead=instead)
 
     def _accept(self, group: asyncio.TaskGroup, policy: str, workload: Workload) -> None:
         runtime = self._runtimes.get(policy)
@@ -240,6 +236,7 @@ class PolicyRegistry:
             workload, state, self._watches, self._parts.actuators, self._clock.now(), state_problem=problem
         )
         self._runtimes[policy] = runtime
+        metrics.follow(policy, self._clock.now())
         self._tasks[policy] = group.create_task(PolicyRunner(runtime, self._parts, self._clock).run())
         _log.info("policy.added", policy=policy, mode=workload.mode, target=workload.target.name)
 
@@ -261,6 +258,7 @@ class PolicyRegistry:
         except Exception:  # noqa: BLE001 - of any kind
             self._read.pop(policy, None)
             self._stirred.add(policy)
+            metrics.FAILURES.labels(policy=policy, part="policy").inc()
             _log.exception("policy.failed", policy=policy, instead="not following it until a policy or a pod changes")
 
 

@@ -15,8 +15,11 @@ from autoscaler.actuators.base import Actuator
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.control.target import TargetReader
+from autoscaler.control.transport import TransportReader
+from autoscaler.telemetry import metrics
 from policies.engine import GRID_SECONDS
 
+LOOKS = 5  # a grid step: every 3 s, since a refused ReplicaSet tries again after as long as it has been refused
 PATIENCE_SECONDS = 30.0  # of wall time, for the history; decisions then begin without it, and it is taken when it comes
 
 _log = structlog.get_logger(__name__)
@@ -35,6 +38,7 @@ class Parts:
 
     actuators: tuple[Actuator, ...]  # what holds units for them
     target: TargetReader
+    transport: TransportReader
     at_start: Part
     after_decisions: tuple[Part, ...]  # one after the other, once the target was read
     on_grid: tuple[Part, ...]  # side by side, once a grid step
@@ -51,16 +55,17 @@ class PolicyRunner:
         runtime.subscribe(self._decided.set)
 
     async def run(self) -> None:
-        """Read the target and the history, let decisions begin, then run every part at its own pace."""
+        """Read the target, how its pods are reached, and the history, let decisions begin, then run every part at its own pace."""
         parts = self._parts
         await self._turn(parts.target)
+        await self._turn(parts.transport)
         reading = asyncio.create_task(self._turn(parts.at_start))
         try:
             await asyncio.wait({reading}, timeout=PATIENCE_SECONDS)
             if not self._begins():
                 return
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._repeat(self._decision, parts.target, *parts.after_decisions))
+                group.create_task(self._repeat(self._decision, parts.target, parts.transport, *parts.after_decisions))
                 for part in parts.on_grid:
                     group.create_task(self._repeat(self._grid_step, part))
         finally:
@@ -90,14 +95,22 @@ class PolicyRunner:
             await part.run(self._runtime)
         except Exception:  # noqa: BLE001 - a fault of ours, of any kind
             name = type(part).__name__
+            metrics.FAILURES.labels(policy=self._runtime.key, part=name).inc()
             _log.exception("part.failed", policy=self._runtime.key, part=name, instead="trying again at the next turn")
 
     async def _grid_step(self) -> None:
         await self._clock.sleep(GRID_SECONDS)
 
+    async def _look(self) -> None:
+        """Until a grid step has passed, or a part of it while a balloon may have to go."""
+        for _ in range(LOOKS):
+            await self._clock.sleep(GRID_SECONDS / LOOKS)
+            if self._runtime.watchful:
+                return
+
     async def _decision(self) -> None:
         """Until the next decision, or a grid step later."""
-        timer = asyncio.create_task(self._grid_step())
+        timer = asyncio.create_task(self._look())
         decided = asyncio.create_task(self._decided.wait())
         try:
             await asyncio.wait((timer, decided), return_when=asyncio.FIRST_COMPLETED)

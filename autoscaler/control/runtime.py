@@ -6,16 +6,22 @@ properties. Not here: reading the API or Prometheus (the parts beside the loop),
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from autoscaler.actuators.base import Actuator
+from autoscaler.actuators.base import Actuator, Refused
 from autoscaler.control.supply import endpoints, supply
-from autoscaler.kube.objects import Key, Object
+from autoscaler.kube.objects import Key, Object, alive, key, labels
+from autoscaler.kube.ours import BALLOON, BALLOON_PODS
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.watches import Watches
+from autoscaler.reporting.readings import Readings
 from autoscaler.reporting.report import PolicyReport
+from autoscaler.sources.errors import SourceError, SourceErrorKind
+from autoscaler.sources.scrape import Address
+from autoscaler.sources.transport import Transport
 from crds.notation.selectors import Selector
 from crds.schedules import windows
-from crds.workload import Workload
+from crds.workload import Endpoint, Workload
 from forecasting.fit import Fit
 from forecasting.forecaster import Forecaster
 from forecasting.series import Series
@@ -23,9 +29,10 @@ from policies.backfill import Past
 from policies.decider import Decider
 from policies.engine import Proposal
 from policies.ladder import lead_seconds
-from policies.model import Grant, Inputs, Mode, Plan, PodSample, State, StepResult
+from policies.model import Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
 from policies.supply import Rung, Supply
 
+_UNREAD = SourceError(SourceErrorKind.TRANSPORT, "how the pods are reached has not been read yet")
 LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
 
 
@@ -53,9 +60,17 @@ class PolicyRuntime:
         self._scale: Scale | None = None
         self._scale_seconds = now_seconds  # when it was last read; at first, since when that has been tried
         self._template: Object | None = None
+        self._template_problem = ""
         self._template_seconds = -math.inf
         self._target_problem = ""
+        self._refused: Refused | None = None
+        self._missing_since: tuple[int, float] | None = None  # pods that the target has, and since when that is too few
+        self._balloon_problem = ""
+        self._unprepared = False  # no node can be prepared for the target
         self._filled: Mapping[str, PodSample] = {}
+        self._transport: Transport | SourceError = _UNREAD
+        self._transport_due_seconds = -math.inf
+        self._readings: Readings | None = None
         self._result: StepResult | None = None
         self._plan: Plan | None = None
         self._plan_before: Plan | None = None
@@ -74,6 +89,16 @@ class PolicyRuntime:
         return self._workload
 
     @property
+    def policy(self) -> Policy:
+        """What decisions are made by: the policy's settings, without prepared nodes where none are possible."""
+        return self._decider.policy
+
+    @property
+    def _effective(self) -> Policy:
+        policy = self._workload.policy
+        return replace(policy, max_prepared_nodes=0) if self._unprepared else policy
+
+    @property
     def state(self) -> State:
         """What the policy remembers."""
         return self._decider.state
@@ -85,13 +110,33 @@ class PolicyRuntime:
 
     @property
     def template(self) -> Object | None:
-        """The target's pod template, None until it is read."""
+        """The target's pod template; None until it is read, and where there is none."""
         return self._template
+
+    @property
+    def template_problem(self) -> str:
+        """Why the target has no template that nodes can be prepared for; empty where it has one, and before it is read."""
+        return self._template_problem
 
     @property
     def template_seconds(self) -> float:
         """When the template was read; minus infinity before that."""
         return self._template_seconds
+
+    @property
+    def transport(self) -> Transport | SourceError:
+        """How its pods are reached, or why they cannot be."""
+        return self._transport
+
+    @property
+    def transport_due_seconds(self) -> float:
+        """When that is to be read again; minus infinity until it was read for the endpoint as it is."""
+        return self._transport_due_seconds
+
+    @property
+    def filled(self) -> Mapping[str, PodSample]:
+        """Samples by pod from Prometheus, of pods that a scrape does not reach."""
+        return self._filled
 
     @property
     def result(self) -> StepResult | None:
@@ -113,15 +158,49 @@ class PolicyRuntime:
         """Which pods are the target's; None until it is read."""
         return None if self._scale is None else self._scale.selector
 
-    def endpoints(self) -> dict[Key, str]:
+    @property
+    def refused(self) -> Refused | None:
+        """The replicas that the API server does not let be created."""
+        return self._refused
+
+    @property
+    def missing(self) -> int:
+        """Replicas of the scale that have no pod."""
+        if self._scale is None or self._scale.status_replicas is None:
+            return 0
+        return max(0, self._scale.spec_replicas - self._scale.status_replicas)
+
+    def missing_seconds(self, now_seconds: float) -> float:
+        """For how long no missing replica has got a pod."""
+        return 0.0 if self._missing_since is None else now_seconds - self._missing_since[1]
+
+    @property
+    def has_balloons_near(self) -> bool:
+        """Whether its namespace has balloons, of whichever policy."""
+        return any(map(alive, self._watches.jobs(self._workload.namespace)))
+
+    @property
+    def watchful(self) -> bool:
+        """Whether a balloon near it may soon have to go: a replica is on its way, or a balloon has no pod yet."""
+        namespace, scale = self._workload.namespace, self._scale
+        jobs = [job for job in self._watches.jobs(namespace) if alive(job)]
+        if not jobs or scale is None:
+            return False
+        decided = 0 if self._plan is None or self._workload.mode is Mode.SHADOW else self._plan.desired_replicas
+        pods = scale.spec_replicas if scale.status_replicas is None else scale.status_replicas
+        known = {labels(pod).get(BALLOON) for pod in self._watches.pods(namespace).matching(BALLOON_PODS)}
+        return max(decided, scale.spec_replicas) > pods or any(key(job).name not in known for job in jobs)
+
+    def endpoints(self) -> dict[Key, Address]:
         """Where its pods are scraped."""
         found = endpoints(self._workload, self._scale, self._watches.pods(self._workload.namespace))
-        return {Key(self._workload.namespace, pod): url for pod, url in found.items()}
+        return {Key(self._workload.namespace, pod): Address(urls, self._transport) for pod, urls in found.items()}
 
     def supply(self, now_seconds: float) -> Supply | None:
         """What there is of it; None (unknown) also where the API has been away for too long."""
         standby = (actuator.observe(self._workload, now_seconds) for actuator in self._actuators)
-        return supply(self._scale, self._watches.pods(self._workload.namespace), standby, now_seconds)
+        pods = self._watches.pods(self._workload.namespace)
+        return supply(self._scale, pods, standby, now_seconds, self._workload.endpoint.pod_labels)
 
     def inputs(self, scraped: Mapping[Key, PodSample], now_seconds: float, *, on_grid: bool) -> Inputs:
         """All that one decision is made from, but for the forecast."""
@@ -145,7 +224,10 @@ class PolicyRuntime:
             demand=None if self._result is None else self._result.demand,
             plan=self._plan,
             plan_before=self._plan_before,
+            readings=self._readings,
             problem=self._problem,
+            refused="" if self._refused is None else self._refused.sentence,
+            balloon_problem=self._balloon_problem,
             target_problem=self._target_problem if now_seconds - self._scale_seconds > LOST_SECONDS else "",
             state_problem=self._state_problem if now_seconds < holds_until_seconds else "",
             history_problem=self._history_problem if now_seconds < holds_until_seconds else "",
@@ -160,7 +242,10 @@ class PolicyRuntime:
     def follow(self, workload: Workload, now_seconds: float) -> None:
         """Take another valid version of the policy. What Shadow decided never ran: Active begins as after a restart."""
         activated = self._workload.mode is Mode.SHADOW and workload.mode is Mode.ACTIVE
-        self._workload, self._decider.policy, self._problem = workload, workload.policy, ""
+        if workload.endpoint != self._workload.endpoint:
+            self._transport_due_seconds = -math.inf
+        self._workload, self._problem = workload, ""
+        self._decider.policy = self._effective
         if activated:
             self._state_problem = ""  # the hold that follows is not on its account
             self.restart(now_seconds)
@@ -193,16 +278,50 @@ class PolicyRuntime:
     def offer_scale(self, scale: Scale, now_seconds: float) -> bool:
         """Take the target's scale. Gives whether other pods than before are the target's."""
         before, self._scale, self._scale_seconds = self._scale, scale, now_seconds
+        if not self.missing or scale.status_replicas is None:
+            self._missing_since = None
+        elif self._missing_since is None or self._missing_since[0] != scale.status_replicas:
+            self._missing_since = scale.status_replicas, now_seconds
         return before is None or before.selector != scale.selector
 
-    def offer_template(self, template: Object, now_seconds: float) -> None:
-        """Take the target's pod template."""
-        self._template, self._template_seconds = template, now_seconds
+    def offer_template(self, template: Object | None, now_seconds: float, problem: str = "") -> None:
+        """Take the target's pod template; None with the reason where it has none that nodes can be prepared for."""
+        self._template, self._template_problem, self._template_seconds = template, problem, now_seconds
+
+    def offer_refused(self, refused: Refused | None) -> bool:
+        """Take which replicas are refused, None if none. Gives whether that is news."""
+        before, self._refused = self._refused, refused
+        return refused is not None and before is None
+
+    def offer_balloon_problem(self, problem: str, *, impossible: bool) -> bool:
+        """Take why fewer nodes are prepared than planned; empty if they are not. Gives whether that is news.
+
+        Where none can be prepared, decisions reckon with the whole lead of a replica.
+        """
+        before, self._balloon_problem = self._balloon_problem, problem
+        self._unprepared = impossible
+        self._decider.policy = self._effective
+        return problem not in ("", before)
 
     def offer_target_problem(self, problem: str) -> bool:
         """Take why the target cannot be read, empty if it can. Gives whether that is news."""
         before, self._target_problem = self._target_problem, problem
         return problem != before
+
+    def offer_transport(self, found: Transport | SourceError, at: Endpoint, due_seconds: float) -> bool:
+        """Take how the pods of an endpoint are reached, or why they cannot be. Gives whether that is news."""
+        if at != self._workload.endpoint:  # it changed meanwhile, and is read next
+            return False
+        self._transport_due_seconds = due_seconds
+        before, is_error = self._transport, isinstance(found, SourceError)
+        if before == found or (is_error and str(before) == str(found)):
+            return False  # the object of before stays, and with it the connections that are open
+        self._transport = found
+        return True
+
+    def offer_readings(self, readings: Readings | None) -> None:
+        """Take how the sources stand; None where that is unknown."""
+        self._readings = readings
 
     def offer_filled(self, samples: Mapping[str, PodSample]) -> None:
         """Take samples by pod from Prometheus, of pods that a scrape does not reach."""

@@ -20,16 +20,21 @@ from autoscaler.kube.store import Store
 from crds.workload import Workload
 from policies.supply import Role, StageName, Supply, Unit
 
+Labels = tuple[tuple[str, str], ...]
 ENDED = ("Succeeded", "Failed")
 
 
 def supply(
-    scale: Scale | None, pods: Store, standby: Iterable[tuple[Unit, ...] | None], now_seconds: float
+    scale: Scale | None,
+    pods: Store,
+    standby: Iterable[tuple[Unit, ...] | None],
+    now_seconds: float,
+    pod_labels: Labels = (),
 ) -> Supply | None:
     """The pods of a scale target and what each actuator holds for it. None (unknown) where any of these is unknown."""
     if scale is None or not pods.current(now_seconds):
         return None
-    units = sorted(map(_replica, replicas_of(scale, pods)), key=lambda unit: unit.name)
+    units = sorted(map(_replica, replicas_of(scale, pods, pod_labels)), key=lambda unit: unit.name)
     for held in standby:
         if held is None:
             return None
@@ -66,21 +71,22 @@ def _since(found: Object | None) -> float | None:
     return None if found is None else seconds(found.get("lastTransitionTime"))
 
 
-def endpoints(workload: Workload, scale: Scale | None, pods: Store) -> Mapping[str, str]:
-    """Metrics URL by pod, of every running pod with an address: one that fails its probe under load still counts."""
+def endpoints(workload: Workload, scale: Scale | None, pods: Store) -> Mapping[str, tuple[str, ...]]:
+    """Metrics URLs by pod, of every running pod with an address: one that fails its probe under load still counts."""
     if scale is None:
         return {}
     at = workload.endpoint
     return {
-        key(pod).name: f"{at.scheme}://{_host(ip)}:{at.port}{at.path}"
-        for pod in replicas_of(scale, pods)
+        key(pod).name: tuple(f"{at.scheme}://{_host(ip)}:{port}{at.path}" for port in at.ports)
+        for pod in replicas_of(scale, pods, at.pod_labels)
         if phase(pod) == "Running" and (ip := (pod.get("status") or {}).get("podIP"))
     }
 
 
-def replicas_of(scale: Scale, pods: Store) -> list[Object]:
-    """The target's pods that serve or will."""
-    return [pod for pod in _of_target(scale, pods) if not deleting(pod)]
+def replicas_of(scale: Scale, pods: Store, pod_labels: Labels = ()) -> list[Object]:
+    """The target's pods with these labels that serve or will."""
+    serving = dict(pod_labels).items()
+    return [pod for pod in _of_target(scale, pods) if not deleting(pod) and serving <= labels(pod).items()]
 
 
 def _of_target(scale: Scale, pods: Store) -> Iterator[Object]:

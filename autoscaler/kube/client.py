@@ -222,7 +222,8 @@ def _any_exists(paths: str) -> bool:
 
 
 def _selector(collection: Collection) -> dict[str, str]:
-    return {"labelSelector": collection.label_selector} if collection.label_selector else {}
+    given = {"labelSelector": collection.label_selector, "fieldSelector": collection.field_selector}
+    return {name: text for name, text in given.items() if text}
 
 
 async def _lines(response: aiohttp.ClientResponse, call: str) -> AsyncIterator[bytes]:

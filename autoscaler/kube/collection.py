@@ -14,6 +14,7 @@ class Collection:
     plural: str
     namespace: str | None = None
     label_selector: str = ""
+    field_selector: str = ""
 
     @property
     def path(self) -> str:
@@ -47,6 +48,16 @@ def jobs(namespace: str, label_selector: str = "") -> Collection:
     return Collection("batch/v1", "jobs", namespace, label_selector)
 
 
-def events(namespace: str) -> Collection:
-    """The Events of a namespace."""
-    return Collection("v1", "events", namespace)
+def events(namespace: str, about_uid: str = "") -> Collection:
+    """The Events of a namespace, or those about one object."""
+    return Collection("v1", "events", namespace, field_selector=f"involvedObject.uid={about_uid}" if about_uid else "")
+
+
+def resource_quotas(namespace: str) -> Collection:
+    """The ResourceQuotas of a namespace."""
+    return Collection("v1", "resourcequotas", namespace)
+
+
+def priority_classes() -> Collection:
+    """The PriorityClasses of the cluster."""
+    return Collection("scheduling.k8s.io/v1", "priorityclasses")

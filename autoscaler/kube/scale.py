@@ -50,11 +50,33 @@ def _count(value: object) -> int | None:
 
 
 async def read_template(kube: Kube, discovery: Discovery, namespace: str, target: Target) -> Object:
-    """Read the target's pod template (`spec.template`). Raises `KubeError`; `Rejected` where the kind has none."""
+    """Read the template of one of the target's pods. Raises `KubeError`; `Rejected` where there is none to prepare a node for."""
+    raw = await _read(kube, discovery, namespace, target)
+    spec = raw.get("spec") or {}
+    if target.kind == "LeaderWorkerSet":
+        return _leader(spec)
+    if target.kind == "Rollout" and (ref := spec.get("workloadRef")):
+        workload = Target(ref.get("apiVersion") or "", ref.get("kind") or "", ref.get("name") or "")
+        spec = (await _read(kube, discovery, namespace, workload)).get("spec") or {}
+    return _whole(spec.get("template"), "spec.template")
+
+
+async def _read(kube: Kube, discovery: Discovery, namespace: str, target: Target) -> Object:
     collection = await discovery.collection(target.api_version, target.kind)
-    path = collection.item(namespace, target.name)
-    raw = await kube.get(path)
-    template: Object = (raw.get("spec") or {}).get("template") or {}
-    if not (template.get("spec") or {}).get("containers"):
-        raise Rejected(f"{path}: no spec.template with containers, so no node can be prepared for the target")
-    return template
+    return await kube.get(collection.item(namespace, target.name))
+
+
+def _leader(spec: Object) -> Object:
+    """The template of the only pod of a replica. Of a larger group a balloon cannot hold the place, which is on several nodes."""
+    group = spec.get("leaderWorkerTemplate") or {}
+    size = group.get("size", 1)
+    if size != 1:
+        raise Rejected(f"each replica is a group of {size} pods, and nodes are prepared for single pods only")
+    template = group.get("leaderTemplate") or group.get("workerTemplate")
+    return _whole(template, "spec.leaderWorkerTemplate")
+
+
+def _whole(template: Object | None, where: str) -> Object:
+    if not ((template or {}).get("spec") or {}).get("containers"):
+        raise Rejected(f"the target has no {where} with containers, so no node can be prepared for it")
+    return template or {}

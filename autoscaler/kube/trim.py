@@ -13,23 +13,29 @@ METADATA = (
     "labels",
     "ownerReferences",
 )
+PODS_COUNTED = ("active", "failed", "succeeded", "terminating", "uncountedTerminatedPods")  # of a Job, in its status
 CONDITIONS = ("Ready", "PodScheduled", "Complete", "Failed")
 
 
 def pod(thing: Object) -> Object:
-    """A pod's identity, node, phase, address and readiness."""
+    """A pod's identity, node, phase (and why), address and readiness."""
     spec, status = thing.get("spec") or {}, thing.get("status") or {}
     return {
         "metadata": _metadata(thing),
         "spec": _only(spec, ("nodeName",)),
-        "status": _only(status, ("phase", "podIP")) | _conditions(status),
+        "status": _only(status, ("phase", "podIP", "reason", "message")) | _conditions(status),
     }
 
 
 def job(thing: Object) -> Object:
-    """A Job's identity, annotations and how it ended."""
+    """A Job's identity, annotations, whether it is suspended, what became of its pod and how it ended."""
     about = _metadata(thing) | _only(thing.get("metadata") or {}, ("annotations",))
-    return {"metadata": about, "status": _conditions(thing.get("status") or {})}
+    spec, status = thing.get("spec") or {}, thing.get("status") or {}
+    return {
+        "metadata": about,
+        "spec": _only(spec, ("suspend",)),
+        "status": _only(status, PODS_COUNTED) | _conditions(status),
+    }
 
 
 def policy(thing: Object) -> Object:

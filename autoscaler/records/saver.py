@@ -6,6 +6,7 @@ import structlog
 
 from autoscaler.clock import Clock
 from autoscaler.records.store import StateStore
+from autoscaler.telemetry import metrics
 from policies.model import State
 
 SAVE_SECONDS = 30.0
@@ -28,7 +29,12 @@ class Saver:
             await self.save()
 
     async def save(self) -> None:
-        """Save once. What cannot be saved is logged."""
-        problems = await self._store.save(self._states())
+        """Save once. What cannot be saved is logged, and shows by the age of what was saved before."""
+        states = self._states()
+        problems = await self._store.save(states)
+        for policy in (
+            states.keys() & self._states().keys() - problems.keys()
+        ):  # one that went meanwhile leaves no series
+            metrics.STATE_AGE.happened(policy, self._clock.now())
         if problems:
             _log.error("state.not_saved", problems=dict(problems), instead="keeping what was saved before")

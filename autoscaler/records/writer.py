@@ -8,6 +8,7 @@ from typing import TextIO
 import structlog
 
 from autoscaler.settings import DECISION_LOG_BYTES
+from autoscaler.telemetry.metrics import DECISION_LOG_ERRORS
 from policies.log import LogWriter
 from policies.model import Inputs, Policy, State, StepResult
 
@@ -38,6 +39,7 @@ class Recorder:
             file.flush()
             self._broken = False
         except (OSError, ValueError) as error:  # a full disk, or a number that is not finite
+            DECISION_LOG_ERRORS.inc()
             if not self._broken:
                 _log.error("recorder.failed", folder=str(self._folder), error=str(error))
             self._broken = True

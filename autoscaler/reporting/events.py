@@ -18,8 +18,10 @@ from crds.v1alpha1.resource import API_VERSION
 from crds.workload import Workload
 
 QUIET_SECONDS = 60.0  # between two Events of one policy for one reason
-BURST = 25.0  # Events at once, of all policies together
+BURST = 25.0  # Events at once, of all policies of a namespace
 EVENTS_PER_SECOND = 1.0
+BURST_OF_ALL = 100.0  # of all namespaces together; one that was quiet is not held back by the others
+EVENTS_PER_SECOND_OF_ALL = 10.0
 MESSAGE_LIMIT = 1024  # characters, as the API has it
 
 
@@ -33,11 +35,21 @@ class EventReason(StrEnum):
     RELEASED = "ReleasedNode"
     CAPPED = "BalloonCap"
     BALLOON_FAILED = "BalloonFailed"
+    REPLICAS_REFUSED = "ReplicasRefused"
     TARGET_FAILED = "TargetFailed"
     STATE_REFUSED = "StateRefused"
+    METRICS_UNREAD = "MetricsUnread"
+    METRICS_READ = "MetricsRead"
 
 
-WARNINGS = (EventReason.CAPPED, EventReason.BALLOON_FAILED, EventReason.TARGET_FAILED, EventReason.STATE_REFUSED)
+WARNINGS = (
+    EventReason.CAPPED,
+    EventReason.BALLOON_FAILED,
+    EventReason.REPLICAS_REFUSED,
+    EventReason.TARGET_FAILED,
+    EventReason.STATE_REFUSED,
+    EventReason.METRICS_UNREAD,
+)
 
 TEXTS: Mapping[EventReason, str] = {
     EventReason.SCALED_UP: "{explanation}",
@@ -45,10 +57,13 @@ TEXTS: Mapping[EventReason, str] = {
     EventReason.WOULD_SCALE: "{explanation}",  # mode Shadow
     EventReason.PREPARED: "Preparing more nodes: {count}. {explanation}",
     EventReason.RELEASED: "Released {names}. {explanation}",
-    EventReason.CAPPED: "Nodes not prepared, because the cluster-wide limit of balloons is reached: {count}. To allow more, raise"
-    " --max-balloons.",
+    EventReason.CAPPED: "Nodes not prepared, because a limit on balloons is reached: {count}. To allow more, raise --max-balloons or"
+    " --max-balloons-per-namespace.",
     EventReason.BALLOON_FAILED: "{problem}",
+    EventReason.REPLICAS_REFUSED: "{refused}",
     EventReason.TARGET_FAILED: "{problem}",
+    EventReason.METRICS_UNREAD: "{problem}",
+    EventReason.METRICS_READ: "{message}",
     EventReason.STATE_REFUSED: "The saved state cannot be used: {problem}. The file is kept with .bad added to its name, and"
     " replicas are not lowered for the first {hold}.",
 }
@@ -64,14 +79,33 @@ class _Series:
 
 
 @dataclass
+class _Bucket:
+    """Fills at a rate, up to a size; each Event takes one."""
+
+    size: float
+    per_second: float
+    held: float
+    filled_seconds: float
+
+    def fill(self, now_seconds: float) -> float:
+        """What it holds now."""
+        passed_seconds, self.filled_seconds = now_seconds - self.filled_seconds, now_seconds
+        self.held = min(self.size, self.held + passed_seconds * self.per_second)
+        return self.held
+
+
+@dataclass
 class Events:
-    """Writes Events: one per policy and reason a minute, at most 25 at once and one a second of all together."""
+    """Writes Events: one per policy and reason a minute; at most 25 at once and one a second in a namespace, 100 and 10 in all."""
 
     kube: Kube
     clock: Clock
     _series: dict[tuple[str, EventReason], _Series] = field(default_factory=dict)
-    _tokens: float = BURST
-    _filled_seconds: float | None = None
+    _of_namespace: dict[str, _Bucket] = field(default_factory=dict)  # those that are not full
+    _of_all: _Bucket = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._of_all = _Bucket(BURST_OF_ALL, EVENTS_PER_SECOND_OF_ALL, BURST_OF_ALL, self.clock.now())
 
     async def emit(self, workload: Workload, reason: EventReason, **values: object) -> bool:
         """Write an Event, its text filled with `values`, unless it is held back. Whether it was written; never raises."""
@@ -80,7 +114,7 @@ class Events:
         if not series.held_back:
             series.first_seconds = now_seconds
         too_soon = series.sent_seconds is not None and now_seconds - series.sent_seconds < QUIET_SECONDS
-        if too_soon or not self._take(now_seconds):
+        if too_soon or not self._take(workload.namespace, now_seconds):
             series.held_back += 1
             return False
         event = _event(workload, reason, TEXTS[reason].format(**values), series, now_seconds)
@@ -96,13 +130,14 @@ class Events:
         for key in [key for key in self._series if key[0] == policy]:
             del self._series[key]
 
-    def _take(self, now_seconds: float) -> bool:
-        passed_seconds = now_seconds - (self._filled_seconds if self._filled_seconds is not None else now_seconds)
-        self._filled_seconds = now_seconds
-        self._tokens = min(BURST, self._tokens + passed_seconds * EVENTS_PER_SECOND)
-        if self._tokens < 1.0:
+    def _take(self, namespace: str, now_seconds: float) -> bool:
+        others = {name: each for name, each in self._of_namespace.items() if each.fill(now_seconds) < each.size}
+        own = others.get(namespace) or _Bucket(BURST, EVENTS_PER_SECOND, BURST, now_seconds)
+        self._of_namespace = others | {namespace: own}
+        if own.held < 1.0 or (own.held < own.size and self._of_all.fill(now_seconds) < 1.0):
             return False
-        self._tokens -= 1.0
+        own.held -= 1.0
+        self._of_all.held = max(0.0, self._of_all.held - 1.0)
         return True
 
 

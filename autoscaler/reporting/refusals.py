@@ -11,6 +11,7 @@ from autoscaler.clock import Clock
 from autoscaler.kube.errors import KubeError
 from autoscaler.kube.objects import Object, key
 from autoscaler.reporting.status import StatusWriter, refused_patch
+from autoscaler.telemetry import metrics
 
 RETRY_SECONDS = 15.0
 
@@ -33,6 +34,7 @@ class Refusals:
 
     def add(self, policy: Object, reason: str, problem: str) -> None:
         """Refuse a policy. The reason is one word, CamelCase."""
+        metrics.POLICY_READY.labels(policy=str(key(policy))).set(0)
         self._unwritten[str(key(policy))] = _Refusal(policy, reason, problem)
 
     def forget(self, policy: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from autoscaler.reporting.events import TEXTS, EventReason
+from autoscaler.reporting.readings import Readings
 from crds.workload import Workload
 from policies.explain import duration, explain
 from policies.ladder import hold_seconds
@@ -21,10 +22,18 @@ class PolicyReport:
     demand: Demand | None = None
     plan: Plan | None = None
     plan_before: Plan | None = None
+    readings: Readings | None = None  # None: unknown
     problem: str = ""  # why the newest version of the policy cannot be followed; its last valid one is
     target_problem: str = ""  # why the target cannot be read
+    refused: str = ""  # which replicas the API server does not let be created, as a sentence
+    balloon_problem: str = ""  # why fewer nodes are prepared than planned, as a sentence
     state_problem: str = ""  # why the saved state was refused, for as long as nothing falls because of it
     history_problem: str = ""  # what is wrong with the history that was read at start, for as long
+
+    @property
+    def ready(self) -> bool:
+        """Whether the policy is followed in its newest version, and its target can be read."""
+        return self.supply is not None and not self.problem and not self.target_problem
 
     @property
     def explanation(self) -> str:
@@ -37,6 +46,8 @@ class PolicyReport:
         said = [self.explanation]
         if self._is_from_the_past:
             said.append("Demand is unknown now, so nothing is scaled down.")
+        if self.refused:
+            said.append(self.refused)
         if self.state_problem:
             said.append(TEXTS[EventReason.STATE_REFUSED].format(**self.state_values))
         if self.history_problem:

@@ -13,6 +13,7 @@ from autoscaler.kube.errors import KubeError
 from autoscaler.kube.objects import Key
 from autoscaler.kube.store import Store
 from autoscaler.reporting.events import EventReason, Events
+from autoscaler.reporting.readings import metrics_read
 from autoscaler.reporting.report import PolicyReport, Reported
 from autoscaler.reporting.status import StatusWriter, status_patch
 from autoscaler.telemetry import metrics
@@ -30,6 +31,7 @@ class Reporter:
         self._events = events
         self._clock = clock
         self._reported: dict[str, Plan | None] = {}  # by policy: the plan at its last turn
+        self._unread: dict[str, str] = {}  # by policy: the reason of the last Event about metrics that cannot be read
 
     async def run(self, policy: Reported) -> None:
         """Report one turn of one policy."""
@@ -39,11 +41,13 @@ class Reporter:
         raw = self._policies.get(*key)
         if raw is None:  # deleted: its runtime is about to end
             return
+        metrics.POLICY_READY.labels(policy=str(key)).set(int(report.ready))
         try:
             await self._status.write(key, status_patch(report, raw, now_seconds))
         except KubeError as error:
             _log.warning("status.not_written", policy=str(key), error=str(error))
         await self._write_events(str(key), report)
+        await self._report_readings(str(key), report)
         if report.supply is not None:
             metrics.BALLOONS.labels(policy=str(key), state="prepared").set(report.supply.prepared)
             metrics.BALLOONS.labels(policy=str(key), state="preparing").set(report.supply.preparing)
@@ -51,6 +55,7 @@ class Reporter:
     def forget(self, policy: str) -> None:
         """Forget a policy that is gone, also in the metrics."""
         self._reported.pop(policy, None)
+        self._unread.pop(policy, None)
         self._status.forget(policy)
         self._events.forget(policy)
         metrics.forget(policy)
@@ -66,6 +71,20 @@ class Reporter:
             return
         explanation = replace(report, plan_before=before).explanation
         await self._events.emit(report.workload, _moved(was, now), explanation=explanation)
+
+    async def _report_readings(self, policy: str, report: PolicyReport) -> None:
+        """An Event where metrics became unreadable, for another reason than before, or readable again."""
+        now, before = metrics_read(report.readings), self._unread.get(policy, "")
+        emit = self._events.emit
+        if now.status == "False" and now.reason != before:
+            if await emit(report.workload, EventReason.METRICS_UNREAD, problem=now.message):
+                self._unread[policy] = now.reason
+        elif (
+            now.status == "True"
+            and before
+            and await emit(report.workload, EventReason.METRICS_READ, message=now.message)
+        ):
+            del self._unread[policy]
 
 
 def _moved(was: int, now: Plan) -> EventReason:

@@ -4,28 +4,18 @@ Not here: Events, and when a status is due for a look (`reporter`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from autoscaler.clock import Clock
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import Key, Object, metadata
+from autoscaler.reporting.readings import Condition, metrics_read
 from autoscaler.reporting.report import PolicyReport
 from crds.notation.timestamps import timestamp
 
 PERIOD_SECONDS = 30.0  # an unchanged status is written that often, for its lastDecisionTime
 MESSAGE_LIMIT = 1024  # characters; the CRD's own limit
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One condition, without its time."""
-
-    type: str
-    status: str  # True, False or Unknown
-    reason: str  # one word, CamelCase
-    message: str
 
 
 def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> dict[str, Any]:
@@ -50,6 +40,8 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
         if plan and plan.replica_reasons
         else Condition("Decided", "Unknown", "NotYet", "No decision has been made since the controller started.")
     )
+    problem = report.balloon_problem[:MESSAGE_LIMIT]
+    prepared = [Condition("NodesPrepared", "False", "NotAsPlanned", problem)] if problem else []
     return {
         "observedGeneration": workload.generation,
         "mode": workload.mode.value,
@@ -60,7 +52,12 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
         "waitingRequests": round(demand.waiting) if demand and demand.waiting is not None else None,
         "lastDecisionTime": timestamp(plan.at_seconds) if plan else None,
         "message": report.sentence[:MESSAGE_LIMIT],
-        "conditions": conditions([found, decided], policy.get("status") or {}, workload.generation, now_seconds),
+        "conditions": conditions(
+            [found, decided, metrics_read(report.readings), *prepared],
+            policy.get("status") or {},
+            workload.generation,
+            now_seconds,
+        ),
     }
 
 

@@ -12,7 +12,7 @@ from autoscaler.clock import Clock
 from autoscaler.scaler.board import Board
 from autoscaler.scaler.externalscaler_pb2 import DESCRIPTOR
 from autoscaler.scaler.externalscaler_pb2_grpc import add_ExternalScalerServicer_to_server
-from autoscaler.scaler.servicer import Servicer
+from autoscaler.scaler.servicer import Context, Servicer
 from autoscaler.scaler.tls import Tls
 
 SERVICE = DESCRIPTOR.services_by_name["ExternalScaler"].full_name
@@ -23,11 +23,31 @@ OPTIONS = (
     ("grpc.http2.max_pings_without_data", 0),  # no limit: a stream may be idle for hours
     ("grpc.max_allowed_incoming_connections", 1_000),  # KEDA's operator has one, with a stream that is always open
     ("grpc.max_connection_idle_ms", 300_000),
-    ("grpc.max_concurrent_streams", 10_000),  # KEDA shares one connection: 1 stream and up to 3 calls per ScaledObject
+    ("grpc.max_concurrent_streams", 5_000),  # KEDA shares one connection: 1 stream and up to 3 calls per ScaledObject
     ("grpc.max_receive_message_length", 64 * 1024),  # a reference with its metadata is under 2 kB
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.so_reuseport", 0),  # a second server on the port is an error, and does not take half of the calls
 )
+MOST_CALLS = 6_000  # at once, of every kind, also those whose message never comes: 20 to 44 kB each
+MOST_WATCHES = 100  # of health
+
+
+class _Health(health.aio.HealthServicer):
+    """Health, whose watchers are limited like other streams."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watchers = 0
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:  # noqa: N802
+        if self._watchers >= MOST_WATCHES:
+            problem = f"{MOST_WATCHES} calls of Watch are open, which is the limit: close those that are not used, or use Check"
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, problem)
+        self._watchers += 1
+        try:
+            await super().Watch(request, context)
+        finally:
+            self._watchers -= 1
 
 
 class ScalerServer:
@@ -49,12 +69,12 @@ class ScalerServer:
         self._tls = tls
         self._reflection = reflection
         self._servicer = Servicer(board, clock)
-        self._health = health.aio.HealthServicer()
+        self._health = _Health()
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> int:
         """Bind, serve, and return the port. Raises TlsError for unusable files, OSError for an address in use."""
-        server = grpc.aio.server(options=OPTIONS)
+        server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS)
         add_ExternalScalerServicer_to_server(self._servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         await self._health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)

@@ -8,6 +8,8 @@ class SourceErrorKind(StrEnum):
 
     TIMEOUT = "timeout"  # no complete answer before the deadline
     CONNECTION = "connection"  # refused, reset, no such host
+    TLS = "tls"  # the server's certificate is not accepted, or it does not speak TLS
+    TRANSPORT = "transport"  # the CA or the token to reach it with cannot be used
     STATUS = "status"  # an answer, but not 200
     BODY = "body"  # 200 with a body that cannot be read
     QUERY = "query"  # Prometheus refused the query

@@ -8,7 +8,7 @@ Four rules keep a bad reading from looking like an idle pod:
 """
 
 import math
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from policies.model import PodSample
@@ -31,6 +31,7 @@ SUMMED = {
     "request_generation_tokens_count": "vllm:request_generation_tokens_count",
     "first_tokens_total": "vllm:time_to_first_token_seconds_count",
 }
+STARTED_TOGETHER_SECONDS = 60.0  # the processes of one pod start within that time, unless one was started again
 FAMILIES = (*SUMMED.values(), SLEEP_STATE, STARTED)
 
 
@@ -72,4 +73,30 @@ def assemble(pod: str, at_seconds: float, series: Iterable[MetricSeries]) -> Pod
         engines=float(len(every_engine)) or None,
         asleep=total(SLEEP_STATE) == 0,
         **{field: total(family) for field, family in SUMMED.items()},
+    )
+
+
+def summed(samples: Sequence[PodSample]) -> PodSample:
+    """One sample from those of the ports of a pod, at least one, which were read together.
+
+    A field that one port lacks is None, since its sum would be too small. The start is None where one process started again:
+    the sum falls then, and the counters of the others are older.
+    """
+    if len(samples) == 1:
+        return samples[0]
+
+    def total(field: str) -> float | None:
+        values = [getattr(sample, field) for sample in samples]
+        found = None if None in values else sum(values)
+        return found if found is not None and math.isfinite(found) else None
+
+    started = [sample.started_seconds for sample in samples if sample.started_seconds is not None]
+    together = len(started) == len(samples) and max(started) - min(started) <= STARTED_TOGETHER_SECONDS
+    return PodSample(
+        pod=samples[0].pod,
+        at_seconds=samples[0].at_seconds,
+        started_seconds=max(started) if together else None,
+        engines=total("engines"),
+        asleep=all(sample.asleep for sample in samples),
+        **{field: total(field) for field in SUMMED},
     )

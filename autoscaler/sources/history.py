@@ -19,24 +19,29 @@ from urllib3.util.retry import Retry
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.fetch import excerpt
+from autoscaler.sources.session import session
+from autoscaler.sources.transport import FileTransport, Transport
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from autoscaler.telemetry.redact import redact
 from crds.workload import Target
 from policies.backfill import Past
 from policies.series import (
+    COUNTED_SECONDS,
     FINISHED,
     GENERATION_TOKENS,
     PROMPT_TOKENS,
     RUNNING,
     WAITING,
     counted_once,
+    labels_of_pods,
     pods_pattern,
+    scrape_interval_seconds,
+    scrapes_query,
 )
 
 _DAY_SECONDS = 86_400
-_COUNTED_SECONDS = 600.0  # in which scrapes are counted
 _SHORTEST_WINDOW_SECONDS = 60.0  # live demand is per minute, and smoother history would mislead the forecaster
-_SCRAPES = 2.5  # in a window: two, and one that was a little late
+_SCRAPES = 2.1  # in a window: two, the older of which may be a little late; a third would smooth
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ async def read(
     days: int = 7,
     step_seconds: float = 60.0,
     timeout_seconds: float = 30.0,
+    transport: FileTransport | None = None,
 ) -> ReadBack:
     """Read the last `days` of the target's pods, newest day first. Never raises: see `problem`.
 
@@ -72,7 +78,7 @@ async def read(
     inbox = asyncio.Queue[_Page | SourceError | None]()
     abandoned = threading.Event()
     end = math.floor(now_seconds / step_seconds) * step_seconds
-    pods = selector(namespace, target)
+    pods = labels_of_pods(namespace, pods_pattern(target.kind, target.name))
 
     def deliver(item: _Page | SourceError | None) -> None:
         if not loop.is_closed():
@@ -86,7 +92,15 @@ async def read(
                 if abandoned.is_set():
                     return
                 deliver(
-                    _page(url, pods, first, last, step_seconds=step_seconds, thread_timeout_seconds=2 * timeout_seconds)
+                    _page(
+                        url,
+                        (transport or FileTransport()).current(),
+                        pods,
+                        first,
+                        last,
+                        step_seconds=step_seconds,
+                        thread_timeout_seconds=2 * timeout_seconds,
+                    )
                 )
             deliver(None)
         except SourceError as error:
@@ -113,57 +127,51 @@ async def read(
     return ReadBack(_points(pages), tuple(dict.fromkeys(text for page in pages for text in page.warnings)), problem)
 
 
-def selector(namespace: str, target: Target) -> str:
-    """The PromQL labels of a target's pods, alive or gone."""
-    pattern = pods_pattern(target.kind, target.name).replace("\\", "\\\\")
-    return f'{{namespace="{namespace}",pod=~"{pattern}"}}'
-
-
-def scrapes_query(pods: str) -> str:
-    """The PromQL of the scrapes in ten minutes: those of the pod that has most."""
-    return f"max(count_over_time({FINISHED}{pods}[{_COUNTED_SECONDS:.0f}s]))"
-
-
 def queries(pods: str, window_seconds: float) -> tuple[str, ...]:
-    """The PromQL of each column of `Past`, in its order. Rates cover `window_seconds`."""
-    gauges = tuple(counted_once(family, f"{family}{pods}") for family in (RUNNING, WAITING))
+    """The PromQL of each column of `Past`, in its order. `pods` are labels; rates cover `window_seconds`."""
+    gauges = tuple(counted_once(family, f"{family}{{{pods}}}") for family in (RUNNING, WAITING))
     counters = (FINISHED, PROMPT_TOKENS, GENERATION_TOKENS)
-    rates = tuple(counted_once(family, f"rate({family}{pods}[{window_seconds:.0f}s])") for family in counters)
+    rates = tuple(counted_once(family, f"rate({family}{{{pods}}}[{window_seconds:.0f}s])") for family in counters)
     return tuple(f"sum({each})" for each in gauges + rates)
 
 
 def window_seconds(scrapes: Mapping[float, float]) -> float:
-    """How long a rate's window must be for two scrapes, by their number in ten minutes at several times.
-
-    The least of a quarter of the times are left out, in which the pods were new.
-    """
-    counts = sorted(count for count in scrapes.values() if count > 0)
-    interval = _COUNTED_SECONDS / counts[len(counts) // 4] if counts else 0.0
-    return max(_SHORTEST_WINDOW_SECONDS, math.ceil(_SCRAPES * interval))
+    """How long a rate's window must be for two scrapes, by the answer of `scrapes_query`."""
+    interval_seconds = scrape_interval_seconds(scrapes.values()) or 0.0
+    return max(_SHORTEST_WINDOW_SECONDS, math.ceil(_SCRAPES * interval_seconds))
 
 
 def _page(
-    url: str, pods: str, start: float, end: float, *, step_seconds: float, thread_timeout_seconds: float
+    url: str,
+    transport: Transport,
+    pods: str,
+    start: float,
+    end: float,
+    *,
+    step_seconds: float,
+    thread_timeout_seconds: float,
 ) -> _Page:
     # `thread_timeout_seconds` only ends an abandoned thread; the event loop keeps the deadline.
     where = redact(url)
     warnings: list[str] = []
-    session = requests.Session()
-    session.trust_env = False  # no proxy and no .netrc, as for the other sources
-    session.max_redirects = 0
-    session.hooks["response"].append(lambda response, **_: warnings.extend(_warnings(response)))
+    # The library mounts an adapter of its own for the URL; the longer one wins.
+    client_session = session(transport, f"{url.rstrip('/')}/api")
+    client_session.hooks["response"].append(lambda response, **_: warnings.extend(_warnings(response)))
     span = {
         "start_time": datetime.fromtimestamp(start, UTC),
         "end_time": datetime.fromtimestamp(end, UTC),
         "step": f"{step_seconds:g}",
     }
+    counted = {
+        "start_time": datetime.fromtimestamp(end - _DAY_SECONDS, UTC),
+        "end_time": span["end_time"],
+        "step": f"{COUNTED_SECONDS:g}",
+    }
     try:
         with PrometheusConnect(
-            url.rstrip("/"), session=session, retry=Retry(total=0), timeout=thread_timeout_seconds
+            url.rstrip("/"), session=client_session, retry=Retry(total=0), timeout=thread_timeout_seconds
         ) as client:
-            scrapes = _column(
-                client.custom_query_range(scrapes_query(pods), **span | {"step": f"{_COUNTED_SECONDS:g}"})
-            )
+            scrapes = _column(client.custom_query_range(scrapes_query(pods), **counted))
             promql = queries(pods, window_seconds(scrapes))
             columns = tuple(_column(client.custom_query_range(query, **span)) for query in promql)
     except requests.JSONDecodeError as error:

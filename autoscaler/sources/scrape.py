@@ -7,6 +7,7 @@ its own samples, and a pod that fails keeps its last sample, which ages.
 import asyncio
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import aiohttp
 import structlog
@@ -15,13 +16,24 @@ from autoscaler.clock import Clock
 from autoscaler.kube.objects import Key
 from autoscaler.sources import vllm
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.sources.fetch import get
+from autoscaler.sources.families import summed
+from autoscaler.sources.fetch import PLAIN, get
 from autoscaler.sources.slots import Pauses, Slots
+from autoscaler.sources.transport import Transport
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from policies.model import PodSample
 
 MAX_BODY_BYTES = 1 << 20  # 20 times a real body
+ACCEPT = "text/plain;version=0.0.4, application/openmetrics-text;q=0.5, */*;q=0.1"
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a pod is scraped: its sample is the sum over the URLs. Without a transport, why there is none."""
+
+    urls: tuple[str, ...]
+    transport: Transport | SourceError = PLAIN
 
 
 class Scraper:
@@ -40,7 +52,7 @@ class Scraper:
         self._timeout_seconds = timeout_seconds
         self._slots = Slots(concurrency)
         self._pauses = Pauses(interval_seconds)
-        self._urls: dict[Key, str] = {}
+        self._addresses: dict[Key, Address] = {}
         self._reading: set[Key] = set()
         self._listeners: list[Callable[[Key], None]] = []
 
@@ -48,19 +60,20 @@ class Scraper:
         """Call `listener` with the pod whenever a new sample of it is in `latest`."""
         self._listeners.append(listener)
 
-    def targets(self, urls: Mapping[Key, str]) -> None:
-        """Set which pods are scraped from the next round on: pod -> URL. All others are forgotten."""
-        self.retarget({pod: urls.get(pod) for pod in self._urls.keys() | urls.keys()})
+    def targets(self, addresses: Mapping[Key, Address]) -> None:
+        """Set which pods are scraped from the next round on. All others are forgotten."""
+        self.retarget({pod: addresses.get(pod) for pod in self._addresses.keys() | addresses.keys()})
 
-    def retarget(self, urls: Mapping[Key, str | None]) -> None:
+    def retarget(self, addresses: Mapping[Key, Address | None]) -> None:
         """Set where these pods are scraped from the next round on. None: no longer, and what is known of it is forgotten."""
-        for pod, url in urls.items():
-            if url is not None:
-                self._urls[pod] = url
-            else:
-                for forgotten in (self._urls, self.latest, self.problems):
-                    forgotten.pop(pod, None)
+        for pod, address in addresses.items():
+            if self._addresses.get(pod) != address:
                 self._pauses.forget(pod)
+            if address is not None:
+                self._addresses[pod] = address
+            else:
+                for forgotten in (self._addresses, self.latest, self.problems):
+                    forgotten.pop(pod, None)
 
     async def run(self) -> None:
         """Scrape until cancelled."""
@@ -73,20 +86,21 @@ class Scraper:
             while True:
                 await self._clock.sleep(due - self._clock.now())
                 now_seconds = self._clock.now()
-                for pod, url in self._urls.items():
+                for pod, address in self._addresses.items():
                     if pod not in self._reading and self._pauses.due(pod, now_seconds):
                         self._reading.add(pod)
-                        readers.create_task(self._read(session, pod, url))
+                        readers.create_task(self._read(session, pod, address))
                 # A sleep may end slightly early, and the next multiple would then be this one again.
                 due = max(due + self._interval_seconds, next_multiple(self._clock.now(), self._interval_seconds))
 
-    async def _read(self, session: aiohttp.ClientSession, pod: Key, url: str) -> None:
+    async def _read(self, session: aiohttp.ClientSession, pod: Key, address: Address) -> None:
         try:
-            async with self._slots.one(pod.namespace):
+            # Those that fail wait apart, since each may hold its slot up to the time limit.
+            async with self._slots.one((pod.namespace, pod in self.problems)):
                 # The time of the request, not of the reading: a busy event loop reads late, and between two answers
                 # read together everything would seem to arrive at once.
                 asked_seconds = self._clock.now()
-                body = await get(session, url, timeout_seconds=self._timeout_seconds, max_bytes=MAX_BODY_BYTES)
+                bodies = await self._bodies(session, address)
                 took_seconds = self._clock.now() - asked_seconds
             if took_seconds > self._interval_seconds:
                 raise SourceError(
@@ -94,16 +108,38 @@ class Scraper:
                     f"pod {pod} took {took_seconds:.1f} s to answer, longer than the scrape interval; its sample is dropped. If "
                     "this lasts, raise --scrape-interval-seconds",
                 )
-            sample = vllm.parse(body, pod.name, asked_seconds)
+            sample = summed([vllm.parse(body, pod.name, asked_seconds) for body in bodies])
         except SourceError as error:
             SOURCE_ERRORS.labels(source="vllm", kind=error.kind).inc()
-            if self._urls.get(pod) == url:
+            if self._addresses.get(pod) == address:
                 self._failed(pod, error)
         else:
-            if self._urls.get(pod) == url:
+            if self._addresses.get(pod) == address:
                 self.accept(pod, sample)
         finally:
             self._reading.discard(pod)
+
+    async def _bodies(self, session: aiohttp.ClientSession, address: Address) -> list[bytes]:
+        """The bodies of all ports, side by side. Raises `SourceError` if one fails: the sum would be too small."""
+        if isinstance(address.transport, SourceError):
+            raise address.transport
+        asked = [
+            get(
+                session,
+                url,
+                timeout_seconds=self._timeout_seconds,
+                max_bytes=MAX_BODY_BYTES,
+                accept=ACCEPT,
+                transport=address.transport,
+            )
+            for url in address.urls
+        ]
+        bodies: list[bytes] = []
+        for answer in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            bodies.append(answer)
+        return bodies
 
     def accept(self, pod: Key, sample: PodSample) -> None:
         """Keep a new sample of a pod."""

@@ -1,11 +1,11 @@
-"""Who may be asked when: slots that namespaces share evenly, and pauses for pods that keep failing.
+"""Who may be asked when: slots that groups of pods share evenly, and pauses for pods that keep failing.
 
 A namespace of 2,000 pods that hang would otherwise keep every slot: for 26 s the pods of all others had no sample.
 """
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 from autoscaler.kube.objects import Key
@@ -15,54 +15,54 @@ BRIEF_PAUSE_LIMIT_SECONDS = 4.0
 
 
 class Slots:
-    """`limit` slots. Each namespace has an even share, one share is left for the next that comes, and all wait in turn."""
+    """`limit` slots. Each group has an even share, one share is left for the next that comes, and all wait in turn."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._held: Counter[str] = Counter()
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # the namespace whose turn is next comes first
+        self._held: Counter[Hashable] = Counter()
+        self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}  # the group whose turn is next comes first
 
     @asynccontextmanager
-    async def one(self, namespace: str) -> AsyncIterator[None]:
+    async def one(self, group: Hashable) -> AsyncIterator[None]:
         """Hold a slot, after waiting for it."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(namespace, deque()).append(turn)
+        self._waiting.setdefault(group, deque()).append(turn)
         self._grant()
         try:
             await turn
             yield
         finally:
             if turn.cancelled():
-                self._leave(namespace, turn)
+                self._leave(group, turn)
             else:
-                self._held[namespace] -= 1
-                if not self._held[namespace]:
-                    del self._held[namespace]
+                self._held[group] -= 1
+                if not self._held[group]:
+                    del self._held[group]
             self._grant()
 
     def _grant(self) -> None:
-        """Give the free slots to the namespaces that wait, one each in turn, as far as their share goes."""
+        """Give the free slots to the groups that wait, one each in turn, as far as their share goes."""
         share = max(1, self._limit // (len(self._held.keys() | self._waiting.keys()) + 1))
         free = self._limit - self._held.total()
-        for namespace in list(self._waiting) * share:
+        for group in list(self._waiting) * share:
             if free <= 0:
                 return
-            if namespace in self._waiting and self._held[namespace] < share:
-                turns = self._waiting.pop(namespace)
+            if group in self._waiting and self._held[group] < share:
+                turns = self._waiting.pop(group)
                 turn = turns.popleft()
                 if turns:
-                    self._waiting[namespace] = turns  # the last in the order now
+                    self._waiting[group] = turns  # the last in the order now
                 if not turn.done():  # else its reader was cancelled a moment ago
                     turn.set_result(None)
-                    self._held[namespace] += 1
+                    self._held[group] += 1
                     free -= 1
 
-    def _leave(self, namespace: str, turn: asyncio.Future[None]) -> None:
-        turns = self._waiting.get(namespace, deque())
+    def _leave(self, group: Hashable, turn: asyncio.Future[None]) -> None:
+        turns = self._waiting.get(group, deque())
         if turn in turns:
             turns.remove(turn)
         if not turns:
-            self._waiting.pop(namespace, None)
+            self._waiting.pop(group, None)
 
 
 class Pauses:

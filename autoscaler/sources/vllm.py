@@ -1,4 +1,4 @@
-"""Reads the body of a vLLM server's `/metrics`.
+"""Reads the body of a vLLM server's `/metrics`, in Prometheus' text format or as OpenMetrics.
 
 One compiled pattern finds the 20 lines that are needed among the 600 of a 50 kB body; the rest is not parsed. What a body
 may contain is bounded, so that no pod keeps the event loop for longer than 5 ms: a body beyond it is refused, never read in part.
@@ -18,8 +18,13 @@ _LINE = re.compile(rb"\n(" + b"|".join(re.escape(family.encode()) for family in 
 MAX_LINES = 30_000  # 600 lines an engine
 MAX_SERIES = 2_000  # 20 of the needed lines an engine
 MAX_LINE_BYTES = 4_096
-_ENGINE = re.compile(rb'[{,]engine="([^"]*)"')
-_AWAKE = re.compile(rb'[{,]sleep_state="awake"')
+# Labels, a value and perhaps a time. An exemplar after them has braces and a value of its own.
+_SAMPLE = re.compile(
+    rb'(\{(?:[^"}]++|"(?:[^"\\]++|\\.)*+")*+\})?[ \t]*+([^ \t#]++)(?:[ \t]++[^ \t#]++)?+[ \t\r]*+(?:#|$)'
+)
+_ENGINE = re.compile(rb'[{,][ \t]*engine[ \t]*=[ \t]*"([^"]*)"')
+_AWAKE = re.compile(rb'[{,][ \t]*sleep_state[ \t]*=[ \t]*"awake"')
+_END = b"# EOF"  # the last line of OpenMetrics; a newline may follow
 
 
 def parse(body: str | bytes, pod: str, at_seconds: float) -> PodSample:
@@ -42,9 +47,10 @@ def parse(body: str | bytes, pod: str, at_seconds: float) -> PodSample:
     if not any(each.family.startswith("vllm:") for each in series):
         raise SourceError(
             SourceErrorKind.BODY,
-            f"pod {pod}: {_description(text)}; check that the policy's metrics port and path are vLLM's",
+            f"pod {pod}: {_description(text)}; check spec.metrics, or exclude a pod that runs no engine (a router, a worker)"
+            " with spec.metrics.podSelector",
         )
-    if not text.endswith(b"\n"):
+    if not text.endswith((b"\n", b"\n" + _END)):
         raise SourceError(
             SourceErrorKind.BODY, f"pod {pod}: /metrics is truncated in line {_line_number(text, len(text))}"
         )
@@ -56,19 +62,18 @@ def _series(text: bytes, pod: str) -> Iterator[MetricSeries]:
         if match.end() - match.start() > MAX_LINE_BYTES:
             where = f"pod {pod}: /metrics line {_line_number(text, match.start(1))}"
             raise SourceError(SourceErrorKind.BODY, f"{where} is longer than {MAX_LINE_BYTES} bytes")
-        family = match[1].decode()
-        labels, closing, value = match[2].rpartition(b"}")
-        if family == SLEEP_STATE and not _AWAKE.search(labels):
-            continue
-        engine = _ENGINE.search(labels)
+        family, sample = match[1].decode(), _SAMPLE.match(match[2].lstrip(b" \t"))
         try:
-            if match[2].startswith(b"{") and not closing:
-                raise ValueError("unclosed labels")
-            number = float(value.split(maxsplit=1)[0])  # a timestamp may follow the value
-        except (ValueError, IndexError):
+            if sample is None:
+                raise ValueError("not a sample")
+            labels, number = sample[1] or b"", float(sample[2])
+        except ValueError:
             where = f"pod {pod}: /metrics line {_line_number(text, match.start(1))}"
             line = (match[1] + match[2])[:120].decode(errors="replace")
             raise SourceError(SourceErrorKind.BODY, f"{where} is not a sample: {line!r}") from None
+        if family == SLEEP_STATE and not _AWAKE.search(labels):
+            continue
+        engine = _ENGINE.search(labels)
         yield MetricSeries(family, engine[1].decode(errors="replace") if engine else None, labels, number)
 
 

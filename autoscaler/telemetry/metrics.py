@@ -1,13 +1,12 @@
 """Every metric that Outrider exports, on its own registry. `autoscaler.reference` makes a page from the declarations."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 
-from autoscaler.clock import Clock
+from autoscaler.telemetry.collectors import Age, SloPods
+from policies.model import Verdict
 
 # The _created series double every counter, and Prometheus does not use them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -49,45 +48,57 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
     return Histogram(name, text, buckets=buckets, registry=REGISTRY)
 
 
-class DecisionAge(Collector):
-    """Age of each policy's last decision, computed at every scrape, so that it grows while the loop is stuck."""
+_Computed = TypeVar("_Computed", Age, SloPods)
 
-    name = "outrider_decision_age_seconds"
-    text = (
+
+def _computed(collector: _Computed, labels: dict[str, str] = _POLICY) -> _Computed:
+    DECLARED.append(Declared(collector.name, "gauge", collector.text, labels))
+    REGISTRY.register(collector)
+    return collector
+
+
+DECISION_AGE = _computed(
+    Age(
+        "outrider_decision_age_seconds",
         "Age of the policy's last decision, in scenario seconds. A decision is made every 15 s. From 60 s on KEDA gets no "
-        "value, and the number of replicas stays as it is."
+        "value, and the number of replicas stays as it is.",
     )
-
-    def __init__(self) -> None:
-        self._clock: Clock | None = None
-        self._decided: dict[str, float] = {}
-
-    def use(self, clock: Clock) -> None:
-        """Measure ages on this clock. Until then no series is exported."""
-        self._clock = clock
-
-    def decided(self, policy: str, at_seconds: float) -> None:
-        """Record the time of a decision."""
-        self._decided[policy] = at_seconds
-
-    def remove(self, policy: str) -> None:
-        """Remove a policy that was deleted."""
-        self._decided.pop(policy, None)
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The ages at this moment."""
-        family = GaugeMetricFamily(self.name, self.text, labels=tuple(_POLICY))
-        if self._clock is not None:
-            now = self._clock.now()
-            for policy, at_seconds in tuple(self._decided.items()):
-                family.add_metric((policy,), max(0.0, now - at_seconds))
-        yield family
-
-
-DECLARED.append(Declared(DecisionAge.name, "gauge", DecisionAge.text, _POLICY))
-DECISION_AGE = DecisionAge()
-REGISTRY.register(DECISION_AGE)
-
+)
+STATE_AGE = _computed(
+    Age(
+        "outrider_state_age_seconds",
+        "Age of what is saved of the policy's state, in scenario seconds; before the first save, how long the policy has been "
+        "followed. A state is saved every 30 s. Not exported without a folder for states.",
+    )
+)
+SLO_PODS = _computed(
+    SloPods(
+        "outrider_slo_pod_info",
+        "1 for each pod that has served for the policy within the last hour. Joins vLLM's own queue-time histogram to the policy.",
+    ),
+    {
+        **_POLICY,
+        "target_pod": "namespace/name of the pod",
+        "le": "the smallest bucket of `vllm:request_queue_time_seconds` that is not below the policy's `slo.queueWait`",
+    },
+)
+SLO_ATTAINMENT = _policy_gauge(
+    "outrider_slo_attainment_ratio", "Share of the requests that must wait no longer than the policy's `slo.queueWait`."
+)
+SLO_QUEUE_WAIT = _policy_gauge("outrider_slo_queue_wait_seconds", "The policy's `slo.queueWait`.")
+POLICY_READY = _policy_gauge(
+    "outrider_policy_ready",
+    "1 while the condition `Ready` of the policy's status is True; 0 while the policy is refused, or its target cannot be read.",
+)
+POD_READINGS = _policy_gauge(
+    "outrider_pod_readings",
+    "Pods of the target by what their last reading is worth.",
+    {**_POLICY, "verdict": ", ".join(f"`{each}`" for each in Verdict)},
+)
+COVERAGE = _policy_gauge(
+    "outrider_coverage_ratio",
+    "Share of the serving pods whose reading counts. Below 1, demand is a lower bound, and replicas are not lowered.",
+)
 SIGNAL_UNKNOWN = _policy_gauge(
     "outrider_signal_unknown",
     "1 while no serving pod has a fresh sample, so that demand is unknown and replicas are not lowered; else 0.",
@@ -99,6 +110,8 @@ CURRENT_REPLICAS = _policy_gauge(
     "outrider_current_replicas",
     "Replicas that the target is set to run, as the last decision saw it. NaN while it is unknown.",
 )
+MIN_REPLICAS = _policy_gauge("outrider_min_replicas", "The policy's `minReplicas`.")
+MAX_REPLICAS = _policy_gauge("outrider_max_replicas", "The policy's `maxReplicas`.")
 PREPARED_NODES = _policy_gauge(
     "outrider_prepared_nodes", "Prepared nodes (GPU held, image pulled) that the last decision asks for."
 )
@@ -119,6 +132,14 @@ STEP_SECONDS = _histogram(
     "Wall-clock time of one decision for one policy, from samples to plan.",
     (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1, 1.0),
 )
+FAILURES = _counter(
+    "outrider_failures_total",
+    "Turns of a part of Outrider that ended in an error of its own. The last decision and what was done stay as they are.",
+    {**_POLICY, "part": "`decision`, `policy` (taking a new version of it) or the part's name, such as `Reporter`"},
+)
+DECISION_LOG_ERRORS = _counter(
+    "outrider_decision_log_errors_total", "Decisions that could not be written to the decision log.", {}
+)
 STATE_REFUSED = _counter(
     "outrider_state_refused_total",
     "Saved states that could not be used at the start. Each such policy starts without its state, and its replicas are not "
@@ -127,6 +148,14 @@ STATE_REFUSED = _counter(
         **_POLICY,
         "reason": "`unreadable` (a truncated file, or one that cannot be opened), `format` (another version wrote it) or"
         " `invalid` (it does not hold a state, or a number in it is not finite)",
+    },
+)
+SOURCE_ANSWERS = _counter(
+    "outrider_source_answers_total",
+    "Turns in which a source answered, by policy. 0 means that it was asked and has never worked since the start.",
+    {
+        **_POLICY,
+        "source": "`pods` (scraped, or by Prometheus), `prometheus` (instant query) or `history` (read at start)",
     },
 )
 SOURCE_ERRORS = _counter(
@@ -149,8 +178,15 @@ SCALER_REQUESTS = _counter(
 )
 
 
+def follow(policy: str, now_seconds: float) -> None:
+    """Begin the series that must be there before anything goes wrong: a counter that is born at 1 shows no increase."""
+    FAILURES.labels(policy=policy, part="decision")
+    STATE_AGE.happened(policy, now_seconds)
+
+
 def forget(policy: str) -> None:
     """Remove every series of a policy that was deleted."""
-    DECISION_AGE.remove(policy)
+    for computed in (DECISION_AGE, STATE_AGE, SLO_PODS):
+        computed.remove(policy)
     for metric in _PER_POLICY:
         metric.remove_by_labels({"policy": policy})

@@ -57,6 +57,7 @@ _HINTS = (
     *("bearer", "basic", "-----begin", "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
     *("glpat-", "hf_", "xox", "sk-", "aiza", "ls0tls1crudjti"),
 )
+_QUERY_VALUE = re.compile(r"(?<==).+|^[^=]+$", re.DOTALL)  # after the name, or all where there is no name
 _DEEPEST = 12
 
 
@@ -67,6 +68,20 @@ def redact(text: str) -> str:
         for pattern, replacement in _SECRET_TEXT:
             text = pattern.sub(replacement, text)
     return text
+
+
+def redact_url(url: str) -> str:
+    """Mask what is before the last @ of a URL, every value of its query, and its fragment: a secret there may have any name.
+
+    Where a URL is only one part of a text, `redact` leaves `host:9090/a@b` and `?query=up` as they are.
+    """
+    text, hash_sign, _ = redact(url).partition("#")
+    place, question_mark, query = text.partition("?")
+    scheme, separator, rest = place.rpartition("://")
+    _, at, host = rest.rpartition("@")
+    shown = f"{scheme}{separator}{MASK}@{host}" if at else place
+    values = "&".join(_QUERY_VALUE.sub(MASK, each) for each in query.split("&"))
+    return shown + question_mark + values + (f"#{MASK}" if hash_sign else "")
 
 
 def redact_mapping(values: Mapping[str, object]) -> dict[str, object]:

@@ -48,14 +48,19 @@ def duration(of_seconds: float) -> str:
 
 def quantity(value: int | str) -> float:
     """Read a quantity such as `2500`, `2.5k` or `2500u`. Raises ValueError for anything else."""
+    return float(exact_quantity(value))
+
+
+def exact_quantity(value: int | str) -> Decimal:
+    """Read a quantity without rounding. Raises ValueError for anything else."""
     match = re.fullmatch(QUANTITY, str(value), re.ASCII)
     if not match:
         raise ValueError(f"not a quantity: {value!r}")
     number, suffix = Decimal(match[1]), match[3] or ""
     if suffix in _BINARY:
-        return float(number * 2 ** _BINARY[suffix])
+        return number * Decimal(2) ** _BINARY[suffix]
     power = _DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:])
-    return float(number.scaleb(power))
+    return number.scaleb(power)
 
 
 def share(percent: str) -> float:

@@ -15,6 +15,7 @@ def contradictions(workload: Workload) -> Iterator[Problem]:
     yield from _bounds(workload)
     yield from _windows(workload)
     yield from _profile(workload)
+    yield from _metrics(workload)
 
 
 def _bounds(workload: Workload) -> Iterator[Problem]:
@@ -58,3 +59,14 @@ def _profile(workload: Workload) -> Iterator[Problem]:
         if not usual / _MISREAD <= value <= usual * _MISREAD:
             why = f"over {_MISREAD} times {'more' if value > usual else 'less'} than the {usual:g} of profile {name}"
             yield Problem(f"spec.engine.{field}", f"{value:g}", why, "the figure of one replica in the field's unit")
+
+
+def _metrics(workload: Workload) -> Iterator[Problem]:
+    at = workload.endpoint
+    if at.skip_verify and at.ca:
+        why = "no effect beside insecureSkipVerify, which accepts any certificate"
+        yield Problem("spec.metrics.tls.caConfigMap", at.ca.name, why, "either of the two")
+    if at.scheme == "https" and not (at.ca or at.server_name or at.skip_verify):
+        why = "pods are reached by IP address, and no public CA signs a certificate for one, so none would be accepted"
+        instead = "metrics.tls beside it: caConfigMap with the CA that signed the certificates, and serverName where they have a name"
+        yield Problem("spec.metrics.scheme", at.scheme, why, instead)

@@ -10,7 +10,8 @@ from crds.profiles import PROFILES
 from crds.resolve.problems import Problem, locate, spell
 from crds.schedules import overlaps
 from crds.v1alpha1 import scalingpolicy as api
-from crds.workload import Endpoint, Schedule, Target, Workload
+from crds.v1alpha1.metrics import Metrics, Tls
+from crds.workload import Endpoint, KeyRef, Schedule, Target, Workload
 from policies.model import Engine, Mode, Policy, Signal
 from policies.supply import ColdStart, Stage
 
@@ -25,7 +26,7 @@ def workload(policy: api.ScalingPolicy) -> Workload:
         generation=metadata.generation,
         uid=metadata.uid,
         target=Target(spec.target.api_version, spec.target.kind, spec.target.name),
-        endpoint=Endpoint(spec.metrics.scheme, spec.metrics.port, spec.metrics.path),
+        endpoint=_endpoint(spec.metrics),
         profile=spec.profile,
         cold_start=cold_start,
         schedules=tuple(_schedule(window) for window in spec.schedules),
@@ -70,6 +71,22 @@ def clashes(document: object) -> Iterator[Problem]:
         why = f"it overlaps {one.name} from {moment} on, so that two minimums would apply at once"
         value = f"{other.start} to {other.end}"
         yield Problem(whole[j][0], value, why, "windows that do not overlap; one may start when another ends")
+
+
+def _endpoint(metrics: Metrics) -> Endpoint:
+    tls, bearer = metrics.tls or Tls(), metrics.bearer_token_secret
+    ca = tls.ca_config_map
+    return Endpoint(
+        scheme=metrics.scheme,
+        ports=tuple(metrics.ports) or (metrics.port,),
+        path=metrics.path,
+        ca=KeyRef(ca.name, ca.key) if ca else None,
+        server_name=tls.server_name,
+        skip_verify=tls.insecure_skip_verify,
+        bearer=KeyRef(bearer.name, bearer.key) if bearer else None,
+        headers=tuple((header.name, header.value) for header in metrics.headers),
+        pod_labels=tuple(sorted(metrics.pod_selector.match_labels.items())) if metrics.pod_selector else (),
+    )
 
 
 def _engine(spec: api.Spec) -> Engine:

@@ -17,11 +17,16 @@ _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 DNS_LABEL = rf"^{_LABEL}$"
 DNS_SUBDOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
 _NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
 _QUALIFIED = rf"(?=[^/]{{1,253}}(/|$))({_LABEL}(\.{_LABEL})*/)?{_NAME}"
 _ZONE = r"^[A-Za-z0-9_+/-]+$"
 _API_VERSION = r"^([a-z0-9.-]+/)?v[0-9]+((alpha|beta)[0-9]+)?$"
 _KIND = r"^[A-Z][A-Za-z0-9]*$"
 _PATH = r"^/[^ ?#]*$"
+_DATA_KEY = r"^[-._a-zA-Z0-9]+$"
+_HEADER_NAME = r"^[A-Za-z0-9-]+$"
+_HEADER_VALUE = r"^[!-~]([ -~]*[!-~])?$"
 _SPELLINGS = {
     0.001: ("ms", "millisecond", "milliseconds"),
     1.0: ("", "s", "sec", "secs", "second", "seconds"),
@@ -182,6 +187,26 @@ UrlPath = Annotated[
     str,
     Field(pattern=_PATH, max_length=256),
     shaped(_PATH, "not a path: it begins with / and has no space, ? or #", "a path such as /metrics"),
+]
+LabelValue = Annotated[
+    str,
+    Field(pattern=_LABEL_VALUE, max_length=63),
+    shaped(_LABEL_VALUE, "not a label value: at most 63 letters, digits, -, _ and .", "a value such as leader"),
+]
+DataKey = Annotated[
+    str,
+    Field(pattern=_DATA_KEY, max_length=253),
+    shaped(_DATA_KEY, "not a key: letters, digits, -, _ and . alone", "a key such as ca.crt"),
+]
+HeaderName = Annotated[
+    str,
+    Field(pattern=_HEADER_NAME, max_length=64),
+    shaped(_HEADER_NAME, "not the name of a header: letters, digits and - alone", "a name such as X-Scope-OrgID"),
+]
+HeaderValue = Annotated[
+    str,
+    Field(pattern=_HEADER_VALUE, max_length=256),
+    shaped(_HEADER_VALUE, "not the value of a header: printable ASCII, without a space at either end", "plain text"),
 ]
 ObjectName = Annotated[
     str, Field(pattern=DNS_SUBDOMAIN, min_length=1, max_length=253), dns_name(DNS_SUBDOMAIN, 253, "chat-vllm")

@@ -40,7 +40,8 @@ class Condition(Model):
     """One aspect of the state, in the usual form of Kubernetes."""
 
     type: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=63)
-    """Ready: the policy is valid and its target exists. Decided: the last decision is recent."""
+    """Ready: the policy is valid and its target exists. Decided: the last decision is recent.
+    MetricsRead: the metrics of every ready pod are read."""
     status: Literal["True", "False", "Unknown"]
     """True, False or Unknown."""
     reason: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=128)

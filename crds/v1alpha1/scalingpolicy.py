@@ -16,8 +16,8 @@ from crds.v1alpha1.fields import (
     Percent,
     Quantity,
     TimeZone,
-    UrlPath,
 )
+from crds.v1alpha1.metrics import METRICS_RULES, Metrics
 from crds.v1alpha1.resource import Column, Condition, Count, Resource, Timestamp
 from crds.v1alpha1.target import TARGET_RULES, Target
 
@@ -71,17 +71,6 @@ class ColdStart(Model):
     """Copying the model's weights to the node's disk."""
     warmup: StageTimes | None = None
     """From starting the process until it is ready to serve."""
-
-
-class Metrics(Model):
-    """Where each pod of the target serves vLLM's metrics."""
-
-    port: int = Field(default=8000, ge=1, le=65_535)
-    """Port on the pod."""
-    path: UrlPath = Field(default="/metrics", examples=["/metrics"])
-    """Path of the metrics page."""
-    scheme: Literal["http", "https"] = "http"
-    """http or https."""
 
 
 class ScaleUp(Model):
@@ -176,7 +165,8 @@ class Status(Model):
         max_length=16,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
-    """Ready: the policy is valid and its target exists. Decided: the last decision is recent."""
+    """Ready: the policy is valid and its target exists. Decided: the last decision is recent.
+    MetricsRead: the metrics of every ready pod are read."""
     observed_generation: Count | None = None
     """Generation of the policy that was last read."""
     mode: Literal["Active", "Shadow"] | None = None
@@ -333,6 +323,7 @@ RULES = (
         lambda window: window["start"] != window["end"],
     ),
     *TARGET_RULES,
+    *METRICS_RULES,
     duration_between("spec.slo", "queueWait", "100ms", "1h"),
     duration_between("spec.scaleDown", "hold", "0s", "24h"),
     quantity_between("spec.engine", "prefillTokensPerSecond", "1", "10M"),

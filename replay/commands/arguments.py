@@ -1,9 +1,11 @@
 """Reads the arguments of the offline commands: a trace by its name, the part of it to play, and a duration with days."""
 
 import difflib
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crds.notation.units import DAY_SECONDS, span_seconds
 from crds.notation.units import duration as written
@@ -13,26 +15,41 @@ from replay.traces.read import read
 from replay.traces.samples import SAMPLES, sample
 from replay.traces.trace import Trace
 
+if TYPE_CHECKING:
+    from replay.commands.prometheus import Access
+
 SAMPLE = "sample:"
+ADDRESS = re.compile(r"prometheus(\+https)?://", re.IGNORECASE)
+MOST_WARNINGS = 5  # a store that is away warns in every answer
 
 
 def named(
-    name: str, *, columns: Sequence[str] | None = None, time_unit: str | None = None
+    name: str,
+    *more: str,
+    columns: Sequence[str] | None = None,
+    time_unit: str | None = None,
+    access: "Access | None" = None,
 ) -> tuple[Trace, float, float | None]:
-    """The trace of a file or of sample:NAME, where to start in it, and for how long (None: to its end); both in seconds.
+    """The trace of a file, of sample:NAME or of a Prometheus, where to start in it, and for how long (None: to its end), in seconds.
 
-    `columns` and `time_unit` are those options. Prints a warning where the file has failed requests, which are not played.
-    Raises ValueError for an unknown sample or field, and TraceError for a file that cannot be read as a trace.
+    `more` are further pages of an export; `columns` and `time_unit` are those options. Prints warnings where the trace is not
+    whole: failed requests, which are not played, and what Prometheus warned of. Raises ValueError for an unknown sample or
+    field, or a Prometheus that cannot be read, and TraceError for a file that cannot be read as a trace.
     """
-    if name in SAMPLES and not Path(name).exists():
-        raise ValueError(f"no such file: {name}; for the shipped sample, write {SAMPLE}{name}")
+    if more and not all(map(_is_file, (name, *more))):
+        raise ValueError("only the pages of a Prometheus export are read together; name one trace")
     if not name.startswith(SAMPLE):
-        trace = read(Path(name), columns=fields(columns), time_unit=time_unit)
-        if failed := trace.failed_requests:
-            rows = f"{failed:,} row{' has' if failed == 1 else 's have'}"
-            print(
-                f"warning: {printable(name)}: {rows} no output tokens; failed requests are not played", file=sys.stderr
-            )
+        if _is_file(name):
+            if name in SAMPLES and not Path(name).exists():
+                raise ValueError(f"no such file: {name}; for the shipped sample, write {SAMPLE}{name}")
+            trace = read(Path(name), *map(Path, more), columns=fields(columns), time_unit=time_unit)
+        elif columns or time_unit:
+            raise ValueError("--columns and --time-unit are for tables, not for Prometheus")
+        else:
+            from replay.commands import prometheus
+
+            trace = prometheus.read(name, access or prometheus.Access())
+        _warn(name, trace)
         return trace, 0.0, None
     wanted = name.removeprefix(SAMPLE)
     if wanted not in SAMPLES:
@@ -41,6 +58,19 @@ def named(
         raise ValueError("--columns and --time-unit are for tables, not for a sample")
     shipped = sample(wanted)
     return shipped.trace, shipped.start_seconds, shipped.duration_seconds
+
+
+def _is_file(name: str) -> bool:
+    return not name.startswith(SAMPLE) and not ADDRESS.match(name)
+
+
+def _warn(name: str, trace: Trace) -> None:
+    if failed := trace.failed_requests:
+        rows = f"{failed:,} row{' has' if failed == 1 else 's have'}"
+        print(f"warning: {printable(name)}: {rows} no output tokens; failed requests are not played", file=sys.stderr)
+    for text in trace.warnings[:MOST_WARNINGS]:
+        why = f"Prometheus warned that a part may be missing: {printable(text[:200])}"
+        print(f"warning: {printable(name)}: {why}", file=sys.stderr)
 
 
 def why(error: Exception) -> str:
@@ -52,11 +82,12 @@ def why(error: Exception) -> str:
 
 def part(
     name: str,
-    *,
+    *more: str,
     start: str | None,
     duration: str | None,
     columns: Sequence[str] | None = None,
     time_unit: str | None = None,
+    access: "Access | None" = None,
 ) -> tuple[Trace, float, float | None]:
     """A trace, where to start in it, and for how long (None: to its end), in seconds; `start` and `duration` are the options.
 
@@ -64,7 +95,7 @@ def part(
     start or a duration outside.
     """
     ahead_seconds, lasts_seconds = option_seconds("--start", start) or 0.0, option_seconds("--duration", duration)
-    trace, begins_seconds, of_sample_seconds = named(name, columns=columns, time_unit=time_unit)
+    trace, begins_seconds, of_sample_seconds = named(name, *more, columns=columns, time_unit=time_unit, access=access)
     whole_seconds = trace.duration_seconds if of_sample_seconds is None else of_sample_seconds
     left_seconds = whole_seconds - ahead_seconds
     if left_seconds <= 0.0:

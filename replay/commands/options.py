@@ -8,6 +8,10 @@ import typer
 from crds.completion import files, policy_files
 
 TRACE_HELP = "Trace file (Parquet, CSV, JSON lines or a Prometheus range export), or sample:NAME."
+TRACES_HELP = (
+    "Trace file (Parquet, CSV, JSON lines or a Prometheus range export; several are pages of one export), sample:NAME, or "
+    "prometheus://HOST/NAMESPACE/TARGET for a target's last days."
+)
 POLICY = typer.Option("--policy", metavar="FILE", help="YAML file with one ScalingPolicy.", autocompletion=policy_files)
 SAMPLES = ("sample:office-morning",)  # those of replay.traces.samples, which loads numpy
 _trace_files = files(".parquet", ".csv", ".json", ".jsonl", ".csv.gz", ".json.gz", ".jsonl.gz")
@@ -41,6 +45,7 @@ def complete_sweep(incomplete: str) -> list[str]:
 
 
 TraceArgument = Annotated[str, typer.Argument(metavar="TRACE", help=TRACE_HELP, autocompletion=complete_trace)]
+TracesArgument = Annotated[list[str], typer.Argument(metavar="TRACE", help=TRACES_HELP, autocompletion=complete_trace)]
 TraceOption = Annotated[str, typer.Option("--trace", metavar="TRACE", help=TRACE_HELP, autocompletion=complete_trace)]
 PolicyOption = Annotated[Path | None, POLICY]
 RequiredPolicyOption = Annotated[Path, POLICY]
@@ -76,3 +81,26 @@ SpeedOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+DaysOption = Annotated[
+    float, typer.Option("--days", min=0.02, max=60.0, help="With prometheus://: how many days to read, up to now.")
+]
+TokenFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        help="With prometheus+https://: file with a bearer token. Default: the variable PROMETHEUS_TOKEN.",
+    ),
+]
+CaFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca-file",
+        metavar="FILE",
+        help="With prometheus+https://: PEM file of the CA to trust. Default: the usual public ones.",
+    ),
+]
+TenantOption = Annotated[
+    str | None,
+    typer.Option("--tenant", help="With prometheus://: tenant of Mimir, Cortex or Thanos (X-Scope-OrgID)."),
+]

@@ -15,15 +15,19 @@ import typer
 from crds.profiles import DEFAULT_PROFILE
 from replay.commands.options import (
     SWEEPS,
+    CaFileOption,
     ColumnsOption,
+    DaysOption,
     DurationOption,
     JsonOption,
     PolicyOption,
     ScaleOption,
     SeedOption,
     StartOption,
+    TenantOption,
     TimeUnitOption,
-    TraceArgument,
+    TokenFileOption,
+    TracesArgument,
     complete_assertion,
     complete_profile,
     complete_sweep,
@@ -33,6 +37,7 @@ from replay.commands.processes import one_thread_each, spread
 if TYPE_CHECKING:
     from crds.workload import Workload
     from policies.model import Inputs, State, StepResult
+    from replay.commands.prometheus import Access
     from replay.knobs import PolicyKnob, Swept
     from replay.report.assertions import Checked
     from replay.scenario.build import PastKind
@@ -41,7 +46,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    trace: TraceArgument,
+    traces: TracesArgument,
     *,
     policy: PolicyOption = None,
     profile: Annotated[
@@ -54,6 +59,10 @@ def command(
     ] = None,
     columns: ColumnsOption = None,
     time_unit: TimeUnitOption = None,
+    days: DaysOption = 7.0,
+    token_file: TokenFileOption = None,
+    ca_file: CaFileOption = None,
+    tenant: TenantOption = None,
     scale: ScaleOption = 1.0,
     start: StartOption = None,
     duration: DurationOption = None,
@@ -99,11 +108,13 @@ def command(
     Examples:
         outrider replay sample:office-morning
         outrider replay requests.csv --policy policy.yaml
+        outrider replay prometheus://localhost:9090/llm/chat
         outrider replay requests.csv --assert attainment=99%
     """
     one_thread_each()
     from crds.files import PolicyFileError
     from replay.commands.arguments import why
+    from replay.commands.prometheus import Access
     from replay.report.assertions import check, parse
     from replay.traces.trace import TraceError
 
@@ -115,9 +126,10 @@ def command(
         workload, source = _workload(policy, profile)
         scenario = scenario_of(
             workload,
-            trace,
+            *traces,
             columns=columns,
             time_unit=time_unit,
+            access=Access(days, token_file, ca_file, tenant),
             scale=scale,
             start=start,
             duration=duration,
@@ -186,21 +198,22 @@ def _workload(path: Path | None, profile: str | None) -> "tuple[Workload, str]":
 def scenario_of(
     workload: "Workload",
     name: str,
-    *,
+    *more: str,
     columns: "Sequence[str] | None" = None,
     time_unit: str | None = None,
+    access: "Access | None" = None,
     scale: float,
     start: str | None,
     duration: str | None,
     past: "PastKind",
     seed: int,
 ) -> "Scenario":
-    """The scenario of a trace file, or of sample:NAME. Raises ValueError, and TraceError for a file that cannot be read as one."""
+    """The scenario of a trace, as `part` reads it. Raises ValueError, and TraceError for a file that cannot be read as one."""
     from replay.commands.arguments import part
     from replay.scenario.build import for_workload
 
     recorded, start_seconds, duration_seconds = part(
-        name, start=start, duration=duration, columns=columns, time_unit=time_unit
+        name, *more, start=start, duration=duration, columns=columns, time_unit=time_unit, access=access
     )
     return for_workload(
         recorded,

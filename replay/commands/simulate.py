@@ -137,7 +137,7 @@ async def _serve(cluster: "SimCluster") -> None:
 
 def _summary(cluster: "SimCluster", endpoints: "Endpoints") -> str:
     workload = cluster.workload
-    address = f"http://POD_IP:{workload.endpoint.port}{workload.endpoint.path}"
+    address = f"http://POD_IP:{workload.endpoint.ports[0]}{workload.endpoint.path}"
     return f"""\
 Kubernetes API  {endpoints.api_url}
 Prometheus      {endpoints.prometheus_url}

@@ -5,7 +5,8 @@ Prometheus, and KEDA with its HPA. One process, loopback only. What it does not 
 
 Kubernetes
 - authentication, RBAC or TLS: every client may do everything
-- serve anything but ScalingPolicies, Pods, Deployments with /scale, Jobs and Events; no Nodes, no Secrets, no Leases
+- serve anything but ScalingPolicies, Pods, Deployments with /scale, Jobs, Events, ResourceQuotas (there are none) and the
+  PriorityClass of balloons; no Nodes, no Secrets, no Leases
 - run more than one workload: one ScalingPolicy, one Deployment, one kind of node
 - validate a ScalingPolicy that is changed after the start, or fill in its defaults then
 - read formats other than JSON, or patches other than merge patches; page through lists; dry-run
@@ -22,7 +23,7 @@ vLLM
 - answer while it drains: the listener closes when the pod's deletion begins, though its requests finish
 
 Prometheus
-- evaluate PromQL other than a selector, `rate(...[window])` or `count_over_time` of one, and `sum` and `max` of that
+- evaluate PromQL other than a selector, `rate(...[window])` or `count_over_time` of one, `sum` and `max` of that, and `time()`
 - scrape anything but the workload's pods; support rules, alerts, metadata, federation or remote write
 
 KEDA and the HPA

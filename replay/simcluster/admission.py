@@ -5,10 +5,17 @@ from collections.abc import Callable
 
 from crds.notation.timestamps import timestamp
 from replay.simcluster import failures, jobs, objects
-from replay.simcluster.resources import EVENTS, JOBS, Json
+from replay.simcluster.resources import EVENTS, JOBS, PRIORITY_CLASSES, Json
 from replay.simcluster.store import Store
 
 EVENTS_KEPT = 1000
+BALLOON_CLASS: Json = {
+    "apiVersion": "scheduling.k8s.io/v1",
+    "kind": "PriorityClass",
+    "metadata": {"name": "outrider-balloon"},
+    "value": -5,
+    "preemptionPolicy": "Never",
+}
 
 
 class Admission:
@@ -18,6 +25,7 @@ class Admission:
         self._store = store
         self._now = now
         self._events: deque[tuple[str, str]] = deque()
+        store.put(PRIORITY_CLASSES, BALLOON_CLASS)
 
     def job(self, namespace: str, body: Json) -> Json:
         """Store a Job; the stored object. Raises `ApiError` 400, 409 or 422."""

@@ -35,7 +35,7 @@ def deployment(workload: Workload, created_seconds: float) -> Json:
     """The Deployment that the policy targets, at 0 replicas."""
     name, namespace = workload.target.name, workload.namespace
     labels = {"app": name}
-    port = workload.endpoint.port
+    port = workload.endpoint.ports[0]
     container = {
         "name": "vllm",
         "image": "vllm/vllm-openai:v0.32.0",

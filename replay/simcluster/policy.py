@@ -22,6 +22,12 @@ def stored(policy: PolicyDocument, created_seconds: float) -> tuple[Json, Worklo
         raise PolicyFileError(f"{policy.where}: spec.target: {why}")
     if endpoint.scheme != "http":
         raise PolicyFileError(f"{policy.where}: spec.metrics.scheme: simulated pods serve http only")
+    if len(endpoint.ports) > 1:
+        raise PolicyFileError(f"{policy.where}: spec.metrics.ports: simulated pods have one port")
+    if endpoint.pod_labels:
+        raise PolicyFileError(
+            f"{policy.where}: spec.metrics.podSelector: simulated pods all serve, and have no such labels"
+        )
     namespace, name = policy.workload.namespace, policy.workload.name
     metadata = {
         "namespace": namespace,

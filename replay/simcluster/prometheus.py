@@ -85,6 +85,8 @@ def application(prometheus: Prometheus, now: Callable[[], float], sync: Callable
 
     async def instant(parameters: Mapping[str, str]) -> Json:
         at = _time(parameters, "time", now())
+        if parameters.get("query") == "time()":
+            return {"resultType": "scalar", "result": [at, number(at)]}
         lookback = _step(parameters, "lookback_delta", LOOKBACK_SECONDS)
         found = prometheus.evaluate(_query(parameters), np.array([at]), lookback)
         vector = [{"metric": labels, "value": [at, number(column[0])]} for labels, column in found]

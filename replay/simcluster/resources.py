@@ -15,7 +15,7 @@ AGE = Column("Age", "date", ".metadata.creationTimestamp")
 
 @dataclass(frozen=True)
 class Resource:
-    """One namespaced resource as discovery describes it."""
+    """One resource as discovery describes it."""
 
     group: str  # empty for the core group
     version: str
@@ -24,6 +24,7 @@ class Resource:
     verbs: tuple[str, ...]
     short_names: tuple[str, ...] = ()
     subresources: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    namespaced: bool = True
     fields: tuple[str, ...] = ()  # field selectors beside metadata.name and metadata.namespace
     columns: tuple[Column, ...] = (AGE,)  # of `kubectl get`, after the name
 
@@ -60,6 +61,7 @@ EVENTS = Resource(
     "Event",
     ("create", "get", "list", "watch"),
     short_names=("ev",),
+    fields=("involvedObject.name", "involvedObject.uid"),
     columns=(
         Column("Last Seen", "date", ".lastTimestamp"),
         Column("Type", "string", ".type"),
@@ -105,7 +107,11 @@ SCALING_POLICIES = Resource(
     subresources={"status": ("get", "patch")},
     columns=SCALING_POLICY.columns,
 )
-RESOURCES = (PODS, EVENTS, DEPLOYMENTS, JOBS, SCALING_POLICIES)
+RESOURCE_QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota", ("list",), short_names=("quota",))
+PRIORITY_CLASSES = Resource(
+    "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", ("list",), short_names=("pc",), namespaced=False
+)
+RESOURCES = (PODS, EVENTS, DEPLOYMENTS, JOBS, SCALING_POLICIES, RESOURCE_QUOTAS, PRIORITY_CLASSES)
 
 _SUBRESOURCE_KINDS = {
     "scale": {"group": "autoscaling", "version": "v1", "kind": "Scale"},
@@ -143,7 +149,7 @@ def resource_list(group: str, version: str) -> Json | None:
         entry: Json = {
             "name": resource.plural,
             "singularName": resource.kind.lower(),
-            "namespaced": True,
+            "namespaced": resource.namespaced,
             "kind": resource.kind,
             "verbs": list(resource.verbs),
         }

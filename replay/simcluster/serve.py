@@ -76,7 +76,7 @@ class SimCluster:
         self._policy, self.workload = stored(policy, scenario.start_seconds)
         name, namespace = self.workload.target.name, self.workload.namespace
         self.world = World(scenario, name)
-        self._network = PodNetwork(self.workload.endpoint.port)
+        self._network = PodNetwork(self.workload.endpoint.ports[0])
         self._store = Store()
         if not self._waits:
             self._store.put(SCALING_POLICIES, self._policy)

@@ -98,6 +98,9 @@ def families(sample: PodSample, model: str) -> list[Family]:
             found.append(
                 _histogram(f"vllm:request_{name}_tokens", f"{text} of each finished request.", engine, total, count)
             )
+    if sample.first_tokens_total is not None:
+        name, text = "vllm:time_to_first_token_seconds", "Time to the first token of each request."
+        found.append(_histogram(name, text, engine, None, sample.first_tokens_total))
     return found
 
 

@@ -8,11 +8,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from crds.notation.units import DAY_SECONDS
 from policies.series import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS, Identity
 from replay.traces.recorded import BinTrace
+from replay.traces.trace import LONGEST_SECONDS
 
 COUNTERS = (FINISHED, PROMPT_TOKENS, GENERATION_TOKENS)
 MOST_STEPS = 1_000_000  # 173 days at 15 s
+LEAST_STEP_SECONDS = 0.01
 LONGEST_GAP_SECONDS = 300.0  # how far Prometheus itself looks back; what came in a longer gap is unknown
 RESTARTED_SHARE = 0.5  # a counter that falls by less was read a little later, by the other of two
 NEW_STEPS = 2.0  # a pod that begins with more than the busiest has in so many steps is no new one
@@ -36,9 +39,13 @@ def binned(name: str, series: Sequence[Recorded], warnings: tuple[str, ...] = ()
     if len(stamps) < 2:
         raise ValueError("has fewer than two points in time; export a longer range")
     step_seconds = _step_seconds(series, stamps)
+    if step_seconds < LEAST_STEP_SECONDS:
+        raise ValueError(f"has points less than {LEAST_STEP_SECONDS:g} s apart; export with a longer step")
     counts = round(float(stamps[-1] - stamps[0]) / step_seconds)
     if counts > MOST_STEPS:
         raise ValueError(f"spans too many steps of {step_seconds:g} s; export at most {MOST_STEPS:,}")
+    if stamps[0] < 0 or stamps[-1] - stamps[0] > LONGEST_SECONDS:
+        raise ValueError(f"has times before 1970, or over {LONGEST_SECONDS / DAY_SECONDS:.0f} days apart")
     longest = max(1, round(LONGEST_GAP_SECONDS / step_seconds))
     growth: dict[str, list[_Growth]] = defaultdict(list)
     for identity, at_seconds, value in _merged(series, step_seconds):
@@ -76,14 +83,14 @@ def _merged(series: Iterable[Recorded], step_seconds: float) -> Iterator[tuple[I
         runs[each.identity] += [(each.at_seconds[a:b], each.value[a:b]) for a, b in pairwise(edges)]
     for identity, found in runs.items():
         found.sort(key=lambda run: (run[0][0], -len(run[0])))
-        last, at_seconds, value = -np.inf, [], []
+        last, taken = -np.inf, list[tuple[Floats, Floats]]()
         for times, values in found:
             if times[-1] > last:
                 first = int(np.searchsorted(times, last, side="right"))
-                at_seconds.append(times[first:])
-                value.append(values[first:])
+                taken.append((times[first:], values[first:]))
                 last = float(times[-1])
-        yield identity, np.concatenate(at_seconds), np.concatenate(value)
+        at_seconds, value = taken[0] if len(taken) == 1 else map(np.concatenate, zip(*taken, strict=True))
+        yield identity, at_seconds, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +101,6 @@ class _Growth:
     by: Floats
     first: float
 
-    @property
-    def busiest(self) -> float:
-        """The most in one step."""
-        return float((self.by / np.maximum(np.diff(self.step), 1)).max(initial=0.0))
-
 
 def _grown(step: Steps, value: Floats, longest_gap: int) -> _Growth:
     """A counter that falls by more than half, or across a long gap, was restarted from zero."""
@@ -106,31 +108,32 @@ def _grown(step: Steps, value: Floats, longest_gap: int) -> _Growth:
     fell = np.flatnonzero(by < 0)
     if len(fell):
         restarted = (value[fell + 1] < RESTARTED_SHARE * value[fell]) | (np.diff(step)[fell] > longest_gap)
-        for a, b in pairwise((0, *(fell[restarted] + 1).tolist(), len(value))):
+        edges = np.concatenate(([0], fell[restarted] + 1, [len(value)]))
+        by[fell[restarted]] = value[fell[restarted] + 1]
+        for run in np.unique(np.searchsorted(edges, fell[~restarted], side="right")).tolist():
+            a, b = edges[run - 1], edges[run]
             by[a : b - 1] = np.diff(np.maximum.accumulate(value[a:b]))
-            if a:
-                by[a - 1] = value[a]
     return _Growth(step, by, float(value[0]))
 
 
 def _summed(growth: Sequence[_Growth], counts: int, longest_gap: int) -> tuple[Floats, NDArray[np.bool_]]:
     """The sum in each step, and whether it is known. What came in a gap is spread over it."""
+    starts = np.concatenate([each.step[:-1] for each in growth])
+    ends = np.concatenate([each.step[1:] for each in growth])
+    by = np.concatenate([each.by for each in growth])
+    first = np.array([each.step[0] for each in growth])
+    before = np.array([each.first for each in growth])
+    width = np.maximum(ends - starts, 1)
+    new = (first > 0) & (before <= NEW_STEPS * (by / width).max(initial=0.0))  # its counter was zero before
+    starts, ends = np.concatenate((starts, first[new] - 1)), np.concatenate((ends, first[new]))
+    by, width = np.concatenate((by, before[new])), np.concatenate((width, np.ones(new.sum(), np.int64)))
+
     sums, spread, seen = np.zeros(counts), np.zeros(counts + 1), np.zeros(counts + 1, np.int64)
-    busiest = max((each.busiest for each in growth), default=0.0)
-    for each in growth:
-        starts, widths = each.step[:-1], np.diff(each.step)
-        narrow = widths <= 1
-        np.add.at(sums, np.minimum(starts[narrow], counts - 1), each.by[narrow])
-        share = each.by[~narrow] / widths[~narrow]
-        np.add.at(spread, starts[~narrow], share)
-        np.add.at(spread, each.step[1:][~narrow], -share)
-        known = widths <= longest_gap
-        np.add.at(seen, starts[known], 1)
-        np.add.at(seen, each.step[1:][known], -1)
-        if each.step[0] > 0 and each.first <= NEW_STEPS * busiest:  # a new pod, whose counter was zero before
-            sums[each.step[0] - 1] += each.first
-            seen[each.step[0] - 1] += 1
-            seen[each.step[0]] -= 1
-    if spread.any():
+    narrow, known = width == 1, width <= longest_gap
+    np.add.at(sums, np.minimum(starts[narrow], counts - 1), by[narrow])
+    for at, sign in ((starts, 1), (ends, -1)):
+        np.add.at(spread, at[~narrow], sign * by[~narrow] / width[~narrow])
+        np.add.at(seen, at[known], sign)
+    if not narrow.all():
         sums += np.maximum(np.cumsum(spread[:-1]), 0.0)
     return sums, np.cumsum(seen[:-1]) > 0

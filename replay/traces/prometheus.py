@@ -13,21 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.series import identity
+from policies.series import FINISHED, identity
 from replay.traces.counters import COUNTERS, Recorded, binned
 from replay.traces.recorded import BinTrace
 from replay.traces.tables import shown
 from replay.traces.trace import MOST_SUMMED, TraceError
 
 MOST_POINTS = 5_000_000  # of an answer: 150 pods for 11,000 steps; some 100 MB of JSON
+MOST_SERIES = 100_000
 MOST_BYTES = 128 << 20
 
 
-def selector(namespace: str = "NAMESPACE", pods: str = "TARGET-.*") -> str:
-    """The PromQL to export: the three counters as they are. `pods` is a regular expression."""
+def selector(pods: str = 'namespace="NAMESPACE",pod=~"TARGET-.*"') -> str:
+    """The PromQL to export: the three counters as they are. `pods` are labels."""
     names = "|".join(counter.removeprefix("vllm:").removesuffix("_total") for counter in COUNTERS)
-    quoted = pods.replace("\\", "\\\\")
-    return f'{{__name__=~"vllm:({names})_total",namespace="{namespace}",pod=~"{quoted}"}}'
+    return f'{{__name__=~"vllm:({names})_total",{pods}}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,10 @@ def joined(source: Path, name: str, pages: Sequence[Page]) -> BinTrace:
     missing = [counter for counter in COUNTERS if all(counter != each.identity.family for each in series)]
     if missing:
         raise TraceError(source, f"holds no values of {', '.join(missing)}")
+    pods = {counter: {each.identity.pod for each in series if each.identity.family == counter} for counter in COUNTERS}
+    for counter in COUNTERS[1:]:
+        if lacking := sorted(pods[FINISHED] - pods[counter]):
+            raise TraceError(source, f"holds {FINISHED} of {lacking[0]}, but no {counter}; export both of every pod")
     namespaces = sorted(frozenset[str]().union(*(page.namespaces for page in pages)))
     if len(namespaces) > 1:
         raise TraceError(source, f"holds pods of several namespaces, {', '.join(namespaces[:3])}; export one of them")
@@ -87,14 +91,17 @@ def read_page(source: Path, data: bytes) -> Page:
         points = points[np.isfinite(points[:, 1])]
         if len(points):
             points = points[np.argsort(points[:, 0], kind="stable")]
+            points = points[np.append(np.diff(points[:, 0]) > 0, True)]  # the last of those at one time
             series.append(Recorded(found, points[:, 0], points[:, 1]))
     return Page(tuple(series), warnings, frozenset(namespaces), frozenset(named))
 
 
 def _matrix(path: Path, data: bytes) -> tuple[list[Any], tuple[str, ...]]:
     """The series of an answer of query_range, their values as arrays, and its warnings; or of the bare list that promtool prints."""
-    if data.count(b",") > 2 * MOST_POINTS or data.count(b"{") > MOST_POINTS // 10:
+    if data.count(b",") > 2 * MOST_POINTS:
         raise TraceError(path, f"holds more than {MOST_POINTS:,} points; export a shorter range or a longer step")
+    if data.count(b"{") > 2 * MOST_SERIES:
+        raise TraceError(path, f"holds more than {MOST_SERIES:,} series; export a shorter range, or fewer pods")
     rows = 0
 
     def compact(found: dict[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,21 @@ def test_every_problem_is_reported_at_once_with_its_name(monkeypatch: pytest.Mon
     [
         ({"prometheus_url": "prometheus:9090"}, "--prometheus-url prometheus:9090: must be a URL"),
         ({"prometheus_url": "me:pa55@prometheus:9090"}, "--prometheus-url ***@prometheus:9090: must be a URL"),
+        ({"prometheus_server_name": "https://p"}, "must be a host name"),
+        ({"prometheus_tenant": "a\nb: c"}, "must be at most 256 printable characters"),
+        ({"prometheus_ca_file": "/gone.crt"}, "Path does not point to a file"),
+        (
+            {"prometheus_token_file": __file__, "prometheus_url": "http://p:9090"},
+            "prometheus_token_file needs a prometheus_url that begins with https://",
+        ),
+        (
+            {"prometheus_token_file": __file__, "prometheus_url": "https://me:pa55@p:9090"},
+            "and has no user name, since a token is never sent in plain text",
+        ),
+        (
+            {"prometheus_token_file": __file__, "prometheus_url": "https://p", "prometheus_skip_verify": True},
+            "exclude each other: anyone could take the token",
+        ),
         ({"web_bind": "0.0.0.0:99999"}, "must be HOST:PORT"),
         ({"web_bind": "0.0.0.0:http"}, "must be HOST:PORT"),
         ({"scrape_interval_seconds": 0}, "greater than 0"),
@@ -81,12 +96,35 @@ def test_tls_needs_certificate_and_key(tmp_path: Path) -> None:
 
 
 def test_shown_settings_hold_no_secret() -> None:
-    settings = load({"prometheus_url": "https://me:pa55@prometheus:9090/"})
+    settings = load({"prometheus_url": "https://me:pa55@prometheus:9090/", "prometheus_tenant": "a-tenant"})
     shown = masked(settings)
     assert shown["prometheus_url"] == "https://***@prometheus:9090"
+    assert shown["prometheus_tenant"] == "***"
+    assert "a-tenant" not in repr(settings)
     assert set(shown) == set(Settings.model_fields)
     assert "pa55" not in json.dumps(shown) + repr(settings) + str(settings)
     assert settings.prometheus_url == "https://me:pa55@prometheus:9090"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://prometheus:9090/?api_token=pa55", "must end with its path"),
+        ("http://prometheus:9090/?key=pa55", "must end with its path"),
+        ("http://prometheus:9090?x=1&session=pa55", "must end with its path"),
+        ("http://prometheus:9090/#pa55", "must end with its path"),
+        ("http://me:pa55/x@prometheus:9090", "has an @ behind its host"),
+        ("http://me:pa[55@prometheus:9090", "must be a URL like"),
+        ("http://prometheus:99999", "must be a URL like"),
+        ("http://me:1234/pa55@prometheus:9090", "has an @ behind its host"),
+        ("http://me:1234?pa55@prometheus:9090", "has an @ behind its host"),
+    ],
+)
+def test_a_url_that_cannot_work_is_refused_and_its_secret_is_not_shown(url: str, why: str) -> None:
+    """The path of the API would become part of the query, or the host would be the user's name."""
+    with pytest.raises(SettingsError, match=why) as caught:
+        load({"prometheus_url": url})
+    assert "pa55" not in str(caught.value)
 
 
 def test_settings_are_frozen() -> None:

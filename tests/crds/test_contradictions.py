@@ -32,6 +32,13 @@ def warnings(**spec: Any) -> list[Problem]:
 @pytest.mark.parametrize(
     ("spec", "path", "why", "instead"),
     [
+        ({"metrics": {"scheme": "https"}}, "spec.metrics.scheme", "reached by IP address", "metrics.tls beside it"),
+        (
+            {"metrics": {"scheme": "https", "tls": {"caConfigMap": {"name": "ca"}, "insecureSkipVerify": True}}},
+            "spec.metrics.tls.caConfigMap",
+            "no effect beside insecureSkipVerify",
+            "either of the two",
+        ),
         ({"minReplicas": 24}, "spec.maxReplicas", "nothing to scale", "more than 24"),
         ({"maxReplicas": 1}, "spec.maxReplicas", "nothing to scale", "more than 1"),
         ({"maxPreparedNodes": 40}, "spec.maxPreparedNodes", "above maxReplicas (24)", "24 or less"),

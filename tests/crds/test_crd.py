@@ -24,6 +24,9 @@ from tests.sentences import descriptions
 
 ROOT = Path(__file__).parents[2]
 KEYWORDS = {
+    "additionalProperties",
+    "maxProperties",
+    "minProperties",
     "anyOf", "default", "description", "enum", "format", "items", "maxItems", "maxLength", "maximum", "minItems",
     "minLength", "minimum", "pattern", "properties", "required", "type", "x-kubernetes-int-or-string",
     "x-kubernetes-list-map-keys", "x-kubernetes-list-type", "x-kubernetes-validations",
@@ -41,6 +44,8 @@ def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str,
         yield from nodes(member, f"{path}.{name}")
     if "items" in node:
         yield from nodes(node["items"], f"{path}[]")
+    if node.get("additionalProperties"):
+        yield from nodes(node["additionalProperties"], f"{path}[]")
 
 
 ALL = {
@@ -77,6 +82,7 @@ def test_every_node_is_structural(path: str) -> None:
         assert node["type"] in ("object", "array", "string", "integer", "boolean")
     assert ("properties" in node) <= (node.get("type") == "object")
     assert ("items" in node) == (node.get("type") == "array")
+    assert ("additionalProperties" in node) <= ("properties" not in node)
     assert set(node.get("required", ())) <= set(node.get("properties", ()))
 
 
@@ -87,6 +93,8 @@ def test_every_node_is_bounded_and_explained(path: str) -> None:
     assert node.get("description") or path.endswith("[]")
     if node.get("type") == "array":
         assert "maxItems" in node
+    if "additionalProperties" in node:
+        assert "maxProperties" in node
     if node.get("type") == "string":
         assert "maxLength" in node or "enum" in node
     if node.get("type") == "integer" and ".spec" in path:
@@ -226,6 +234,13 @@ def test_examples_are_what_resolve_takes() -> None:
             if "coldStart" in path:
                 stages = ("node", "image", "weights", "warmup")
                 document["spec"]["coldStart"] = {stage: {"p50": "10s", "p95": "5m"} for stage in stages}
+            if "metrics" in path:
+                document["spec"]["metrics"] = {
+                    "scheme": "https",
+                    "tls": {"caConfigMap": {"name": "a"}},
+                    "bearerTokenSecret": {"name": "a"},
+                    "headers": [{"name": "A", "value": "a"}],
+                }
             for name in parents:
                 place = place[int(name)] if name.isdigit() else place.setdefault(name, {})
             place[last] = yaml.safe_load(str(example))

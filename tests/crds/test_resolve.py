@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from crds.kinds import SCALING_POLICY
 from crds.profiles import PROFILES
 from crds.resolve.problems import Problem
-from crds.workload import Schedule, Target, Workload
+from crds.workload import Endpoint, KeyRef, Schedule, Target, Workload
 from policies.model import Mode, Signal
 from policies.supply import ColdStart, Stage
 
@@ -50,7 +50,7 @@ def test_a_small_policy_is_whole() -> None:
     assert (found.namespace, found.name, found.generation, found.uid) == ("llm", "chat", 3, "u-1")
     assert found.mode is Mode.ACTIVE
     assert found.target == Target("apps/v1", "Deployment", "chat-vllm")
-    assert (found.endpoint.scheme, found.endpoint.port, found.endpoint.path) == ("http", 8000, "/metrics")
+    assert found.endpoint == Endpoint("http", (8000,), "/metrics")
     assert found.policy.name == "llm/chat"
     assert found.policy.signal is Signal.WORK
     assert (found.policy.min_replicas, found.policy.max_replicas) == (1, 24)
@@ -79,7 +79,15 @@ def test_every_field_has_an_effect() -> None:
             "engine": {"prefillTokensPerSecond": "9k", "decodeSecondsPerToken": "500u", "maxConcurrency": 100},
             "coldStart": {"node": {"p50": "90s", "p95": "4m"}, "warmup": {"p50": "1m30s500ms", "p95": "2m"}},
             "pricePerGpuHour": "2.50",
-            "metrics": {"port": 8443, "path": "/m", "scheme": "https"},
+            "metrics": {
+                "ports": [8443, 8444],
+                "path": "/m",
+                "scheme": "https",
+                "tls": {"caConfigMap": {"name": "ca"}, "serverName": "big.llm.svc"},
+                "bearerTokenSecret": {"name": "metrics", "key": "jwt"},
+                "headers": [{"name": "X-Team", "value": "chat"}],
+                "podSelector": {"matchLabels": {"role": "leader"}},
+            },
             "scaleUp": {"maxReplicasPerMinute": 4},
             "scaleDown": {"hold": "1h30m", "maxPercentPerMinute": 10},
             "maxPreparedNodes": 0,
@@ -92,7 +100,16 @@ def test_every_field_has_an_effect() -> None:
     assert found.target.kind == "LeaderWorkerSet"
     assert found.gpus_per_replica == 4
     assert found.mode is Mode.SHADOW
-    assert (found.endpoint.scheme, found.endpoint.port, found.endpoint.path) == ("https", 8443, "/m")
+    assert found.endpoint == Endpoint(
+        scheme="https",
+        ports=(8443, 8444),
+        path="/m",
+        ca=KeyRef("ca", "ca.crt"),
+        server_name="big.llm.svc",
+        bearer=KeyRef("metrics", "jwt"),
+        headers=(("X-Team", "chat"),),
+        pod_labels=(("role", "leader"),),
+    )
     assert found.schedules == (Schedule("day", ("Mon",), "08:00", "18:00", "UTC", 3),)
     policy = found.policy
     assert (policy.queue_wait_seconds, policy.attainment) == (1.5, 0.999)
@@ -109,6 +126,8 @@ def test_every_field_has_an_effect() -> None:
     assert (policy.hold_seconds, policy.scale_down_percent_per_minute) == (5400.0, 10.0)
     assert (policy.scale_up_replicas_per_minute, policy.max_prepared_nodes) == (4, 0)
     assert workload(changed("spec.gpusPerReplica", 2)).gpus_per_replica == 2
+    https = {"port": 8443, "scheme": "https", "tls": {"insecureSkipVerify": True}}
+    assert workload(changed("spec.metrics", https)).endpoint == Endpoint("https", (8443,), "/metrics", skip_verify=True)
 
 
 def test_the_status_and_the_rest_of_the_metadata_are_not_judged() -> None:

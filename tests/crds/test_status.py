@@ -40,7 +40,7 @@ def test_a_status_fits(plan: Plan | None, demand: Demand | None, supply: Supply 
     report = PolicyReport(workload, supply, demand, plan, state_problem="x" * 3000)
     status = written(status_patch(report, POLICY, now_seconds=1.8e9))
     assert status.observed_generation == 3
-    assert [condition.type for condition in status.conditions or ()] == ["Ready", "Decided"]
+    assert [condition.type for condition in status.conditions or ()] == ["Ready", "Decided", "MetricsRead"]
 
 
 def test_a_refusal_fits() -> None:

@@ -1,5 +1,6 @@
 """The values that docs/install.md writes agree with the manifests; tests/e2e/test_install.py follows the whole page."""
 
+import re
 from typing import Any
 
 import yaml
@@ -9,13 +10,13 @@ from tests.deploy.test_manifests import DEPLOY, documents
 from tests.support.pages import blocks
 
 PAGE = DEPLOY.parent / "docs" / "install.md"
-VALUES, RULE = (yaml.safe_load(block) for _, block in blocks(PAGE, "yaml"))
+VALUES, NETWORK, RULE, CERTIFICATE = (yaml.safe_load(block) for _, block in blocks(PAGE, "yaml"))
 
 
 def target(patch: dict[str, Any]) -> list[str]:
     """The objects that a patch changes."""
     kind, name = patch["target"]["kind"], patch["target"]["name"]
-    found = [document for path in DEPLOY.glob("*.yaml") for document in documents(path)]
+    found = [document for path in DEPLOY.rglob("*.yaml") for document in documents(path) if "metadata" in document]
     return [one["kind"] for one in found if one["kind"] == kind and one["metadata"]["name"] == name]
 
 
@@ -32,7 +33,18 @@ def test_every_setting_and_target_exists() -> None:
     [generated] = VALUES["configMapGenerator"]
     names = [literal.partition("=")[0] for literal in generated["literals"]]
     assert [name for name in names if name.removeprefix(PREFIX).lower() not in Settings.model_fields] == []
-    assert [target(patch) for patch in [*VALUES["patches"], *RULE]] == [["Deployment"], ["ClusterRole"]]
+    assert [target(patch) for patch in [*VALUES["patches"], *NETWORK, *RULE]] == [
+        ["Deployment"],
+        ["NetworkPolicy"],
+        ["ClusterRole"],
+    ]
+
+
+def test_the_table_has_every_component() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted(path.name for path in (DEPLOY / "components").iterdir())
+    used = [path.rpartition("/")[2] for path in VALUES["components"]]
+    assert used == rows[: len(used)]  # the others are choices
 
 
 def test_the_uninstall_takes_keda_away_first_and_the_namespace_last() -> None:

@@ -22,10 +22,13 @@ MODELS: dict[str, Any] = {
     "CustomResourceDefinition": client.V1CustomResourceDefinition,
     "Deployment": client.V1Deployment,
     "Namespace": client.V1Namespace,
+    "NetworkPolicy": client.V1NetworkPolicy,
     "PodDisruptionBudget": client.V1PodDisruptionBudget,
     "PriorityClass": client.V1PriorityClass,
     "Service": client.V1Service,
     "ServiceAccount": client.V1ServiceAccount,
+    "ValidatingAdmissionPolicy": client.V1ValidatingAdmissionPolicy,
+    "ValidatingAdmissionPolicyBinding": client.V1ValidatingAdmissionPolicyBinding,
 }
 
 
@@ -93,6 +96,9 @@ def test_the_role_holds_exactly_what_the_controller_asks_for() -> None:
         ("batch", "jobs", "create"),
         ("batch", "jobs", "delete"),
         ("", "events", "create"),
+        ("", "events", "list"),
+        ("", "resourcequotas", "list"),
+        ("scheduling.k8s.io", "priorityclasses", "list"),
     }
 
 
@@ -149,6 +155,11 @@ def test_the_settings_are_real() -> None:
     assert all(variable["value"].startswith(tuple(mounts)) for variable in container["env"])
 
 
+def test_nothing_turns_grpc_reflection_on() -> None:
+    manifests = [path for path in DEPLOY.rglob("*") if path.suffix in (".yaml", ".env")]
+    assert [path for path in manifests if "reflection" in path.read_text(encoding="utf-8").lower()] == []
+
+
 def test_balloons_give_way_to_everything() -> None:
     from autoscaler.settings import Settings
 
@@ -156,19 +167,6 @@ def test_balloons_give_way_to_everything() -> None:
     assert priority["metadata"]["name"] == Settings.model_fields["priority_class"].default
     assert (priority["value"], priority["preemptionPolicy"]) == (-5, "Never")
     assert "globalDefault" not in priority, "the API server drops a false, so every apply would change it"
-
-
-def test_alerts_use_metrics_that_exist() -> None:
-    from autoscaler.telemetry.metrics import DECLARED
-
-    declared = {metric.name for metric in DECLARED} | {'absent(up{job="outrider"}'}
-    rules = one("PrometheusRule")["spec"]["groups"][0]["rules"]
-    assert [rule["alert"] for rule in rules] == ["OutriderDown", "OutriderDecisionStale", "OutriderSignalUnknown"]
-    for rule in rules:
-        assert rule["expr"].split()[0] in declared
-        assert rule["for"]
-        assert rule["labels"]["severity"] in ("critical", "warning")
-        assert set(rule["annotations"]) == {"summary", "description"}
 
 
 @pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=lambda path: path.parent.name)

@@ -159,7 +159,7 @@ def test_replicas_that_come_before_the_balloons_nodes_get_these(sandbox: Sandbox
     sandbox.window(workload, 0)
     sandbox.until(lambda: workload.desired() == 3 and not sandbox.jobs(), "the balloons to make way for 3 replicas")
     sandbox.cluster.kubectl("scale", f"deployment/{workload.name}", "--replicas=2", f"--namespace={sandbox.name}")
-    took_seconds = sandbox.until(lambda: _placed(workload) == 2, "both replicas to have a node")
+    took_seconds = sandbox.until(lambda: placed(workload) == 2, "both replicas to have a node")
     print(f"2 replicas have the 2 balloons' nodes {took_seconds:.1f} s after they were made")
     assert len(sandbox.claims_seen) == 2, "no node is bought twice"
 
@@ -218,7 +218,7 @@ def test_no_balloon_beyond_the_cap_and_none_without_a_need(sandbox: Sandbox, out
     print(f"2 balloons went in {took_seconds:.1f} s after the need, of which 12 s are the hold's minute")
 
 
-def _placed(workload: Workload) -> int:
+def placed(workload: Workload) -> int:
     return sum(bool(pod["spec"].get("nodeName")) for pod in workload.pods())
 
 

@@ -1,7 +1,7 @@
 """docs/install.md on a cluster of its own, command by command: it installs, and the uninstall leaves nothing and scales nothing.
 
 The page's values are used as they are. What differs: the controller is a process, since no node runs containers, so the
-ScaledObject has its address; and stand-ins serve the kinds of the Prometheus Operator.
+ScaledObject has its address and no TLS; and stand-ins serve the kinds of the Prometheus Operator and of cert-manager.
 """
 
 import os
@@ -21,10 +21,19 @@ from tests.e2e.harness.cluster import DEPLOY, RATE
 from tests.e2e.harness.outrider import NAMESPACE, Outrider
 from tests.e2e.harness.workload import Workload, window
 from tests.support import pages
+from tests.support.network import admitted
 
 PAGE = DEPLOY.parent / "docs" / "install.md"
 AHEAD_SECONDS = 480.0  # within the lead without the image on a node, not within the other: so a node, not a replica
 LABELS = ("app.kubernetes.io/name=outrider", "app.kubernetes.io/managed-by=outrider")
+MONITORING, CERTIFICATES = "monitoring.coreos.com", "cert-manager.io"
+OPERATORS = (
+    ("ServiceMonitor", MONITORING, "Namespaced"),
+    ("PrometheusRule", MONITORING, "Namespaced"),
+    ("Certificate", CERTIFICATES, "Namespaced"),
+    ("ClusterIssuer", CERTIFICATES, "Cluster"),
+)
+OTHERS = ("cert-manager", "monitoring", "llm")  # namespaces that are there before
 WITHOUT_STORE = ("componentstatuses", "external.metrics.k8s.io")  # these list what they cannot name
 
 
@@ -39,13 +48,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     build.main()
     with Cluster(tmp_path_factory.mktemp("install")) as own:
         own.api.delete("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/scalingpolicies.outrider.dev")
-        own.api.apply(*map(operator_kind, ("ServiceMonitor", "PrometheusRule")))
+        own.api.apply(*(stand_in(*kind) for kind in OPERATORS))
+        own.api.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in OTHERS))
         yield own
 
 
-def operator_kind(kind: str) -> dict[str, Any]:
+def stand_in(kind: str, group: str, scope: str) -> dict[str, Any]:
     """A CRD that takes any object of this kind."""
-    group, plural = "monitoring.coreos.com", f"{kind.lower()}s"
+    plural = f"{kind.lower()}s"
     anything = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -53,7 +63,7 @@ def operator_kind(kind: str) -> dict[str, Any]:
         "metadata": {"name": f"{plural}.{group}"},
         "spec": {
             "group": group,
-            "scope": "Namespaced",
+            "scope": scope,
             "names": {"kind": kind, "plural": plural},
             "versions": [{"name": "v1", "served": True, "storage": True, "schema": anything}],
         },
@@ -95,6 +105,8 @@ def test_what_the_page_installs_goes_without_a_trace(
     )
     assert settings["data"]["OUTRIDER_PROMETHEUS_URL"].startswith("http://")
     assert container["resources"]["requests"] == {"cpu": "1", "memory": "1Gi"}
+    assert [name for name in ("keda", *OTHERS) if reaches(cluster, name, pod, 6000)] == ["keda"]
+    assert [name for name in ("keda", *OTHERS) if reaches(cluster, name, pod, 8080)] == ["monitoring"]
 
     workload = served(cluster, tmp_path, controllers)
     cluster.api.apply(*only_watched("beside"))
@@ -117,9 +129,14 @@ def test_what_the_page_installs_goes_without_a_trace(
     assert (workload.scale(), workload.ready()) == (before, 1)
 
 
+def reaches(cluster: Cluster, namespace: str, pod: dict[str, Any], port: int) -> bool:
+    """Whether the NetworkPolicies that were applied let a pod of that namespace in."""
+    policies = cluster.api.items(f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies")
+    return admitted(policies, pod, port, cluster.api.get(f"/api/v1/namespaces/{namespace}"), {})
+
+
 def served(cluster: Cluster, folder: Path, controllers: list[Outrider]) -> Workload:
     """A workload that Outrider and KEDA scale, with a balloon beside it."""
-    cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "llm"}})
     workload = Workload(
         cluster, "llm", "chat-vllm", policy_spec={"profile": "8b-h100", "maxReplicas": 3, "maxPreparedNodes": 1}
     )

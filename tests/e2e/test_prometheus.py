@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ from autoscaler.sources.prometheus import Answer, Prometheus
 from autoscaler.sources.vllm import parse
 from crds.workload import Target
 from policies.model import PodSample
+from replay.commands import prometheus as replayed
+from replay.traces.trace import Trace, TraceError
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.workload import PORT, Stages, Workload
@@ -98,6 +101,17 @@ def test_history_is_read_back(cluster: Cluster, namespace: str, pods: list[Json]
     )
     other = _run(history.read(cluster.prometheus_url, namespace, replace(LLM, name="ll"), WallClock().now(), days=1))
     assert other.points == ()  # another target's name is not a prefix of this one's pods
+    address = f"prometheus://{cluster.prometheus_url.removeprefix('http://')}/{namespace}/llm"
+
+    def replayable() -> Trace | None:
+        with suppress(TraceError):  # too few points yet
+            return replayed.read(address, replayed.Access(days=0.1))
+        return None
+
+    trace = until(replayable, 60, "enough points to replay")
+    requests_ = trace.count(0.0, trace.duration_seconds)
+    print(f"{requests_:.0f} requests in {trace.duration_seconds:.0f} s to replay")
+    assert 0 < requests_ <= sum(_counters(_page(pod))["finished_total"] for pod in pods)
 
 
 def test_a_prometheus_that_is_away_is_a_problem_and_no_value(cluster: Cluster, namespace: str) -> None:

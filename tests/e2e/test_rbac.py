@@ -1,15 +1,19 @@
-"""The controller as it is deployed, for all namespaces, with a token that has the RBAC in deploy/ and nothing else."""
+"""The controller as it is deployed, for all namespaces or for one, with a token that has the RBAC in deploy/ and nothing else."""
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import requests
 import yaml
 
+from autoscaler.app import ONE_NAMESPACE
 from autoscaler.kube.objects import deleting, metadata
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import DEPLOY, RATE
+from tests.e2e.harness.kustomize import values
 from tests.e2e.harness.outrider import ACCOUNT, NAMESPACE, Outrider
 from tests.e2e.harness.workload import Workload, window
 
@@ -28,15 +32,55 @@ def workload(cluster: Cluster, namespace: str) -> Iterator[Workload]:
 def test_the_role_is_enough(
     cluster: Cluster, namespace: str, workload: Workload, outrider: Callable[..., Outrider]
 ) -> None:
-    """Policies, pods, scale, template, status, Events, balloons made and swept: and no call is refused."""
+    """In all namespaces."""
     until(
         lambda: not lingering(cluster),
         60,
         "the policies of other tests to go: no Event can be written in their namespaces",
     )
+    works_unrefused(cluster, workload, outrider(namespace=None, **workload.clock))
+
+
+def test_the_role_of_one_namespace_is_enough(
+    cluster: Cluster, namespace: str, workload: Workload, outrider: Callable[..., Outrider], tmp_path: Path
+) -> None:
+    """The same with a Role instead, as kustomize makes it; without OUTRIDER_NAMESPACE the controller waits and says why."""
+    narrow = one_namespace(cluster, namespace, tmp_path)
+    controller = outrider(kubeconfig=narrow, **workload.clock)
+    assert ONE_NAMESPACE in controller.process.log.read_text()
+    works_unrefused(cluster, workload, controller)
+    with pytest.raises(RuntimeError, match="Forbidden"):
+        cluster.kubectl("get", "pods", "-n", NAMESPACE, f"--kubeconfig={narrow}")
+
+    controller.process.stop()
+    lost = Outrider(cluster, tmp_path, namespace, {"kubeconfig": narrow, "namespace": None})
+    lost.process.start()
+    try:
+        until(lambda: "403" in requests.get(f"{lost.web_url}/readyz", timeout=2).text, 30, "the reason in /readyz")
+        lost.process.check()
+    finally:
+        lost.process.stop()
+
+
+def one_namespace(cluster: Cluster, namespace: str, folder: Path) -> Path:
+    """The kubeconfig of an account of its own that has what the component one-namespace gives, and nothing else."""
+    built = values(folder, ["one-namespace"], namespace=namespace)
+    made = {one["kind"]: one for one in yaml.safe_load_all(cluster.kubectl("kustomize", built))}
+    assert not {"ClusterRole", "ClusterRoleBinding"} & set(made)
+    assert made["ConfigMap"]["data"]["OUTRIDER_NAMESPACE"] == namespace
+    account = {**made["ServiceAccount"], "metadata": {"name": "outrider-narrow", "namespace": NAMESPACE}}
+    made["RoleBinding"]["subjects"][0]["name"] = (
+        "outrider-narrow"  # the other has rights in all namespaces from other tests
+    )
+    cluster.api.apply(DEPLOY / "namespace.yaml", account, made["Role"], made["RoleBinding"])
+    return cluster.kubeconfig_for("outrider-narrow", NAMESPACE)
+
+
+def works_unrefused(cluster: Cluster, workload: Workload, controller: Outrider) -> None:
+    """Policies, pods, scale, template, status, Events, balloons made and swept: and no call is refused."""
+    namespace = workload.namespace
     workload.deploy(1)
     workload.steady(0.3)
-    controller = outrider(namespace=None, **workload.clock)
     cluster.api.apply(workload.policy)
     until(lambda: "demandReplicas" in workload.status(), 60, "the status with a demand, which only pods report")
     assert workload.status()["currentReplicas"] == 1

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -102,3 +103,10 @@ def put(folder: Path, pair: tuple[bytes, bytes]) -> tuple[Path, Path]:
     certificate.write_bytes(pair[0])
     key.write_bytes(pair[1])
     return certificate, key
+
+
+def server_context(folder: Path, pair: tuple[bytes, bytes]) -> ssl.SSLContext:
+    """The context of a server with this certificate and key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*put(folder, pair))
+    return context

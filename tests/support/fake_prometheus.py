@@ -5,10 +5,11 @@ here, so that a test can give NaN and what is no number. What it does not do:
 - compute rates, sums or maxima: a test gives the sum of a family at a time; it has no rate in a window with fewer than two
   scrapes, which are `scrape_seconds` apart;
 - scrape, look back, mark series stale or keep a retention;
-- authenticate or use TLS.
+- take users and passwords.
 """
 
-from collections.abc import AsyncIterator, Callable
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,8 @@ class FakePrometheus:
     fault: Handler | None = None
     fault_after: int = 0  # requests that are answered well before
     asked: list[dict[str, str]] = field(default_factory=list)
+    bearer: str = ""  # without it, a request is refused
+    headers: Mapping[str, str] = field(default_factory=dict)  # of the last request
 
     def add(self, pod: str, family: str, value: str, **labels: str) -> None:
         self.series.append(({"__name__": family, "namespace": "ns", "pod": pod, **labels}, value))
@@ -71,6 +74,9 @@ class FakePrometheus:
 
     def _is_bad(self, request: web.Request) -> bool:
         self.asked.append(dict(request.query))
+        self.headers = request.headers
+        if self.bearer and request.headers.get("Authorization") != f"Bearer {self.bearer}":
+            raise web.HTTPUnauthorized(text="no token, no series")
         return self.fault is not None and len(self.asked) > self.fault_after
 
     def _succeed(self, kind: str, result: list[Any]) -> web.Response:
@@ -90,13 +96,13 @@ def _refuse() -> web.Response:
 
 
 @asynccontextmanager
-async def fake_prometheus() -> AsyncIterator[FakePrometheus]:
+async def fake_prometheus(tls: ssl.SSLContext | None = None) -> AsyncIterator[FakePrometheus]:
     application = web.Application()
-    server = TestServer(application)
+    server = TestServer(application, scheme="http" if tls is None else "https")
     fake = FakePrometheus()
     application.router.add_get("/api/v1/query", fake.query)
     application.router.add_get("/api/v1/query_range", fake.query_range)
-    await server.start_server(shutdown_timeout=0.01)
+    await server.start_server(shutdown_timeout=0.01, ssl=tls)
     fake.url = str(server.make_url("")).rstrip("/")
     try:
         yield fake

@@ -4,17 +4,19 @@ The page is the simulated cluster's, whose series are held to a real server's. W
 - serve requests: running, waiting and the counters are what the test sets;
 - have the other 90 families, histograms' buckets or `_created` series (the recorded bodies in test_vllm.py do);
 - refuse connections before it is ready, sleep, drain or die by itself;
-- use TLS or compression.
+- use compression.
 """
 
+import ssl
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from autoscaler.kube.objects import Key
+from autoscaler.sources.scrape import Address
 from policies.model import PodSample
 from replay.simcluster import vllm
 from tests.support.http_faults import Handler
@@ -38,6 +40,7 @@ def body(running: float = 0, waiting: float = 0, done: float = 10, engines: int 
         request_prompt_tokens_count=float(done),
         request_generation_tokens_sum=200.0 * done,
         request_generation_tokens_count=float(done),
+        first_tokens_total=float(done),
     )
     lines = []
     for line in vllm.page(sample, "m").splitlines(keepends=True):
@@ -47,25 +50,33 @@ def body(running: float = 0, waiting: float = 0, done: float = 10, engines: int 
 
 
 class FakeVllm:
-    """Set `bodies` or `faults` by pod; read how often each was asked in `asked`."""
+    """Set `bodies` or `faults` by pod; read how often each was asked in `asked`, and the last headers in `headers`.
+
+    With a `bearer` token, a request without it is refused.
+    """
 
     def __init__(self, base: str) -> None:
         self.base = base
         self.bodies: dict[str, bytes] = {}
         self.faults: dict[str, Handler] = {}
         self.asked: Counter[str] = Counter()
+        self.bearer = ""
+        self.headers: Mapping[str, str] = {}
         self.at_once = 0
         self.most_at_once = 0
 
     def url(self, pod: str) -> str:
         return f"{self.base}/{pod}/metrics"
 
-    def urls(self, *pods: str) -> dict[Key, str]:
-        return {Key("ns", pod): self.url(pod) for pod in pods}
+    def addresses(self, *pods: str) -> dict[Key, Address]:
+        return {Key("ns", pod): Address((self.url(pod),)) for pod in pods}
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         pod = request.match_info["pod"]
         self.asked[pod] += 1
+        self.headers = request.headers
+        if self.bearer and request.headers.get("Authorization") != f"Bearer {self.bearer}":
+            return web.Response(status=401, text="no token, no metrics")
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
@@ -77,12 +88,12 @@ class FakeVllm:
 
 
 @asynccontextmanager
-async def fake_vllm() -> AsyncIterator[FakeVllm]:
+async def fake_vllm(tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeVllm]:
     application = web.Application()
-    server = TestServer(application)
+    server = TestServer(application, scheme="http" if tls is None else "https")
     fake = FakeVllm("")
     application.router.add_get("/{pod}/metrics", fake.answer)
-    await server.start_server(shutdown_timeout=0.01)
+    await server.start_server(shutdown_timeout=0.01, ssl=tls)
     fake.base = str(server.make_url("")).rstrip("/")
     try:
         yield fake

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from crds.notation.timestamps import timestamp
 from replay.simcluster.api import route
 from replay.simcluster.objects import uid
-from replay.simcluster.resources import RESOURCES, Json, Resource
+from replay.simcluster.resources import PRIORITY_CLASSES, RESOURCES, Json, Resource
 from replay.simcluster.store import Key, Store, key_of
 
 NODES = Resource("", "v1", "nodes", "Node", ("get", "list", "watch"))
@@ -56,9 +56,10 @@ class Objects(Mapping[str, Json]):
 
 def place(path: str) -> tuple[Resource, Key]:
     """The resource and the key of an object. Raises LookupError where no object can be."""
-    node = path.removeprefix("/api/v1/nodes/")
-    if node != path:
-        return NODES, ("", node)
+    for resource in (NODES, PRIORITY_CLASSES):
+        name = path.removeprefix(f"{root_of(resource)}/{resource.plural}/")
+        if name != path:
+            return resource, ("", name)
     found = route(path)
     if found is None or found.name is None:
         raise LookupError(f"{path} is the path of no object")
@@ -67,5 +68,8 @@ def place(path: str) -> tuple[Resource, Key]:
 
 def path_of(resource: Resource, key: Key) -> str:
     namespace, name = key
-    root = f"/apis/{resource.api_version}" if resource.group else f"/api/{resource.version}"
-    return f"{root}/{f'namespaces/{namespace}/' if namespace else ''}{resource.plural}/{name}"
+    return f"{root_of(resource)}/{f'namespaces/{namespace}/' if namespace else ''}{resource.plural}/{name}"
+
+
+def root_of(resource: Resource) -> str:
+    return f"/apis/{resource.api_version}" if resource.group else f"/api/{resource.version}"

@@ -1,6 +1,7 @@
 """A cluster for the balloons: the fake API, and watches that see it only when a test lets them.
 
-What it does not do: schedule, pull or preempt by itself. `run_pod`, `preempt`, `expire` and `crash` do so by hand.
+What it does not do: schedule, pull or preempt by itself. `run_pod`, `preempt`, `expire` and `crash` do so by hand. Its Job
+controller gives each Job a pending pod, unless `admits` is false, and takes the pods of Jobs that are gone.
 """
 
 import random
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from autoscaler.actuators.balloon import Balloons
-from autoscaler.actuators.base import Change
+from autoscaler.actuators.base import Change, Refused
 from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.kube import trim
 from autoscaler.kube.client import Kube
+from autoscaler.kube.objects import Key, alive, key, labels
+from autoscaler.kube.ours import BALLOON, SLOT
 from autoscaler.kube.watches import Watches
 from crds.notation.timestamps import timestamp
 from crds.workload import Workload
@@ -41,6 +44,7 @@ class Cluster:
     def __init__(self, kube: Kube, api: FakeApi, clock: FakeClock, settings: BalloonSettings = SETTINGS) -> None:
         self.kube, self.api, self.clock, self.settings = kube, api, clock, settings
         self.policies = [workload()]
+        self.admits = True  # whether pods of Jobs are admitted
         self.crash()
 
     def crash(self) -> None:
@@ -59,12 +63,34 @@ class Cluster:
         self.watches.policies.replace(policy_object(each) for each in self.policies)
 
     async def ensure(
-        self, wanted: int, of: Workload | None = None, template: dict[str, Any] | None = TEMPLATE, awaited: int = 0
+        self,
+        wanted: int,
+        of: Workload | None = None,
+        template: dict[str, Any] | None = TEMPLATE,
+        awaited: int = 0,
+        refused: Refused | None = None,
     ) -> Change:
         plan, supply = a_need(wanted, awaited)
-        change = await self.balloons.ensure(of or self.policies[0], template, plan, supply, self.clock.now())
+        change = await self.balloons.ensure(of or self.policies[0], template, plan, supply, self.clock.now(), refused)
+        await self.control()
         self.catch_up()
         return change
+
+    async def control(self) -> None:
+        """What the Job controller and the garbage collector do."""
+        jobs = {key(job): job for path, job in self.api.objects.items() if "/jobs/" in path and SLOT in labels(job)}
+        for path, pod in list(self.api.objects.items()):
+            if (
+                "/pods/" in path
+                and BALLOON in labels(pod)
+                and Key(key(pod).namespace, labels(pod)[BALLOON]) not in jobs
+            ):
+                await self.api.remove(path)
+        for at, job in jobs.items():
+            path = f"/api/v1/namespaces/{at.namespace}/pods/{at.name}-x"
+            if self.admits and alive(job) and path not in self.api.objects:
+                pending = {"metadata": job["spec"]["template"]["metadata"], "status": {"phase": "Pending"}}
+                await self.api.put(path, pending)
 
     def jobs(self, ended: bool = False) -> list[str]:
         """Slots of the balloons that are there, by name."""

@@ -180,7 +180,9 @@ async def test_a_balloon_whose_container_fails_rests_for_a_minute(there: Cluster
     await there.ensure(1)
     await there.crash_container(ZERO)
     await there.clock.advance(59)
-    assert await there.ensure(1) == Change()
+    change = await there.ensure(1)
+    assert change == Change(problem=change.problem)
+    assert change.problem.endswith(" failed: its container ended; its image must contain sleep")
     await there.clock.advance(1)
     await there.ensure(1)
     assert there.jobs() == [ZERO]

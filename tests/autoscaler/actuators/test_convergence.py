@@ -40,6 +40,7 @@ async def _play(events: list[tuple[str, int]], wanted: int) -> None:
             for what, number in events:
                 template = ROLLED if what == "roll" else template
                 await _happen(there, what, number, template)
+                await there.control()
                 assert len(there.jobs()) + len(there.jobs(ended=True)) <= CAP
             there.api.standing.clear()
             await there.clock.advance(60)

@@ -25,6 +25,7 @@ from autoscaler.kube.watches import Watches
 from autoscaler.records.store import FileStore, Loaded
 from autoscaler.records.writer import Recorder
 from autoscaler.settings import load
+from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
 from policies.model import PodSample
 from tests.autoscaler.kube.workloads import TEMPLATE
@@ -111,12 +112,13 @@ async def a_controller(
     loaded: Loaded | None = None,
     log: Path | None = None,
     history_url: str | None = None,
+    prometheus: Prometheus | None = None,
 ) -> AsyncIterator[Controller]:
     """Everything is made and runs, and ends with the block."""
     clock = FakeClock()
     api.now = clock.now
     settings = load({"decision_log_dir": log, "prometheus_url": history_url})
-    always = Always(clock, kube, Watches(kube, clock, random.Random(1), None), Scraper(clock), None)
+    always = Always(clock, kube, Watches(kube, clock, random.Random(1), None), Scraper(clock), prometheus)
     recorder = Recorder(log)
     leader = Leader(settings, always, cast(FitProcess, None), recorder, FileStore(None), loaded or Loaded())
     controller = Controller(api, clock, always, leader)

@@ -6,6 +6,7 @@ import pytest
 
 from autoscaler.control import backfill, runner
 from autoscaler.kube.client import Kube
+from autoscaler.telemetry.metrics import REGISTRY
 from tests.autoscaler.control.controller import Controller, a_controller, spec
 from tests.support.fake_api import DROP, FakeApi
 
@@ -31,14 +32,22 @@ async def test_a_decision_that_fails_stops_no_other(api: FakeApi, kube: Kube, mo
         await controller.clock.advance(30.0)
         assert controller.desired("a") is None  # KEDA keeps what runs
         assert controller.desired("b") == 3
+        assert (failures("ns/a", "decision"), failures("ns/b", "decision")) == (5.0, 0.0)
         monkeypatch.undo()
         await controller.clock.advance(15.0)
         assert controller.desired("a") == 3
 
 
-@pytest.mark.parametrize("method", ["report", "fit_due", "offer_scale", "endpoints"])
+def failures(policy: str, part: str) -> float | None:
+    return REGISTRY.get_sample_value("outrider_failures_total", {"policy": policy, "part": part})
+
+
+@pytest.mark.parametrize(
+    ("method", "part"),
+    [("report", "Reporter"), ("fit_due", "Fitter"), ("offer_scale", "TargetReader"), ("endpoints", "policy")],
+)
 async def test_a_part_that_fails_stops_no_other_policy(
-    api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch, method: str
+    api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch, method: str, part: str
 ) -> None:
     """Takes a quarter of a second a part, since the whole controller runs with two policies: one must never cost the other."""
     async with a_controller(api, kube) as controller:
@@ -47,6 +56,8 @@ async def test_a_part_that_fails_stops_no_other_policy(
         for name in ("a", "b"):
             await controller.policy(name, spec(name, maxReplicas=2))
         await controller.until(lambda: controller.status("b").get("desiredReplicas") == 2)
+        await controller.until(lambda: failures("ns/a", part))
+        assert not failures("ns/b", part)
         monkeypatch.undo()
         await controller.until(lambda: controller.status("a").get("desiredReplicas") == 2)
 

@@ -82,7 +82,7 @@ async def test_a_change_and_a_sample_of_one_pod_are_work_for_one_policy(monkeypa
 
 def test_the_scraper_follows_every_change() -> None:
     namespace = Namespace(2)
-    urls = namespace.scraper._urls
+    urls = namespace.scraper._addresses
     assert set(urls) == {("ns", name) for name in ("m0-0", "m0-1", "m1-0", "m1-1")}
     namespace.pods.put(pod("m0-0", "m0", "10.0.0.2"))
     namespace.pods.drop(pod("m0-1", "m0"))
@@ -90,7 +90,7 @@ def test_the_scraper_follows_every_change() -> None:
     for policy in set(namespace.moved):
         namespace.members.refresh(namespace.runtimes[policy])
     assert set(urls) == {("ns", name) for name in ("m0-0", "m0-2", "m1-0", "m1-1")}
-    assert urls[Key("ns", "m0-0")] == "http://10.0.0.2:8000/metrics"
+    assert urls[Key("ns", "m0-0")].urls == ("http://10.0.0.2:8000/metrics",)
     namespace.members.forget("ns/m0")
     assert set(urls) == {("ns", name) for name in ("m1-0", "m1-1")}
     assert not namespace.members.policies_of(Key("ns", "m0-0"))
@@ -105,6 +105,6 @@ def test_a_pod_of_two_policies_is_known_as_long_as_one_of_them_has_it() -> None:
     assert set(namespace.members.policies_of(both)) == {"ns/m0", "ns/m1"}
     namespace.members.forget(one.key)
     assert set(namespace.members.policies_of(both)) == {"ns/m1"}
-    assert both in namespace.scraper._urls
+    assert both in namespace.scraper._addresses
     namespace.members.forget(two.key)
-    assert not namespace.scraper._urls
+    assert not namespace.scraper._addresses

@@ -1,5 +1,7 @@
 """Policies come, change, turn bad, and go, while the others are decided on."""
 
+import pytest
+
 from autoscaler.kube.client import Kube
 from autoscaler.records.store import Loaded
 from autoscaler.telemetry.metrics import REGISTRY
@@ -24,7 +26,7 @@ async def test_pods_are_scraped_as_soon_as_the_target_is_read(api: FakeApi, kube
     async with a_controller(api, kube) as controller:
         await controller.target("a", 2)
         await controller.policy("a", spec("a"))
-        await controller.until(lambda: set(controller.always.scraper._urls) == {("ns", "a-0"), ("ns", "a-1")})
+        await controller.until(lambda: set(controller.always.scraper._addresses) == {("ns", "a-0"), ("ns", "a-1")})
 
 
 async def test_an_invalid_edit_leaves_the_last_valid_form_until_a_valid_one_comes(api: FakeApi, kube: Kube) -> None:
@@ -37,10 +39,12 @@ async def test_an_invalid_edit_leaves_the_last_valid_form_until_a_valid_one_come
         await controller.decided("a")
         assert controller.desired("a") == 3
         assert controller.status("a")["observedGeneration"] == 2
+        assert REGISTRY.get_sample_value("outrider_policy_ready", {"policy": "ns/a"}) == 0
         await controller.policy("a", spec("a", maxReplicas=2))
         await controller.decided("a")
         await controller.until(lambda: _ready(controller.status("a")) == "TargetFound")
         assert controller.desired("a") == 2
+        assert REGISTRY.get_sample_value("outrider_policy_ready", {"policy": "ns/a"}) == 1
 
 
 async def test_a_policy_that_never_was_valid_is_reported_even_if_the_api_refuses_at_first(
@@ -51,7 +55,9 @@ async def test_a_policy_that_never_was_valid_is_reported_even_if_the_api_refuses
         await controller.policy("bad", {})
         await controller.until(lambda: _ready(controller.status("bad")) == "Invalid")
         assert "ns/bad" not in controller.leader.board.known
+        assert REGISTRY.get_sample_value("outrider_policy_ready", {"policy": "ns/bad"}) == 0
         await api.remove(policy_path("bad"))
+        await controller.until(lambda: REGISTRY.get_sample_value("outrider_policy_ready", {"policy": "ns/bad"}) is None)
         await controller.target("good", 1)
         await controller.policy("good", spec("good"))
         await controller.decided("good")
@@ -68,6 +74,22 @@ async def test_a_policy_that_is_gone_is_forgotten(api: FakeApi, kube: Kube) -> N
         await controller.until(lambda: not controller.runtimes)
         assert controller.leader.board.known == frozenset()
         assert controller.desired("a") is None
+
+
+async def test_one_that_could_not_be_taken_and_is_deleted_is_forgotten_as_well(
+    api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_controller(api, kube) as controller:
+        await controller.target("a", 1)
+        await controller.policy("a", spec("a"))
+        await controller.decided("a")
+        monkeypatch.setattr(controller.runtime("a"), "endpoints", lambda: 1 / 0)
+        await controller.target("a", 2)  # so that its pods are looked at
+        failed = {"policy": "ns/a", "part": "policy"}
+        await controller.until(lambda: REGISTRY.get_sample_value("outrider_failures_total", failed))
+        await api.remove(policy_path("a"))
+        await controller.until(lambda: not controller.runtimes)
+        assert REGISTRY.get_sample_value("outrider_failures_total", failed) is None
 
 
 async def test_a_policy_that_went_while_the_loop_was_busy_with_others_is_not_decided(api: FakeApi, kube: Kube) -> None:

@@ -68,6 +68,13 @@ async def test_a_refused_state_is_counted_is_an_event_and_stands_in_the_status_f
         assert len(events(api, "StateRefused")) == 1
 
 
+async def test_a_refused_state_of_a_policy_that_is_gone_leaves_no_series(api: FakeApi, kube: Kube) -> None:
+    STATE_REFUSED.labels(policy="ns/gone", reason="format").inc()
+    async with a_controller(api, kube, loaded=Loaded(refused={"ns/gone": REFUSED})) as controller:
+        await controller.policy("a", spec("a"))
+        await controller.until(lambda: counted("ns/gone") is None)
+
+
 async def test_a_state_that_no_decision_made_is_logged_so_that_every_decision_can_be_taken_again(
     api: FakeApi, kube: Kube, tmp_path: Path
 ) -> None:

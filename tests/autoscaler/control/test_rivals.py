@@ -81,6 +81,23 @@ async def test_an_edit_to_anothers_target_leaves_the_version_before_in_force_unt
         assert controller.desired("waits") == 3, "what the other no longer has is free"
 
 
+async def test_a_policy_that_lost_its_target_while_it_waits_for_another_holds_none(api: FakeApi, kube: Kube) -> None:
+    async with a_controller(api, kube) as controller:
+        for name in ("oldest", "a", "b"):
+            await controller.target(name, 2)
+            await rival(controller, name, name)
+            await controller.decided(name)
+        await controller.policy("b", spec("a"))  # refused, and goes on in its version before
+        await controller.until(lambda: "ns/a already scales" in ready(controller, "b")[1])
+        await controller.policy("oldest", spec("b"))
+        await controller.until(lambda: "ns/b" not in controller.runtimes)
+        await rival(controller, "waits", "b")
+        await controller.until(lambda: "ns/oldest already scales" in ready(controller, "waits")[1])
+        await api.remove(policy_path("oldest"))
+        await controller.decided("waits")
+        assert ready(controller, "b")[0] == "TargetTaken"
+
+
 async def test_an_older_policy_that_turns_valid_has_the_target_and_begins_from_what_runs(
     api: FakeApi, kube: Kube
 ) -> None:

@@ -14,6 +14,7 @@ from autoscaler.control import runner
 from autoscaler.control.runner import Part, Parts, PolicyRunner
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.control.target import TargetReader
+from autoscaler.control.transport import TransportReader
 from autoscaler.kube.client import Kube
 from autoscaler.kube.watches import Watches
 from policies.engine import GRID_SECONDS
@@ -56,7 +57,8 @@ async def running(
 ) -> AsyncIterator[PolicyRuntime]:
     watches = Watches(cast(Kube, None), clock, random.Random(1), None)
     runtime = PolicyRuntime(WORKLOAD, State(), watches, (Noop(),), clock.now())
-    parts = Parts((), cast(TargetReader, target), at_start, after, on_grid)
+    transport = cast(TransportReader, Works("transport", []))
+    parts = Parts((), cast(TargetReader, target), transport, at_start, after, on_grid)
     task = asyncio.create_task(PolicyRunner(runtime, parts, clock).run())
     await settle()
     yield runtime

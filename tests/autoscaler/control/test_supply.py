@@ -128,7 +128,7 @@ def test_every_running_pod_is_scraped_ready_or_not() -> None:
         pod("d", phase="Pending", podIP="1.1.1.1"),
     ]
     assert endpoints(WORKLOAD, SCALE, stores(pods)[0]) == {
-        "a": "http://10.0.0.1:8000/metrics",
-        "b": "http://[fd00::1]:8000/metrics",
+        "a": ("http://10.0.0.1:8000/metrics",),
+        "b": ("http://[fd00::1]:8000/metrics",),
     }
     assert endpoints(WORKLOAD, None, stores(pods)[0]) == {}

@@ -122,3 +122,57 @@ async def test_a_template_is_read(api: FakeApi, kube: Kube) -> None:
     template = {"spec": {"containers": [{"name": "vllm"}]}}
     await api.put(CHAT, {"spec": {"template": template}})
     assert await read_template(kube, Discovery(kube), "ns", TARGET) == template
+
+
+LEADER, WORKER = ({"spec": {"containers": [{"name": name}]}} for name in ("leader", "worker"))
+LWS = Target("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", "chat")
+ROLLOUT = Target("argoproj.io/v1alpha1", "Rollout", "chat")
+
+
+def serve(api: FakeApi, target: Target, spec: dict[str, Any]) -> None:
+    """Serve a kind that the simulated cluster does not have."""
+    plural = f"{target.kind.lower()}s"
+    listed = {"resources": [{"name": plural, "kind": target.kind, "namespaced": True}]}
+    api.standing.append((f"/apis/{target.api_version}/namespaces/ns/{plural}/{target.name}", answer({"spec": spec})))
+    api.standing.append((f"/apis/{target.api_version}", answer(listed)))
+
+
+@pytest.mark.parametrize(
+    ("group", "found"),
+    [
+        ({"size": 1, "leaderTemplate": LEADER, "workerTemplate": WORKER}, LEADER),
+        ({"size": 1, "workerTemplate": WORKER}, WORKER),
+        ({"workerTemplate": WORKER}, WORKER),
+    ],
+)
+async def test_the_template_of_a_group_of_one(api: FakeApi, kube: Kube, group: dict[str, Any], found: object) -> None:
+    serve(api, LWS, {"leaderWorkerTemplate": group})
+    assert await read_template(kube, Discovery(kube), "ns", LWS) == found
+
+
+@pytest.mark.parametrize(
+    ("group", "said"),
+    [
+        ({"size": 4, "workerTemplate": WORKER}, "each replica is a group of 4 pods"),
+        ({"size": 1}, r"no spec\.leaderWorkerTemplate with containers"),
+        ({}, r"no spec\.leaderWorkerTemplate with containers"),
+    ],
+)
+async def test_a_group_without_a_template(api: FakeApi, kube: Kube, group: dict[str, Any], said: str) -> None:
+    serve(api, LWS, {"leaderWorkerTemplate": group})
+    with pytest.raises(Rejected, match=said):
+        await read_template(kube, Discovery(kube), "ns", LWS)
+
+
+async def test_the_template_of_a_rollout_and_of_the_workload_that_it_names(api: FakeApi, kube: Kube) -> None:
+    serve(api, ROLLOUT, {"template": LEADER})
+    assert await read_template(kube, Discovery(kube), "ns", ROLLOUT) == LEADER
+    api.standing.clear()
+    ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "chat"}
+    serve(api, ROLLOUT, {"workloadRef": ref})
+    await api.put(CHAT, {"spec": {"template": WORKER}})
+    assert await read_template(kube, Discovery(kube), "ns", ROLLOUT) == WORKER
+    api.standing.clear()
+    serve(api, ROLLOUT, {"workloadRef": {**ref, "name": "gone"}})
+    with pytest.raises(NotFound):
+        await read_template(kube, Discovery(kube), "ns", ROLLOUT)

@@ -1,12 +1,14 @@
 """States are saved every 30 s; what cannot be saved is logged, and the next save goes on."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import pytest
 from structlog.testing import capture_logs
 
 from autoscaler.records.saver import Saver
 from autoscaler.records.store import Loaded
+from autoscaler.telemetry import metrics
 from policies.model import State
 from tests.support.fake_clock import FakeClock
 
@@ -17,12 +19,14 @@ class FakeStore:
     def __init__(self) -> None:
         self.saves: list[Mapping[str, State]] = []
         self.problems: Mapping[str, str] = {}
+        self.meanwhile: Callable[[], object] = lambda: None
 
     async def load(self) -> Loaded:
         raise NotImplementedError
 
     async def save(self, states: Mapping[str, State]) -> Mapping[str, str]:
         self.saves.append(dict(states))
+        self.meanwhile()
         return self.problems
 
 
@@ -39,3 +43,29 @@ async def test_states_are_saved_every_30_s_also_after_one_failed() -> None:
     await clock.advance(30.0)
     assert [set(saved) for saved in store.saves] == [{"ns/a"}, {"ns/a", "ns/b"}]
     task.cancel()
+
+
+async def test_the_age_of_what_is_saved_grows_while_saving_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, clock, states = FakeStore(), FakeClock(), {"ns/a": State(), "ns/b": State()}
+    monkeypatch.setattr(metrics.STATE_AGE, "_clock", clock)
+    for policy in states:
+        metrics.follow(policy, clock.now())
+
+    def deleted() -> None:
+        del states["ns/b"]
+        metrics.forget("ns/b")
+
+    saver = Saver(store, lambda: dict(states), clock)
+    store.problems = {"ns/a": "a number is not finite"}
+    await clock.advance(300.0)
+    assert (age("ns/a"), age("ns/b")) == (300.0, 300.0)  # also where the store does not answer
+    await saver.save()
+    assert (age("ns/a"), age("ns/b")) == (300.0, 0.0)
+    store.problems, store.meanwhile = {}, deleted
+    await saver.save()
+    assert (age("ns/a"), age("ns/b")) == (0.0, None)  # deleted while it was saved
+    metrics.forget("ns/a")
+
+
+def age(policy: str) -> float | None:
+    return metrics.REGISTRY.get_sample_value("outrider_state_age_seconds", {"policy": policy})

@@ -10,6 +10,7 @@ from typing import Any, TextIO, cast
 import pytest
 
 from autoscaler.records.writer import FILES_KEPT, Recorder
+from autoscaler.telemetry.metrics import REGISTRY
 from policies import log
 from policies.engine import restarted, step
 from policies.log import decisions, redecide
@@ -124,8 +125,14 @@ def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest
 def test_a_folder_that_cannot_be_made_costs_no_decision(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     recorded = Recorded(Recorder(tmp_path / "taken"))
+    before = lost()
     recorded.decide(3)
     assert recorded.state.decided.replicas is not None
+    assert lost() == before + 3
+
+
+def lost() -> float:
+    return REGISTRY.get_sample_value("outrider_decision_log_errors_total") or 0.0
 
 
 def test_a_full_disk_tears_one_line_and_the_log_goes_on_in_another_file(

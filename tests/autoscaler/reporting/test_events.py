@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from autoscaler.kube.client import Kube
 from autoscaler.reporting.events import TEXTS, EventReason, Events
 from tests.autoscaler.kube.workloads import WORKLOAD, workload
@@ -42,7 +44,23 @@ async def test_other_reasons_and_other_policies_are_counted_apart(api: FakeApi, 
     assert await events.emit(workload("another"), EventReason.SCALED_UP, explanation="")
 
 
-async def test_all_together_are_limited(api: FakeApi, kube: Kube) -> None:
+async def test_a_namespace_that_was_quiet_is_not_held_back_by_the_others(api: FakeApi, kube: Kube) -> None:
+    clock = FakeClock()
+    events = Events(kube, clock)
+    loud = [replace(workload(f"chat-{i}"), namespace=f"loud-{i % 10}") for i in range(300)]
+    loud = [replace(each, policy=replace(each.policy, name=f"{each.namespace}/{each.name}")) for each in loud]
+    written = sum([await events.emit(each, EventReason.SCALED_UP, explanation="") for each in loud])
+    assert written == 100
+    assert await events.emit(WORKLOAD, EventReason.TARGET_FAILED, problem="gone")
+    await clock.advance(10)
+    written = sum([await events.emit(each, EventReason.SCALED_DOWN, explanation="") for each in loud])
+    assert written == 110, "100 for the ten seconds, and one of each of the ten, whose own buckets are full again"
+    await clock.advance(3600)
+    assert await events.emit(WORKLOAD, EventReason.TARGET_FAILED, problem="gone")
+    assert set(events._of_namespace) == {WORKLOAD.namespace}
+
+
+async def test_those_of_a_namespace_are_limited(api: FakeApi, kube: Kube) -> None:
     clock = FakeClock()
     events = Events(kube, clock)
     policies = [workload(f"chat-{i}") for i in range(40)]

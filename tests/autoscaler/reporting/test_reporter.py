@@ -7,11 +7,12 @@ import pytest
 from autoscaler.kube.client import Kube
 from autoscaler.kube.store import Store
 from autoscaler.reporting.events import Events
+from autoscaler.reporting.readings import Fault, Readings
 from autoscaler.reporting.report import PolicyReport
 from autoscaler.reporting.reporter import Reporter
 from autoscaler.reporting.status import StatusWriter
 from autoscaler.telemetry.metrics import REGISTRY
-from policies.model import Mode, Plan, Reason, Rule
+from policies.model import Mode, Plan, Reason, Rule, Verdict
 from tests.autoscaler.kube.workloads import WORKLOAD, policy_object
 from tests.support.fake_api import HTML, FakeApi
 from tests.support.fake_clock import FakeClock
@@ -64,6 +65,27 @@ async def test_an_event_of_mode_shadow_says_what_would_be_done(api: FakeApi, kub
         shadow = replace(plan(replicas), mode=Mode.SHADOW, current_replicas=4)
         await reporter.run(Policy(PolicyReport(WORKLOAD, plan=shadow)))
     assert events(api) == [("WouldScale", "Would grow to 5 replicas (4 run): minReplicas is 5.")]
+
+
+async def test_an_event_says_once_why_metrics_cannot_be_read_and_that_they_are_again(api: FakeApi, kube: Kube) -> None:
+    reporter, _ = await a_reporter(api, kube)
+    refused = Fault("a", Verdict.UNREAD, "its certificate is not accepted", "tls")
+    for readings in (
+        Readings(2),
+        Readings(2, (refused,)),
+        Readings(2, (refused, Fault("b", Verdict.UNREAD))),
+        None,
+        Readings(2, (Fault("a", Verdict.STUCK),)),  # another reason, within a minute of the last Event
+        Readings(2),
+    ):
+        await reporter.run(Policy(PolicyReport(WORKLOAD, readings=readings)))
+    assert events(api) == [
+        (
+            "MetricsUnread",
+            "1 of 2 pods does not count. a: its metrics cannot be read: its certificate is not accepted.",
+        ),
+        ("MetricsRead", "The metrics of all 2 ready pods are read."),
+    ]
 
 
 @pytest.mark.parametrize(("replicas", "reasons"), [(4, []), (6, ["ScaledUp"]), (3, ["ScaledDown"])])

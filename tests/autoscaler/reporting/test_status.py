@@ -47,6 +47,7 @@ def test_a_status_says_what_was_seen_and_decided() -> None:
     assert [(each["type"], each["status"], each["reason"]) for each in status["conditions"]] == [
         ("Ready", "True", "TargetFound"),
         ("Decided", "True", "Minimum"),
+        ("MetricsRead", "Unknown", "TargetUnknown"),
     ]
 
 
@@ -105,6 +106,7 @@ def test_a_condition_keeps_its_time_while_its_status_is_the_same() -> None:
     lost = patch(supply=None, previous=first, now_seconds=AT + 60)
     assert [each["lastTransitionTime"] for each in lost["conditions"]] == [
         "2023-11-14T22:14:20Z",
+        "2023-11-14T22:13:20Z",
         "2023-11-14T22:13:20Z",
     ]
 

@@ -1,5 +1,6 @@
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -7,6 +8,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from autoscaler.scaler import server as scaler_server
 from autoscaler.scaler.externalscaler_pb2 import DESCRIPTOR
 from autoscaler.scaler.server import ScalerServer
 from autoscaler.telemetry.metrics import REGISTRY
@@ -29,6 +31,39 @@ async def test_health_of_the_server_and_of_the_service(subject: Subject, local: 
     assert (await watch.read()).status == NOT_SERVING
     await leaving
     assert time.monotonic() - started < 2.0  # a watcher that stays is cut off after the grace
+
+
+async def test_watchers_of_health_are_limited(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, local: LocalServer
+) -> None:
+    monkeypatch.setattr(scaler_server, "MOST_WATCHES", 2)
+    health: Any = health_pb2_grpc.HealthStub(subject.channel)
+    watches = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(2)]
+    assert [(await watch.read()).status for watch in watches] == [SERVING] * 2
+    async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED) as caught:
+        await health.Watch(health_pb2.HealthCheckRequest()).read()
+    assert "2 calls of Watch are open" in (caught.value.details() or "")
+    watches[0].cancel()
+    await until(lambda: local.server._health._watchers == 1)
+    assert (await health.Watch(health_pb2.HealthCheckRequest()).read()).status == SERVING
+
+
+async def test_calls_whose_message_never_comes_are_limited(local: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    monkeypatch.setattr(scaler_server, "MOST_CALLS", 3)
+    server = ScalerServer(local.board, local.clock, bind="127.0.0.1:0")
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{await server.start()}") as channel:
+        method: Any = channel.stream_unary("/externalscaler.ExternalScaler/GetMetrics")
+        calls = [method(never()) for _ in range(8)]
+        await until(lambda: sum(call.done() for call in calls) == 5)
+        codes = {await call.code() for call in calls if call.done()}
+        assert codes == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+        for call in calls:
+            call.cancel()
+    await server.stop(0.0)
 
 
 async def test_reflection_shows_the_contract(subject: Subject) -> None:

@@ -51,7 +51,7 @@ async def test_seven_days_without_seams(server: FakePrometheus) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scrape_seconds", "window_seconds"), [(1, 60), (15, 60), (24, 60), (30, 75), (60, 150), (120, 300), (300, 750)]
+    ("scrape_seconds", "window_seconds"), [(1, 60), (15, 60), (24, 60), (30, 63), (60, 126), (120, 252), (300, 630)]
 )
 async def test_a_rate_covers_two_scrapes(server: FakePrometheus, scrape_seconds: float, window_seconds: int) -> None:
     """Prometheus' default interval is a minute, in which a rate over a minute is always empty."""
@@ -66,9 +66,9 @@ async def test_a_rate_covers_two_scrapes(server: FakePrometheus, scrape_seconds:
     [
         ([], 60),
         ([40.0] * 144, 60),
-        ([1.0, 3.0, 6.0] + [10.0] * 140, 150),  # pods were new
-        ([40.0] * 72 + [10.0] * 72, 150),  # the interval was changed
-        ([1.0] * 144, 1500),
+        ([1.0, 3.0, 6.0] + [10.0] * 140, 126),  # pods were new
+        ([40.0] * 72 + [10.0] * 72, 126),  # the interval was changed
+        ([1.0] * 144, 1260),
     ],
 )
 def test_the_interval_is_that_of_most_of_the_day(counts: list[float], window_seconds: float) -> None:

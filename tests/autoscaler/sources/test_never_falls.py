@@ -122,7 +122,7 @@ async def test_pods_that_cannot_be_read() -> None:
 
     async def run(ticks: int, timeout_seconds: float, bodies: Callable[[str, int], bytes]) -> None:
         scraper = Scraper(clock, interval_seconds=TICK, timeout_seconds=timeout_seconds)
-        scraper.targets(vllm.urls(*names))
+        scraper.targets(vllm.addresses(*names))
         scraper.latest.update(latest)
         async with running(scraper):
             await clock.advance(0)

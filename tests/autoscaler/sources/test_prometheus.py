@@ -56,6 +56,22 @@ async def test_a_whole_pod(server: FakePrometheus, prometheus: Prometheus) -> No
     }
 
 
+async def test_what_a_scrape_adds_makes_no_other_series(server: FakePrometheus, prometheus: Prometheus) -> None:
+    """Two jobs, a highly available pair, and a label that has just changed."""
+    scrapes: list[dict[str, str]] = [
+        {"job": "vllm", "instance": "10.0.0.1:8000"},
+        {"job": "podmonitor/llm/vllm", "instance": "10.0.0.1:8000", "container": "vllm"},
+        {"job": "vllm", "instance": "10.0.0.1:8000", "version": "2", "prometheus_replica": "b"},
+    ]
+    for scrape in scrapes:
+        for family in SUMMED.values():
+            for engine in ("0", "1"):
+                server.add("a", family, "3", engine=engine, model_name="m", **scrape)
+    assert await prometheus.samples("ns", ["a"]) == {
+        "a": PodSample("a", server.now_seconds, None, engines=2.0, asleep=False, **dict.fromkeys(SUMMED, 6.0))
+    }
+
+
 async def test_only_the_pods_that_it_knows(server: FakePrometheus, prometheus: Prometheus) -> None:
     server.add("a", RUNNING, "1", engine="0")
     server.add("c", RUNNING, "1", engine="0")
@@ -147,7 +163,7 @@ async def test_many_pods_take_several_queries(server: FakePrometheus, prometheus
     for pod in pods:
         server.add(pod, RUNNING, "1", engine="0")
     assert set(await prometheus.samples("ns", pods)) == set(pods)
-    assert len(server.asked) == 4
+    assert len(server.asked) == 10
     server.asked.clear()
     server.fault, server.fault_after = faults.error_500, 1
     answer = await prometheus.read("ns", pods)
@@ -167,8 +183,8 @@ BAD = {
     "redirect": (faults.redirect, SourceErrorKind.STATUS, "answered with 302 Found"),
     "html": (faults.html, SourceErrorKind.BODY, "is not Prometheus: it answered with '<!DOCTYPE html>"),
     "nothing": (faults.nothing, SourceErrorKind.BODY, "is not Prometheus: it answered with (no body)"),
-    "huge": (faults.huge, SourceErrorKind.BODY, "answered with more than 16777216 bytes"),
-    "bomb": (faults.bomb, SourceErrorKind.BODY, "answered with more than 16777216 bytes"),
+    "huge": (faults.huge, SourceErrorKind.BODY, "answered with more than 4194304 bytes"),
+    "bomb": (faults.bomb, SourceErrorKind.BODY, "answered with more than 4194304 bytes"),
     "cut": (faults.cut, SourceErrorKind.CONNECTION, "payload is not completed"),
     "null": (answers(None), SourceErrorKind.BODY, "is not Prometheus: it answered with 'null'"),
     "list": (answers([1]), SourceErrorKind.BODY, "is not Prometheus"),

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 
 from autoscaler.kube.objects import Key
-from autoscaler.sources.errors import SourceErrorKind
-from autoscaler.sources.scrape import Scraper, next_multiple
+from autoscaler.sources.errors import SourceError, SourceErrorKind
+from autoscaler.sources.scrape import Address, Scraper, next_multiple
 from autoscaler.telemetry.metrics import REGISTRY
 from tests.autoscaler.sources.scraping import running, until
 from tests.support import http_faults as faults
@@ -33,7 +33,7 @@ async def test_takes_a_sample_at_each_multiple_of_the_interval(vllm: FakeVllm) -
     scraper = Scraper(clock)
     reported: list[tuple[Key, float]] = []
     scraper.subscribe(lambda pod: reported.append((pod, clock.now())))
-    scraper.targets(vllm.urls("a"))
+    scraper.targets(vllm.addresses("a"))
     async with running(scraper):
         await clock.advance(0.5)
         assert not vllm.asked
@@ -68,7 +68,7 @@ async def test_a_pod_that_fails_keeps_its_last_sample(
     patient = fault not in {faults.hang, faults.drip}
     scraper = Scraper(clock, timeout_seconds=5.0 if patient else 0.1)
     vllm.bodies["a"] = body(running=4, waiting=9)
-    scraper.targets(vllm.urls("a"))
+    scraper.targets(vllm.addresses("a"))
     errors = {"source": "vllm", "kind": kind}
     before = REGISTRY.get_sample_value("outrider_source_errors_total", errors) or 0
     async with running(scraper):
@@ -92,19 +92,53 @@ async def test_a_pod_that_fails_keeps_its_last_sample(
 async def test_refused_connections_are_reported(unused_tcp_port: int) -> None:
     clock = FakeClock(START)
     scraper = Scraper(clock)
-    scraper.targets({A: f"http://127.0.0.1:{unused_tcp_port}/metrics", Key("ns", "b"): "http://"})
+    refusing, wrong = f"http://127.0.0.1:{unused_tcp_port}/metrics", "http://"
+    scraper.targets({A: Address((refusing,)), Key("ns", "b"): Address((wrong,))})
     async with running(scraper):
         await clock.advance(2)
         await until(lambda: len(scraper.problems) == 2)
     assert {problem.kind for problem in scraper.problems.values()} == {SourceErrorKind.CONNECTION}
+    assert (
+        str(scraper.problems[A])
+        == f"{refusing}: no connection (Connection refused); check scheme, port, path and podSelector in spec.metrics"
+    )
     assert not scraper.latest
+
+
+async def test_a_pod_of_two_ports_is_their_sum_or_unknown(vllm: FakeVllm) -> None:
+    clock = FakeClock(START)
+    scraper = Scraper(clock)
+    vllm.bodies = {"rank-0": body(running=3, waiting=1), "rank-1": body(running=4, engines=2)}
+    scraper.targets({A: Address((vllm.url("rank-0"), vllm.url("rank-1")))})
+    async with running(scraper):
+        await clock.advance(2)
+        await until(lambda: A in scraper.latest)
+        whole = scraper.latest[A]
+        assert (whole.pod, whole.running, whole.waiting, whole.finished_total, whole.engines) == ("a", 11, 1, 30, 3)
+        vllm.faults["rank-1"] = faults.error_500
+        await clock.advance(2)
+        await until(lambda: A in scraper.problems)
+    assert scraper.latest == {A: whole}
+    assert vllm.headers["Accept"].startswith("text/plain")
+
+
+async def test_a_pod_that_cannot_be_reached_is_a_problem_and_not_asked(vllm: FakeVllm) -> None:
+    clock = FakeClock(START)
+    scraper = Scraper(clock)
+    why = SourceError(SourceErrorKind.TRANSPORT, "Secret token has no key token")
+    scraper.targets({A: Address((vllm.url("a"),), why)})
+    async with running(scraper):
+        await clock.advance(2)
+        await until(lambda: A in scraper.problems)
+    assert scraper.problems == {A: why}
+    assert not vllm.asked
 
 
 async def test_a_pod_that_hangs_delays_no_other_and_is_asked_once(vllm: FakeVllm) -> None:
     clock = FakeClock(START)
     scraper = Scraper(clock, timeout_seconds=30.0)
     vllm.faults["stuck"] = faults.hang
-    scraper.targets(vllm.urls("stuck", "a"))
+    scraper.targets(vllm.addresses("stuck", "a"))
     async with running(scraper):
         for at in (START + 1, START + 3, START + 5):
             await clock.advance(at - clock.now())
@@ -123,7 +157,7 @@ async def test_a_pod_that_keeps_failing_is_asked_less_often_but_soon_where_it_ha
     clock = FakeClock(START - 1)
     scraper = Scraper(clock)
     vllm.bodies["a"] = body(running=0, waiting=waiting)
-    scraper.targets(vllm.urls("a"))
+    scraper.targets(vllm.addresses("a"))
     asked: list[float] = []
     async with running(scraper):
         for turn in range(40):
@@ -138,11 +172,26 @@ async def test_a_pod_that_keeps_failing_is_asked_less_often_but_soon_where_it_ha
     assert max(pauses) == pauses[-1] == pause_seconds
 
 
+async def test_pods_that_hang_delay_no_other_of_their_namespace(vllm: FakeVllm) -> None:
+    clock = FakeClock(START)
+    scraper = Scraper(clock, timeout_seconds=30.0, concurrency=6)
+    hanging = [f"hangs-{i}" for i in range(20)]
+    vllm.faults |= dict.fromkeys(hanging, faults.error_500)
+    scraper.targets(vllm.addresses(*hanging, "a"))
+    async with running(scraper):
+        await clock.advance(1)
+        await until(lambda: len(scraper.problems) == 20 and A in scraper.latest)
+        vllm.faults |= dict.fromkeys(hanging, faults.hang)
+        for at in (START + 3, START + 5, START + 7):
+            await clock.advance(at - clock.now())
+            await until(lambda at=at: scraper.latest[A].at_seconds == at)  # type: ignore[misc]
+
+
 async def test_not_more_at_once_than_the_limit(vllm: FakeVllm) -> None:
     clock = FakeClock(START)
     scraper = Scraper(clock, concurrency=3)
     pods = [f"pod-{i}" for i in range(40)]
-    scraper.targets(vllm.urls(*pods))
+    scraper.targets(vllm.addresses(*pods))
     async with running(scraper):
         await clock.advance(2)
         await until(lambda: len(scraper.latest) == 40)
@@ -159,7 +208,7 @@ async def test_a_pod_that_is_gone_is_forgotten_even_while_it_is_read(vllm: FakeV
         return web.Response(body=body())
 
     vllm.faults["b"] = slow
-    scraper.targets(vllm.urls("a", "b"))
+    scraper.targets(vllm.addresses("a", "b"))
     async with running(scraper):
         await clock.advance(2)
         await until(lambda: A in scraper.latest and vllm.asked["b"] == 1)
@@ -185,7 +234,7 @@ async def test_rounds_that_were_missed_are_not_made_up_for(vllm: FakeVllm) -> No
     scraper = Scraper(clock)
     times: list[float] = []
     scraper.subscribe(lambda pod: times.append(clock.now()))
-    scraper.targets(vllm.urls("a"))
+    scraper.targets(vllm.addresses("a"))
     async with running(scraper):
         await clock.advance(8)
         await until(lambda: len(times) == 1)
@@ -197,7 +246,7 @@ async def test_rounds_that_were_missed_are_not_made_up_for(vllm: FakeVllm) -> No
 async def test_leaves_no_connection_behind(vllm: FakeVllm, recwarn: pytest.WarningsRecorder) -> None:
     clock = FakeClock(START)
     scraper = Scraper(clock)
-    scraper.targets(vllm.urls("a", "b"))
+    scraper.targets(vllm.addresses("a", "b"))
     async with running(scraper):
         await clock.advance(2)
         await until(lambda: len(scraper.latest) == 2)

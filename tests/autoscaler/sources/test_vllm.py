@@ -1,13 +1,14 @@
 """The parser, on bodies of a real server and on bodies that no server should send."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.sources.families import FAMILIES, STARTED, SUMMED
+from autoscaler.sources.families import FAMILIES, STARTED, SUMMED, summed
 from autoscaler.sources.vllm import parse
 from policies.model import PodSample
 from policies.series import SLEEP_STATE
@@ -81,6 +82,7 @@ def test_a_body_cut_anywhere_never_shows_less_than_there_is(shared: Path) -> Non
 @pytest.mark.parametrize("engines", [1, 2, 8])
 def test_engines_are_summed(engines: int) -> None:
     sample = parse(body(running=3, waiting=2, engines=engines), "pod", 0.0)
+    assert sample.engines == engines
     assert (sample.running, sample.waiting, sample.finished_total) == (3 * engines, 2 * engines, 10 * engines)
 
 
@@ -144,10 +146,28 @@ def test_a_pod_of_many_engines_is_read() -> None:
         b'vllm:num_requests_running{engine="0"}\t5e0  1700000000000',
         b'vllm:num_requests_running{engine="0"} 5\r',
         b'vllm:num_requests_running{engine="0",model_name="\xff\xfe"} 5',
+        b'vllm:num_requests_running{ engine = "0" , model_name="m" } 5',
+        b'vllm:num_requests_running{engine="0"} 5 1700000000.5',
+        b'vllm:num_requests_running{engine="0"} 5 # {trace_id="4bf92f"} 1.0 1700000000.5',
+        b'vllm:num_requests_running{engine="0"} 5.0 1700000000 # {} 1.0',
+        b'vllm:num_requests_running{engine="0",model_name="# {a=\\"b\\"} 1"} 5',
     ],
 )
 def test_odd_lines_that_are_right(line: bytes) -> None:
     assert parse(b"# HELP x y\n" + line + b"\n", "pod", 0.0).running == 5
+
+
+def test_openmetrics_ends_with_a_mark_and_gives_counters_without_their_time_of_creation() -> None:
+    text = (
+        b"# TYPE vllm:request_success counter\n"
+        b'vllm:request_success_total{engine="0",finished_reason="stop"} 17.0 # {trace_id="4b"} 1.0 1700000000.5\n'
+        b'vllm:request_success_created{engine="0",finished_reason="stop"} 1.7e9\n'
+        b"# EOF"
+    )
+    assert parse(text, "p", 0.0) == parse(text + b"\n", "p", 0.0)
+    assert parse(text, "p", 0.0).finished_total == 17
+    with pytest.raises(SourceError, match="truncated"):
+        parse(text[:-1], "p", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +178,10 @@ def test_odd_lines_that_are_right(line: bytes) -> None:
         (b"<!DOCTYPE html><html></html>\n", "pod p: /metrics is an HTML page"),
         (body().decode().encode("utf-16"), "contains no vLLM metrics"),
         (b"\x00\xff" * 5000, "/metrics of 10000 bytes contains no vLLM metrics"),
-        (b"process_start_time_seconds 1\n", "contains no vLLM metrics; check that the policy's metrics port"),
+        (
+            b"process_start_time_seconds 1\n",
+            "no vLLM metrics; check spec.metrics, or exclude a pod that runs no engine",
+        ),
         (b"# %s\n" % (b"x" * 197) * 20_000, "/metrics of 4000000 bytes contains no vLLM metrics"),
         (b"# x\n" * 10**6, "pod p: /metrics has 1000001 lines, more than the 30000 that are read"),
         (body(engines=200), "pod p: /metrics has more than 2000 series of the needed families; check for a label"),
@@ -180,3 +203,26 @@ def test_bad_bodies_say_which_pod_and_where(text: bytes, message: str) -> None:
     assert message in str(caught.value)
     assert caught.value.kind is SourceErrorKind.BODY
     assert len(str(caught.value)) < 300
+
+
+def test_the_ports_of_a_pod_are_summed_and_a_field_that_one_lacks_is_unknown() -> None:
+    one, other = (parse(body(running=running), "p", 5.0) for running in (3, 4))
+    both = summed([one, other])
+    assert (both.running, both.finished_total, both.engines, both.started_seconds) == (7, 20, 2, one.started_seconds)
+    assert summed([one, replace(other, running=None)]).running is None
+    assert summed([one, replace(other, prompt_tokens_total=1.7e308), replace(other, prompt_tokens_total=1.7e308)]) == (
+        replace(summed([one, other, other]), prompt_tokens_total=None)
+    )
+    assert [
+        summed([replace(one, asleep=a), replace(other, asleep=b)]).asleep for a, b in ((True, True), (True, False))
+    ] == [True, False]
+
+
+def test_a_port_whose_process_started_again_leaves_the_start_unknown() -> None:
+    """Else the older counters of the other port would count as growth since that start."""
+    one = parse(body(), "p", 5.0)
+    assert one.started_seconds is not None
+    started = [one.started_seconds + later for later in (0.0, 59.0, 61.0)]
+    assert summed([one, replace(one, started_seconds=started[1])]).started_seconds == started[1]
+    assert summed([one, replace(one, started_seconds=started[2])]).started_seconds is None
+    assert summed([one, replace(one, started_seconds=None)]).started_seconds is None

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from autoscaler.telemetry import logs
-from autoscaler.telemetry.redact import MASK, redact, redact_mapping
+from autoscaler.telemetry.redact import MASK, redact, redact_mapping, redact_url
 
 JWT = "eyJhbGciOi.eyJzdWIi.c2ln"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpA\nIBAAKC\n-----END RSA PRIVATE KEY-----"
@@ -130,6 +130,22 @@ def test_what_is_no_secret_stays_readable(text: str) -> None:
 def test_a_long_text_takes_time_in_proportion(piece: str) -> None:
     """In proportion to its square, one of these texts would take minutes."""
     redact("token" + piece * (300_000 // len(piece)))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://prometheus:9090/path", "http://prometheus:9090/path"),
+        ("prometheus", "prometheus"),
+        ("http://h/?key=a&auth=b=c&jwt=&x", f"http://h/?key={MASK}&auth={MASK}&jwt=&{MASK}"),
+        ("http://h/a#token", f"http://h/a#{MASK}"),
+        ("http://u:1234/pa55@h:9090/x", f"http://{MASK}@h:9090/x"),
+        ("http://u:1234/pa55@h?pass=b", f"http://{MASK}@h?pass={MASK}"),
+        ("u:pa55@h", f"{MASK}@h"),
+    ],
+)
+def test_a_url_of_the_settings_shows_no_value_that_may_be_secret(url: str, shown: str) -> None:
+    assert redact_url(url) == shown
 
 
 def test_nested_values() -> None:

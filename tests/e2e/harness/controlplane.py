@@ -60,6 +60,7 @@ def api_server(
         f"--tls-private-key-file={server.key}",
         f"--client-ca-file={identities.authority}",
         "--authorization-mode=RBAC",
+        "--allow-privileged",  # as everywhere, since network plug-ins need it
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={accounts.certificate}",
         f"--service-account-signing-key-file={accounts.key}",

@@ -22,7 +22,7 @@ class Outrider:
     """One controller. `process` starts and stops it; its folder survives a restart, as a volume would."""
 
     def __init__(self, cluster: Cluster, folder: Path, namespace: str, settings: Mapping[str, object]) -> None:
-        manifests = ("namespace", "serviceaccount", "rbac", "priorityclass")
+        manifests = ("namespace", "serviceaccount", "rbac", "priorityclass", "components/admission/policies")
         cluster.api.apply(*(DEPLOY / f"{name}.yaml" for name in manifests))
         self.scaler_address = f"127.0.0.1:{free_port()}"
         self.web_url = f"http://127.0.0.1:{free_port()}"

@@ -25,7 +25,7 @@ class ScriptedScaler:
     def __init__(self) -> None:
         self._clock = WallClock()
         self._board = CountingBoard(self._clock)
-        self._servers: list[ScalerServer] = []
+        self._servers: dict[int, tuple[ScalerServer, Tls | None]] = {}  # by port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="scripted-scaler", daemon=True)
 
@@ -34,7 +34,7 @@ class ScriptedScaler:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for server in self._servers:
+        for server, _tls in self._servers.values():
             self._do(server.stop(grace_seconds=1.0))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -42,10 +42,13 @@ class ScriptedScaler:
 
     def serve(self, tls: Tls | None = None) -> str:
         """Serve on a free port; returns the address, with the host name of the suite's certificates."""
-        server = ScalerServer(self._board, self._clock, bind="127.0.0.1:0", tls=tls)
-        port = self._do(server.start())
-        self._servers.append(server)
-        return f"localhost:{port}"
+        return f"localhost:{self._serve(0, tls)}"
+
+    def restart(self) -> None:
+        """End all connections, and serve again at the same addresses."""
+        for port, (server, tls) in list(self._servers.items()):
+            self._do(server.stop(grace_seconds=1.0))
+            self._serve(port, tls)
 
     def decide(self, key: str, desired: int, current: int | None = None, maximum: int = MAX_REPLICAS) -> None:
         """Publish a decision for a policy (`namespace/name`) in place of the last one."""
@@ -60,6 +63,12 @@ class ScriptedScaler:
     def streams(self) -> int:
         """The number of clients that listen for activations."""
         return self._board.subscribers
+
+    def _serve(self, port: int, tls: Tls | None) -> int:
+        server = ScalerServer(self._board, self._clock, bind=f"127.0.0.1:{port}", tls=tls)
+        port = self._do(server.start())
+        self._servers[port] = server, tls
+        return port
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT_SECONDS)

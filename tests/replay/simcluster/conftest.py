@@ -90,7 +90,7 @@ async def cluster(policy: PolicyDocument) -> AsyncIterator[Running]:
     held, workload = stored(policy, START)
     world = FakeWorld()
     store = Store(history=64)
-    network = PodNetwork(workload.endpoint.port)
+    network = PodNetwork(workload.endpoint.ports[0])
     store.put(SCALING_POLICIES, held)
     running: Running | None = None
     controllers = Controllers(

@@ -298,6 +298,31 @@ async def test_events_are_kept(api: Server) -> None:
     await api.ask("POST", path, elsewhere, code=422)
 
 
+async def test_events_are_found_by_what_they_are_about(api: Server) -> None:
+    path = "/api/v1/namespaces/serving/events"
+    for name, uid in (("one", "a"), ("two", "b")):
+        about = {"kind": "Job", "namespace": "serving", "name": name, "uid": uid}
+        await api.ask("POST", path, {"metadata": {"name": name}, "involvedObject": about, "message": name}, code=201)
+    found = await api.get(f"{path}?fieldSelector=involvedObject.uid%3Db")
+    assert [held["message"] for held in found["items"]] == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("group", "plural", "kind", "namespaced"),
+    [
+        ("/api/v1", "resourcequotas", "ResourceQuota", True),
+        ("/apis/scheduling.k8s.io/v1", "priorityclasses", "PriorityClass", False),
+    ],
+)
+async def test_what_admission_goes_by_is_listed(
+    api: Server, group: str, plural: str, kind: str, namespaced: bool
+) -> None:
+    found = await api.get(f"{group}/{'namespaces/serving/' if namespaced else ''}{plural}")
+    assert (found["kind"], isinstance(found["items"], list)) == (f"{kind}List", True)
+    entries = {entry["name"]: entry for entry in (await api.get(group))["resources"]}
+    assert (entries[plural]["kind"], entries[plural]["namespaced"]) == (kind, namespaced)
+
+
 class Watch:
     """A watch that is open."""
 

@@ -200,6 +200,7 @@ INPUTS = [
     Input("seconds.jsonl", Path("cases/trace-seconds.jsonl"), about="Mooncake's columns, in seconds"),
     Input("seconds-named.jsonl", Path("cases/trace-seconds.jsonl"), time_unit="s"),
     Input("whole-seconds.jsonl", moon(*range(100)), about="100 requests in 99 s"),
+    Input("rare-whole-seconds.jsonl", moon(*range(0, 700, 7)), about="100 requests in 11 minutes"),
     Input("unknown-unit.csv", rows("0,1,2", "60000,1,2", "120000,1,2", header="time,prompt_tokens,output_tokens")),
     Input("unknown-unit-fraction.csv", rows("0.5,1,2", "900.2,1,2", header="time,prompt_tokens,output_tokens")),
     Input("suffix.csv", rows("0,1,2", "60000,1,2", header="time (ms),prompt_tokens,output_tokens")),

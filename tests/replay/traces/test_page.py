@@ -7,13 +7,14 @@ import pytest
 
 from crds.notation.units import DAY_SECONDS
 from replay.simcluster import promql
+from replay.traces import counters
 from replay.traces.counters import COUNTERS
 from replay.traces.files import BLOCK_BYTES, MOST_BYTES
 from replay.traces.layouts import MOST_ROWS, MOST_TOKENS
 from replay.traces.names import BIN_FIELDS, KNOWN, plain
-from replay.traces.prometheus import MOST_POINTS
+from replay.traces.prometheus import MOST_POINTS, MOST_SERIES, selector
 from replay.traces.tables import MOST_COLUMNS
-from replay.traces.times import LONGEST_GAP_SECONDS, MOST_PER_SECOND, PUBLISHED
+from replay.traces.times import LONGEST_GAP_SECONDS, MOST_PER_SECOND, MOST_PUBLISHED_PER_SECOND, PUBLISHED
 from replay.traces.trace import LONGEST_SECONDS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "traces.md").read_text(encoding="utf-8")
@@ -27,6 +28,7 @@ def names(cell: str) -> list[str]:
 def test_the_query_finds_the_counters_of_the_named_pods() -> None:
     found = re.search("--data-urlencode 'query=(.+)'", PAGE)
     assert found
+    assert found[1] == selector('namespace="llm",pod=~"chat-.*"')
     query = promql.parse(found[1])
     for name in (*COUNTERS, "vllm:num_requests_running"):
         labels = {"__name__": name, "namespace": "llm", "pod": "chat-0"}
@@ -57,7 +59,9 @@ def test_the_limits_are_those_of_the_readers() -> None:
         f"over {MOST_ROWS:,} rows",
         f"{MOST_COLUMNS:,} columns",
         f"over {BLOCK_BYTES >> 20} MiB",
-        f"more than {MOST_PER_SECOND:,.0f} requests a second",
+        f"more than {MOST_PER_SECOND:,.0f} requests a second ({MOST_PUBLISHED_PER_SECOND:,.0f} in a format",
         f"{MOST_POINTS:,} points",
+        f"over {MOST_SERIES:,} series",
+        f"a gap of up to {counters.LONGEST_GAP_SECONDS / 60:.0f} min",
     ):
         assert limit in PAGE

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from replay.traces import layouts
+from replay.traces import layouts, prometheus
 from replay.traces.counters import COUNTERS
 from replay.traces.read import read
 from replay.traces.recorded import BinTrace, RequestTrace
@@ -306,6 +306,39 @@ def test_a_pod_that_is_missing_for_long_while_others_are_seen_loses_nothing(tmp_
 def test_what_cannot_be_counted_once_is_refused(tmp_path: Path, text: str, fault: str) -> None:
     with pytest.raises(TraceError, match=re.escape(fault)):
         read(written(tmp_path, "t.json", text))
+
+
+@pytest.mark.parametrize(
+    ("times", "fault"),
+    [
+        ([0.0, 1e-9, 2e-9], "has points less than 0.01 s apart; export with a longer step"),
+        ([-5e9, 5e9], "has times before 1970, or over 400 days apart"),
+        ([0.0, 500 * 86_400.0], "has times before 1970, or over 400 days apart"),
+        ([7.0, 7.0], "has fewer than two points in time; export a longer range"),
+    ],
+)
+def test_times_that_are_no_scrapes_are_refused(tmp_path: Path, times: list[float], fault: str) -> None:
+    text = answer((A, [(at, 5.0 + i) for i, at in enumerate(times)]))
+    with pytest.raises(TraceError, match=re.escape(fault)):
+        read(written(tmp_path, "t.json", text))
+
+
+def test_of_two_points_at_one_time_the_last_counts(tmp_path: Path) -> None:
+    assert requests_of(tmp_path, answer((A, [(0, 1), (0, 2), (15, 2), (15, 9)]))) == [7.0]
+
+
+def test_too_many_series_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prometheus, "MOST_SERIES", 2)
+    with pytest.raises(TraceError, match="holds more than 2 series; export a shorter range, or fewer pods"):
+        read(written(tmp_path, "t.json", answer((A, points()))))
+
+
+def test_requests_without_their_tokens_are_refused(tmp_path: Path) -> None:
+    """They would be cheap traffic that nobody sent."""
+    whole, half = json.loads(answer((A, points()))), json.loads(answer(({"pod": "b"}, points())))
+    whole["data"]["result"] += half["data"]["result"][:2]
+    with pytest.raises(TraceError, match="holds vllm:request_success_total of b, but no vllm:generation_tokens_total"):
+        read(written(tmp_path, "t.json", json.dumps(whole)))
 
 
 def test_without_kubernetes_the_address_stands_for_the_pod(tmp_path: Path) -> None:
