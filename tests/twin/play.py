@@ -70,9 +70,9 @@ class Twin:
         for each in faults:
             each.traffic(self.fleet, tick)
         self.fleet.advance()
+        if any(isinstance(each, Restart) and tick == each.start for each in faults):
+            self._saved = encode(self.runtime.state)
         for each in faults:
-            if isinstance(each, Restart) and tick == each.start:
-                self._saved = encode(self.runtime.state)
             if isinstance(each, Restart | Paused) and each.start <= tick < each.end:
                 return None
             if isinstance(each, Restart) and tick == each.end:

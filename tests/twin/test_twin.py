@@ -74,7 +74,7 @@ def test_what_falls_rises_or_stays_wrong_is_a_breach(calm: tuple[Schedule, list[
     assert found(end + 30, end + 30, desired=60) == set()
     state = moments[start].state
     for bad in (state.filters.level or 0.0) * 1.2 + 0.2, 0.0:
-        assert found(end + 40, end + 44, state=replace(state, filters=replace(state.filters, level=bad))) >= {"level"}
+        assert found(end + 32, end + 44, state=replace(state, filters=replace(state.filters, level=bad))) >= {"level"}
     doubled = replace(state.filters.tokens, prompt_tokens=2.0 * state.filters.tokens.prompt_tokens)
     assert found(end + 120, end + 120, state=replace(state, filters=replace(state.filters, tokens=doubled))) >= {
         "tokens"
