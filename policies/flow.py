@@ -14,6 +14,7 @@ from policies.physics import growth
 from policies.signals import Judged, arrived
 
 TOKENS_TAU_SECONDS = 600.0
+LEARNING_SECONDS = 60.0  # longer between two readings, a replica may have been idle in between
 # Waiting over running: nothing is learned from one or two requests that wait for the next step of an idle engine.
 SATURATED_QUEUE = 0.25
 HANGUP_LIMIT = 10.0  # requests begun over those that stayed
@@ -53,7 +54,7 @@ def flow(policy: Policy, state: State, now_seconds: float, judged: list[Judged])
         stayed_rate += stayed / span
         grown = _growth(before, now)
         sums = [total + more for total, more in zip(sums, grown, strict=True)]
-        if _saturated(before) and _saturated(now) and _grown_up(now):
+        if span <= LEARNING_SECONDS and _saturated(before) and _saturated(now) and _grown_up(now):
             generated = growth(before.generation_tokens_total, now.generation_tokens_total)
             done = cap.work_seconds(policy.engine, max(0.0, grown[3] - grown[4]), generated)
             capacity = cap.learn(capacity, policy.engine, span, done, now.running or 0.0)

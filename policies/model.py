@@ -178,7 +178,7 @@ class PodMark:
 
     reading: PodSample
     comparable: bool = True  # whether growth can be counted from it
-    fell_from: float | None = None  # requests that had arrived before the counters last fell
+    fell: tuple[float, float] | None = None  # (time, requests that had arrived), if the counters fell lately
     hurried: bool = False  # more requests ended than an engine serves of those that came lately
 
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from policies.capacity import request_work_seconds
 from policies.model import Filters, Inputs, PodMark, PodSample, Policy, Reading, Signal, State, Tokens, Verdict
-from policies.physics import COUNTERS, PAGE_REQUESTS, fell, growth, possible, possible_growth
+from policies.physics import COUNTERS, PAGE_REQUESTS, SPEED_FACTOR, fell, growth, possible, possible_growth
 from policies.supply import Role, StageName, Supply
 
 STALE_SECONDS = 30.0  # two grid steps
 START_SECONDS = 1.0  # two starts of one process differ by less
 HURRY = 5.0  # times the work of a replica at full load: profiles may be wrong by three
+FELL_SECONDS = 600.0  # after a fall, how long counters as high as before are those of another process
 STUCK_SECONDS = 120.0  # a long prefill moves nothing for less
 FAULTS = frozenset(Verdict) - {Verdict.COUNTED, Verdict.STARTING, Verdict.FIRST, Verdict.UNCHANGED}
 
@@ -122,7 +123,7 @@ def _compared(seen: _Seen, mark: PodMark, sample: PodSample) -> Verdict:
         return Verdict.STUCK if sample.at_seconds - before.at_seconds >= STUCK_SECONDS else Verdict.UNCHANGED
     if _other_process(before, sample) or fell(before, sample):
         return Verdict.RESET
-    if mark.fell_from is not None and arrived(sample) >= mark.fell_from:
+    if mark.fell is not None and arrived(sample) >= mark.fell[1]:
         return Verdict.RESET  # what fell is back: two processes answer in turn, or an old page was shown
     if not mark.comparable:
         return Verdict.FIRST
@@ -131,20 +132,23 @@ def _compared(seen: _Seen, mark: PodMark, sample: PodSample) -> Verdict:
 
 
 def _hurried(work_seconds: float, before: PodSample, sample: PodSample) -> bool:
-    """Whether more requests ended than the engine held and could serve, if they are like those that came lately."""
-    held = (before.running or 0.0) + (before.waiting or 0.0)
-    span_seconds = sample.at_seconds - before.at_seconds
-    return growth(before.finished_total, sample.finished_total) * work_seconds > HURRY * span_seconds + (
-        (held + PAGE_REQUESTS) * work_seconds
+    """Whether more requests ended or were rejected than is likely, if they are like those that came lately."""
+    held = (before.running or 0.0) + (before.waiting or 0.0) + PAGE_REQUESTS
+    full_seconds = sample.at_seconds - before.at_seconds
+    finished = growth(before.finished_total, sample.finished_total)
+    rejected = growth(before.rejected_total, sample.rejected_total)
+    return (finished - held) * work_seconds > HURRY * full_seconds or (
+        (rejected - held) * work_seconds > SPEED_FACTOR * full_seconds
     )
 
 
 def _moved(mark: PodMark, sample: PodSample, verdict: Verdict, *, hurried: bool) -> PodMark:
     """What the next reading is compared with. After a fall, one more has to show which counters go on."""
     if verdict is not Verdict.RESET:
-        return PodMark(sample, fell_from=mark.fell_from, hurried=hurried)
-    came, was = arrived(sample), max(arrived(mark.reading), mark.fell_from or 0.0)
-    return PodMark(sample, comparable=False, fell_from=was if came < was else None)
+        lately = mark.fell is not None and sample.at_seconds - mark.fell[0] <= FELL_SECONDS
+        return PodMark(sample, fell=mark.fell if lately else None, hurried=hurried)
+    was = max(arrived(mark.reading), 0.0 if mark.fell is None else mark.fell[1])
+    return PodMark(sample, comparable=False, fell=(sample.at_seconds, was) if arrived(sample) < was else None)
 
 
 def _other_process(before: PodSample, sample: PodSample) -> bool:

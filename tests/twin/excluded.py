@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from policies.model import Signal
 from policies.physics import QUEUE_FACTOR
 from policies.series import WAITING
 from tests.twin.faults import Fault, Spike
@@ -30,7 +31,44 @@ def _possible_queue(of: Schedule, fault: Fault) -> bool:
     return isinstance(fault, Spike) and WAITING in fault.families and 0.0 <= fault.magnitude <= most
 
 
+def _gauges_alone(of: Schedule, _: Fault) -> bool:
+    """Whether demand is measured by gauges."""
+    return of.load.signal is Signal.CONCURRENCY
+
+
+def _backlog(reason: str, *kinds: str) -> tuple[Exclusion, ...]:
+    return tuple(
+        Exclusion(invariant, kind, reason, lambda _of, _fault: True)
+        for kind in kinds
+        for invariant in ("ceiling", "volatility", "level")
+    )
+
+
 EXCLUDED = (
+    *_backlog(
+        "requests that come while nothing is decided wait, and have to be served later",
+        "clock set back",
+        "machine paused",
+    ),
+    Exclusion(
+        "capacity",
+        "gauge spike",
+        "an engine on which requests wait while few run is short of KV cache: that is its capacity",
+        _possible_queue,
+    ),
+    Exclusion(
+        "floor",
+        "gauges frozen",
+        "gauges that stand still while requests come and go are those of clients that each send the next request when "
+        "one is answered",
+        _gauges_alone,
+    ),
+    Exclusion(
+        "volatility",
+        "clients hang up",
+        "the share of clients that hang up is learned over two minutes, in which the level moves",
+        lambda _of, _fault: True,
+    ),
     Exclusion(
         "volatility",
         "gauge spike",

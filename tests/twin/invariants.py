@@ -1,10 +1,11 @@
 """What must hold between the clean twin and the one with faults.
 
-floor      from the fault's start until one hold after its end: faulted >= min(clean, what it had at the start) - 1
+floor      from the fault's start until one hold after its end: faulted >= min(clean, what it had at the start) - 1; - 2 where
+           the clean one has learned meanwhile that its demand moves more, which is not learned while a fault lasts
 ceiling    from ten minutes after it (five after the hold, where that is later): faulted <= max(clean + 1, 1.5 x clean).
            Where the clean one has learned meanwhile that a request is less work, its count by what the other knows.
-           A fault that stays may hold, but asks for no more than the most since its start, by the same measure, until
-           requests truly wait
+           A fault that stays may hold, but asks for no more than the most from its start until a minute later, by the same
+           measure, until requests truly wait
 level      ten minutes after it, at its closest in three: within 5 % of the clean one (and 0.05 replicas), each by its own
            learned ratio. At its closest, since it stands still whenever a new pod is read for the first time
 tokens     thirty minutes after it: tokens per request within 5 % of the clean one, and the cached share (and 0.01)
@@ -18,10 +19,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from policies.capacity import sustainable_concurrency, work_ratio
+from policies.capacity import PRIOR_COUNT, sustainable_concurrency, work_ratio
 from policies.ladder import hold_seconds
 from policies.level import VOLATILITY_TAU_SECONDS
-from policies.model import Signal, Tokens
+from policies.model import Capacity, Signal, Tokens
 from tests.twin.load import TICK_SECONDS
 from tests.twin.play import Moment, finite
 from tests.twin.schedule import Schedule
@@ -96,7 +97,9 @@ def _finite(of: Schedule, faulted: Moments) -> Iterator[Breach]:
 def _floor(of: Schedule, clean: Moments, faulted: Moments) -> Iterator[Breach]:
     had = _had(of, clean)
     for ours, theirs in _pairs(clean, faulted, of.start, _before(of.end + _hold_ticks(of))):
-        least = min(ours.desired, had) - 1
+        more = ours.state.filters.volatility or 0.0
+        frozen = theirs.state.filters.volatility or 0.0
+        least = min(ours.desired, had) - (2 if frozen < more - 0.01 else 1)
         if theirs.desired < least:
             text = f"{theirs.desired} replicas, clean {ours.desired}, {had} at the start"
             yield Breach("floor", theirs.tick, text, least - theirs.desired)
@@ -107,7 +110,7 @@ def _ceiling(of: Schedule, clean: Moments, faulted: Moments) -> Iterator[Breach]
     stays = math.isinf(of.end)
     most = _had(of, clean)
     for ours, theirs in _pairs(clean, faulted, of.start, math.inf):
-        most = max(most, ours.desired)
+        most = max(most, *(each.desired for each in clean[ours.tick : ours.tick + ONE_MINUTE + 1] if each is not None))
         if stays and theirs.queue:
             return  # there is too little, and the queue says so
         if theirs.tick < (of.start if stays else of.end) + settled:
@@ -182,18 +185,23 @@ def _moves(clean: Moments, tick: int) -> float:
 def _capacity(of: Schedule, clean: Moments, faulted: Moments) -> Iterator[Breach]:
     before = clean[of.start - 1]
     assert before is not None
-    work, room = _Range(before.state.capacity.log_work_ratio), _Range(before.state.capacity.log_concurrency_ratio)
+    work, room = map(_Range, _weighed(before.state.capacity))
     work.take(math.log(of.load.profile_error))
     room.take(0.0)
     for ours, theirs in _pairs(clean, faulted, of.start, math.inf):
-        work.take(ours.state.capacity.log_work_ratio)
-        room.take(ours.state.capacity.log_concurrency_ratio)
-        capacity = theirs.state.capacity
-        for found, expected in ((capacity.log_work_ratio, work), (capacity.log_concurrency_ratio, room)):
+        for value, expected in zip(_weighed(ours.state.capacity), (work, room), strict=True):
+            expected.take(value)
+        for found, expected in zip(_weighed(theirs.state.capacity), (work, room), strict=True):
             beyond = expected.beyond(found, 0.05)
             if beyond > 0.0:
                 text = f"{found:.3f}, expected {expected.low:.3f} to {expected.high:.3f}"
                 yield Breach("capacity", theirs.tick, text, beyond)
+
+
+def _weighed(capacity: Capacity) -> tuple[float, float]:
+    """What was learned of work and concurrency, as far as it counts beside the profile."""
+    share = capacity.count / (capacity.count + PRIOR_COUNT)
+    return share * capacity.log_work_ratio, share * capacity.log_concurrency_ratio
 
 
 class _Range:
