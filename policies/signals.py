@@ -187,9 +187,10 @@ def _lacks_counters(tokens: Tokens, sample: PodSample, mark: PodMark | None) -> 
         return True
     if sample.prompt_tokens_total is None and sample.cached_prompt_tokens_total is not None:
         return True
-    return mark is not None and (
-        (sample.engines or math.inf) < (mark.reading.engines or 0.0)
-        or any(getattr(sample, name) is None and getattr(mark.reading, name) is not None for name in COUNTERS)
+    if mark is None or _other_process(mark.reading, sample):
+        return False  # another process may have other engines, and may count less
+    return (sample.engines or math.inf) < (mark.reading.engines or 0.0) or (
+        any(getattr(sample, name) is None and getattr(mark.reading, name) is not None for name in COUNTERS)
     )
 
 

@@ -193,6 +193,33 @@ def test_counters_that_are_reset_every_other_tick_hold() -> None:
     assert min(play.desired) >= CLEAN.desired[-1]
 
 
+def test_an_engine_that_generates_nothing_counts() -> None:
+    """Embeddings: a first token is counted for each prompt, and no token is generated."""
+    nothing = ("generation_tokens_total", "request_generation_tokens_sum")
+    ticks = range(10)
+    play = Play(lambda sample: replace(sample, **dict.fromkeys(nothing, 0.0)), range(PODS), ticks).run(0, 10)
+    assert set(play.verdicts(-1).values()) == {Verdict.COUNTED}
+    assert play.state.filters.level == pytest.approx(10 * 0.9 * 0.9 * 1000 / 2500 / 0.85 * math.exp(0.15), rel=0.05)
+
+
+def test_a_process_that_replaces_another_need_not_show_all_that_it_had() -> None:
+    """A container that starts again with another version, or with fewer engines, is not incomplete for good."""
+
+    def restarted(sample: PodSample) -> PodSample:
+        if sample.at_seconds < START + 5 * TICK:
+            return replace(sample, started_seconds=START - 100.0)
+        return replace(sample, started_seconds=START + 60.0, engines=1.0, rejected_total=None, first_tokens_total=None)
+
+    play = Play(restarted, ticks=range(10)).run(0, 10)
+    assert [play.verdicts(later)["qwen-3"] for later in range(5, 10)] == [
+        Verdict.COUNTED,
+        Verdict.RESET,
+        Verdict.FIRST,
+        Verdict.COUNTED,
+        Verdict.COUNTED,
+    ]
+
+
 def test_a_short_list_of_pods_holds() -> None:
     few = Play(
         lambda _: None,
