@@ -17,6 +17,7 @@ from policies.supply import Role, StageName, Supply
 STALE_SECONDS = 30.0  # two grid steps
 START_SECONDS = 1.0  # two starts of one process differ by less
 HURRY = 5.0  # times the work of a replica at full load: profiles may be wrong by three
+STILL_HURRIED = 2.5  # the same where the reading before was: a pod near the bound is not doubted again and again
 STUCK_SECONDS = 120.0  # a long prefill moves nothing for less
 FAULTS = frozenset(Verdict) - {Verdict.COUNTED, Verdict.STARTING, Verdict.FIRST, Verdict.UNCHANGED}
 
@@ -94,7 +95,7 @@ def _judge(seen: _Seen, pod: str, sample: PodSample | None, mark: PodMark | None
         mark = _from_zero(filters, sample)
     if mark is None:
         return Judged(pod, Verdict.FIRST, sample, mark=PodMark(sample), queue=True)
-    verdict, hurried = _compared(seen, mark, sample), _hurried(seen.work_seconds, mark.reading, sample)
+    verdict, hurried = _compared(seen, mark, sample), _hurried(seen.work_seconds, mark, sample)
     if verdict is Verdict.COUNTED and hurried and not mark.hurried:
         verdict = Verdict.IMPOSSIBLE  # unless the next reading grows alike: then requests have become shorter
     if verdict in (Verdict.UNCHANGED, Verdict.STUCK):
@@ -130,11 +131,12 @@ def _compared(seen: _Seen, mark: PodMark, sample: PodSample) -> Verdict:
     return Verdict.COUNTED if is_possible else Verdict.IMPOSSIBLE
 
 
-def _hurried(work_seconds: float, before: PodSample, sample: PodSample) -> bool:
+def _hurried(work_seconds: float, mark: PodMark, sample: PodSample) -> bool:
     """Whether more requests ended than the engine held and could serve, if they are like those that came lately."""
+    before, most = mark.reading, STILL_HURRIED if mark.hurried else HURRY
     held = (before.running or 0.0) + (before.waiting or 0.0)
     span_seconds = sample.at_seconds - before.at_seconds
-    return growth(before.finished_total, sample.finished_total) * work_seconds > HURRY * span_seconds + (
+    return growth(before.finished_total, sample.finished_total) * work_seconds > most * span_seconds + (
         (held + PAGE_REQUESTS) * work_seconds
     )
 

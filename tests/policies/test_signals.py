@@ -220,6 +220,17 @@ def test_a_process_that_replaces_another_need_not_show_all_that_it_had() -> None
     ]
 
 
+def test_a_pod_near_the_bound_is_doubted_once() -> None:
+    """It ends five times as many requests as its profile allows, now a few more and now a few less."""
+
+    def fast(sample: PodSample) -> PodSample:
+        tick = round((sample.at_seconds - START) / TICK)
+        return replace(page(3, 6 * tick + tick % 2), at_seconds=sample.at_seconds)
+
+    play = Play(fast, ticks=range(40)).run(0, 40)
+    assert [play.verdicts(later)["qwen-3"] for later in range(40)].count(Verdict.IMPOSSIBLE) == 1
+
+
 def test_a_short_list_of_pods_holds() -> None:
     few = Play(
         lambda _: None,
