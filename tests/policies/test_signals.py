@@ -10,8 +10,9 @@ import pytest
 
 from policies.engine import step
 from policies.errors import NotFiniteError
-from policies.explain import VERDICTS, explain
-from policies.model import Demand, Inputs, Plan, PodSample, Rule, Signal, State, StepResult, Verdict
+from policies.explain import VERDICTS, explain, phrase
+from policies.missing import lacking
+from policies.model import Demand, Inputs, Plan, PodSample, Reading, Rule, Signal, State, StepResult, Verdict
 from policies.supply import Role, StageName, Supply, Unit
 from tests.support.worlds import COLD_START, START, TICK, a_policy, a_supply
 
@@ -313,6 +314,14 @@ def test_step_refuses_a_next_state_that_is_not_finite() -> None:
     state = replace(CLEAN.state, filters=replace(CLEAN.state.filters, volatility=math.inf))
     with pytest.raises(NotFiniteError, match=r"state\.filters\.volatility is inf"):
         step(POLICY, state, Inputs(START + 1e4, True, (), a_supply(NAMES), COLD_START))
+
+
+def test_a_pod_at_fault_is_named_before_one_that_is_only_new() -> None:
+    readings = (Reading("qwen-0", Verdict.FIRST), Reading("qwen-1", Verdict.INCOMPLETE))
+    demand = replace(CLEAN.demand(0), coverage=0.8, readings=readings)
+    reason = lacking(12, Inputs(START, True, (), a_supply(NAMES), COLD_START), demand)
+    assert reason is not None
+    assert "qwen-1: a metric that it needs is missing, and 1 more" in phrase(reason)
 
 
 def test_every_verdict_has_its_clause() -> None:
