@@ -196,9 +196,11 @@ def test_counters_that_are_reset_every_other_tick_hold() -> None:
 
 def test_an_engine_that_generates_nothing_counts() -> None:
     """Embeddings: a first token is counted for each prompt, and no token is generated."""
-    nothing = ("generation_tokens_total", "request_generation_tokens_sum")
-    ticks = range(10)
-    play = Play(lambda sample: replace(sample, **dict.fromkeys(nothing, 0.0)), range(PODS), ticks).run(0, 10)
+    play = Play(
+        lambda sample: replace(sample, generation_tokens_total=0.0, request_generation_tokens_sum=0.0),
+        pods=range(PODS),
+        ticks=range(10),
+    ).run(0, 10)
     assert set(play.verdicts(-1).values()) == {Verdict.COUNTED}
     assert play.state.filters.level == pytest.approx(10 * 0.9 * 0.9 * 1000 / 2500 / 0.85 * math.exp(0.15), rel=0.05)
 
