@@ -41,7 +41,7 @@ VERDICTS: Mapping[Verdict, str] = {
     Verdict.STALE: "its metrics are too old",
     Verdict.INCOMPLETE: "a metric that it needs is missing",
     Verdict.IMPOSSIBLE: "its numbers are beyond what an engine can do, or contradict each other",
-    Verdict.RESET: "a counter fell without a restart",
+    Verdict.RESET: "its counters have begun again",
     Verdict.UNCHANGED: "it is busy, yet nothing has changed since its last reading",
     Verdict.STUCK: "its queue has not moved for minutes, so it is not counted as load",
 }

@@ -5,6 +5,7 @@ from collections import Counter
 from policies.model import Demand, Inputs, Reason, Rule, Verdict
 
 KNOWN = frozenset({Verdict.COUNTED, Verdict.STARTING})
+PASSING = frozenset({Verdict.FIRST, Verdict.UNCHANGED})  # they end by themselves: another verdict says more
 
 
 def hold(
@@ -29,13 +30,14 @@ def hold(
 def lacking(current: int, inputs: Inputs, demand: Demand | None) -> Reason | None:
     """What is not known of supply and demand; None if both are known.
 
-    It has the number of pods by verdict, and names the first pod whose reading does not count; the verdict on it comes first.
+    It has the number of pods by verdict, and names one whose reading does not count, at fault if any is; its verdict comes first.
     """
     coverage = 1.0 if demand is None else demand.coverage
     if inputs.supply is not None and coverage >= 1.0:
         return None
     readings = () if demand is None else demand.readings
     unknown = [reading for reading in readings if reading.verdict not in KNOWN]
+    unknown.sort(key=lambda reading: reading.verdict in PASSING)
     verdicts = Counter(reading.verdict for reading in unknown)
     numbers = [(verdict.value, float(count)) for verdict, count in verdicts.items()]
     if inputs.supply is not None and inputs.supply.unlisted:

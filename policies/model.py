@@ -140,7 +140,7 @@ class Verdict(StrEnum):
     STALE = "Stale"  # too old, or from the future
     INCOMPLETE = "Incomplete"  # lacks a metric that it, or another pod, had before
     IMPOSSIBLE = "Impossible"  # beyond what an engine can do, or at odds with itself
-    RESET = "Reset"  # a counter fell although its process did not start again
+    RESET = "Reset"  # a counter fell, or another process shows it: what came in between is not known
     UNCHANGED = "Unchanged"  # busy, and nothing has moved since the last tick
     STUCK = "Stuck"  # the same, for minutes: its requests are not load
 

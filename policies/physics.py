@@ -130,7 +130,8 @@ def _within_speed(engine: Engine, tokens: Tokens, it: _Grown) -> bool:
         it.read - it.cached <= read_most
         and it.generated <= generated_most
         and it.cached <= it.read + PAGE_REQUESTS * _mean(tokens.prompt_tokens, tokens.requests)
-        and it.begun <= it.held + it.generated + PAGE_REQUESTS
+        # An engine that generates nothing (embeddings) counts a first token for each prompt that it has read.
+        and (not it.has_totals or it.begun <= it.held + (it.generated or it.read) + PAGE_REQUESTS)
         # What ended was held before, or has come and been read since: a token at least.
         and (not it.has_totals or it.finished <= it.held + it.read + it.generated + PAGE_REQUESTS)
     )

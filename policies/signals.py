@@ -18,6 +18,7 @@ STALE_SECONDS = 30.0  # two grid steps
 START_SECONDS = 1.0  # two starts of one process differ by less
 HURRY = 5.0  # times the work of a replica at full load: profiles may be wrong by three
 FELL_SECONDS = 600.0  # after a fall, how long counters as high as before are those of another process
+STILL_HURRIED = 2.5  # the same where the reading before was: a pod near the bound is not doubted again and again
 STUCK_SECONDS = 120.0  # a long prefill moves nothing for less
 FAULTS = frozenset(Verdict) - {Verdict.COUNTED, Verdict.STARTING, Verdict.FIRST, Verdict.UNCHANGED}
 
@@ -95,7 +96,7 @@ def _judge(seen: _Seen, pod: str, sample: PodSample | None, mark: PodMark | None
         mark = _from_zero(filters, sample)
     if mark is None:
         return Judged(pod, Verdict.FIRST, sample, mark=PodMark(sample), queue=True)
-    verdict, hurried = _compared(seen, mark, sample), _hurried(seen.work_seconds, mark.reading, sample)
+    verdict, hurried = _compared(seen, mark, sample), _hurried(seen.work_seconds, mark, sample)
     if verdict is Verdict.COUNTED and hurried and not mark.hurried:
         verdict = Verdict.IMPOSSIBLE  # unless the next reading grows alike: then requests have become shorter
     if verdict in (Verdict.UNCHANGED, Verdict.STUCK):
@@ -131,13 +132,14 @@ def _compared(seen: _Seen, mark: PodMark, sample: PodSample) -> Verdict:
     return Verdict.COUNTED if is_possible else Verdict.IMPOSSIBLE
 
 
-def _hurried(work_seconds: float, before: PodSample, sample: PodSample) -> bool:
+def _hurried(work_seconds: float, mark: PodMark, sample: PodSample) -> bool:
     """Whether more requests ended or were rejected than is likely, if they are like those that came lately."""
+    before, most = mark.reading, STILL_HURRIED if mark.hurried else HURRY
     held = (before.running or 0.0) + (before.waiting or 0.0) + PAGE_REQUESTS
     full_seconds = sample.at_seconds - before.at_seconds
     finished = growth(before.finished_total, sample.finished_total)
     rejected = growth(before.rejected_total, sample.rejected_total)
-    return (finished - held) * work_seconds > HURRY * full_seconds or (
+    return (finished - held) * work_seconds > most * full_seconds or (
         (rejected - held) * work_seconds > SPEED_FACTOR * full_seconds
     )
 
@@ -191,9 +193,10 @@ def _lacks_counters(tokens: Tokens, sample: PodSample, mark: PodMark | None) -> 
         return True
     if sample.prompt_tokens_total is None and sample.cached_prompt_tokens_total is not None:
         return True
-    return mark is not None and (
-        (sample.engines or math.inf) < (mark.reading.engines or 0.0)
-        or any(getattr(sample, name) is None and getattr(mark.reading, name) is not None for name in COUNTERS)
+    if mark is None or _other_process(mark.reading, sample):
+        return False  # another process may have other engines, and may count less
+    return (sample.engines or math.inf) < (mark.reading.engines or 0.0) or (
+        any(getattr(sample, name) is None and getattr(mark.reading, name) is not None for name in COUNTERS)
     )
 
 

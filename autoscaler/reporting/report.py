@@ -59,7 +59,8 @@ class PolicyReport:
         """Whether the decision is made from the demand that was last known, and its explanation does not say so."""
         if self.plan is None or self.demand is None or self.demand.replicas is not None:
             return False
-        return not any(reason.rule in (Rule.UNKNOWN, Rule.PARTIAL) for reason in self.plan.replica_reasons[:1])
+        reasons = self.plan.replica_reasons
+        return not {reasons[0].rule, reasons[-1].rule} & {Rule.UNKNOWN, Rule.PARTIAL}
 
     @property
     def state_values(self) -> Mapping[str, str]:

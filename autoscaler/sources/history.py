@@ -203,7 +203,7 @@ def _column(result: list[Any]) -> dict[float, float]:
     if len(result) > 1:
         raise ValueError(f"{len(result)} series instead of one")
     values = ((float(at), float(text)) for at, text in result[0]["values"]) if result else ()
-    return {at: value for at, value in values if math.isfinite(value) and value >= 0}
+    return {at: value for at, value in values if math.isfinite(at) and math.isfinite(value) and value >= 0}
 
 
 def _points(pages: list[_Page]) -> tuple[Past, ...]:

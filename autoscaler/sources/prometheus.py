@@ -5,6 +5,7 @@ pod and warnings are all handled here, and none of them looks like an idle pod.
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -182,6 +183,8 @@ def _samples(result: list[Any], pods: frozenset[str], now_seconds: float) -> dic
         try:
             labels, (at_seconds, text) = element["metric"], element["value"]
             family, pod, at_seconds, value = labels["__name__"], labels["pod"], float(at_seconds), float(text)
+            if not math.isfinite(at_seconds):
+                raise ValueError(at_seconds)
         except (KeyError, TypeError, ValueError):
             raise SourceError(
                 SourceErrorKind.BODY, f"Prometheus answered with an element that is not a sample: {element!r:.200}"

@@ -10,8 +10,9 @@ import pytest
 
 from policies.engine import step
 from policies.errors import NotFiniteError
-from policies.explain import VERDICTS, explain
-from policies.model import Demand, Inputs, Plan, PodSample, Rule, Signal, State, StepResult, Verdict
+from policies.explain import VERDICTS, explain, phrase
+from policies.missing import lacking
+from policies.model import Demand, Inputs, Plan, PodSample, Reading, Rule, Signal, State, StepResult, Verdict
 from policies.supply import Role, StageName, Supply, Unit
 from tests.support.worlds import COLD_START, START, TICK, a_policy, a_supply
 
@@ -193,6 +194,46 @@ def test_counters_that_are_reset_every_other_tick_hold() -> None:
     assert min(play.desired) >= CLEAN.desired[-1]
 
 
+def test_an_engine_that_generates_nothing_counts() -> None:
+    """Embeddings: a first token is counted for each prompt, and no token is generated."""
+    play = Play(
+        lambda sample: replace(sample, generation_tokens_total=0.0, request_generation_tokens_sum=0.0),
+        pods=range(PODS),
+        ticks=range(10),
+    ).run(0, 10)
+    assert set(play.verdicts(-1).values()) == {Verdict.COUNTED}
+    assert play.state.filters.level == pytest.approx(10 * 0.9 * 0.9 * 1000 / 2500 / 0.85 * math.exp(0.15), rel=0.05)
+
+
+def test_a_process_that_replaces_another_need_not_show_all_that_it_had() -> None:
+    """A container that starts again with another version, or with fewer engines, is not incomplete for good."""
+
+    def restarted(sample: PodSample) -> PodSample:
+        if sample.at_seconds < START + 5 * TICK:
+            return replace(sample, started_seconds=START - 100.0)
+        return replace(sample, started_seconds=START + 60.0, engines=1.0, rejected_total=None, first_tokens_total=None)
+
+    play = Play(restarted, ticks=range(10)).run(0, 10)
+    assert [play.verdicts(later)["qwen-3"] for later in range(5, 10)] == [
+        Verdict.COUNTED,
+        Verdict.RESET,
+        Verdict.FIRST,
+        Verdict.COUNTED,
+        Verdict.COUNTED,
+    ]
+
+
+def test_a_pod_near_the_bound_is_doubted_once() -> None:
+    """It ends five times as many requests as its profile allows, now a few more and now a few less."""
+
+    def fast(sample: PodSample) -> PodSample:
+        tick = round((sample.at_seconds - START) / TICK)
+        return replace(page(3, 6 * tick + tick % 2), at_seconds=sample.at_seconds)
+
+    play = Play(fast, ticks=range(40)).run(0, 40)
+    assert [play.verdicts(later)["qwen-3"] for later in range(40)].count(Verdict.IMPOSSIBLE) == 1
+
+
 def test_a_short_list_of_pods_holds() -> None:
     few = Play(
         lambda _: None,
@@ -275,6 +316,14 @@ def test_step_refuses_a_next_state_that_is_not_finite() -> None:
     state = replace(CLEAN.state, filters=replace(CLEAN.state.filters, volatility=math.inf))
     with pytest.raises(NotFiniteError, match=r"state\.filters\.volatility is inf"):
         step(POLICY, state, Inputs(START + 1e4, True, (), a_supply(NAMES), COLD_START))
+
+
+def test_a_pod_at_fault_is_named_before_one_that_is_only_new() -> None:
+    readings = (Reading("qwen-0", Verdict.FIRST), Reading("qwen-1", Verdict.INCOMPLETE))
+    demand = replace(CLEAN.demand(0), coverage=0.8, readings=readings)
+    reason = lacking(12, Inputs(START, True, (), a_supply(NAMES), COLD_START), demand)
+    assert reason is not None
+    assert "qwen-1: a metric that it needs is missing, and 1 more" in phrase(reason)
 
 
 def test_every_verdict_has_its_clause() -> None:

@@ -45,6 +45,12 @@ def _backlog(reason: str, *kinds: str) -> tuple[Exclusion, ...]:
 
 
 EXCLUDED = (
+    Exclusion(
+        "capacity",
+        "counters reset",
+        "counters that start again from the same numbers at every tick look as if they had stood still",
+        lambda _of, _fault: True,
+    ),
     *_backlog(
         "requests that come while nothing is decided wait, and have to be served later",
         "clock set back",

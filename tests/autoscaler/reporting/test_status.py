@@ -89,8 +89,10 @@ def test_a_refused_state_is_named_after_the_decision() -> None:
 def test_a_decision_from_what_was_last_known_says_that_demand_is_unknown() -> None:
     unknown = replace(DEMAND, replicas=None, waiting=None)
     assert patch(demand=unknown)["message"] == f"{SAYS} Demand is unknown now, so nothing is scaled down."
-    held = a_plan(5, Reason(Rule.UNKNOWN, 5.0), at_seconds=AT)
-    assert patch(demand=unknown, plan=held)["message"] == explain(held)
+    unknown_now = Reason(Rule.UNKNOWN, 5.0)
+    for reasons in ((unknown_now,), (Reason(Rule.MINIMUM, 5.0), unknown_now)):
+        held = a_plan(5, *reasons, at_seconds=AT)
+        assert patch(demand=unknown, plan=held)["message"] == explain(held)
 
 
 def test_what_is_unknown_is_taken_away_not_zero() -> None:

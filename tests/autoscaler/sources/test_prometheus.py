@@ -1,5 +1,6 @@
 """Instant queries, against a real HTTP server that answers as Prometheus does, and as it should not."""
 
+import math
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -197,6 +198,11 @@ BAD = {
     ),
     "no value": (
         _vector({"metric": {"__name__": RUNNING, "pod": "a"}}),
+        SourceErrorKind.BODY,
+        "an element that is not a sample",
+    ),
+    "no time": (
+        _vector({"metric": {"__name__": RUNNING, "pod": "a"}, "value": [-math.inf, "1"]}),
         SourceErrorKind.BODY,
         "an element that is not a sample",
     ),
