@@ -81,7 +81,7 @@ def test_what_falls_rises_or_stays_wrong_is_a_breach(calm: tuple[Schedule, list[
     }
     moved = replace(state, filters=replace(state.filters, volatility=0.9))
     assert found(end + 1, end + 1, state=moved) == {"volatility"}
-    taught = replace(state, capacity=replace(state.capacity, log_work_ratio=-1.0))
+    taught = replace(state, capacity=replace(state.capacity, count=20.0, log_work_ratio=-1.0))
     assert found(end + 1, end + 1, state=taught) == {"capacity"}
     endless = replace(state, filters=replace(state.filters, level=float("inf")))
     assert "finite" in found(start, start, state=endless)
