@@ -176,12 +176,13 @@ def _page(
             columns = tuple(_column(client.custom_query_range(query, **span)) for query in promql)
     except requests.JSONDecodeError as error:
         raise SourceError(
-            SourceErrorKind.BODY, f"{where} is not Prometheus: it answered with {excerpt(error.doc.encode())}"
+            SourceErrorKind.BODY,
+            f"{where} is not Prometheus: it answered with {excerpt(error.doc.encode(), transport)}",
         ) from None
     except requests.RequestException as error:
         raise SourceError(SourceErrorKind.CONNECTION, f"{where}: {redact(str(error))}") from error
     except PrometheusApiClientException as error:
-        raise SourceError(SourceErrorKind.STATUS, f"{where}: {excerpt(str(error).encode())}") from error
+        raise SourceError(SourceErrorKind.STATUS, f"{where}: {excerpt(str(error).encode(), transport)}") from error
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise SourceError(
             SourceErrorKind.BODY, f"{where}: its answer to query_range cannot be parsed: {error!r}"

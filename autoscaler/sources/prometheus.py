@@ -121,13 +121,14 @@ class Prometheus:
 
     async def _query(self, query: str) -> tuple[list[Any], list[str]]:
         params = {"query": query, "lookback_delta": f"{LOOKBACK_SECONDS}s"}
+        transport = self._transport.current()
         body = await get(
             self._session,
             self._url,
             timeout_seconds=self._timeout_seconds,
             max_bytes=MAX_BODY_BYTES,
             params=params,
-            transport=self._transport.current(),
+            transport=transport,
         )
         try:
             answer = json.loads(body)
@@ -142,7 +143,7 @@ class Prometheus:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             where = redact(self._url)
             raise SourceError(
-                SourceErrorKind.BODY, f"{where} is not Prometheus: it answered with {excerpt(body)}"
+                SourceErrorKind.BODY, f"{where} is not Prometheus: it answered with {excerpt(body, transport)}"
             ) from None
 
 

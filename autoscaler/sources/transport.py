@@ -11,7 +11,9 @@ from functools import cached_property
 from pathlib import Path
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
+from autoscaler.telemetry.redact import MASK
 
+SHORTEST_SECRET = 6  # characters; to mask a shorter token would only garble the text
 LONGEST_TOKEN = 16_384  # characters; a service account's token has about 1,200
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]++-----END CERTIFICATE-----", re.ASCII)
@@ -74,6 +76,12 @@ class Transport:
                 )
             sent["Authorization"] = f"Bearer {self.bearer}"
         return sent
+
+    def masked(self, text: str) -> str:
+        """A text of the server, which may repeat the token that it was sent."""
+        if self.bearer is None or len(self.bearer) < SHORTEST_SECRET:
+            return text
+        return text.replace(self.bearer, MASK)
 
 
 class FileTransport:

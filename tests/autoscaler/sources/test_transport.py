@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from autoscaler.sources import history
 from autoscaler.sources.errors import SourceError, SourceErrorKind
@@ -95,6 +96,20 @@ async def test_a_token_and_headers(session: aiohttp.ClientSession, tmp_path: Pat
         assert TOKEN not in str(wrong)
         assert b"vllm:" in await ask(session, vllm, replace(open_transport, bearer=TOKEN))
         assert vllm.headers["X-Team"] == "chat"
+
+
+@pytest.mark.parametrize("token", [TOKEN, "x9" * 600], ids=["short", "cut by the end of the excerpt"])
+async def test_a_server_that_repeats_the_token(session: aiohttp.ClientSession, tmp_path: Path, token: str) -> None:
+    async def repeat(request: web.Request) -> web.Response:
+        """Refuse, as some proxies do, with what was sent."""
+        sent = request.headers["Authorization"].removeprefix("Bearer ")
+        return web.Response(status=401, reason=f"{sent} is not known", text=f"{'.' * 140} {sent} has expired")
+
+    async with fake_vllm(certified(tmp_path, "127.0.0.1")) as vllm:
+        vllm.faults["a"] = repeat
+        refused = str(await refusal(session, vllm, Transport(ca=CA, bearer=token)))
+        assert "answered with 401 *** is not known: '..." in refused
+        assert token[:12] not in refused
 
 
 async def test_a_token_is_never_sent_where_it_could_be_taken(session: aiohttp.ClientSession) -> None:
