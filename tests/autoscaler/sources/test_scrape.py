@@ -107,7 +107,7 @@ async def test_a_fault_of_ours_costs_one_pod_a_reading_and_ends_nothing(
     monkeypatch.setattr(vllm_pages, "parse", fail)
     async with running(scraper):
         await clock.advance(2)
-        await until(lambda: scraper.problems and scraper.latest)
+        await until(lambda: bool(scraper.problems and scraper.latest))
         assert (list(scraper.problems), list(scraper.latest)) == ([A], [Key("ns", "b")])
         assert str(scraper.problems[A]) == "pod ns/a: its metrics could not be read (TypeError): see Outrider's log"
         monkeypatch.undo()
