@@ -131,6 +131,15 @@ def test_a_ca_that_is_none(ca: str, tmp_path: Path) -> None:
         FileTransport(ca_file=tmp_path / "ca.crt").current()
 
 
+def test_certificates_are_bounded_and_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="more than 262144; keep the CAs that sign these servers' certificates"):
+        Transport(ca=CA * 1_000)
+    other = Authority("read again once a minute").certificate.decode()
+    Transport(ca=other)
+    monkeypatch.setattr(ssl, "create_default_context", None)
+    assert Transport(ca="".join(list(other))) == Transport(ca=other)
+
+
 @pytest.mark.parametrize("text", ["", " \n", "two parts", "two\nlines", "umläut", "a\x00b", "x" * 16_385])
 def test_a_token_that_is_none_is_not_shown(text: str, tmp_path: Path) -> None:
     file = tmp_path / "token"
