@@ -19,6 +19,7 @@ from urllib3.util.retry import Retry
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.fetch import excerpt
+from autoscaler.sources.prometheus import warnings_of
 from autoscaler.sources.session import session
 from autoscaler.sources.transport import FileTransport, Transport
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
@@ -196,7 +197,7 @@ def _warnings(response: requests.Response) -> list[str]:
         answer = response.json()
     except ValueError:
         return []
-    return [str(text) for text in answer.get("warnings") or ()] if isinstance(answer, Mapping) else []
+    return warnings_of(answer.get("warnings")) if isinstance(answer, Mapping) else []
 
 
 def _column(result: list[Any]) -> dict[float, float]:
