@@ -135,7 +135,7 @@ class Prometheus:
         try:
             answer = json.loads(body)
             if answer["status"] != "success":
-                why = f"Prometheus refused the query {query}: {str(answer.get('error')):.400}"
+                why = f"Prometheus refused the query {query}: {answer.get('error')!s:.400}"
                 raise SourceError(SourceErrorKind.QUERY, why)
             if answer["data"]["resultType"] != "vector":
                 raise SourceError(
