@@ -110,7 +110,7 @@ class Scraper:
                 )
             sample = summed([vllm.parse(body, pod.name, asked_seconds) for body in bodies])
         except SourceError as error:
-            self._failed(pod, address, error)
+            self._failed(pod, address, _masked(error, address.transport))
         except Exception as error:  # noqa: BLE001 - a fault of ours, of any kind
             why = f"pod {pod}: its metrics could not be read ({type(error).__name__}): see Outrider's log"
             if pod not in self.problems:
@@ -168,6 +168,11 @@ class Scraper:
             log = _log.warning if pod in self.latest else _log.debug
             log("scrape.failed", pod=str(pod), kind=error.kind, error=str(error))
         self.problems[pod] = error
+
+
+def _masked(error: SourceError, transport: Transport | SourceError) -> SourceError:
+    """An error that may show a line of the body, which may show the token."""
+    return error if isinstance(transport, SourceError) else SourceError(error.kind, transport.masked(str(error)))
 
 
 def next_multiple(now_seconds: float, interval_seconds: float) -> float:

@@ -9,13 +9,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from autoscaler.kube.objects import Key
 from autoscaler.sources import history
 from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.fetch import get
 from autoscaler.sources.prometheus import Prometheus
+from autoscaler.sources.scrape import Address, Scraper
 from autoscaler.sources.transport import PROMETHEUS_NAMES, FileTransport, Transport
 from crds.workload import Target
 from policies.series import RUNNING
+from tests.autoscaler.sources.scraping import running, until
 from tests.support.certificates import Authority, server_context
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_prometheus import FakePrometheus, fake_prometheus
@@ -110,6 +113,18 @@ async def test_a_server_that_repeats_the_token(session: aiohttp.ClientSession, t
         refused = str(await refusal(session, vllm, Transport(ca=CA, bearer=token)))
         assert "answered with 401 *** is not known: '..." in refused
         assert token[:12] not in refused
+
+
+async def test_a_page_that_shows_the_token(tmp_path: Path) -> None:
+    async with fake_vllm(certified(tmp_path, "127.0.0.1")) as vllm:
+        vllm.bodies["a"] = f"vllm:num_requests_running {TOKEN}\n".encode()
+        clock, pod = FakeClock(), Key("ns", "a")
+        scraper = Scraper(clock)
+        scraper.targets({pod: Address((vllm.url("a"),), Transport(ca=CA, bearer=TOKEN))})
+        async with running(scraper):
+            await clock.advance(2.0)
+            await until(lambda: pod in scraper.problems)
+        assert str(scraper.problems[pod]).endswith("line 1 is not a sample: 'vllm:num_requests_running ***'")
 
 
 async def test_a_token_is_never_sent_where_it_could_be_taken(session: aiohttp.ClientSession) -> None:
