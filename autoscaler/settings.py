@@ -41,7 +41,7 @@ def _url(value: str) -> str:
         raise ValueError("must be a URL like http://prometheus.monitoring:9090")
     if "?" in value or "#" in value:
         raise ValueError("must end with its path, without ? and #, since the path of the API is added to it")
-    return value.rstrip("/")
+    return parts.scheme + value[len(parts.scheme) :].rstrip("/")  # in lower case, as all that looks for https expects
 
 
 def _bind(value: str) -> str:
@@ -309,13 +309,13 @@ def _problem(location: tuple[int | str, ...], message: str, given: Mapping[str, 
         return what
     name = str(location[0]).removeprefix(PREFIX.lower())
     if name in given:
-        return f"{_flag(name)} {_shown(given[name])}: {what}"
-    return f"{_variable(name)}={_shown(os.environ.get(_variable(name), ''))}: {what}"
+        return f"{_flag(name)} {_shown(name, given[name])}: {what}"
+    return f"{_variable(name)}={_shown(name, os.environ.get(_variable(name), ''))}: {what}"
 
 
-def _shown(value: object) -> str:
+def _shown(name: str, value: object) -> str:
     """A refused value: what stands before an @ may be a password even where the rest is no URL."""
-    return redact_url(str(value))
+    return MASK if name == "prometheus_tenant" else redact_url(str(value))
 
 
 def _flag(name: str) -> str:

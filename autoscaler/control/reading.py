@@ -3,6 +3,7 @@
 Not here: the sentences (`reporting.readings`), and what a reading is worth (`policies`).
 """
 
+import math
 from weakref import WeakKeyDictionary
 
 from autoscaler.clock import Clock
@@ -32,6 +33,8 @@ class ReadingWatch:
     async def run(self, runtime: PolicyRuntime) -> None:
         """Look at one policy's pods."""
         now_seconds = self._clock.now()
+        if runtime.transport_due_seconds == -math.inf:  # the policy was edited just now: the pods are asked soon
+            return
         supply = runtime.supply(now_seconds)
         if supply is None:
             runtime.offer_readings(None)

@@ -212,7 +212,7 @@ class PolicyRegistry:
             return
         read.refused = problem, instead
         if runtime is not None:
-            runtime.refuse(problem)
+            runtime.refuse(f"{problem}. Until then, the last valid version stays in force.")
         else:
             self._refusals.add(read.raw, reason, problem)
         _log.error("policy.invalid", policy=policy, problem=problem, instead=instead)

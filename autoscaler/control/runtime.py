@@ -234,7 +234,7 @@ class PolicyRuntime:
         )
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after each decision."""
+        """Call `listener` after each decision, and after each edit of the policy."""
         self._listeners.append(listener)
 
     # ---------------------------------------------------------------- what is handed in
@@ -242,13 +242,14 @@ class PolicyRuntime:
     def follow(self, workload: Workload, now_seconds: float) -> None:
         """Take another valid version of the policy. What Shadow decided never ran: Active begins as after a restart."""
         activated = self._workload.mode is Mode.SHADOW and workload.mode is Mode.ACTIVE
-        if workload.endpoint != self._workload.endpoint:
-            self._transport_due_seconds = -math.inf
+        if workload.endpoint != self._workload.endpoint:  # a token is for the servers that its own version names
+            self._transport, self._transport_due_seconds = _UNREAD, -math.inf
         self._workload, self._problem = workload, ""
         self._decider.policy = self._effective
         if activated:
             self._state_problem = ""  # the hold that follows is not on its account
             self.restart(now_seconds)
+        self._notify()
 
     def refuse(self, problem: str) -> None:
         """The policy has a newer version that is not valid: the last valid one stays."""
@@ -346,9 +347,12 @@ class PolicyRuntime:
         self._result = self._decider.settle(proposal, grant)
         if self._result.plan is not None:
             self._plan_before, self._plan = self._plan, self._result.plan
+        self._notify()
+        return self._result
+
+    def _notify(self) -> None:
         for listener in self._listeners:
             listener()
-        return self._result
 
 
 def newest(scraped: PodSample | None, filled: PodSample | None) -> PodSample | None:

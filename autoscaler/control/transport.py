@@ -7,7 +7,6 @@ gone or forbidden they are no longer used.
 
 import base64
 import binascii
-import math
 from collections.abc import Callable
 
 import structlog
@@ -50,9 +49,8 @@ class TransportReader:
             found = error
         except KubeError as error:
             found = SourceError(SourceErrorKind.TRANSPORT, str(error))
-            known = runtime.transport if runtime.transport_due_seconds > -math.inf else None  # of this endpoint
-            if isinstance(error, Unavailable) and isinstance(known, Transport):
-                found = known
+            if isinstance(error, Unavailable) and isinstance(runtime.transport, Transport):
+                found = runtime.transport
         pause_seconds = REFRESH_SECONDS if isinstance(found, Transport) else RETRY_SECONDS
         if runtime.offer_transport(found, at, now_seconds + pause_seconds):
             if isinstance(found, SourceError):

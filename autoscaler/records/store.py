@@ -83,7 +83,7 @@ class FileStore:
         states: dict[str, State] = {}
         refused: dict[str, str] = {}
         try:
-            paths = sorted(path for path in folder.iterdir() if path.suffix == SUFFIX and SEPARATOR in path.name)
+            paths = sorted(path for path in folder.iterdir() if _is_state(path))
             older = _older(folder)
         except FileNotFoundError:
             return Loaded()
@@ -142,6 +142,12 @@ def file_name(policy: str) -> str:
     if len(name) > NAME_LIMIT:
         name = f"{name[:NAME_LIMIT]}-{hashlib.sha256(policy.encode()).hexdigest()[:16]}"
     return name + SUFFIX
+
+
+def _is_state(path: Path) -> bool:
+    """Whether `file_name` may have given this name. Of any other, the bytes may be no text, and no metric could name it."""
+    name = path.stem
+    return path.suffix == SUFFIX and SEPARATOR in name and name.isascii() and quote(unquote(name), safe="") == name
 
 
 def _text(policy: str, state: State) -> str:

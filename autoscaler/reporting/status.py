@@ -16,6 +16,7 @@ from crds.notation.timestamps import timestamp
 
 PERIOD_SECONDS = 30.0  # an unchanged status is written that often, for its lastDecisionTime
 MESSAGE_LIMIT = 1024  # characters; the CRD's own limit
+CONDITION_LIMIT = 32_768  # likewise, of a condition's message; beyond it the API refuses the whole status
 
 
 def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def conditions(
                 "type": each.type,
                 "status": each.status,
                 "reason": each.reason,
-                "message": each.message,
+                "message": each.message[:CONDITION_LIMIT],
                 "observedGeneration": generation,
                 "lastTransitionTime": known["lastTransitionTime"] if same else timestamp(at_seconds),
             }

@@ -65,15 +65,20 @@ async def get(
         raise SourceError(
             SourceErrorKind.CONNECTION, f"{where}: no connection ({why}); check {transport.names.address}"
         ) from error
+    except aiohttp.ClientResponseError as error:  # its text repeats the URL, and says 400 whatever the server said
+        raise SourceError(
+            SourceErrorKind.CONNECTION,
+            f"{where}: the answer is not valid HTTP ({_line(error.message, transport)}); check {transport.names.address}",
+        ) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise SourceError(
-            SourceErrorKind.CONNECTION, f"{where}: {redact(str(error) or type(error).__name__)}"
+            SourceErrorKind.CONNECTION, f"{where}: {_line(str(error) or type(error).__name__, transport)}"
         ) from error
     if response.status != 200:
+        answer = f"{response.status} {_line(response.reason or '', transport)}".rstrip()
         raise SourceError(
             SourceErrorKind.STATUS,
-            f"{where} answered with {response.status} {response.reason}: {excerpt(body)}"
-            + _advice(response.status, transport),
+            f"{where} answered with {answer}: {excerpt(body, transport)}" + _advice(response.status, transport),
         )
     return bytes(body)
 
@@ -101,9 +106,15 @@ def _advice(status: int, transport: Transport) -> str:
     return f"; check {names.address}" if status == 404 else ""
 
 
-def excerpt(body: bytes | bytearray) -> str:
+def excerpt(body: bytes | bytearray, transport: Transport = PLAIN) -> str:
     """The start of a body on one line, for an error message."""
-    text = " ".join(body[: 4 * _EXCERPT].decode(errors="replace").split())
-    if not text:
-        return "(no body)"
-    return repr(redact(text if len(text) <= _EXCERPT else text[:_EXCERPT] + "..."))
+    text = _line(body.decode(errors="replace"), transport)
+    return repr(text) if text else "(no body)"
+
+
+def _line(text: str, transport: Transport) -> str:
+    """The start of a server's text on one line, without secrets and control characters."""
+    # Masked before it is cut, since of a secret that is cut in two no half is known for one.
+    line = redact(" ".join(transport.masked(text)[: 4 * _EXCERPT].split()))
+    line = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line)
+    return line if len(line) <= _EXCERPT else line[:_EXCERPT] + "..."

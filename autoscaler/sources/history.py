@@ -19,6 +19,7 @@ from urllib3.util.retry import Retry
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.fetch import excerpt
+from autoscaler.sources.prometheus import warnings_of
 from autoscaler.sources.session import session
 from autoscaler.sources.transport import FileTransport, Transport
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
@@ -176,12 +177,13 @@ def _page(
             columns = tuple(_column(client.custom_query_range(query, **span)) for query in promql)
     except requests.JSONDecodeError as error:
         raise SourceError(
-            SourceErrorKind.BODY, f"{where} is not Prometheus: it answered with {excerpt(error.doc.encode())}"
+            SourceErrorKind.BODY,
+            f"{where} is not Prometheus: it answered with {excerpt(error.doc.encode(), transport)}",
         ) from None
     except requests.RequestException as error:
         raise SourceError(SourceErrorKind.CONNECTION, f"{where}: {redact(str(error))}") from error
     except PrometheusApiClientException as error:
-        raise SourceError(SourceErrorKind.STATUS, f"{where}: {excerpt(str(error).encode())}") from error
+        raise SourceError(SourceErrorKind.STATUS, f"{where}: {excerpt(str(error).encode(), transport)}") from error
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise SourceError(
             SourceErrorKind.BODY, f"{where}: its answer to query_range cannot be parsed: {error!r}"
@@ -195,7 +197,7 @@ def _warnings(response: requests.Response) -> list[str]:
         answer = response.json()
     except ValueError:
         return []
-    return [str(text) for text in answer.get("warnings") or ()] if isinstance(answer, Mapping) else []
+    return warnings_of(answer.get("warnings")) if isinstance(answer, Mapping) else []
 
 
 def _column(result: list[Any]) -> dict[float, float]:

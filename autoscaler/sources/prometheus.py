@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import aiohttp
@@ -26,6 +27,7 @@ from policies.series import SLEEP_STATE, identity
 MAX_BODY_BYTES = 4 << 20  # read in 0.2 s: 30 pods of 16 engines take 2.4 MB
 LOOKBACK_SECONDS = 120  # two scrapes a minute apart; by default a value that ended 5 min ago counts as new
 _PODS_PER_QUERY_CHARS = 1_000  # 30 pods; percent-encoded this also stays below the 8 kB that servers accept as a URL
+MOST_WARNINGS = 10  # one for each store that does not answer
 _REMEMBERED_PODS = 10_000
 _log = structlog.get_logger(__name__)
 
@@ -122,29 +124,36 @@ class Prometheus:
 
     async def _query(self, query: str) -> tuple[list[Any], list[str]]:
         params = {"query": query, "lookback_delta": f"{LOOKBACK_SECONDS}s"}
+        transport = self._transport.current()
         body = await get(
             self._session,
             self._url,
             timeout_seconds=self._timeout_seconds,
             max_bytes=MAX_BODY_BYTES,
             params=params,
-            transport=self._transport.current(),
+            transport=transport,
         )
         try:
             answer = json.loads(body)
             if answer["status"] != "success":
-                raise SourceError(SourceErrorKind.QUERY, f"Prometheus refused the query {query}: {answer.get('error')}")
+                why = f"Prometheus refused the query {query}: {answer.get('error')!s:.400}"
+                raise SourceError(SourceErrorKind.QUERY, why)
             if answer["data"]["resultType"] != "vector":
                 raise SourceError(
                     SourceErrorKind.BODY,
                     f"Prometheus answered with a {answer['data']['resultType']} instead of a vector",
                 )
-            return list(answer["data"]["result"]), [str(warning) for warning in answer.get("warnings") or ()]
+            return list(answer["data"]["result"]), warnings_of(answer.get("warnings"))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             where = redact(self._url)
             raise SourceError(
-                SourceErrorKind.BODY, f"{where} is not Prometheus: it answered with {excerpt(body)}"
+                SourceErrorKind.BODY, f"{where} is not Prometheus: it answered with {excerpt(body, transport)}"
             ) from None
+
+
+def warnings_of(found: Any) -> list[str]:  # noqa: ANN401 - of an answer it may be anything
+    """The first few of an answer's warnings, each at most 400 characters long: they are logged."""
+    return [f"{warning!s:.400}" for warning in islice(found or (), MOST_WARNINGS)]
 
 
 def _problem(answer: Answer) -> tuple[SourceErrorKind | None, str]:

@@ -110,9 +110,12 @@ class Scraper:
                 )
             sample = summed([vllm.parse(body, pod.name, asked_seconds) for body in bodies])
         except SourceError as error:
-            SOURCE_ERRORS.labels(source="vllm", kind=error.kind).inc()
-            if self._addresses.get(pod) == address:
-                self._failed(pod, error)
+            self._failed(pod, address, _masked(error, address.transport))
+        except Exception as error:  # noqa: BLE001 - a fault of ours, of any kind
+            why = f"pod {pod}: its metrics could not be read ({type(error).__name__}): see Outrider's log"
+            if pod not in self.problems:
+                _log.exception("scrape.fault", pod=str(pod))
+            self._failed(pod, address, SourceError(SourceErrorKind.BODY, why))
         else:
             if self._addresses.get(pod) == address:
                 self.accept(pod, sample)
@@ -150,7 +153,10 @@ class Scraper:
         for listener in self._listeners:
             listener(pod)
 
-    def _failed(self, pod: Key, error: SourceError) -> None:
+    def _failed(self, pod: Key, address: Address, error: SourceError) -> None:
+        SOURCE_ERRORS.labels(source="vllm", kind=error.kind).inc()
+        if self._addresses.get(pod) != address:
+            return
         latest = self.latest.get(pod)
         # A decision waits for the queue of a pod that had load, and an engine that is starting refuses at once.
         loaded = latest is not None and (latest.running or 0.0) + (latest.waiting or 0.0) > 0.0
@@ -162,6 +168,11 @@ class Scraper:
             log = _log.warning if pod in self.latest else _log.debug
             log("scrape.failed", pod=str(pod), kind=error.kind, error=str(error))
         self.problems[pod] = error
+
+
+def _masked(error: SourceError, transport: Transport | SourceError) -> SourceError:
+    """An error that may show a line of the body, which may show the token."""
+    return error if isinstance(transport, SourceError) else SourceError(error.kind, transport.masked(str(error)))
 
 
 def next_multiple(now_seconds: float, interval_seconds: float) -> float:

@@ -7,12 +7,15 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
+from autoscaler.telemetry.redact import MASK
 
+SHORTEST_SECRET = 6  # characters; to mask a shorter token would only garble the text
 LONGEST_TOKEN = 16_384  # characters; a service account's token has about 1,200
+LONGEST_CA = 262_144  # characters, read in 0.1 s; all the CAs of a Linux distribution have 220,000
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]++-----END CERTIFICATE-----", re.ASCII)
 _NO_CERTIFICATE = "no certificate in PEM format: it begins with -----BEGIN CERTIFICATE-----"
@@ -53,8 +56,8 @@ class Transport:
     def __post_init__(self) -> None:
         if self.bearer is not None and self.skip_verify:
             raise ValueError("a bearer token is sent only to a server whose certificate is verified")
-        if self.ca is not None:
-            _trusting(self.ca)
+        if self.ca is not None and (problem := _ca_problem(self.ca)):
+            raise ValueError(problem)
 
     @cached_property
     def context(self) -> ssl.SSLContext:
@@ -74,6 +77,12 @@ class Transport:
                 )
             sent["Authorization"] = f"Bearer {self.bearer}"
         return sent
+
+    def masked(self, text: str) -> str:
+        """A text of the server, which may repeat the token that it was sent."""
+        if self.bearer is None or len(self.bearer) < SHORTEST_SECRET:
+            return text
+        return text.replace(self.bearer, MASK)
 
 
 class FileTransport:
@@ -130,11 +139,21 @@ def _read_ca(file: Path | None) -> str | None:
     if file is None:
         return None
     text = file.read_text(errors="replace")
-    try:
-        _trusting(text)
-    except ValueError as error:
-        raise SourceError(SourceErrorKind.TRANSPORT, f"{file}: {error}") from None
+    if problem := _ca_problem(text):
+        raise SourceError(SourceErrorKind.TRANSPORT, f"{file}: {problem}")
     return text
+
+
+@lru_cache(maxsize=256)  # each is read again once a minute
+def _ca_problem(ca: str) -> str:
+    """Why these certificates cannot be used; empty where they can."""
+    if len(ca) > LONGEST_CA:
+        return f"{len(ca)} characters of certificates, more than {LONGEST_CA}; keep the CAs that sign these servers' certificates"
+    try:
+        _trusting(ca)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _trusting(ca: str | None) -> ssl.SSLContext:

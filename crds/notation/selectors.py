@@ -60,7 +60,9 @@ def parse(text: str) -> Selector:
     while at < len(text):
         match = next((hit for form in FORMS if (hit := form.match(text, at))), None)
         if match is None:
-            raise ValueError(f"selector {text!r}: cannot read {text[at:]!r}; write terms like a=b, a in (b,c), !a")
+            raise ValueError(
+                f"selector {text!r:.200}: cannot read {text[at:]!r:.200}; write terms like a=b, a in (b,c), !a"
+            )
         operator = OPERATORS[match["operator"]]
         values = frozenset(value.strip() for value in match["values"].split(",")) if operator in ("in", "notin") else ()
         found.append(Requirement(match["key"], operator, frozenset(values)))

@@ -12,7 +12,7 @@ MOST_PORTS = 16
 MOST_HEADERS = 8
 Port = Annotated[int, Field(ge=1, le=65_535)]
 # Parts of names of headers that carry a credential, and names of those that a client sets itself.
-_CREDENTIALS = "auth|cookie|token|secret|password|key"
+_CREDENTIALS = "auth|cookie|token|secret|passw|pwd|key|credential|bearer|jwt|signature"
 _OWN = (
     *(
         "accept",

@@ -56,7 +56,7 @@ def test_every_problem_is_reported_at_once_with_its_name(monkeypatch: pytest.Mon
         ({"prometheus_url": "prometheus:9090"}, "--prometheus-url prometheus:9090: must be a URL"),
         ({"prometheus_url": "me:pa55@prometheus:9090"}, "--prometheus-url ***@prometheus:9090: must be a URL"),
         ({"prometheus_server_name": "https://p"}, "must be a host name"),
-        ({"prometheus_tenant": "a\nb: c"}, "must be at most 256 printable characters"),
+        ({"prometheus_tenant": "a\nb: c"}, "--prometheus-tenant ***: must be at most 256 printable characters"),
         ({"prometheus_ca_file": "/gone.crt"}, "Path does not point to a file"),
         (
             {"prometheus_token_file": __file__, "prometheus_url": "http://p:9090"},
@@ -125,6 +125,11 @@ def test_a_url_that_cannot_work_is_refused_and_its_secret_is_not_shown(url: str,
     with pytest.raises(SettingsError, match=why) as caught:
         load({"prometheus_url": url})
     assert "pa55" not in str(caught.value)
+
+
+def test_a_scheme_in_capitals_is_the_same() -> None:
+    """Else a CA would not be used, since it is for URLs that begin with https."""
+    assert load({"prometheus_url": "HTTPS://Prometheus:9090/A/"}).prometheus_url == "https://Prometheus:9090/A"
 
 
 def test_settings_are_frozen() -> None:

@@ -38,6 +38,22 @@ async def error_500(request: web.Request) -> web.Response:
     return web.Response(status=500, text="out of memory")
 
 
+async def no_text(request: web.Request) -> web.Response:
+    """An escape sequence and a byte of no text where the reason is."""
+    return _raw(request, b"HTTP/1.1 500 \x1b[31mRed\xff\r\nContent-Length: 0\r\n\r\n")
+
+
+async def no_http(request: web.Request) -> web.Response:
+    return _raw(request, b"SSH-2.0-OpenSSH_9.2\r\n")
+
+
+def _raw(request: web.Request, answer: bytes) -> web.Response:
+    assert request.transport
+    request.transport.write(answer)
+    request.transport.close()
+    return web.Response()
+
+
 async def html(request: web.Request) -> web.Response:
     return web.Response(text=HTML, content_type="text/html")
 

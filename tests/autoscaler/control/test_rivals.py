@@ -68,6 +68,7 @@ async def test_an_edit_to_anothers_target_leaves_the_version_before_in_force_unt
         await controller.policy("b", spec("a"))
         await rival(controller, "waits", "b")
         await controller.until(lambda: "ns/a already scales" in ready(controller, "b")[1])
+        assert ready(controller, "b")[1].endswith(". Until then, the last valid version stays in force.")
         await controller.until(lambda: "ns/b already scales" in ready(controller, "waits")[1])
         await controller.decided("b")
         assert controller.desired("b") == 3

@@ -121,3 +121,26 @@ async def test_an_edit_is_followed_at_the_next_turn(api: FakeApi, kube: Kube) ->
         assert transport(controller) == Transport()
         await controller.policy("a", spec("a", metrics={"scheme": "https", "tls": {"insecureSkipVerify": True}}))
         await controller.until(lambda: transport(controller) == Transport(skip_verify=True))
+
+
+async def test_no_server_that_an_edit_names_gets_the_token_of_before(api: FakeApi, kube: Kube) -> None:
+    other = "GET /api/v1/namespaces/ns/secrets/other"
+    set_answers(api, secret=secret("of-8443"), ca=config_map(CA))
+    api.standing.append((other, secret("of-9443")))
+    async with a_controller(api, kube) as controller:
+        await start(controller, ports=[8443])
+        addresses = controller.always.scraper._addresses
+        asked: list[tuple[str, str | None]] = []
+
+        def edited() -> bool:
+            (url,), found = addresses[Key("ns", "a-0")].urls, addresses[Key("ns", "a-0")].transport
+            asked.append((url, getattr(found, "bearer", None)))
+            return asked[-1] == ("https://127.0.0.1:9443/metrics", "of-9443")
+
+        before = controller.clock.now()
+        await controller.policy(
+            "a", spec("a", metrics={**METRICS, "ports": [9443], "bearerTokenSecret": {"name": "other"}})
+        )
+        await controller.until(edited)
+        assert ("https://127.0.0.1:9443/metrics", "of-8443") not in asked
+        assert controller.clock.now() - before <= 2.0, "an edit does not wait for the next turn"

@@ -99,8 +99,13 @@ async def test_a_kind_that_comes_later_is_found(api: FakeApi, kube: Kube) -> Non
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [({"selector": ""}, "is empty"), ({}, "is empty"), ({"selector": "a==b=c"}, "cannot read")],
-    ids=str,
+    [
+        ({"selector": ""}, "is empty"),
+        ({}, "is empty"),
+        ({"selector": "a==b=c"}, "cannot read"),
+        ({"selector": "a=b," * 5_000}, "has 20000 characters, more than the 16384 that are read"),
+    ],
+    ids=lambda value: str(value)[:40],
 )
 async def test_a_scale_without_a_selector_is_refused(
     api: FakeApi, kube: Kube, status: dict[str, Any], said: str

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn, cast
 
 import pytest
+from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
 from autoscaler.records import store
@@ -147,10 +148,15 @@ async def test_the_file_of_all_states_that_older_versions_wrote_is_refused_for_e
     assert (await FileStore(tmp_path).load()).older == ""
 
 
-async def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "package.json").write_text("{}")
+@pytest.mark.parametrize(
+    "name", [b"package.json", b"\xff%2Fx.json", b"%FF%2Fx.json", b"a%2fb.json", "ü%2Fx.json".encode()]
+)
+async def test_files_of_others_are_left_alone(tmp_path: Path, name: bytes) -> None:
+    """A name of bytes that are no text, as the name of a policy, would be the end of /metrics."""
+    (tmp_path / os.fsdecode(name)).write_text("{}")
     assert await FileStore(tmp_path).load() == store.Loaded()
-    assert names(tmp_path) == ["package.json"]
+    assert names(tmp_path) == [os.fsdecode(name)]
+    assert generate_latest(REGISTRY)
 
 
 async def test_a_folder_that_cannot_be_listed_is_logged(tmp_path: Path) -> None:

@@ -58,9 +58,10 @@ def test_a_status_says_what_was_seen_and_decided() -> None:
         patch(plan=None, demand=None, supply=None),
         patch(demand=replace(DEMAND, replicas=None, waiting=None), state_problem="x" * 5000),
         patch(problem="spec.maxReplicas is missing."),
+        patch(problem="x" * 50_000),
         patch(target_problem="Deployment chat: not found"),
     ],
-    ids=["whole", "unknown", "no demand", "invalid", "no target"],
+    ids=["whole", "unknown", "no demand", "invalid", "long", "no target"],
 )
 def test_the_crd_takes_every_status(status: dict[str, Any]) -> None:
     Status.model_validate({name: value for name, value in status.items() if value is not None})

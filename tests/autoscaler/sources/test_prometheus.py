@@ -159,6 +159,11 @@ async def test_a_warning_leaves_the_gauges_only(server: FakePrometheus, promethe
     assert await prometheus.samples("ns", ["a"]) == answer.samples
 
 
+async def test_warnings_are_bounded(server: FakePrometheus, prometheus: Prometheus) -> None:
+    server.warnings = [f"{number} {'x' * 5_000}" for number in range(100)]
+    assert [len(warning) for warning in (await prometheus.read("ns", ["a"])).warnings] == [400] * 10
+
+
 async def test_many_pods_take_several_queries(server: FakePrometheus, prometheus: Prometheus) -> None:
     pods = [f"a-rather-long-deployment-name-7c9f8d6b5-{i:05}" for i in range(200)]
     for pod in pods:

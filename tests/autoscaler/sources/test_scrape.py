@@ -9,9 +9,11 @@ import pytest
 from aiohttp import web
 
 from autoscaler.kube.objects import Key
+from autoscaler.sources import vllm as vllm_pages
 from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.scrape import Address, Scraper, next_multiple
 from autoscaler.telemetry.metrics import REGISTRY
+from policies.model import PodSample
 from tests.autoscaler.sources.scraping import running, until
 from tests.support import http_faults as faults
 from tests.support.fake_clock import FakeClock, settle
@@ -52,6 +54,8 @@ async def test_takes_a_sample_at_each_multiple_of_the_interval(vllm: FakeVllm) -
         (faults.drip, SourceErrorKind.TIMEOUT, "did not answer in full within 0.1 s"),
         (faults.reset, SourceErrorKind.CONNECTION, "Server disconnected"),
         (faults.error_500, SourceErrorKind.STATUS, "answered with 500 Internal Server Error: 'out of memory'"),
+        (faults.no_text, SourceErrorKind.STATUS, "answered with 500 \ufffd[31mRed\ufffd: (no body)"),
+        (faults.no_http, SourceErrorKind.CONNECTION, "/metrics: the answer is not valid HTTP (Bad status line:"),
         (faults.redirect, SourceErrorKind.STATUS, "answered with 302 Found: (no body)"),
         (faults.html, SourceErrorKind.BODY, "/metrics is an HTML page"),
         (faults.nothing, SourceErrorKind.BODY, "/metrics is empty"),
@@ -87,6 +91,28 @@ async def test_a_pod_that_fails_keeps_its_last_sample(
         await clock.advance(2)
         await until(lambda: not scraper.problems)
         assert scraper.latest[A].at_seconds > first.at_seconds
+
+
+async def test_a_fault_of_ours_costs_one_pod_a_reading_and_ends_nothing(
+    vllm: FakeVllm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(text: bytes, pod: str, at_seconds: float) -> PodSample:
+        if pod == "a":
+            raise TypeError("not foreseen")
+        return parse(text, pod, at_seconds)
+
+    clock, parse = FakeClock(START), vllm_pages.parse
+    scraper = Scraper(clock)
+    scraper.targets(vllm.addresses("a", "b"))
+    monkeypatch.setattr(vllm_pages, "parse", fail)
+    async with running(scraper):
+        await clock.advance(2)
+        await until(lambda: bool(scraper.problems and scraper.latest))
+        assert (list(scraper.problems), list(scraper.latest)) == ([A], [Key("ns", "b")])
+        assert str(scraper.problems[A]) == "pod ns/a: its metrics could not be read (TypeError): see Outrider's log"
+        monkeypatch.undo()
+        await clock.advance(2)
+        await until(lambda: A in scraper.latest)
 
 
 async def test_refused_connections_are_reported(unused_tcp_port: int) -> None:

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from autoscaler.kube.objects import Key
 from autoscaler.sources import history
 from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.fetch import get
 from autoscaler.sources.prometheus import Prometheus
+from autoscaler.sources.scrape import Address, Scraper
 from autoscaler.sources.transport import PROMETHEUS_NAMES, FileTransport, Transport
 from crds.workload import Target
 from policies.series import RUNNING
+from tests.autoscaler.sources.scraping import running, until
 from tests.support.certificates import Authority, server_context
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_prometheus import FakePrometheus, fake_prometheus
@@ -97,6 +101,32 @@ async def test_a_token_and_headers(session: aiohttp.ClientSession, tmp_path: Pat
         assert vllm.headers["X-Team"] == "chat"
 
 
+@pytest.mark.parametrize("token", [TOKEN, "x9" * 600], ids=["short", "cut by the end of the excerpt"])
+async def test_a_server_that_repeats_the_token(session: aiohttp.ClientSession, tmp_path: Path, token: str) -> None:
+    async def repeat(request: web.Request) -> web.Response:
+        """Refuse, as some proxies do, with what was sent."""
+        sent = request.headers["Authorization"].removeprefix("Bearer ")
+        return web.Response(status=401, reason=f"{sent} is not known", text=f"{'.' * 140} {sent} has expired")
+
+    async with fake_vllm(certified(tmp_path, "127.0.0.1")) as vllm:
+        vllm.faults["a"] = repeat
+        refused = str(await refusal(session, vllm, Transport(ca=CA, bearer=token)))
+        assert "answered with 401 *** is not known: '..." in refused
+        assert token[:12] not in refused
+
+
+async def test_a_page_that_shows_the_token(tmp_path: Path) -> None:
+    async with fake_vllm(certified(tmp_path, "127.0.0.1")) as vllm:
+        vllm.bodies["a"] = f"vllm:num_requests_running {TOKEN}\n".encode()
+        clock, pod = FakeClock(), Key("ns", "a")
+        scraper = Scraper(clock)
+        scraper.targets({pod: Address((vllm.url("a"),), Transport(ca=CA, bearer=TOKEN))})
+        async with running(scraper):
+            await clock.advance(2.0)
+            await until(lambda: pod in scraper.problems)
+        assert str(scraper.problems[pod]).endswith("line 1 is not a sample: 'vllm:num_requests_running ***'")
+
+
 async def test_a_token_is_never_sent_where_it_could_be_taken(session: aiohttp.ClientSession) -> None:
     async with fake_vllm() as vllm:
         refused = await refusal(session, vllm, Transport(bearer=TOKEN))
@@ -114,6 +144,15 @@ def test_a_ca_that_is_none(ca: str, tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_text(ca)
     with pytest.raises(SourceError, match=r"ca\.crt: no certificate in PEM format"):
         FileTransport(ca_file=tmp_path / "ca.crt").current()
+
+
+def test_certificates_are_bounded_and_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="more than 262144; keep the CAs that sign these servers' certificates"):
+        Transport(ca=CA * 1_000)
+    other = Authority("read again once a minute").certificate.decode()
+    Transport(ca=other)
+    monkeypatch.setattr(ssl, "create_default_context", None)
+    assert Transport(ca="".join(list(other))) == Transport(ca=other)
 
 
 @pytest.mark.parametrize("text", ["", " \n", "two parts", "two\nlines", "umläut", "a\x00b", "x" * 16_385])
