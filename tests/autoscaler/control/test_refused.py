@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from autoscaler.kube.client import Kube
+from autoscaler.kube.discovery import Discovery
+from autoscaler.kube.refusal import read_refusal
+from crds.workload import Target
 from tests.autoscaler.control import test_prepared
 from tests.autoscaler.control.controller import APPS, Controller, a_controller, spec
 from tests.autoscaler.control.test_prepared import JOBS, balloons
@@ -75,6 +78,15 @@ async def test_balloons_make_way_within_twelve_seconds(api: FakeApi, kube: Kube)
         await scale(api, 5, 5)
         await controller.clock.advance(31.0)
         await controller.until(lambda: said not in controller.status("a")["message"])
+
+
+@pytest.mark.parametrize(("reason", "said"), [("FailedCreate", EXCEEDED), ("FailedDelete", None)])
+async def test_pods_that_cannot_be_deleted_are_no_refusal(
+    api: FakeApi, kube: Kube, reason: str, said: str | None
+) -> None:
+    await api.put(f"{APPS}/namespaces/ns/deployments/a", {"status": {"conditions": [{**FAILURE, "reason": reason}]}})
+    target = Target("apps/v1", "Deployment", "a")
+    assert await read_refusal(kube, Discovery(kube), "ns", target, overdue=False) == said
 
 
 async def test_a_rollout_that_is_refused_its_surge_is_made_way_for(api: FakeApi, kube: Kube) -> None:
