@@ -122,7 +122,9 @@ class Balloons:
         released, trouble = await self._delete(doomed)
         if refused is not None:
             self._handovers.made_way(claimant(workload), len(released))
-        created, refusal = await self._create([] if trouble else new)
+        if trouble:
+            self._forget(new)
+        created, refusal = ((), "") if trouble else await self._create(workload, template, new, now_seconds)
         return Change(
             created, released, moves.refused, trouble or refusal or bounds.problem or failed, bool(impossible)
         )
@@ -276,19 +278,29 @@ class Balloons:
                 return tuple(done), str(error)
         return tuple(done), ""
 
-    async def _create(self, new: list[Object]) -> tuple[tuple[str, ...], str]:
+    async def _create(
+        self, workload: Workload, template: Object | None, new: list[Object], now_seconds: float
+    ) -> tuple[tuple[str, ...], str]:
         done: list[str] = []
-        for each in new:
+        for at, each in enumerate(new):
             try:
                 await self._kube.create(collection.jobs(key(each)[0]).path, each)
                 done.append(key(each)[1])
             except Conflict:  # it exists: the slot is held
                 pass
+            except Unavailable as error:  # it may have been made
+                self._forget(new[at + 1 :])
+                return tuple(done), str(error)
             except KubeError as error:
-                if not isinstance(error, Unavailable):  # else it may have been made
-                    del self._unseen[key(each)]
+                self._forget(new[at:])
+                self._bounder.refused(workload, template, str(error), now_seconds)
                 return tuple(done), str(error)
         return tuple(done), ""
+
+    def _forget(self, new: Iterable[Object]) -> None:
+        """These were not made after all, and take no place."""
+        for each in new:
+            self._unseen.pop(key(each), None)
 
     def _stray(self, job: Object, now_seconds: float) -> bool:
         owner = next((each for each in self._watches.policies if owned_by(job, uid(each)) and not deleting(each)), None)

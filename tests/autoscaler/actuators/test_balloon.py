@@ -7,6 +7,7 @@ import pytest
 
 from autoscaler.actuators.base import Change
 from autoscaler.actuators.manifest import BalloonSettings
+from autoscaler.actuators.rests import FIRST_SECONDS
 from policies.model import Mode
 from tests.autoscaler.actuators.cluster import JOBS, Cluster, a_need, cluster
 from tests.autoscaler.kube.workloads import TEMPLATE, workload
@@ -270,6 +271,7 @@ async def test_a_full_quota_is_reported_and_tried_again(there: Cluster) -> None:
     there.api.standing.append((f"POST {JOBS}", status(403, "Forbidden", "exceeded quota: gpu")))
     assert "exceeded quota: gpu" in (await there.ensure(1)).problem
     there.api.standing.clear()
+    await there.clock.advance(FIRST_SECONDS)
     await there.ensure(1)
     assert there.jobs() == [ZERO]
 
