@@ -24,12 +24,14 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
 from autoscaler.kube.objects import Key, Object, alive, created_seconds, deleting, key, owned_by, phase, uid
 from autoscaler.kube.ours import BALLOON_PODS, BALLOONS
+from autoscaler.kube.store import Store
 from autoscaler.kube.watches import Watches
 from crds.workload import Workload
 from policies.balloons import Moves, count_awaited, plan_moves
 from policies.model import Mode, Plan
 from policies.supply import Rung, Supply, Unit
 
+UNREADABLE_SECONDS = 120.0  # by then the pods are unknown as well if the API is away: it is the Jobs alone
 UNSEEN_SECONDS = 60.0  # a balloon that we made counts so long before the watch has shown it
 LATE_SECONDS = 60.0  # a Job this far past its deadline has a dead Job controller
 ENDED = ("Succeeded", "Failed")
@@ -83,11 +85,14 @@ class Balloons:
         """
         namespace = workload.namespace
         jobs = self._watches.jobs(namespace)
+        prepares = workload.policy.max_prepared_nodes > 0
+        if _unreadable(jobs, now_seconds):
+            problem = f"the Jobs in namespace {namespace} cannot be read, so no node is prepared: {jobs.problem}"
+            return Change(problem=problem, impossible=True) if prepares else Change()
         if not jobs.synced:
             return Change(problem=_unknown(namespace))
         wanted = 0 if workload.mode is Mode.SHADOW else plan.echelon(self.capabilities.rung).count
         wanted = min(wanted, workload.policy.max_prepared_nodes)
-        prepares = workload.policy.max_prepared_nodes > 0
         facts = await self._bounder.read(namespace, now_seconds, quotas=wanted > 0) if prepares else Facts()
         impossible = self._bounder.impossible(workload, template, facts) if prepares else ""
         wanted = 0 if impossible else wanted
@@ -130,8 +135,13 @@ class Balloons:
         )
 
     def observe(self, workload: Workload, now_seconds: float) -> tuple[Unit, ...] | None:
-        """The balloons that are held for a workload; one that ended, is being deleted or gets no pod is none."""
+        """The balloons that are held for a workload; one that ended, is being deleted or gets no pod is none.
+
+        Jobs that cannot be read for long are none either, so that decisions go on without balloons.
+        """
         pods, jobs = self._watches.pods(workload.namespace), self._watches.jobs(workload.namespace)
+        if _unreadable(jobs, now_seconds):
+            return ()
         if not pods.current(now_seconds) or not jobs.current(now_seconds):
             return None
         stuck = self._stuck(workload.namespace, jobs, now_seconds)
@@ -308,6 +318,10 @@ class Balloons:
             return True
         age_seconds = now_seconds - (created_seconds(job) or now_seconds)
         return age_seconds > self._settings.deadline_seconds + LATE_SECONDS
+
+
+def _unreadable(jobs: Store, now_seconds: float) -> bool:
+    return jobs.stale_since is not None and now_seconds - jobs.stale_since > UNREADABLE_SECONDS
 
 
 def _unknown(namespace: str) -> str:
