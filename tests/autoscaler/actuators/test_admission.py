@@ -187,12 +187,15 @@ async def test_a_policy_without_balloons_is_made_way_for(there: Cluster) -> None
     assert len((await there.ensure(0, refused=REFUSED)).released) == 1
 
 
-async def test_what_is_refused_for_another_reason_costs_no_other_policy_its_balloons(there: Cluster) -> None:
+@pytest.mark.parametrize(
+    "why", ["error looking up service account ns/a", "failed quota: cpu: must specify limits.cpu for: vllm"]
+)
+async def test_what_is_refused_for_another_reason_costs_no_other_policy_its_balloons(there: Cluster, why: str) -> None:
     there.policies = [workload("a"), workload("b")]
     there.crash()
     await there.ensure(1)
     await there.ensure(2, there.policies[1])
-    broken = Refused(5, 'pods "a-1" is forbidden: error looking up service account ns/a')
+    broken = Refused(5, f'pods "a-1" is forbidden: {why}')
     assert len((await there.ensure(1, refused=broken)).released) == 1
     assert there.jobs() == ["b-balloon-0", "b-balloon-1"]
     assert len((await there.ensure(3, there.policies[1])).created) == 1
