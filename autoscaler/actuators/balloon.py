@@ -64,7 +64,7 @@ class Balloons:
         self._watches = watches
         self._settings = settings
         self._unseen: dict[Key, tuple[Object, float]] = {}  # balloons that we made, until when they count unseen
-        self._swept: set[str] = set()  # namespaces that ever had a policy: its balloons may outlive it
+        self._swept: set[str] = set()  # namespaces that have a policy, or had one whose balloons outlive it
         self._admission = Admission(kube)
         self._claims, self._rests, self._podless, self._handovers = Claims(), Rests(), Podless(), Handovers()
         self._bounder = Bounder(self._admission, self._claims, self._rests, settings)
@@ -163,6 +163,8 @@ class Balloons:
             except KubeError as error:
                 problems.append(str(error))
                 continue
+            if not found and namespace not in self._watches.namespaces:
+                self._swept.discard(namespace)
             gone, trouble = await self._delete(job for job in found if self._stray(job, now_seconds))
             released += gone
             problems += [trouble] if trouble else []

@@ -281,6 +281,22 @@ async def test_an_unreachable_api_is_reported(there: Cluster) -> None:
     assert "500" in (await there.ensure(1)).problem
 
 
+async def test_a_namespace_without_policies_is_swept_until_it_has_no_balloon(there: Cluster) -> None:
+    await there.ensure(1)
+    await there.balloons.release(there.clock.now())
+    there.policies = [workload("other", namespace="other")]
+    there.watches.follow(["other"])
+    there.catch_up()
+
+    async def sweep() -> int:
+        asked = len(there.api.requests)
+        await there.balloons.release(there.clock.now())
+        return len([each for each in there.api.requests[asked:] if "/namespaces/ns/" in each])
+
+    assert [await sweep() for _ in range(3)] == [2, 1, 0], "found and deleted, found gone"
+    assert there.jobs() == []
+
+
 @pytest.mark.parametrize("why", ["gone", "shadow", "made anew", "late"])
 async def test_the_sweep_finds_strays_by_label(there: Cluster, why: str) -> None:
     there.policies = [workload(), workload("other")]
