@@ -24,12 +24,14 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
 from autoscaler.kube.objects import Key, Object, alive, created_seconds, deleting, key, owned_by, phase, uid
 from autoscaler.kube.ours import BALLOON_PODS, BALLOONS
+from autoscaler.kube.store import Store
 from autoscaler.kube.watches import Watches
 from crds.workload import Workload
 from policies.balloons import Moves, count_awaited, plan_moves
 from policies.model import Mode, Plan
 from policies.supply import Rung, Supply, Unit
 
+UNREADABLE_SECONDS = 120.0  # by then the pods are unknown as well if the API is away: it is the Jobs alone
 UNSEEN_SECONDS = 60.0  # a balloon that we made counts so long before the watch has shown it
 LATE_SECONDS = 60.0  # a Job this far past its deadline has a dead Job controller
 ENDED = ("Succeeded", "Failed")
@@ -62,7 +64,7 @@ class Balloons:
         self._watches = watches
         self._settings = settings
         self._unseen: dict[Key, tuple[Object, float]] = {}  # balloons that we made, until when they count unseen
-        self._swept: set[str] = set()  # namespaces that ever had a policy: its balloons may outlive it
+        self._swept: set[str] = set()  # namespaces that have a policy, or had one whose balloons outlive it
         self._admission = Admission(kube)
         self._claims, self._rests, self._podless, self._handovers = Claims(), Rests(), Podless(), Handovers()
         self._bounder = Bounder(self._admission, self._claims, self._rests, settings)
@@ -83,11 +85,14 @@ class Balloons:
         """
         namespace = workload.namespace
         jobs = self._watches.jobs(namespace)
+        prepares = workload.policy.max_prepared_nodes > 0
+        if _unreadable(jobs, now_seconds):
+            problem = f"the Jobs in namespace {namespace} cannot be read, so no node is prepared: {jobs.problem}"
+            return Change(problem=problem, impossible=True) if prepares else Change()
         if not jobs.synced:
             return Change(problem=_unknown(namespace))
         wanted = 0 if workload.mode is Mode.SHADOW else plan.echelon(self.capabilities.rung).count
         wanted = min(wanted, workload.policy.max_prepared_nodes)
-        prepares = workload.policy.max_prepared_nodes > 0
         facts = await self._bounder.read(namespace, now_seconds, quotas=wanted > 0) if prepares else Facts()
         impossible = self._bounder.impossible(workload, template, facts) if prepares else ""
         wanted = 0 if impossible else wanted
@@ -122,14 +127,21 @@ class Balloons:
         released, trouble = await self._delete(doomed)
         if refused is not None:
             self._handovers.made_way(claimant(workload), len(released))
-        created, refusal = await self._create([] if trouble else new)
+        if trouble:
+            self._forget(new)
+        created, refusal = ((), "") if trouble else await self._create(workload, template, new, now_seconds)
         return Change(
             created, released, moves.refused, trouble or refusal or bounds.problem or failed, bool(impossible)
         )
 
     def observe(self, workload: Workload, now_seconds: float) -> tuple[Unit, ...] | None:
-        """The balloons that are held for a workload; one that ended, is being deleted or gets no pod is none."""
+        """The balloons that are held for a workload; one that ended, is being deleted or gets no pod is none.
+
+        Jobs that cannot be read for long are none either, so that decisions go on without balloons.
+        """
         pods, jobs = self._watches.pods(workload.namespace), self._watches.jobs(workload.namespace)
+        if _unreadable(jobs, now_seconds):
+            return ()
         if not pods.current(now_seconds) or not jobs.current(now_seconds):
             return None
         stuck = self._stuck(workload.namespace, jobs, now_seconds)
@@ -151,6 +163,8 @@ class Balloons:
             except KubeError as error:
                 problems.append(str(error))
                 continue
+            if not found and namespace not in self._watches.namespaces:
+                self._swept.discard(namespace)
             gone, trouble = await self._delete(job for job in found if self._stray(job, now_seconds))
             released += gone
             problems += [trouble] if trouble else []
@@ -276,19 +290,29 @@ class Balloons:
                 return tuple(done), str(error)
         return tuple(done), ""
 
-    async def _create(self, new: list[Object]) -> tuple[tuple[str, ...], str]:
+    async def _create(
+        self, workload: Workload, template: Object | None, new: list[Object], now_seconds: float
+    ) -> tuple[tuple[str, ...], str]:
         done: list[str] = []
-        for each in new:
+        for at, each in enumerate(new):
             try:
                 await self._kube.create(collection.jobs(key(each)[0]).path, each)
                 done.append(key(each)[1])
             except Conflict:  # it exists: the slot is held
                 pass
+            except Unavailable as error:  # it may have been made
+                self._forget(new[at + 1 :])
+                return tuple(done), str(error)
             except KubeError as error:
-                if not isinstance(error, Unavailable):  # else it may have been made
-                    del self._unseen[key(each)]
+                self._forget(new[at:])
+                self._bounder.refused(workload, template, str(error), now_seconds)
                 return tuple(done), str(error)
         return tuple(done), ""
+
+    def _forget(self, new: Iterable[Object]) -> None:
+        """These were not made after all, and take no place."""
+        for each in new:
+            self._unseen.pop(key(each), None)
 
     def _stray(self, job: Object, now_seconds: float) -> bool:
         owner = next((each for each in self._watches.policies if owned_by(job, uid(each)) and not deleting(each)), None)
@@ -296,6 +320,10 @@ class Balloons:
             return True
         age_seconds = now_seconds - (created_seconds(job) or now_seconds)
         return age_seconds > self._settings.deadline_seconds + LATE_SECONDS
+
+
+def _unreadable(jobs: Store, now_seconds: float) -> bool:
+    return jobs.stale_since is not None and now_seconds - jobs.stale_since > UNREADABLE_SECONDS
 
 
 def _unknown(namespace: str) -> str:

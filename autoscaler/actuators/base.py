@@ -43,8 +43,8 @@ class Refused:
 
     @property
     def by_quota(self) -> bool:
-        """Whether what another workload holds may be why."""
-        return not self.cause or "quota" in self.cause
+        """Whether what another workload holds may be why. A quota also refuses pods that lack a request it counts."""
+        return not self.cause or ("quota" in self.cause and "must specify" not in self.cause)
 
     @property
     def sentence(self) -> str:

@@ -19,6 +19,7 @@ from policies.supply import Supply
 
 SHORT_SECONDS = 20.0  # more than a turn of every policy: a quota's count lags, and a replica is refused if it does not
 _NO_TEMPLATE = "the target's pod template has not been read, so no balloon is created: see the policy's Ready condition"
+_NO_NEED = "what the target's pods take of the ResourceQuotas is not known yet, so no balloon is created"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,8 @@ class Bounder:
         rests = (self._rests.cause(what, now_seconds) for what in self._resting(workload, made_of))
         if problem := next(filter(None, rests), facts.problem):
             return Bounds(made_of, wanted, problem=problem)
+        if facts.quotas and self._claims.need(workload) is None:
+            return Bounds(made_of, wanted, problem=_NO_NEED)
         left = self._room(workload, facts.quotas, present)
         if left.most is None or left.most >= wanted:
             self._short.pop(claimant(workload), None)

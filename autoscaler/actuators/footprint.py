@@ -44,8 +44,7 @@ def footprint(pod_spec: Object) -> Footprint:
     requests, limits = _most(pod_spec, _requests), _most(pod_spec, _limits)
     everywhere = [set(_limits(each)) for each in _together(pod_spec)]
     limited = set.intersection(*everywhere) if everywhere else set()
-    whole = pod_spec.get("resources") or {}
-    asked, capped = _numbers(whole.get("requests")), _numbers(whole.get("limits"))
+    asked, capped = _amounts(pod_spec, "requests"), _amounts(pod_spec, "limits")
     for name, amount in capped.items():  # a missing request is defaulted to the limit, unless a container has one
         if name not in asked and (name not in requests or not _overcommitted(name)):
             asked = {**asked, name: amount}
@@ -91,15 +90,20 @@ def _together(pod_spec: Object) -> list[Object]:
 
 def _requests(container: Object) -> dict[str, Decimal]:
     """A missing request is the limit, as the API defaults it."""
-    return {**_limits(container), **_numbers((container.get("resources") or {}).get("requests"))}
+    return {**_limits(container), **_amounts(container, "requests")}
 
 
 def _limits(container: Object) -> dict[str, Decimal]:
-    return _numbers((container.get("resources") or {}).get("limits"))
+    return _amounts(container, "limits")
 
 
-def _numbers(amounts: Mapping[str, int | str] | None) -> dict[str, Decimal]:
-    return {name: exact_quantity(amount) for name, amount in (amounts or {}).items()}
+def _amounts(of: Object, kind: str) -> dict[str, Decimal]:
+    """The requests or limits of a container, or of a pod as a whole."""
+    resources = of.get("resources") or {}
+    try:
+        return {name: exact_quantity(amount) for name, amount in (resources.get(kind) or {}).items()}
+    except AttributeError as error:  # the API server checks that for its own kinds only
+        raise ValueError(f"not amounts by resource: {resources!r:.100}") from error
 
 
 def _sum(all_amounts: Iterable[Amounts]) -> dict[str, Decimal]:

@@ -98,7 +98,7 @@ BALLOON_JOB = Shape(
                         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
                         "karpenter.sh/do-not-disrupt": "true",
                     },
-                    ...: ...,
+                    "creationTimestamp?": ...,  # null, from older API servers
                 },
                 "spec": _POD,
             },

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from autoscaler.actuators.base import Actuator, Refused
-from autoscaler.control.supply import endpoints, supply
+from autoscaler.control.supply import endpoints, replicas_of, supply
 from autoscaler.kube.objects import Key, Object, alive, key, labels
 from autoscaler.kube.ours import BALLOON, BALLOON_PODS
 from autoscaler.kube.scale import Scale
@@ -173,6 +173,12 @@ class PolicyRuntime:
     def missing_seconds(self, now_seconds: float) -> float:
         """For how long no missing replica has got a pod."""
         return 0.0 if self._missing_since is None else now_seconds - self._missing_since[1]
+
+    @property
+    def lacks_pods(self) -> bool:
+        """Whether fewer pods are listed than its scale asks for: some kinds count only those that are ready."""
+        pods = self._watches.pods(self._workload.namespace)
+        return self._scale is not None and len(replicas_of(self._scale, pods)) < self._scale.spec_replicas
 
     @property
     def has_balloons_near(self) -> bool:

@@ -76,7 +76,7 @@ class TargetReader:
 
     async def _look_for_refusal(self, runtime: PolicyRuntime) -> None:
         namespace, target, now_seconds = runtime.workload.namespace, runtime.workload.target, self._clock.now()
-        overdue = runtime.missing_seconds(now_seconds) >= MISSING_SECONDS
+        overdue = runtime.missing_seconds(now_seconds) >= MISSING_SECONDS and runtime.lacks_pods
         try:
             cause = await read_refusal(self._kube, self._discovery, namespace, target, overdue=overdue)
         except KubeError as error:  # the scale alone is enough to be scaled

@@ -20,7 +20,7 @@ async def read_refusal(
     collection = await discovery.collection(target.api_version, target.kind)
     raw = await kube.get(collection.item(namespace, target.name))
     failure = condition(raw, "ReplicaFailure")
-    if failure is not None:
+    if failure is not None and failure.get("reason") != "FailedDelete":
         return brief(str(failure.get("message") or ""))
     if target.kind in REPORTING or not overdue or _waits(raw):
         return None

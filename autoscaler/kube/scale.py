@@ -1,5 +1,6 @@
 """Reads a scale target: its scale and the template of its pods."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autoscaler.kube.client import Kube
@@ -81,7 +82,16 @@ def _leader(spec: Object) -> Object:
     return _whole(template, "spec.leaderWorkerTemplate")
 
 
-def _whole(template: Object | None, where: str) -> Object:
-    if not ((template or {}).get("spec") or {}).get("containers"):
+def _whole(template: object, where: str) -> Object:
+    """A template as pods have it. The API server checks that for its own kinds only: another may have a name there."""
+    spec = template.get("spec") if isinstance(template, Mapping) else None
+    if not isinstance(template, Mapping) or not isinstance(spec, Mapping) or not _are_containers(spec):
         raise Rejected(f"the target has no {where} with containers, so no node can be prepared for it")
-    return template or {}
+    return template
+
+
+def _are_containers(spec: Object) -> bool:
+    found = spec.get("containers"), spec.get("initContainers") or []
+    return bool(found[0]) and all(
+        isinstance(each, list) and all(isinstance(one, Mapping) for one in each) for each in found
+    )

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import structlog
+
 from autoscaler.clock import Clock
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
@@ -23,6 +25,8 @@ EVENTS_PER_SECOND = 1.0
 BURST_OF_ALL = 100.0  # of all namespaces together; one that was quiet is not held back by the others
 EVENTS_PER_SECOND_OF_ALL = 10.0
 MESSAGE_LIMIT = 1024  # characters, as the API has it
+
+_log = structlog.get_logger(__name__)
 
 
 class EventReason(StrEnum):
@@ -103,6 +107,7 @@ class Events:
     _series: dict[tuple[str, EventReason], _Series] = field(default_factory=dict)
     _of_namespace: dict[str, _Bucket] = field(default_factory=dict)  # those that are not full
     _of_all: _Bucket = field(init=False)
+    _unwritten: set[str] = field(default_factory=set)  # namespaces where none could be written, which was logged
 
     def __post_init__(self) -> None:
         self._of_all = _Bucket(BURST_OF_ALL, EVENTS_PER_SECOND_OF_ALL, BURST_OF_ALL, self.clock.now())
@@ -121,8 +126,12 @@ class Events:
         series.sent_seconds, series.held_back = now_seconds, 0
         try:
             await self.kube.create(collection.events(workload.namespace).path, event)
-        except KubeError:
+        except KubeError as error:
+            if workload.namespace not in self._unwritten:
+                self._unwritten.add(workload.namespace)
+                _log.warning("event.not_written", policy=workload.policy.name, error=str(error))
             return False
+        self._unwritten.discard(workload.namespace)
         return True
 
     def forget(self, policy: str) -> None:

@@ -1,10 +1,12 @@
 """Reports how each policy stands: its status once a turn, and an Event where its replicas moved.
 
 Not here: what a status says (`status`), how an Event reads and how many are written (`events`), and what the parts that act
-have to report themselves. A report that is lost is no failure: it is logged, and the next turn reports again.
+have to report themselves. A report that is lost is no failure: it is logged once, and the next turn reports again.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -31,6 +33,7 @@ class Reporter:
         self._events = events
         self._clock = clock
         self._reported: dict[str, Plan | None] = {}  # by policy: the plan at its last turn
+        self._unwritten: dict[str, str] = {}  # by policy: why its status is not written, which was logged
         self._unread: dict[str, str] = {}  # by policy: the reason of the last Event about metrics that cannot be read
 
     async def run(self, policy: Reported) -> None:
@@ -42,10 +45,7 @@ class Reporter:
         if raw is None:  # deleted: its runtime is about to end
             return
         metrics.POLICY_READY.labels(policy=str(key)).set(int(report.ready))
-        try:
-            await self._status.write(key, status_patch(report, raw, now_seconds))
-        except KubeError as error:
-            _log.warning("status.not_written", policy=str(key), error=str(error))
+        await self._write_status(key, status_patch(report, raw, now_seconds))
         await self._write_events(str(key), report)
         await self._report_readings(str(key), report)
         if report.supply is not None:
@@ -56,9 +56,20 @@ class Reporter:
         """Forget a policy that is gone, also in the metrics."""
         self._reported.pop(policy, None)
         self._unread.pop(policy, None)
+        self._unwritten.pop(policy, None)
         self._status.forget(policy)
         self._events.forget(policy)
         metrics.forget(policy)
+
+    async def _write_status(self, policy: Key, status: Mapping[str, Any]) -> None:
+        try:
+            await self._status.write(policy, status)
+        except KubeError as error:
+            if self._unwritten.get(str(policy)) != str(error):
+                self._unwritten[str(policy)] = str(error)
+                _log.warning("status.not_written", policy=str(policy), error=str(error))
+        else:
+            self._unwritten.pop(str(policy), None)
 
     async def _write_events(self, policy: str, report: PolicyReport) -> None:
         is_first = policy not in self._reported

@@ -46,8 +46,9 @@ def _labelled(series: dict[str, str]) -> dict[str, str]:
     return found
 
 
-OF_NO_POLICY = ("up", "outrider_decision_log_errors_total")
+OF_NO_POLICY = ("up", "outrider_decision_log_errors_total", "outrider_kube_errors_total")
 LAST_LABELS = {
+    "outrider_kube_errors_total": "kind",
     "outrider_failures_total": "part",
     "outrider_pod_readings": "verdict",
     "outrider_source_answers_total": "source",
@@ -103,6 +104,12 @@ CASES: dict[str, tuple[Case, ...]] = {
         no("it is ready", "20m", outrider_policy_ready="1x30"),
         no("it was not, for a moment", "20m", outrider_policy_ready="1x5 0x3 1x30"),
         yes("it is refused", "20m", outrider_policy_ready="1x5 0x30"),
+    ),
+    "OutriderCallsForbidden": (
+        yes("a right is missing", "25m", outrider_kube_errors_total__Forbidden="1+2x30"),
+        no("not for long yet", "9m", outrider_kube_errors_total__Forbidden="1+2x30"),
+        no("one refused Job, once", "25m", outrider_kube_errors_total__Forbidden="0x8 1x30"),
+        no("Jobs that are there already", "25m", outrider_kube_errors_total__Conflict="1+2x30"),
     ),
     "OutriderSignalUnknown": (
         no("demand is known", "10m", outrider_signal_unknown="0x20"),

@@ -18,19 +18,40 @@ from tests.e2e.harness.outrider import ACCOUNT, NAMESPACE
 
 WHO = f"--as=system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+NODE = {"key": "metadata.name", "operator": "In", "values": ["node-0"]}
 TEMPLATES: dict[str, dict[str, Any]] = {
     "plain": TEMPLATE,
     "placed": {
         "spec": {
             **TEMPLATE["spec"],
-            "affinity": {"nodeAffinity": {}},
+            "affinity": {
+                kind: {"requiredDuringSchedulingIgnoredDuringExecution": terms}
+                for kind, terms in (
+                    ("nodeAffinity", {"nodeSelectorTerms": [{"matchFields": [NODE]}]}),
+                    ("podAntiAffinity", [{"topologyKey": "kubernetes.io/hostname", "namespaceSelector": {}}]),
+                )
+            },
+            "tolerations": [{"operator": "Exists"}, {"key": "spot", "effect": "NoExecute", "tolerationSeconds": 9}],
+            "imagePullSecrets": [{"name": "a"}, {"name": "b"}],
             "runtimeClassName": "nvidia",
             "schedulerName": "volcano",
             "priorityClassName": "high",
             "hostNetwork": True,
         }
     },
+    "large": {
+        "spec": {
+            "containers": [
+                {
+                    "image": "a" * 200,
+                    "resources": {"limits": {"nvidia.com/gpu": "1e3", "cpu": "0.1m", "memory": "1.5Ki"}},
+                },
+                {"image": "b", "resources": {"requests": {"memory": "7E", "ephemeral-storage": "1n"}}},
+            ]
+        }
+    },
 }
+LONG_NAME = ".".join(["a-long-name"] * 20)
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +64,11 @@ def admission(cluster: Cluster) -> None:
     until(lambda: "denied request" in tried(cluster, "create", bare), 30, "the admission policies to be enforced")
 
 
-def balloon(namespace: str, template: dict[str, Any], deadline_seconds: int = 1800) -> dict[str, Any]:
-    return balloon_job(
-        workload(namespace=namespace), template, 0, BalloonSettings(10, deadline_seconds=deadline_seconds)
-    )
+def balloon(
+    namespace: str, template: dict[str, Any], deadline_seconds: int = 1800, name: str = "chat"
+) -> dict[str, Any]:
+    settings = BalloonSettings(10, deadline_seconds=deadline_seconds)
+    return balloon_job(workload(name, namespace=namespace), template, 12, settings)
 
 
 def tried(cluster: Cluster, verb: str, *objects: dict[str, Any]) -> str:
@@ -66,7 +88,7 @@ def test_forged_jobs_are_refused_and_balloons_admitted(cluster: Cluster, namespa
         assert FORGERIES[what][0].rpartition(".")[2] in why, "another fault than its own"
     for template in TEMPLATES.values():
         for deadline_seconds in (1, LONGEST_DEADLINE_SECONDS):
-            made = balloon(namespace, template, deadline_seconds)
+            made = balloon(namespace, template, deadline_seconds, LONG_NAME)
             assert "created" in tried(cluster, "create", made)
 
 

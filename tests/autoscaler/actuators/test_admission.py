@@ -15,7 +15,7 @@ from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.actuators.podless import LIMIT_SECONDS
 from autoscaler.actuators.rests import FIRST_SECONDS
 from policies.model import Mode
-from tests.autoscaler.actuators.cluster import Cluster, a_need, cluster
+from tests.autoscaler.actuators.cluster import JOBS, Cluster, a_need, cluster
 from tests.autoscaler.kube.workloads import TEMPLATE, workload
 from tests.support.fake_api import HTML, status
 
@@ -23,6 +23,7 @@ ZERO, ONE, TWO = "chat-balloon-0", "chat-balloon-1", "chat-balloon-2"
 QUOTAS = "/api/v1/namespaces/ns/resourcequotas"
 CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
 GPU = "requests.nvidia.com/gpu"
+OTHER = {**TEMPLATE["spec"], "serviceAccountName": "other"}
 EXCEEDED = 'pods "chat-6" is forbidden: exceeded quota: gpu, requested: requests.nvidia.com/gpu=1'
 REFUSED = Refused(2, EXCEEDED)
 
@@ -94,6 +95,14 @@ async def test_without_the_quotas_none_is_created_and_none_goes(there: Cluster) 
     assert change == Change(problem=change.problem)
     assert change.problem.startswith("whether a balloon may be created cannot be read: ")
     assert len((await there.ensure(0)).released) == 1
+
+
+async def test_before_the_replicas_are_known_a_quota_leaves_no_room(there: Cluster) -> None:
+    plan, now = a_need(1)[0], there.clock.now()
+    await quota(there, 8, 6)
+    change = await there.balloons.ensure(workload(), TEMPLATE, plan, None, now)
+    assert change == Change(problem=change.problem)
+    assert "is not known yet" in change.problem
 
 
 async def test_a_quota_that_cannot_be_read_leaves_no_room(there: Cluster) -> None:
@@ -178,12 +187,15 @@ async def test_a_policy_without_balloons_is_made_way_for(there: Cluster) -> None
     assert len((await there.ensure(0, refused=REFUSED)).released) == 1
 
 
-async def test_what_is_refused_for_another_reason_costs_no_other_policy_its_balloons(there: Cluster) -> None:
+@pytest.mark.parametrize(
+    "why", ["error looking up service account ns/a", "failed quota: cpu: must specify limits.cpu for: vllm"]
+)
+async def test_what_is_refused_for_another_reason_costs_no_other_policy_its_balloons(there: Cluster, why: str) -> None:
     there.policies = [workload("a"), workload("b")]
     there.crash()
     await there.ensure(1)
     await there.ensure(2, there.policies[1])
-    broken = Refused(5, 'pods "a-1" is forbidden: error looking up service account ns/a')
+    broken = Refused(5, f'pods "a-1" is forbidden: {why}')
     assert len((await there.ensure(1, refused=broken)).released) == 1
     assert there.jobs() == ["b-balloon-0", "b-balloon-1"]
     assert len((await there.ensure(3, there.policies[1])).created) == 1
@@ -229,14 +241,36 @@ async def test_what_gets_no_pod_again_rests_for_longer(there: Cluster) -> None:
     assert made == 5, "in half an hour: after 1, 2, 4 and 8 minutes"
 
 
+async def test_a_job_that_is_refused_again_rests_for_longer(there: Cluster) -> None:
+    said = 'admission webhook "jobs.example.com" denied the request: no'
+    there.api.standing.append((f"POST {JOBS}", status(403, "Forbidden", said)))
+    for _ in range(600):
+        assert said in (await there.ensure(2)).problem
+        await there.clock.advance(3)
+    assert sum(request.startswith("POST") for request in there.api.requests) == 5, "in half an hour"
+
+
+@pytest.mark.parametrize(("verb", "template"), [("POST", TEMPLATE), ("DELETE", {"spec": OTHER})])
+async def test_what_was_not_made_takes_no_place_under_the_cap(
+    tmp_path: Path, verb: str, template: dict[str, Any]
+) -> None:
+    async with cluster(tmp_path, BalloonSettings(3, 3)) as there:
+        there.policies = [workload("a"), workload("b", namespace="far")]
+        there.crash()
+        await there.ensure(1)
+        there.api.faults.append((f"{verb} {JOBS}", status(403, "Forbidden", "no")))
+        await there.ensure(3, template=template)
+        await there.ensure(0)
+        assert len((await there.ensure(3, there.policies[1])).created) == 3
+
+
 async def test_another_template_is_tried_at_once(there: Cluster) -> None:
     there.admits = False
     await there.ensure(1)
     await there.clock.advance(LIMIT_SECONDS)
     await there.ensure(1)
     there.admits = True
-    other = {"spec": {**TEMPLATE["spec"], "serviceAccountName": "other"}}
-    assert len((await there.ensure(1, template=other)).created) == 1
+    assert len((await there.ensure(1, template={"spec": OTHER})).created) == 1
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["never ran", "ran"])

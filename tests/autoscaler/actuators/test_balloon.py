@@ -7,6 +7,7 @@ import pytest
 
 from autoscaler.actuators.base import Change
 from autoscaler.actuators.manifest import BalloonSettings
+from autoscaler.actuators.rests import FIRST_SECONDS
 from policies.model import Mode
 from tests.autoscaler.actuators.cluster import JOBS, Cluster, a_need, cluster
 from tests.autoscaler.kube.workloads import TEMPLATE, workload
@@ -270,6 +271,7 @@ async def test_a_full_quota_is_reported_and_tried_again(there: Cluster) -> None:
     there.api.standing.append((f"POST {JOBS}", status(403, "Forbidden", "exceeded quota: gpu")))
     assert "exceeded quota: gpu" in (await there.ensure(1)).problem
     there.api.standing.clear()
+    await there.clock.advance(FIRST_SECONDS)
     await there.ensure(1)
     assert there.jobs() == [ZERO]
 
@@ -277,6 +279,22 @@ async def test_a_full_quota_is_reported_and_tried_again(there: Cluster) -> None:
 async def test_an_unreachable_api_is_reported(there: Cluster) -> None:
     there.api.standing.append((JOBS, HTML))
     assert "500" in (await there.ensure(1)).problem
+
+
+async def test_a_namespace_without_policies_is_swept_until_it_has_no_balloon(there: Cluster) -> None:
+    await there.ensure(1)
+    await there.balloons.release(there.clock.now())
+    there.policies = [workload("other", namespace="other")]
+    there.watches.follow(["other"])
+    there.catch_up()
+
+    async def sweep() -> int:
+        asked = len(there.api.requests)
+        await there.balloons.release(there.clock.now())
+        return len([each for each in there.api.requests[asked:] if "/namespaces/ns/" in each])
+
+    assert [await sweep() for _ in range(3)] == [2, 1, 0], "found and deleted, found gone"
+    assert there.jobs() == []
 
 
 @pytest.mark.parametrize("why", ["gone", "shadow", "made anew", "late"])

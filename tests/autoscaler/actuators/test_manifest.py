@@ -72,8 +72,10 @@ def test_the_shape_follows_what_the_pod_is_made_from_and_nothing_else() -> None:
         ({"image": "i"}, "ask for no GPU"),
         ({"image": "i", "resources": {"limits": {"nvidia.com/gpu": "0"}}}, "ask for no GPU"),
         ({"image": "i", "resources": {"limits": {"nvidia.com/gpu": "one"}}}, "resources cannot be read"),
+        ({"image": "i", "resources": {"limits": "large"}}, "resources cannot be read: not amounts"),
+        ({"image": "i", "resources": "large"}, "resources cannot be read: not amounts"),
     ],
-    ids=["no image", "no GPU", "zero GPUs", "no quantity"],
+    ids=["no image", "no GPU", "zero GPUs", "no quantity", "limits by name", "resources by name"],
 )
 def test_a_template_that_gives_no_balloon_says_why(container: dict[str, object], said: str) -> None:
     with pytest.raises(NoBalloonError, match=said):

@@ -5,6 +5,7 @@ from pathlib import Path
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
+from autoscaler.actuators.balloon import UNREADABLE_SECONDS
 from autoscaler.cli import app
 from autoscaler.kube.client import Kube
 from tests.autoscaler.control.controller import Controller, a_controller, spec
@@ -43,6 +44,25 @@ async def test_a_balloon_that_is_refused_is_a_warning(api: FakeApi, kube: Kube) 
     logged = next(each for each in logs if each["event"] == "balloons.changed")
     assert logged["log_level"] == "warning"
     assert "exceeded quota" in logged["problem"]
+
+
+async def test_without_the_right_to_read_jobs_decisions_go_on_without_balloons(api: FakeApi, kube: Kube) -> None:
+    api.standing.append((f"GET {JOBS}", status(403, "Forbidden", "jobs.batch is forbidden")))
+    async with a_controller(api, kube) as controller:
+        await controller.target("a", 3)
+        await controller.policy("a", spec("a", minReplicas=4, maxPreparedNodes=2))
+        await controller.clock.advance(UNREADABLE_SECONDS)
+        await controller.until(lambda: controller.desired("a") == 4)
+        assert not controller.runtime("a").policy.max_prepared_nodes
+        await controller.until(lambda: "jobs.batch is forbidden" in nodes_prepared(controller))
+        api.standing.clear()
+        await controller.until(lambda: controller.runtime("a").policy.max_prepared_nodes == 2)
+
+
+def nodes_prepared(controller: Controller) -> str:
+    """What the condition says."""
+    found = controller.status("a").get("conditions") or ()
+    return next((each["message"] for each in found if each["type"] == "NodesPrepared"), "")
 
 
 async def test_a_target_without_a_template_is_scaled_without_balloons_and_says_why(api: FakeApi, kube: Kube) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from autoscaler.kube.client import Kube
+from autoscaler.kube.discovery import Discovery
+from autoscaler.kube.refusal import read_refusal
+from crds.workload import Target
 from tests.autoscaler.control import test_prepared
 from tests.autoscaler.control.controller import APPS, Controller, a_controller, spec
 from tests.autoscaler.control.test_prepared import JOBS, balloons
@@ -43,10 +46,10 @@ async def scale(api: FakeApi, replicas: int, pods: int, **more: Any) -> None:
     await api.put(path, {"spec": {**api.objects[path]["spec"], "replicas": replicas}, "status": status})
 
 
-async def seconds_until(controller: Controller, true: Callable[[], object]) -> float:
+async def seconds_until(controller: Controller, true: Callable[[], object], at_most_seconds: float = 60.0) -> float:
     """How much time passes until something is true. Slowly, so that answers are not late by the clock of the test."""
     began = controller.clock.now()
-    while not true() and controller.clock.now() - began < 60.0:
+    while not true() and controller.clock.now() - began < at_most_seconds:
         await controller.clock.advance(0.5)
         await asyncio.sleep(0.03)
     return controller.clock.now() - began
@@ -77,6 +80,15 @@ async def test_balloons_make_way_within_twelve_seconds(api: FakeApi, kube: Kube)
         await controller.until(lambda: said not in controller.status("a")["message"])
 
 
+@pytest.mark.parametrize(("reason", "said"), [("FailedCreate", EXCEEDED), ("FailedDelete", None)])
+async def test_pods_that_cannot_be_deleted_are_no_refusal(
+    api: FakeApi, kube: Kube, reason: str, said: str | None
+) -> None:
+    await api.put(f"{APPS}/namespaces/ns/deployments/a", {"status": {"conditions": [{**FAILURE, "reason": reason}]}})
+    target = Target("apps/v1", "Deployment", "a")
+    assert await read_refusal(kube, Discovery(kube), "ns", target, overdue=False) == said
+
+
 async def test_a_rollout_that_is_refused_its_surge_is_made_way_for(api: FakeApi, kube: Kube) -> None:
     async with a_controller(api, kube) as controller:
         await prepared(controller, api)
@@ -86,16 +98,17 @@ async def test_a_rollout_that_is_refused_its_surge_is_made_way_for(api: FakeApi,
 
 
 @pytest.mark.parametrize(
-    ("status", "goes"),
+    ("status", "listed", "goes"),
     [
-        ({}, True),
-        ({"readyReplicas": 2}, False),  # one after the other
-        ({"currentRevision": "a", "updateRevision": "b"}, False),  # replaces its pods
+        ({}, 3, True),
+        ({"readyReplicas": 2}, 3, False),  # one after the other
+        ({"currentRevision": "a", "updateRevision": "b"}, 3, False),  # replaces its pods
+        ({}, 5, False),  # as of a kind whose count is that of its ready pods
     ],
-    ids=["refused", "in order", "rolling"],
+    ids=["refused", "in order", "rolling", "not ready"],
 )
 async def test_a_stateful_set_reports_no_failure_but_lacks_pods(
-    api: FakeApi, kube: Kube, status: dict[str, Any], goes: bool
+    api: FakeApi, kube: Kube, status: dict[str, Any], listed: int, goes: bool
 ) -> None:
     kinds = {"resources": [{"name": "statefulsets", "kind": "StatefulSet", "namespaced": True}]}
     async with a_controller(api, kube) as controller:
@@ -121,11 +134,14 @@ async def test_a_stateful_set_reports_no_failure_but_lacks_pods(
             run = {"metadata": about, "spec": {"nodeName": "n"}, "status": {"phase": "Running"}}
             await api.put(f"/api/v1/namespaces/ns/pods/{path.rsplit('/', 1)[1]}-x", run)
         lacking(5)
+        for at in range(3, listed):
+            pod = {"metadata": {"labels": {"app": "a"}}, "spec": {"nodeName": "n"}, "status": {"phase": "Running"}}
+            await api.put(f"/api/v1/namespaces/ns/pods/a-{at}", pod)
         await controller.clock.advance(15.0)
         if goes:
             assert await seconds_until(controller, lambda: len(balloons(api)) < 2) <= AT_MOST_SECONDS
         else:
-            await controller.clock.advance(30.0)
+            await seconds_until(controller, lambda: len(balloons(api)) < 2, AT_MOST_SECONDS)
             assert len(balloons(api)) == 2
 
 

@@ -116,7 +116,19 @@ async def test_a_scale_without_a_selector_is_refused(
         await read_scale(kube, Discovery(kube), "ns", TARGET)
 
 
-@pytest.mark.parametrize("spec", [{}, {"template": {}}, {"template": {"spec": {"containers": []}}}])
+NO_TEMPLATES: list[Any] = [
+    None,
+    {},
+    "one-by-name",
+    {"spec": "one-by-name"},
+    {"spec": {"containers": []}},
+    {"spec": {"containers": "vllm"}},
+    {"spec": {"containers": ["vllm"]}},
+    {"spec": {"containers": [{"name": "vllm"}], "initContainers": ["first"]}},
+]
+
+
+@pytest.mark.parametrize("spec", [{}, *({"template": each} for each in NO_TEMPLATES)])
 async def test_a_target_without_a_template_is_reported(api: FakeApi, kube: Kube, spec: dict[str, Any]) -> None:
     await api.put(CHAT, {"spec": spec})
     with pytest.raises(Rejected, match=r"no spec\.template"):

@@ -1,9 +1,11 @@
 from dataclasses import replace
 
+from structlog.testing import capture_logs
+
 from autoscaler.kube.client import Kube
 from autoscaler.reporting.events import TEXTS, EventReason, Events
 from tests.autoscaler.kube.workloads import WORKLOAD, workload
-from tests.support.fake_api import HTML, FakeApi
+from tests.support.fake_api import HTML, FakeApi, status
 from tests.support.fake_clock import FakeClock
 
 
@@ -79,3 +81,16 @@ async def test_losing_an_event_is_no_failure(api: FakeApi, kube: Kube) -> None:
 
 def test_every_reason_has_a_text() -> None:
     assert set(TEXTS) == set(EventReason)
+
+
+async def test_why_events_cannot_be_written_is_logged_once_for_a_namespace(api: FakeApi, kube: Kube) -> None:
+    events = Events(kube, FakeClock())
+    api.standing.append(("POST", status(403, "Forbidden", "events is forbidden")))
+    with capture_logs() as logs:
+        for policy in (WORKLOAD, workload("another")):
+            assert not await events.emit(policy, EventReason.SCALED_UP, explanation="")
+        [logged] = logs
+        assert "events is forbidden" in logged["error"]
+        api.standing.clear()
+        assert await events.emit(workload("third"), EventReason.SCALED_UP, explanation="")
+    assert len(logs) == 1

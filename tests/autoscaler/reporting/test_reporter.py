@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from autoscaler.kube.client import Kube
 from autoscaler.kube.store import Store
@@ -105,6 +106,20 @@ async def test_a_status_that_cannot_be_written_costs_no_event(api: FakeApi, kube
     api.standing.append(("PATCH", HTML))
     await reporter.run(Policy(PolicyReport(WORKLOAD, plan=plan(5))))
     assert [reason for reason, _ in events(api)] == ["ScaledUp"]
+
+
+async def test_why_a_status_cannot_be_written_is_logged_once(api: FakeApi, kube: Kube) -> None:
+    reporter, _ = await a_reporter(api, kube)
+    api.standing.append(("PATCH", HTML))
+    with capture_logs() as logs:
+        for replicas in (3, 5, 4):
+            await reporter.run(Policy(PolicyReport(WORKLOAD, plan=plan(replicas))))
+        assert [each["event"] for each in logs] == ["status.not_written"]
+        api.standing.clear()
+        await reporter.run(Policy(PolicyReport(WORKLOAD, plan=plan(3))))
+        api.standing.append(("PATCH", HTML))
+        await reporter.run(Policy(PolicyReport(WORKLOAD, plan=plan(5))))
+    assert len(logs) == 2
 
 
 async def test_a_policy_that_is_gone_is_not_reported_and_leaves_no_series(api: FakeApi, kube: Kube) -> None:
