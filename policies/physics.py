@@ -38,20 +38,7 @@ def possible(engine: Engine, sample: PodSample) -> bool:
     running, waiting = sample.running or 0.0, sample.waiting or 0.0
     if running > SPEED_FACTOR * engine.max_concurrency or waiting > QUEUE_FACTOR * engine.max_concurrency:
         return False
-    counts = (
-        sample.finished_total or 0.0,
-        sample.rejected_total or 0.0,
-        sample.prompt_tokens_total or 0.0,
-        sample.cached_prompt_tokens_total or 0.0,
-        sample.generation_tokens_total or 0.0,
-        sample.request_prompt_tokens_sum or 0.0,
-        sample.request_prompt_tokens_count or 0.0,
-        sample.request_generation_tokens_sum or 0.0,
-        sample.request_generation_tokens_count or 0.0,
-        sample.first_tokens_total or 0.0,
-        running,
-        waiting,
-    )
+    counts = [running, waiting, *(getattr(sample, name) or 0.0 for name in COUNTERS)]
     return max(counts) < LARGEST and min(counts) >= 0.0
 
 

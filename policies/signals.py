@@ -18,7 +18,12 @@ STALE_SECONDS = 30.0  # two grid steps
 START_SECONDS = 1.0  # two starts of one process differ by less
 HURRY = 5.0  # times the work of a replica at full load: profiles may be wrong by three
 STUCK_SECONDS = 120.0  # a long prefill moves nothing for less
-FAULTS = frozenset(Verdict) - {Verdict.COUNTED, Verdict.STARTING, Verdict.FIRST, Verdict.UNCHANGED}
+FAULTS = frozenset(Verdict) - {
+    Verdict.COUNTED,
+    Verdict.STARTING,
+    Verdict.FIRST,
+    Verdict.UNCHANGED,
+}  # the others are normal
 
 _ZERO: dict[str, Any] = dict.fromkeys(("running", "waiting", *COUNTERS), 0.0)
 
