@@ -12,13 +12,11 @@ LARGEST = 2.0**53  # above it a float skips whole numbers: such a counter has st
 SPEED_FACTOR = 20.0  # no engine is that much faster than its profile says
 QUEUE_FACTOR = 1000.0  # waiting requests, in units of the profile's concurrency
 LONGEST_TOKENS = 131_072.0  # of one request
-MEANS = 20.0  # a request may be that many times as long as the mean
+LONGEST_OF_MEAN = 20.0  # a request may be that many times as long as the mean
 PAGE_SECONDS = 2.0  # how far the time of a page may be from the time of its numbers
 PAGE_REQUESTS = 2.0  # requests that may end while one page is written
 AGREE = 1.25  # two counts of the same requests differ by less
-ENDED = (
-    4.0  # requests that ended over those whose tokens were counted: engines differ in what they count of aborted ones
-)
+ENDED = 4.0  # requests that ended over those whose tokens were counted: not every engine counts aborted ones
 COUNTERS = (
     "finished_total",
     "rejected_total",
@@ -38,20 +36,7 @@ def possible(engine: Engine, sample: PodSample) -> bool:
     running, waiting = sample.running or 0.0, sample.waiting or 0.0
     if running > SPEED_FACTOR * engine.max_concurrency or waiting > QUEUE_FACTOR * engine.max_concurrency:
         return False
-    counts = (
-        sample.finished_total or 0.0,
-        sample.rejected_total or 0.0,
-        sample.prompt_tokens_total or 0.0,
-        sample.cached_prompt_tokens_total or 0.0,
-        sample.generation_tokens_total or 0.0,
-        sample.request_prompt_tokens_sum or 0.0,
-        sample.request_prompt_tokens_count or 0.0,
-        sample.request_generation_tokens_sum or 0.0,
-        sample.request_generation_tokens_count or 0.0,
-        sample.first_tokens_total or 0.0,
-        running,
-        waiting,
-    )
+    counts = [running, waiting, *(getattr(sample, name) or 0.0 for name in COUNTERS)]
     return max(counts) < LARGEST and min(counts) >= 0.0
 
 
@@ -147,8 +132,8 @@ def _agree_on_requests(it: _Grown) -> bool:
 
 def _agree_on_tokens(tokens: Tokens, it: _Grown) -> bool:
     """Whether the tokens of the requests that ended were read and generated since, or before while they were held."""
-    longest_prompts = LONGEST_TOKENS + it.held * MEANS * _mean(tokens.prompt_tokens, tokens.requests)
-    longest_outputs = LONGEST_TOKENS + it.held * MEANS * _mean(tokens.generation_tokens, tokens.requests)
+    longest_prompts = LONGEST_TOKENS + it.held * LONGEST_OF_MEAN * _mean(tokens.prompt_tokens, tokens.requests)
+    longest_outputs = LONGEST_TOKENS + it.held * LONGEST_OF_MEAN * _mean(tokens.generation_tokens, tokens.requests)
     if it.prompt_tokens < it.prompts or (it.prompts == 0.0 and it.prompt_tokens > 0.0):
         return False
     if it.outputs > PAGE_REQUESTS and it.output_tokens == 0.0 and it.generated > 0.0:

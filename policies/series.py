@@ -24,6 +24,11 @@ OWN_LABELS: Mapping[str, tuple[str, ...]] = {
 
 COUNTED_SECONDS = 600.0  # in which scrapes are counted
 
+HASHED = ("Deployment", "Rollout")  # kinds by the names of their pods: NAME-HASH-ID
+NUMBERED = ("StatefulSet", "LeaderWorkerSet")  # NAME-ORDINAL
+OWNED = ("ReplicaSet", "ReplicationController")  # NAME-ID
+KINDS = (*HASHED, *NUMBERED, *OWNED)
+
 SAFE = "[bcdfghjklmnpqrstvwxz2456789]"  # the characters of what Kubernetes generates: hashes and IDs
 LONGEST_GENERATED = 58  # characters of a generated name before its ID
 ID = f"{SAFE}{{5}}"
@@ -75,7 +80,7 @@ def scrape_interval_seconds(scrapes: Iterable[float]) -> float | None:
 
     The least quarter is left out: then the pods were new.
     """
-    counts = sorted(count for count in scrapes if count > 0)
+    counts = sorted(count for count in scrapes if count >= 1)
     return COUNTED_SECONDS / counts[len(counts) // 4] if counts else None
 
 
@@ -86,14 +91,11 @@ def pods_pattern(kind: str, name: str) -> str:
     """
     prefix = f"{name}-".replace(".", r"\.")
     owned = _generated(f"{name}-", prefix)
-    match kind:
-        case "StatefulSet" | "LeaderWorkerSet":
-            return f"{prefix}{ORDINAL}"
-        case "ReplicaSet" | "ReplicationController":
-            return owned
-        case "Deployment" | "Rollout":
-            return _hashed(f"{name}-", prefix)
-    return f"{prefix}{ORDINAL}|{owned}|{_hashed(f'{name}-', prefix)}"
+    hashed = _hashed(f"{name}-", prefix)
+    numbered = f"{prefix}{ORDINAL}"
+    if kind not in KINDS:
+        return f"{numbered}|{owned}|{hashed}"
+    return hashed if kind in HASHED else numbered if kind in NUMBERED else owned
 
 
 def _hashed(plain: str, prefix: str) -> str:

@@ -22,7 +22,7 @@ from autoscaler.kube import collection
 from autoscaler.kube.causes import last_warning
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
-from autoscaler.kube.objects import Key, Object, alive, created_seconds, deleting, key, owned_by, phase, uid
+from autoscaler.kube.objects import Key, Object, alive, created_seconds, deleting, ended, key, owned_by, uid
 from autoscaler.kube.ours import BALLOON_PODS, BALLOONS
 from autoscaler.kube.store import Store
 from autoscaler.kube.watches import Watches
@@ -34,7 +34,6 @@ from policies.supply import Rung, Supply, Unit
 UNREADABLE_SECONDS = 120.0  # by then the pods are unknown as well if the API is away: it is the Jobs alone
 UNSEEN_SECONDS = 60.0  # a balloon that we made counts so long before the watch has shown it
 LATE_SECONDS = 60.0  # a Job this far past its deadline has a dead Job controller
-ENDED = ("Succeeded", "Failed")
 _STALLED = (
     "replicas waited for a node although balloons had some that they could take, so balloons made way: see the Events of the "
     "pending pods, and check that their scheduler preempts pods of lower priority"
@@ -212,7 +211,7 @@ class Balloons:
         here = tuple(job for job in jobs if key(job).namespace == namespace)
         own = sum(holder(job) == claimant(workload) for job in here)
         pods = self._watches.pods(namespace).matching(BALLOON_PODS)
-        counted = tuple(pod for pod in pods if phase(pod) not in ENDED and not deleting(pod))
+        counted = tuple(pod for pod in pods if not ended(pod) and not deleting(pod))
         return self._bounder.of(workload, template, wanted, facts, Present(here, counted, own), now_seconds)
 
     def _moves(self, turn: _Turn, jobs: Iterable[Object]) -> tuple[Moves, list[Object]]:

@@ -12,6 +12,7 @@ from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.sources import history
 from autoscaler.sources.transport import FileTransport
 from autoscaler.telemetry import metrics
+from policies.series import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS
 
 READERS = 2  # a week is 50,000 numbers: 200 policies at once kept KEDA waiting for 14 s
 MOSTLY = 0.9  # of the points: a few are unknown after each restart of a pod
@@ -55,6 +56,6 @@ def history_problem(past: history.ReadBack, known: int) -> str:
     if known < MOSTLY * len(past.points):
         return (
             f"demand is known for {known} of the {len(past.points)} minutes that Prometheus has; check that it keeps "
-            "vllm:request_success_total, vllm:prompt_tokens_total and vllm:generation_tokens_total"
+            f"{FINISHED}, {PROMPT_TOKENS} and {GENERATION_TOKENS}"
         )
     return ""

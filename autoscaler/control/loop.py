@@ -47,9 +47,9 @@ class Loop:
         self._scraper = scraper
         self._board = board
         self._recorder = recorder
-        self._stirred: set[str] = set()
+        self._sampled_policies: set[str] = set()
         self._proposals: dict[str, Proposal] = {}  # the last of each policy
-        self._stir = asyncio.Event()
+        self._has_samples = asyncio.Event()
         scraper.subscribe(self._sampled)
 
     async def run(self) -> None:
@@ -72,16 +72,16 @@ class Loop:
 
     async def _events(self) -> None:
         while True:
-            await self._stir.wait()
+            await self._has_samples.wait()
             await self._clock.sleep(ROUND_SECONDS)
-            self._stir.clear()
+            self._has_samples.clear()
             await self.round()
 
     async def round(self) -> None:
         """Decide for the policies of which there are new samples."""
-        stirred, self._stirred = self._stirred, set()
-        for members in self._pools(sorted(stirred)):
-            asking = [runtime for runtime in members if runtime.key in stirred]
+        sampled, self._sampled_policies = self._sampled_policies, set()
+        for members in self._pools(sorted(sampled)):
+            asking = [runtime for runtime in members if runtime.key in sampled]
             self._turn(asking, members, self._clock.now(), on_grid=False)
             await self._clock.sleep(0)
 
@@ -147,9 +147,9 @@ class Loop:
             )
 
     def _sampled(self, pod: Key) -> None:
-        if stirred := self._policies_of(pod):
-            self._stirred.update(stirred)
-            self._stir.set()
+        if sampled := self._policies_of(pod):
+            self._sampled_policies.update(sampled)
+            self._has_samples.set()
 
 
 @contextmanager

@@ -9,11 +9,12 @@ from weakref import WeakKeyDictionary
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.objects import Key
-from autoscaler.reporting.readings import NOT_FAULTS, Fault, Readings
+from autoscaler.reporting.readings import Fault, Readings
 from autoscaler.sources.errors import SourceError
 from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
 from policies.model import Verdict
+from policies.signals import FAULTS
 from policies.supply import Role, Supply
 
 LASTING_SECONDS = 30.0  # two grid steps: a pod that is just ready, or one slow answer, is no fault
@@ -61,9 +62,7 @@ class ReadingWatch:
         for pod in supply.ready:
             if self._key(runtime, pod) not in self._scraper.latest and pod not in runtime.filled:
                 verdicts[pod] = Verdict.UNREAD
-        return {
-            pod: self._fault(runtime, pod, verdict) for pod, verdict in verdicts.items() if verdict not in NOT_FAULTS
-        }
+        return {pod: self._fault(runtime, pod, verdict) for pod, verdict in verdicts.items() if verdict in FAULTS}
 
     def _fault(self, runtime: PolicyRuntime, pod: str, verdict: Verdict) -> Fault:
         problem = self._scraper.problems.get(self._key(runtime, pod)) if verdict in _SOURCE else None

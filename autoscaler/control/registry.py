@@ -74,8 +74,8 @@ class PolicyRegistry:
         self._members = Members(watches, scraper)
         self._claims = Claims()
         self._read: dict[str, _Read] = {}  # what each policy says
-        self._stirred = {str(key(raw)) for raw in watches.policies}  # policies that are to be read
-        self._moved: set[str] = set()  # policies whose pods are to be read
+        self._unread = {str(key(raw)) for raw in watches.policies}  # policies that are to be read
+        self._pods_unread: set[str] = set()  # policies whose pods are to be read
         self._changed = asyncio.Event()
         watches.policies.subscribe(self._policy_changed)
         watches.subscribe(self._pods_changed)
@@ -105,52 +105,52 @@ class PolicyRegistry:
                 self._changed.clear()
 
     def _policy_changed(self, raw: Object) -> None:
-        self._stirred.add(str(key(raw)))
+        self._unread.add(str(key(raw)))
         self._changed.set()
 
     def _pods_changed(self, namespace: str, selector: Selector) -> None:
-        if moved := self._members.selecting(namespace, selector):
-            self._moved.update(moved)
+        if selecting := self._members.selecting(namespace, selector):
+            self._pods_unread.update(selecting)
             self._changed.set()
 
     def _target_changed(self, policy: str) -> None:
-        self._moved.add(policy)
+        self._pods_unread.add(policy)
         self._changed.set()
 
     async def _follow(self, group: asyncio.TaskGroup) -> None:
         if not self._watches.policies.synced:
             return
-        stirred, self._stirred = self._stirred, set()
-        if stirred:
-            await self._follow_policies(group, stirred)
-        moved, self._moved = self._moved, set()
-        for policy in sorted(moved):
+        unread, self._unread = self._unread, set()
+        if unread:
+            await self._follow_policies(group, unread)
+        pods_unread, self._pods_unread = self._pods_unread, set()
+        for policy in sorted(pods_unread):
             with self._contained(policy):
                 if (runtime := self._runtimes.get(policy)) is not None:
                     self._members.refresh(runtime)
             await self._clock.sleep(0)
 
-    async def _follow_policies(self, group: asyncio.TaskGroup, stirred: set[str]) -> None:
+    async def _follow_policies(self, group: asyncio.TaskGroup, unread: set[str]) -> None:
         due = set[str]()
-        for policy in stirred:
+        for policy in unread:
             with self._contained(policy):
-                due |= self._look(policy)
+                due |= self._reread(policy)
         while due:
-            freed = set[str]().union(*map(self._make_way, due))
+            freed = set[str]().union(*map(self._yield_target, due))
             for policy in sorted(due, key=lambda each: self._read[each].since if each in self._read else _GONE):
                 with self._contained(policy):
                     freed |= self._settle(group, policy)
                 await self._clock.sleep(0)  # the scaler answers in between
             due = freed
         remembered = self._saved.keys() | self._state_problems.keys()
-        for gone in remembered - self._read.keys() - self._stirred:  # deleted while no controller ran
+        for gone in remembered - self._read.keys() - self._unread:  # deleted while no controller ran
             self._saved.pop(gone, None)
             self._state_problems.pop(gone, None)
             self._reporter.forget(gone)
         self._board.know(self._runtimes)
         self._watches.follow({runtime.workload.namespace for runtime in self._runtimes.values()})
 
-    def _look(self, policy: str) -> set[str]:
+    def _reread(self, policy: str) -> set[str]:
         """Read a policy. Gives those that are to be settled: it, if it changed, and those that claim the same."""
         raw = self._watches.policies.get(*policy.split("/"))
         if raw is None or deleting(raw):
@@ -173,7 +173,7 @@ class PolicyRegistry:
             claims |= read.outcome.claims.items()
         return self._claims.put(policy, read.since, claims)
 
-    def _make_way(self, policy: str) -> set[str]:
+    def _yield_target(self, policy: str) -> set[str]:
         """End a policy whose target an older one has now, before that one begins. Gives those that may take the rest."""
         runtime = self._runtimes.get(policy)
         if runtime is None or not self._taken(policy, runtime.workload):
@@ -219,7 +219,7 @@ class PolicyRegistry:
 
     def _accept(self, group: asyncio.TaskGroup, policy: str, workload: Workload) -> None:
         runtime = self._runtimes.get(policy)
-        self._moved.add(policy)
+        self._pods_unread.add(policy)
         if runtime is not None and _basis(runtime.workload) == _basis(workload):
             runtime.follow(workload, self._clock.now())
             if workload.mode is Mode.SHADOW:
@@ -257,7 +257,7 @@ class PolicyRegistry:
             yield
         except Exception:  # noqa: BLE001 - of any kind
             self._read.pop(policy, None)
-            self._stirred.add(policy)
+            self._unread.add(policy)
             metrics.FAILURES.labels(policy=policy, part="policy").inc()
             _log.exception("policy.failed", policy=policy, instead="not following it until a policy or a pod changes")
 

@@ -7,6 +7,7 @@ from autoscaler.kube.objects import (
     condition,
     created_seconds,
     deleting,
+    ended,
     key,
     labels,
     metadata,
@@ -21,7 +22,6 @@ from crds.workload import Workload
 from policies.supply import Role, StageName, Supply, Unit
 
 Labels = tuple[tuple[str, str], ...]
-ENDED = ("Succeeded", "Failed")
 
 
 def supply(
@@ -91,7 +91,7 @@ def replicas_of(scale: Scale, pods: Store, pod_labels: Labels = ()) -> list[Obje
 
 def _of_target(scale: Scale, pods: Store) -> Iterator[Object]:
     """The target's pods that have not ended. A balloon is none, even where the selector is wide enough."""
-    return (pod for pod in pods.matching(scale.selector) if phase(pod) not in ENDED and BALLOON not in labels(pod))
+    return (pod for pod in pods.matching(scale.selector) if not ended(pod) and BALLOON not in labels(pod))
 
 
 def _host(ip: str) -> str:

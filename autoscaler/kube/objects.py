@@ -55,6 +55,11 @@ def node(pod: Object) -> str:
     return (pod.get("spec") or {}).get("nodeName") or ""
 
 
+def ended(pod: Object) -> bool:
+    """Whether the pod's containers have ended for good."""
+    return phase(pod) in ("Succeeded", "Failed")
+
+
 def phase(pod: Object) -> str:
     """The pod's phase; empty while it has none."""
     return (pod.get("status") or {}).get("phase") or ""

@@ -12,9 +12,6 @@ from policies.model import Verdict
 METRICS_READ = "MetricsRead"
 NAMED_PODS = 3
 LONGEST_CAUSE = 500  # characters; part of it is the server's own
-NOT_FAULTS = frozenset(
-    {Verdict.COUNTED, Verdict.STARTING, Verdict.FIRST, Verdict.UNCHANGED}
-)  # a reading is due, or normal
 ADVICE: Mapping[Verdict, str] = {
     Verdict.ASLEEP: "wake it or leave it out with spec.metrics.podSelector",
     Verdict.INCOMPLETE: "check the engine's version and whatever filters its /metrics",

@@ -1,7 +1,6 @@
 """Reads the arguments of the offline commands: a trace by its name, the part of it to play, and a duration with days."""
 
 import difflib
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from replay.commands.prometheus import Access
 
 SAMPLE = "sample:"
-ADDRESS = re.compile(r"prometheus(\+https)?://", re.IGNORECASE)
 MOST_WARNINGS = 5  # a store that is away warns in every answer
 
 
@@ -61,7 +59,7 @@ def named(
 
 
 def _is_file(name: str) -> bool:
-    return not name.startswith(SAMPLE) and not ADDRESS.match(name)
+    return not name.startswith(SAMPLE) and "://" not in name
 
 
 def _warn(name: str, trace: Trace) -> None:

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import ssl
 import time  # noqa: TID251  # deadlines of I/O are on the wall
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from crds.resolve.problems import printable
 from policies.series import (
     COUNTED_SECONDS,
     FINISHED,
+    KINDS,
     identifying_labels,
     labels_of_pods,
     pods_pattern,
@@ -33,8 +35,10 @@ from replay.traces.prometheus import MOST_BYTES, joined, read_page, selector
 from replay.traces.trace import Trace
 
 SCHEMES = {"prometheus": "http", "prometheus+https": "https"}
+FORM = "prometheus://HOST:PORT/NAMESPACE/TARGET, or prometheus+https:// for https"
 TOKEN = "PROMETHEUS_TOKEN"  # noqa: S105  # the name of a variable
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+HOST = re.compile(r"[-\w.:%]{1,253}")  # a name, or an IP address
 MOST_PER_SERIES = 11_000  # points that Prometheus answers with
 CONNECT_SECONDS, READ_SECONDS, PAGE_SECONDS = 10.0, 60.0, 120.0
 SHOWN = 160  # characters of a body in an error
@@ -67,20 +71,26 @@ class Address:
 
 def address(name: str) -> Address:
     """Raises ValueError for what is no address, without showing a password in it."""
-    form = "write prometheus://HOST:PORT/NAMESPACE/TARGET, or prometheus+https:// for https"
     try:
         parts = urlsplit(name)
         port = "" if parts.port is None else f":{parts.port}"
     except ValueError as error:
-        raise ValueError(f"the address of Prometheus is wrong ({error}); {form}") from None
+        raise ValueError(f"the address of Prometheus is wrong ({error}); write {FORM}") from None
     if parts.username is not None or parts.password is not None:
         raise ValueError("an address with a user or a password is refused; put a token into a file for --token-file")
+    if parts.scheme not in SCHEMES:
+        raise ValueError(f"{printable(name)}: write {FORM}")
+    host = parts.hostname or ""
     *prefix, namespace, target = ("", "", *filter(None, parts.path.split("/")))
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     kind = options.pop("kind", "")
-    if not parts.hostname or not NAME.fullmatch(namespace) or not NAME.fullmatch(target) or options or parts.fragment:
-        raise ValueError(f"{printable(name)} names no target of a Prometheus; {form}")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if kind not in ("", *KINDS):
+        raise ValueError(f"kind={printable(kind)} in the address is not one of {', '.join(KINDS)}")
+    if not HOST.fullmatch(host) or not NAME.fullmatch(namespace) or not NAME.fullmatch(target):
+        raise ValueError(f"{printable(name)} names no target of a Prometheus; write {FORM}")
+    if options or parts.fragment:
+        raise ValueError(f"{printable(name)} names no target of a Prometheus; write {FORM}")
+    host = f"[{host}]" if ":" in host else host
     base = "/".join((f"{SCHEMES[parts.scheme]}://{host}{port}", *filter(None, prefix)))
     return Address(base, namespace, target, kind)
 
@@ -96,7 +106,7 @@ def read(name: str, access: Access) -> Trace:
     of = address(name)
     with _session(of, access) as session:
         source = Path(f"{of.base.partition('://')[2]}/{of.namespace}/{of.target}")
-        now_seconds = _numbers([_asked(session, of, "query", query="time()")])[0]
+        now_seconds = _numbers(of, [_asked(session, of, "query", query="time()")])[0]
         begin_seconds = now_seconds - access.days * DAY_SECONDS
         counted_seconds = math.ceil((now_seconds - begin_seconds) / COUNTED_SECONDS) * COUNTED_SECONDS
         scrapes = _asked(
@@ -106,11 +116,13 @@ def read(name: str, access: Access) -> Trace:
             query=scrapes_query(of.pods),
             **_span(now_seconds - counted_seconds, now_seconds, COUNTED_SECONDS),
         )
-        interval_seconds = scrape_interval_seconds(_numbers([point for series in scrapes for point in _points(series)]))
+        interval_seconds = scrape_interval_seconds(
+            _numbers(of, [point for series in scrapes for point in _points(series)])
+        )
         if interval_seconds is None:
             raise ValueError(
-                f"{of.base} has no {FINISHED} of {of.namespace}/{of.target} in the last {access.days:g} days; check "
-                "the namespace, the target and that its pods have the labels namespace and pod"
+                f"{of.base} has no {FINISHED} of {of.namespace}/{of.target} in the last {_days_text(access.days)}; "
+                "check the namespace, the target and that its series have the labels namespace and pod"
             )
         step_seconds = math.ceil(max(interval_seconds, DAY_SECONDS / MOST_PER_SERIES))
         console = Console(stderr=True)
@@ -136,6 +148,10 @@ def _days(begin_seconds: float, end_seconds: float, step_seconds: int) -> Iterat
         yield start, min(start + steps * step_seconds, last)
 
 
+def _days_text(days: float) -> str:
+    return "day" if days == 1.0 else f"{days:g} days"
+
+
 def _span(start_seconds: float, end_seconds: float, step_seconds: float) -> dict[str, str]:
     return {"start": f"{start_seconds:.0f}", "end": f"{end_seconds:.0f}", "step": f"{step_seconds:g}"}
 
@@ -153,10 +169,19 @@ def _session(of: Address, access: Access) -> requests.Session:
     if access.tenant:
         session.headers["X-Scope-OrgID"] = access.tenant
     if access.ca_file is not None:
-        if not access.ca_file.is_file():
-            raise ValueError(f"--ca-file {access.ca_file}: no such file")
-        session.verify = str(access.ca_file)
+        session.verify = _ca_file(access.ca_file)
     return session
+
+
+def _ca_file(file: Path) -> str:
+    """Its path. Raises OSError for a file that cannot be read, and ValueError for one without a certificate."""
+    with file.open("rb"):
+        pass
+    try:
+        ssl.create_default_context(cafile=file)
+    except ssl.SSLError:
+        raise ValueError(f"{file} has no certificate in PEM format; name the CA's certificate with --ca-file") from None
+    return str(file)
 
 
 def _token(access: Access) -> str:
@@ -187,14 +212,14 @@ def _points(series: object) -> list[Any]:
     return points if isinstance(points, list) else [points]
 
 
-def _numbers(points: list[Any]) -> list[float]:
+def _numbers(of: Address, points: list[Any]) -> list[float]:
     """The values of [time, value] pairs. Raises ValueError."""
     try:
         values = [float(value) for _, value in points]
     except (TypeError, ValueError):
         values = [math.nan]
     if not all(map(math.isfinite, values)):
-        raise ValueError(f"Prometheus answered with what is no number: {_shown(json.dumps(points).encode())}")
+        raise ValueError(f"{of.base} is not Prometheus: it answered with {_shown(json.dumps(points).encode())}")
     return values
 
 
@@ -230,20 +255,31 @@ def _body(session: requests.Session, of: Address, endpoint: str, **parameters: s
 
 
 def _failure(error: Exception) -> str:
-    """Why there is no answer, in a few words."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"cannot be trusted ({_innermost(error)}); give the CA of its certificate with --ca-file"
+    """Why there is no whole answer, and what to do about a certificate."""
     if isinstance(error, requests.Timeout):
         return f"did not answer within {READ_SECONDS:g} s"
-    return f"cannot be read: {_innermost(error)}"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "broke off in the middle of its answer"
+    cause = _cause(error)
+    match cause:
+        case ssl.SSLCertVerificationError():
+            why = printable(cause.verify_message.rstrip("."))
+            return f"has a certificate that is not accepted: {why}; give the CA that signed it with --ca-file"
+        case ssl.SSLError():
+            return f"gives no TLS connection ({cause.reason or type(cause).__name__}); check that it serves https"
+        case OSError() if cause.strerror:
+            return f"cannot be reached: {printable(cause.strerror)}"
+    is_packed = isinstance(error, requests.exceptions.ContentDecodingError)
+    why = "its compressed answer is damaged" if is_packed else str(error) or type(error).__name__
+    return f"cannot be read: {printable(why)[:SHOWN]}"
 
 
-def _innermost(error: BaseException) -> str:
-    while (inner := getattr(error.args[0], "reason", error.args[0]) if error.args else None) is not None:
-        if not isinstance(inner, BaseException):
-            break
-        error = inner
-    return printable(str(error).rpartition(": ")[2] or type(error).__name__)
+def _cause(error: BaseException) -> BaseException | None:
+    """What the system reported, behind the errors of the libraries; None where it was none of its errors."""
+    at: BaseException | None = error
+    while at is not None and not (isinstance(at, OSError) and (at.strerror or isinstance(at, ssl.SSLError))):
+        at = at.__cause__ or at.__context__
+    return at
 
 
 def _shown(body: bytes) -> str:

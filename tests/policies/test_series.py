@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from policies.series import FINISHED, RUNNING, counted_once, identity, pods_pattern
+from policies.series import FINISHED, RUNNING, counted_once, identity, pods_pattern, scrape_interval_seconds
 
 OWN = {"pod": "chat-0", "engine": "0", "model_name": "m", "finished_reason": "stop"}
 
@@ -37,6 +37,12 @@ def test_without_a_pod_its_address_stands_for_it_and_without_both_there_is_none(
     assert identity({"__name__": RUNNING, "instance": "10.0.0.1:8000"}) == (RUNNING, "10.0.0.1:8000", ("", ""))
     assert identity({"__name__": RUNNING, "engine": "0"}) is None
     assert identity({"pod": "chat-0"}) is None
+
+
+def test_the_interval_of_scrapes_is_at_most_what_they_are_counted_in() -> None:
+    assert scrape_interval_seconds([0.0, 20.0, 20.0, 20.0, 20.0]) == 30.0
+    assert scrape_interval_seconds([1.0]) == 600.0
+    assert scrape_interval_seconds([0.0, 0.001]) is None
 
 
 HASHED, OWNED, NUMBERED = "chat-vllm-6c9df5f764-x7k2p", "chat-vllm-x7k2p", "chat-vllm-12"

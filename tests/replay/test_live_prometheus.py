@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from replay.commands import prometheus
-from replay.commands.prometheus import Access, address, query
+from replay.commands.prometheus import FORM, Access, address, query
 from replay.scenario.scenario import L4_8B
 from replay.simcluster import past
 from replay.simcluster.prometheus import Prometheus, application
@@ -98,7 +98,7 @@ async def test_what_retention_has_not_kept_is_not_there(serve: Serve) -> None:
 async def test_a_target_without_data_says_what_to_check(serve: Serve) -> None:
     at = await serve(a_prometheus())
     for name in ("llm/cha", "llm/my-chat", "other/chat", "llm/chat?kind=StatefulSet"):
-        assert "check the namespace, the target and that its pods have the labels" in await refusal(
+        assert "check the namespace, the target and that its series have the labels" in await refusal(
             f"prometheus://{at}/{name}"
         )
 
@@ -114,6 +114,14 @@ async def test_a_target_without_data_says_what_to_check(serve: Serve) -> None:
         ("prometheus://[::1/llm/chat", "is wrong"),
         ('prometheus://localhost/llm/chat"}', "names no target"),
         ("prometheus://localhost/llm/chat?knd=Deployment", "names no target"),
+        (
+            "prometheus://localhost/llm/chat?kind=deployment",
+            "kind=deployment in the address is not one of Deployment, Rollout",
+        ),
+        ("prometheus://local host/llm/chat", "names no target"),
+        (f"prometheus://{'x' * 300}/llm/chat", "names no target"),
+        ("http://localhost/llm/chat", ": write prometheus://HOST:PORT"),
+        ("http://me:s3cret@localhost/llm/chat", "with a user or a password is refused"),
         ("prometheus://me:s3cret@localhost/llm/chat", "with a user or a password is refused"),
     ],
 )
@@ -131,15 +139,21 @@ def test_an_address_may_have_a_prefix() -> None:
     assert r'pod=~"qwen2\\.5-[0-9]+"' in query(replace(found, target="qwen2.5"))
 
 
+async def not_gzip(request: web.Request) -> web.Response:
+    return web.Response(body=b"as it is", headers={"Content-Encoding": "gzip"})
+
+
 BAD = {
-    "reset": (faults.reset, "cannot be read: "),
+    "reset": (faults.reset, "cannot be re"),
     "500": (faults.error_500, "answered with 500: 'out of memory'"),
     "redirect": (faults.redirect, "answered with a redirect, which is not followed"),
     "html": (faults.html, "is not Prometheus: it answered with '<!DOCTYPE html>"),
     "nothing": (faults.nothing, "is not Prometheus: it answered with (no body)"),
     "null": (answers(None), "is not Prometheus: it answered with 'null'"),
-    "no number": (answers({"status": "success", "data": {"result": [1, "NaN"]}}), "what is no number"),
-    "no time": (answers({"status": "success", "data": {"result": []}}), "what is no number"),
+    "no number": (answers({"status": "success", "data": {"result": [1, "NaN"]}}), "with '[[1, \"NaN\"]]'"),
+    "no time": (answers({"status": "success", "data": {"result": []}}), "is not Prometheus: it answered with '[[]]'"),
+    "cut off": (faults.cut, "broke off in the middle of its answer"),
+    "not gzip": (not_gzip, "cannot be read: its compressed answer is damaged"),
 }
 
 
@@ -147,7 +161,7 @@ BAD = {
 async def test_what_is_no_prometheus(serve: Serve, fault: Handler, message: str) -> None:
     at = await serve(a_handler(fault))
     text = await refusal(f"prometheus://{at}/llm/chat")
-    assert text.startswith(("http://localhost:", "Prometheus answered"))
+    assert text.startswith("http://localhost:")
     assert message in text
 
 
@@ -166,7 +180,15 @@ async def test_an_answer_without_end_is_cut_off(serve: Serve, monkeypatch: pytes
 
 async def test_no_server_there(unused_tcp_port: int) -> None:
     text = await refusal(f"prometheus://127.0.0.1:{unused_tcp_port}/llm/chat")
-    assert text == f"http://127.0.0.1:{unused_tcp_port} cannot be read: [Errno 111] Connection refused"
+    assert text == f"http://127.0.0.1:{unused_tcp_port} cannot be reached: Connection refused"
+
+
+async def test_plain_http_where_https_is_asked_for(serve: Serve, tmp_path: Path) -> None:
+    name = f"prometheus+https://{await serve(a_prometheus())}/llm/chat"
+    assert (await refusal(name)).endswith("check that it serves https")
+    (tmp_path / "ca.pem").write_text("no certificate")
+    text = await refusal(name, Access(ca_file=tmp_path / "ca.pem"))
+    assert text == f"{tmp_path}/ca.pem has no certificate in PEM format; name the CA's certificate with --ca-file"
 
 
 async def test_a_private_ca_a_token_and_a_tenant(serve: Serve, tmp_path: Path) -> None:
@@ -197,8 +219,8 @@ async def test_a_private_ca_a_token_and_a_tenant(serve: Serve, tmp_path: Path) -
     assert "answered with 401, which asks for other credentials; put a token into a file for --token-file" in text
     before = len(asked)
     text = await refusal(name, replace(access, ca_file=None))
-    assert "cannot be trusted (" in text
-    assert "give the CA of its certificate with --ca-file" in text
+    assert "has a certificate that is not accepted: " in text
+    assert "give the CA that signed it with --ca-file" in text
     assert "s3cret" not in text
     assert len(asked) == before
 
@@ -233,5 +255,7 @@ async def test_the_command_replays_it(serve: Serve) -> None:
         2,
         "outrider replay: only the pages of a Prometheus export are read together; name one trace\n",
     )
+    code, _, err = await asyncio.to_thread(replay, f"http://{at}/llm/chat")
+    assert (code, err) == (2, f"outrider replay: http://{at}/llm/chat: write {FORM}\n")
     code, _, err = await asyncio.to_thread(replay, name, "--time-unit", "ms")
     assert (code, err) == (2, "outrider replay: --columns and --time-unit are for tables, not for Prometheus\n")

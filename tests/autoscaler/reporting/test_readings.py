@@ -2,9 +2,10 @@
 
 import pytest
 
-from autoscaler.reporting.readings import ADVICE, NOT_FAULTS, Fault, Readings, metrics_read
+from autoscaler.reporting.readings import ADVICE, Fault, Readings, metrics_read
 from policies.explain import VERDICTS
 from policies.model import Verdict
+from policies.signals import FAULTS
 
 REFUSED = "https://10.0.0.1:8000/metrics answered with 401 Unauthorized: (no body)"
 UNREAD = f"its metrics cannot be read: {REFUSED}"
@@ -69,4 +70,4 @@ def test_the_condition_says_what_is_wrong(readings: Readings | None, status: str
 def test_every_verdict_has_a_clause_and_every_fault_says_what_to_do() -> None:
     assert set(VERDICTS) == set(Verdict)
     by_source = {Verdict.UNREAD, Verdict.STALE}
-    assert set(ADVICE) == set(Verdict) - NOT_FAULTS - by_source
+    assert set(ADVICE) == FAULTS - by_source
