@@ -9,6 +9,7 @@ from crds.notation.units import exact_quantity
 
 Amounts = Mapping[str, Decimal]
 CPU, MEMORY, HUGE_PAGES = "cpu", "memory", "hugepages-"
+LARGEST = Decimal(2**63 - 1)  # amount of anything that the API server knows
 ALWAYS = "Always"  # the restart policy that makes an init container a sidecar
 
 
@@ -116,9 +117,8 @@ def _sum(all_amounts: Iterable[Amounts]) -> dict[str, Decimal]:
 
 def _rounded(amounts: Amounts) -> dict[str, Decimal]:
     """Up, as the scheduler counts: CPUs in thousandths, all else in whole units."""
-    most = Decimal(2**63 - 1)  # the API server's own limit
     return {
-        name: min(amount, most).quantize(Decimal("0.001" if name == CPU else "1"), ROUND_CEILING)
+        name: min(amount, LARGEST).quantize(Decimal("0.001" if name == CPU else "1"), ROUND_CEILING)
         for name, amount in amounts.items()
     }
 

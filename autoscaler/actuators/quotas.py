@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from autoscaler.actuators.footprint import CPU, HUGE_PAGES, MEMORY, Footprint, extended
+from autoscaler.actuators.footprint import CPU, HUGE_PAGES, LARGEST, MEMORY, Footprint, extended
 from autoscaler.kube.objects import Object, key
 from crds.notation.units import exact_quantity
 
@@ -103,8 +103,8 @@ def _left(line: _Line, spec: Object, own: Need, others: list[Need]) -> Room:
         reserved += max(need.most_replicas, need.replicas) * replica
         taken += _NONE if need is own else need.balloons * balloon
     foreign = max(_NONE, line.used - known)
-    left = line.hard - foreign - reserved - taken
-    most = max(0, int(left // own.balloon.amounts[line.resource]))
+    left = max(_NONE, min(LARGEST, line.hard - foreign - reserved - taken))
+    most = int(left // own.balloon.amounts[line.resource])
     return Room(
         most,
         f"fewer nodes are prepared than planned: of {line.hard:f} {line.resource} in ResourceQuota {line.quota}, replicas up to "

@@ -144,3 +144,11 @@ def test_amounts_are_by_the_quotas_own_names() -> None:
         "requests.ephemeral-storage": storage,
         "limits.ephemeral-storage": storage,
     }
+
+
+def test_amounts_beyond_all_sense_are_no_failure() -> None:
+    """As an API may have them that is not Kubernetes' own."""
+    tiny = {"containers": [{"resources": {"limits": {"cpu": "1n"}}}]}
+    own = need(2**31, 0, spec=tiny)
+    assert room([quota({"cpu": "0"}, {"cpu": "9" * 40})], own, []).most
+    assert room([quota({"cpu": "0"}, {"cpu": "8"})], own, [need(2**31, 0, spec=SPEC)]).most == 0
