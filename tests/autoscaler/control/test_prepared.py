@@ -53,8 +53,8 @@ async def test_without_the_right_to_read_jobs_decisions_go_on_without_balloons(a
         await controller.policy("a", spec("a", minReplicas=4, maxPreparedNodes=2))
         await controller.clock.advance(UNREADABLE_SECONDS)
         await controller.until(lambda: controller.desired("a") == 4)
-        assert not controller.runtime("a").policy.max_prepared_nodes
         await controller.until(lambda: "jobs.batch is forbidden" in nodes_prepared(controller))
+        assert not controller.runtime("a").policy.max_prepared_nodes
         api.standing.clear()
         await controller.until(lambda: controller.runtime("a").policy.max_prepared_nodes == 2)
 
