@@ -146,8 +146,10 @@ def _matrix(path: Path, data: bytes) -> tuple[list[Any], tuple[str, ...]]:
 def _points(path: Path, values: list[Any], row: int) -> NDArray[np.float64]:
     """Times and values of a series, a row for each point; NaN where a value is unknown."""
     try:
-        points = np.array(values, np.float64).reshape(-1, 2)
+        points = np.array(values if values else np.empty((0, 2)), np.float64)
     except (TypeError, ValueError, OverflowError):
+        points = np.empty(0)
+    if points.shape != (len(values), 2):
         points = np.full((1, 2), np.nan)
     value = points[:, 1]
     if np.isfinite(points).all() and not (value < 0).any() and not (value > MOST_SUMMED).any():
