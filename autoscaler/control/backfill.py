@@ -15,6 +15,7 @@ from autoscaler.telemetry import metrics
 from policies.series import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS
 
 READERS = 2  # a week is 50,000 numbers: 200 policies at once kept KEDA waiting for 14 s
+MOST_WARNINGS, WARNING_LIMIT = 3, 200  # characters; a store that is away warns in every answer
 MOSTLY = 0.9  # of the points: a few are unknown after each restart of a pod
 
 _log = structlog.get_logger(__name__)
@@ -52,7 +53,8 @@ def history_problem(past: history.ReadBack, known: int) -> str:
     if past.problem:
         return str(past.problem)
     if past.warnings:
-        return f"Prometheus warned that its answer may be incomplete: {'; '.join(past.warnings)}"
+        shown = "; ".join(text[:WARNING_LIMIT] for text in past.warnings[:MOST_WARNINGS])
+        return f"Prometheus warned that its answer may be incomplete: {shown}"
     if known < MOSTLY * len(past.points):
         return (
             f"demand is known for {known} of the {len(past.points)} minutes that Prometheus has; check that it keeps "
