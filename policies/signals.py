@@ -20,12 +20,8 @@ HURRY = 5.0  # times the work of a replica at full load: profiles may be wrong b
 FELL_SECONDS = 600.0  # after a fall, how long counters as high as before are those of another process
 STILL_HURRIED = 2.5  # the same where the reading before was: a pod near the bound is not doubted again and again
 STUCK_SECONDS = 120.0  # a long prefill moves nothing for less
-FAULTS = frozenset(Verdict) - {
-    Verdict.COUNTED,
-    Verdict.STARTING,
-    Verdict.FIRST,
-    Verdict.UNCHANGED,
-}  # the others are normal
+NORMAL = (Verdict.COUNTED, Verdict.STARTING, Verdict.FIRST, Verdict.UNCHANGED)
+FAULTS = frozenset(Verdict).difference(NORMAL)
 
 _ZERO: dict[str, Any] = dict.fromkeys(("running", "waiting", *COUNTERS), 0.0)
 
