@@ -84,17 +84,19 @@ class Reporter:
         await self._events.emit(report.workload, _moved(was, now), explanation=explanation)
 
     async def _report_readings(self, policy: str, report: PolicyReport) -> None:
-        """An Event where metrics became unreadable, for another reason than before, or readable again."""
+        """An Event and a log line where metrics became unreadable, for another reason than before, or readable again."""
         now, before = metrics_read(report.readings), self._unread.get(policy, "")
         emit = self._events.emit
         if now.status == "False" and now.reason != before:
             if await emit(report.workload, EventReason.METRICS_UNREAD, problem=now.message):
+                _log.warning("metrics.unread", policy=policy, reason=now.reason, problem=now.message)
                 self._unread[policy] = now.reason
         elif (
             now.status == "True"
             and before
             and await emit(report.workload, EventReason.METRICS_READ, message=now.message)
         ):
+            _log.info("metrics.read", policy=policy)
             del self._unread[policy]
 
 

@@ -71,15 +71,16 @@ async def test_an_event_of_mode_shadow_says_what_would_be_done(api: FakeApi, kub
 async def test_an_event_says_once_why_metrics_cannot_be_read_and_that_they_are_again(api: FakeApi, kube: Kube) -> None:
     reporter, _ = await a_reporter(api, kube)
     refused = Fault("a", Verdict.UNREAD, "its certificate is not accepted", "tls")
-    for readings in (
-        Readings(2),
-        Readings(2, (refused,)),
-        Readings(2, (refused, Fault("b", Verdict.UNREAD))),
-        None,
-        Readings(2, (Fault("a", Verdict.STUCK),)),  # another reason, within a minute of the last Event
-        Readings(2),
-    ):
-        await reporter.run(Policy(PolicyReport(WORKLOAD, readings=readings)))
+    with capture_logs() as logs:
+        for readings in (
+            Readings(2),
+            Readings(2, (refused,)),
+            Readings(2, (refused, Fault("b", Verdict.UNREAD))),
+            None,
+            Readings(2, (Fault("a", Verdict.STUCK),)),  # another reason, within a minute of the last Event
+            Readings(2),
+        ):
+            await reporter.run(Policy(PolicyReport(WORKLOAD, readings=readings)))
     assert events(api) == [
         (
             "MetricsUnread",
@@ -87,6 +88,7 @@ async def test_an_event_says_once_why_metrics_cannot_be_read_and_that_they_are_a
         ),
         ("MetricsRead", "The metrics of all 2 ready pods are read."),
     ]
+    assert [log["event"] for log in logs] == ["metrics.unread", "metrics.read"]
 
 
 @pytest.mark.parametrize(("replicas", "reasons"), [(4, []), (6, ["ScaledUp"]), (3, ["ScaledDown"])])
