@@ -8,7 +8,7 @@ class SourceErrorKind(StrEnum):
 
     TIMEOUT = "timeout"  # no complete answer before the deadline
     CONNECTION = "connection"  # refused, reset, no such host
-    TLS = "tls"  # the server's certificate is not accepted, or it does not speak TLS
+    TLS = "tls"  # the server's certificate is not accepted, or it does not use TLS
     TRANSPORT = "transport"  # the CA or the token to reach it with cannot be used
     STATUS = "status"  # an answer, but not 200
     BODY = "body"  # 200 with a body that cannot be read

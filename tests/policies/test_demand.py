@@ -10,19 +10,12 @@ from policies.capacity import DOUBT
 from policies.demand import Observation, observe
 from policies.level import advance_level
 from policies.model import Basis, Filters, Inputs, PodSample, Policy, Signal, State
+from policies.physics import COUNTERS
 from tests.support.worlds import COLD_START, START, TICK, Fleet, a_policy, a_sample, a_supply
 
 POLICY = a_policy()
 WORK_SECONDS = 0.9 * math.exp(DOUBT)  # of a request of 1,000 prompt and 200 generated tokens, while nothing is learned
-TOKEN_COUNTERS = (
-    "prompt_tokens_total",
-    "cached_prompt_tokens_total",
-    "generation_tokens_total",
-    "request_prompt_tokens_sum",
-    "request_prompt_tokens_count",
-    "request_generation_tokens_sum",
-    "request_generation_tokens_count",
-)
+TOKEN_COUNTERS = tuple(name for name in COUNTERS if "tokens" in name)
 
 
 def watch(*moments: Inputs, policy: Policy = POLICY, filters: Filters | None = None) -> Observation:
