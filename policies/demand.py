@@ -16,6 +16,7 @@ from policies.signals import FAULTS, Judged, judge
 
 RECENT_SECONDS = 30.0
 DRAIN_SECONDS = 60.0  # waiting requests should be served within this time
+LAG_SECONDS = 60.0  # the scale and the list of pods differ for less after each step of a rollout or of a scale-down
 NEARLY_WHOLE = 0.9  # the share of pods from which that of all is estimated
 DEMAND_LIMIT = 10.0  # times the maximum of replicas
 LEVEL_LIMIT = 1.5  # the same: no decision needs to know more, and a level must come down again
@@ -47,11 +48,12 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
         flowed.filters,
         marks=_marks(state.filters, inputs, judged),
         arrivals=_recent(state.filters, inputs.now_seconds, flowed.arrivals_per_second),
+        unlisted_seconds=_unlisted_seconds(state.filters, inputs),
     )
     by_work = _by_work(policy, filters, judged)
     demand = _demand(policy, state.capacity, filters, inputs, judged, flowed.arrivals_per_second, by_work=by_work)
     capacity = flowed.capacity
-    faulty = _faulty(inputs, judged)
+    faulty = _faulty(filters, inputs, judged)
     if faulty and estimated(demand) is None:
         filters, capacity = interrupted(filters, inputs.now_seconds), state.capacity
     level = _level(policy, filters, demand, by_work=by_work, faulty=faulty)
@@ -71,8 +73,17 @@ def estimated(demand: Demand) -> float | None:
     return demand.replicas / demand.coverage
 
 
-def _faulty(inputs: Inputs, judged: list[Judged]) -> bool:
-    if inputs.supply is None or inputs.supply.unlisted:
+def _unlisted_seconds(filters: Filters, inputs: Inputs) -> float | None:
+    if inputs.supply is None:
+        return filters.unlisted_seconds
+    if not inputs.supply.unlisted:
+        return None
+    return inputs.now_seconds if filters.unlisted_seconds is None else filters.unlisted_seconds
+
+
+def _faulty(filters: Filters, inputs: Inputs, judged: list[Judged]) -> bool:
+    since = filters.unlisted_seconds
+    if inputs.supply is None or (since is not None and inputs.now_seconds - since > LAG_SECONDS):
         return True
     return any(each.verdict in FAULTS for each in judged)
 

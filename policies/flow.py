@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, replace
 
 from policies import capacity as cap
-from policies.level import LEVEL_TAU_SECONDS, elapsed_seconds
+from policies.level import elapsed_seconds
 from policies.model import Capacity, Filters, PodSample, Policy, State, Tokens
 from policies.physics import growth
 from policies.signals import Judged, arrived
@@ -18,7 +18,8 @@ LEARNING_SECONDS = 60.0  # longer between two readings, a replica may have been 
 # Waiting over running: nothing is learned from one or two requests that wait for the next step of an idle engine.
 SATURATED_QUEUE = 0.25
 HANGUP_LIMIT = 10.0  # requests begun over those that stayed
-HANGUP_SHARE = 0.05  # fewer are the requests in prefill, which have arrived and not begun
+HANGUP_TAU_SECONDS = 30.0  # the level must not dip while it is learned that clients hang up
+HANGUP_SHARE = 0.1  # fewer are the requests in prefill, which have arrived and not begun
 HANGUP_PROMPT_SHARE = 0.25  # the same by prompt tokens, whose mean is uncertain
 HANGUP_REQUESTS = 20.0  # fewer show nothing
 
@@ -41,7 +42,7 @@ def flow(policy: Policy, state: State, now_seconds: float, judged: list[Judged])
     elapsed = elapsed_seconds(filters, now_seconds)
     fade = math.exp(-elapsed / TOKENS_TAU_SECONDS)
     sums = [fade * value for value in _token_sums(filters.tokens)]
-    fade = math.exp(-elapsed / LEVEL_TAU_SECONDS)
+    fade = math.exp(-elapsed / HANGUP_TAU_SECONDS)
     came, begun = fade * filters.arrived, fade * filters.begun
     rejected_rate = stayed_rate = 0.0
     for before, now in counted:

@@ -201,12 +201,13 @@ class Filters:
     marks: tuple[PodMark, ...] = ()
     arrivals: tuple[tuple[float, float], ...] = ()  # (tick, requests per second since the tick before), about 30 s
     tokens: Tokens = Tokens()
-    arrived: float = 0.0  # requests that came and stayed; decays with a time constant of 2 min
+    arrived: float = 0.0  # requests that came and stayed; decays with a time constant of 30 s
     begun: float = 0.0  # requests that came, by what the engine began; decays alike
     level: float | None = None  # smoothed demand, replicas
     levels: tuple[tuple[float, float], ...] = ()  # (tick, level), about 5 min
     volatility: float | None = None
     settled_seconds: float | None = None  # after a fault, until when levels say nothing about volatility
+    unlisted_seconds: float | None = None  # since when the list lacks pods that the scale counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ def known(state: State, now_seconds: float, oldest_seconds: float = -math.inf) -
             ),
             arrivals=tuple(item for item in filters.arrivals if in_time(item[0])),
             levels=tuple(item for item in filters.levels if item[0] <= now_seconds),
+            unlisted_seconds=None,
             settled_seconds=None if settled is None else min(settled, now_seconds + VOLATILITY_LAG_SECONDS),
         ),
     )

@@ -72,7 +72,7 @@ EXCLUDED = (
     Exclusion(
         "volatility",
         "clients hang up",
-        "the share of clients that hang up is learned over two minutes, in which the level moves",
+        "the share of clients that hang up is learned over half a minute, in which the level moves",
         lambda _of, _fault: True,
     ),
     Exclusion(
