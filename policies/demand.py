@@ -20,9 +20,8 @@ LAG_SECONDS = 60.0  # the scale and the list of pods differ for less after each 
 NEARLY_WHOLE = 0.9  # the share of pods from which that of all is estimated
 DEMAND_LIMIT = 10.0  # times the maximum of replicas
 LEVEL_LIMIT = 1.5  # the same: no decision needs to know more, and a level must come down again
-GAUGES_COUNT = frozenset(
-    {Verdict.COUNTED, Verdict.FIRST, Verdict.RESET, Verdict.UNCHANGED}
-)  # where concurrency is measured
+# Whose gauges count where concurrency is measured.
+GAUGES_COUNT = frozenset({Verdict.COUNTED, Verdict.FIRST, Verdict.RESET, Verdict.UNCHANGED})
 
 
 @dataclass(frozen=True, slots=True)

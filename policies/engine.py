@@ -141,7 +141,7 @@ def stabilized(
     policy: Policy, decided: Decided, recommended: tuple[Reason, ...], seen: Observation, inputs: Inputs
 ) -> tuple[int, tuple[Reason, ...], Decided]:
     """From recommendations to what is asked for. The last rule that changed the number comes first among the reasons."""
-    now = inputs.now_seconds
+    now, demand = inputs.now_seconds, _based_on(seen)
     window = hold_seconds(policy, inputs.cold_start)
     recommendation = whole(recommended[0].replicas)
     # What is held for a fault is needed: its hold begins when the fault ends.
@@ -149,7 +149,7 @@ def stabilized(
     peaks = stabilize.remember(decided.peaks, now, needed, window)
     rules: tuple[Callable[[int], Reason | None], ...] = (
         lambda n: stabilize.hold(peaks, n, now, window),
-        lambda n: _unknown(decided, seen, inputs, n),
+        lambda n: _unknown(decided, demand, inputs, n),
         lambda n: stabilize.scale_down_limit(policy, decided, inputs.supply, n, now),
         lambda n: stabilize.scale_up_limit(policy, decided, n, now),
         lambda n: stabilize.bound(policy, n),
@@ -159,7 +159,7 @@ def stabilized(
         reason = rule(replicas)
         if reason is not None:
             replicas, reasons = whole(reason.replicas), (reason, *reasons)
-    lacking = missing.lacking(replicas, inputs, _based_on(seen))
+    lacking = missing.lacking(replicas, inputs, demand)
     if lacking is not None and all(reason.rule is not lacking.rule for reason in reasons):
         reasons = (*reasons, lacking)  # the level is held, so that nothing lower was asked for
     return replicas, reasons, replace(decided, peaks=peaks)
@@ -183,11 +183,11 @@ def _start(decided: Decided, inputs: Inputs) -> Decided:
     return replace(decided, replicas=supply.spec_replicas, prepared=supply.prepared + supply.preparing)
 
 
-def _unknown(decided: Decided, seen: Observation, inputs: Inputs, asked: int) -> Reason | None:
+def _unknown(decided: Decided, demand: Demand, inputs: Inputs, asked: int) -> Reason | None:
     current = decided.replicas
     if current is None or asked >= current:
         return None
-    return missing.hold(current, inputs, decided.blind_until_seconds, _based_on(seen))
+    return missing.hold(current, inputs, decided.blind_until_seconds, demand)
 
 
 def _based_on(seen: Observation) -> Demand:

@@ -106,6 +106,33 @@ def balloon_job(workload: Workload, template: Object, slot: int, settings: Ballo
     }
 
 
+def pod_restrictions() -> dict[Any, Any]:
+    """What every balloon's pod has, whatever it is made from; the admission policy requires it."""
+    return {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 1,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": NOBODY,
+            "runAsGroup": NOBODY,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+
+
+def container_restrictions() -> dict[Any, Any]:
+    """The same for its container."""
+    return {
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+    }
+
+
 def _pod_spec(template: Object, settings: BalloonSettings) -> dict[str, Any]:
     replica = template.get("spec") or {}
     first: Object = next(iter(replica.get("containers") or ()), {})
@@ -125,16 +152,7 @@ def _pod_spec(template: Object, settings: BalloonSettings) -> dict[str, Any]:
     return {
         **{name: replica[name] for name in PLACEMENT if replica.get(name)},
         "priorityClassName": settings.priority_class,
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": 1,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": NOBODY,
-            "runAsGroup": NOBODY,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        **pod_restrictions(),
         "containers": [
             {
                 "name": "hold",
@@ -142,11 +160,7 @@ def _pod_spec(template: Object, settings: BalloonSettings) -> dict[str, Any]:
                 **({"imagePullPolicy": first["imagePullPolicy"]} if "imagePullPolicy" in first else {}),
                 "command": ["sleep", str(settings.deadline_seconds)],
                 "resources": held.resources,
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "capabilities": {"drop": ["ALL"]},
-                    "readOnlyRootFilesystem": True,
-                },
+                **container_restrictions(),
             }
         ],
     }

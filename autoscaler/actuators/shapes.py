@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import EllipsisType
 
-from autoscaler.actuators.manifest import ENDED_SECONDS, NOBODY, PLACEMENT, BalloonSettings
+from autoscaler.actuators.manifest import (
+    ENDED_SECONDS,
+    PLACEMENT,
+    BalloonSettings,
+    container_restrictions,
+    pod_restrictions,
+)
 from autoscaler.kube.ours import BALLOON, MANAGED_BY, MANAGER, POLICY, SLOT
 from crds.kinds import SCALING_POLICY
 from crds.v1alpha1.resource import API_VERSION
@@ -37,16 +43,7 @@ _BY_THE_JOB_CONTROLLER: Fields = {
 _POD: Fields = {
     **{f"{name}?": ... for name in PLACEMENT},
     "priorityClassName": BalloonSettings(max_balloons=0).priority_class,
-    "restartPolicy": "Never",
-    "terminationGracePeriodSeconds": 1,
-    "automountServiceAccountToken": False,
-    "enableServiceLinks": False,
-    "securityContext": {
-        "runAsNonRoot": True,
-        "runAsUser": NOBODY,
-        "runAsGroup": NOBODY,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    },
+    **pod_restrictions(),
     "containers": [
         {
             "name": "hold",
@@ -54,11 +51,7 @@ _POD: Fields = {
             "imagePullPolicy?": ...,
             "command": ["sleep", ...],
             "resources": ...,
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"]},
-                "readOnlyRootFilesystem": True,
-            },
+            **container_restrictions(),
             "terminationMessagePath?": ...,  # this and the next are the API server's defaults
             "terminationMessagePolicy?": ...,
         }
