@@ -53,9 +53,9 @@ def flow(policy: Policy, state: State, now_seconds: float, judged: list[Judged])
         begun += _begun(filters.tokens, before, now, stayed)
         rejected_rate += rejected / span
         stayed_rate += stayed / span
-        grown = _growth(before, now)
+        grown = _growth(filters.tokens, before, now)
         sums = [total + more for total, more in zip(sums, grown, strict=True)]
-        if span <= LEARNING_SECONDS and _saturated(before) and _saturated(now) and _grown_up(now):
+        if span <= LEARNING_SECONDS and _at_its_limit(filters.tokens, before, now):
             generated = growth(before.generation_tokens_total, now.generation_tokens_total)
             done = cap.work_seconds(policy.engine, max(0.0, grown[3] - grown[4]), generated)
             capacity = cap.learn(capacity, policy.engine, span, done, now.running or 0.0)
@@ -91,14 +91,34 @@ def _token_sums(tokens: Tokens) -> tuple[float, float, float, float, float]:
     )
 
 
-def _growth(before: PodSample, now: PodSample) -> tuple[float, float, float, float, float]:
+def _growth(tokens: Tokens, before: PodSample, now: PodSample) -> tuple[float, float, float, float, float]:
+    prefilled = cached = 0.0
+    if _shows_prefill(tokens, before) and _shows_prefill(tokens, now):
+        prefilled = growth(before.prompt_tokens_total, now.prompt_tokens_total)
+        cached = growth(before.cached_prompt_tokens_total, now.cached_prompt_tokens_total)
     return (
         growth(before.request_prompt_tokens_count, now.request_prompt_tokens_count),
         growth(before.request_prompt_tokens_sum, now.request_prompt_tokens_sum),
         growth(before.request_generation_tokens_sum, now.request_generation_tokens_sum),
-        growth(before.prompt_tokens_total, now.prompt_tokens_total),
-        growth(before.cached_prompt_tokens_total, now.cached_prompt_tokens_total),
+        prefilled,
+        cached,
     )
+
+
+def _shows_prefill(tokens: Tokens, sample: PodSample) -> bool:
+    """Whether it has the prompt tokens, and those that were cached if any engine counts them."""
+    cached = sample.cached_prompt_tokens_total is not None or tokens.cached_tokens < 1.0
+    return cached and sample.prompt_tokens_total is not None
+
+
+def _at_its_limit(tokens: Tokens, before: PodSample, now: PodSample) -> bool:
+    """Whether the pod had more to do than it could for the whole span, and all that it did was counted.
+
+    A queue of exactly the same length shows that the gauges stand still, rather than how much the pod can do.
+    """
+    if not all(_shows_prefill(tokens, each) and each.generation_tokens_total is not None for each in (before, now)):
+        return False
+    return _saturated(before) and _saturated(now) and before.waiting != now.waiting and _grown_up(now)
 
 
 def _saturated(sample: PodSample) -> bool:

@@ -4,6 +4,7 @@ They are wide, since a profile may be wrong by a factor of three and pages are n
 no unusual load but a broken number. A jump within them is load.
 """
 
+import math
 from dataclasses import dataclass
 
 from policies.model import Engine, PodSample, Tokens
@@ -98,10 +99,15 @@ def _grown(before: PodSample, now: PodSample) -> _Grown:
         growth(before.request_generation_tokens_count, now.request_generation_tokens_count),
         growth(before.request_prompt_tokens_sum, now.request_prompt_tokens_sum),
         growth(before.request_generation_tokens_sum, now.request_generation_tokens_sum),
-        max(0.0, read - asked),
-        max(0.0, generated - given),
+        _open(read, asked),
+        _open(generated, given),
         now.prompt_tokens_total is not None and now.generation_tokens_total is not None,
     )
+
+
+def _open(counted: float, ended: float) -> float:
+    """Tokens of requests that had not ended; without a bound where more seem to have ended than were counted, as after a jump."""
+    return counted - ended if counted >= ended else math.inf
 
 
 def _mean(tokens: float, requests: float) -> float:

@@ -8,7 +8,7 @@ hours over a single tick.
 import math
 from dataclasses import replace
 
-from policies.level import VOLATILITY_LAG_SECONDS
+from policies.level import interrupted
 from policies.model import State
 
 RECENT_SECONDS = 30.0  # two ticks: readings that old are still compared with those after a restart
@@ -22,11 +22,12 @@ def known(state: State, now_seconds: float, oldest_seconds: float = -math.inf) -
     A reading of such a time is no longer compared with; it still says what its pod has shown.
     """
     filters, tick = state.filters, state.filters.tick_seconds
-    settled = filters.settled_seconds
 
     def in_time(at_seconds: float) -> bool:
         return oldest_seconds <= at_seconds <= now_seconds
 
+    if tick is not None and not in_time(tick):
+        filters = interrupted(filters, now_seconds)  # until the level has followed what it missed
     return replace(
         state,
         filters=replace(
@@ -38,7 +39,6 @@ def known(state: State, now_seconds: float, oldest_seconds: float = -math.inf) -
             arrivals=tuple(item for item in filters.arrivals if in_time(item[0])),
             levels=tuple(item for item in filters.levels if item[0] <= now_seconds),
             unlisted_seconds=None,
-            settled_seconds=None if settled is None else min(settled, now_seconds + VOLATILITY_LAG_SECONDS),
         ),
     )
 

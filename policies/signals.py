@@ -89,9 +89,10 @@ def _judge(seen: _Seen, pod: str, sample: PodSample | None, mark: PodMark | None
         return Judged(pod, useless, mark=mark)
     if _unused(sample):
         sample = replace(sample, running=0.0, waiting=0.0)
-    if _lacks_gauges(sample) or (policy.signal is Signal.WORK and _lacks_counters(filters.tokens, sample, mark)):
+    if _lacks_gauges(sample, mark) or (policy.signal is Signal.WORK and _lacks_counters(filters.tokens, sample, mark)):
         kept = PodMark(_merged(sample, mark), comparable=False)
-        queue = not _lacks_gauges(sample) and (mark is None or _works(mark.reading, sample))
+        shown = sample.running is not None and sample.waiting is not None
+        queue = shown and (mark is None or _works(mark.reading, sample))
         return Judged(pod, Verdict.INCOMPLETE, sample, mark=kept, queue=queue)
     if mark is None:
         mark = _from_zero(filters, sample)
@@ -125,7 +126,7 @@ def _compared(seen: _Seen, mark: PodMark, sample: PodSample) -> Verdict:
         return Verdict.STUCK if sample.at_seconds - before.at_seconds >= STUCK_SECONDS else Verdict.UNCHANGED
     if _other_process(before, sample) or fell(before, sample):
         return Verdict.RESET
-    if mark.fell is not None and arrived(sample) >= mark.fell[1]:
+    if mark.fell is not None and arrived(sample) >= mark.fell[1] and not _grew(seen.work_seconds, mark, sample):
         return Verdict.RESET  # what fell is back: two processes answer in turn, or an old page was shown
     if not mark.comparable:
         return Verdict.FIRST
@@ -143,6 +144,13 @@ def _hurried(work_seconds: float, mark: PodMark, sample: PodSample) -> bool:
     return (finished - held) * work_seconds > most * full_seconds or (
         (rejected - held) * work_seconds > SPEED_FACTOR * full_seconds
     )
+
+
+def _grew(work_seconds: float, mark: PodMark, sample: PodSample) -> bool:
+    """Whether as many requests came since the last reading as may come, as to a young process that passes the one before."""
+    came = arrived(sample) - arrived(mark.reading)
+    span_seconds = sample.at_seconds - mark.reading.at_seconds
+    return mark.comparable and 0.0 < came * work_seconds <= STILL_HURRIED * span_seconds
 
 
 def _moved(mark: PodMark, sample: PodSample, verdict: Verdict, *, hurried: bool) -> PodMark:
@@ -174,8 +182,13 @@ def _unused(sample: PodSample) -> bool:
     return not (sample.prompt_tokens_total or sample.generation_tokens_total or sample.rejected_total)
 
 
-def _lacks_gauges(sample: PodSample) -> bool:
-    return sample.running is None or sample.waiting is None
+def _lacks_gauges(sample: PodSample, mark: PodMark | None) -> bool:
+    """Whether a gauge is missing, or an engine that the same process showed before."""
+    if sample.running is None or sample.waiting is None:
+        return True
+    if mark is None or _other_process(mark.reading, sample):
+        return False  # another process may have other engines
+    return (sample.engines or math.inf) < (mark.reading.engines or 0.0)
 
 
 def _lacks_counters(tokens: Tokens, sample: PodSample, mark: PodMark | None) -> bool:
@@ -195,10 +208,8 @@ def _lacks_counters(tokens: Tokens, sample: PodSample, mark: PodMark | None) -> 
     if sample.prompt_tokens_total is None and sample.cached_prompt_tokens_total is not None:
         return True
     if mark is None or _other_process(mark.reading, sample):
-        return False  # another process may have other engines, and may count less
-    return (sample.engines or math.inf) < (mark.reading.engines or 0.0) or (
-        any(getattr(sample, name) is None and getattr(mark.reading, name) is not None for name in COUNTERS)
-    )
+        return False  # another process may count less
+    return any(getattr(sample, name) is None and getattr(mark.reading, name) is not None for name in COUNTERS)
 
 
 def _merged(sample: PodSample, mark: PodMark | None) -> PodSample:

@@ -82,13 +82,23 @@ def test_no_request_no_work() -> None:
     assert request_work_seconds(ENGINE, Capacity(), Tokens()) is None
 
 
-def lived(ticks: int, waiting: float, age_seconds: float, served_per_second: float) -> Capacity:
+def lived(
+    ticks: int,
+    waiting: float,
+    age_seconds: float,
+    served_per_second: float,
+    *,
+    moves: bool = True,
+    generated: bool = True,
+) -> Capacity:
     """What one pod that serves that many requests a second, and is that old at the end, teaches."""
     state, started = State(), START + (ticks - 1) * TICK - age_seconds
     for tick in range(ticks):
         now = START + tick * TICK
-        sample = a_sample("qwen-0", now, 1000 + served_per_second * tick * TICK + waiting, waiting, running=20.0)
-        sample = replace(sample, started_seconds=started)
+        queue = waiting + (tick % 2 if moves else 0)
+        sample = a_sample("qwen-0", now, 1000 + served_per_second * tick * TICK + queue, queue, running=20.0)
+        counter = sample.generation_tokens_total if generated else None
+        sample = replace(sample, started_seconds=started, generation_tokens_total=counter)
         seen = observe(a_policy(), state, Inputs(now, True, (sample,), a_supply(1), COLD_START))
         state = State(seen.filters, seen.capacity)
     return state.capacity
@@ -100,6 +110,15 @@ def test_only_saturated_moments_teach() -> None:
     assert lived(100, waiting=2.0, age_seconds=3600.0, served_per_second=served) == Capacity()  # of 20 that run
     learned = lived(100, waiting=30.0, age_seconds=3600.0, served_per_second=served)
     assert work_ratio(learned) == pytest.approx(1.5, rel=0.06)
+
+
+def test_a_queue_that_stands_still_teaches_nothing() -> None:
+    assert lived(20, waiting=30.0, age_seconds=3600.0, served_per_second=0.7, moves=False) == Capacity()
+
+
+def test_work_whose_tokens_are_not_counted_teaches_nothing() -> None:
+    learned = lived(20, waiting=30.0, age_seconds=3600.0, served_per_second=0.7, generated=False)
+    assert learned == Capacity()
 
 
 def test_start_up_never_teaches() -> None:

@@ -194,6 +194,18 @@ def test_cached_prompt_tokens_cost_no_prefill() -> None:
     assert demand.work_seconds == pytest.approx((500 / 2500 + 200 * 0.0025) * math.exp(DOUBT), rel=0.01)
 
 
+def test_a_pod_that_counts_no_cached_tokens_says_nothing_about_the_share_that_is_cached() -> None:
+    def cached(tick: int) -> PodSample:
+        sample = pod(tick, 1000 + 60 * tick)
+        return replace(sample, cached_prompt_tokens_total=0.5 * (sample.prompt_tokens_total or 0.0))
+
+    def lacking(tick: int) -> PodSample:
+        return pod(tick, 1000 + 60 * tick, 1, cached_prompt_tokens_total=None)
+
+    seen = watch(*(look(tick, cached(tick), lacking(tick)) for tick in range(40)))
+    assert seen.demand.work_seconds == pytest.approx((500 / 2500 + 200 * 0.0025) * math.exp(DOUBT), rel=0.05)
+
+
 def test_the_level_follows_in_two_minutes() -> None:
     fleet = Fleet()
     low = watch(*(fleet.tick(4.0) for _ in range(20)))

@@ -70,6 +70,19 @@ def test_what_lies_in_the_future_is_dropped_and_what_was_learned_is_kept() -> No
     assert (known.level, known.volatility, known.tokens) == (filters.level, filters.volatility, filters.tokens)
 
 
+@pytest.mark.parametrize("away_seconds", [60.0, HOUR, -HOUR], ids=str)
+def test_the_level_that_follows_what_it_missed_is_not_volatility(away_seconds: float) -> None:
+    """Demand has doubled meanwhile: the level takes minutes to follow."""
+    fleet = Fleet(pods=20)
+    state = worn(fleet)
+    before = state.filters.volatility
+    moved(fleet, away_seconds)
+    state = restarted(POLICY, COLD_START, state, fleet.now)
+    for _ in range(60):
+        state = step(POLICY, state, fleet.tick(16.0)).state
+    assert state.filters.volatility == pytest.approx(before, abs=0.03)
+
+
 def test_a_second_restart_before_the_first_decision_holds_as_much() -> None:
     once = restarted(POLICY, COLD_START, State(decided=Decided(replicas=8)), 1000.0)
     twice = restarted(POLICY, COLD_START, once, 1010.0)

@@ -13,6 +13,7 @@ from policies.errors import NotFiniteError
 from policies.explain import VERDICTS, explain, phrase
 from policies.missing import lacking
 from policies.model import Demand, Inputs, Plan, PodSample, Reading, Rule, Signal, State, StepResult, Verdict
+from policies.physics import possible_growth
 from policies.supply import Role, StageName, Supply, Unit
 from tests.support.worlds import COLD_START, START, TICK, a_policy, a_supply
 
@@ -221,6 +222,43 @@ def test_a_process_that_replaces_another_need_not_show_all_that_it_had() -> None
         Verdict.COUNTED,
         Verdict.COUNTED,
     ]
+
+
+def test_a_young_process_may_pass_the_one_before() -> None:
+    """Its counters fall at tick 5 and reach what they were at tick 10, as ordinary growth: nothing is back."""
+
+    def young(sample: PodSample) -> PodSample:
+        tick = round((sample.at_seconds + 1.0 - START) / TICK)
+        return replace(page(3, tick if tick < 5 else tick - 5), at_seconds=sample.at_seconds)
+
+    play = Play(young, ticks=range(20)).run(0, 20)
+    assert [later for later in range(20) if play.verdicts(later)["qwen-3"] is Verdict.RESET] == [5]
+
+
+def test_a_sum_that_jumped_once_is_no_fault_when_a_queue_is_served() -> None:
+    """From then on more prompts seem to have ended than were read; those of requests that were held are not known."""
+
+    read = replace(page(3, WARM), prompt_tokens_total=1000.0, request_prompt_tokens_sum=1e6, running=30.0)
+    ended = replace(
+        read,
+        at_seconds=read.at_seconds + TICK,
+        running=0.0,
+        prompt_tokens_total=1500.0,
+        request_prompt_tokens_sum=1e6 + 30_000.0,
+        request_prompt_tokens_count=(read.request_prompt_tokens_count or 0.0) + 30.0,
+        request_generation_tokens_sum=(read.request_generation_tokens_sum or 0.0) + 600.0,
+        request_generation_tokens_count=(read.request_generation_tokens_count or 0.0) + 30.0,
+        finished_total=(read.finished_total or 0.0) + 30.0,
+        generation_tokens_total=(read.generation_tokens_total or 0.0) + 600.0,
+    )
+    tokens = warm(Signal.WORK).filters.tokens
+    assert possible_growth(POLICY.engine, tokens, read, ended)
+    assert not possible_growth(
+        POLICY.engine,
+        tokens,
+        replace(read, request_prompt_tokens_sum=1000.0),
+        replace(ended, request_prompt_tokens_sum=31_000.0),
+    )
 
 
 def test_a_pod_near_the_bound_is_doubted_once() -> None:
