@@ -10,7 +10,7 @@ from typing import Any
 
 from policies.series import RUNNING, WAITING
 from tests.twin.fleet import Fleet, pod_object
-from tests.twin.load import START_SECONDS
+from tests.twin.load import START_SECONDS, TICK_SECONDS
 from tests.twin.pod import GAUGES, Pod, Series
 
 
@@ -61,6 +61,10 @@ class Fault:
         """Whether it is on this pod. Pods are numbered as they were made; the oldest stop last."""
         number = int(pod.rpartition("-")[2])
         return self.pods is Pods.ALL or number == 0 or (self.pods is Pods.SOME and number % 2 == 0)
+
+    def befell(self, pod: Pod) -> bool:
+        """Whether the pod was there before it ended."""
+        return pod.created_seconds <= START_SECONDS + TICK_SECONDS * (self.end + 1.0)
 
     # ---------------------------------------------------------------- what a kind may change
 
@@ -118,7 +122,7 @@ class Jump(Fault):
     """A counter jumps and goes on from there."""
 
     def page(self, pod: Pod, series: list[Series], tick: int) -> list[Series]:
-        if tick < self.start:
+        if tick < self.start or not self.befell(pod):
             return series
         return [
             each._replace(value=each.value + self.magnitude) if each.family in self.families else each
@@ -138,7 +142,7 @@ class Reset(Fault):
     names: bool = False
 
     def page(self, pod: Pod, series: list[Series], tick: int) -> list[Series]:
-        if tick < self.start:
+        if tick < self.start or not self.befell(pod):
             return series
         if self.on(tick) or pod.name not in self.memory:
             self.memory[pod.name] = pod.baseline()
@@ -147,7 +151,11 @@ class Reset(Fault):
 
     def started(self, pod: Pod, tick: int) -> float:
         last = self.start + (tick - self.start) // self.period * self.period if tick <= self.end else self.end
-        return pod.started_seconds if tick < self.start or not self.names else START_SECONDS + 15.0 * (last + 1) - 1.5
+        return (
+            pod.started_seconds
+            if tick < self.start or not self.names or not self.befell(pod)
+            else START_SECONDS + 15.0 * (last + 1) - 1.5
+        )
 
 
 @dataclass

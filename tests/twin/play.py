@@ -4,7 +4,7 @@ import contextlib
 import copy
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import cast
 
@@ -41,13 +41,12 @@ class Moment:
     queue: int  # requests that truly wait
 
 
-class Twin:
-    """One of the two. `copy` forks it."""
+class Controller:
+    """One that decides on a fleet. `copy` forks it."""
 
-    def __init__(self, load: Load, fleet: Fleet, state: State) -> None:
-        self.fleet = fleet
+    def __init__(self, load: Load, state: State) -> None:
         self._load = load
-        self._clock_seconds = 0.0  # by how much the controller's clock is off
+        self._clock_seconds = 0.0  # by how much its clock is off
         self._begin(state)
 
     def _begin(self, state: State) -> None:
@@ -57,29 +56,24 @@ class Twin:
         self._scraper = Scraper(clock)
         self.runtime = PolicyRuntime(self._load.workload, state, self._watches, [], now_of(0))
 
-    def copy(self) -> "Twin":
+    def copy(self) -> "Controller":
         """Another one that goes on from here."""
-        twin = Twin(self._load, copy.deepcopy(self.fleet), self.runtime.state)
-        twin._scraper.latest.update(self._scraper.latest)
-        return twin
+        other = Controller(self._load, self.runtime.state)
+        other._scraper.latest.update(self._scraper.latest)
+        return other
 
-    def tick(self, tick: int, faults: Sequence[Fault] = (), *, beside: Sequence[Fault] = ()) -> Moment | None:
-        """One tick: traffic, scrapes, a decision. `beside`: faults whose part that also befalls a clean twin is played."""
-        for each in (*faults, *beside):
-            each.both(self.fleet, tick)
-        for each in faults:
-            each.traffic(self.fleet, tick)
-        self.fleet.advance()
+    def decide(self, fleet: Fleet, tick: int, faults: Sequence[Fault] = ()) -> Moment | None:
+        """A list of pods, scrapes and a decision, as far as the faults let it."""
         if any(isinstance(each, Restart) and tick == each.start for each in faults):
             self._saved = encode(self.runtime.state)
         for each in faults:
             if isinstance(each, Restart | Paused) and each.start <= tick < each.end:
                 return None
             if isinstance(each, Restart) and tick == each.end:
-                self._restart(each, tick)
+                self._restart(each, fleet, tick)
         now = now_of(tick) + self._clock_seconds
         store = self._watches.pods(NAMESPACE)
-        objects = list(self.fleet.objects(now_of(tick)))
+        objects = list(fleet.objects(now_of(tick)))
         count = len(objects)
         for each in faults:
             objects = each.listed(objects, tick)
@@ -87,22 +81,20 @@ class Twin:
         away = any(isinstance(each, SupplyUnknown) and each.on(tick) for each in faults)
         store.stale_since = now - 100.0 if away else None
         if not away:
-            self.runtime.offer_scale(_scale(self.fleet.spec_replicas, max(count, len(objects))), now)
-        self._scrape(tick, now, faults)
+            self.runtime.offer_scale(_scale(fleet.spec_replicas, max(count, len(objects))), now)
+        self._scrape(fleet, tick, now, faults)
         inputs = self.runtime.inputs(self._scraper.latest, now, on_grid=True)
         proposal = self.runtime.propose(inputs)
         assert proposal is not None
         result = self.runtime.settle(proposal, proposal.asked)
         if result.plan is None:
             return None
-        desired, queue = result.plan.desired_replicas, self.fleet.queue
-        self.fleet.scale(desired, now_of(tick))
-        return Moment(tick, desired, result.state, result.demand, result.plan, queue)
+        return Moment(tick, result.plan.desired_replicas, result.state, result.demand, result.plan, fleet.queue)
 
-    def _scrape(self, tick: int, now: float, faults: Sequence[Fault]) -> None:
+    def _scrape(self, fleet: Fleet, tick: int, now: float, faults: Sequence[Fault]) -> None:
         endpoints = self.runtime.endpoints()
         self._scraper.targets(endpoints)
-        serving = {pod.name: pod for pod in self.fleet.serving(now_of(tick) - AGE_SECONDS)}
+        serving = {pod.name: pod for pod in fleet.serving(now_of(tick) - AGE_SECONDS)}
         for key in endpoints:
             if key.name not in serving:
                 if key.name.startswith("router"):
@@ -110,13 +102,14 @@ class Twin:
                 continue
             pod = serving[key.name]
             own = [each for each in faults if each.hits(key.name)]
-            series, started = pod.series(), pod.started_seconds
+            # Whoever sees no fault sees what those that hung up took, too.
+            series, started = (pod if faults else replace(pod, hung_up=0)).series(), pod.started_seconds
             for each in own:
                 series = each.page(pod, series, tick)
                 started = max(started, each.started(pod, tick))
             body: bytes | None = pod.page(series, started)
             for each in own:
-                body = None if body is None else each.body(pod, body, self.fleet, tick)
+                body = None if body is None else each.body(pod, body, fleet, tick)
             if body is not None:
                 self._accept(key, body, now)
 
@@ -124,11 +117,11 @@ class Twin:
         with contextlib.suppress(SourceError):  # the last sample stays, and ages
             self._scraper.accept(key, parse(body, key.name, now - AGE_SECONDS))
 
-    def _restart(self, fault: Restart, tick: int) -> None:
+    def _restart(self, fault: Restart, fleet: Fleet, tick: int) -> None:
         self._clock_seconds = fault.clock_seconds
         self._begin(decode(State, self._saved))
         now = now_of(tick) + self._clock_seconds
-        self.runtime.offer_scale(_scale(self.fleet.spec_replicas, len(self.fleet.pods)), now)
+        self.runtime.offer_scale(_scale(fleet.spec_replicas, len(fleet.pods)), now)
         if fault.history_share is not None:
             self.runtime.remember(self._history(fault.history_share, tick), now)
         self.runtime.begin(now)
@@ -152,6 +145,38 @@ class Twin:
                 )
             )
         return found
+
+
+class Twin:
+    """One of the two: a fleet and the controller that it follows. `copy` forks it.
+
+    A witness decides beside the controller, without the faults that befall it, and is not followed: it knows what could be
+    known of this fleet, which is not that of the other twin once the two have decided differently.
+    """
+
+    def __init__(self, fleet: Fleet, controller: Controller, *, witnessed: bool = False) -> None:
+        self.fleet = fleet
+        self.controller = controller
+        self._witness = controller.copy() if witnessed else None
+        self.witnessed: list[Moment | None] = []
+
+    def copy(self, *, witnessed: bool = False) -> "Twin":
+        """Another one that goes on from here."""
+        return Twin(copy.deepcopy(self.fleet), self.controller.copy(), witnessed=witnessed)
+
+    def tick(self, tick: int, faults: Sequence[Fault] = (), *, beside: Sequence[Fault] = ()) -> Moment | None:
+        """One tick: traffic, scrapes, a decision. `beside`: faults whose part that also befalls a clean twin is played."""
+        for each in (*faults, *beside):
+            each.both(self.fleet, tick)
+        for each in faults:
+            each.traffic(self.fleet, tick)
+        self.fleet.advance()
+        if self._witness is not None:
+            self.witnessed.append(self._witness.decide(self.fleet, tick))
+        moment = self.controller.decide(self.fleet, tick, faults)
+        if moment is not None:
+            self.fleet.scale(moment.desired, now_of(tick))
+        return moment
 
 
 def _scale(spec: int, status: int) -> Scale:

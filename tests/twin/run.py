@@ -11,7 +11,7 @@ from tests.twin.faults import Fault
 from tests.twin.fleet import Fleet
 from tests.twin.invariants import INVARIANTS, Breach, breaches
 from tests.twin.load import WARM_TICKS, Load
-from tests.twin.play import Moment, Twin
+from tests.twin.play import Controller, Moment, Twin
 from tests.twin.schedule import Schedule, schedule
 
 
@@ -33,6 +33,7 @@ class Pair:
     schedule: Schedule
     clean: list[Moment | None]
     faulted: list[Moment | None]
+    witnessed: list[Moment | None]  # of the faulted one's fleet
     crash: str = ""
 
 
@@ -40,8 +41,8 @@ class Clean:
     """The clean twin of a load: played as far as it is asked for, and forked where the faults begin."""
 
     def __init__(self, load: Load) -> None:
-        twin = Twin(load, Fleet.warm(load), State())
-        twin.runtime.begin(0.0)
+        twin = Twin(Fleet.warm(load), Controller(load, State()))
+        twin.controller.runtime.begin(0.0)
         self.warm: list[Moment | None] = [twin.tick(tick) for tick in range(WARM_TICKS)]
         self.fork = twin
         self._beside: list[Moment | None] = []
@@ -67,14 +68,14 @@ def played(seed: int) -> Pair:
     """Both twins of a seed."""
     of = schedule(seed)
     ours = clean(of.load)
-    twin = ours.fork.copy()
+    twin = ours.fork.copy(witnessed=True)
     faulted: list[Moment | None] = list(ours.warm)
     try:
         for tick in range(WARM_TICKS, of.last + 1):
             faulted.append(twin.tick(tick, of.faults))  # noqa: PERF401  # what was played before a crash is kept
     except Exception as error:  # noqa: BLE001  # whatever it is, it is a breach
-        return Pair(of, ours.moments(of), faulted, f"{type(error).__name__}: {error}")
-    return Pair(of, ours.moments(of), faulted)
+        return Pair(of, ours.moments(of), faulted, [*ours.warm, *twin.witnessed], f"{type(error).__name__}: {error}")
+    return Pair(of, ours.moments(of), faulted, [*ours.warm, *twin.witnessed])
 
 
 def judged(seed: int) -> Verdict:
@@ -82,7 +83,7 @@ def judged(seed: int) -> Verdict:
     began = time.process_time()
     pair = played(seed)
     of = pair.schedule
-    found = breaches(of, pair.clean, pair.faulted)
+    found = breaches(of, pair.clean, pair.faulted, pair.witnessed)
     if pair.crash:
         found.append(Breach("crash", len(pair.faulted), pair.crash))
     excused = [each for each in found if any(reason.covers(of, each.invariant) for reason in EXCLUDED)]

@@ -50,7 +50,7 @@ def test_without_a_fault_the_twins_are_one(calm: tuple[Schedule, list[Moment]]) 
     of, moments = calm
     twin = clean(of.load).fork.copy()
     assert [twin.tick(tick, of.faults) for tick in range(WARM_TICKS, of.last + 1)] == moments[WARM_TICKS:]
-    assert breaches(of, moments, moments) == []
+    assert breaches(of, moments, moments, moments) == []
 
 
 def test_a_schedule_plays_the_same_way_every_time() -> None:
@@ -65,7 +65,7 @@ def test_what_falls_rises_or_stays_wrong_is_a_breach(calm: tuple[Schedule, list[
             replace(each, **changes) if first <= each.tick <= last else each  # type: ignore[arg-type]
             for each in moments
         ]
-        return {each.invariant for each in breaches(of, moments, faulted)}
+        return {each.invariant for each in breaches(of, moments, faulted, moments)}
 
     start, end = of.start, int(of.end)
     assert found(start, start, desired=0) == {"floor"}
