@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from autoscaler.actuators.base import Actuator, Refused
-from autoscaler.control.supply import endpoints, replicas_of, supply
+from autoscaler.control.supply import endpoints, replicas, supply
 from autoscaler.kube.objects import Key, Object, alive, key, labels
 from autoscaler.kube.ours import BALLOON, BALLOON_PODS
 from autoscaler.kube.scale import Scale
@@ -178,7 +178,7 @@ class PolicyRuntime:
     def lacks_pods(self) -> bool:
         """Whether fewer pods are listed than its scale asks for: some kinds count only those that are ready."""
         pods = self._watches.pods(self._workload.namespace)
-        return self._scale is not None and len(replicas_of(self._scale, pods)) < self._scale.spec_replicas
+        return self._scale is not None and replicas(self._scale, pods) < self._scale.spec_replicas
 
     @property
     def has_balloons_near(self) -> bool:
@@ -199,8 +199,11 @@ class PolicyRuntime:
 
     def endpoints(self) -> dict[Key, Address]:
         """Where its pods are scraped."""
-        found = endpoints(self._workload, self._scale, self._watches.pods(self._workload.namespace))
+        found = self._endpoints()
         return {Key(self._workload.namespace, pod): Address(urls, self._transport) for pod, urls in found.items()}
+
+    def _endpoints(self) -> Mapping[str, tuple[str, ...]]:
+        return endpoints(self._workload, self._scale, self._watches.pods(self._workload.namespace))
 
     def supply(self, now_seconds: float) -> Supply | None:
         """What there is of it; None (unknown) also where the API has been away for too long."""
@@ -210,7 +213,8 @@ class PolicyRuntime:
 
     def inputs(self, scraped: Mapping[Key, PodSample], now_seconds: float, *, on_grid: bool) -> Inputs:
         """All that one decision is made from, but for the forecast."""
-        samples = (newest(scraped.get(pod), self._filled.get(pod.name)) for pod in sorted(self.endpoints()))
+        namespace, filled = self._workload.namespace, self._filled
+        samples = (newest(scraped.get(Key(namespace, pod)), filled.get(pod)) for pod in self._endpoints())
         lead = lead_seconds(self._workload.cold_start, Rung.REQUESTED)
         return Inputs(
             now_seconds=now_seconds,
@@ -363,5 +367,6 @@ class PolicyRuntime:
 
 def newest(scraped: PodSample | None, filled: PodSample | None) -> PodSample | None:
     """The younger of two samples of a pod."""
-    found = [sample for sample in (scraped, filled) if sample is not None]
-    return max(found, key=lambda sample: sample.at_seconds, default=None)
+    if scraped is None or filled is None:
+        return scraped if filled is None else filled
+    return max(scraped, filled, key=lambda sample: sample.at_seconds)

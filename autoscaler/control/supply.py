@@ -18,7 +18,7 @@ from autoscaler.kube.objects import (
 from autoscaler.kube.ours import BALLOON
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.store import Store
-from crds.workload import Workload
+from crds.workload import Endpoint, Workload
 from policies.supply import Role, StageName, Supply, Unit
 
 Labels = tuple[tuple[str, str], ...]
@@ -34,12 +34,16 @@ def supply(
     """The pods of a scale target and what each actuator holds for it. None (unknown) where any of these is unknown."""
     if scale is None or not pods.current(now_seconds):
         return None
-    units = sorted(map(_replica, replicas_of(scale, pods, pod_labels)), key=lambda unit: unit.name)
+    units = pods.made(scale.selector, _units, pod_labels)
     for held in standby:
         if held is None:
             return None
         units += held
-    return Supply(scale.spec_replicas, tuple(units), _unlisted(scale, pods))
+    return Supply(scale.spec_replicas, units, _unlisted(scale, pods))
+
+
+def _units(pods: Iterable[Object], pod_labels: Labels) -> tuple[Unit, ...]:
+    return tuple(sorted(map(_replica, _serving(pods, pod_labels)), key=lambda unit: unit.name))
 
 
 def _unlisted(scale: Scale, pods: Store) -> int:
@@ -49,8 +53,11 @@ def _unlisted(scale: Scale, pods: Store) -> int:
     """
     if scale.status_replicas is None:
         return 0
-    listed = sum(not deleting(pod) or _counts_ending(pod) for pod in _of_target(scale, pods))
-    return max(0, scale.status_replicas - listed)
+    return max(0, scale.status_replicas - pods.made(scale.selector, _listed))
+
+
+def _listed(pods: Iterable[Object]) -> int:
+    return sum(not deleting(pod) or _counts_ending(pod) for pod in _of_target(pods))
 
 
 def _counts_ending(pod: Object) -> bool:
@@ -72,26 +79,33 @@ def _since(found: Object | None) -> float | None:
 
 
 def endpoints(workload: Workload, scale: Scale | None, pods: Store) -> Mapping[str, tuple[str, ...]]:
-    """Metrics URLs by pod, of every running pod with an address: one that fails its probe under load still counts."""
-    if scale is None:
-        return {}
-    at = workload.endpoint
-    return {
+    """Metrics URLs by pod, sorted, of every running pod with an address: one that fails its probe under load still counts."""
+    return {} if scale is None else pods.made(scale.selector, _endpoints, workload.endpoint)
+
+
+def _endpoints(pods: Iterable[Object], at: Endpoint) -> Mapping[str, tuple[str, ...]]:
+    found = {
         key(pod).name: tuple(f"{at.scheme}://{_host(ip)}:{port}{at.path}" for port in at.ports)
-        for pod in replicas_of(scale, pods, at.pod_labels)
+        for pod in _serving(pods, at.pod_labels)
         if phase(pod) == "Running" and (ip := (pod.get("status") or {}).get("podIP"))
     }
+    return dict(sorted(found.items()))
 
 
-def replicas_of(scale: Scale, pods: Store, pod_labels: Labels = ()) -> list[Object]:
-    """The target's pods with these labels that serve or will."""
+def replicas(scale: Scale, pods: Store) -> int:
+    """How many pods the target has that serve or will."""
+    return len(pods.made(scale.selector, _units, ()))
+
+
+def _serving(pods: Iterable[Object], pod_labels: Labels) -> Iterator[Object]:
+    """Of the pods of a selector, those of the target with these labels that serve or will."""
     serving = dict(pod_labels).items()
-    return [pod for pod in _of_target(scale, pods) if not deleting(pod) and serving <= labels(pod).items()]
+    return (pod for pod in _of_target(pods) if not deleting(pod) and serving <= labels(pod).items())
 
 
-def _of_target(scale: Scale, pods: Store) -> Iterator[Object]:
-    """The target's pods that have not ended. A balloon is none, even where the selector is wide enough."""
-    return (pod for pod in pods.matching(scale.selector) if not ended(pod) and BALLOON not in labels(pod))
+def _of_target(pods: Iterable[Object]) -> Iterator[Object]:
+    """Those that have not ended. A balloon is none of the target, even where the selector is wide enough."""
+    return (pod for pod in pods if not ended(pod) and BALLOON not in labels(pod))
 
 
 def _host(ip: str) -> str:

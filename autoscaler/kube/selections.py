@@ -5,12 +5,14 @@ are filed under one of the object's labels: of 500 in a namespace, those of one 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from autoscaler.kube.objects import Key, Object, key, labels
 from crds.notation.selectors import Selector
 
 _Label = tuple[str, str]
+T = TypeVar("T")
 
 
 class Selections:
@@ -18,6 +20,7 @@ class Selections:
 
     def __init__(self) -> None:
         self._found: dict[Selector, dict[Key, Object]] = {}
+        self._made: defaultdict[Selector, dict[Hashable, Any]] = defaultdict(dict)
         self._filed: defaultdict[_Label, set[Selector]] = defaultdict(set)
         self._unfiled: set[Selector] = set()  # those that only say what must not be, or that a label exists
 
@@ -30,8 +33,17 @@ class Selections:
                 place.add(selector)
         return tuple(found.values())
 
+    def made(self, selector: Selector, objects: Iterable[Object], make: Callable[..., T], *of: Hashable) -> T:
+        """What `make` makes of the objects that match, and of `of`: made anew only once one of them has changed."""
+        kept, asked = self._made[selector], (make, of)
+        if asked not in kept:
+            kept[asked] = make(self.of(selector, objects), *of)
+        found: T = kept[asked]
+        return found
+
     def forget(self, selector: Selector) -> None:
         """Keep no selector that is no longer asked for."""
+        self._made.pop(selector, None)
         if self._found.pop(selector, None) is None:
             return
         self._unfiled.discard(selector)
@@ -50,6 +62,7 @@ class Selections:
                 found[key(now)] = now
             elif before is None or found.pop(key(before), None) is None:
                 continue
+            self._made.pop(selector, None)
             touched.append(selector)
         return touched
 

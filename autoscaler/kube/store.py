@@ -1,13 +1,16 @@
 """The last known content of a watched collection."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 from autoscaler.kube.objects import Key, Object, key
 from autoscaler.kube.selections import Selections
 from crds.notation.selectors import Selector
 
 STALE_SECONDS = 60.0  # with the API unavailable for longer, the last content is no longer taken for what there is
+
+
+T = TypeVar("T")
 
 
 class _Change(NamedTuple):
@@ -45,6 +48,10 @@ class Store:
     def matching(self, selector: Selector) -> tuple[Object, ...]:
         """The objects whose labels match, kept up to date until the selector is forgotten."""
         return self._selections.of(selector, self._objects.values())
+
+    def made(self, selector: Selector, make: Callable[..., T], *of: Hashable) -> T:
+        """What `make` makes of the objects whose labels match, and of `of`; it is made anew only once one of them has changed."""
+        return self._selections.made(selector, self._objects.values(), make, *of)
 
     def forget(self, selector: Selector) -> None:
         """The selector is no longer asked for."""
