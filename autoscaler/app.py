@@ -11,6 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -24,6 +25,7 @@ from autoscaler.control.backfill import Backfill
 from autoscaler.control.fitter import Fitter
 from autoscaler.control.fitting import FitProcess
 from autoscaler.control.gaps import GapFiller
+from autoscaler.control.garbage import collect_rarely
 from autoscaler.control.loop import Loop
 from autoscaler.control.preparing import Preparer
 from autoscaler.control.reading import ReadingWatch
@@ -162,6 +164,7 @@ class Leader:
             self.registry.run,
             refusals.run,
             self.saver.run,
+            partial(collect_rarely, clock),
             *(each.sweep for each in preparers),
         )
 

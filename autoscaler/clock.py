@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 LONGEST_WAIT_SECONDS = 0.1  # of wall time, after which a sleeper looks whether the rate has changed
 SHORTEST_WAIT_SECONDS = 0.001  # not to spin where time stands still
+SLICE_SECONDS = 0.01  # of wall time, for which a long job may hold the event loop: KEDA and the pods wait meanwhile
 MOST_RATE = 30.0
 SLOWER = 0.9  # faster would make rates look larger than they are by more than a tenth
 
@@ -106,6 +107,20 @@ def pace(text: bytes) -> Pace:
     if not all(map(math.isfinite, found[:3])) or math.isnan(found.until_seconds) or not 0 < found.rate <= MOST_RATE:
         raise ValueError(f"a clock's rate must be above 0 and at most {MOST_RATE:g}, and its times finite")
     return found
+
+
+class Slices:
+    """Cuts a long job into slices, between which the event loop does what else is due."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began_seconds = stopwatch_seconds()
+
+    async def cut(self) -> None:
+        """Yield if the slice has lasted long enough: a yield after every step would make the job last as long as all else."""
+        if stopwatch_seconds() - self._began_seconds >= SLICE_SECONDS:
+            await self._clock.sleep(0)
+            self._began_seconds = stopwatch_seconds()
 
 
 def stopwatch_seconds() -> float:

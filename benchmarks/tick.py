@@ -112,6 +112,8 @@ class Stopwatch:
         def timed(handle: asyncio.Handle) -> None:
             began, fed = time.perf_counter(), self.seconds["feeding"]
             inner(handle)
+            if self.seconds["feeding"] < fed:  # it began anew
+                return
             took = time.perf_counter() - began - (self.seconds["feeding"] - fed)
             self.seconds["all callbacks"] += took
             self.holds.append((took, "" if took < LONG_SECONDS else _named(handle)))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from autoscaler.clock import Clock, stopwatch_seconds
+from autoscaler.clock import Clock, Slices, stopwatch_seconds
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.objects import Key
 from autoscaler.records.writer import Recorder
@@ -63,10 +63,11 @@ class Loop:
         while True:
             await self._clock.sleep(due - self._clock.now())
             self._proposals = {key: last for key, last in self._proposals.items() if key in self._runtimes}
+            slices = Slices(self._clock)
             # The tick's own time, not the moment at which each pool's turn comes: filters see an even grid.
             for members in self._pools(self._runtimes):
                 self._turn(members, members, due, on_grid=True)
-                await self._clock.sleep(0)
+                await slices.cut()
             due = max(due, self._clock.now())
             due = next_tick(due)
 
@@ -80,10 +81,11 @@ class Loop:
     async def round(self) -> None:
         """Decide for the policies of which there are new samples."""
         sampled, self._sampled_policies = self._sampled_policies, set()
+        slices = Slices(self._clock)
         for members in self._pools(sorted(sampled)):
             asking = [runtime for runtime in members if runtime.key in sampled]
             self._turn(asking, members, self._clock.now(), on_grid=False)
-            await self._clock.sleep(0)
+            await slices.cut()
 
     def _pools(self, policies: Iterable[str]) -> list[list[PolicyRuntime]]:
         """The policies that are granted together with these. There is no kind of pool, so that each has one to itself."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from autoscaler.clock import Clock
+from autoscaler.clock import Clock, Slices
 from autoscaler.control.members import Members
 from autoscaler.control.runner import Parts, PolicyRunner
 from autoscaler.control.runtime import PolicyRuntime
@@ -124,23 +124,25 @@ class PolicyRegistry:
         if unread:
             await self._follow_policies(group, unread)
         pods_unread, self._pods_unread = self._pods_unread, set()
+        slices = Slices(self._clock)
         for policy in sorted(pods_unread):
             with self._contained(policy):
                 if (runtime := self._runtimes.get(policy)) is not None:
                     self._members.refresh(runtime)
-            await self._clock.sleep(0)
+            await slices.cut()
 
     async def _follow_policies(self, group: asyncio.TaskGroup, unread: set[str]) -> None:
-        due = set[str]()
+        due, slices = set[str](), Slices(self._clock)
         for policy in unread:
             with self._contained(policy):
                 due |= self._reread(policy)
+            await slices.cut()
         while due:
             freed = set[str]().union(*map(self._yield_target, due))
             for policy in sorted(due, key=lambda each: self._read[each].since if each in self._read else _GONE):
                 with self._contained(policy):
                     freed |= self._settle(group, policy)
-                await self._clock.sleep(0)  # the scaler answers in between
+                await slices.cut()
             due = freed
         remembered = self._saved.keys() | self._state_problems.keys()
         for gone in remembered - self._read.keys() - self._unread:  # deleted while no controller ran
