@@ -28,6 +28,7 @@ from autoscaler.control.gaps import GapFiller
 from autoscaler.control.garbage import collect_rarely
 from autoscaler.control.loop import Loop
 from autoscaler.control.preparing import Preparer
+from autoscaler.control.processes import WorkerProcess
 from autoscaler.control.reading import ReadingWatch
 from autoscaler.control.registry import PolicyRegistry
 from autoscaler.control.runner import Parts
@@ -53,6 +54,7 @@ from autoscaler.telemetry import metrics
 from autoscaler.web import WebServer, app
 
 ONE_NAMESPACE = "without rights elsewhere, no nodes and no PriorityClasses are read; cold starts come from spec.coldStart or profile"
+HISTORIES = 2  # read at a time: each takes a query of Prometheus and a process of 50 MB until all are read
 
 Runs = tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 
@@ -129,6 +131,7 @@ class Leader:
         settings: Settings,
         always: Always,
         fitting: FitProcess,
+        backfill: Backfill,
         recorder: Recorder,
         store: StateStore,
         loaded: Loaded,
@@ -150,7 +153,7 @@ class Leader:
             actuators=actuators,
             target=TargetReader(kube, events, clock),
             transport=TransportReader(kube, clock),
-            at_start=Backfill(settings.prometheus_url, clock, prometheus_transport(settings)),
+            at_start=backfill,
             after_decisions=(*preparers, ReadingWatch(scraper, prometheus, clock), reporter),
             on_grid=(fitter, GapFiller(scraper, prometheus, clock)) if prometheus else (fitter,),
         )
@@ -174,8 +177,10 @@ async def leading(settings: Settings, always: Always) -> AsyncIterator[Leader]:
     """Take up what the last leader saved and serve KEDA; at the end, save. Raises TlsError and OSError."""
     store = FileStore(settings.state_dir)
     recorder = Recorder(settings.decision_log_dir, settings.decision_log_bytes)
-    with FitProcess() as fitting, contextlib.closing(recorder):
-        leader = Leader(settings, always, fitting, recorder, store, await store.load())
+    processes = [WorkerProcess() for _ in range(HISTORIES)]
+    reading = Backfill(settings.prometheus_url, always.clock, prometheus_transport(settings), processes)
+    with FitProcess() as fitting, reading as backfill, contextlib.closing(recorder):
+        leader = Leader(settings, always, fitting, backfill, recorder, store, await store.load())
         tls = (
             Tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
             if settings.tls_cert and settings.tls_key

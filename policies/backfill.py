@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from policies.capacity import request_work_seconds, sustainable_concurrency, work_seconds
 from policies.demand import DRAIN_SECONDS
-from policies.level import advance_level, level_after
+from policies.level import VOLATILITY_LAG_SECONDS, VOLATILITY_PRIOR, advance_level, interrupted, level_after
 from policies.model import Filters, Policy, Signal, State, Tokens
 
 MOST_OF_MAXIMUM = 10.0  # demand beyond so many times the largest fleet is no reading ...
@@ -36,6 +36,26 @@ def lived(policy: Policy, state: State, history: Sequence[Past]) -> tuple[State,
     if filters.tokens.requests < min(1.0, tokens.requests):
         filters = replace(filters, tokens=tokens)
     return replace(state, filters=filters), known
+
+
+def caught_up(state: State, before: State, after: State, now_seconds: float) -> State:
+    """The state with what a history would have given it, had it come before the first decisions.
+
+    The history leads from `before`, where decisions began, to `after`. It gives the level until demand has been seen, and
+    then may raise it; a volatility that nobody has observed yet is the history's.
+    """
+    filters, past = state.filters, after.filters
+    if filters.tokens.requests < min(1.0, past.tokens.requests):
+        filters = replace(filters, tokens=past.tokens)
+    if past.level is None or past.tick_seconds is None or past.tick_seconds == before.filters.tick_seconds:
+        return replace(state, filters=filters)  # it had nothing new
+    is_recent = now_seconds - past.tick_seconds <= VOLATILITY_LAG_SECONDS
+    if filters.level is None or (is_recent and past.level > filters.level):
+        filters = interrupted(replace(filters, level=past.level), now_seconds)
+    if past.volatility is not None:
+        is_observed = filters.volatility not in (None, VOLATILITY_PRIOR)
+        filters = replace(filters, volatility=max(past.volatility, (filters.volatility or 0.0) if is_observed else 0.0))
+    return replace(state, filters=filters)
 
 
 def backfilled(filters: Filters, points: Iterable[tuple[float, float]]) -> Filters:

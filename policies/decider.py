@@ -42,6 +42,11 @@ class Decider(Generic[F]):
         self.forecaster.backfill(points)
         return len(points)
 
+    def catch_up(self, before: State, after: State, points: Iterable[tuple[float, float]], now_seconds: float) -> None:
+        """Take a history that comes after the first decisions: it leads from the state `before` them to `after`."""
+        self.state = backfill.caught_up(self.state, before, after, now_seconds)
+        self.forecaster.backfill(points)
+
     def restart(self, cold_start: ColdStart, now_seconds: float) -> None:
         """Treat what runs as decided; nothing is scaled down until one hold has passed."""
         self.state = engine.restarted(self.policy, cold_start, self.state, now_seconds)

@@ -20,7 +20,6 @@ from autoscaler.telemetry import metrics
 from policies.engine import GRID_SECONDS
 
 LOOKS = 5  # a grid step: every 3 s, since a refused ReplicaSet tries again after as long as it has been refused
-PATIENCE_SECONDS = 30.0  # of wall time, for the history; decisions then begin without it, and it is taken when it comes
 
 _log = structlog.get_logger(__name__)
 
@@ -55,13 +54,16 @@ class PolicyRunner:
         runtime.subscribe(self._decided.set)
 
     async def run(self) -> None:
-        """Read the target, how its pods are reached, and the history, let decisions begin, then run every part at its own pace."""
+        """Read the target and how its pods are reached, let decisions begin, then run every part at its own pace.
+
+        The history is taken when it comes: `at_start` begins before the first decision, and may end long after it.
+        """
         parts = self._parts
         await self._turn(parts.target)
         await self._turn(parts.transport)
         reading = asyncio.create_task(self._turn(parts.at_start))
         try:
-            await asyncio.wait({reading}, timeout=PATIENCE_SECONDS)
+            await self._clock.sleep(0)  # it sees the state as it was saved
             if not self._begins():
                 return
             async with asyncio.TaskGroup() as group:

@@ -269,6 +269,10 @@ class PolicyRuntime:
         """Take what the workload did before this process. Gives how many points were of use."""
         return self._decider.remember(history, now_seconds)
 
+    def catch_up(self, before: State, after: State, points: Iterable[tuple[float, float]], now_seconds: float) -> None:
+        """Take a history that was read while decisions were made: it leads from `before`, where they began, to `after`."""
+        self._decider.catch_up(before, after, points, now_seconds)
+
     def offer_history_problem(self, problem: str) -> None:
         """Take what is wrong with the history that was read at start, empty if nothing is."""
         self._history_problem = problem

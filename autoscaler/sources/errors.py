@@ -14,6 +14,7 @@ class SourceErrorKind(StrEnum):
     BODY = "body"  # 200 with a body that cannot be read
     QUERY = "query"  # Prometheus refused the query
     PARTIAL = "partial"  # Prometheus warned that its answer may be incomplete
+    PROCESS = "process"  # the process that reads failed
 
 
 class SourceError(Exception):

@@ -22,7 +22,6 @@ from autoscaler.sources.fetch import excerpt
 from autoscaler.sources.prometheus import warnings_of
 from autoscaler.sources.session import session
 from autoscaler.sources.transport import FileTransport, Transport
-from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from autoscaler.telemetry.redact import redact
 from crds.workload import Target
 from policies.backfill import Past
@@ -69,11 +68,13 @@ async def read(
     days: int = 7,
     step_seconds: float = 60.0,
     timeout_seconds: float = 30.0,
+    with_running: bool = True,
     transport: FileTransport | None = None,
 ) -> ReadBack:
     """Read the last `days` of the target's pods, newest day first. Never raises: see `problem`.
 
-    `timeout_seconds` is wall time for the whole of it. Days that were read before a failure are returned.
+    `timeout_seconds` is wall time for the whole of it. Days that were read before a failure are returned. `with_running` is
+    for who needs to know how many requests ran.
     """
     loop = asyncio.get_running_loop()
     inbox = asyncio.Queue[_Page | SourceError | None]()
@@ -100,6 +101,7 @@ async def read(
                         first,
                         last,
                         step_seconds=step_seconds,
+                        with_running=with_running,
                         thread_timeout_seconds=2 * timeout_seconds,
                     )
                 )
@@ -123,8 +125,6 @@ async def read(
         )
     finally:
         abandoned.set()
-    if problem:
-        SOURCE_ERRORS.labels(source="history", kind=problem.kind).inc()
     return ReadBack(_points(pages), tuple(dict.fromkeys(text for page in pages for text in page.warnings)), problem)
 
 
@@ -150,6 +150,7 @@ def _page(
     end: float,
     *,
     step_seconds: float,
+    with_running: bool,
     thread_timeout_seconds: float,
 ) -> _Page:
     # `thread_timeout_seconds` only ends an abandoned thread; the event loop keeps the deadline.
@@ -174,7 +175,8 @@ def _page(
         ) as client:
             scrapes = _column(client.custom_query_range(scrapes_query(pods), **counted))
             promql = queries(pods, window_seconds(scrapes))
-            columns = tuple(_column(client.custom_query_range(query, **span)) for query in promql)
+            wanted = promql if with_running else promql[1:]
+            columns = tuple(_column(client.custom_query_range(query, **span)) for query in wanted)
     except requests.JSONDecodeError as error:
         raise SourceError(
             SourceErrorKind.BODY,
@@ -188,7 +190,7 @@ def _page(
         raise SourceError(
             SourceErrorKind.BODY, f"{where}: its answer to query_range cannot be parsed: {error!r}"
         ) from error
-    return _Page(columns, tuple(warnings))
+    return _Page(columns if with_running else ({}, *columns), tuple(warnings))
 
 
 def _warnings(response: requests.Response) -> list[str]:

@@ -5,7 +5,7 @@ A bearer token leaves only over https to a server whose certificate was verified
 
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -100,11 +100,16 @@ class FileTransport:
     ) -> None:
         self._bearer_token_file = bearer_token_file
         self._ca_file = ca_file
-        self._make: Callable[[str | None, str | None], Transport] = lambda ca, bearer: Transport(
-            ca, server_name, skip_verify, bearer, tuple((headers or {}).items()), names
-        )
+        self._server_name = server_name
+        self._skip_verify = skip_verify
+        self._headers = tuple((headers or {}).items())
+        self._names = names
         self._stamp: tuple[tuple[int, int, int], ...] | None = None
         self._transport: Transport | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """For another process, which reads the files itself: nothing secret leaves this one."""
+        return {**self.__dict__, "_stamp": None, "_transport": None}
 
     def current(self) -> Transport:
         """The transport as the files have it now. Raises `SourceError` that names a file which cannot be used."""
@@ -112,7 +117,14 @@ class FileTransport:
         try:
             stamp = tuple((s.st_ino, s.st_mtime_ns, s.st_size) for s in (file.stat() for file in files))
             if self._transport is None or stamp != self._stamp:
-                self._transport = self._make(_read_ca(self._ca_file), _read_token(self._bearer_token_file))
+                self._transport = Transport(
+                    _read_ca(self._ca_file),
+                    self._server_name,
+                    self._skip_verify,
+                    _read_token(self._bearer_token_file),
+                    self._headers,
+                    self._names,
+                )
                 self._stamp = stamp
         except OSError as error:
             raise SourceError(

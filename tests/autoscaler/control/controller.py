@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from autoscaler.app import Always, Leader
+from autoscaler.control.backfill import Backfill
 from autoscaler.control.fitting import FitProcess
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.client import Kube
@@ -27,7 +28,9 @@ from autoscaler.records.writer import Recorder
 from autoscaler.settings import load
 from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
+from autoscaler.sources.transport import FileTransport
 from policies.model import PodSample
+from tests.autoscaler.control.in_thread import InThread
 from tests.autoscaler.kube.workloads import TEMPLATE
 from tests.support.fake_api import FakeApi
 from tests.support.fake_clock import FakeClock
@@ -112,15 +115,18 @@ async def a_controller(
     loaded: Loaded | None = None,
     log: Path | None = None,
     history_url: str | None = None,
+    histories: bool = True,
     prometheus: Prometheus | None = None,
 ) -> AsyncIterator[Controller]:
     """Everything is made and runs, and ends with the block."""
     clock = FakeClock()
     api.now = clock.now
-    settings = load({"decision_log_dir": log, "prometheus_url": history_url})
+    settings = load({"decision_log_dir": log})
     always = Always(clock, kube, Watches(kube, clock, random.Random(1), None), Scraper(clock), prometheus)
     recorder = Recorder(log)
-    leader = Leader(settings, always, cast(FitProcess, None), recorder, FileStore(None), loaded or Loaded())
+    backfill = Backfill(history_url, clock, FileTransport(), [InThread()] if histories else [])
+    fitting = cast(FitProcess, None)
+    leader = Leader(settings, always, fitting, backfill, recorder, FileStore(None), loaded or Loaded())
     controller = Controller(api, clock, always, leader)
     controller.tasks += [asyncio.create_task(run()) for run in (always.watches.run, *leader.runs)]
     try:

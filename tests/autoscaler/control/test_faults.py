@@ -4,7 +4,6 @@ from typing import NoReturn
 
 import pytest
 
-from autoscaler.control import backfill, runner
 from autoscaler.kube.client import Kube
 from autoscaler.telemetry.metrics import REGISTRY
 from tests.autoscaler.control.controller import Controller, a_controller, spec
@@ -111,12 +110,8 @@ async def test_a_target_with_no_pods_is_left_as_it_is(api: FakeApi, kube: Kube) 
         assert controller.desired("a") == 4
 
 
-async def test_decisions_do_not_wait_for_a_history_whose_turn_does_not_come(
-    api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(backfill, "READERS", 0)
-    async with a_controller(api, kube, history_url="http://127.0.0.1:9") as controller:
+async def test_decisions_do_not_wait_for_a_history_whose_turn_does_not_come(api: FakeApi, kube: Kube) -> None:
+    async with a_controller(api, kube, history_url="http://127.0.0.1:9", histories=False) as controller:
         await controller.target("a", 3)
         await controller.policy("a", spec("a"))
         await controller.decided("a")

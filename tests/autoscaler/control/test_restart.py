@@ -104,7 +104,8 @@ async def test_a_history_without_rates_is_not_used_and_the_status_says_so(api: F
             await controller.policy("a", spec("a"))
             await controller.decided("a")
             assert controller.runtimes["ns/a"].state.filters.level is None
-            await controller.until(lambda: "message" in controller.status("a"))
+            await controller.until(lambda: "History" in controller.status("a").get("message", ""))
+            assert controller.runtimes["ns/a"].state.filters.level is None
             assert (
                 "History before the start is incomplete: demand is known for 0 of the 10080 minutes that"
                 in (controller.status("a")["message"])

@@ -6,11 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
-import pytest
 from structlog.testing import capture_logs
 
 from autoscaler.actuators.noop import Noop
-from autoscaler.control import runner
 from autoscaler.control.runner import Part, Parts, PolicyRunner
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.control.target import TargetReader
@@ -93,8 +91,7 @@ async def test_a_part_that_fails_costs_one_turn_of_its_own() -> None:
     assert {(each["event"], each["part"], each["log_level"]) for each in logs} == {("part.failed", "Fails", "error")}
 
 
-async def test_a_part_that_hangs_stops_none_that_runs_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "PATIENCE_SECONDS", 0.0)
+async def test_a_part_that_hangs_stops_none_that_runs_beside_it() -> None:
     clock, turns = FakeClock(), list[str]()
     target, grid = Works("target", turns), Works("grid", turns)
     start, after, other = (Hangs(name, turns) for name in ("start", "after", "other"))

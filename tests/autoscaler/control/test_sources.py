@@ -15,21 +15,24 @@ from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.history import ReadBack
 from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
+from autoscaler.sources.transport import FileTransport
 from autoscaler.telemetry import metrics
 from policies.backfill import Past
+from policies.model import State
+from tests.autoscaler.control.in_thread import InThread
 from tests.autoscaler.kube.workloads import WORKLOAD
 from tests.support import http_faults as faults
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_prometheus import FakePrometheus, fake_prometheus
 
 KEY = WORKLOAD.policy.name
-PAST = Past(0.0, 1.0, 0.0, None, None, None)
+PAST = Past(0.0, 1.0, 0.0, 1.0, 1000.0, 100.0)
 
 
 class OnePod:
     """As much of a runtime as these parts ask for."""
 
-    key, workload = KEY, WORKLOAD
+    key, workload, state = KEY, WORKLOAD, State()
 
     def endpoints(self) -> dict[Key, str]:
         return {Key(WORKLOAD.namespace, "a"): "http://127.0.0.1:9"}
@@ -37,8 +40,8 @@ class OnePod:
     def offer_filled(self, samples: object) -> None:
         pass
 
-    def remember(self, points: tuple[Past, ...], *_: object) -> int:
-        return len(points)
+    def catch_up(self, *_: object) -> None:
+        pass
 
     def offer_history_problem(self, problem: str) -> None:
         pass
@@ -49,6 +52,10 @@ RUNTIME = cast(PolicyRuntime, OnePod())
 
 def answers(source: str) -> float | None:
     return metrics.REGISTRY.get_sample_value("outrider_source_answers_total", {"policy": KEY, "source": source})
+
+
+def failures(labels: dict[str, str]) -> float:
+    return metrics.REGISTRY.get_sample_value("outrider_source_errors_total", labels) or 0.0
 
 
 @pytest.fixture
@@ -84,7 +91,9 @@ async def test_a_history_that_was_never_read_shows(
         return past
 
     monkeypatch.setattr(history, "read", read)
-    await Backfill(server.url, FakeClock()).run(RUNTIME)
-    assert answers("history") == expected
-    await Backfill(None, FakeClock()).run(RUNTIME)
-    assert answers("history") == expected
+    failed = {"source": "history", "kind": past.problem.kind} if past.problem else {}
+    before = failures(failed)
+    for url in (server.url, None):
+        await Backfill(url, FakeClock(), FileTransport(), [InThread()]).run(RUNTIME)
+        assert answers("history") == expected
+    assert failures(failed) == before + bool(past.problem)

@@ -1,7 +1,7 @@
 """What a policy's status says of a history that is not whole."""
 
-from autoscaler.control.backfill import history_problem
 from autoscaler.sources.history import ReadBack
+from autoscaler.sources.past import history_problem
 
 
 def test_few_warnings_of_prometheus_are_shown() -> None:
