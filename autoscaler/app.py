@@ -48,6 +48,7 @@ from autoscaler.scaler.server import ScalerServer
 from autoscaler.scaler.tls import Tls
 from autoscaler.settings import Settings
 from autoscaler.sources.prometheus import Prometheus
+from autoscaler.sources.readers import Readers
 from autoscaler.sources.scrape import Scraper
 from autoscaler.sources.transport import FileTransport
 from autoscaler.telemetry import metrics
@@ -109,7 +110,14 @@ async def observing(settings: Settings, clock: Clock) -> AsyncIterator[Always]:
         url = settings.prometheus_url
         timeout_seconds, transport = settings.prometheus_timeout_seconds, prometheus_transport(settings)
         prometheus = Prometheus(url, session, clock, timeout_seconds, transport) if url else None
-        yield Always(clock, kube, watches, Scraper(clock, settings.scrape_interval_seconds), prometheus)
+        scraper = Readers(
+            clock,
+            settings.scrape_interval_seconds,
+            settings.readers,
+            clock_file=settings.clock_file,
+            log_level=settings.log_level,
+        )
+        yield Always(clock, kube, watches, scraper, prometheus)
 
 
 def prometheus_transport(settings: Settings) -> FileTransport:

@@ -28,11 +28,12 @@ class WallClock:
     """The wall's time, which never runs backwards.
 
     Where the system's time is set back, this one runs a tenth slower until the other has caught up. It jumps forward with the
-    system's: after a machine was paused, its monotonic clock is late for ever.
+    system's: after a machine was paused, its monotonic clock is late for ever. It begins no
+    earlier than at `at_least_seconds`, the time of another one.
     """
 
-    def __init__(self) -> None:
-        self._seconds = time.time()
+    def __init__(self, at_least_seconds: float = 0.0) -> None:
+        self._seconds = max(time.time(), at_least_seconds)
         self._monotonic_seconds = time.monotonic()
 
     def now(self) -> float:

@@ -166,6 +166,14 @@ SOURCE_ERRORS = _counter(
         "kind": "`timeout`, `connection`, `status`, `body`, `query` or `partial`",
     },
 )
+READER_FAULTS = _counter(
+    "outrider_reader_faults_total",
+    "Reader processes that failed and were replaced. Until another one reads, the last samples of its pods age.",
+    {
+        "reason": "`start` (it could not be started), `ended` (by itself, or killed), `silent` (it did not report in time) or"
+        " `report` (it sent what cannot be read)"
+    },
+)
 KUBE_ERRORS = _counter(
     "outrider_kube_errors_total",
     "Calls to the Kubernetes API that failed.",
