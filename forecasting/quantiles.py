@@ -4,6 +4,8 @@ Errors are those of log demand in units of the spread at their time, so calm and
 quantiles of standardised residuals, as in filtered historical simulation (Barone-Adesi, Giannopoulos and Vosper, 1999).
 """
 
+from itertools import accumulate, pairwise
+
 import numpy as np
 
 from forecasting.log_demand import from_log, spread, to_log
@@ -33,8 +35,8 @@ def prior() -> Floats:
 def expected_maxima(model: Model, log_demand: Series) -> Floats:
     """The maximum of the expected log demand over each horizon after each step, [step, horizon], of a series without gaps."""
     ahead = horizon_steps(log_demand.step_seconds)
-    paths = model.paths(log_demand, ahead[-1])
-    return np.maximum.accumulate(paths, axis=1)[:, np.array(ahead) - 1]
+    highest = list(accumulate(model.paths(log_demand, ahead[-1]).T, np.maximum))
+    return np.stack([highest[steps - 1] for steps in ahead]).T
 
 
 def realised_maxima(series: Series) -> Floats:
@@ -49,7 +51,7 @@ def realised_maxima(series: Series) -> Floats:
             maxima = np.maximum(maxima[: len(maxima) - further], maxima[further:])
             reach += further
         columns.append(maxima[:count])
-    return np.stack(columns, axis=1)
+    return np.stack(columns).T
 
 
 def learn_table(model: Model, demand: Series) -> Floats:
@@ -59,15 +61,17 @@ def learn_table(model: Model, demand: Series) -> Floats:
     """
     log_demand = demand.mapped(to_log)
     filled = log_demand.filled()
-    errors = realised_maxima(log_demand) - expected_maxima(model, filled)
-    errors /= spread(filled.values)[:, None]
-    errors[~log_demand.known] = np.nan
-    warm = errors[min(WARM_STEPS, len(errors) // 4) :]
+    errors = realised_maxima(log_demand).T - expected_maxima(model, filled).T  # [horizon, step], each row in one piece
+    errors /= spread(filled.values)
+    errors[:, ~log_demand.known] = np.nan
+    warm = np.sort(errors[:, min(WARM_STEPS, len(demand) // 4) :])  # NaN last
     table = prior()
-    for row, column in zip(table, warm.T, strict=True):
-        known = column[np.isfinite(column)]
-        if len(known) >= LEAST_ERRORS:
-            row[:] = np.quantile(known, PROBABILITIES)
+    for row, ascending in zip(table, warm, strict=True):
+        known = len(ascending) - np.count_nonzero(np.isnan(ascending))
+        if known >= LEAST_ERRORS:
+            rank = np.multiply(PROBABILITIES, known - 1)
+            below = rank.astype(np.int64)
+            row[:] = ascending[below] + (rank - below) * (ascending[below + 1] - ascending[below])
     return table
 
 
@@ -78,7 +82,11 @@ def quantiles(model: Model, table: Floats, demand: Series, last: int = 1) -> Flo
     last `last` + WARM_STEPS values must be known, else ValueError.
     """
     log_demand = demand.tail(last + WARM_STEPS).mapped(to_log).filled()
-    maxima = expected_maxima(model, log_demand)[-last:]
+    maxima = expected_maxima(model, log_demand)[-last:].T
     width = spread(log_demand.values)[-last:]
-    values = from_log(maxima[:, :, None] + width[:, None, None] * table)
-    return np.maximum.accumulate(np.maximum.accumulate(values, axis=1), axis=2)
+    values = from_log(maxima[:, None, :] + width * table[:, :, None])  # [horizon, probability, step], each row in one piece
+    for shorter, longer in pairwise(values):
+        np.maximum(shorter, longer, out=longer)
+    for lower, higher in pairwise(values.swapaxes(0, 1)):
+        np.maximum(lower, higher, out=higher)
+    return np.moveaxis(values, 2, 0)
