@@ -45,6 +45,7 @@ def spread(log_demand: Floats) -> Floats:
     The volatility is the mean size of recent changes from step to step. `log_demand` has no gaps; same shape.
     """
     level = smooth(log_demand, LEVEL_STEPS, float(log_demand[0]))
-    change = np.abs(np.diff(log_demand, prepend=log_demand[0]))
+    change = np.zeros_like(log_demand)
+    np.abs(log_demand[1:] - log_demand[:-1], out=change[1:])
     volatility = smooth(change, VOLATILITY_STEPS, float(change[:2].max()))
     return np.sqrt(SAMPLING_VARIANCE * np.exp(-level) + volatility**2 + BASE_DEVIATION**2)

@@ -4,7 +4,10 @@ Errors are those of log demand in units of the spread at their time, so calm and
 quantiles of standardised residuals, as in filtered historical simulation (Barone-Adesi, Giannopoulos and Vosper, 1999).
 """
 
+from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate, pairwise
+from typing import Self
 
 import numpy as np
 
@@ -19,6 +22,22 @@ LEAST_ERRORS = 60  # a horizon with fewer keeps the prior's quantiles
 WARM_STEPS = 120  # after them, e^-4 is left of the value that the smoothers start from
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Recent:
+    """What the forecasts as of each of the last `steps` steps start from, whatever the model."""
+
+    steps: int
+    log_demand: Series  # without gaps; begins WARM_STEPS before the first of those steps
+    spread: Floats
+
+    @classmethod
+    def of(cls, demand: Series, steps: int = 1) -> Self:
+        """Of demand in replicas, with gaps. Raises ValueError where none of its last `steps` + WARM_STEPS values is known."""
+        log_demand = demand.tail(steps + WARM_STEPS).mapped(to_log).filled()
+        return cls(min(steps, len(demand)), log_demand, spread(log_demand.values))
+
+
+@cache
 def horizon_steps(step_seconds: float) -> tuple[int, ...]:
     """The horizons in steps; each is at least one step."""
     return tuple(max(1, round(horizon / step_seconds)) for horizon in HORIZONS_SECONDS)
@@ -75,18 +94,16 @@ def learn_table(model: Model, demand: Series) -> Floats:
     return table
 
 
-def quantiles(model: Model, table: Floats, demand: Series, last: int = 1) -> Floats:
-    """Demand quantiles in replicas as of each of the last `last` steps, [step, horizon, probability].
+def quantiles(model: Model, table: Floats, recent: Recent) -> Floats:
+    """Demand quantiles in replicas as of each of the recent steps, [step, horizon, probability].
 
-    They never fall from one horizon or probability to the next. `demand` is in replicas, with gaps; at least one of its
-    last `last` + WARM_STEPS values must be known, else ValueError.
+    They never fall from one horizon or probability to the next.
     """
-    log_demand = demand.tail(last + WARM_STEPS).mapped(to_log).filled()
-    maxima = expected_maxima(model, log_demand)[-last:].T
-    width = spread(log_demand.values)[-last:]
+    maxima = expected_maxima(model, recent.log_demand)[-recent.steps :].T
+    width = recent.spread[-recent.steps :]
     values = from_log(maxima[:, None, :] + width * table[:, :, None])  # [horizon, probability, step], each row in one piece
     for shorter, longer in pairwise(values):
         np.maximum(shorter, longer, out=longer)
     for lower, higher in pairwise(values.swapaxes(0, 1)):
         np.maximum(lower, higher, out=higher)
-    return np.moveaxis(values, 2, 0)
+    return values.transpose(2, 0, 1)
