@@ -17,7 +17,7 @@ from forecasting.forecaster import HISTORY_SECONDS, REFIT_SECONDS, Forecaster
 from forecasting.models import FAMILIES
 from forecasting.models.base import Family, Unfit
 from forecasting.models.naive import NAIVE
-from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES, WARM_STEPS, realised_maxima
+from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES, WARM_STEPS, Recent, realised_maxima
 from forecasting.scores import losses, scored, scored_maxima
 from forecasting.series import Floats, Series
 from policies.model import Fan
@@ -111,7 +111,8 @@ def _alone(hour: Hour) -> dict[str, Floats | None]:
         return dict.fromkeys((NAIVE.name, *(family.name for family in FAMILIES)), unknown)
     known = demand.cut(0, len(demand) - steps)
     fitted = {NAIVE.name: fit_family(NAIVE, known)} | {family.name: _fitted(family, known) for family in FAMILIES}
-    return {name: None if model is None else model.quantiles(demand, steps) for name, model in fitted.items()}
+    recent = Recent.of(demand, steps)
+    return {name: None if model is None else model.quantiles(recent) for name, model in fitted.items()}
 
 
 def _fitted(family: Family, known: Series) -> FittedModel | None:

@@ -10,7 +10,7 @@ from forecasting.log_demand import to_log
 from forecasting.models import FAMILIES
 from forecasting.models.base import Family, Model, Unfit
 from forecasting.models.naive import NAIVE, Naive
-from forecasting.quantiles import learn_table, prior, quantiles, realised_maxima
+from forecasting.quantiles import Recent, learn_table, prior, quantiles, realised_maxima
 from forecasting.scores import mean_loss, scored, scored_maxima
 from forecasting.series import Floats, Series
 from forecasting.skill import Matured
@@ -28,9 +28,9 @@ class FittedModel:
     model: Model
     table: Floats  # [horizon, probability], in spreads of log demand
 
-    def quantiles(self, demand: Series, last: int = 1) -> Floats:
-        """Demand quantiles in replicas, [step, horizon, probability], as of each of the last `last` steps."""
-        return quantiles(self.model, self.table, demand, last)
+    def quantiles(self, recent: Recent) -> Floats:
+        """Demand quantiles in replicas, [step, horizon, probability], as of each of the recent steps."""
+        return quantiles(self.model, self.table, recent)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +46,24 @@ class Fit:
 UNFITTED = FittedModel(NAIVE.name, Naive(), prior())
 
 
+class Trial:
+    """The newest `steps` steps of a series, on which families are compared."""
+
+    def __init__(self, series: Series, steps: int) -> None:
+        self._recent = Recent.of(series, steps)
+        self._maxima = scored_maxima(realised_maxima(series.tail(steps)))
+        self._known = series.tail(steps).known
+
+    def losses(self, fitted: FittedModel) -> Floats:
+        """Mean pinball loss in replicas of the forecast at each step.
+
+        NaN where the step is a gap, or the demand that the forecast is compared with is not known.
+        """
+        losses = mean_loss(scored(fitted.quantiles(self._recent)), self._maxima)
+        losses[~self._known] = np.nan
+        return losses
+
+
 def fit(series: Series) -> Fit:
     """Choose the family with the least loss on a holdout, the newest part of the series, and fit it to all of the series.
 
@@ -57,12 +75,13 @@ def fit(series: Series) -> Fit:
     training = series.cut(0, len(series) - holdout_steps)
     if objection := guard.objection(training):
         return Fit(naive, naive, note=objection)
-    naive_losses = _trial(fit_family(NAIVE, training), series, holdout_steps)
+    trial = Trial(series, holdout_steps)
+    naive_losses = trial.losses(fit_family(NAIVE, training))
     best: Family | None = None
     best_losses, notes = naive_losses, []
     for family in FAMILIES:
         try:
-            losses = _trial(fit_family(family, training), series, holdout_steps)
+            losses = trial.losses(fit_family(family, training))
         except Unfit as refusal:
             notes.append(f"{family.name}: {refusal}")
             continue
@@ -94,14 +113,3 @@ def fit_family(family: Family, demand: Series) -> FittedModel:
     model = family.fit(learned.mapped(to_log))
     table = learn_table(model, demand.newest(TABLE_SECONDS))
     return FittedModel(family.name, model.without_past(), table)
-
-
-def _trial(fitted: FittedModel, series: Series, holdout_steps: int) -> Floats:
-    """Mean pinball loss in replicas of the forecast at each of the last `holdout_steps` steps.
-
-    NaN where the step is a gap, or the demand that the forecast is compared with is not known.
-    """
-    maxima = scored_maxima(realised_maxima(series)[-holdout_steps:])
-    losses = mean_loss(scored(fitted.quantiles(series, holdout_steps)), maxima)
-    losses[~series.known[-holdout_steps:]] = np.nan
-    return losses

@@ -1,6 +1,5 @@
 """One workload's forecaster: collects demand, says when a fit is due, and makes quantile forecasts (fans)."""
 
-import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,7 +10,7 @@ from forecasting import guard
 from forecasting.fit import UNFITTED, Fit
 from forecasting.history import History
 from forecasting.models.naive import NAIVE
-from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES, realised_maxima
+from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES, Recent, horizon_steps
 from forecasting.scores import SCORED_HORIZONS_SECONDS, mean_loss, scored, scored_maxima
 from forecasting.series import Floats, Series
 from forecasting.skill import Matured, Skill
@@ -31,7 +30,7 @@ class Forecaster:
         self._fit = Fit(UNFITTED, UNFITTED, note="no fit yet")
         self._adopted: tuple[Fit, float] | None = None
         self._asked_seconds: float | None = None
-        self._scored_steps = math.ceil(max(SCORED_HORIZONS_SECONDS) / step_seconds)
+        self._scored_steps = scored_maxima(np.array(horizon_steps(step_seconds)))
         self._skill = Skill()
         self._given: deque[tuple[float, Floats, Floats]] = deque()  # as of, own quantiles, naive's; not yet matured
         self._fan: Fan | None = None
@@ -78,14 +77,15 @@ class Forecaster:
             return None
         self._mature(demand)
         fitted, note = self._fit.chosen, self._fit.note
-        values = fitted.quantiles(demand)[0]
+        recent = Recent.of(demand)
+        values = fitted.quantiles(recent)[0]
         if not guard.sound(values):
             note = f"{fitted.family}: a quantile is not a number from 0 to {guard.GREATEST_REPLICAS:g} replicas"
             fitted = self._fit.naive
-            values = np.minimum(fitted.quantiles(demand)[0], guard.GREATEST_REPLICAS)
+            values = np.minimum(fitted.quantiles(recent)[0], guard.GREATEST_REPLICAS)
         own = fitted.family != NAIVE.name
         if own and demand.end_seconds == self._closed_seconds:
-            naive = self._fit.naive.quantiles(demand)[0]
+            naive = self._fit.naive.quantiles(recent)[0]
             self._given.append((demand.end_seconds, scored(values), scored(naive)))
         rows = tuple(tuple(round(value, 6) for value in row) for row in values.tolist())
         proven = own and self._skill.proven
@@ -98,7 +98,8 @@ class Forecaster:
             origin = round((as_of_seconds - demand.start_seconds) / self._step_seconds) - 1
             if origin < 0:
                 continue  # the history no longer has that step, after a gap as long as the history
-            maxima = scored_maxima(realised_maxima(demand.cut(origin, origin + 1 + self._scored_steps))[0])
+            ahead = demand.values[origin + 1 : origin + 1 + self._scored_steps[-1]]
+            maxima = np.maximum.accumulate(ahead)[self._scored_steps - 1]
             if np.isfinite(maxima).all():
-                lost = mean_loss(np.stack([own, naive]), np.stack([maxima, maxima])).tolist()
+                lost = mean_loss(np.stack([own, naive]), maxima).tolist()
                 self._skill.add([Matured(as_of_seconds, *lost)])

@@ -28,11 +28,11 @@ class History:
 
     def series(self) -> Series:
         """All closed steps up to the last one with a value."""
-        values = np.array(self._closed, dtype=np.float64)
-        first = (self._open or 0) - len(values)
-        known = np.flatnonzero(np.isfinite(values))
-        end = int(known[-1]) + 1 if len(known) else 0
-        return Series(first * self._step_seconds, self._step_seconds, values[:end])
+        end = len(self._closed)
+        while end and not math.isfinite(self._closed[end - 1]):
+            end -= 1
+        first = (self._open or 0) - len(self._closed)
+        return Series(first * self._step_seconds, self._step_seconds, np.array(self._closed[:end]))
 
     @property
     def closed_seconds(self) -> float | None:

@@ -4,7 +4,6 @@ The volatility floor of the core is defined on the same scale, so the constants 
 """
 
 import numpy as np
-from scipy.signal import lfilter
 
 from forecasting.series import Floats
 from policies.level import LEVEL_OFFSET
@@ -12,6 +11,7 @@ from policies.recommend.predictive import BASE_DEVIATION, SAMPLING_VARIANCE
 
 LEVEL_STEPS = 2.5  # mean age of what the smoothed level rests on
 VOLATILITY_STEPS = 30.0  # mean age of what the recent change rests on
+LEAST_KEPT = 1e-20  # below this share, what came before is lost in rounding
 
 
 def to_log(replicas: Floats) -> Floats:
@@ -28,8 +28,15 @@ def from_log(log_demand: Floats) -> Floats:
 def smooth(values: Floats, mean_age_steps: float, start: float) -> Floats:
     """An exponentially weighted mean along `values`, starting from `start`. Same shape and unit."""
     weight = 1.0 / mean_age_steps
-    smoothed, _ = lfilter([weight], [1.0, weight - 1.0], values, zi=[(1.0 - weight) * start])
-    return np.asarray(smoothed, dtype=np.float64)
+    kept = 1.0 - weight  # of the mean, from each step to the next
+    smoothed = weight * values
+    smoothed[0] += kept * start
+    reach = 1  # a pass makes each value the sum over twice as many steps (Hillis and Steele, 1986)
+    while reach < len(smoothed) and kept > LEAST_KEPT:
+        smoothed[reach:] += kept * smoothed[:-reach]
+        kept *= kept
+        reach *= 2
+    return smoothed
 
 
 def spread(log_demand: Floats) -> Floats:
@@ -38,6 +45,7 @@ def spread(log_demand: Floats) -> Floats:
     The volatility is the mean size of recent changes from step to step. `log_demand` has no gaps; same shape.
     """
     level = smooth(log_demand, LEVEL_STEPS, float(log_demand[0]))
-    change = np.abs(np.diff(log_demand, prepend=log_demand[0]))
+    change = np.zeros_like(log_demand)
+    np.abs(log_demand[1:] - log_demand[:-1], out=change[1:])
     volatility = smooth(change, VOLATILITY_STEPS, float(change[:2].max()))
     return np.sqrt(SAMPLING_VARIANCE * np.exp(-level) + volatility**2 + BASE_DEVIATION**2)

@@ -1,6 +1,5 @@
 """Rolling skill score against naive: 1 - loss / naive's loss, over forecasts whose horizons have passed (matured)."""
 
-import math
 from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -60,5 +59,5 @@ class Skill:
         return self._skill(RECENT_MATURED) >= LEAST_RECENT_SKILL
 
     def _skill(self, newest: int) -> float:
-        naive_loss = math.fsum(self._naive_losses[-newest:])
-        return 1.0 - math.fsum(self._losses[-newest:]) / naive_loss if naive_loss > 0 else 0.0
+        naive_loss = sum(self._naive_losses[-newest:])
+        return 1.0 - sum(self._losses[-newest:]) / naive_loss if naive_loss > 0 else 0.0

@@ -22,7 +22,8 @@ class Model(ABC):
     def paths(self, log_demand: Series, steps: int) -> Floats:
         """The expected log demand of the next `steps` steps as of the end of each step, [step, step ahead].
 
-        `log_demand` has no gaps. A row must not depend on later steps.
+        `log_demand` has no gaps. A row must not depend on later steps. It is read step ahead by step ahead, so those are
+        best laid out in one piece each.
         """
 
     def without_past(self) -> Self:

@@ -24,8 +24,8 @@ class Seasonal(Model):
         usual = self.profile.at(middles)
         deviations = log_demand.values - usual[: len(log_demand)]
         present = smooth(deviations, LEVEL_STEPS, float(deviations[0]))
-        ahead = np.lib.stride_tricks.sliding_window_view(usual[1:], steps)
-        return ahead[: len(log_demand)] + present[:, None]
+        ahead = np.lib.stride_tricks.sliding_window_view(usual[1:], len(log_demand))  # [step ahead, step]
+        return (ahead + present).T
 
     def without_past(self) -> Self:
         """The same with the profile that all days gave, for today and later."""
