@@ -58,16 +58,18 @@ class Sweep:
 
 
 def sweep(
-    play: Callable[[float], Outcome],
+    play: Callable[[Sequence[float]], Iterable[Outcome]],
     grid: Iterable[float],
     between: Callable[[float, float], float],
     reference: Outcome,
 ) -> Sweep:
-    """Play the grid, then finer around the picks. `between` gives a value halfway between two."""
+    """Play the grid, then finer around the picks. `play` plays several values, `between` gives a value halfway between two."""
     gpu_hours, attainment = reference.score.gpu_hours, reference.attainment
-    tried = [Tried(value, play(value)) for value in dict.fromkeys(grid)]
-    for _ in range(ROUNDS):
-        tried += [Tried(value, play(value)) for value in finer(tried, between, gpu_hours, attainment)]
+    tried: list[Tried] = []
+    values = tuple(dict.fromkeys(grid))
+    for finer_rounds_left in reversed(range(ROUNDS + 1)):
+        tried += map(Tried, values, play(values))
+        values = finer(tried, between, gpu_hours, attainment) if finer_rounds_left else ()
     picks = {Pick.AT_COST: at_cost(tried, gpu_hours), Pick.AT_ATTAINMENT: at_attainment(tried, attainment)}
     return Sweep(
         tuple(sorted(tried, key=lambda each: each.value)),

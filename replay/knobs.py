@@ -1,17 +1,15 @@
 """A policy's own knobs: each is turned alone, to several values around the policy's, and played on one scenario."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from crds.notation.units import duration
 from crds.workload import Workload
-from forecasting.backtest import Map
 from policies.ladder import hold_seconds
 from replay.contenders import outrider
-from replay.contenders.contender import Setup
-from replay.driver import Outcome, run
+from replay.driver import Outcome
 from replay.frontier import Costed, at_attainment, efficient
+from replay.runs import Play, Progress, Run, here, outcomes
 from replay.scenario.build import fitted
 from replay.scenario.scenario import Scenario
 
@@ -31,6 +29,10 @@ class PolicyKnob:
     ladder: Callable[[Workload], Iterable[float]]  # the values to choose from
     turned: Callable[[Workload, float], Workload]
     show: Callable[[float], str]
+
+    def label(self, value: float) -> str:
+        """The field at a value."""
+        return f"{self.field} {self.show(value)}"
 
     def values(self, workload: Workload) -> tuple[float, ...]:
         """The policy's own value and those around it, ascending."""
@@ -111,7 +113,7 @@ class Point(Costed):
     @property
     def label(self) -> str:
         """The field and its value."""
-        return f"{self.knob.field} {self.knob.show(self.value)}"
+        return self.knob.label(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,43 +153,30 @@ class Swept:
         return found if found and found.gpu_hours < self.ours.score.gpu_hours else None
 
 
-class _Run(NamedTuple):
-    scenario: Scenario
-    workload: Workload
-    slo_wait_seconds: float
-
-
 def sweep(
     scenario: Scenario,
     workload: Workload,
     knobs: Sequence[PolicyKnob],
     *,
-    spread: Map = map,
-    progress: Callable[[str, float], None] = lambda _name, _share: None,
+    play: Play = here,
+    progress: Progress = lambda _name, _done, _most: None,
 ) -> Swept:
-    """Play the policy as it is, and with each knob at each of its values; `spread` may play them in other processes."""
-    turns = [(knob, value) for knob in knobs for value in knob.values(workload) if value != knob.own(workload)]
-
-    def runs() -> Iterator[_Run]:
-        wait = workload.policy.queue_wait_seconds
-        yield _Run(scenario, workload, wait)
-        for knob, value in turns:
-            turned = knob.turned(workload, value)
-            yield _Run(fitted(scenario, turned), turned, wait)
-
-    outcomes = spread(_play, runs())
-    own = next(outcomes)
-    progress("the policy as it is", 1 / (1 + len(turns)))
-    points = [Point(knob, knob.own(workload), own, own=True) for knob in knobs]
-    for done, ((knob, value), outcome) in enumerate(zip(turns, outcomes, strict=True), start=2):
-        points.append(Point(knob, value, outcome, own=False))
-        progress(points[-1].label, done / (1 + len(turns)))
+    """Play the policy as it is, and with each knob at each of its values."""
+    own = Run("the policy as it is", outrider.ENTRY, scenario, workload)
+    turns = [
+        (knob, value, _turned(knob, value, scenario, workload))
+        for knob in knobs
+        for value in knob.values(workload)
+        if value != knob.own(workload)
+    ]
+    found = outcomes([own, *(run for _, _, run in turns)], play, progress)
+    points = [Point(knob, knob.own(workload), found[own], own=True) for knob in knobs]
+    points += [Point(knob, value, found[run], own=False) for knob, value, run in turns]
     order = {knob.key: place for place, knob in enumerate(knobs)}
     points.sort(key=lambda point: (order[point.knob.key], point.value))
-    return Swept(scenario, workload, own, tuple(points))
+    return Swept(scenario, workload, found[own], tuple(points))
 
 
-def _play(job: _Run) -> Outcome:
-    scenario, workload, slo_wait_seconds = job
-    contender = outrider.make(Setup(workload, scenario.hardware.max_num_seqs, scenario.past))
-    return run(scenario, contender, slo_wait_seconds=slo_wait_seconds)
+def _turned(knob: PolicyKnob, value: float, scenario: Scenario, workload: Workload) -> Run:
+    turned = knob.turned(workload, value)
+    return Run(knob.label(value), outrider.ENTRY, fitted(scenario, turned), turned)

@@ -1,17 +1,17 @@
 """One scenario, played by every contender; one with a knob is tuned on this very scenario."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from crds.workload import Workload
-from replay.contenders.contender import Contender, Entry, Knob, Setup, Watch
+from replay.contenders.contender import Entry, Knob, Setup, Watch
 from replay.contenders.registry import CONTENDERS
-from replay.driver import Outcome, run
+from replay.driver import Outcome
 from replay.frontier import Pick, Sweep, most_runs, sweep
+from replay.runs import Play, Progress, Run, here, outcomes
 from replay.scenario.scenario import Scenario
-
-Progress = Callable[[str, float], None]  # who plays, and the share of everything that is done
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,51 +57,59 @@ def play(
     workload: Workload,
     *,
     contenders: Sequence[Entry] = CONTENDERS,
-    watch: Watch = lambda _before, _inputs, _result: None,
-    progress: Progress = lambda _name, _share: None,
+    play: Play = here,
+    watch: Watch | None = None,
+    progress: Progress = lambda _name, _done, _most: None,
     ours: Outcome | None = None,
 ) -> Standings:
-    """Play the scenario with every contender. `watch` is called with each decision of Outrider.
+    """Play the scenario with every contender. `watch` is called with each decision of Outrider, which then plays in this process.
 
     The first contender must have a `make`. `ours` is its outcome where it has been played already, live.
     """
-    setup = Setup(workload, scenario.hardware.max_num_seqs, scenario.past, watch)
-    runs = sum(_most_runs(entry, setup) for entry in contenders)
-    played = 0
+    setup = Setup(workload, scenario.hardware.max_num_seqs, scenario.past)
+    grids = {entry.key: tuple(dict.fromkeys(entry.knob.grid(setup))) for entry in contenders if entry.knob}
+    most = sum(entry.make is not None for entry in contenders) + sum(map(most_runs, grids.values()))
+    known: dict[tuple[str, float | None], Outcome] = {}
 
-    def play_one(name: str, contender: Contender) -> Outcome:
-        nonlocal played
-        done = played / runs
-        played += 1
-        return run(
-            scenario,
-            contender,
-            lambda share: progress(name, done + share / runs),
-            workload.policy.queue_wait_seconds,
-        )
+    def play_all(entry_values: Iterable[tuple[Entry, float | None]], play: Play = play) -> list[Outcome]:
+        asked = [(_run(entry, value, scenario, workload), (entry.key, value)) for entry, value in entry_values]
+        missing = {run: key for run, key in asked if key not in known}
+        found = outcomes(tuple(missing), play, progress, len(known), most)
+        known.update((missing[run], outcome) for run, outcome in found.items())
+        return [known[key] for _, key in asked]
+
+    first = contenders[0]
+    if ours is not None:
+        known[first.key, None] = ours
+    elif watch is not None:
+        play_all([(first, None)], partial(_watched, watch))
+    untuned = [(entry, None) for entry in contenders if entry.make is not None]
+    play_all([*untuned, *((entry, value) for entry in contenders for value in grids.get(entry.key, ()))])
 
     rows: list[Row] = []
     tunings: list[Tuning] = []
     for entry in contenders:
         if entry.make is not None:
-            outcome = play_one(entry.name, entry.make(setup)) if rows or ours is None else ours
-            rows.append(Row(entry, outcome))
+            rows.append(Row(entry, known[entry.key, None]))
         if entry.knob is not None:
-            found = _tuned(entry, entry.knob, setup, rows[0].outcome, play_one)
+            found = sweep(
+                lambda values, entry=entry: play_all((entry, value) for value in values),  # type: ignore[misc]
+                grids[entry.key],
+                entry.knob.between,
+                rows[0].outcome,
+            )
             tunings.append(Tuning(entry, entry.knob, found))
             rows += [Row(entry, tried.outcome, pick, tried.value) for pick, tried in found.picks.items()]
-    progress("", 1.0)
+    progress("", most, most)
     return Standings(scenario, workload, tuple(rows), tuple(tunings))
 
 
-def _tuned(
-    entry: Entry, knob: Knob, setup: Setup, reference: Outcome, play_one: Callable[[str, Contender], Outcome]
-) -> Sweep:
-    def play_value(value: float) -> Outcome:
-        return play_one(f"{entry.name}, {value:g}", knob.make(setup, value))
-
-    return sweep(play_value, knob.grid(setup), knob.between, reference)
+def _run(entry: Entry, value: float | None, scenario: Scenario, workload: Workload) -> Run:
+    return Run(entry.name if value is None else f"{entry.name}, {value:g}", entry, scenario, workload, value)
 
 
-def _most_runs(entry: Entry, setup: Setup) -> int:
-    return (entry.make is not None) + (0 if entry.knob is None else most_runs(entry.knob.grid(setup)))
+def _watched(
+    watch: Watch, runs: Sequence[Run], progress: Callable[[Run, float], None], /
+) -> Iterator[tuple[Run, Outcome]]:
+    for run in runs:
+        yield run, run.play(partial(progress, run), watch)

@@ -80,6 +80,27 @@ SpeedOption = Annotated[
     float, typer.Option("--speed", min=0.1, max=30.0, help="Scenario seconds per wall-clock second.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")]
+JobsOption = Annotated[
+    int | None,
+    typer.Option("--jobs", min=1, max=1024, help="Processes to use on this machine. Default: one for each core."),
+]
+BackendOption = Annotated[
+    Literal["loky", "dask", "ray"],
+    typer.Option(
+        "--backend",
+        help="Where to play: loky on this machine, dask or ray on a cluster whose address is in the variable "
+        "DASK_SCHEDULER_ADDRESS or RAY_ADDRESS.",
+    ),
+]
+CheckpointsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoints",
+        metavar="FOLDER",
+        help="Where to keep finished runs until the command ends: run again after an interruption, it goes on from them. "
+        "Default: ~/.cache/outrider/replay.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 DaysOption = Annotated[
     float, typer.Option("--days", min=0.02, max=60.0, help="With prometheus://: how many days to read, up to now.")

@@ -1,20 +1,27 @@
-"""Work on all cores: processes that import what a function needs and nothing of the command line."""
+"""Work on all cores of this machine, or of a Dask or a Ray cluster, by joblib."""
 
-import multiprocessing
+import importlib.util
 import os
 import signal
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import forkserver
-from typing import TYPE_CHECKING, TypeVar
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
-    from forecasting.backtest import Map
+    from numpy.typing import NDArray
+
+    from replay.driver import Outcome
+    from replay.runs import Run
+    from replay.traces.trace import Requests
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+Backend = Literal["loky", "dask", "ray"]
+ADDRESSES = {"dask": ("DASK_SCHEDULER_ADDRESS", "tcp://HOST:8786"), "ray": ("RAY_ADDRESS", "HOST:6379")}
+PACKAGES = {"dask": "distributed", "ray": "ray"}
 
 
 def one_thread_each() -> None:
@@ -31,39 +38,114 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class Workers:
+    """Processes that work for this one, or with one job this process itself."""
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+
+    def map(self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT], /) -> Iterator[ResultT]:
+        """As the built-in `map`: in the order of the items, which are read as they are needed, a few ahead."""
+        return map(function, items) if self.jobs == 1 else _parallel("generator", self.jobs, function, zip(items))
+
+    def play(
+        self, runs: "Sequence[Run]", progress: "Callable[[Run, float], None]", /
+    ) -> "Iterator[tuple[Run, Outcome]]":
+        """Play runs, and yield each as soon as it is done."""
+        from replay.checkpoints import code_version
+        from replay.runs import here
+
+        if self.jobs == 1:
+            yield from here(runs, progress)
+            return
+        # Arrays travel apart, since they are the same in all runs: loky maps them into memory once, Dask sends them once.
+        calls = ((place, _without_traffic(run), *_columns(run.scenario.requests)) for place, run in enumerate(runs))
+        for place, outcome in _parallel("generator_unordered", self.jobs, partial(_play, code_version()), calls):
+            yield runs[place], outcome
+
+
 @contextmanager
-def spread(*modules: str) -> Iterator["Map"]:
-    """`map` over one process for each core, forked from a server that has imported `modules`; plain `map` on one core.
+def workers(backend: Backend = "loky", jobs: int | None = None) -> Iterator[Workers]:
+    """The processes of a back end; on this machine `jobs`, by default one for each core. Functions and items must be picklable.
 
-    Functions, items and results must be picklable. Items are read as they are needed, a few ahead.
+    Raises ValueError for a back end that is not installed, or has no address.
     """
-    workers = cores()
-    if workers == 1:
-        yield map
+    jobs = jobs or cores()
+    with ExitStack() as stack:
+        if backend == "loky":
+            if jobs > 1:
+                stack.callback(_end)
+        else:
+            jobs = -1
+            stack.enter_context(_cluster(backend))
+        yield Workers(jobs)
+
+
+@contextmanager
+def _cluster(backend: Backend) -> Iterator[None]:
+    import joblib
+
+    variable, example = ADDRESSES[backend]
+    if importlib.util.find_spec(PACKAGES[backend]) is None:
+        raise ValueError(f"--backend {backend} needs a package that is missing: run pip install 'outrider[{backend}]'")
+    if not os.environ.get(variable):
+        raise ValueError(f"--backend {backend} needs the address of a cluster: set {variable}, e.g. to {example}")
+    if backend == "ray":
+        from ray.util.joblib import register_ray
+
+        register_ray()
+        with joblib.parallel_config("ray"):
+            yield
         return
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(modules))
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the server and its workers inherit
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.signal(signal.SIGINT, interrupt)
-    pool = ProcessPoolExecutor(workers, context)
-
-    def run(function: Callable[[ItemT], ResultT], items: Iterable[ItemT], /) -> Iterator[ResultT]:
-        waiting: deque[Future[ResultT]] = deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    from distributed import Client
 
     try:
-        yield run
-    except BaseException:
-        for process in list((pool._processes or {}).values()):
-            process.kill()  # else an interrupted command would wait for what still runs
-        raise
+        client = Client(os.environ[variable], set_as_default=False)
+    except OSError as error:
+        raise ValueError(f"{variable}={os.environ[variable]} does not answer: {error}") from None
+    with client, joblib.parallel_config("dask", client=client):
+        yield
+
+
+def _parallel(
+    order: str, jobs: int, function: Callable[..., ResultT], calls: Iterable[tuple[Any, ...]]
+) -> Iterator[ResultT]:
+    from joblib import Parallel, delayed
+
+    interrupt = None
+    if threading.current_thread() is threading.main_thread():
+        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the processes that start here inherit
+    try:
+        found = Parallel(jobs, return_as=order, batch_size=1)(delayed(function)(*call) for call in calls)
     finally:
-        pool.shutdown(cancel_futures=True)
+        if interrupt is not None:
+            signal.signal(signal.SIGINT, interrupt)
+    return iter(found)
+
+
+def _end() -> None:
+    """End the processes that wait for more work."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor(reuse=True).shutdown(kill_workers=True)
+
+
+def _without_traffic(run: "Run") -> "Run":
+    return replace(run, scenario=replace(run.scenario, requests=None))  # type: ignore[arg-type]
+
+
+def _columns(requests: "Requests") -> "tuple[NDArray[Any], ...]":
+    return tuple(getattr(requests, field.name) for field in fields(requests))
+
+
+def _play(code: str, place: int, run: "Run", *columns: "NDArray[Any]") -> "tuple[int, Outcome]":
+    """In a worker."""
+    from replay.checkpoints import code_version
+    from replay.traces.trace import Requests
+
+    if code_version() != code:
+        raise ValueError(
+            f"the worker on {os.uname().nodename} runs another version of outrider, Python or numpy than this command; "
+            "install the same on both"
+        )
+    return place, replace(run, scenario=replace(run.scenario, requests=Requests(*columns))).play()

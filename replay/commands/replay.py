@@ -1,9 +1,10 @@
 """Replay a traffic trace: what a policy would cost and how long users would wait, compared with other autoscalers."""
 
 import json
+import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from difflib import get_close_matches
@@ -15,10 +16,13 @@ import typer
 from crds.profiles import DEFAULT_PROFILE
 from replay.commands.options import (
     SWEEPS,
+    BackendOption,
     CaFileOption,
+    CheckpointsOption,
     ColumnsOption,
     DaysOption,
     DurationOption,
+    JobsOption,
     JsonOption,
     PolicyOption,
     ScaleOption,
@@ -32,7 +36,7 @@ from replay.commands.options import (
     complete_profile,
     complete_sweep,
 )
-from replay.commands.processes import one_thread_each, spread
+from replay.commands.processes import one_thread_each, workers
 
 if TYPE_CHECKING:
     from crds.workload import Workload
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from replay.commands.prometheus import Access
     from replay.knobs import PolicyKnob, Swept
     from replay.report.assertions import Checked
+    from replay.runs import Play, Progress
     from replay.scenario.build import PastKind
     from replay.scenario.scenario import Scenario
     from replay.tournament import Standings
@@ -96,6 +101,9 @@ def command(
             "slo.attainment, scaleDown.hold, minReplicas, maxPreparedNodes. Says which one to turn.",
         ),
     ] = None,
+    jobs: JobsOption = None,
+    backend: BackendOption = "loky",
+    checkpoints: CheckpointsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replay a traffic trace: what a policy would cost and how long users would wait, compared with other autoscalers.
@@ -136,7 +144,11 @@ def command(
             past=past,
             seed=seed,
         )
-        played = _sweep(scenario, workload, knobs) if knobs else _play(scenario, workload, decision_log)
+        with workers(backend, jobs) as run, _kept(checkpoints, run.play) as play:
+            if knobs:
+                played: Standings | Swept = _sweep(scenario, workload, knobs, play)
+            else:
+                played = _play(scenario, workload, decision_log, play)
     except PolicyFileError as error:
         _refuse(str(error))
     except (TraceError, ValueError, OSError) as error:
@@ -238,36 +250,61 @@ def _knobs(names: "Sequence[str]") -> "list[PolicyKnob]":
 
 
 @contextmanager
-def _bar(name: str) -> Iterator[Callable[[str, float], None]]:
-    """A progress bar on stderr, where that is a terminal; called with what is played and the share done."""
+def _kept(folder: Path | None, play: "Play") -> "Iterator[Play]":
+    """`play` with checkpoints, which go once all is done, and which an interrupted command names."""
+    from replay.checkpoints import Checkpoints
+
+    kept = Checkpoints(folder or _cache())
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        yield kept.around(play)
+    except BaseException:
+        if len(kept):
+            print(
+                f"outrider replay: {len(kept)} finished runs are kept; the same command goes on from them.",
+                file=sys.stderr,
+            )
+        raise
+    kept.clear()
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "outrider", "replay")
+
+
+@contextmanager
+def _bar(name: str) -> "Iterator[Progress]":
+    """A progress bar on stderr, where that is a terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    columns = TextColumn("{task.description:<22}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(name, total=1.0)
-        yield lambda what, share: bar.update(task, completed=share, description=what)
+    columns = TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda what, done, most: bar.update(task, completed=done, total=most, description=what)
 
 
-def _sweep(scenario: "Scenario", workload: "Workload", knobs: "Sequence[PolicyKnob]") -> "Swept":
+def _sweep(scenario: "Scenario", workload: "Workload", knobs: "Sequence[PolicyKnob]", play: "Play") -> "Swept":
     from replay.knobs import sweep
 
-    with spread("replay.knobs", "statsmodels.tsa.ar_model") as run, _bar(scenario.name) as progress:
-        return sweep(scenario, workload, knobs, spread=run, progress=progress)
+    with _bar(scenario.name) as progress:
+        return sweep(scenario, workload, knobs, play=play, progress=progress)
 
 
-def _play(scenario: "Scenario", workload: "Workload", log: Path | None) -> "Standings":
+def _play(scenario: "Scenario", workload: "Workload", log: Path | None, play: "Play") -> "Standings":
     from policies.log import LogWriter
     from replay import tournament
 
     with _bar(scenario.name) as progress, log.open("w", encoding="utf-8") if log else nullcontext() as file:
         if file is None:
-            return tournament.play(scenario, workload, progress=progress)
+            return tournament.play(scenario, workload, play=play, progress=progress)
         writer = LogWriter(f"{platform.platform()} Python {platform.python_version()}")
         file.write(writer.opening() + "\n")
 
         def record(before: "State", inputs: "Inputs", result: "StepResult") -> None:
             file.writelines(f"{line}\n" for line in writer.decided(workload.policy, before, inputs, result))
 
-        return tournament.play(scenario, workload, watch=record, progress=progress)
+        return tournament.play(scenario, workload, play=play, watch=record, progress=progress)
