@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Point:
     history_days: float = 0.0
     interval_seconds: float = 2.0
     source: Path = ROOT
+    log: Path | None = None
     options: tuple[str, ...] = ()
 
 
@@ -92,7 +94,7 @@ async def _measure(point: Point, folder: Path, stack: contextlib.AsyncExitStack)
 
     sizes = point.policies, point.pods
     pods = await started("pods", point.policies)
-    cluster = await started("cluster", *sizes, point.history_days)
+    cluster = await started("cluster", *sizes, point.history_days, pods.known["port"])
     scaler, web = _free_port(), _free_port()
     began = time.time()
     controller = await _controller(point, folder, cluster.known, scaler, web)
@@ -125,7 +127,7 @@ async def _measure(point: Point, folder: Path, stack: contextlib.AsyncExitStack)
 
     histories = None
     if point.history_days:
-        log = folder / "controller.log"
+        log = point.log or folder / "controller.log"
         histories = await _until(
             lambda: log.read_text().count("history.read") >= point.policies, HISTORY_SECONDS, controller
         )
@@ -196,7 +198,7 @@ async def _controller(
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OUTRIDER_")}
     environment["PYTHONPATH"] = str(point.source)
-    with (folder / "controller.log").open("wb") as log:
+    with (point.log or folder / "controller.log").open("wb") as log:
         return await asyncio.create_subprocess_exec(
             *command, *point.options, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
         )
@@ -241,7 +243,7 @@ async def _scrape(web: int) -> None:
         await asyncio.sleep(SCRAPE_SECONDS)
 
 
-async def _until(is_so: Any, seconds: float, controller: asyncio.subprocess.Process) -> float | None:
+async def _until(is_so: Callable[[], bool], seconds: float, controller: asyncio.subprocess.Process) -> float | None:
     """When it was so; None where it was not within the time."""
     end = time.time() + seconds
     while time.time() < end:
@@ -296,7 +298,8 @@ def row(found: Measured) -> tuple[str, ...]:
         waited += f" ({found.metrics_unanswered} of {found.metrics_calls + found.metrics_unanswered} unanswered)"
     decided = _shown(found.decided_after_seconds, "{:.0f}")
     if found.history_days:
-        decided += f" (scaler {_shown(found.scaler_after_seconds, '{:.1f}')}, histories {_shown(found.history_after_seconds, '{:.0f}')})"
+        scaler, histories = _shown(found.scaler_after_seconds, "{:.1f}"), _shown(found.history_after_seconds, "{:.0f}")
+        decided += f" (scaler {scaler}, histories {histories})"
     return (
         f"{found.policies:,} x {found.pods:,}{history}",
         f"{found.cores:.2f}",
@@ -323,6 +326,7 @@ def main() -> None:
     parser.add_argument("--history-days", type=float, default=0.0, help="of history to read from Prometheus")
     parser.add_argument("--interval-seconds", type=float, default=2.0, help="between two scrapes of a pod")
     parser.add_argument("--source", type=Path, default=ROOT, help="folder of the Outrider to measure")
+    parser.add_argument("--log", type=Path, help="file to keep the controller's log in")
     parser.add_argument("--json", action="store_true", help="print a line of JSON")
     given = parser.parse_args(ours.split())
     point = Point(
@@ -332,6 +336,7 @@ def main() -> None:
         given.history_days,
         given.interval_seconds,
         given.source.resolve(),
+        given.log,
         tuple(options.split()),
     )
     found = asyncio.run(measure(point))

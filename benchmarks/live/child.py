@@ -1,4 +1,4 @@
-"""What each process of the load generator does: it says that it is ready, answers questions on its standard input, and ends with it."""
+"""What each process of the load generator does: it answers questions on its standard input, and ends with it."""
 
 import asyncio
 import json
@@ -11,16 +11,17 @@ from typing import Any
 FILES = 20_000
 
 
-async def serve(start: Callable[[], Coroutine[Any, Any, object]], told: Callable[[], dict[str, Any]]) -> None:
-    """Start, print what there is to know as a line of JSON, then answer every line with `told`, its CPU seconds included."""
+async def serve(
+    start: Callable[[], Coroutine[Any, Any, dict[str, Any]]], figures: Callable[[], dict[str, Any]]
+) -> None:
+    """Start, print what there is to know as a line of JSON, then answer every line with `figures`, its CPU seconds included."""
     limit = min(FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    kept = await start()
-    print(json.dumps(kept if isinstance(kept, dict) else {}), flush=True)
+    print(json.dumps(await start()), flush=True)
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while await reader.readline():
-        print(json.dumps(told() | {"cpu_seconds": time.process_time()}), flush=True)
+        print(json.dumps(figures() | {"cpu_seconds": time.process_time()}), flush=True)
 
 
 class Child:

@@ -34,10 +34,11 @@ CREATED_SECONDS = time.time() - 86_400.0
 class Cluster:
     """The backend of the API: objects are stored, and nothing follows from it."""
 
-    def __init__(self, known: fleet.Fleet) -> None:
+    def __init__(self, known: fleet.Fleet, pods_port: int) -> None:
         self.store = Store()
         self.calls = 0
         self._admission = Admission(self.store, self.now)
+        self._pods_port = pods_port
         for number, (namespace, name) in enumerate(known.names):
             self._put(namespace, name, known.pods_of(number))
 
@@ -56,7 +57,7 @@ class Cluster:
                 "target": {"name": name},
                 "maxReplicas": 4 * len(pods) + 1,
                 "profile": "8b-l4",
-                "metrics": {"ports": [fleet.PODS_PORT]},
+                "metrics": {"ports": [self._pods_port]},
             },
         }
         workload = SCALING_POLICY.resolve(raw)
@@ -160,18 +161,18 @@ def ranged(mean: float, start: float, end: float, step: float) -> bytes:
 
 
 async def main() -> None:
-    known, days = fleet.Fleet(int(sys.argv[1]), int(sys.argv[2])), float(sys.argv[3])
-    cluster, prometheus = Cluster(known), Prometheus(days)
+    policies, pods, days, pods_port = sys.argv[1:]
+    cluster, prometheus = Cluster(fleet.Fleet(int(policies), int(pods)), int(pods_port)), Prometheus(float(days))
     api = Server(Api(cluster.store, cluster, dict).application(), 0)
     past = Server(prometheus.application(), 0)
 
     async def start() -> dict[str, str]:
         return {"api_url": await api.start(), "prometheus_url": await past.start()}
 
-    def told() -> dict[str, Any]:
+    def figures() -> dict[str, Any]:
         return {"calls": cluster.calls, "queries": prometheus.queries}
 
-    await child.serve(start, told)
+    await child.serve(start, figures)
 
 
 if __name__ == "__main__":

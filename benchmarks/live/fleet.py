@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-PODS_PORT = 8000
 IDS = "bcdfghjklmnpqrstvwxz2456789"  # the characters of generated names
 PER_NAMESPACE = 20  # policies
 

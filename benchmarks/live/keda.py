@@ -7,7 +7,7 @@ evenly, and a turn comes when it is due, whether or not the one before has been 
 import asyncio
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -35,7 +35,8 @@ class Keda:
     specified_seconds: float | None = None  # when the first GetMetricSpec was answered
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def start(self) -> None:
+    async def start(self) -> dict[str, Any]:
+        """Begin to call."""
         options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
         self._channel = grpc.aio.insecure_channel(self.address, options=options)
         self._stub = ExternalScalerStub(self._channel)
@@ -47,8 +48,9 @@ class Keda:
         self._spawn(self._turns(refs, SYNC_SECONDS))
         for ref in refs:
             self._spawn(self._listen(ref))
+        return {}
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -86,7 +88,8 @@ class Keda:
                 pass
             await asyncio.sleep(REPEAT_SECONDS)
 
-    def told(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, Any]:
+        """Every GetMetrics so far, and when the scaler answered for the first time."""
         now = time.time()
         waiting = [(asked, (now - asked) * 1000.0, "UNANSWERED") for asked in self.open.values()]
         return {"calls": self.calls + waiting, "specified_seconds": self.specified_seconds}
@@ -94,7 +97,7 @@ class Keda:
 
 async def main() -> None:
     keda = Keda(sys.argv[1], fleet.Fleet(int(sys.argv[2]), int(sys.argv[3])))
-    await child.serve(keda.start, keda.told)
+    await child.serve(keda.start, keda.figures)
 
 
 if __name__ == "__main__":

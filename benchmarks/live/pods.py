@@ -47,10 +47,12 @@ class Connection(asyncio.Protocol):
         self._asked = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Find out which pod is asked."""
         self._transport = cast(asyncio.Transport, transport)
         self._pod = fleet.at_address(transport.get_extra_info("sockname")[0])
 
     def data_received(self, data: bytes) -> None:
+        """Answer what is asked in full."""
         self._asked += data
         while b"\r\n\r\n" in self._asked:
             head, self._asked = self._asked.split(b"\r\n\r\n", 1)
@@ -61,15 +63,15 @@ class Connection(asyncio.Protocol):
 async def main() -> None:
     pods = Pods(int(sys.argv[1]))
 
-    async def start() -> asyncio.Server:
-        loop = asyncio.get_running_loop()
+    async def start() -> dict[str, int]:
         # Every loopback address at once: a listener for each pod would be thousands.
-        return await loop.create_server(lambda: Connection(pods), "0.0.0.0", fleet.PODS_PORT, backlog=4096)
+        server = await asyncio.get_running_loop().create_server(lambda: Connection(pods), "0.0.0.0", 0, backlog=4096)
+        return {"port": server.sockets[0].getsockname()[1]}
 
-    def told() -> dict[str, Any]:
+    def figures() -> dict[str, Any]:
         return {"answered": pods.answered, "sent_bytes": pods.sent_bytes}
 
-    await child.serve(start, told)
+    await child.serve(start, figures)
 
 
 if __name__ == "__main__":
