@@ -6,7 +6,7 @@ from dataclasses import dataclass
 IDS = "bcdfghjklmnpqrstvwxz2456789"  # the characters of generated names
 PER_NAMESPACE = 20  # policies
 
-REQUESTS_PER_SECOND = 1.2  # of each pod; half of what it can serve
+REQUESTS_PER_SECOND = 0.8  # of each pod, about half of what it can serve
 SWING, PERIOD_SECONDS = 0.3, 900.0
 REQUEST_SECONDS = 12.0  # from its arrival to its end
 PROMPT_TOKENS, GENERATION_TOKENS = 500, 200
