@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -10,9 +11,15 @@ from rich.table import Table
 GOALS = Path(__file__).with_name("goals.toml")
 
 
+def of(section: str) -> Mapping[str, Any]:
+    """The goals of a section by figure; empty where there is no such section."""
+    found: Mapping[str, Any] = tomllib.loads(GOALS.read_text()).get(section, {})
+    return found
+
+
 def show(section: str, figures: Mapping[str, float | None], title: str = "") -> None:
     """Print each figure of a section with its goal and the last one. None was not measured, or did not come in time."""
-    goals = tomllib.loads(GOALS.read_text())[section]
+    goals = of(section)
     table = Table(title=title or section)
     for heading in ("figure", "now", "goal", "last"):
         table.add_column(heading, justify="left" if heading == "figure" else "right")

@@ -9,7 +9,7 @@ import heapq
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
 
@@ -93,7 +93,7 @@ def with_simpy(arrivals: list[float], takes: list[float], replicas: int, slots: 
     outstanding = [0] * replicas
     waited = [0.0]
 
-    def request(takes_seconds: float) -> Iterator[Any]:
+    def request(takes_seconds: float) -> Generator[simpy.Event, Any]:
         at = outstanding.index(min(outstanding))
         outstanding[at] += 1
         began = environment.now
@@ -103,7 +103,7 @@ def with_simpy(arrivals: list[float], takes: list[float], replicas: int, slots: 
             yield environment.timeout(takes_seconds)
         outstanding[at] -= 1
 
-    def traffic() -> Iterator[Any]:
+    def traffic() -> Generator[simpy.Event, Any]:
         for arrival, takes_seconds in zip(arrivals, takes, strict=True):
             yield environment.timeout(arrival - environment.now)
             environment.process(request(takes_seconds))

@@ -41,9 +41,7 @@ def play(days: float, scale: float) -> None:
 
     def run(seconds: float, scale: float) -> int:
         trace = sample("office-morning").trace
-        scenario = build(
-            trace, scale=scale, start_seconds=2 * DAY_SECONDS, duration_seconds=seconds, hardware=hardware
-        )
+        scenario = build(trace, scale=scale, start_seconds=2 * DAY_SECONDS, duration_seconds=seconds, hardware=hardware)
         tournament(scenario, workload, contenders=CONTENDERS[:1])
         return len(scenario.requests)
 
