@@ -1,49 +1,33 @@
-"""All benchmarks, one after the other, each in a process of its own: `python -m benchmarks [NAME...]`. About 70 s."""
+"""All benchmarks, one after the other, each in a process of its own: `python -m benchmarks [--long] [NAME...]`. About 5 min.
 
-import json
+With --long, the live controller is measured at all its points, and four days are replayed: minutes more each.
+"""
+
 import subprocess
 import sys
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("step", "help", "sim", "scaler", "neighbours")
-SHOWN = ("scenario", "requests", "wall_seconds", "requests_per_second")
-RECORDS = {"sim": 200_000}  # prints a line of JSON for each scenario; the aim of its last figure
+NAMES = ("step", "neighbours", "startup", "kernel", "replay", "scaler", "live")
+LONGER = ("replay", "live")  # those that take --long
 
 
 def main() -> None:
-    asked = sys.argv[1:] or list(NAMES)
+    asked = [name for name in sys.argv[1:] if name != "--long"] or list(NAMES)
+    is_long = "--long" in sys.argv[1:]
     if unknown := [name for name in asked if name not in NAMES]:
         sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
     console = Console()
     failed = []
     for name in asked:
         console.rule(f"[bold]{name}")
-        command = [sys.executable, "-m", f"benchmarks.{name}"]
-        done = subprocess.run(
-            command, cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE if name in RECORDS else None
-        )
-        if done.returncode:
+        command = [sys.executable, "-m", f"benchmarks.{name}"] + ["--long"] * (is_long and name in LONGER)
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:
             failed.append(name)
-        elif name in RECORDS:
-            console.print(tabled([json.loads(line) for line in done.stdout.splitlines()], RECORDS[name]))
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
-
-
-def tabled(records: list[dict[str, str | float]], aim: float) -> Table:
-    """A row a record, the aim beside the last figure."""
-    table = Table()
-    for heading in (*SHOWN, "aim"):
-        table.add_column(heading.replace("_", " "), justify="right", overflow="fold")
-    for record in records:
-        shown = [record[name] for name in SHOWN]
-        cells = [value if isinstance(value, str) else f"{value:,}" for value in shown]
-        table.add_row(*cells, f"over {aim:,}", style="red" if float(shown[-1]) < aim else None)
-    return table
 
 
 if __name__ == "__main__":

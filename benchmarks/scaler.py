@@ -1,18 +1,27 @@
-"""How long KEDA waits for a value at 1,000 ScaledObjects while the loop decides: `python benchmarks/scaler.py`.
+"""How long KEDA waits for a value at 1,000 ScaledObjects while the loop decides: `python -m benchmarks.scaler`.
 
 The server and the loop share one event loop, as they do live; the client is a process of its own. Calls to our
-GetMetrics and to a handler that does nothing alternate, 200 of each a second (1,000 ScaledObjects make 3 calls per
-15 s HPA sync), so both meet the same load, and 1,000 activity streams are open. Takes about 40 s.
+GetMetrics, to a handler that does nothing and, where Go can build it, to the least scaler in Go (`scaler.go`) take turns, 200
+of each a second, so all meet the same load, and 1,000 activity streams are open to ours. Takes about 40 s.
 """
 
 import asyncio
 import json
+import os
+import shutil
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import grpc
+from rich.console import Console
+from rich.table import Table
 
 from autoscaler.clock import WallClock
 from autoscaler.scaler.board import Board
@@ -20,17 +29,27 @@ from autoscaler.scaler.externalscaler_pb2 import GetMetricsRequest, GetMetricsRe
 from autoscaler.scaler.externalscaler_pb2_grpc import ExternalScalerStub
 from autoscaler.scaler.server import OPTIONS, ScalerServer
 from autoscaler.scaler.servicer import METRIC
+from benchmarks import goals
 from policies.engine import GRID_SECONDS, step
 from policies.model import Engine, Inputs, Mode, PodSample, Policy, Signal, State
 from policies.supply import ColdStart, Role, Stage, StageName, Supply, Unit
 
 POLICIES = 1000
 PODS = 4
-CALLS_PER_SECOND = 400  # of both kinds together
-WARM_UP_CALLS = 400
+CALLS_PER_SECOND = 200  # of each kind
+WARM_UP_CALLS = 200  # of each kind
 NAMES = tuple(f"p{i}" for i in range(POLICIES))
 STAGE = Stage(30.0, 60.0)
 COLD_START = ColdStart(STAGE, STAGE, STAGE, STAGE)
+GO_SOURCE = Path(__file__).with_name("scaler.go")
+GO_MODULE = Path(__file__).parents[1] / "tests/e2e/modules/keda"
+GO = {
+    "CGO_ENABLED": "0",
+    "GOFLAGS": "-buildvcs=false -trimpath -mod=readonly",
+    "GOPROXY": "off",
+    "GOTOOLCHAIN": "local",
+    "GOWORK": "off",
+}
 LOADS = {"idle": 6.0, "every 15 s": 15.0, "without pause": 6.0}  # of the loop; seconds that it is measured
 
 
@@ -131,26 +150,26 @@ async def serve_nothing() -> tuple[grpc.aio.Server, int]:
 
 
 async def ask(ports: list[int], seconds: float) -> list[list[float]]:
-    """The client: milliseconds that each call took, one list for each port; the last one's streams are open."""
+    """The client: milliseconds that each call took, one list for each port; the first one's streams are open."""
     channels = [grpc.aio.insecure_channel(f"127.0.0.1:{port}") for port in ports]
     stubs = [ExternalScalerStub(channel) for channel in channels]
     refs = [ScaledObjectRef(name="so", namespace="bench", scalerMetadata={"policy": name}) for name in NAMES]
-    streams = [stubs[-1].StreamIsActive(ref) for ref in refs]
+    streams = [stubs[0].StreamIsActive(ref) for ref in refs]
     await asyncio.gather(*(stream.read() for stream in streams))
     took: list[list[float]] = [[] for _ in ports]
 
     async def call(i: int) -> None:
         which = i % len(ports)
-        request = GetMetricsRequest(scaledObjectRef=refs[i // 2 % POLICIES], metricName=METRIC)
+        request = GetMetricsRequest(scaledObjectRef=refs[i // len(ports) % POLICIES], metricName=METRIC)
         started = time.perf_counter()
         await stubs[which].GetMetrics(request)
-        if i >= WARM_UP_CALLS:
+        if i >= WARM_UP_CALLS * len(ports):
             took[which].append((time.perf_counter() - started) * 1000)
 
-    start, calls = time.perf_counter(), WARM_UP_CALLS + int(seconds * CALLS_PER_SECOND)
+    start, calls = time.perf_counter(), (WARM_UP_CALLS + int(seconds * CALLS_PER_SECOND)) * len(ports)
     async with asyncio.TaskGroup() as group:
         for i in range(calls):
-            await asyncio.sleep(max(0.0, start + i / CALLS_PER_SECOND - time.perf_counter()))
+            await asyncio.sleep(max(0.0, start + i / (CALLS_PER_SECOND * len(ports)) - time.perf_counter()))
             group.create_task(call(i))
     for channel in channels:
         await channel.close()
@@ -159,8 +178,8 @@ async def ask(ports: list[int], seconds: float) -> list[list[float]]:
 
 async def measure(ports: list[int], seconds: float) -> list[list[float]]:
     """`ask` in a process of its own."""
-    arguments = ("client", json.dumps(ports), str(seconds))
-    process = await asyncio.create_subprocess_exec(sys.executable, __file__, *arguments, stdout=asyncio.subprocess.PIPE)
+    arguments = ("-m", "benchmarks.scaler", "client", json.dumps(ports), str(seconds))
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     if process.returncode:
         raise SystemExit("the client failed")
@@ -168,19 +187,36 @@ async def measure(ports: list[int], seconds: float) -> list[list[float]]:
     return took
 
 
-def row(load: str, handler: str, took: list[float], *bases: list[float]) -> str:
-    """Figures, and the ratio of p50 and p99 to those of each base."""
-    p50, p99 = percentiles(took)
-    ratios = (f"{p50 / base_p50:7.2f}x {p99 / base_p99:7.2f}x " for base_p50, base_p99 in map(percentiles, bases))
-    return f"{load:14} {handler:11} {len(took):6} {p50:8.2f} {p99:8.2f}  {' '.join(ratios)}"
-
-
 def percentiles(took: list[float]) -> tuple[float, float]:
     cuts = statistics.quantiles(took, n=100)
     return cuts[49], cuts[98]
 
 
-async def main() -> None:
+@contextmanager
+def go_scaler() -> Iterator[int | None]:
+    """The port of the least scaler in Go; None where it cannot be built from what Go has in its cache."""
+    if shutil.which("go") is None:
+        print("no scaler in Go beside it: go is not installed")
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        # KEDA's module has its protocol and gRPC. Nothing is fetched: make e2e does that.
+        command = ("go", "build", "-o", f"{folder}/scaler", GO_SOURCE)
+        built = subprocess.run(command, cwd=GO_MODULE, env=os.environ | GO, capture_output=True, text=True, check=False)
+        if built.returncode:
+            last = (built.stderr.strip().splitlines() or ["go build failed"])[-1]
+            print(f"no scaler in Go beside it: make e2e fetches what it needs ({last})")
+            yield None
+            return
+        with subprocess.Popen([f"{folder}/scaler"], stdout=subprocess.PIPE, text=True) as running:
+            try:
+                assert running.stdout is not None
+                yield int(running.stdout.readline())
+            finally:
+                running.kill()
+
+
+async def main(go_port: int | None) -> None:
     clock = WallClock()
     board = Board(clock)
     board.know(f"bench/{name}" for name in NAMES)
@@ -188,24 +224,30 @@ async def main() -> None:
     for _ in range(2):  # the filters fill
         await loop.round()
     scaler = ScalerServer(board, clock, bind="127.0.0.1:0")
-    port = await scaler.start()
     nothing, nothing_port = await serve_nothing()
-    print(f"{POLICIES} ScaledObjects; a decision takes {loop.busy_seconds / loop.decisions * 1000:.2f} ms\n")
-    print(f"{'':52}{'to empty, same load':>18}  {'to empty, idle':>18}")
-    print(
-        f"{'loop decides':14} {'handler':11} {'calls':>6} {'p50 ms':>8} {'p99 ms':>8}{'p50':>10} {'p99':>8}{'p50':>10} {'p99':>8}"
+    ports = {"GetMetrics": await scaler.start(), "empty": nothing_port} | ({"Go": go_port} if go_port else {})
+    table = Table(
+        title=f"{POLICIES:,} ScaledObjects; a decision takes {loop.busy_seconds / loop.decisions * 1000:.2f} ms"
     )
-    idle: list[float] = []
+    for heading in ("loop decides", "handler", "calls", "p50, ms", "p99, ms"):
+        table.add_column(heading, justify="left" if heading in ("loop decides", "handler") else "right")
+    p99: dict[tuple[str, str], float] = {}
     for load, seconds in LOADS.items():
         pause = {"every 15 s": GRID_SECONDS, "without pause": 0.0}.get(load)
         deciding = None if pause is None else asyncio.create_task(loop.run(pause))
-        empty, ours = await measure([nothing_port, port], seconds)
+        for handler, took in zip(ports, await measure(list(ports.values()), seconds), strict=True):
+            p50, p99[load, handler] = percentiles(took)
+            table.add_row(load, handler, str(len(took)), f"{p50:.2f}", f"{p99[load, handler]:.2f}")
         if deciding:
             deciding.cancel()
-        idle = idle or empty
-        print(row(load, "empty", empty, empty, idle))
-        print(row(load, "GetMetrics", ours, empty, idle))
-    print("\nAim: under 1.5x of the empty handler in the same process under the same load.")
+    Console().print(table)
+    ratios = {
+        f"p99 {load}, times {whose}": p99[load, "GetMetrics"] / p99[load, handler]
+        for load in LOADS
+        for whose, handler in (("an empty handler's", "empty"), ("a Go scaler's", "Go"))
+        if handler in ports
+    }
+    goals.show("scaler", ratios, "Ours, with what runs beside it under the same load")
     await scaler.stop()
     await nothing.stop(None)
 
@@ -214,4 +256,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["client"]:
         print(json.dumps(asyncio.run(ask(json.loads(sys.argv[2]), float(sys.argv[3])))))
     else:
-        asyncio.run(main())
+        with go_scaler() as port:
+            asyncio.run(main(port))
