@@ -5,6 +5,7 @@ of ours, which costs this policy one turn of that part.
 """
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,9 +18,11 @@ from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.control.target import TargetReader
 from autoscaler.control.transport import TransportReader
 from autoscaler.telemetry import metrics
-from policies.engine import GRID_SECONDS
+from policies.engine import GRID_SECONDS, next_tick
+from policies.model import StepResult
 
-LOOKS = 5  # a grid step: every 3 s, since a refused ReplicaSet tries again after as long as it has been refused
+LOOK_SECONDS = 3.0  # a refused ReplicaSet tries again after as long as it has been refused
+BUSY_SECONDS = 3.0  # after a tick, while all policies are decided
 
 _log = structlog.get_logger(__name__)
 
@@ -39,7 +42,7 @@ class Parts:
     target: TargetReader
     transport: TransportReader
     at_start: Part
-    after_decisions: tuple[Part, ...]  # one after the other, once the target was read
+    after_decisions: tuple[Part, ...]  # one after the other, once the target was read; also once a grid step
     on_grid: tuple[Part, ...]  # side by side, once a grid step
 
 
@@ -50,8 +53,9 @@ class PolicyRunner:
         self._runtime = runtime
         self._parts = parts
         self._clock = clock
-        self._decided = asyncio.Event()
-        runtime.subscribe(self._decided.set)
+        self._result: StepResult | None = None
+        self._news = asyncio.Event()
+        runtime.subscribe(self._notified)
 
     async def run(self) -> None:
         """Read the target and how its pods are reached, let decisions begin, then run every part at its own pace.
@@ -100,23 +104,38 @@ class PolicyRunner:
             metrics.FAILURES.labels(policy=self._runtime.key, part=name).inc()
             _log.exception("part.failed", policy=self._runtime.key, part=name, instead="trying again at the next turn")
 
+    def _notified(self) -> None:
+        """There was a decision, or an edit of the policy. A decision that changes nothing can wait for the next turn."""
+        before, now = self._result, self._runtime.result
+        self._result = now
+        if now is None or now is before or (now.plan and now.plan.differs_from(self._runtime.plan_before)):
+            self._news.set()
+
+    @property
+    def _due_seconds(self) -> float:
+        """When the policy has its next turn of the grid step: its own moment, or all would call the API at once."""
+        share = zlib.crc32(self._runtime.key.encode()) / 2**32
+        offset_seconds = BUSY_SECONDS + share * (GRID_SECONDS - BUSY_SECONDS)
+        return next_tick(self._clock.now() - offset_seconds) + offset_seconds
+
     async def _grid_step(self) -> None:
-        await self._clock.sleep(GRID_SECONDS)
+        await self._clock.sleep(self._due_seconds - self._clock.now())
 
     async def _look(self) -> None:
-        """Until a grid step has passed, or a part of it while a balloon may have to go."""
-        for _ in range(LOOKS):
-            await self._clock.sleep(GRID_SECONDS / LOOKS)
+        """Until the next turn is due, or a balloon may have to go."""
+        due_seconds = self._due_seconds
+        while (left_seconds := due_seconds - self._clock.now()) > 0:
+            await self._clock.sleep(min(left_seconds, LOOK_SECONDS))
             if self._runtime.watchful:
                 return
 
     async def _decision(self) -> None:
-        """Until the next decision, or a grid step later."""
+        """Until a decision that changes something, or the next turn of the grid step."""
         timer = asyncio.create_task(self._look())
-        decided = asyncio.create_task(self._decided.wait())
+        news = asyncio.create_task(self._news.wait())
         try:
-            await asyncio.wait((timer, decided), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((timer, news), return_when=asyncio.FIRST_COMPLETED)
         finally:
             timer.cancel()
-            decided.cancel()
-        self._decided.clear()
+            news.cancel()
+        self._news.clear()

@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 from structlog.testing import capture_logs
 
@@ -14,7 +16,9 @@ from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.control.target import TargetReader
 from autoscaler.control.transport import TransportReader
 from autoscaler.kube.client import Kube
+from autoscaler.kube.scale import Scale
 from autoscaler.kube.watches import Watches
+from crds.notation.selectors import parse
 from policies.engine import GRID_SECONDS
 from policies.model import State
 from tests.autoscaler.kube.workloads import WORKLOAD
@@ -54,7 +58,10 @@ async def running(
     clock: FakeClock, *, target: Part, at_start: Part, after: tuple[Part, ...], on_grid: tuple[Part, ...]
 ) -> AsyncIterator[PolicyRuntime]:
     watches = Watches(cast(Kube, None), clock, random.Random(1), None)
+    watches.follow(["ns"])
+    watches.pods("ns").replace(())
     runtime = PolicyRuntime(WORKLOAD, State(), watches, (Noop(),), clock.now())
+    runtime.offer_scale(Scale(1, parse("app=chat")), clock.now())
     transport = cast(TransportReader, Works("transport", []))
     parts = Parts((), cast(TargetReader, target), transport, at_start, after, on_grid)
     task = asyncio.create_task(PolicyRunner(runtime, parts, clock).run())
@@ -77,6 +84,35 @@ async def test_parts_run_in_their_order_after_each_decision_and_at_least_once_a_
         turns.clear()
         await clock.advance(GRID_SECONDS)
         assert sorted(turns) == ["first", "grid", "second", "target"]
+
+
+async def test_a_decision_that_changes_nothing_waits_for_the_policys_own_moment() -> None:
+    clock, turns = FakeClock(), list[str]()
+    target, rest = Works("target", turns), Works("rest", [])
+    async with running(clock, target=target, at_start=rest, after=(), on_grid=(rest,)) as runtime:
+        decide(runtime, clock.now())
+        await settle()
+        turns.clear()
+        decide(runtime, clock.now() + GRID_SECONDS)
+        await settle()
+        assert turns == []
+        runtime.follow(replace(WORKLOAD, generation=5), clock.now())
+        await settle()
+        assert turns == ["target"]
+
+
+async def test_policies_have_their_turns_apart_from_each_other_and_from_the_tick() -> None:
+    clock = FakeClock(GRID_SECONDS * 1e8)
+    watches = Watches(cast(Kube, None), clock, random.Random(1), None)
+    part = cast(Any, Works("", []))
+    parts = Parts((), part, part, part, (), ())
+    due = []
+    for index in range(100):
+        policy = replace(WORKLOAD.policy, name=f"ns/m{index}")
+        runtime = PolicyRuntime(replace(WORKLOAD, policy=policy), State(), watches, (Noop(),), clock.now())
+        due.append(PolicyRunner(runtime, parts, clock)._due_seconds - clock.now())
+    assert runner.BUSY_SECONDS <= min(due) < max(due) < GRID_SECONDS
+    assert max(Counter(int(seconds) for seconds in due).values()) < 20
 
 
 async def test_a_part_that_fails_costs_one_turn_of_its_own() -> None:
