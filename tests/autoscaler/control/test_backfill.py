@@ -132,7 +132,8 @@ async def test_a_process_that_fails_costs_only_the_history_and_the_status_says_s
         await controller.until(lambda: "History" in controller.status("a").get("message", ""))
         assert (
             "History before the start is incomplete: the process that reads it failed "
-            f"({str(error) or type(error).__name__})" in controller.status("a")["message"]
+            f"({why})" in controller.status("a")["message"]
         )
+        await controller.decided("a")
         assert controller.desired("a") == 3
     assert REGISTRY.get_sample_value("outrider_source_errors_total", failures) == before + 1
