@@ -29,10 +29,10 @@ class Past:
 
 def lived(policy: Policy, state: State, history: Sequence[Past]) -> tuple[State, list[tuple[float, float]]]:
     """The state after a history in ascending order of time, and its known points: (seconds, demand in replicas)."""
-    demand = {past: past_demand(policy, state, past) for past in history}
-    known = [(past.at_seconds, replicas) for past, replicas in demand.items() if replicas is not None]
+    demand = [(past, past_demand(policy, state, past)) for past in history]
+    known = [(past.at_seconds, replicas) for past, replicas in demand if replicas is not None]
     filters = backfilled(state.filters, known)
-    tokens = past_tokens([past for past, replicas in demand.items() if replicas is not None])
+    tokens = past_tokens([past for past, replicas in demand if replicas is not None])
     if filters.tokens.requests < min(1.0, tokens.requests):
         filters = replace(filters, tokens=tokens)
     return replace(state, filters=filters), known
@@ -104,12 +104,11 @@ def _by_work(policy: Policy, state: State, past: Past) -> float | None:
     if requests <= 0.0:
         return None if waiting > 0.0 else 0.0  # what waits and is not served is of unknown size
     # Work is linear in tokens except for its floor, so mean tokens per request give the mean work.
-    mean = replace(
-        state.filters.tokens, requests=1.0, prompt_tokens=prompt / requests, generation_tokens=generation / requests
-    )
+    prompt, generation = prompt / requests, generation / requests
     if _is_new(state):
-        work = work_seconds(policy.engine, mean.prompt_tokens, mean.generation_tokens)
+        work = work_seconds(policy.engine, prompt, generation)
     else:
+        mean = replace(state.filters.tokens, requests=1.0, prompt_tokens=prompt, generation_tokens=generation)
         work = request_work_seconds(policy.engine, state.capacity, mean) or 0.0
     return requests * work + waiting * work / DRAIN_SECONDS
 

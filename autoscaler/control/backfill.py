@@ -62,8 +62,9 @@ class Backfill:
             try:
                 memory = await process.run(TIMEOUT_SECONDS, read, question)
             except Exception as error:  # noqa: BLE001 - whatever ended it, this policy goes on without a history
-                failure = str(error) or type(error).__name__
-                memory = Memory(before, problem=FAILED.format(failure), error=SourceErrorKind.PROCESS)
+                is_late = isinstance(error, TimeoutError)
+                why = f"no answer within {TIMEOUT_SECONDS:g} s" if is_late else str(error) or type(error).__name__
+                memory = Memory(before, problem=FAILED.format(why), error=SourceErrorKind.PROCESS)
         self._take(runtime, before, memory)
 
     def close(self) -> None:

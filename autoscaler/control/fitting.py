@@ -21,7 +21,6 @@ class FitProcess:
 
     def __init__(self) -> None:
         self._process = WorkerProcess()
-        self._process.prepare(_import)
 
     async def fit(self, policy: str, series: Series) -> Fit | None:
         """The fit, or None where it failed, which is logged."""
@@ -38,8 +37,3 @@ class FitProcess:
 
     def __exit__(self, *_: object) -> None:
         self._process.close()
-
-
-def _import() -> None:
-    """Import early what a fit needs: it takes seconds, for which the first fit would wait."""
-    import statsmodels.tsa.ar_model  # noqa: F401, PLC0415

@@ -8,7 +8,7 @@ import asyncio
 import math
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,7 +48,7 @@ _SCRAPES = 2.1  # in a window: two, the older of which may be a little late; a t
 class ReadBack:
     """Points in order of time; there is none for a moment without data."""
 
-    points: tuple[Past, ...]
+    points: tuple[Past, ...] = field(repr=False)  # asyncio.run makes a text of its result, which took 50 ms
     warnings: tuple[str, ...] = ()
     problem: SourceError | None = None  # why older points are missing
 
@@ -195,6 +195,8 @@ def _page(
 
 def _warnings(response: requests.Response) -> list[str]:
     """The warnings, which the library drops. It reports a body that is not JSON itself."""
+    if b'"warnings"' not in response.content:  # to parse a day twice takes as long as all else that is done with it
+        return []
     try:
         answer = response.json()
     except ValueError:
@@ -206,8 +208,12 @@ def _column(result: list[Any]) -> dict[float, float]:
     """Times and values of a sum, which is one series at most; NaN, infinite and negative values are omitted."""
     if len(result) > 1:
         raise ValueError(f"{len(result)} series instead of one")
-    values = ((float(at), float(text)) for at, text in result[0]["values"]) if result else ()
-    return {at: value for at, value in values if math.isfinite(at) and math.isfinite(value) and value >= 0}
+    values = result[0]["values"] if result else ()
+    return {
+        seconds: value
+        for at, text in values
+        if 0.0 <= (value := float(text)) < math.inf and math.isfinite(seconds := float(at))
+    }
 
 
 def _points(pages: list[_Page]) -> tuple[Past, ...]:

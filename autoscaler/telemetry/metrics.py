@@ -163,7 +163,7 @@ SOURCE_ERRORS = _counter(
     "Readings that failed. The last good one is used until it is too old.",
     {
         "source": "`vllm` (scrape of a pod), `prometheus` (instant query) or `history` (read at start)",
-        "kind": "`timeout`, `connection`, `status`, `body`, `query` or `partial`",
+        "kind": "`timeout`, `connection`, `status`, `body`, `query`, `partial` or `process`",
     },
 )
 READER_FAULTS = _counter(

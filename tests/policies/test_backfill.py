@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from policies.backfill import Past, lived
+from policies.backfill import Past, caught_up, lived
 from policies.capacity import DOUBT
+from policies.level import VOLATILITY_PRIOR
 from policies.model import Capacity, Filters, Signal, State, Tokens
 from tests.support.worlds import START, a_policy
 
@@ -125,3 +126,44 @@ def test_a_queue_that_nothing_leaves_is_unknown() -> None:
     idle = {"requests_per_second": 0.0, "prompt_tokens_per_second": 0.0, "generation_tokens_per_second": 0.0}
     assert [demand for _, demand in lived(POLICY, State(), points(**idle))[1]] == [0.0] * 60
     assert lived(POLICY, State(), points(waiting=40.0, **idle))[1] == []
+
+
+def seen(state: State, level: float | None, volatility: float | None, at_seconds: float) -> State:
+    """The state after some decisions."""
+    filters = replace(state.filters, tick_seconds=at_seconds, level=level, volatility=volatility)
+    return replace(state, filters=filters)
+
+
+END = START + 59 * MINUTE
+
+
+@pytest.mark.parametrize("level", [None, 1.0, 90.0])
+def test_a_history_that_comes_late_raises_what_was_seen_meanwhile(level: float | None) -> None:
+    after, _ = lived(POLICY, State(), points())
+    now = seen(State(), level, None if level is None else VOLATILITY_PRIOR, END + MINUTE)
+    late = caught_up(now, State(), after, END + MINUTE).filters
+    assert late.level == max(level or 0.0, after.filters.level or 0.0)
+    assert late.volatility == after.filters.volatility  # nobody has observed another
+    assert late.tokens == after.filters.tokens
+    assert late.tick_seconds == END + MINUTE
+
+
+@pytest.mark.parametrize("of", [2.0, 1.0, 0.5, 0.0])
+def test_a_history_that_comes_late_lowers_nothing_of_what_was_saved(of: float) -> None:
+    now = seen(SAVED, SAVED.filters.level, 0.3, END + MINUTE)
+    late = caught_up(now, SAVED, lived(POLICY, SAVED, share(of))[0], END + MINUTE).filters
+    assert (late.level or 0.0) >= (SAVED.filters.level or 0.0)
+    assert late.volatility == 0.3
+    assert late.tokens == SAVED.filters.tokens
+
+
+def test_a_history_without_news_changes_nothing() -> None:
+    now = seen(SAVED, 1.0, 0.01, END + MINUTE)
+    for history in ([], [replace(each, at_seconds=each.at_seconds - 2 * 60 * MINUTE) for each in points()]):
+        assert caught_up(now, SAVED, lived(POLICY, SAVED, history)[0], END + MINUTE) == now
+
+
+def test_a_level_of_long_ago_raises_none_that_was_seen_since() -> None:
+    after, _ = lived(POLICY, State(), points())
+    now = seen(State(), 1.0, VOLATILITY_PRIOR, END + 10 * MINUTE)
+    assert caught_up(now, State(), after, END + 10 * MINUTE).filters.level == 1.0

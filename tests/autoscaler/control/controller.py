@@ -10,7 +10,7 @@ What it does not do:
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, cast
 from autoscaler.app import Always, Leader
 from autoscaler.control.backfill import Backfill
 from autoscaler.control.fitting import FitProcess
+from autoscaler.control.processes import WorkerProcess
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import Key
@@ -115,7 +116,7 @@ async def a_controller(
     loaded: Loaded | None = None,
     log: Path | None = None,
     history_url: str | None = None,
-    histories: bool = True,
+    processes: Sequence[WorkerProcess] | None = None,
     prometheus: Prometheus | None = None,
 ) -> AsyncIterator[Controller]:
     """Everything is made and runs, and ends with the block."""
@@ -124,7 +125,7 @@ async def a_controller(
     settings = load({"decision_log_dir": log})
     always = Always(clock, kube, Watches(kube, clock, random.Random(1), None), Scraper(clock), prometheus)
     recorder = Recorder(log)
-    backfill = Backfill(history_url, clock, FileTransport(), [InThread()] if histories else [])
+    backfill = Backfill(history_url, clock, FileTransport(), [InThread()] if processes is None else processes)
     fitting = cast(FitProcess, None)
     leader = Leader(settings, always, fitting, backfill, recorder, FileStore(None), loaded or Loaded())
     controller = Controller(api, clock, always, leader)

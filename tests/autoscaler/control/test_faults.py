@@ -111,7 +111,7 @@ async def test_a_target_with_no_pods_is_left_as_it_is(api: FakeApi, kube: Kube) 
 
 
 async def test_decisions_do_not_wait_for_a_history_whose_turn_does_not_come(api: FakeApi, kube: Kube) -> None:
-    async with a_controller(api, kube, history_url="http://127.0.0.1:9", histories=False) as controller:
+    async with a_controller(api, kube, history_url="http://127.0.0.1:9", processes=[]) as controller:
         await controller.target("a", 3)
         await controller.policy("a", spec("a"))
         await controller.decided("a")

@@ -1,5 +1,6 @@
 """Certificates, tokens and headers, on real TLS connections: what is trusted, what is sent, and what a refusal says."""
 
+import pickle
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -227,3 +228,14 @@ async def test_both_clients_of_prometheus_take_the_same_settings(
             assert cause in problem
             assert TOKEN not in problem
     assert FileTransport(ca_file=ca).current().names is PROMETHEUS_NAMES
+
+
+def test_another_process_reads_the_files_itself(tmp_path: Path) -> None:
+    token, ca = tmp_path / "token", tmp_path / "ca.crt"
+    token.write_text(TOKEN)
+    ca.write_text(CA)
+    here = FileTransport(bearer_token_file=token, ca_file=ca, headers={"X-Scope-OrgID": "team-a"})
+    assert here.current().context
+    sent = pickle.dumps(here)
+    assert TOKEN.encode() not in sent
+    assert pickle.loads(sent).current() == here.current()
