@@ -103,13 +103,13 @@ async def main() -> None:
     """Read until the controller ends."""
     threading.Thread(target=_follow_the_controller, daemon=True).start()
     receiver, sender = await asyncio.open_unix_connection(sock=socket.socket(fileno=os.dup(0)))
-    setup = Setup.decoded(await receive(receiver))
-    configure(setup.log_level)
-    clock: Clock = ScenarioClock(Path(setup.clock_file)) if setup.clock_file else WallClock(setup.now_seconds)
     try:
+        setup = Setup.decoded(await receive(receiver))
+        configure(setup.log_level)
+        clock: Clock = ScenarioClock(Path(setup.clock_file)) if setup.clock_file else WallClock(setup.now_seconds)
         await Reader(Scraper(clock, setup.interval_seconds)).run(receiver, sender)
     except* (asyncio.IncompleteReadError, ConnectionError):
-        pass
+        pass  # the controller has ended
 
 
 def _follow_the_controller() -> None:
