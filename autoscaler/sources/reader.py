@@ -11,6 +11,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import astuple
 from itertools import islice
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -36,7 +37,7 @@ class Reader:
         self._sampled: dict[Key, None] = {}  # since the last report
         self._reported: dict[Key, SourceError] = {}  # problems that the controller knows
         self._failures: Counter[str] = Counter()  # reported ones, by kind
-        self._transports: WeakValueDictionary[Transport, Transport] = WeakValueDictionary()
+        self._transports: WeakValueDictionary[tuple[object, ...], Transport] = WeakValueDictionary()
         scraper.subscribe(lambda pod: self._sampled.update({pod: None}))
 
     async def run(self, receiver: asyncio.StreamReader, sender: asyncio.StreamWriter) -> None:
@@ -68,7 +69,7 @@ class Reader:
         """The address with a transport that other pods have already: each takes a TLS context of its own."""
         if isinstance(address.transport, SourceError):
             return address
-        return Address(address.urls, self._transports.setdefault(address.transport, address.transport))
+        return Address(address.urls, self._transports.setdefault(astuple(address.transport), address.transport))
 
     def report(self) -> bytes:
         """What is new since the last report, up to the bounds of one."""
@@ -102,13 +103,13 @@ async def main() -> None:
     """Read until the controller ends."""
     threading.Thread(target=_follow_the_controller, daemon=True).start()
     receiver, sender = await asyncio.open_unix_connection(sock=socket.socket(fileno=os.dup(0)))
-    setup = Setup.decoded(await receive(receiver))
-    configure(setup.log_level)
-    clock: Clock = ScenarioClock(Path(setup.clock_file)) if setup.clock_file else WallClock(setup.now_seconds)
     try:
+        setup = Setup.decoded(await receive(receiver))
+        configure(setup.log_level)
+        clock: Clock = ScenarioClock(Path(setup.clock_file)) if setup.clock_file else WallClock(setup.now_seconds)
         await Reader(Scraper(clock, setup.interval_seconds)).run(receiver, sender)
     except* (asyncio.IncompleteReadError, ConnectionError):
-        pass
+        pass  # the controller has ended
 
 
 def _follow_the_controller() -> None:

@@ -35,8 +35,8 @@ MOST_TARGETS = 100  # in a message, since each may have 250 kB of certificates
 START_SECONDS = 30.0  # wall time until the first report; on an idle core it takes 0.5 s
 SILENT_SECONDS = 5.0  # wall time between two reports, which otherwise come every 0.05 s
 CHECK_SECONDS = 1.0  # between two looks at whether there was one
-SOUND_SECONDS = 60.0  # a reader that lived for so long is replaced at once
-MOST_PAUSE_SECONDS = 31.0  # before the next one
+SOUND_SECONDS = 60.0  # after which a failure is not taken for a repeated one
+FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.5, 30.0  # before the next one starts; it doubles
 
 _log = structlog.get_logger(__name__)
 
@@ -84,13 +84,13 @@ class ReaderProcess:
 
     async def run(self) -> None:
         """Keep a reader running until cancelled."""
-        wall, pause_seconds = WallClock(), 0.0
+        wall, pause_seconds = WallClock(), FIRST_PAUSE_SECONDS
         while True:
             started_seconds = stopwatch_seconds()
             fault = await self._live()
             READER_FAULTS.labels(reason=fault.kind).inc()
-            lived_seconds = stopwatch_seconds() - started_seconds
-            pause_seconds = 0.0 if lived_seconds > SOUND_SECONDS else min(MOST_PAUSE_SECONDS, 2.0 * pause_seconds + 1.0)
+            if stopwatch_seconds() - started_seconds > SOUND_SECONDS:
+                pause_seconds = FIRST_PAUSE_SECONDS
             _log.warning(
                 "reader.failed",
                 error=fault.why,
@@ -98,6 +98,7 @@ class ReaderProcess:
                 instead=f"starting another in {pause_seconds:g} s; until it reads, the last samples of its pods age",
             )
             await wall.sleep(pause_seconds)
+            pause_seconds = min(MOST_PAUSE_SECONDS, 2.0 * pause_seconds)
 
     async def _live(self) -> Fault:
         """One process from its start to its fault. It ends with this call, however that ends."""

@@ -20,8 +20,8 @@ async def running(scraper: Scraper) -> AsyncIterator[None]:
             await task
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Let sockets do their work: the clock stands still meanwhile."""
-    async with asyncio.timeout(5):
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Let sockets and processes do their work: the clock stands still meanwhile."""
+    async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  # no event says when a socket has done its work
             await asyncio.sleep(0.002)
