@@ -8,6 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from autoscaler.entry import one_thread_each
+
 ROOT = Path(__file__).parents[1]
 NAMES = ("step", "help", "sim", "scaler", "neighbours")
 SHOWN = ("scenario", "requests", "wall_seconds", "requests_per_second")
@@ -18,6 +20,7 @@ def main() -> None:
     asked = sys.argv[1:] or list(NAMES)
     if unknown := [name for name in asked if name not in NAMES]:
         sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    one_thread_each()
     console = Console()
     failed = []
     for name in asked:

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from crds.notation.units import duration
 from crds.workload import Workload
-from forecasting.backtest import Map
 from policies.ladder import hold_seconds
 from replay.contenders import outrider
 from replay.contenders.contender import Setup
@@ -19,6 +18,16 @@ BELOW, ABOVE, OTHERS = 3, 4, 6  # values that are tried around the policy's own,
 SHARES = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 HOLDS_SECONDS = (0.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0)
 COUNTS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+
+class Map(Protocol):
+    """As the built-in `map`, which may run in other processes."""
+
+    def __call__(self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT], /) -> Iterator[ResultT]:
+        """The results, in the order of the items."""
 
 
 @dataclass(frozen=True, slots=True)

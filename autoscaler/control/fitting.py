@@ -1,4 +1,4 @@
-"""Fits forecasts in a process of their own: a fit holds the interpreter for up to seconds, which would stall the loop.
+"""Fits forecasts in a process of their own: a fit holds the interpreter for 10 ms, and after a start all policies are due at once.
 
 Not here: what is fitted and how (`forecasting`), and for which policy and when (`fitter`). That process imports this file too,
 so it imports little.
@@ -17,7 +17,7 @@ import structlog
 from forecasting.fit import Fit, fit
 from forecasting.series import Series
 
-TIMEOUT_SECONDS = 120.0  # wall time; a fit takes about one
+TIMEOUT_SECONDS = 120.0  # wall time
 
 _log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ class FitProcess:
     def _make() -> ProcessPoolExecutor:
         context = multiprocessing.get_context("forkserver")
         pool = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_begin)
-        pool.submit(_import)
+        pool.submit(int)  # starts the process: the first fit would hold the loop until that is done
         return pool
 
 
@@ -75,8 +75,3 @@ def _follow_the_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _import() -> None:
-    """Import early what a fit needs: it takes seconds, for which the first fit would wait."""
-    import statsmodels.tsa.ar_model  # noqa: F401, PLC0415

@@ -12,7 +12,6 @@ import typer
 
 from crds.profiles import DEFAULT_PROFILE
 from replay.commands.options import ColumnsOption, TimeUnitOption, complete_profile, complete_trace
-from replay.commands.processes import one_thread_each, spread
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,7 +57,6 @@ def command(
         outrider backtest sample:office-morning
         outrider backtest monday.csv --profile 8b-h100
     """
-    one_thread_each()
     from crds.profiles import PROFILES
 
     if profile not in PROFILES:
@@ -75,16 +73,13 @@ def command(
 
     console = Console(stderr=True)
     done: dict[str, Backtest] = {}
-    with (
-        spread("forecasting.backtest", "statsmodels.tsa.ar_model") as run,
-        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
-    ):
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         tasks = {name: bar.add_task(Path(name).name, total=1.0) for name in traces}
         for name, task in tasks.items():
             try:
                 trace, *_ = named(name, columns=columns, time_unit=time_unit)
                 series = demand(trace, PROFILES[profile].engine, scale)
-                result = backtest(series, lambda share: bar.update(task, completed=share), run)  # noqa: B023
+                result = backtest(series, lambda share: bar.update(task, completed=share))  # noqa: B023
                 done[name if trace.name in done else trace.name] = result
             except (TraceError, ValueError) as error:
                 bar.stop()

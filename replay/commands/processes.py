@@ -11,19 +11,10 @@ from multiprocessing import forkserver
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from forecasting.backtest import Map
+    from replay.knobs import Map
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
-
-
-def one_thread_each() -> None:
-    """Leave linear algebra one thread in this process and in those it starts; call this before numpy is imported.
-
-    Its threads wait by spinning: a fit with two threads takes 13 ms alone and 136 ms on a busy machine, with one 13 ms.
-    """
-    for library in ("OPENBLAS", "OMP", "MKL"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def cores() -> int:

@@ -32,7 +32,7 @@ from replay.commands.options import (
     complete_profile,
     complete_sweep,
 )
-from replay.commands.processes import one_thread_each, spread
+from replay.commands.processes import spread
 
 if TYPE_CHECKING:
     from crds.workload import Workload
@@ -111,7 +111,6 @@ def command(
         outrider replay prometheus://localhost:9090/llm/chat
         outrider replay requests.csv --assert attainment=99%
     """
-    one_thread_each()
     from crds.files import PolicyFileError
     from replay.commands.arguments import why
     from replay.commands.prometheus import Access
@@ -253,7 +252,7 @@ def _bar(name: str) -> Iterator[Callable[[str, float], None]]:
 def _sweep(scenario: "Scenario", workload: "Workload", knobs: "Sequence[PolicyKnob]") -> "Swept":
     from replay.knobs import sweep
 
-    with spread("replay.knobs", "statsmodels.tsa.ar_model") as run, _bar(scenario.name) as progress:
+    with spread("replay.knobs") as run, _bar(scenario.name) as progress:
         return sweep(scenario, workload, knobs, spread=run, progress=progress)
 
 

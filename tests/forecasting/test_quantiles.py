@@ -9,6 +9,7 @@ from forecasting.models.naive import NAIVE, Naive
 from forecasting.quantiles import (
     HORIZONS_SECONDS,
     PROBABILITIES,
+    Recent,
     expected_maxima,
     horizon_steps,
     learn_table,
@@ -30,6 +31,15 @@ def test_the_logarithm_is_inverted_and_never_below_zero() -> None:
 
 def test_smoothing_begins_at_its_start() -> None:
     assert smooth(np.array([1.0, 1.0]), 2.0, 0.0).tolist() == [0.5, 0.75]
+
+
+@pytest.mark.parametrize("mean_age_steps", [1.0, 2.5, 30.0])
+def test_smoothing_is_the_recursion(mean_age_steps: float) -> None:
+    values = wave(2)
+    expected, weight = [7.0], 1.0 / mean_age_steps
+    for value in values.tolist():
+        expected.append(weight * value + (1.0 - weight) * expected[-1])
+    assert smooth(values, mean_age_steps, 7.0) == pytest.approx(expected[1:], rel=1e-14)
 
 
 def test_spread_is_wider_where_demand_is_small_or_changes() -> None:
@@ -65,7 +75,7 @@ def test_the_prior_widens_with_lead_and_probability() -> None:
 
 @pytest.mark.parametrize("level", [0.0, 0.3, 4.0, 500.0])
 def test_before_anything_is_learned_the_forecast_of_a_level_is_the_volatility_floor(level: float) -> None:
-    values = UNFITTED.quantiles(minutes(np.full(60, level)))[0]
+    values = UNFITTED.quantiles(Recent.of(minutes(np.full(60, level))))[0]
     for horizon_seconds, row in zip(HORIZONS_SECONDS, values, strict=True):
         for probability, replicas in zip(PROBABILITIES, row, strict=True):
             policy = a_policy(attainment=probability)
@@ -77,7 +87,7 @@ def test_before_anything_is_learned_the_forecast_of_a_level_is_the_volatility_fl
 def test_learned_quantiles_have_their_nominal_coverage() -> None:
     demand = minutes(wave(4, noise=0.2))
     fitted = fit_family(NAIVE, demand.cut(0, 4000))
-    values = fitted.quantiles(demand, len(demand) - 4000)
+    values = fitted.quantiles(Recent.of(demand, len(demand) - 4000))
     maxima = realised_maxima(demand)[4000:]
     seen = np.isfinite(maxima).all(axis=1)
     coverage = (maxima[seen][:, :, None] <= values[seen]).mean(axis=(0, 1))

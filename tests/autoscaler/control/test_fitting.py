@@ -29,9 +29,8 @@ def fails(_series: Series) -> None:
 
 @pytest.fixture(autouse=True)
 def _light(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a real fit imports takes seconds, and what this module does takes one, which the fork server pays once."""
+    """What this module imports takes a second, which the fork server pays once."""
     multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])
-    monkeypatch.setattr(fitting, "_import", int)
     monkeypatch.setattr(fitting, "fit", busy)
 
 
