@@ -17,7 +17,7 @@ from forecasting.models import FAMILIES
 from forecasting.models.base import Family, Unfit
 from forecasting.models.naive import NAIVE
 from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES, WARM_STEPS, Recent, realised_maxima
-from forecasting.scores import losses, scored, scored_maxima
+from forecasting.scores import losses, scored, scored_maxima, skill_error
 from forecasting.series import Floats, Series
 from policies.model import Fan
 
@@ -33,6 +33,7 @@ class Score:
     loss_replicas: Floats  # mean pinball loss
     coverage: Floats  # share of maxima at or below the quantile
     skill: float  # 1 - loss / naive's loss; 0 for naive itself
+    skill_error: float | None  # its standard error, where asked for; NaN where naive loses nothing
     refusals: int  # hours in which the family could not be fitted and naive took its place
 
 
@@ -46,9 +47,10 @@ class Backtest:
     scores: tuple[Score, ...]  # naive, the families, chosen
 
 
-def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None) -> Backtest:
+def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None, *, errors: bool = False) -> Backtest:
     """Score every family on one series of demand in replicas. `progress` is called with the share done, 0 .. 1.
 
+    `errors` asks for the standard errors of the skills, to which losses up to an hour apart contribute.
     Raises ValueError for less than half an hour of known demand, and for a gap of a week.
     """
     if np.count_nonzero(demand.known) * demand.step_seconds < 1_800:
@@ -76,7 +78,7 @@ def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None)
         proven += sum(fan.proven for fan in fans)
         progress(end / len(demand))
     forecasts = {name: np.concatenate(values) for name, values in hours.items()}
-    return _scored(demand, first, forecasts, refusals, proven)
+    return _scored(demand, first, forecasts, refusals, proven, hour if errors else None)
 
 
 def _alone(demand: Series, steps: int) -> dict[str, Floats | None]:
@@ -112,22 +114,29 @@ def _live(forecaster: Forecaster, demand: Series) -> list[Fan]:
 
 
 def _scored(
-    demand: Series, first: int, forecasts: Mapping[str, Floats], refusals: Mapping[str, int], proven: int
+    demand: Series,
+    first: int,
+    forecasts: Mapping[str, Floats],
+    refusals: Mapping[str, int],
+    proven: int,
+    error_lags: int | None,
 ) -> Backtest:
     maxima = scored_maxima(realised_maxima(demand)[first:])
     matured = np.isfinite(maxima).all(axis=1) & demand.known[first:]
     maxima = maxima[matured]
-    means = {family: losses(scored(values)[matured], maxima).mean(axis=0) for family, values in forecasts.items()}
-    naive_loss = float(means[NAIVE.name].mean())
+    lost = {family: losses(scored(values)[matured], maxima) for family, values in forecasts.items()}
+    naive_losses = lost[NAIVE.name].mean(axis=(1, 2))
+    naive_loss = float(lost[NAIVE.name].mean(axis=0).mean())
     scores = tuple(
         Score(
             family=family,
-            loss_replicas=loss,
+            loss_replicas=loss.mean(axis=0),
             coverage=(maxima[:, :, None] <= scored(forecasts[family])[matured]).mean(axis=0),
-            skill=1.0 - float(loss.mean()) / naive_loss if naive_loss > 0 else 0.0,
+            skill=1.0 - float(loss.mean(axis=0).mean()) / naive_loss if naive_loss > 0 else 0.0,
+            skill_error=skill_error(loss.mean(axis=(1, 2)), naive_losses, error_lags) if error_lags else None,
             refusals=refusals[family],
         )
-        for family, loss in means.items()
+        for family, loss in lost.items()
     )
     given = len(demand) - first
     return Backtest(int(matured.sum()), float(np.nanmean(demand.values[first:])), proven / given, scores)

@@ -4,6 +4,7 @@ The demand of a trace is its arrivals times the work of one request by the engin
 """
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,6 +46,10 @@ def command(
             help="Engine and GPU of the replicas in which demand is measured.", autocompletion=complete_profile
         ),
     ] = DEFAULT_PROFILE,
+    errors: Annotated[
+        bool,
+        typer.Option("--errors", help="Add the standard error of each skill: a skill below two of them may be chance."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Score the forecasts on traces: each family alone, and the forecaster that chooses among them, against naive.
@@ -79,7 +84,7 @@ def command(
             try:
                 trace, *_ = named(name, columns=columns, time_unit=time_unit)
                 series = demand(trace, PROFILES[profile].engine, scale)
-                result = backtest(series, lambda share: bar.update(task, completed=share))  # noqa: B023
+                result = backtest(series, lambda share: bar.update(task, completed=share), errors=errors)  # noqa: B023
                 done[name if trace.name in done else trace.name] = result
             except (TraceError, ValueError) as error:
                 bar.stop()
@@ -124,6 +129,11 @@ def document(result: "Backtest") -> dict[str, Any]:
         "families": {
             score.family: {
                 "skill": score.skill,
+                **(
+                    {}
+                    if score.skill_error is None
+                    else {"skill_error": score.skill_error if math.isfinite(score.skill_error) else None}
+                ),
                 "loss_replicas": score.loss_replicas.tolist(),
                 "coverage": score.coverage.tolist(),
                 "refusals": score.refusals,
@@ -139,12 +149,13 @@ def table(name: str, result: "Backtest") -> "Table":
 
     from forecasting.scores import SCORED_HORIZONS_SECONDS, SCORED_PROBABILITIES
 
+    errors = ["±"] if any(score.skill_error is not None for score in result.scores) else []
     shown = Table(
         box=None,
         pad_edge=False,
-        padding=(0, 0, 0, 1),  # fits 60 columns
+        padding=(0, 0, 0, 1),  # fits 60 columns without errors
         title=f"{name}: {result.forecasts} forecasts, mean demand {result.mean_replicas:.1f} replicas",
-        caption="loss at each lead, in ‰ of the mean demand\n"
+        caption=("±: standard error of the skill\n" if errors else "") + "loss at each lead, in ‰ of the mean demand\n"
         "share of maxima at or below each quantile\n"
         "no fit: hours in which naive took the family's place\n"
         f"chosen: by the forecaster, each hour; {result.proven_share:.0%} of its forecasts are proven",
@@ -152,7 +163,7 @@ def table(name: str, result: "Backtest") -> "Table":
     leads = (f"{horizon:.0f} s" for horizon in SCORED_HORIZONS_SECONDS)
     quantiles = (f"≤ p{probability * 100:.0f}" for probability in SCORED_PROBABILITIES)
     shown.add_column("family")
-    for column in ("skill", *leads, *quantiles, "no fit"):
+    for column in ("skill", *errors, *leads, *quantiles, "no fit"):
         shown.add_column(column, justify="right")
     for score in result.scores:
         losses = (1000.0 * score.loss_replicas.mean(axis=1) / result.mean_replicas).tolist()
@@ -160,6 +171,7 @@ def table(name: str, result: "Backtest") -> "Table":
         shown.add_row(
             score.family,
             f"{round(score.skill, 3) + 0.0:.1%}",
+            *(f"{score.skill_error:.1%}" for _ in errors),
             *(f"{loss:.1f}" for loss in losses),
             *(f"{share:.3f}" for share in covered),
             str(score.refusals),

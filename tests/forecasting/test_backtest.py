@@ -81,6 +81,14 @@ def test_the_command_prints_a_table(trace: Path) -> None:
     assert all(family in out for family in ("naive", "autoreg", "seasonal", "chosen"))
 
 
+@pytest.mark.slow  # importing statsmodels takes 2 s
+def test_the_command_gives_the_errors_of_the_skills(trace: Path) -> None:
+    assert "±" in run(str(trace), "--errors")[1]
+    families = json.loads(run(str(trace), "--errors", "--json")[1])["small"]["families"]
+    assert families["naive"]["skill_error"] == 0.0
+    assert 0.0 < families["autoreg"]["skill_error"] < 0.2
+
+
 def test_the_command_prints_one_json_document(trace: Path) -> None:
     code, out, _ = run(str(trace), "--json", "--scale", "2")
     assert code == 0

@@ -16,7 +16,7 @@ from forecasting.quantiles import (
     prior,
     realised_maxima,
 )
-from forecasting.scores import losses, mean_loss, pinball, scored, scored_maxima
+from forecasting.scores import losses, mean_loss, pinball, scored, scored_maxima, skill_error
 from policies.model import Filters
 from policies.recommend.predictive import volatility_floor
 from tests.forecasting.traffic import minutes, wave
@@ -132,3 +132,17 @@ def test_the_leads_at_which_replicas_are_added_are_scored() -> None:
     assert scored_maxima(np.arange(7.0)).tolist() == [1, 2, 3]
     assert losses(scored(fan), scored_maxima(np.arange(7.0))).shape == (3, 3)
     assert mean_loss(scored(fan)[None], np.array([[8.0, 13.0, 18.0]])).shape == (1,)
+
+
+@pytest.mark.slow  # importing statsmodels takes 2 s
+def test_the_error_of_a_skill_counts_losses_that_come_together_once() -> None:
+    noise = np.random.default_rng(0).normal(size=4000)
+    naive = np.full(4000, 2.0)
+    alone = skill_error(1.5 + 0.1 * noise, naive, 0)
+    assert alone == pytest.approx(0.1 / np.sqrt(4000) / 2.0, rel=0.05)
+    together = skill_error(1.5 + 0.1 * np.repeat(noise[:400], 10), naive, 60)
+    assert together == pytest.approx(np.sqrt(10) * alone, rel=0.2)
+
+
+def test_without_losses_of_naive_a_skill_has_no_error() -> None:
+    assert np.isnan(skill_error(np.zeros(9), np.zeros(9), 2))
