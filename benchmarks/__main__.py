@@ -9,6 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from autoscaler.entry import one_thread_each
+
 ROOT = Path(__file__).parents[1]
 NAMES = ("step", "neighbours", "startup", "kernel", "replay", "scaler", "live")
 LONGER = ("replay", "live")  # those that take --long
@@ -19,6 +21,7 @@ def main() -> None:
     is_long = "--long" in sys.argv[1:]
     if unknown := [name for name in asked if name not in NAMES]:
         sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    one_thread_each()
     console = Console()
     failed = []
     for name in asked:

@@ -5,42 +5,24 @@ This is rolling-origin evaluation (Tashman, 2000), with a refit each hour.
 Each family is scored alone; `chosen` are the forecasts of a `Forecaster`, which chooses a family once an hour.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from forecasting import guard
-from forecasting.fit import TABLE_SECONDS, Fit, FittedModel, fit, fit_family
+from forecasting.fit import TABLE_SECONDS, FittedModel, fit, fit_family
 from forecasting.forecaster import HISTORY_SECONDS, REFIT_SECONDS, Forecaster
 from forecasting.models import FAMILIES
 from forecasting.models.base import Family, Unfit
 from forecasting.models.naive import NAIVE
 from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES, WARM_STEPS, Recent, realised_maxima
-from forecasting.scores import losses, scored, scored_maxima
+from forecasting.scores import losses, scored, scored_maxima, skill_error
 from forecasting.series import Floats, Series
 from policies.model import Fan
 
 WARM_UP_SECONDS = 86_400.0  # at most; a third of a short series
 CHOSEN = "chosen"
-
-ItemT = TypeVar("ItemT")
-ResultT = TypeVar("ResultT")
-
-
-class Map(Protocol):
-    """As the built-in `map`, which may run in other processes."""
-
-    def __call__(self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT], /) -> Iterator[ResultT]:
-        """The results, in the order of the items."""
-
-
-class Hour(NamedTuple):
-    """An hour to forecast, step by step, and the history before it."""
-
-    demand: Series
-    steps: int  # of the hour, the last ones of the series
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +33,7 @@ class Score:
     loss_replicas: Floats  # mean pinball loss
     coverage: Floats  # share of maxima at or below the quantile
     skill: float  # 1 - loss / naive's loss; 0 for naive itself
+    skill_error: float | None  # its standard error, where asked for; NaN where naive loses nothing
     refusals: int  # hours in which the family could not be fitted and naive took its place
 
 
@@ -64,10 +47,11 @@ class Backtest:
     scores: tuple[Score, ...]  # naive, the families, chosen
 
 
-def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None, run: Map = map) -> Backtest:
+def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None, *, errors: bool = False) -> Backtest:
     """Score every family on one series of demand in replicas. `progress` is called with the share done, 0 .. 1.
 
-    `run` does all fits. Raises ValueError for less than half an hour of known demand, and for a gap of a week.
+    `errors` asks for the standard errors of the skills, to which losses up to an hour apart contribute.
+    Raises ValueError for less than half an hour of known demand, and for a gap of a week.
     """
     if np.count_nonzero(demand.known) * demand.step_seconds < 1_800:
         raise ValueError(f"a backtest needs half an hour of demand; {np.count_nonzero(demand.known)} steps are known")
@@ -77,35 +61,28 @@ def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None,
     first = int(min(WARM_UP_SECONDS / demand.step_seconds, len(demand) // 3))
     hour = round(REFIT_SECONDS / demand.step_seconds)
     history = round(HISTORY_SECONDS / demand.step_seconds)
-    starts = range(first, len(demand), hour)
-    ends = [min(start + hour, len(demand)) for start in starts]
-    alone = run(
-        _alone,
-        (Hour(demand.cut(max(0, start - history), end), end - start) for start, end in zip(starts, ends, strict=True)),
-    )
-    fits = run(fit, _due(demand))
     forecaster = Forecaster(demand.step_seconds)
-    _live(forecaster, demand.cut(0, first), fits)
+    _live(forecaster, demand.cut(0, first))
     progress(first / len(demand))
     names = (NAIVE.name, *(family.name for family in FAMILIES), CHOSEN)
     hours: dict[str, list[Floats]] = {name: [] for name in names}  # the forecasts, an hour's at a time
     refusals = dict.fromkeys(names, 0)
     proven = 0
-    for start, end in zip(starts, ends, strict=True):
-        for name, values in next(alone).items():
+    for start in range(first, len(demand), hour):
+        end = min(start + hour, len(demand))
+        for name, values in _alone(demand.cut(max(0, start - history), end), end - start).items():
             refusals[name] += values is None
             hours[name].append(hours[NAIVE.name][-1] if values is None else values)
-        fans = _live(forecaster, demand.cut(start, end), fits)
+        fans = _live(forecaster, demand.cut(start, end))
         hours[CHOSEN].append(np.array([fan.values for fan in fans]))
         proven += sum(fan.proven for fan in fans)
         progress(end / len(demand))
     forecasts = {name: np.concatenate(values) for name, values in hours.items()}
-    return _scored(demand, first, forecasts, refusals, proven)
+    return _scored(demand, first, forecasts, refusals, proven, hour if errors else None)
 
 
-def _alone(hour: Hour) -> dict[str, Floats | None]:
-    """The forecasts of naive and of each family; None where it could not be fitted."""
-    demand, steps = hour
+def _alone(demand: Series, steps: int) -> dict[str, Floats | None]:
+    """The forecasts of naive and of each family as of the last `steps` steps, fitted to those before; None where it could not be."""
     if not demand.tail(steps + WARM_STEPS).known.any():  # a long gap: nothing in it is scored
         unknown = np.full((steps, len(HORIZONS_SECONDS), len(PROBABILITIES)), np.nan)
         return dict.fromkeys((NAIVE.name, *(family.name for family in FAMILIES)), unknown)
@@ -124,44 +101,42 @@ def _fitted(family: Family, known: Series) -> FittedModel | None:
         return None
 
 
-def _due(demand: Series) -> Iterator[Series]:
-    """What a forecaster is fitted to, hour by hour. It does not depend on the fits."""
-    forecaster = Forecaster(demand.step_seconds)
-    for end_seconds, value in zip(demand.ends_seconds.tolist(), demand.values.tolist(), strict=True):
-        forecaster.observe(end_seconds, value)
-        if (series := forecaster.fit_due(end_seconds)) is not None:
-            yield series
-
-
-def _live(forecaster: Forecaster, demand: Series, fits: Iterator[Fit]) -> list[Fan]:
+def _live(forecaster: Forecaster, demand: Series) -> list[Fan]:
     """The forecast at each step, as live: a fit is used from one step after the end of the series it was fitted to."""
     fans = []
     for end_seconds, value in zip(demand.ends_seconds.tolist(), demand.values.tolist(), strict=True):
         forecaster.observe(end_seconds, value)
         if fan := forecaster.fan(end_seconds):
             fans.append(fan)
-        if forecaster.fit_due(end_seconds) is not None:
-            forecaster.adopt(next(fits), end_seconds)
+        if (due := forecaster.fit_due(end_seconds)) is not None:
+            forecaster.adopt(fit(due), end_seconds)
     return fans
 
 
 def _scored(
-    demand: Series, first: int, forecasts: Mapping[str, Floats], refusals: Mapping[str, int], proven: int
+    demand: Series,
+    first: int,
+    forecasts: Mapping[str, Floats],
+    refusals: Mapping[str, int],
+    proven: int,
+    error_lags: int | None,
 ) -> Backtest:
     maxima = scored_maxima(realised_maxima(demand)[first:])
     matured = np.isfinite(maxima).all(axis=1) & demand.known[first:]
     maxima = maxima[matured]
-    means = {family: losses(scored(values)[matured], maxima).mean(axis=0) for family, values in forecasts.items()}
-    naive_loss = float(means[NAIVE.name].mean())
+    lost = {family: losses(scored(values)[matured], maxima) for family, values in forecasts.items()}
+    naive_losses = lost[NAIVE.name].mean(axis=(1, 2))
+    naive_loss = float(lost[NAIVE.name].mean(axis=0).mean())
     scores = tuple(
         Score(
             family=family,
-            loss_replicas=loss,
+            loss_replicas=loss.mean(axis=0),
             coverage=(maxima[:, :, None] <= scored(forecasts[family])[matured]).mean(axis=0),
-            skill=1.0 - float(loss.mean()) / naive_loss if naive_loss > 0 else 0.0,
+            skill=1.0 - float(loss.mean(axis=0).mean()) / naive_loss if naive_loss > 0 else 0.0,
+            skill_error=skill_error(loss.mean(axis=(1, 2)), naive_losses, error_lags) if error_lags else None,
             refusals=refusals[family],
         )
-        for family, loss in means.items()
+        for family, loss in lost.items()
     )
     given = len(demand) - first
     return Backtest(int(matured.sum()), float(np.nanmean(demand.values[first:])), proven / given, scores)

@@ -87,7 +87,7 @@ class Forecaster:
         if own and demand.end_seconds == self._closed_seconds:
             naive = self._fit.naive.quantiles(recent)[0]
             self._given.append((demand.end_seconds, scored(values), scored(naive)))
-        rows = tuple(tuple(round(value, 6) for value in row) for row in values.tolist())
+        rows = tuple(tuple(row) for row in np.round(values, 6).tolist())
         proven = own and self._skill.proven
         return Fan(demand.end_seconds, HORIZONS_SECONDS, PROBABILITIES, rows, fitted.family, proven, note)
 

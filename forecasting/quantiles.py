@@ -19,6 +19,7 @@ from policies.ladder import headroom_deviations
 HORIZONS_SECONDS = (60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0)
 PROBABILITIES = (0.5, 0.8, 0.9, 0.95, 0.99)
 LEAST_ERRORS = 60  # a horizon with fewer keeps the prior's quantiles
+_PRIOR = [[headroom_deviations(horizon, p) for p in PROBABILITIES] for horizon in HORIZONS_SECONDS]
 WARM_STEPS = 120  # after them, e^-4 is left of the value that the smoothers start from
 
 
@@ -48,7 +49,7 @@ def prior() -> Floats:
 
     They are the deviations that the volatility floor holds for such a lead and attainment.
     """
-    return np.array([[headroom_deviations(horizon, p) for p in PROBABILITIES] for horizon in HORIZONS_SECONDS])
+    return np.array(_PRIOR)
 
 
 def expected_maxima(model: Model, log_demand: Series) -> Floats:
@@ -101,7 +102,9 @@ def quantiles(model: Model, table: Floats, recent: Recent) -> Floats:
     """
     maxima = expected_maxima(model, recent.log_demand)[-recent.steps :].T
     width = recent.spread[-recent.steps :]
-    values = from_log(maxima[:, None, :] + width * table[:, :, None])  # [horizon, probability, step], each row in one piece
+    values = from_log(
+        maxima[:, None, :] + width * table[:, :, None]
+    )  # [horizon, probability, step], each row in one piece
     for shorter, longer in pairwise(values):
         np.maximum(shorter, longer, out=longer)
     for lower, higher in pairwise(values.swapaxes(0, 1)):

@@ -1,5 +1,7 @@
 """Scores of quantile forecasts: the pinball loss (Koenker and Bassett, 1978), which the true quantile makes least."""
 
+import math
+
 import numpy as np
 
 from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES
@@ -38,3 +40,17 @@ def losses(values: Floats, maxima: Floats) -> Floats:
 def mean_loss(values: Floats, maxima: Floats) -> Floats:
     """The mean of the losses over horizons and probabilities, [...], in replicas."""
     return np.asarray(losses(values, maxima).mean(axis=(-2, -1)), dtype=np.float64)
+
+
+def skill_error(own: Floats, naive: Floats, lags: int) -> float:
+    """The standard error of the skill 1 - own / naive, from losses of one step each, [step], that depend on `lags` steps before.
+
+    NaN where naive loses nothing. A skill is a ratio of means, hence the residuals; their covariance is that of Newey and West (1987).
+    """
+    if not naive.any():
+        return math.nan
+    from statsmodels.regression.linear_model import OLS  # noqa: PLC0415 - takes 2 s: only where it is asked for
+
+    residuals = naive * (own.mean() / naive.mean()) - own
+    mean = OLS(residuals, np.ones_like(residuals)).fit(cov_type="HAC", cov_kwds={"maxlags": lags})
+    return float(mean.bse[0] / naive.mean())

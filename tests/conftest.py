@@ -7,6 +7,10 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from autoscaler.entry import one_thread_each
+
+one_thread_each()
+
 # The same examples every time, so that only a change can break a test. `thorough` is for the slow run. `explore` looks for
 # OUTRIDER_SCHEDULES new ones, and prints how to repeat a failing one.
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=20)

@@ -1,4 +1,4 @@
-"""Fits forecasts in a process of their own: a fit holds the interpreter for up to seconds, which would stall the loop.
+"""Fits forecasts in a process of their own: a fit holds the interpreter for 10 ms, and after a start all policies are due at once.
 
 Not here: what is fitted and how (`forecasting`), and for which policy and when (`fitter`).
 """
@@ -11,7 +11,7 @@ from autoscaler.control.processes import WorkerProcess
 from forecasting.fit import Fit, fit
 from forecasting.series import Series
 
-TIMEOUT_SECONDS = 120.0  # wall time; a fit takes about one
+TIMEOUT_SECONDS = 120.0  # wall time
 
 _log = structlog.get_logger(__name__)
 

@@ -28,7 +28,7 @@ class AutoReg(Model):
         lags = len(self.weights)
         past = np.concatenate([np.full(lags - 1, log_demand.values[0]), log_demand.values])
         constants, matrix = unrolled(self, steps)
-        paths = matrix @ sliding_window_view(past, len(log_demand))  # [step ahead, step]
+        paths: Floats = matrix @ sliding_window_view(past, len(log_demand))  # [step ahead, step]
         paths += constants[:, None]  # in place: another 2.4 MB of fresh memory take six times the product's time
         return paths.T
 
@@ -61,7 +61,7 @@ def fit_autoreg(log_demand: Series) -> AutoReg:
     for first in range(0, len(windows), BLOCK_STEPS):
         block = windows[first : first + BLOCK_STEPS]
         rows = np.column_stack([np.ones(len(block)), block])
-        triangle = np.linalg.qr(np.vstack([triangle, rows]), mode="r")
+        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, rows]), mode="r"))
     regressors, target = triangle[:-1, :-1], triangle[:-1, -1]
     if np.linalg.matrix_rank(regressors) <= LAGS:
         raise Unfit("rank-deficient: the lags depend on each other")

@@ -4,6 +4,7 @@ The demand of a trace is its arrivals times the work of one request by the engin
 """
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,6 @@ import typer
 
 from crds.profiles import DEFAULT_PROFILE
 from replay.commands.options import ColumnsOption, TimeUnitOption, complete_profile, complete_trace
-from replay.commands.processes import one_thread_each, workers
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,6 +46,10 @@ def command(
             help="Engine and GPU of the replicas in which demand is measured.", autocompletion=complete_profile
         ),
     ] = DEFAULT_PROFILE,
+    errors: Annotated[
+        bool,
+        typer.Option("--errors", help="Add the standard error of each skill: a skill below two of them may be chance."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Score the forecasts on traces: each family alone, and the forecaster that chooses among them, against naive.
@@ -58,7 +62,6 @@ def command(
         outrider backtest sample:office-morning
         outrider backtest monday.csv --profile 8b-h100
     """
-    one_thread_each()
     from crds.profiles import PROFILES
 
     if profile not in PROFILES:
@@ -75,16 +78,13 @@ def command(
 
     console = Console(stderr=True)
     done: dict[str, Backtest] = {}
-    with (
-        workers() as run,
-        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
-    ):
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         tasks = {name: bar.add_task(Path(name).name, total=1.0) for name in traces}
         for name, task in tasks.items():
             try:
                 trace, *_ = named(name, columns=columns, time_unit=time_unit)
                 series = demand(trace, PROFILES[profile].engine, scale)
-                result = backtest(series, lambda share: bar.update(task, completed=share), run.map)  # noqa: B023
+                result = backtest(series, lambda share: bar.update(task, completed=share), errors=errors)  # noqa: B023
                 done[name if trace.name in done else trace.name] = result
             except (TraceError, ValueError) as error:
                 bar.stop()
@@ -129,6 +129,11 @@ def document(result: "Backtest") -> dict[str, Any]:
         "families": {
             score.family: {
                 "skill": score.skill,
+                **(
+                    {}
+                    if score.skill_error is None
+                    else {"skill_error": score.skill_error if math.isfinite(score.skill_error) else None}
+                ),
                 "loss_replicas": score.loss_replicas.tolist(),
                 "coverage": score.coverage.tolist(),
                 "refusals": score.refusals,
@@ -144,12 +149,13 @@ def table(name: str, result: "Backtest") -> "Table":
 
     from forecasting.scores import SCORED_HORIZONS_SECONDS, SCORED_PROBABILITIES
 
+    errors = ["±"] if any(score.skill_error is not None for score in result.scores) else []
     shown = Table(
         box=None,
         pad_edge=False,
-        padding=(0, 0, 0, 1),  # fits 60 columns
+        padding=(0, 0, 0, 1),  # fits 60 columns without errors
         title=f"{name}: {result.forecasts} forecasts, mean demand {result.mean_replicas:.1f} replicas",
-        caption="loss at each lead, in ‰ of the mean demand\n"
+        caption=("±: standard error of the skill\n" if errors else "") + "loss at each lead, in ‰ of the mean demand\n"
         "share of maxima at or below each quantile\n"
         "no fit: hours in which naive took the family's place\n"
         f"chosen: by the forecaster, each hour; {result.proven_share:.0%} of its forecasts are proven",
@@ -157,7 +163,7 @@ def table(name: str, result: "Backtest") -> "Table":
     leads = (f"{horizon:.0f} s" for horizon in SCORED_HORIZONS_SECONDS)
     quantiles = (f"≤ p{probability * 100:.0f}" for probability in SCORED_PROBABILITIES)
     shown.add_column("family")
-    for column in ("skill", *leads, *quantiles, "no fit"):
+    for column in ("skill", *errors, *leads, *quantiles, "no fit"):
         shown.add_column(column, justify="right")
     for score in result.scores:
         losses = (1000.0 * score.loss_replicas.mean(axis=1) / result.mean_replicas).tolist()
@@ -165,6 +171,7 @@ def table(name: str, result: "Backtest") -> "Table":
         shown.add_row(
             score.family,
             f"{round(score.skill, 3) + 0.0:.1%}",
+            *(f"{score.skill_error:.1%}" for _ in errors),
             *(f"{loss:.1f}" for loss in losses),
             *(f"{share:.3f}" for share in covered),
             str(score.refusals),

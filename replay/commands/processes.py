@@ -24,15 +24,6 @@ ADDRESSES = {"dask": ("DASK_SCHEDULER_ADDRESS", "tcp://HOST:8786"), "ray": ("RAY
 PACKAGES = {"dask": "distributed", "ray": "ray"}
 
 
-def one_thread_each() -> None:
-    """Leave linear algebra one thread in this process and in those it starts; call this before numpy is imported.
-
-    Its threads wait by spinning: a fit with two threads takes 13 ms alone and 136 ms on a busy machine, with one 13 ms.
-    """
-    for library in ("OPENBLAS", "OMP", "MKL"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-
-
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

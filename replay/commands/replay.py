@@ -36,7 +36,7 @@ from replay.commands.options import (
     complete_profile,
     complete_sweep,
 )
-from replay.commands.processes import one_thread_each, workers
+from replay.commands.processes import workers
 
 if TYPE_CHECKING:
     from crds.workload import Workload
@@ -119,7 +119,6 @@ def command(
         outrider replay prometheus://localhost:9090/llm/chat
         outrider replay requests.csv --assert attainment=99%
     """
-    one_thread_each()
     from crds.files import PolicyFileError
     from replay.commands.arguments import why
     from replay.commands.prometheus import Access

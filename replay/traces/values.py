@@ -14,7 +14,9 @@ from replay.traces.trace import TraceError
 
 LONGEST_TEXT = 256  # bytes; no number or time is longer
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-NAN = pa.scalar(np.nan, pa.float64())
+NAN = pa.Array.from_buffers(pa.float64(), 1, [None, pa.py_buffer(np.array([np.nan]))])[
+    0
+]  # `pa.scalar` imports pandas: 0.5 s
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 THOUSANDS = re.compile(r"[+-]?[0-9]{1,3},[0-9]{3}")
 

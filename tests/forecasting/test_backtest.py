@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 from forecasting.backtest import backtest
 from forecasting.models import FAMILIES
 from forecasting.series import Series
-from replay.commands import processes
 from replay.commands.backtest import command
 from tests.forecasting.traffic import minutes, wave
 
@@ -75,22 +74,6 @@ def trace(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes take seconds to start."""
-    monkeypatch.setattr(processes, "cores", lambda: 1)
-
-
-@pytest.mark.slow
-def test_processes_give_the_same_result(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "cores", lambda: 2)
-    shared = run(str(trace), "--json")
-    monkeypatch.setattr(processes, "cores", lambda: 1)
-    assert shared == run(str(trace), "--json")
-    assert shared[0] == 0
-
-
-@pytest.mark.usefixtures("one_core")
 def test_the_command_prints_a_table(trace: Path) -> None:
     code, out, _ = run(str(trace))
     assert code == 0
@@ -98,7 +81,14 @@ def test_the_command_prints_a_table(trace: Path) -> None:
     assert all(family in out for family in ("naive", "autoreg", "seasonal", "chosen"))
 
 
-@pytest.mark.usefixtures("one_core")
+@pytest.mark.slow  # importing statsmodels takes 2 s
+def test_the_command_gives_the_errors_of_the_skills(trace: Path) -> None:
+    assert "±" in run(str(trace), "--errors")[1]
+    families = json.loads(run(str(trace), "--errors", "--json")[1])["small"]["families"]
+    assert families["naive"]["skill_error"] == 0.0
+    assert 0.0 < families["autoreg"]["skill_error"] < 0.2
+
+
 def test_the_command_prints_one_json_document(trace: Path) -> None:
     code, out, _ = run(str(trace), "--json", "--scale", "2")
     assert code == 0

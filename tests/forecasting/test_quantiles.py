@@ -9,13 +9,14 @@ from forecasting.models.naive import NAIVE, Naive
 from forecasting.quantiles import (
     HORIZONS_SECONDS,
     PROBABILITIES,
+    Recent,
     expected_maxima,
     horizon_steps,
     learn_table,
     prior,
     realised_maxima,
 )
-from forecasting.scores import losses, mean_loss, pinball, scored, scored_maxima
+from forecasting.scores import losses, mean_loss, pinball, scored, scored_maxima, skill_error
 from policies.model import Filters
 from policies.recommend.predictive import volatility_floor
 from tests.forecasting.traffic import minutes, wave
@@ -30,6 +31,15 @@ def test_the_logarithm_is_inverted_and_never_below_zero() -> None:
 
 def test_smoothing_begins_at_its_start() -> None:
     assert smooth(np.array([1.0, 1.0]), 2.0, 0.0).tolist() == [0.5, 0.75]
+
+
+@pytest.mark.parametrize("mean_age_steps", [1.0, 2.5, 30.0])
+def test_smoothing_is_the_recursion(mean_age_steps: float) -> None:
+    values = wave(2)
+    expected, weight = [7.0], 1.0 / mean_age_steps
+    for value in values.tolist():
+        expected.append(weight * value + (1.0 - weight) * expected[-1])
+    assert smooth(values, mean_age_steps, 7.0) == pytest.approx(expected[1:], rel=1e-14)
 
 
 def test_spread_is_wider_where_demand_is_small_or_changes() -> None:
@@ -65,7 +75,7 @@ def test_the_prior_widens_with_lead_and_probability() -> None:
 
 @pytest.mark.parametrize("level", [0.0, 0.3, 4.0, 500.0])
 def test_before_anything_is_learned_the_forecast_of_a_level_is_the_volatility_floor(level: float) -> None:
-    values = UNFITTED.quantiles(minutes(np.full(60, level)))[0]
+    values = UNFITTED.quantiles(Recent.of(minutes(np.full(60, level))))[0]
     for horizon_seconds, row in zip(HORIZONS_SECONDS, values, strict=True):
         for probability, replicas in zip(PROBABILITIES, row, strict=True):
             policy = a_policy(attainment=probability)
@@ -77,7 +87,7 @@ def test_before_anything_is_learned_the_forecast_of_a_level_is_the_volatility_fl
 def test_learned_quantiles_have_their_nominal_coverage() -> None:
     demand = minutes(wave(4, noise=0.2))
     fitted = fit_family(NAIVE, demand.cut(0, 4000))
-    values = fitted.quantiles(demand, len(demand) - 4000)
+    values = fitted.quantiles(Recent.of(demand, len(demand) - 4000))
     maxima = realised_maxima(demand)[4000:]
     seen = np.isfinite(maxima).all(axis=1)
     coverage = (maxima[seen][:, :, None] <= values[seen]).mean(axis=(0, 1))
@@ -122,3 +132,17 @@ def test_the_leads_at_which_replicas_are_added_are_scored() -> None:
     assert scored_maxima(np.arange(7.0)).tolist() == [1, 2, 3]
     assert losses(scored(fan), scored_maxima(np.arange(7.0))).shape == (3, 3)
     assert mean_loss(scored(fan)[None], np.array([[8.0, 13.0, 18.0]])).shape == (1,)
+
+
+@pytest.mark.slow  # importing statsmodels takes 2 s
+def test_the_error_of_a_skill_counts_losses_that_come_together_once() -> None:
+    noise = np.random.default_rng(0).normal(size=4000)
+    naive = np.full(4000, 2.0)
+    alone = skill_error(1.5 + 0.1 * noise, naive, 0)
+    assert alone == pytest.approx(0.1 / np.sqrt(4000) / 2.0, rel=0.05)
+    together = skill_error(1.5 + 0.1 * np.repeat(noise[:400], 10), naive, 60)
+    assert together == pytest.approx(np.sqrt(10) * alone, rel=0.2)
+
+
+def test_without_losses_of_naive_a_skill_has_no_error() -> None:
+    assert np.isnan(skill_error(np.zeros(9), np.zeros(9), 2))

@@ -68,7 +68,7 @@ def test_columns_are_named_by_field(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_backtest_scores_a_shipped_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     scored: list[Series] = []
 
-    def stop(series: Series, *_: object) -> None:
+    def stop(series: Series, *_: object, **__: object) -> None:
         scored.append(series)
         raise ValueError("enough")
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 from structlog.testing import capture_logs
 
 from autoscaler.actuators.noop import Noop
+from autoscaler.control import runner
 from autoscaler.control.runner import Part, Parts, PolicyRunner
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.control.target import TargetReader
