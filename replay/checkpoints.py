@@ -58,7 +58,7 @@ class Checkpoints:
         def kept_or_played(
             runs: Sequence[Run], progress: Callable[[Run, float], None], /
         ) -> Iterator[tuple[Run, Outcome]]:
-            paths = {run: self._path(run) for run in runs}
+            paths = {run: self.path(run) for run in runs}
             missing: list[Run] = []
             for run, path in paths.items():
                 if outcome := _load(path):
@@ -86,7 +86,8 @@ class Checkpoints:
                 path.unlink(missing_ok=True)
         self._used.clear()
 
-    def _path(self, run: Run) -> Path:
+    def path(self, run: Run) -> Path:
+        """The file of a run."""
         depends_on = (code_version(), self._traffic(run.scenario), _without_traffic(run.scenario), run.workload)
         key = joblib.hash((*depends_on, run.entry.key, run.knob_value), hash_name="sha1")
         return self._folder / f"{key}.npz"
@@ -107,6 +108,7 @@ def _save(path: Path, outcome: Outcome) -> None:
     figures.pop("timeline")
     rows = {name: getattr(outcome.score.timeline, name) for name in TIMELINE}
     partial = path.with_suffix(f".{os.getpid()}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with partial.open("wb") as file:
             np.savez(file, figures=json.dumps([figures, outcome.attainment]), **rows)

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
 from functools import partial
@@ -36,6 +37,10 @@ def one_thread_each() -> None:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class WorkersError(Exception):
+    """Processes that ended before their work did. The message can be printed."""
 
 
 class Workers:
@@ -100,7 +105,7 @@ def _cluster(backend: Backend) -> Iterator[None]:
     from distributed import Client
 
     try:
-        client = Client(os.environ[variable], set_as_default=False)
+        client = Client(os.environ[variable], set_as_default=False)  # type: ignore[no-untyped-call]
     except OSError as error:
         raise ValueError(f"{variable}={os.environ[variable]} does not answer: {error}") from None
     with client, joblib.parallel_config("dask", client=client):
@@ -120,7 +125,10 @@ def _parallel(
     finally:
         if interrupt is not None:
             signal.signal(signal.SIGINT, interrupt)
-    return iter(found)
+    try:
+        yield from found
+    except BrokenProcessPool:
+        raise WorkersError("a process ended before its run did, perhaps for want of memory; try fewer --jobs") from None
 
 
 def _end() -> None:
