@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from functools import cache
@@ -17,7 +17,7 @@ import joblib
 import numpy as np
 
 from replay.driver import Outcome
-from replay.runs import Play, Run
+from replay.runs import Play, Run, RunProgress
 from replay.scenario.scenario import Scenario
 from replay.sim.views import Score, Timeline
 from replay.traces.trace import Requests
@@ -55,9 +55,7 @@ class Checkpoints:
     def around(self, play: Play) -> Play:
         """As `play`, but runs that are kept here are not played again, and others are kept as soon as they are done."""
 
-        def kept_or_played(
-            runs: Sequence[Run], progress: Callable[[Run, float], None], /
-        ) -> Iterator[tuple[Run, Outcome]]:
+        def kept_or_played(runs: Sequence[Run], progress: RunProgress, /) -> Iterator[tuple[Run, Outcome]]:
             paths = {run: self.path(run) for run in runs}
             missing: list[Run] = []
             for run, path in paths.items():

@@ -119,7 +119,7 @@ def test_ctrl_c_ends_all_processes_and_the_same_command_goes_on(
     jobs: str, arguments: list[str], here: dict[str, tuple[int, str, str]], tmp_path: Path
 ) -> None:
     """The terminal sends SIGINT to the whole group."""
-    command = [Path(sys.executable).with_name("outrider"), "replay", *arguments, *KINDS["sweep"], "--jobs", jobs]
+    command = [str(Path(sys.executable).with_name("outrider")), "replay", *arguments, *KINDS["sweep"], "--jobs", jobs]
     command += ["--checkpoints", str(tmp_path)]
     running = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
