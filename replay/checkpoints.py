@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from functools import cache
@@ -17,7 +17,7 @@ import joblib
 import numpy as np
 
 from replay.driver import Outcome
-from replay.runs import Play, Run
+from replay.runs import Play, Run, RunProgress
 from replay.scenario.scenario import Scenario
 from replay.sim.views import Score, Timeline
 from replay.traces.trace import Requests
@@ -55,10 +55,8 @@ class Checkpoints:
     def around(self, play: Play) -> Play:
         """As `play`, but runs that are kept here are not played again, and others are kept as soon as they are done."""
 
-        def kept_or_played(
-            runs: Sequence[Run], progress: Callable[[Run, float], None], /
-        ) -> Iterator[tuple[Run, Outcome]]:
-            paths = {run: self._path(run) for run in runs}
+        def kept_or_played(runs: Sequence[Run], progress: RunProgress, /) -> Iterator[tuple[Run, Outcome]]:
+            paths = {run: self.path(run) for run in runs}
             missing: list[Run] = []
             for run, path in paths.items():
                 if outcome := _load(path):
@@ -86,7 +84,8 @@ class Checkpoints:
                 path.unlink(missing_ok=True)
         self._used.clear()
 
-    def _path(self, run: Run) -> Path:
+    def path(self, run: Run) -> Path:
+        """The file of a run."""
         depends_on = (code_version(), self._traffic(run.scenario), _without_traffic(run.scenario), run.workload)
         key = joblib.hash((*depends_on, run.entry.key, run.knob_value), hash_name="sha1")
         return self._folder / f"{key}.npz"
@@ -107,6 +106,7 @@ def _save(path: Path, outcome: Outcome) -> None:
     figures.pop("timeline")
     rows = {name: getattr(outcome.score.timeline, name) for name in TIMELINE}
     partial = path.with_suffix(f".{os.getpid()}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with partial.open("wb") as file:
             np.savez(file, figures=json.dumps([figures, outcome.attainment]), **rows)

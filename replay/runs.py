@@ -38,14 +38,17 @@ class Run:
         return run(self.scenario, contender, progress, self.workload.policy.queue_wait_seconds)
 
 
-class Play(Protocol):
-    """Plays runs, and yields each as soon as it is done, in any order. `progress` gets the share done of a run in this process."""
+RunProgress = Callable[[Run, float], None]  # a run of this process, and the share of it that is done
 
-    def __call__(self, runs: Sequence[Run], progress: Callable[[Run, float], None], /) -> Iterator[tuple[Run, Outcome]]:
+
+class Play(Protocol):
+    """Plays runs, and yields each as soon as it is done, in any order."""
+
+    def __call__(self, runs: Sequence[Run], progress: RunProgress, /) -> Iterator[tuple[Run, Outcome]]:
         """Play them."""
 
 
-def here(runs: Sequence[Run], progress: Callable[[Run, float], None], /) -> Iterator[tuple[Run, Outcome]]:
+def here(runs: Sequence[Run], progress: RunProgress, /) -> Iterator[tuple[Run, Outcome]]:
     """One after the other, in this process."""
     for each in runs:
         yield each, each.play(lambda share, each=each: progress(each, share))  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """One scenario, played by every contender; one with a knob is tuned on this very scenario."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from replay.contenders.contender import Entry, Knob, Setup, Watch
 from replay.contenders.registry import CONTENDERS
 from replay.driver import Outcome
 from replay.frontier import Pick, Sweep, most_runs, sweep
-from replay.runs import Play, Progress, Run, here, outcomes
+from replay.runs import Play, Progress, Run, RunProgress, here, outcomes
 from replay.scenario.scenario import Scenario
 
 
@@ -108,8 +108,6 @@ def _run(entry: Entry, value: float | None, scenario: Scenario, workload: Worklo
     return Run(entry.name if value is None else f"{entry.name}, {value:g}", entry, scenario, workload, value)
 
 
-def _watched(
-    watch: Watch, runs: Sequence[Run], progress: Callable[[Run, float], None], /
-) -> Iterator[tuple[Run, Outcome]]:
+def _watched(watch: Watch, runs: Sequence[Run], progress: RunProgress, /) -> Iterator[tuple[Run, Outcome]]:
     for run in runs:
         yield run, run.play(partial(progress, run), watch)

@@ -18,7 +18,9 @@ from tests.support.pages import PAGES, ROOT, Command, blocks, commands
 
 ENTRIES = {entry.name: entry for entry in entry_points(group=GROUP)}
 TARGETS = set(re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-SHELL = set("awk cd cp curl date docker done eval for git grep helm jq openssl python sed tar while".split())  # noqa: SIM905
+SHELL = set(
+    "awk cd cp curl dask date docker done eval for git grep helm jq openssl pip python ray sed tar while".split()  # noqa: SIM905
+)
 VERBS = set(
     "annotate apply create delete describe exec get kustomize logs patch port-forward replace rollout wait".split()  # noqa: SIM905
 )

@@ -82,7 +82,12 @@ SpeedOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")]
 JobsOption = Annotated[
     int | None,
-    typer.Option("--jobs", min=1, max=1024, help="Processes to use on this machine. Default: one for each core."),
+    typer.Option(
+        "--jobs",
+        min=1,
+        max=1024,
+        help="Processes to use on this machine. Default: one for each core, and one for a short replay.",
+    ),
 ]
 BackendOption = Annotated[
     Literal["loky", "dask", "ray"],
@@ -97,7 +102,7 @@ CheckpointsOption = Annotated[
     typer.Option(
         "--checkpoints",
         metavar="FOLDER",
-        help="Where to keep finished runs until the command ends: run again after an interruption, it goes on from them. "
+        help="Folder for finished runs, kept until the command ends: the same command goes on where an interrupted one stopped. "
         "Default: ~/.cache/outrider/replay.",
     ),
 ]

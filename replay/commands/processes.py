@@ -5,7 +5,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from replay.driver import Outcome
-    from replay.runs import Run
+    from replay.runs import Run, RunProgress
     from replay.traces.trace import Requests
 
 ItemT = TypeVar("ItemT")
@@ -29,30 +30,56 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Workers:
-    """Processes that work for this one, or with one job this process itself."""
+class WorkersError(Exception):
+    """Processes that ended before their work did. The message can be printed."""
 
-    def __init__(self, jobs: int) -> None:
+
+class Workers:
+    """Processes that work for this one, or with one job on this machine this process itself."""
+
+    def __init__(self, backend: Backend, jobs: int) -> None:
+        self.backend: Backend = backend
         self.jobs = jobs
 
     def map(self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT], /) -> Iterator[ResultT]:
         """As the built-in `map`: in the order of the items, which are read as they are needed, a few ahead."""
-        return map(function, items) if self.jobs == 1 else _parallel("generator", self.jobs, function, zip(items))
+        return map(function, items) if self._alone else self._spread("generator", function, zip(items))
 
-    def play(
-        self, runs: "Sequence[Run]", progress: "Callable[[Run, float], None]", /
-    ) -> "Iterator[tuple[Run, Outcome]]":
-        """Play runs, and yield each as soon as it is done."""
+    def play(self, runs: "Sequence[Run]", progress: "RunProgress", /) -> "Iterator[tuple[Run, Outcome]]":
+        """Play runs, and yield each as soon as it is done; Ray yields them once all are done."""
         from replay.checkpoints import code_version
         from replay.runs import here
 
-        if self.jobs == 1:
+        if self._alone:
             yield from here(runs, progress)
             return
         # Arrays travel apart, since they are the same in all runs: loky maps them into memory once, Dask sends them once.
         calls = ((place, _without_traffic(run), *_columns(run.scenario.requests)) for place, run in enumerate(runs))
-        for place, outcome in _parallel("generator_unordered", self.jobs, partial(_play, code_version()), calls):
+        for place, outcome in self._spread("generator_unordered", partial(_play, code_version()), calls):
             yield runs[place], outcome
+
+    @property
+    def _alone(self) -> bool:
+        return self.backend == "loky" and self.jobs == 1
+
+    def _spread(
+        self, order: str, function: Callable[..., ResultT], calls: Iterable[tuple[Any, ...]]
+    ) -> Iterator[ResultT]:
+        from joblib import Parallel, delayed
+
+        parallel = Parallel(self.jobs, return_as="list" if self.backend == "ray" else order, batch_size=1)
+        try:
+            with _uninterrupted() if self.backend == "loky" else nullcontext():
+                found = parallel(delayed(function)(*call) for call in calls)
+            yield from found
+        except BrokenProcessPool:
+            raise WorkersError(
+                "a process ended before its run did, perhaps for want of memory; try fewer --jobs"
+            ) from None
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] in PACKAGES.values():
+                raise WorkersError(f"the cluster failed: {error}") from None
+            raise
 
 
 @contextmanager
@@ -61,15 +88,11 @@ def workers(backend: Backend = "loky", jobs: int | None = None) -> Iterator[Work
 
     Raises ValueError for a back end that is not installed, or has no address.
     """
-    jobs = jobs or cores()
-    with ExitStack() as stack:
-        if backend == "loky":
-            if jobs > 1:
-                stack.callback(_end)
-        else:
-            jobs = -1
-            stack.enter_context(_cluster(backend))
-        yield Workers(jobs)
+    if backend == "loky":
+        yield Workers(backend, jobs or cores())
+        return
+    with _cluster(backend):
+        yield Workers(backend, -1)
 
 
 @contextmanager
@@ -91,34 +114,24 @@ def _cluster(backend: Backend) -> Iterator[None]:
     from distributed import Client
 
     try:
-        client = Client(os.environ[variable], set_as_default=False)
+        client = Client(os.environ[variable], set_as_default=False)  # type: ignore[no-untyped-call]
     except OSError as error:
         raise ValueError(f"{variable}={os.environ[variable]} does not answer: {error}") from None
     with client, joblib.parallel_config("dask", client=client):
         yield
 
 
-def _parallel(
-    order: str, jobs: int, function: Callable[..., ResultT], calls: Iterable[tuple[Any, ...]]
-) -> Iterator[ResultT]:
-    from joblib import Parallel, delayed
-
-    interrupt = None
-    if threading.current_thread() is threading.main_thread():
-        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the processes that start here inherit
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes that start here ignore Ctrl-C, which this one passes on by ending them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        found = Parallel(jobs, return_as=order, batch_size=1)(delayed(function)(*call) for call in calls)
+        yield
     finally:
-        if interrupt is not None:
-            signal.signal(signal.SIGINT, interrupt)
-    return iter(found)
-
-
-def _end() -> None:
-    """End the processes that wait for more work."""
-    from joblib.externals.loky import get_reusable_executor
-
-    get_reusable_executor(reuse=True).shutdown(kill_workers=True)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def _without_traffic(run: "Run") -> "Run":

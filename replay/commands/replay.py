@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -36,7 +36,7 @@ from replay.commands.options import (
     complete_profile,
     complete_sweep,
 )
-from replay.commands.processes import workers
+from replay.commands.processes import WorkersError, workers
 
 if TYPE_CHECKING:
     from crds.workload import Workload
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from replay.scenario.build import PastKind
     from replay.scenario.scenario import Scenario
     from replay.tournament import Standings
+
+FEW_REQUESTS = 400_000  # the baselines of so many are played sooner than processes start
 
 
 def command(
@@ -111,7 +113,7 @@ def command(
     The others are a reactive ScaledObject (10 waiting requests per replica) and an HPA on running + waiting requests that
     is tuned for this very trace. All start with the same replicas, on the hardware of the policy's profile. A policy in
     mode Shadow is replayed as if it were Active.
-    Exit code 1: an assertion does not hold; 2: the trace, the policy or an option cannot be used.
+    Exit code 1: an assertion does not hold, or a process that played failed; 2: the trace, the policy or an option cannot be used.
 
     Examples:
         outrider replay sample:office-morning
@@ -120,6 +122,7 @@ def command(
         outrider replay requests.csv --assert attainment=99%
     """
     from crds.files import PolicyFileError
+    from replay import knobs as knobs_of
     from replay.commands.arguments import why
     from replay.commands.prometheus import Access
     from replay.report.assertions import check, parse
@@ -143,15 +146,24 @@ def command(
             past=past,
             seed=seed,
         )
-        with workers(backend, jobs) as run, _kept(checkpoints, run.play) as play:
+        if jobs is None and not knobs and len(scenario.requests) < FEW_REQUESTS:
+            jobs = 1
+        with (
+            workers(backend, jobs) as others,
+            _kept(checkpoints, others.play) as play,
+            _bar(show=not as_json) as progress,
+        ):
             if knobs:
-                played: Standings | Swept = _sweep(scenario, workload, knobs, play)
+                played: Standings | Swept = knobs_of.sweep(scenario, workload, knobs, play=play, progress=progress)
             else:
-                played = _play(scenario, workload, decision_log, play)
+                played = _play(scenario, workload, decision_log, play, progress)
     except PolicyFileError as error:
         _refuse(str(error))
     except (TraceError, ValueError, OSError) as error:
         _refuse(f"outrider replay: {why(error)}")
+    except WorkersError as error:
+        print(f"outrider replay: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
     checked = check(asked, played.ours)
     _report(played, source, checked, as_json=as_json)
     for each in checked:
@@ -250,30 +262,30 @@ def _knobs(names: "Sequence[str]") -> "list[PolicyKnob]":
 
 @contextmanager
 def _kept(folder: Path | None, play: "Play") -> "Iterator[Play]":
-    """`play` with checkpoints, which go once all is done, and which an interrupted command names."""
+    """`play` with checkpoints, which are removed once all is done."""
     from replay.checkpoints import Checkpoints
 
-    kept = Checkpoints(folder or _cache())
+    if folder is None:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "outrider", "replay")
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+    kept = Checkpoints(folder)
     try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
         yield kept.around(play)
     except BaseException:
         if len(kept):
             print(
-                f"outrider replay: {len(kept)} finished runs are kept; the same command goes on from them.",
+                f"outrider replay: {len(kept)} finished runs are kept in {folder}; the same command goes on from them.",
                 file=sys.stderr,
             )
         raise
+    if kept.resumed:
+        print(f"outrider replay: {kept.resumed} runs had been finished by an interrupted command.", file=sys.stderr)
     kept.clear()
 
 
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "outrider", "replay")
-
-
 @contextmanager
-def _bar(name: str) -> "Iterator[Progress]":
+def _bar(*, show: bool) -> "Iterator[Progress]":
     """A progress bar on stderr, where that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -281,25 +293,20 @@ def _bar(name: str) -> "Iterator[Progress]":
 
     console = Console(stderr=True)
     columns = TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(name, total=None)
+    with Bar(*columns, console=console, transient=True, disable=not (show and console.is_terminal)) as bar:
+        task = bar.add_task("", total=None)
         yield lambda what, done, most: bar.update(task, completed=done, total=most, description=what)
 
 
-def _sweep(scenario: "Scenario", workload: "Workload", knobs: "Sequence[PolicyKnob]", play: "Play") -> "Swept":
-    from replay.knobs import sweep
-
-    with _bar(scenario.name) as progress:
-        return sweep(scenario, workload, knobs, play=play, progress=progress)
-
-
-def _play(scenario: "Scenario", workload: "Workload", log: Path | None, play: "Play") -> "Standings":
+def _play(
+    scenario: "Scenario", workload: "Workload", log: Path | None, play: "Play", progress: "Progress"
+) -> "Standings":
     from policies.log import LogWriter
     from replay import tournament
 
-    with _bar(scenario.name) as progress, log.open("w", encoding="utf-8") if log else nullcontext() as file:
-        if file is None:
-            return tournament.play(scenario, workload, play=play, progress=progress)
+    if log is None:
+        return tournament.play(scenario, workload, play=play, progress=progress)
+    with log.open("w", encoding="utf-8") as file:
         writer = LogWriter(f"{platform.platform()} Python {platform.python_version()}")
         file.write(writer.opening() + "\n")
 

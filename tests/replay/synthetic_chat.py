@@ -1,6 +1,7 @@
 """Ten minutes of synthetic chat, as a file, and the command that plays it."""
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ app.command()(command)
 
 
 def replay(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, list(arguments))
+    result = CliRunner().invoke(app, list(arguments), env={"XDG_CACHE_HOME": os.devnull})  # keeps no checkpoints
     return result.exit_code, result.stdout, result.stderr
 
 

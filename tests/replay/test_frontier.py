@@ -1,5 +1,7 @@
 """How the values of a knob are swept and picked."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -82,9 +84,9 @@ def test_a_sweep_plays_the_grid_and_then_finer_around_its_picks() -> None:
     """Attainment falls with the target, and so does the cost: 100 / target GPU-hours."""
     played: list[float] = []
 
-    def play(target: float) -> Outcome:
-        played.append(target)
-        return outcome(100.0 / target, 1.0 - target / 1000.0)
+    def play(targets: Sequence[float]) -> list[Outcome]:
+        played.extend(targets)
+        return [outcome(100.0 / target, 1.0 - target / 1000.0) for target in targets]
 
     grid = (10.0, 20.0, 40.0, 80.0)
     found = sweep(play, grid, between, reference=outcome(100.0 / 30.0, 0.975))
@@ -95,5 +97,8 @@ def test_a_sweep_plays_the_grid_and_then_finer_around_its_picks() -> None:
 
 
 def test_a_pick_for_which_no_value_qualifies_is_missing() -> None:
-    found = sweep(lambda target: outcome(target, 0.5), (1.0, 2.0), between, reference=outcome(0.5, 0.4))
+    def play(targets: Sequence[float]) -> list[Outcome]:
+        return [outcome(target, 0.5) for target in targets]
+
+    found = sweep(play, (1.0, 2.0), between, reference=outcome(0.5, 0.4))
     assert set(found.picks) == {Pick.AT_ATTAINMENT}

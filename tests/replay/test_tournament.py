@@ -1,6 +1,6 @@
 """Every contender plays the same scenario; who takes part is a list."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from replay.contenders.contender import Entry, Periodic
 from replay.contenders.reactive import reactive
 from replay.contenders.registry import CONTENDERS
 from replay.contenders.view import View
-from replay.driver import run
+from replay.driver import Outcome, run
+from replay.report.document import document
+from replay.runs import Run, here
 from replay.scenario.build import for_workload
 from replay.scenario.scenario import Scenario
 from replay.tournament import play
@@ -44,12 +46,25 @@ def test_every_contender_keeps_the_policys_schedule(tmp_path: Path) -> None:
 
 def test_progress_is_reported_for_each_run_and_ends_at_one(tmp_path: Path) -> None:
     scenario, workload = scene_of(tmp_path)
-    reports: list[tuple[str, float]] = []
-    play(scenario, workload, progress=lambda name, share: reports.append((name, share)))
-    shares = [share for _, share in reports]
-    assert shares == sorted(shares)
-    assert reports[-1] == ("", 1.0)
-    assert {"Outrider", "reactive ScaledObject", "HPA tuned, 26"} <= {name for name, _ in reports}
+    reports: list[tuple[str, float, int]] = []
+    play(scenario, workload, progress=lambda *report: reports.append(report))
+    done = [runs for _, runs, _ in reports]
+    assert done == sorted(done)
+    assert {most for _, _, most in reports} == {2 + 9 + 8}
+    assert reports[-1] == ("", 19, 19)
+    assert {"Outrider", "reactive ScaledObject", "HPA tuned, 26"} <= {name for name, _, _ in reports}
+    assert any(runs % 1 for runs in done)  # within a run of this process as well
+
+
+def last_first(runs: Sequence[Run], progress: Callable[[Run, float], None], /) -> Iterator[tuple[Run, Outcome]]:
+    """What other processes do: runs end in any order."""
+    yield from here(tuple(reversed(runs)), progress)
+
+
+def test_the_order_in_which_runs_end_changes_nothing(tmp_path: Path) -> None:
+    scenario, workload = scene_of(tmp_path)
+    one, other = play(scenario, workload), play(scenario, workload, play=last_first)
+    assert document(one, policy_source="") == document(other, policy_source="")
 
 
 def test_attainment_is_of_the_wait_that_is_asked_for(tmp_path: Path) -> None:
