@@ -12,7 +12,7 @@ ceiling    from ten minutes after its last change (five after the hold, where th
 level      ten minutes after it, at its closest in three: within 5 % of the witness (and 0.05 replicas), each by its own
            learned ratio. At its closest, since it stands still whenever a new pod is read for the first time
 tokens     thirty minutes after it: tokens per request within 5 % of the witness, and the cached share (and 0.01)
-volatility after it: as the witness, or as if frozen at its start or end until up to ten minutes after it; 10 % and 0.02 to
+volatility after it: as the witness, or as if frozen at its start or end until at most ten minutes after it; 10 % and 0.02 to
            spare
 capacity   always: between the value at its start, those of the witness since, and the truth (a queue's lesson); 0.05
 finite     no number in a state is infinite or NaN
@@ -191,14 +191,14 @@ def _tokens(of: Schedule, witnessed: Moments, faulted: Moments) -> Iterator[Brea
 
 
 def _volatility(of: Schedule, witnessed: Moments, faulted: Moments) -> Iterator[Breach]:
-    froze = {_moves(witnessed, of.start - 1), _moves(witnessed, int(of.end))}
+    thaws = [(froze, at) for froze in (of.start - 1, int(of.end)) for at in range(froze, int(of.end) + TEN_MINUTES + 1)]
     for _, theirs in _pairs(witnessed, faulted, int(of.end) + 1, math.inf):
-        expected = _Range(_moves(witnessed, theirs.tick))
-        for thawed in (int(of.end), int(of.end) + FIVE_MINUTES, int(of.end) + TEN_MINUTES):
-            left = math.exp(min(0, thawed - theirs.tick) * TICK_SECONDS / VOLATILITY_TAU_SECONDS)
+        now = _moves(witnessed, theirs.tick)
+        expected = _Range(now)
+        for froze, thawed in thaws:
             since = min(thawed, theirs.tick)
-            for value in froze:
-                expected.take(_moves(witnessed, theirs.tick) + (value - _moves(witnessed, since)) * left)
+            left = math.exp((since - theirs.tick) * TICK_SECONDS / VOLATILITY_TAU_SECONDS)
+            expected.take(now + (_moves(witnessed, froze) - _moves(witnessed, since)) * left)
         found = theirs.state.filters.volatility or 0.0
         beyond = expected.beyond(found, 0.02 + 0.1 * expected.high)
         if beyond > 0.0:
