@@ -10,6 +10,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
 from shutil import get_terminal_size
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -43,6 +44,7 @@ class Commands(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         """Write the help."""
         _fit(self)
+        _import_help()
         super().format_help(ctx, formatter)
 
 
@@ -60,6 +62,7 @@ class Command(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         """Write the help."""
         _fit(self)
+        _import_help()
         super().format_help(ctx, formatter)
 
 
@@ -89,6 +92,23 @@ def _root(
     ] = False,
 ) -> None:
     """Autoscaler for LLM workloads on Kubernetes."""
+
+
+def _import_help() -> None:
+    """Import what draws help without what it never draws here: parsers of Markdown and of code, which take 0.1 s."""
+    unused = [
+        each for each in (("rich.markdown", "Markdown"), ("rich.traceback", "Traceback")) if each[0] not in sys.modules
+    ]
+    for module, name in unused:
+        sys.modules[module] = ModuleType(module)
+        setattr(sys.modules[module], name, None)
+    try:
+        import typer.rich_utils  # noqa: F401, PLC0415 - only help needs it
+    except ImportError:  # another version of it, which takes more of them: it is imported as usual
+        return
+    finally:
+        for module, _ in unused:
+            del sys.modules[module]
 
 
 def _fit(command: TyperCommand | TyperGroup) -> None:
