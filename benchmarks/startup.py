@@ -46,7 +46,7 @@ def measure(command: list[str], folder: str) -> float:
     took = []
     for _ in range(RUNS + 1):
         began = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
         took.append(time.perf_counter() - began)
     return statistics.median(took[1:])
 

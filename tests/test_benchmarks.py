@@ -58,4 +58,4 @@ def test_a_decision_was_made_when_its_line_came(tmp_path: Path) -> None:
             log.flush()
             watch.look(came)
     found = decisions.ticks(watch, 2, 1_490.0, 1_510.0)
-    assert found == decisions.Ticks(2, 4, 0.5, [1.5, 4.0], 3.0)
+    assert found == decisions.Ticks(2, 2, 0.5, [1.5, 4.0], 3.0)
