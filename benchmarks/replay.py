@@ -4,7 +4,10 @@ CPU seconds and the most memory of a process of its own, from the scenario on: i
 traffic is the shipped sample's, multiplied.
 """
 
+import contextlib
+import ctypes
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -14,6 +17,7 @@ from benchmarks import goals
 from benchmarks.startup import OUTRIDER, children_cpu_seconds
 
 DAY_SECONDS = 86_400.0
+PR_SET_CHILD_SUBREAPER = 36  # of Linux
 DAY, FOUR_DAYS = (1.0, 19.0), (4.0, 23.0)  # days and scale: 4.5 and 16 M requests
 
 
@@ -62,9 +66,13 @@ def apart(days: float, scale: float) -> dict[str, float]:
 
 
 def backtest_cpu_seconds() -> float:
-    """Of all its processes."""
+    """Of all its processes, those included that it does not wait for: they become ours when it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     before = children_cpu_seconds()
     subprocess.run([OUTRIDER, "backtest", "sample:office-morning"], check=True, stdout=subprocess.DEVNULL)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
     return children_cpu_seconds() - before
 
 
