@@ -1,33 +1,28 @@
 """Requests a second that the simulated cluster serves on one core, beside simpy and a plain heap: `python -m benchmarks.kernel`.
 
-One day of the shipped sample on a fleet that is scaled to its traffic, as a policy drives it. simpy and the heap play part of
-the same requests on as many replicas, and have less to do: a request takes as long as it would in a batch half full, whatever
-runs beside it, and nothing is scaled. Compilation is not timed.
+The three serve the same traffic by the same model on a fleet that does not change, and have to come to the same waits. Then a
+fleet that a policy drives: sampled every 15 s and scaled to its traffic. Compilation is not timed. About 30 s.
 """
 
-import heapq
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import simpy
-from numpy.typing import NDArray
 
 from benchmarks import goals
+from benchmarks.batching import Replica, Request, with_heap, with_simpy
 from replay.scenario.build import build
-from replay.scenario.scenario import Hardware, Scenario
+from replay.scenario.scenario import Scenario
 from replay.sim.world import World
 from replay.traces.samples import sample
 
 GRID_SECONDS = 15.0
-PLAYED = 50_000  # requests that simpy and the heap play
+DAY_SECONDS = 86_400.0
 ROUNDS = 3
-
-Floats = NDArray[np.float64]
+REPLICAS = 24
+COMPARED = ("p50_wait_seconds", "p99_wait_seconds", "p999_wait_seconds")
 
 
 def drive(scenario: Scenario) -> World:
@@ -47,76 +42,29 @@ def drive(scenario: Scenario) -> World:
     return world
 
 
-def alone_seconds(scenario: Scenario) -> Floats:
-    """How long each request takes in a batch half full."""
-    hardware: Hardware = scenario.hardware
-    step_seconds = hardware.step_base_seconds + hardware.step_sequence_seconds * hardware.max_num_seqs / 2
-    requests = scenario.requests
-    return requests.prompt_tokens / hardware.prefill_tokens_per_second + requests.output_tokens * step_seconds
+def standing(scenario: Scenario) -> list[float]:
+    """Waits of the simulated cluster whose fleet does not change."""
+    world = World(scenario)
+    world.advance(scenario.start_seconds + scenario.duration_seconds)
+    score = world.score()
+    return [getattr(score, name) for name in COMPARED]
 
 
-def with_heap(arrivals: list[float], takes: list[float], replicas: int, slots: int) -> float:
-    """Mean wait of requests that go to the replica with the fewest, by a heap of what comes next."""
-    ends: list[tuple[float, int]] = []
-    queues = [deque[int]() for _ in range(replicas)]
-    running, outstanding = [0] * replicas, [0] * replicas
-    waited = 0.0
-
-    def finish(now: float, at: int) -> float:
-        outstanding[at] -= 1
-        if not queues[at]:
-            running[at] -= 1
-            return 0.0
-        following = queues[at].popleft()
-        heapq.heappush(ends, (now + takes[following], at))
-        return now - arrivals[following]
-
-    for request, now in enumerate(arrivals):
-        while ends and ends[0][0] <= now:
-            waited += finish(*heapq.heappop(ends))
-        at = outstanding.index(min(outstanding))
-        outstanding[at] += 1
-        if running[at] < slots:
-            running[at] += 1
-            heapq.heappush(ends, (now + takes[request], at))
-        else:
-            queues[at].append(request)
-    while ends:
-        waited += finish(*heapq.heappop(ends))
-    return waited / len(arrivals)
+def by(serve: Callable[[list[Request], list[Replica], float], None], scenario: Scenario) -> list[float]:
+    """The same waits by another loop."""
+    found = scenario.requests
+    columns = (found.arrival_s.tolist(), found.prompt_tokens.tolist(), found.output_tokens.tolist())
+    requests = [Request(*row) for row in zip(*columns, strict=True)]
+    end_s = scenario.duration_seconds
+    serve(requests, [Replica(scenario.hardware) for _ in range(scenario.initial_replicas)], end_s)
+    waits = [(end_s if math.isnan(each.admitted_s) else each.admitted_s) - each.arrival_s for each in requests]
+    return [float(np.quantile(waits, share, method="inverted_cdf")) for share in (0.5, 0.99, 0.999)]
 
 
-def with_simpy(arrivals: list[float], takes: list[float], replicas: int, slots: int) -> float:
-    """The same by simpy: a resource for each replica and a process for each request."""
-    environment = simpy.Environment()
-    servers = [simpy.Resource(environment, slots) for _ in range(replicas)]
-    outstanding = [0] * replicas
-    waited = [0.0]
-
-    def request(takes_seconds: float) -> Generator[simpy.Event, Any]:
-        at = outstanding.index(min(outstanding))
-        outstanding[at] += 1
-        began = environment.now
-        with servers[at].request() as slot:
-            yield slot
-            waited[0] += environment.now - began
-            yield environment.timeout(takes_seconds)
-        outstanding[at] -= 1
-
-    def traffic() -> Generator[simpy.Event, Any]:
-        for arrival, takes_seconds in zip(arrivals, takes, strict=True):
-            yield environment.timeout(arrival - environment.now)
-            environment.process(request(takes_seconds))
-
-    environment.process(traffic())
-    environment.run()
-    return waited[0] / len(arrivals)
-
-
-def fastest(play: Callable[[], object]) -> float:
-    """Seconds of the fastest of a few rounds."""
+def seconds_of(play: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Of the fastest of a few rounds."""
     took = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         began = time.perf_counter()
         play()
         took.append(time.perf_counter() - began)
@@ -124,24 +72,20 @@ def fastest(play: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    scenario = build(sample("office-morning").trace, scale=10, start_seconds=3 * 86_400.0, duration_seconds=86_400.0)
-    drive(replace(scenario, duration_seconds=60.0))  # compiles
-    arrivals, takes = scenario.requests.arrival_s[:PLAYED].tolist(), alone_seconds(scenario)[:PLAYED].tolist()
-    slots = scenario.hardware.max_num_seqs
-    replicas = max(1, math.ceil(2.0 * sum(takes) / arrivals[-1] / slots))
-    waits = [play(arrivals, takes, replicas, slots) for play in (with_heap, with_simpy)]
-    assert math.isclose(*waits, abs_tol=1e-9), waits
-    ours = len(scenario.requests) / fastest(lambda: drive(scenario).score())
-    heap, processes = (
-        PLAYED / fastest(lambda play=play: play(arrivals, takes, replicas, slots))  # type: ignore[misc]
-        for play in (with_heap, with_simpy)
-    )
+    trace = sample("office-morning").trace
+    day = build(trace, scale=10.0, start_seconds=2 * DAY_SECONDS, duration_seconds=DAY_SECONDS)
+    hour = build(trace, scale=10.0, start_seconds=2 * DAY_SECONDS, duration_seconds=3600.0, initial_replicas=REPLICAS)
+    drive(replace(day, duration_seconds=60.0))  # compiles
+    for serve in (with_heap, with_simpy):
+        assert np.allclose(by(serve, hour), standing(hour), atol=1e-6), (serve, by(serve, hour), standing(hour))
+    kernel = seconds_of(lambda: standing(hour))
     figures = {
-        "requests a second": ours,
-        "times a plain heap": ours / heap,
-        "times simpy": ours / processes,
+        "requests a second": len(hour.requests) / kernel,
+        "times a plain heap": seconds_of(lambda: by(with_heap, hour), 1) / kernel,
+        "times simpy": seconds_of(lambda: by(with_simpy, hour), 1) / kernel,
+        "requests a second, sampled and scaled": len(day.requests) / seconds_of(lambda: drive(day).score()),
     }
-    goals.show("kernel", figures, f"{len(scenario.requests):,} requests; {replicas} replicas for simpy and the heap")
+    goals.show("kernel", figures, f"{len(hour.requests):,} requests on {hour.initial_replicas} replicas")
 
 
 if __name__ == "__main__":

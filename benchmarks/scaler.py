@@ -231,18 +231,20 @@ async def main(go_port: int | None) -> None:
     )
     for heading in ("loop decides", "handler", "calls", "p50, ms", "p99, ms"):
         table.add_column(heading, justify="left" if heading in ("loop decides", "handler") else "right")
-    p99: dict[tuple[str, str], float] = {}
+    p50, p99 = dict[tuple[str, str], float](), dict[tuple[str, str], float]()
     for load, seconds in LOADS.items():
         pause = {"every 15 s": GRID_SECONDS, "without pause": 0.0}.get(load)
         deciding = None if pause is None else asyncio.create_task(loop.run(pause))
         for handler, took in zip(ports, await measure(list(ports.values()), seconds), strict=True):
-            p50, p99[load, handler] = percentiles(took)
-            table.add_row(load, handler, str(len(took)), f"{p50:.2f}", f"{p99[load, handler]:.2f}")
+            place = load, handler
+            p50[place], p99[place] = percentiles(took)
+            table.add_row(load, handler, str(len(took)), f"{p50[place]:.2f}", f"{p99[place]:.2f}")
         if deciding:
             deciding.cancel()
     Console().print(table)
     ratios = {
-        f"p99 {load}, times {whose}": p99[load, "GetMetrics"] / p99[load, handler]
+        f"{cut} {load}, times {whose}": found[load, "GetMetrics"] / found[load, handler]
+        for cut, found in (("p50", p50), ("p99", p99))
         for load in LOADS
         for whose, handler in (("an empty handler's", "empty"), ("a Go scaler's", "Go"))
         if handler in ports

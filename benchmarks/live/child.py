@@ -49,7 +49,7 @@ class Child:
         return found
 
     async def ask(self) -> dict[str, Any]:
-        """What it has to tell."""
+        """Its figures so far."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"\n")
         return await self._line(self._process, "process")

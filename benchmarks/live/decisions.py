@@ -4,6 +4,7 @@ A line has the time that was decided for, not the time at which it was. So the l
 decided when its bytes came.
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -37,6 +38,8 @@ class LogWatch:
         self._files: dict[Path, Growth] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
@@ -45,15 +48,22 @@ class LogWatch:
 
     def _watch(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
-            for path in self._folder.rglob("*.jsonl"):
+            self.look(time.time())
+
+    def look(self, now_seconds: float) -> None:
+        """Note what has grown. A file that goes meanwhile is no longer looked at."""
+        for path in self._folder.rglob("*.jsonl"):
+            with contextlib.suppress(FileNotFoundError):
                 growth, size = self._files.setdefault(path, Growth()), path.stat().st_size
                 if not growth.sizes or growth.sizes[-1] != size:
                     growth.sizes.append(size)
-                    growth.seen_seconds.append(time.time())
+                    growth.seen_seconds.append(now_seconds)
 
     def ticks(self, first_seconds: float, last_seconds: float) -> Iterator[tuple[float, dict[str, Any]]]:
         """When each decision of a tick between two times was seen, and its line."""
         for path, growth in self._files.items():
+            if not path.exists() or not growth.sizes:
+                continue
             end = 0
             with path.open("rb") as file:
                 for line in file:

@@ -109,6 +109,7 @@ async def _measure(point: Point, folder: Path, stack: contextlib.AsyncExitStack)
     controller = await _controller(point, folder, cluster.known, scaler_port, web_port)
     stack.push_async_callback(_stopped, controller)
     watch = decisions.LogWatch(folder / "decisions")
+    watch.start()
     stack.callback(watch.stop)
     keda = await started("keda", f"127.0.0.1:{scaler_port}", *sizes)
 
