@@ -6,6 +6,7 @@ decides and acts: two of it would answer KEDA with two numbers. Today every proc
 
 import asyncio
 import contextlib
+import math
 import random
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -57,6 +58,7 @@ from autoscaler.web import WebServer, app
 ONE_NAMESPACE = "without rights elsewhere, no nodes and no PriorityClasses are read; cold starts come from spec.coldStart or profile"
 HISTORIES = 2  # read at a time: each takes a query of Prometheus and a process of 50 MB until all are read
 
+DAY_SECONDS = 86_400.0
 Runs = tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 
 _log = structlog.get_logger(__name__)
@@ -184,7 +186,8 @@ class Leader:
 async def leading(settings: Settings, always: Always) -> AsyncIterator[Leader]:
     """Take up what the last leader saved and serve KEDA; at the end, save. Raises TlsError and OSError."""
     store = FileStore(settings.state_dir)
-    recorder = Recorder(settings.decision_log_dir, settings.decision_log_bytes)
+    days = settings.decision_log_days or math.inf
+    recorder = Recorder(settings.decision_log_dir, settings.decision_log_bytes, days * DAY_SECONDS)
     processes = [WorkerProcess() for _ in range(HISTORIES)]
     reading = Backfill(settings.prometheus_url, always.clock, prometheus_transport(settings), processes)
     with FitProcess() as fitting, reading as backfill, contextlib.closing(recorder):

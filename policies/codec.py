@@ -30,13 +30,7 @@ def decode(kind: type[T], text: str) -> T:
 
 def plain(value: object) -> Any:
     """The value as dicts, lists, strings, numbers and None."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: plain(getattr(value, name)) for name in _hints(type(value))}
-    if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
-    if isinstance(value, Enum):
-        return value.value
-    return value
+    return _plainer(cast("Any", type(value)))(value)
 
 
 def build(kind: type[T], data: Any) -> T:
@@ -61,12 +55,38 @@ class _MisfitError(Exception):
 
 
 _Builder = Callable[[Any], Any]
+_PLAIN = (float, int, bool, str, float | None, int | None, str | None)  # fields of these types need no conversion
 
 
 @cache
 def _hints(kind: type) -> dict[str, Any]:
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in fields(kind)}
+
+
+@cache
+def _plainer(kind: type) -> Callable[[Any], Any]:
+    """What makes a value of `kind` plain, made once: a decision of 128 pods has 5,000 values."""
+    if is_dataclass(kind):
+        return _dataclass_plainer(kind)
+    if issubclass(kind, tuple | list):
+        return lambda value: [item if type(item) is float else plain(item) for item in value]
+    if issubclass(kind, Enum):
+        return lambda value: value.value
+    return lambda value: value
+
+
+def _dataclass_plainer(kind: type) -> Callable[[Any], Any]:
+    hints = _hints(kind)
+    deeper = [name for name, hint in hints.items() if hint not in _PLAIN]
+
+    def made(value: Any) -> dict[str, Any]:
+        found = {name: getattr(value, name) for name in hints}
+        for name in deeper:
+            found[name] = plain(found[name])
+        return found
+
+    return made
 
 
 @cache

@@ -1,6 +1,7 @@
 """Writes the decision log: JSON lines that `explain` and `redecide` read. A full disk costs the log, never a decision."""
 
 import contextlib
+import math
 import platform
 from pathlib import Path
 from typing import TextIO
@@ -18,11 +19,16 @@ _log = structlog.get_logger(__name__)
 
 
 class Recorder:
-    """Appends to one file of a folder at a time; the oldest files go. Without a folder nothing is written."""
+    """Appends to one file of a folder at a time; the oldest files go. Without a folder nothing is written.
 
-    def __init__(self, folder: Path | None, max_bytes: int = DECISION_LOG_BYTES) -> None:
+    Of `max_seconds` and `max_bytes`, what is reached first says how much is kept.
+    """
+
+    def __init__(self, folder: Path | None, max_bytes: int = DECISION_LOG_BYTES, max_seconds: float = math.inf) -> None:
         self._folder = folder
         self._file_bytes = max_bytes // FILES_KEPT
+        self._file_seconds = max_seconds / FILES_KEPT
+        self._ends_seconds = math.inf  # when the file has to make place for the next
         self._file: TextIO | None = None
         self._written = 0  # characters, which are bytes: all but ASCII is escaped
         self._log = LogWriter(f"{platform.platform()} Python {platform.python_version()}")
@@ -53,7 +59,7 @@ class Recorder:
             self._file = None
 
     def _open(self, now_seconds: float) -> TextIO:
-        if self._file is not None and self._written < self._file_bytes:
+        if self._file is not None and self._written < self._file_bytes and now_seconds < self._ends_seconds:
             return self._file
         self.close()
         folder = self._folder or Path()
@@ -72,7 +78,7 @@ class Recorder:
         others = sorted(other for other in folder.glob("decisions-*.jsonl") if other != path)
         for old in others[: -FILES_KEPT + 1]:
             old.unlink()
-        self._file, self._written = file, 0
+        self._file, self._written, self._ends_seconds = file, 0, now_seconds + self._file_seconds
         return file
 
     def _write(self, file: TextIO, line: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autoscaler.clock import ScenarioClock, WallClock, pace
+from autoscaler.clock import SLICE_SECONDS, ScenarioClock, Slices, WallClock, pace
 
 START = 1_700_000_000.0
 
@@ -195,3 +195,18 @@ def test_the_last_rate_stays_when_the_cluster_has_gone(
 def test_what_is_no_clock_file(text: bytes) -> None:
     with pytest.raises(ValueError, match="clock"):
         pace(text)
+
+
+async def test_a_long_job_yields_once_a_slice_and_not_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds, slept = [0.0], list[float]()
+
+    class Noting(WallClock):
+        async def sleep(self, seconds: float) -> None:
+            slept.append(seconds)
+
+    monkeypatch.setattr("autoscaler.clock.stopwatch_seconds", lambda: seconds[0])
+    slices = Slices(Noting())
+    for step in range(1, 31):
+        seconds[0] = step * SLICE_SECONDS / 8.0  # exact in binary, so that a slice lasts 8 steps
+        await slices.cut()
+    assert slept == [0.0, 0.0, 0.0]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.kube.objects import key, labels
+from autoscaler.kube.objects import Object, key, labels
 from autoscaler.kube.selections import Selections
 from autoscaler.kube.store import Store
 from crds.notation.selectors import Selector, parse
@@ -88,3 +88,21 @@ def test_a_forgotten_selector_is_not_kept() -> None:
     assert not selections._found
     assert not selections._filed
     assert not selections._unfiled
+
+
+def test_what_is_made_of_the_objects_is_made_anew_only_once_they_have_changed() -> None:
+    store, made, selector = Store(), list[int](), parse("app=a")
+
+    def count(pods: tuple[Object, ...], more: int) -> int:
+        made.append(more)
+        return len(pods) + more
+
+    store.replace([pod("1", {"app": "a"}), pod("2", {"app": "b"})])
+    assert [store.made(selector, count, more) for more in (0, 10, 0, 10)] == [1, 11, 1, 11]
+    store.put(pod("2", {"app": "b"}, version=1))
+    assert (store.made(selector, count, 0), made) == (1, [0, 10])
+    store.put(pod("2", {"app": "a"}))
+    assert (store.made(selector, count, 0), made) == (2, [0, 10, 0])
+    store.drop(pod("1", {}))
+    store.forget(selector)
+    assert (store.made(selector, count, 0), made) == (1, [0, 10, 0, 0])

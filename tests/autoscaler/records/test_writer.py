@@ -116,6 +116,15 @@ def test_the_oldest_files_go_and_each_can_be_folded(tmp_path: Path) -> None:
     assert not (tmp_path / "decisions-0.jsonl").exists()
 
 
+def test_nothing_older_than_its_age_is_kept(tmp_path: Path) -> None:
+    recorded = Recorded(Recorder(tmp_path, max_seconds=FILES_KEPT * 60.0))
+    recorded.decide(100)
+    opened = [float(file.stem.removeprefix("decisions-")) for file in files(tmp_path)]
+    assert len(opened) == FILES_KEPT
+    assert recorded.fleet.now - opened[0] <= FILES_KEPT * 60.0
+    assert sum(matching(tmp_path)) >= (FILES_KEPT - 1) * 4
+
+
 def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Recorded(Recorder(None)).decide(2)
