@@ -113,9 +113,9 @@ class Settings(BaseSettings):
     readers: int | None = _setting(
         "Signals",
         None,
-        "Number of processes that scrape the pods; with 0 the controller does it itself, which pays up to 500 scrapes a second."
-        " Each takes 60 MB, and most of a core for 1,250 scrapes a second.",
-        unset="0 up to 500 scrapes a second (1,000 pods), else one for each 1,250, and at most one a core",
+        "Number of processes that scrape the pods; 0: the controller does it itself. Each takes 80 MB, and pays where the"
+        " controller's one core is not enough for scrapes and decisions.",
+        unset="0 up to 500 scrapes a second (1,000 pods every 2 s), else one for each 1,250, and at most one a core",
         ge=0,
         le=64,
     )
