@@ -113,9 +113,8 @@ class Settings(BaseSettings):
     readers: int | None = _setting(
         "Signals",
         None,
-        "Number of processes that scrape the pods; 0: the controller does it itself. Each takes 80 MB, and pays where the"
-        " controller's one core is not enough for scrapes and decisions.",
-        unset="0 up to 500 scrapes a second (1,000 pods every 2 s), else one for each 1,250, and at most one a core",
+        "Number of processes, of 80 MB each, that scrape the pods; with 0 the controller does it.",
+        unset="0 up to 500 scrapes a second, else 1 for each 1,250, at most 1 a core",
         ge=0,
         le=64,
     )
