@@ -113,8 +113,8 @@ class Settings(BaseSettings):
     readers: int | None = _setting(
         "Signals",
         None,
-        "Number of processes, of 80 MB each, that scrape the pods; with 0 the controller does it.",
-        unset="0 up to 500 scrapes a second, else 1 for each 1,250, at most 1 a core",
+        "Processes (80 MB each) that scrape the pods; with 0 the controller does.",
+        unset="0 up to 500 scrapes a second, else 1 per 1,250, at most 1 a core",
         ge=0,
         le=64,
     )
