@@ -113,9 +113,8 @@ class Settings(BaseSettings):
     readers: int | None = _setting(
         "Signals",
         None,
-        "Number of processes that scrape the pods; with 0 the controller does it itself, which pays up to 500 scrapes a second."
-        " Each takes 60 MB, and most of a core for 1,250 scrapes a second.",
-        unset="0 up to 500 scrapes a second (1,000 pods), else one for each 1,250, and at most one a core",
+        "Processes (80 MB each) that scrape the pods; with 0 the controller does.",
+        unset="0 up to 500 scrapes a second, else 1 per 1,250, at most 1 a core",
         ge=0,
         le=64,
     )

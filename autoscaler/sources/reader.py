@@ -92,9 +92,8 @@ class Reader:
                 yield self._numbers[pod], problem
 
     def _new_failures(self) -> dict[SourceErrorKind, int]:
-        counts = Counter[str]()
-        for metric in SOURCE_ERRORS.collect():
-            counts.update({sample.labels["kind"]: int(sample.value) for sample in metric.samples})
+        samples = (sample for metric in SOURCE_ERRORS.collect() for sample in metric.samples)
+        counts = Counter({each.labels["kind"]: int(each.value) for each in samples if each.labels["source"] == "vllm"})
         found, self._failures = counts - self._failures, counts
         return {SourceErrorKind(kind): count for kind, count in found.items()}
 

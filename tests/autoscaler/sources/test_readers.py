@@ -119,11 +119,14 @@ async def test_a_number_of_readers_that_was_set_is_there_from_the_start(fakes: l
         assert [each.runs for each in fakes] == [True, True]
 
 
-async def test_with_no_readers_the_controller_scrapes_itself(fakes: list[FakeReader]) -> None:
+async def test_with_no_readers_the_controller_scrapes_itself(
+    fakes: list[FakeReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "OWN_SCRAPES_PER_SECOND", 0.0)
     clock = FakeClock()
     async with fake_vllm() as vllm:
         scraper = Readers(clock, 2.0, 0)
-        scraper.targets(vllm.addresses("a") | addresses(*PODS))
+        scraper.targets(vllm.addresses("a"))
         async with running(scraper):
             await clock.advance(2.0)
             await until(lambda: A in scraper.latest)
