@@ -71,7 +71,8 @@ def _series(text: bytes, pod: str) -> Iterator[MetricSeries]:
         if count == MAX_SERIES:
             raise SourceError(
                 SourceErrorKind.BODY,
-                f"pod {pod}: /metrics has more than {MAX_SERIES} series of the needed families; check for a label with too many values",
+                f"pod {pod}: /metrics has more than {MAX_SERIES} series of the needed families; "
+                "check for a label with too many values",
             )
         start, end = match.span()
         name, labels, engine, value = match.groups()
