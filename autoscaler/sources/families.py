@@ -9,7 +9,7 @@ Four rules keep a bad reading from looking like an idle pod:
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from policies.model import PodSample
 from policies.series import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS, REJECTED, RUNNING, SLEEP_STATE, WAITING
@@ -35,8 +35,7 @@ STARTED_TOGETHER_SECONDS = 60.0  # the processes of one pod start within that ti
 FAMILIES = (*SUMMED.values(), SLEEP_STATE, STARTED)
 
 
-@dataclass(frozen=True, slots=True)
-class MetricSeries:
+class MetricSeries(NamedTuple):
     """The value of one series of one pod. Family and key identify the series."""
 
     family: str
@@ -52,19 +51,23 @@ def assemble(pod: str, at_seconds: float, series: Iterable[MetricSeries]) -> Pod
     """
     by_family: dict[str, dict[Hashable, float]] = {}
     engines: dict[str, set[str]] = {}
-    for each in series:
-        values = by_family.setdefault(each.family, {})
-        values[each.key] = max(values.get(each.key, each.value), each.value)
-        if each.engine is not None:
-            engines.setdefault(each.family, set()).add(each.engine)
-    every_engine = frozenset[str]().union(*engines.values())
+    for family, engine, key, value in series:
+        values = by_family.get(family)
+        if values is None:
+            by_family[family] = {key: value}
+            engines[family] = set()
+        else:
+            values[key] = max(values.get(key, value), value)
+        if engine is not None:
+            engines[family].add(engine)
+    every_engine = set[str]().union(*engines.values())
 
     def total(family: str) -> float | None:
-        if engines.get(family, every_engine) != every_engine:
+        values = by_family.get(family)
+        if not values or (engines[family] and engines[family] != every_engine):
             return None
-        values = by_family.get(family, {}).values()
-        found = sum(values)  # each may be finite and the sum not
-        return found if values and math.isfinite(found) and all(value >= 0 for value in values) else None
+        found = sum(values.values())  # each may be finite and the sum not
+        return found if math.isfinite(found) and min(values.values()) >= 0 else None
 
     return PodSample(
         pod=pod,

@@ -1,11 +1,16 @@
 """Scrapes the vLLM pods directly: the fast path, which sees a queue within seconds.
 
-Rounds start at multiples of the interval, so that a replay can sample at the same moments. A pod that hangs delays only
-its own samples, and a pod that fails keeps its last sample, which ages.
+Few pods are read together, at multiples of the interval, so that a replay can sample at the same moments. Many are spread over
+the interval: asked together, the last of 5,000 would be read seconds late and everything else would wait for them. The pods of
+one workload have the same turn, so that a decision between two ticks sees all of them.
+
+A pod that hangs delays only its own samples, and a pod that fails keeps its last sample, which ages.
 """
 
 import asyncio
 import math
+import re
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -22,7 +27,11 @@ from autoscaler.sources.slots import Pauses, Slots
 from autoscaler.sources.transport import Transport
 from autoscaler.telemetry.metrics import SOURCE_ERRORS
 from policies.model import PodSample
+from policies.series import ID, ORDINAL, SAFE
 
+TOGETHER_PODS = 128  # that are read together, which takes 30 ms
+TURNS = 64  # of an interval; a power of two, so that an interval of whole seconds is divided exactly
+_GENERATED = re.compile(f"((-{SAFE}{{1,10}})?-{ID}|(-{ORDINAL})+)$")  # the end of a pod's name
 MAX_BODY_BYTES = 1 << 20  # 20 times a real body
 ACCEPT = "text/plain;version=0.0.4, application/openmetrics-text;q=0.5, */*;q=0.1"
 _log = structlog.get_logger(__name__)
@@ -53,6 +62,7 @@ class Scraper:
         self._slots = Slots(concurrency)
         self._pauses = Pauses(interval_seconds)
         self._addresses: dict[Key, Address] = {}
+        self._turns: list[dict[Key, None]] = [{} for _ in range(TURNS)]
         self._reading: set[Key] = set()
         self._listeners: list[Callable[[Key], None]] = []
 
@@ -70,8 +80,11 @@ class Scraper:
             if self._addresses.get(pod) != address:
                 self._pauses.forget(pod)
             if address is not None:
+                if pod not in self._addresses:
+                    self._turns[turn(pod)][pod] = None
                 self._addresses[pod] = address
             else:
+                self._turns[turn(pod)].pop(pod, None)
                 for forgotten in (self._addresses, self.latest, self.problems):
                     forgotten.pop(pod, None)
 
@@ -82,16 +95,31 @@ class Scraper:
             aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
             asyncio.TaskGroup() as readers,
         ):
-            due = next_multiple(self._clock.now(), self._interval_seconds)
+            done = self._reached()
             while True:
-                await self._clock.sleep(due - self._clock.now())
+                # A turn that is missed is taken late, but no pod is read twice for the intervals that were missed.
+                due = done + 1 if self._spread else (done // TURNS + 1) * TURNS
+                await self._clock.sleep(due * self._interval_seconds / TURNS - self._clock.now())
+                done, before = max(due, self._reached()), done  # a sleep may end slightly early
                 now_seconds = self._clock.now()
-                for pod, address in self._addresses.items():
+                for pod in self._due(range(max(before, done - TURNS) + 1, done + 1)):
                     if pod not in self._reading and self._pauses.due(pod, now_seconds):
                         self._reading.add(pod)
-                        readers.create_task(self._read(session, pod, address))
-                # A sleep may end slightly early, and the next multiple would then be this one again.
-                due = max(due + self._interval_seconds, next_multiple(self._clock.now(), self._interval_seconds))
+                        readers.create_task(self._read(session, pod, self._addresses[pod]))
+
+    @property
+    def _spread(self) -> bool:
+        return len(self._addresses) > TOGETHER_PODS
+
+    def _reached(self) -> int:
+        """The last turn that has begun, counted from the epoch."""
+        return math.floor(self._clock.now() * TURNS / self._interval_seconds)
+
+    def _due(self, turns: range) -> list[Key]:
+        """The pods to be read in these turns, an interval at most."""
+        if self._spread:
+            return [pod for each in turns for pod in self._turns[each % TURNS]]
+        return list(self._addresses) if any(each % TURNS == 0 for each in turns) else []
 
     async def _read(self, session: aiohttp.ClientSession, pod: Key, address: Address) -> None:
         try:
@@ -137,6 +165,8 @@ class Scraper:
             )
             for url in address.urls
         ]
+        if len(asked) == 1:
+            return [await asked[0]]  # of most pods, without a task of its own
         bodies: list[bytes] = []
         for answer in await asyncio.gather(*asked, return_exceptions=True):
             if isinstance(answer, BaseException):
@@ -175,6 +205,6 @@ def _masked(error: SourceError, transport: Transport | SourceError) -> SourceErr
     return error if isinstance(transport, SourceError) else SourceError(error.kind, transport.masked(str(error)))
 
 
-def next_multiple(now_seconds: float, interval_seconds: float) -> float:
-    """The first multiple of the interval after now."""
-    return (math.floor(now_seconds / interval_seconds) + 1) * interval_seconds
+def turn(pod: Key) -> int:
+    """When in the interval a pod is read where there are many: the same for all pods of a workload, by their names."""
+    return zlib.crc32(f"{pod.namespace}/{_GENERATED.sub('', pod.name)}".encode()) % TURNS

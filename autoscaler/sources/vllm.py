@@ -5,25 +5,38 @@ may contain is bounded, so that no pod keeps the event loop for longer than 5 ms
 """
 
 import re
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.families import FAMILIES, MetricSeries, assemble
 from policies.model import PodSample
 from policies.series import SLEEP_STATE
 
-# The leading newline is a literal that the regex engine can search for: 5 times as fast as `^` with re.MULTILINE.
-_LINE = re.compile(rb"\n(" + b"|".join(re.escape(family.encode()) for family in FAMILIES) + rb")(?=[{ \t])([^\n]*)")
-MAX_LINES = 30_000  # 600 lines an engine
+MAX_LINES = 60_000  # 600 lines an engine
 MAX_SERIES = 2_000  # 20 of the needed lines an engine
 MAX_LINE_BYTES = 4_096
-# Labels, a value and perhaps a time. An exemplar after them has braces and a value of its own.
-_SAMPLE = re.compile(
-    rb'(\{(?:[^"}]++|"(?:[^"\\]++|\\.)*+")*+\})?[ \t]*+([^ \t#]++)(?:[ \t]++[^ \t#]++)?+[ \t\r]*+(?:#|$)'
+
+
+def _any_of(names: Iterable[str]) -> str:
+    """A pattern of these names that tries what several begin with once: twice as fast as one after the other."""
+    rest: dict[str, list[str]] = {}
+    for name in names:
+        rest.setdefault(name[:1], []).append(name[1:])
+    tried = "|".join(re.escape(first) + _any_of(ends) if first else "" for first, ends in rest.items())
+    return tried if len(rest) == 1 else f"(?:{tried})"
+
+
+# The leading newline is a literal that the regex engine can search for: 5 times as fast as `^` with re.MULTILINE. Labels, a
+# value and perhaps a time, in a line that is not too long; any other line has no value here. An exemplar has braces and a
+# value of its own.
+_LINE = re.compile(
+    rb"\n(%b)(?=[{ \t])(?:(?=[^\n]{0,%d}+(?:\n|\Z))[ \t]*+" % (_any_of(FAMILIES).encode(), MAX_LINE_BYTES)
+    + rb'(\{(?:engine="([^"\\\n]*+)")?+(?:[^"}\n]++|"(?:[^"\\\n]++|\\.)*+")*+\})?+[ \t]*+'
+    + rb"([^ \t#\n]++)(?:[ \t]++[^ \t#\n]++)?+[ \t\r]*+(?=[#\n]|\Z))?+[^\n]*+"
 )
 _ENGINE = re.compile(rb'[{,][ \t]*engine[ \t]*=[ \t]*"([^"]*)"')
 _AWAKE = re.compile(rb'[{,][ \t]*sleep_state[ \t]*=[ \t]*"awake"')
+_NAMES = {family.encode(): family for family in FAMILIES}
 _END = b"# EOF"  # the last line of OpenMetrics; a newline may follow
 
 
@@ -34,16 +47,12 @@ def parse(body: str | bytes, pod: str, at_seconds: float) -> PodSample:
     line that cannot be parsed, or contains no vLLM metrics.
     """
     text = b"\n" + (body.encode() if isinstance(body, str) else body)
-    if (lines := text.count(b"\n")) > MAX_LINES:
+    # A body has fewer lines than bytes, and to count them takes as long as half the reading.
+    if len(text) > MAX_LINES and (lines := text.count(b"\n")) > MAX_LINES:
         raise SourceError(
             SourceErrorKind.BODY, f"pod {pod}: /metrics has {lines} lines, more than the {MAX_LINES} that are read"
         )
-    series = list(islice(_series(text, pod), MAX_SERIES + 1))
-    if len(series) > MAX_SERIES:
-        raise SourceError(
-            SourceErrorKind.BODY,
-            f"pod {pod}: /metrics has more than {MAX_SERIES} series of the needed families; check for a label with too many values",
-        )
+    series = list(_series(text, pod))
     if not any(each.family.startswith("vllm:") for each in series):
         raise SourceError(
             SourceErrorKind.BODY,
@@ -58,23 +67,34 @@ def parse(body: str | bytes, pod: str, at_seconds: float) -> PodSample:
 
 
 def _series(text: bytes, pod: str) -> Iterator[MetricSeries]:
-    for match in _LINE.finditer(text):
-        if match.end() - match.start() > MAX_LINE_BYTES:
-            where = f"pod {pod}: /metrics line {_line_number(text, match.start(1))}"
+    for count, match in enumerate(_LINE.finditer(text)):
+        if count == MAX_SERIES:
+            raise SourceError(
+                SourceErrorKind.BODY,
+                f"pod {pod}: /metrics has more than {MAX_SERIES} series of the needed families; "
+                "check for a label with too many values",
+            )
+        start, end = match.span()
+        name, labels, engine, value = match.groups()
+        if end - start > MAX_LINE_BYTES:
+            where = f"pod {pod}: /metrics line {_line_number(text, start + 1)}"
             raise SourceError(SourceErrorKind.BODY, f"{where} is longer than {MAX_LINE_BYTES} bytes")
-        family, sample = match[1].decode(), _SAMPLE.match(match[2].lstrip(b" \t"))
         try:
-            if sample is None:
+            if value is None:
                 raise ValueError("not a sample")
-            labels, number = sample[1] or b"", float(sample[2])
+            number = float(value)
         except ValueError:
-            where = f"pod {pod}: /metrics line {_line_number(text, match.start(1))}"
-            line = (match[1] + match[2])[:120].decode(errors="replace")
+            where = f"pod {pod}: /metrics line {_line_number(text, start + 1)}"
+            line = text[start + 1 : end][:120].decode(errors="replace")
             raise SourceError(SourceErrorKind.BODY, f"{where} is not a sample: {line!r}") from None
+        family = _NAMES[name]
+        if labels is None:
+            labels = b""
+        elif engine is None and (found := _ENGINE.search(labels)):  # not the first of the labels
+            engine = found[1]
         if family == SLEEP_STATE and not _AWAKE.search(labels):
             continue
-        engine = _ENGINE.search(labels)
-        yield MetricSeries(family, engine[1].decode(errors="replace") if engine else None, labels, number)
+        yield MetricSeries(family, None if engine is None else engine.decode(errors="replace"), labels, number)
 
 
 def _line_number(text: bytes, position: int) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import itertools
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,7 +12,7 @@ from aiohttp import web
 from autoscaler.kube.objects import Key
 from autoscaler.sources import vllm as vllm_pages
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.sources.scrape import Address, Scraper, next_multiple
+from autoscaler.sources.scrape import TOGETHER_PODS, TURNS, Address, Scraper, turn
 from autoscaler.telemetry.metrics import REGISTRY
 from policies.model import PodSample
 from tests.autoscaler.sources.scraping import running, until
@@ -280,6 +281,45 @@ async def test_leaves_no_connection_behind(vllm: FakeVllm, recwarn: pytest.Warni
     assert not [warning for warning in recwarn if issubclass(warning.category, ResourceWarning)]
 
 
-@pytest.mark.parametrize(("now", "then"), [(0.0, 2.0), (1.9, 2.0), (2.0, 4.0), (1_700_000_001.0, 1_700_000_002.0)])
-def test_next_multiple(now: float, then: float) -> None:
-    assert next_multiple(now, 2.0) == then
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("chat-7d9f8b6c5d-x2x4k", "chat-5c4d9b7f6-9zzzz"),
+        ("chat-x2x4k", "chat-9zzzz"),
+        ("chat-b-0", "chat-b-12345"),
+        ("chat-b-0-1", "chat-b-3"),
+    ],
+    ids=["Deployment", "ReplicaSet", "StatefulSet", "LeaderWorkerSet"],
+)
+def test_the_pods_of_a_workload_have_the_same_turn(one: str, other: str) -> None:
+    assert turn(Key("ns", one)) == turn(Key("ns", other))
+
+
+def test_workloads_are_spread_evenly_over_the_turns() -> None:
+    pods = Counter(turn(Key("ns", f"model-{i}-7d9f8b6c5d-x2x4k")) for i in range(6_400))
+    assert len(pods) == TURNS
+    assert max(pods.values()) < 150
+
+
+async def test_many_pods_are_spread_over_the_interval_and_read_once_in_each(vllm: FakeVllm) -> None:
+    clock = FakeClock(START - 1)
+    scraper = Scraper(clock)
+    pods = [f"m{i}-x2x4k" for i in range(TOGETHER_PODS + 1)]
+    scraper.targets(vllm.addresses(*pods))
+    read: dict[Key, list[float]] = {}
+    scraper.subscribe(lambda pod: read.setdefault(pod, []).append(scraper.latest[pod].at_seconds))
+    async with running(scraper):
+        for _ in range(2 * TURNS):
+            await clock.advance(2 / TURNS)
+            await settle()
+            await until(lambda: not scraper._reading)
+        spread = Counter(at for times in read.values() for at in times[:1])
+        assert len(spread) > TURNS / 2
+        assert {len(times) for times in read.values()} == {2}
+        assert all(times == [times[0], times[0] + 2] for times in read.values())
+        await clock.advance(7.0)  # late by three intervals
+        await until(lambda: len(scraper.latest) == len(pods) and not scraper._reading)
+        scraper.targets(vllm.addresses(*pods[:2]))
+        await clock.advance(2.0)
+        await until(lambda: not scraper._reading)
+    assert all(scraper.latest[pod].at_seconds % 2 == 0 for pod in scraper.latest)
