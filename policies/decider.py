@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from policies import backfill, engine, restart
+from policies.bound import Sums, sums
 from policies.demand import estimated, observe
 from policies.engine import Proposal
 from policies.model import Fan, Grant, Inputs, Policy, State, StepResult
@@ -46,10 +47,18 @@ class Decider(Generic[F]):
         """Treat what runs as decided; nothing is scaled down until one hold has passed."""
         self.state = engine.restarted(self.policy, cold_start, self.state, now_seconds)
 
+    def calm(self, sums: Sums, ready: int | None, now_seconds: float) -> bool:
+        """Whether between two ticks nothing can be urgent, by sums over the pods: then `propose` has nothing to propose."""
+        return engine.calm(self.policy, self.state, sums, ready, now_seconds)
+
     def propose(self, inputs: Inputs) -> Proposal | None:
         """Observe, forecast, propose. None between two ticks if nothing is urgent. After a pause, begins anew."""
         if inputs.on_grid and restart.was_paused(self.state, inputs.now_seconds):
             self.restart(inputs.cold_start, inputs.now_seconds)
+        if not inputs.on_grid:
+            ready = None if inputs.supply is None else len(inputs.supply.ready)
+            if self.calm(sums(self.state.filters, inputs.samples), ready, inputs.now_seconds):
+                return None
         seen = observe(self.policy, self.state, inputs)
         if inputs.on_grid:
             known = None if seen.filters.level is None else estimated(seen.demand)

@@ -95,7 +95,7 @@ def _judge(seen: _Seen, pod: str, sample: PodSample | None, mark: PodMark | None
         queue = shown and (mark is None or _works(mark.reading, sample))
         return Judged(pod, Verdict.INCOMPLETE, sample, mark=kept, queue=queue)
     if mark is None:
-        mark = _from_zero(filters, sample)
+        mark = from_zero(filters, sample)
     if mark is None:
         return Judged(pod, Verdict.FIRST, sample, mark=PodMark(sample), queue=True)
     verdict, hurried = _compared(seen, mark, sample), _hurried(seen.work_seconds, mark, sample)
@@ -227,7 +227,7 @@ def _merged(sample: PodSample, mark: PodMark | None) -> PodSample:
     return replace(sample, **kept) if kept else sample
 
 
-def _from_zero(filters: Filters, sample: PodSample) -> PodMark | None:
+def from_zero(filters: Filters, sample: PodSample) -> PodMark | None:
     """What a new pod's first reading is compared with: its counters were zero when its process started, if that was lately."""
     since = filters.tick_seconds
     if since is None or sample.started_seconds is None or not since <= sample.started_seconds < sample.at_seconds:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.model import PodSample
 from replay.scenario.scenario import Scenario
 from replay.sim import kernel
+from replay.sim.readings import Readings
 from replay.sim.units import Pod
 from replay.sim.views import RequestLog
 from replay.traces.trace import Requests
@@ -62,12 +63,12 @@ class Serving:
         end_s = kernel.drain(self._requests, self._fleet, self._ends, self._engine, slot, until_s)
         return self._start_seconds + max(self._now_s, end_s)
 
-    def samples(self, pods: Sequence[Pod]) -> tuple[PodSample, ...]:
+    def readings(self, pods: Sequence[Pod]) -> Readings:
         """What the /metrics of serving pods say now."""
         slots = np.array([self._slots[pod.ordinal] for pod in pods], np.int64)
         replicas = self._fleet[slots]
         generated = kernel.generated_tokens(self._fleet, self._engine, slots, self._now_s)
-        columns: dict[str, NDArray[np.generic]] = {
+        columns: dict[str, NDArray[Any]] = {
             "running": replicas["outstanding"] - replicas["waiting"],
             "waiting": replicas["waiting"],
             "finished_total": replicas["finished"],
@@ -79,20 +80,7 @@ class Serving:
             "request_generation_tokens_count": replicas["finished"],
             "first_tokens_total": replicas["first_tokens"],
         }
-        values = np.stack([column.astype(np.float64) for column in columns.values()], axis=1).tolist()
-        at_seconds = self._start_seconds + self._now_s
-        return tuple(
-            PodSample(
-                pod.name,
-                at_seconds,
-                pod.started_seconds,
-                rejected_total=0.0,
-                cached_prompt_tokens_total=0.0,
-                engines=1.0,
-                **dict(zip(columns, row, strict=True)),
-            )
-            for pod, row in zip(pods, values, strict=True)
-        )
+        return Readings(pods, self._start_seconds + self._now_s, columns)
 
     def requests(self) -> RequestLog:
         """What became of each request that has arrived by now."""

@@ -9,6 +9,7 @@ from policies.supply import Supply
 from replay.scenario.scenario import Scenario
 from replay.sim.agenda import Agenda
 from replay.sim.control_plane import GRACE_SECONDS, ControlPlane
+from replay.sim.readings import Readings
 from replay.sim.score import FleetHistory, score, share_within
 from replay.sim.serving import Serving
 from replay.sim.views import BalloonView, NodeView, PodView, RequestLog, Score
@@ -68,6 +69,11 @@ class World:
         """`spec.replicas` of the scale target."""
         return self._spec_replicas
 
+    @property
+    def status_replicas(self) -> int:
+        """`status.replicas` of the scale target: pods that are not terminating, ready or not."""
+        return len(self._control_plane.alive(self.now_seconds))
+
     def scale(self, replicas: int) -> None:
         """Write `spec.replicas`. Raises ValueError below 0."""
         if replicas < 0:
@@ -101,9 +107,13 @@ class World:
         """All balloons not yet deleted, oldest first."""
         return tuple(balloon.view(self.now_seconds) for balloon in self._control_plane.balloons.values())
 
-    def samples(self) -> tuple[PodSample, ...]:
+    def readings(self) -> Readings:
         """What each serving pod's /metrics says at this moment."""
-        return self._serving.samples(self._control_plane.serving)
+        return self._serving.readings(self._control_plane.serving)
+
+    def samples(self) -> tuple[PodSample, ...]:
+        """The same as an object for each pod."""
+        return self.readings().samples
 
     def supply(self) -> Supply:
         """Every unit of supply. One that ended or is terminating is none."""

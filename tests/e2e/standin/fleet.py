@@ -76,7 +76,7 @@ class Fleet:
         if unit is None:
             return None
         self.advance(now_seconds)
-        return self._serving.samples([unit])[0]
+        return self._serving.readings([unit]).samples[0]
 
     def score(self, now_seconds: float) -> dict[str, float | None]:
         """What users have met so far; an infinite wait (a failed request) is null."""
