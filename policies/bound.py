@@ -12,7 +12,7 @@ from policies import capacity as cap
 from policies.demand import DRAIN_SECONDS, mean_rate, recent
 from policies.flow import fades, grown, most_hangups, passed
 from policies.model import Basis, Demand, Filters, PodSample, Policy, Signal, State, Tokens
-from policies.signals import from_zero
+from policies.signals import counts, from_zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Sums:
     prompt_tokens: float = 0.0  # of requests that finished
     generation_tokens: float = 0.0  # likewise
     prefilled_tokens: float = 0.0  # of all requests
+    witness: PodSample | None = None  # the reading of the pod to which most requests came, of those that have a mark
 
     @property
     def finite(self) -> bool:
@@ -46,8 +47,9 @@ class Sums:
 
 
 def sums(filters: Filters, samples: Iterable[PodSample]) -> Sums:
-    """The sums over these samples."""
+    """The sums over samples of pods of the target, one of each."""
     marks = {mark.reading.pod: mark for mark in filters.marks}
+    witness, most_stayed = None, -1.0
     waiting = running = all_stayed = stayed_rate = rejected_rate = beyond = prompts = outputs = prefilled = 0.0
     for now in samples:
         waiting += max(0.0, now.waiting or 0.0)
@@ -56,6 +58,8 @@ def sums(filters: Filters, samples: Iterable[PodSample]) -> Sums:
         if mark is None or not mark.comparable or (span := now.at_seconds - mark.reading.at_seconds) <= 0.0:
             continue
         stayed, begun, rejected = passed(filters.tokens, mark.reading, now)
+        if stayed > most_stayed:
+            witness, most_stayed = now, stayed
         all_stayed += stayed
         stayed_rate += stayed / span
         rejected_rate += max(0.0, rejected) / span
@@ -64,31 +68,56 @@ def sums(filters: Filters, samples: Iterable[PodSample]) -> Sums:
         prompts += max(0.0, prompt)
         outputs += max(0.0, output)
         prefilled += max(0.0, read)
-    return Sums(waiting, running, all_stayed, stayed_rate, rejected_rate, beyond, prompts, outputs, prefilled)
+    return Sums(waiting, running, all_stayed, stayed_rate, rejected_rate, beyond, prompts, outputs, prefilled, witness)
 
 
-def most(policy: Policy, state: State, sums: Sums, now_seconds: float) -> tuple[Demand, ...]:
-    """On each basis, no less waiting, work and recent demand than `demand.observe` can find now."""
-    concurrency = cap.sustainable_concurrency(policy.engine, state.capacity)
-    by_concurrency = _demand(
-        Basis.CONCURRENCY, sums, now_seconds, sums.running / concurrency, DRAIN_SECONDS / concurrency
-    )
-    if policy.signal is not Signal.WORK:
-        return (by_concurrency,)
-    filters, tokens = state.filters, state.filters.tokens
-    fade, brief = fades(filters, now_seconds)
+def by_work(policy: Policy, state: State, sums: Sums, now_seconds: float) -> Demand:
+    """No less waiting, work and recent demand than `demand.observe` can find now, where it measures by work."""
+    filters = state.filters
+    tokens, brief = _left(filters, now_seconds)
     hangups = most_hangups(brief * filters.arrived, brief * filters.begun, sums.stayed, sums.begun_beyond)
     rate = sums.rejected_per_second + sums.stayed_per_second * hangups
-    most_tokens = Tokens(
-        requests=max(1.0, fade * tokens.requests),
-        prompt_tokens=fade * tokens.prompt_tokens + sums.prompt_tokens,
-        generation_tokens=fade * tokens.generation_tokens + sums.generation_tokens,
-        prefilled_tokens=fade * tokens.prefilled_tokens + sums.prefilled_tokens,
-        cached_tokens=fade * tokens.cached_tokens,
+    most = Tokens(
+        requests=max(1.0, tokens.requests),
+        prompt_tokens=tokens.prompt_tokens + sums.prompt_tokens,
+        generation_tokens=tokens.generation_tokens + sums.generation_tokens,
+        prefilled_tokens=tokens.prefilled_tokens + sums.prefilled_tokens,
+        cached_tokens=tokens.cached_tokens,
     )
-    work = cap.request_work_seconds(policy.engine, state.capacity, most_tokens) or 0.0
-    demand = mean_rate(recent(filters, now_seconds, rate), now_seconds) * work
-    return by_concurrency, _demand(Basis.WORK, sums, now_seconds, demand, work)
+    work = cap.request_work_seconds(policy.engine, state.capacity, most) or 0.0
+    lately = mean_rate(recent(filters, now_seconds, rate), now_seconds) * work
+    return _demand(Basis.WORK, sums, now_seconds, lately, work)
+
+
+def by_concurrency(policy: Policy, state: State, sums: Sums, now_seconds: float) -> Demand:
+    """The same where it measures by concurrency."""
+    concurrency = cap.sustainable_concurrency(policy.engine, state.capacity)
+    return _demand(Basis.CONCURRENCY, sums, now_seconds, sums.running / concurrency, DRAIN_SECONDS / concurrency)
+
+
+def is_by_work(policy: Policy, state: State, sums: Sums, now_seconds: float) -> bool:
+    """Whether it is sure to measure by work: requests have finished lately, and the growth of one pod counts at least."""
+    tokens, _ = _left(state.filters, now_seconds)
+    return (
+        policy.signal is Signal.WORK
+        and tokens.requests >= 1.0
+        and sums.witness is not None
+        and counts(policy, state, sums.witness, now_seconds)
+    )
+
+
+def _left(filters: Filters, now_seconds: float) -> tuple[Tokens, float]:
+    """What is left of the sums of tokens since the last tick, and the share that is left of those that show hang-ups."""
+    fade, brief = fades(filters, now_seconds)
+    tokens = filters.tokens
+    left = Tokens(
+        fade * tokens.requests,
+        fade * tokens.prompt_tokens,
+        fade * tokens.generation_tokens,
+        fade * tokens.prefilled_tokens,
+        fade * tokens.cached_tokens,
+    )
+    return left, brief
 
 
 def _demand(basis: Basis, sums: Sums, now_seconds: float, recent_replicas: float, work_seconds: float) -> Demand:

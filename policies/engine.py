@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from policies import missing, restart, stabilize
-from policies.bound import Sums, most
+from policies.bound import Sums, by_concurrency, by_work, is_by_work
 from policies.combine import SLACK, combine, whole
 from policies.demand import Observation, observe
 from policies.echelons import prepare
@@ -87,9 +87,10 @@ def calm(policy: Policy, state: State, sums: Sums, ready: int | None, now_second
     If not, `urgent` has to be asked of an observation.
     """
     serving = (state.decided.replicas or 0) if ready is None else ready
-    return sums.finite and not any(
-        _raises(policy, state.decided, demand, serving) for demand in most(policy, state, sums, now_seconds)
-    )
+    if not sums.finite or _raises(policy, state.decided, by_work(policy, state, sums, now_seconds), serving):
+        return False
+    concurrency = by_concurrency(policy, state, sums, now_seconds)
+    return not _raises(policy, state.decided, concurrency, serving) or is_by_work(policy, state, sums, now_seconds)
 
 
 def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> Proposal:

@@ -52,14 +52,12 @@ class Readings:
     @cached_property
     def samples(self) -> tuple[PodSample, ...]:
         """The same as an object for each pod."""
-        at, rows = self._at_seconds, self._values.T.tolist()
-        columns: list[dict[str, Any]] = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
-        return tuple(
-            [
-                PodSample(pod.name, at, pod.started_seconds, engines=1.0, **shown)
-                for pod, shown in zip(self._pods, columns, strict=True)
-            ]
-        )
+        return tuple([self._sample(pod) for pod in range(len(self))])
+
+    def _sample(self, pod: int) -> PodSample:
+        shown: dict[str, Any] = dict(zip(COLUMNS, self._values[:, pod].tolist(), strict=True))
+        it = self._pods[pod]
+        return PodSample(it.name, self._at_seconds, it.started_seconds, engines=1.0, **shown)
 
     def sums(self, filters: Filters, marks: "Marks") -> Sums:
         """What `bound.sums` finds in the samples; `marks` are those of the filters."""
@@ -82,6 +80,7 @@ class Readings:
             prompt_tokens=float(more["request_prompt_tokens_sum"].sum()),
             generation_tokens=float(more["request_generation_tokens_sum"].sum()),
             prefilled_tokens=float(more["prompt_tokens_total"].sum()),
+            witness=self._sample(int(stayed.argmax())) if len(stayed) else None,
         )
 
 

@@ -12,7 +12,7 @@ from replay.sim.control_plane import GRACE_SECONDS, ControlPlane
 from replay.sim.readings import Readings
 from replay.sim.score import FleetHistory, score, share_within
 from replay.sim.serving import Serving
-from replay.sim.views import BalloonView, NodeView, PodView, RequestLog, Score
+from replay.sim.views import BalloonView, NodeView, PodView, RequestLog, Score, Waits
 
 
 class World:
@@ -123,17 +123,21 @@ class World:
         return Supply(self._spec_replicas, (*replicas, *standby))
 
     def requests(self) -> RequestLog:
-        """What became of each request so far."""
+        """What became so far of the latest requests: 65,536 at least, and all that are not over."""
         return self._serving.requests()
+
+    def waits(self) -> Waits:
+        """How long each request so far has waited."""
+        return self._serving.waits()
 
     def share_within(self, wait_seconds: float) -> float:
         """Share of the requests so far whose queue wait is at most that."""
-        return share_within(self.requests(), self.now_seconds - self._scenario.start_seconds, wait_seconds)
+        return share_within(self.waits(), self.now_seconds - self._scenario.start_seconds, wait_seconds)
 
     def score(self) -> Score:
         """The outcome up to now."""
         return score(
-            self.requests(),
+            self.waits(),
             self._history.timeline(),
             start_seconds=self._scenario.start_seconds,
             now_seconds=self.now_seconds,

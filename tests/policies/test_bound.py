@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies import engine
-from policies.bound import most, sums
+from policies.bound import Sums, by_concurrency, by_work, is_by_work, sums
 from policies.decider import Decider
 from policies.demand import observe
-from policies.model import Basis, Inputs, Policy, Signal, State
+from policies.model import Basis, Inputs, PodSample, Policy, Signal, State
+from policies.supply import Role
 from tests.policies.test_chaos import Turn, lived, lives
 from tests.support.worlds import COLD_START, START, TICK, a_policy, a_sample, a_supply
 
@@ -18,7 +19,18 @@ POLICY = a_policy(max_replicas=200)
 
 def calm(policy: Policy, state: State, inputs: Inputs) -> bool:
     ready = None if inputs.supply is None else len(inputs.supply.ready)
-    return engine.calm(policy, state, sums(state.filters, inputs.samples), ready, inputs.now_seconds)
+    return engine.calm(policy, state, sums_of(state, inputs), ready, inputs.now_seconds)
+
+
+def sums_of(state: State, inputs: Inputs) -> Sums:
+    """Over the newest sample of each pod of the target."""
+    newest: dict[str, PodSample] = {}
+    for each in inputs.samples:
+        if each.pod not in newest or each.at_seconds > newest[each.pod].at_seconds:
+            newest[each.pod] = each
+    supply = inputs.supply
+    pods = newest if supply is None else [unit.name for unit in supply.units if unit.role is Role.REPLICA]
+    return sums(state.filters, [newest[pod] for pod in pods if pod in newest])
 
 
 @given(lives())
@@ -36,8 +48,10 @@ def test_the_bound_is_no_less_than_what_is_observed(life: list[Turn]) -> None:
         seen = observe(turn.policy, before, inputs).demand
         if seen.waiting is None or seen.recent_replicas is None:
             continue
-        bounds = most(turn.policy, before, sums(before.filters, inputs.samples), inputs.now_seconds)
+        shown, now = sums_of(before, inputs), inputs.now_seconds
+        bounds = [each(turn.policy, before, shown, now) for each in (by_work, by_concurrency)]
         bound = next(each for each in bounds if each.basis is seen.basis)
+        assert seen.basis is Basis.WORK or not is_by_work(turn.policy, before, shown, now)
         assert bound.waiting is not None
         assert bound.recent_replicas is not None
         assert bound.waiting >= seen.waiting
@@ -107,10 +121,3 @@ def inputs_at(at: float, *, on_grid: bool, waiting: float = 0.0) -> Inputs:
     arrived = 500.0 + 0.5 * (at - START)
     samples = tuple(a_sample(f"qwen-{pod}", at, arrived, waiting, 12.0) for pod in range(2))
     return Inputs(at, on_grid, samples, a_supply(2), COLD_START)
-
-
-def test_by_concurrency_alone_there_is_one_bound() -> None:
-    policy = replace(POLICY, signal=Signal.CONCURRENCY)
-    inputs = inputs_at(START, on_grid=True)
-    bounds = most(policy, State(), sums(State().filters, inputs.samples), START)
-    assert [each.basis for each in bounds] == [Basis.CONCURRENCY]

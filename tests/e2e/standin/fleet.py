@@ -83,7 +83,7 @@ class Fleet:
         self.advance(now_seconds)
         nothing = np.zeros(1, np.int64)
         judged = score(
-            self._serving.requests(),
+            self._serving.waits(),
             Timeline(np.array([self.started_seconds]), nothing, nothing, nothing, nothing, nothing),
             start_seconds=self.started_seconds,
             now_seconds=self._engine_now,

@@ -32,7 +32,10 @@ def test_sums_by_column_are_the_sums_over_the_samples() -> None:
         world.advance(START + at)
         readings = world.readings()
         by_column = readings.sums(filters, Marks(filters.marks))
-        assert astuple(by_column) == pytest.approx(astuple(bound.sums(filters, readings.samples)), rel=1e-12)
+        by_sample = bound.sums(filters, readings.samples)
+        assert by_column.witness == by_sample.witness is not None
+        numbers = astuple(replace(by_column, witness=None))[:-1]
+        assert numbers == pytest.approx(astuple(replace(by_sample, witness=None))[:-1], rel=1e-12)
         assert by_column.stayed > 0.0
 
 
