@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from policies import backfill, engine, restart
+from policies.bound import Sums, sums
 from policies.demand import estimated, observe
 from policies.engine import Proposal
 from policies.model import Fan, Grant, Inputs, Policy, State, StepResult
-from policies.supply import ColdStart
+from policies.supply import ColdStart, Role
 
 
 class Forecaster(Protocol):
@@ -51,10 +52,24 @@ class Decider(Generic[F]):
         """Treat what runs as decided; nothing is scaled down until one hold has passed."""
         self.state = engine.restarted(self.policy, cold_start, self.state, now_seconds)
 
+    def calm(self, sums: Sums, ready: int | None, now_seconds: float) -> bool:
+        """Whether between two ticks nothing can be urgent, by sums over the pods: then `propose` has nothing to propose."""
+        return engine.calm(self.policy, self.state, sums, ready, now_seconds)
+
+    def _calm(self, inputs: Inputs) -> bool:
+        samples, supply = inputs.samples, inputs.supply
+        if supply is None:
+            return self.calm(sums(self.state.filters, samples), None, inputs.now_seconds)
+        replicas = {unit.name for unit in supply.units if unit.role is Role.REPLICA}
+        of_target = [sample for sample in samples if sample.pod in replicas]
+        return self.calm(sums(self.state.filters, of_target), len(supply.ready), inputs.now_seconds)
+
     def propose(self, inputs: Inputs) -> Proposal | None:
         """Observe, forecast, propose. None between two ticks if nothing is urgent. After a pause, begins anew."""
         if inputs.on_grid and restart.was_paused(self.state, inputs.now_seconds):
             self.restart(inputs.cold_start, inputs.now_seconds)
+        if not inputs.on_grid and self._calm(inputs):
+            return None
         seen = observe(self.policy, self.state, inputs)
         if inputs.on_grid:
             known = None if seen.filters.level is None else estimated(seen.demand)

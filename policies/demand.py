@@ -46,7 +46,7 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     filters = replace(
         flowed.filters,
         marks=_marks(state.filters, inputs, judged),
-        arrivals=_recent(state.filters, inputs.now_seconds, flowed.arrivals_per_second),
+        arrivals=recent(state.filters, inputs.now_seconds, flowed.arrivals_per_second),
         unlisted_seconds=_unlisted_seconds(state.filters, inputs),
     )
     by_work = _by_work(policy, filters, judged)
@@ -118,10 +118,10 @@ def _demand(
     if work is None and rate == 0.0 and running + waiting == 0.0:
         work = 0.0  # no request has ever been seen: idle, however much work one would be
     if by_work and work is not None and rate is not None:
-        basis, demand, recent = Basis.WORK, rate * work, _mean_rate(filters.arrivals, inputs.now_seconds) * work
+        basis, demand, lately = Basis.WORK, rate * work, mean_rate(filters.arrivals, inputs.now_seconds) * work
     else:
         concurrency = cap.sustainable_concurrency(policy.engine, capacity)
-        basis, demand, recent = Basis.CONCURRENCY, (running + waiting) / concurrency, running / concurrency
+        basis, demand, lately = Basis.CONCURRENCY, (running + waiting) / concurrency, running / concurrency
         work = DRAIN_SECONDS / concurrency  # so that a queue as long as one replica's concurrency asks for one replica
     limit = DEMAND_LIMIT * policy.max_replicas
     return Demand(
@@ -129,7 +129,7 @@ def _demand(
         basis=basis,
         coverage=_coverage(inputs, judged, by_work=by_work),
         replicas=min(demand, limit),
-        recent_replicas=min(recent, limit),
+        recent_replicas=min(lately, limit),
         waiting=waiting,
         running=running,
         arrivals_per_second=rate,
@@ -172,14 +172,15 @@ def _level(policy: Policy, filters: Filters, demand: Demand, *, by_work: bool, f
     return min(level, LEVEL_LIMIT * policy.max_replicas)
 
 
-def _recent(filters: Filters, now_seconds: float, rate: float | None) -> tuple[tuple[float, float], ...]:
+def recent(filters: Filters, now_seconds: float, rate: float | None) -> tuple[tuple[float, float], ...]:
+    """The arrivals of the last 30 s, with a rate since the last tick; None if that is not known."""
     if rate is None:
         return filters.arrivals
     kept = tuple(item for item in filters.arrivals if item[0] > now_seconds - RECENT_SECONDS)
     return (*kept, (now_seconds, rate))
 
 
-def _mean_rate(arrivals: tuple[tuple[float, float], ...], now_seconds: float) -> float:
+def mean_rate(arrivals: tuple[tuple[float, float], ...], now_seconds: float) -> float:
     """Mean over the last 30 s; each rate counts for the time since the one before, so 2 s after a tick count as 2 s."""
     total, since = 0.0, now_seconds - RECENT_SECONDS
     for until, rate in arrivals:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from policies import missing, restart, stabilize
-from policies.combine import combine, whole
+from policies.bound import Sums, by_concurrency, by_work, is_by_work
+from policies.combine import SLACK, combine, whole
 from policies.demand import Observation, observe
 from policies.echelons import prepare
 from policies.finite import require_state
@@ -77,9 +78,19 @@ def restarted(policy: Policy, cold_start: ColdStart, state: State, now_seconds: 
 
 def urgent(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> bool:
     """Whether an event between two ticks needs a decision: the reactive rule asks for more than is decided."""
-    asked = reactive(policy, seen.demand, _serving(state.decided, inputs))
-    wanted = 0 if asked is None else min(whole(asked.replicas), policy.max_replicas)
-    return wanted > (state.decided.replicas or 0)
+    return _raises(policy, state.decided, seen.demand, _serving(state.decided, inputs))
+
+
+def calm(policy: Policy, state: State, sums: Sums, ready: int | None, now_seconds: float) -> bool:
+    """Whether nothing can be urgent, by sums over the pods. `ready` are the replicas that serve; None if unknown.
+
+    If not, `urgent` has to be asked of an observation.
+    """
+    serving = (state.decided.replicas or 0) if ready is None else ready
+    if not sums.finite or _raises(policy, state.decided, by_work(policy, state, sums, now_seconds), serving):
+        return False
+    concurrency = by_concurrency(policy, state, sums, now_seconds)
+    return not _raises(policy, state.decided, concurrency, serving) or is_by_work(policy, state, sums, now_seconds)
 
 
 def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> Proposal:
@@ -163,6 +174,12 @@ def stabilized(
     if lacking is not None and all(reason.rule is not lacking.rule for reason in reasons):
         reasons = (*reasons, lacking)  # the level is held, so that nothing lower was asked for
     return replicas, reasons, replace(decided, peaks=peaks)
+
+
+def _raises(policy: Policy, decided: Decided, demand: Demand, serving: int) -> bool:
+    """Whether the reactive rule asks for more than is decided. More waiting, work or recent demand never asks for less."""
+    asked, current = reactive(policy, demand, serving), decided.replicas or 0
+    return asked is not None and asked.replicas - SLACK > current and policy.max_replicas > current
 
 
 def _serving(decided: Decided, inputs: Inputs) -> int:

@@ -39,29 +39,39 @@ def flow(policy: Policy, state: State, now_seconds: float, judged: list[Judged])
     counted = [(each.before, each.sample) for each in judged if each.before is not None and each.sample is not None]
     if not counted:
         return Flow(None, filters, capacity)
-    elapsed = elapsed_seconds(filters, now_seconds)
-    fade = math.exp(-elapsed / TOKENS_TAU_SECONDS)
+    fade, brief = fades(filters, now_seconds)
     sums = [fade * value for value in _token_sums(filters.tokens)]
-    fade = math.exp(-elapsed / HANGUP_TAU_SECONDS)
-    came, begun = fade * filters.arrived, fade * filters.begun
+    came, all_begun = brief * filters.arrived, brief * filters.begun
     rejected_rate = stayed_rate = 0.0
     for before, now in counted:
         span = now.at_seconds - before.at_seconds
-        rejected = growth(before.rejected_total, now.rejected_total)
-        stayed = max(0.0, arrived(now) - arrived(before) - rejected)
+        stayed, begun, rejected = passed(filters.tokens, before, now)
         came += stayed
-        begun += _begun(filters.tokens, before, now, stayed)
+        all_begun += begun
         rejected_rate += rejected / span
         stayed_rate += stayed / span
-        grown = _growth(filters.tokens, before, now)
-        sums = [total + more for total, more in zip(sums, grown, strict=True)]
+        more = grown(filters.tokens, before, now)
+        sums = [total + each for total, each in zip(sums, more, strict=True)]
         if span <= LEARNING_SECONDS and _at_its_limit(filters.tokens, before, now):
             generated = growth(before.generation_tokens_total, now.generation_tokens_total)
-            done = cap.work_seconds(policy.engine, max(0.0, grown[3] - grown[4]), generated)
+            done = cap.work_seconds(policy.engine, max(0.0, more[3] - more[4]), generated)
             capacity = cap.learn(capacity, policy.engine, span, done, now.running or 0.0)
     by_tokens = all(now.first_tokens_total is not None for _, now in counted)
-    rate = rejected_rate + stayed_rate * _hangups(came, begun, HANGUP_SHARE if by_tokens else HANGUP_PROMPT_SHARE)
-    return Flow(rate, replace(filters, tokens=Tokens(*sums), arrived=came, begun=max(0.0, begun)), capacity)
+    rate = rejected_rate + stayed_rate * _hangups(came, all_begun, HANGUP_SHARE if by_tokens else HANGUP_PROMPT_SHARE)
+    return Flow(rate, replace(filters, tokens=Tokens(*sums), arrived=came, begun=max(0.0, all_begun)), capacity)
+
+
+def fades(filters: Filters, now_seconds: float) -> tuple[float, float]:
+    """What is left since the last tick of the sums of tokens, and of those that show hang-ups."""
+    elapsed = elapsed_seconds(filters, now_seconds)
+    return math.exp(-elapsed / TOKENS_TAU_SECONDS), math.exp(-elapsed / HANGUP_TAU_SECONDS)
+
+
+def passed(tokens: Tokens, before: PodSample, now: PodSample) -> tuple[float, float, float]:
+    """Requests between two readings: those that came and stayed, those that came by what the engine began, the rejected."""
+    rejected = growth(before.rejected_total, now.rejected_total)
+    stayed = max(0.0, arrived(now) - arrived(before) - rejected)
+    return stayed, _begun(tokens, before, now, stayed), rejected
 
 
 def _begun(tokens: Tokens, before: PodSample, now: PodSample, stayed: float) -> float:
@@ -81,6 +91,16 @@ def _hangups(stayed: float, begun: float, tolerance: float) -> float:
     return max(1.0, begun / max(stayed, begun / HANGUP_LIMIT) - tolerance)
 
 
+def most_hangups(came: float, begun: float, stayed: float, beyond: float) -> float:
+    """No less than `_hangups`, whichever pods count of those to which `stayed` more came and stayed.
+
+    `came` and `begun` are the sums before, and `beyond` is how many more were begun, of the pods where more were.
+    """
+    if begun + stayed + beyond < HANGUP_REQUESTS:
+        return 1.0
+    return _hangups(came, max(begun + beyond, HANGUP_REQUESTS), HANGUP_SHARE)
+
+
 def _token_sums(tokens: Tokens) -> tuple[float, float, float, float, float]:
     return (
         tokens.requests,
@@ -91,7 +111,8 @@ def _token_sums(tokens: Tokens) -> tuple[float, float, float, float, float]:
     )
 
 
-def _growth(tokens: Tokens, before: PodSample, now: PodSample) -> tuple[float, float, float, float, float]:
+def grown(tokens: Tokens, before: PodSample, now: PodSample) -> tuple[float, float, float, float, float]:
+    """What the sums of `Tokens` grow by between two readings."""
     prefilled = cached = 0.0
     if _shows_prefill(tokens, before) and _shows_prefill(tokens, now):
         prefilled = growth(before.prompt_tokens_total, now.prompt_tokens_total)

@@ -64,11 +64,21 @@ def judge(policy: Policy, state: State, inputs: Inputs) -> list[Judged]:
         if known is None or sample.at_seconds > known.at_seconds:
             newest[sample.pod] = sample
     marks = {mark.reading.pod: mark for mark in state.filters.marks}
-    work = request_work_seconds(policy.engine, state.capacity, state.filters.tokens)
-    seen = _Seen(policy, state.filters, inputs.now_seconds, 0.0 if work is None else work)
+    seen = _seen(policy, state, inputs.now_seconds)
     supply = inputs.supply
     serving = dict.fromkeys(newest, True) if supply is None else _serving(supply, inputs.now_seconds)
     return [_judge(seen, pod, newest.get(pod), marks.get(pod), serves) for pod, serves in sorted(serving.items())]
+
+
+def counts(policy: Policy, state: State, sample: PodSample, now_seconds: float) -> bool:
+    """Whether the growth that the newest reading of a pod shows is counted."""
+    mark = next((mark for mark in state.filters.marks if mark.reading.pod == sample.pod), None)
+    return _judge(_seen(policy, state, now_seconds), sample.pod, sample, mark, serves=True).verdict is Verdict.COUNTED
+
+
+def _seen(policy: Policy, state: State, now_seconds: float) -> _Seen:
+    work = request_work_seconds(policy.engine, state.capacity, state.filters.tokens)
+    return _Seen(policy, state.filters, now_seconds, 0.0 if work is None else work)
 
 
 def _serving(supply: Supply, now_seconds: float) -> dict[str, bool | None]:
@@ -95,7 +105,7 @@ def _judge(seen: _Seen, pod: str, sample: PodSample | None, mark: PodMark | None
         queue = shown and (mark is None or _works(mark.reading, sample))
         return Judged(pod, Verdict.INCOMPLETE, sample, mark=kept, queue=queue)
     if mark is None:
-        mark = _from_zero(filters, sample)
+        mark = from_zero(filters, sample)
     if mark is None:
         return Judged(pod, Verdict.FIRST, sample, mark=PodMark(sample), queue=True)
     verdict, hurried = _compared(seen, mark, sample), _hurried(seen.work_seconds, mark, sample)
@@ -227,7 +237,7 @@ def _merged(sample: PodSample, mark: PodMark | None) -> PodSample:
     return replace(sample, **kept) if kept else sample
 
 
-def _from_zero(filters: Filters, sample: PodSample) -> PodMark | None:
+def from_zero(filters: Filters, sample: PodSample) -> PodMark | None:
     """What a new pod's first reading is compared with: its counters were zero when its process started, if that was lately."""
     since = filters.tick_seconds
     if since is None or sample.started_seconds is None or not since <= sample.started_seconds < sample.at_seconds:

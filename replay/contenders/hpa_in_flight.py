@@ -17,7 +17,7 @@ LEAST_SHARE, MOST_SHARE, STEPS = 0.03, 0.8, 9  # of max_num_seqs, at equal ratio
 
 def tuned(workload: Workload, target: float) -> HpaOnMetric:
     """`sum(vllm:num_requests_running + vllm:num_requests_waiting)`, `target` in flight per replica."""
-    return HpaOnMetric(workload, lambda pod: (pod.running or 0.0) + (pod.waiting or 0.0), target, TUNED)
+    return HpaOnMetric(workload, ("running", "waiting"), target, TUNED)
 
 
 def targets(max_num_seqs: int) -> tuple[float, ...]:

@@ -1,11 +1,10 @@
 """KEDA's Prometheus trigger and the HPA behind it, on a metric of vLLM."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crds.schedules import windows
 from crds.workload import Workload
-from policies.model import PodSample
 from replay.contenders.contender import Periodic
 from replay.contenders.view import View
 from replay.sim.agenda import aligned
@@ -17,14 +16,14 @@ PROMETHEUS_PHASE_SECONDS = 3.0
 
 @dataclass
 class HpaOnMetric:
-    """A ScaledObject with one Prometheus trigger of metricType AverageValue. `metric` is summed over all pods.
+    """A ScaledObject with one Prometheus trigger of metricType AverageValue: the sum of `gauges` over all pods.
 
     The bounds are those of the workload's policy, and a cron trigger stands for each of its schedules.
     """
 
     workload: Workload
-    metric: Callable[[PodSample], float]
-    target: float  # of the metric, per replica
+    gauges: tuple[str, ...]  # fields of a PodSample
+    target: float  # of their sum, per replica
     behavior: Behavior
 
     def attach(self, view: View) -> Sequence[Periodic]:
@@ -39,7 +38,7 @@ class HpaOnMetric:
         )
 
     def _scrape(self, _now_seconds: float) -> None:
-        self._usage = total(self.metric, self._view.samples())
+        self._usage = self._view.readings().total(*self.gauges)
 
     def _sync(self, now_seconds: float) -> None:
         # Of several metrics the HPA takes the one that asks for most: the same as the larger of two usages.
@@ -54,11 +53,4 @@ class HpaOnMetric:
 
 def follow(view: View, hpa: Hpa, now_seconds: float, usage: float | None, target: float) -> None:
     """One sync of the HPA, and what it writes to the scale target. `usage` is its metric; None where it has none."""
-    status = sum(1 for pod in view.pods() if not pod.terminating)
-    view.scale(hpa.sync(now_seconds, view.spec_replicas, status, usage, target))
-
-
-def total(metric: Callable[[PodSample], float], samples: Iterable[PodSample]) -> float | None:
-    """The sum over the pods; None where Prometheus would have no series at all."""
-    values = [metric(sample) for sample in samples]
-    return sum(values) if values else None
+    view.scale(hpa.sync(now_seconds, view.spec_replicas, view.status_replicas, usage, target))

@@ -13,13 +13,14 @@ from policies.balloons import Held, count_awaited, plan_moves
 from policies.decider import Decider
 from policies.engine import GRID_SECONDS
 from policies.ladder import lead_seconds
-from policies.model import Inputs, Plan, PodSample, Policy, Window
+from policies.model import Inputs, Plan, Policy, Window
 from policies.supply import ColdStart, Rung
 from replay.contenders.contender import Entry, Periodic, Setup, Watch
 from replay.contenders.hpa_on_metric import follow
 from replay.contenders.view import View
 from replay.sim.agenda import aligned
 from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, HpaPolicy, Rules, Unit
+from replay.sim.readings import Marks, Readings
 from replay.sim.views import BalloonView
 from replay.traces.trace import Totals
 
@@ -40,7 +41,8 @@ class Outrider:
     past: Totals | None = None
     windows: Callable[[float], tuple[Window, ...]] = lambda _now: ()
     watch: Watch = lambda _before, _inputs, _result: None
-    _latest: dict[str, PodSample] = field(default_factory=dict)
+    _latest: Readings | None = None
+    _marks: Marks = field(default_factory=lambda: Marks(()))
     _desired: int | None = None
 
     def attach(self, view: View) -> Sequence[Periodic]:
@@ -58,8 +60,13 @@ class Outrider:
         )
 
     def _scrape(self, now_seconds: float) -> None:
-        self._latest = {sample.pod: sample for sample in self._view.samples()}
-        self._decide(now_seconds, on_grid=False)
+        self._latest = self._view.readings()
+        filters = self._decider.state.filters
+        if self._marks.marks is not filters.marks:
+            self._marks = Marks(filters.marks)
+        sums = self._latest.sums(filters, self._marks)
+        if not self._decider.calm(sums, len(self._latest), now_seconds):
+            self._decide(now_seconds, on_grid=False)
 
     def _tick(self, now_seconds: float) -> None:
         self._decide(now_seconds, on_grid=True)
@@ -80,7 +87,8 @@ class Outrider:
 
     def _inputs(self, now_seconds: float, *, on_grid: bool) -> Inputs:
         supply = self._view.supply()
-        samples = tuple(sample for _, sample in sorted(self._latest.items()))
+        samples = () if self._latest is None else self._latest.samples
+        samples = tuple(sorted(samples, key=lambda sample: sample.pod))
         return Inputs(now_seconds, on_grid, samples, supply, self.cold_start, windows=self.windows(now_seconds))
 
     def _sync(self, now_seconds: float) -> None:

@@ -14,7 +14,7 @@ REACTIVE = Behavior(
 
 def reactive(workload: Workload) -> HpaOnMetric:
     """`sum(vllm:num_requests_waiting)`, 10 waiting per replica."""
-    return HpaOnMetric(workload, lambda pod: pod.waiting or 0.0, WAITING_PER_REPLICA, REACTIVE)
+    return HpaOnMetric(workload, ("waiting",), WAITING_PER_REPLICA, REACTIVE)
 
 
 ENTRY = Entry("reactive", "reactive ScaledObject", "red", make=lambda setup: reactive(setup.workload))

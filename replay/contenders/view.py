@@ -2,6 +2,7 @@
 
 from policies.model import PodSample
 from policies.supply import Supply
+from replay.sim.readings import Readings
 from replay.sim.views import BalloonView, NodeView, PodView
 from replay.sim.world import World
 
@@ -26,6 +27,11 @@ class View:
         """`spec.replicas` of the scale target."""
         return self._world.spec_replicas
 
+    @property
+    def status_replicas(self) -> int:
+        """`status.replicas` of the scale target: pods that are not terminating, ready or not."""
+        return self._world.status_replicas
+
     def pods(self) -> tuple[PodView, ...]:
         """All pods of the workload, oldest first."""
         return self._world.pods()
@@ -38,8 +44,12 @@ class View:
         """All balloons not yet deleted, oldest first."""
         return self._world.balloons()
 
-    def samples(self) -> tuple[PodSample, ...]:
+    def readings(self) -> Readings:
         """What the /metrics of each serving pod say."""
+        return self._world.readings()
+
+    def samples(self) -> tuple[PodSample, ...]:
+        """The same as an object for each pod."""
         return self._world.samples()
 
     def supply(self) -> Supply:

@@ -1,5 +1,7 @@
 """Demand and fleets over time, as means over equal steps."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,10 +17,13 @@ def demand(scenario: Scenario, steps: int) -> NDArray[np.float64]:
     """Replicas that each step's arrivals take, with full batches: the work of their tokens over the step's length."""
     borders = edges(scenario, steps) - scenario.start_seconds
     requests, replicas = scenario.requests, scenario.hardware.replicas
-    prompt = np.histogram(requests.arrival_s, borders, weights=requests.prompt_tokens)[0]
-    output = np.histogram(requests.arrival_s, borders, weights=requests.output_tokens)[0]
-    work = zip(prompt.tolist(), output.tolist(), np.diff(borders).tolist(), strict=True)
-    return np.array([replicas(*each) for each in work])
+    rows = np.searchsorted(requests.arrival_s, borders)
+    rows[-1] = np.searchsorted(requests.arrival_s, borders[-1], side="right")  # the last step includes its end
+    work = (
+        replicas(int(requests.prompt_tokens[first:past].sum()), int(requests.output_tokens[first:past].sum()), seconds)
+        for (first, past), seconds in zip(pairwise(rows.tolist()), np.diff(borders).tolist(), strict=True)
+    )
+    return np.fromiter(work, np.float64)
 
 
 def means(seconds: NDArray[np.float64], values: NDArray[np.int64], borders: NDArray[np.float64]) -> NDArray[np.float64]:

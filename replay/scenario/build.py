@@ -67,13 +67,20 @@ def build(
         name=trace.name if scale == 1.0 else f"{trace.name} x{scale:g}",
         start_seconds=start_unix,
         duration_seconds=end_seconds - start_seconds,
-        requests=Requests(found.arrival_s, np.maximum(found.prompt_tokens, 1), np.maximum(found.output_tokens, 1)),
+        requests=_with_tokens(found),
         past=before,
         hardware=hardware,
         seed=seed,
         initial_replicas=_fitting(found, hardware) if initial_replicas is None else initial_replicas,
         failed_requests=trace.failed_requests,
     )
+
+
+def _with_tokens(requests: Requests) -> Requests:
+    """Each with a token each way at least."""
+    for tokens in (requests.prompt_tokens, requests.output_tokens):
+        np.maximum(tokens, 1, out=tokens)
+    return requests
 
 
 def for_workload(

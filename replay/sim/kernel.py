@@ -327,6 +327,19 @@ def drain(requests: Rows, fleet: Rows, ends: Rows, engine: Engine, slot: int, un
 
 
 @compiled
+def renumber(fleet: Rows, ends: Rows, serving: NDArray[np.int64], removed: int) -> None:
+    """The first `removed` requests have no row any more, and none of them is with a replica."""
+    for slot in serving:
+        replica = fleet[slot]
+        replica.queue_head -= removed
+        replica.queue_tail -= removed
+        if replica.prefilling >= 0:
+            replica.prefilling -= removed
+        for i in range(replica.decoding):
+            ends[slot, i].request -= removed
+
+
+@compiled
 def generated_tokens(fleet: Rows, engine: Engine, slots: NDArray[np.int64], time_s: float) -> NDArray[np.float64]:
     """Output tokens of each replica so far, those of running requests included."""
     totals = np.empty(len(slots))

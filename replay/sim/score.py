@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.sim.views import RequestLog, Score, Timeline
+from replay.sim.views import Score, Timeline, Waits
 
 
 class FleetHistory:
@@ -29,7 +29,7 @@ class FleetHistory:
 
 
 def score(
-    requests: RequestLog,
+    waits: Waits,
     timeline: Timeline,
     *,
     start_seconds: float,
@@ -41,38 +41,46 @@ def score(
 ) -> Score:
     """Judge a run up to now. A request that still waits has waited until now; a failed one waits for ever."""
     now_s = now_seconds - start_seconds
-    wait = _so_far(requests.wait_seconds, requests, now_s)
-    first_token = _so_far(requests.first_token_seconds, requests, now_s)
-    met = (wait > 1.0) & _while_starting(requests.arrival_s, wait, timeline, start_seconds)
-    wait[requests.failed] = math.inf
-    first_token[requests.failed] = math.inf
+    wait = _so_far(waits.wait_seconds, waits, now_s)
+    late = np.flatnonzero(wait > 1.0)
+    met = _while_starting(waits.arrival_s[late], wait[late], timeline, start_seconds)
+    wait[waits.failed] = math.inf
+    shares = _share(wait <= 1.0), _share(wait <= 5.0)
+    p50, p99, p999 = _quantiles(wait, 0.5, 0.99, 0.999)
+    del wait  # before its like is made
+    first_token = _so_far(waits.first_token_seconds, waits, now_s)
+    first_token[waits.failed] = math.inf
+    (p99_first_token,) = _quantiles(first_token, 0.99)
     return Score(
         gpu_hours=gpu_hours,
         cost=gpu_hours * price_per_gpu_hour,
-        requests=len(wait),
-        share_within_1s=_share(wait <= 1.0),
-        share_within_5s=_share(wait <= 5.0),
-        p50_wait_seconds=_quantile(wait, 0.5),
-        p99_wait_seconds=_quantile(wait, 0.99),
-        p999_wait_seconds=_quantile(wait, 0.999),
-        p99_first_token_seconds=_quantile(first_token, 0.99),
+        requests=len(waits.arrival_s),
+        share_within_1s=shares[0],
+        share_within_5s=shares[1],
+        p50_wait_seconds=p50,
+        p99_wait_seconds=p99,
+        p999_wait_seconds=p999,
+        p99_first_token_seconds=p99_first_token,
         cold_starts_met=int(np.count_nonzero(met)),
-        unfinished=int(np.count_nonzero(np.isnan(requests.finish_s) & ~requests.failed)),
-        failed=int(np.count_nonzero(requests.failed)),
+        unfinished=waits.unfinished,
+        failed=int(np.count_nonzero(waits.failed)),
         pods_created=pods_created,
         nodes_launched=nodes_launched,
         timeline=timeline,
     )
 
 
-def share_within(requests: RequestLog, now_s: float, wait_seconds: float) -> float:
+def share_within(waits: Waits, now_s: float, wait_seconds: float) -> float:
     """Share of the requests that waited at most `wait_seconds`, `now_s` after the start. A failed one is late."""
-    return _share((_so_far(requests.wait_seconds, requests, now_s) <= wait_seconds) & ~requests.failed)
+    return _share((_so_far(waits.wait_seconds, waits, now_s) <= wait_seconds) & ~waits.failed)
 
 
-def _so_far(seconds: NDArray[np.float64], requests: RequestLog, now_s: float) -> NDArray[np.float64]:
+def _so_far(seconds: NDArray[np.float64], waits: Waits, now_s: float) -> NDArray[np.float64]:
     """What is not over yet has lasted until now."""
-    return np.where(np.isnan(seconds), now_s - requests.arrival_s, seconds)
+    lasted = seconds.copy()
+    unknown = np.flatnonzero(np.isnan(seconds))
+    lasted[unknown] = now_s - waits.arrival_s[unknown]
+    return lasted
 
 
 def _while_starting(
@@ -94,6 +102,14 @@ def _share(within: NDArray[np.bool_]) -> float:
     return float(np.mean(within)) if len(within) else 1.0
 
 
-def _quantile(seconds: NDArray[np.float64], probability: float) -> float:
-    """The smallest value that this share of the requests does not exceed; it may be infinite, where interpolation fails."""
-    return float(np.quantile(seconds, probability, method="inverted_cdf")) if len(seconds) else 0.0
+def _quantiles(seconds: NDArray[np.float64], *probabilities: float) -> list[float]:
+    """The smallest values that these shares of the requests do not exceed; they may be infinite, where interpolation fails.
+
+    Puts the requests into another order.
+    """
+    if not len(seconds):
+        return [0.0] * len(probabilities)
+    return [
+        float(np.quantile(seconds, probability, method="inverted_cdf", overwrite_input=True))
+        for probability in probabilities
+    ]

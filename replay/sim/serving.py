@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.model import PodSample
 from replay.scenario.scenario import Scenario
 from replay.sim import kernel
+from replay.sim.readings import Readings
+from replay.sim.under_way import UnderWay
 from replay.sim.units import Pod
-from replay.sim.views import RequestLog
-from replay.traces.trace import Requests
+from replay.sim.views import RequestLog, Waits
 
 
 class Serving:
@@ -29,19 +30,25 @@ class Serving:
             hardware.max_num_seqs,
             hardware.kv_tokens,
         )
-        self._requests = _unserved(scenario.requests)
+        self._requests = UnderWay(scenario.requests)
         self._fleet = kernel.rows(kernel.Replica, slots)
         self._ends = kernel.rows(kernel.End, slots, hardware.max_num_seqs)
         self._slots: dict[int, int] = {}  # pod -> row of the fleet, in order of readiness
         self._now_s = 0.0
-        self._routed = 0
 
     def advance(self, to_seconds: float) -> None:
         """Serve up to and including that time."""
         to_s = to_seconds - self._start_seconds
         serving = np.array(list(self._slots.values()), np.int64)
-        self._routed = kernel.advance(
-            self._requests, self._fleet, self._ends, self._engine, serving, self._routed, self._now_s, to_s
+        while len(serving) and self._requests.complete_s <= to_s:
+            self._serve(serving, max(self._now_s, self._requests.complete_s))
+            kernel.renumber(self._fleet, self._ends, serving, self._requests.load(self._now_s))
+        self._serve(serving, to_s)
+
+    def _serve(self, serving: NDArray[np.int64], to_s: float) -> None:
+        it = self._requests
+        it.routed = kernel.advance(
+            it.rows, self._fleet, self._ends, self._engine, serving, it.routed, self._now_s, to_s
         )
         self._now_s = to_s
 
@@ -59,15 +66,15 @@ class Serving:
         """A replica takes nothing new from now on and finishes what it has. Returns when it is gone."""
         slot = self._slots.pop(pod)
         until_s = self._now_s + grace_seconds
-        end_s = kernel.drain(self._requests, self._fleet, self._ends, self._engine, slot, until_s)
+        end_s = kernel.drain(self._requests.rows, self._fleet, self._ends, self._engine, slot, until_s)
         return self._start_seconds + max(self._now_s, end_s)
 
-    def samples(self, pods: Sequence[Pod]) -> tuple[PodSample, ...]:
+    def readings(self, pods: Sequence[Pod]) -> Readings:
         """What the /metrics of serving pods say now."""
         slots = np.array([self._slots[pod.ordinal] for pod in pods], np.int64)
         replicas = self._fleet[slots]
         generated = kernel.generated_tokens(self._fleet, self._engine, slots, self._now_s)
-        columns: dict[str, NDArray[np.generic]] = {
+        columns: dict[str, NDArray[Any]] = {
             "running": replicas["outstanding"] - replicas["waiting"],
             "waiting": replicas["waiting"],
             "finished_total": replicas["finished"],
@@ -79,46 +86,12 @@ class Serving:
             "request_generation_tokens_count": replicas["finished"],
             "first_tokens_total": replicas["first_tokens"],
         }
-        values = np.stack([column.astype(np.float64) for column in columns.values()], axis=1).tolist()
-        at_seconds = self._start_seconds + self._now_s
-        return tuple(
-            PodSample(
-                pod.name,
-                at_seconds,
-                pod.started_seconds,
-                rejected_total=0.0,
-                cached_prompt_tokens_total=0.0,
-                engines=1.0,
-                **dict(zip(columns, row, strict=True)),
-            )
-            for pod, row in zip(pods, values, strict=True)
-        )
+        return Readings(pods, self._start_seconds + self._now_s, columns)
 
     def requests(self) -> RequestLog:
-        """What became of each request that has arrived by now."""
-        arrived = self._requests[: np.searchsorted(self._requests["arrival_s"], self._now_s, side="right")]
-        arrival_s = arrived["arrival_s"].copy()
-        return RequestLog(
-            arrival_s=arrival_s,
-            wait_seconds=self._come("admitted_s", arrived) - arrival_s,
-            first_token_seconds=self._come("first_token_s", arrived) - arrival_s,
-            finish_s=self._come("finish_s", arrived),
-            pod=arrived["pod"].copy(),
-            failed=~np.isnan(self._come("failed_s", arrived)),
-        )
+        """What became by now of the latest requests: 65,536 at least, and all that are not over."""
+        return self._requests.log(self._now_s)
 
-    def _come(self, field: str, arrived: kernel.Rows) -> NDArray[np.float64]:
-        """Times that have come. A replica that drains has run ahead: what lies after now is still unknown."""
-        return np.where(arrived[field] <= self._now_s, arrived[field], math.nan)
-
-
-def _unserved(requests: Requests) -> kernel.Rows:
-    rows = kernel.rows(kernel.Request, len(requests))
-    rows["arrival_s"] = requests.arrival_s
-    rows["prompt_tokens"] = requests.prompt_tokens
-    rows["output_tokens"] = requests.output_tokens
-    for field in ("admitted_s", "first_token_s", "finish_s", "failed_s"):
-        rows[field] = math.nan
-    for field in ("pod", "behind"):
-        rows[field] = -1
-    return rows
+    def waits(self) -> Waits:
+        """How long each request has waited that has arrived by now."""
+        return self._requests.waits(self._now_s)

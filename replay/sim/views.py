@@ -93,8 +93,19 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """How long each request that has arrived waited, by arrival. NaN: it has not come to that, or never will."""
+
+    arrival_s: NDArray[np.float64]
+    wait_seconds: NDArray[np.float64]  # arrival -> start of prefill
+    first_token_seconds: NDArray[np.float64]  # arrival -> first token
+    failed: NDArray[np.bool_]  # cut off by a pod's end
+    unfinished: int  # still waiting or running
+
+
+@dataclass(frozen=True, slots=True)
 class RequestLog:
-    """What became of each request that has arrived, by arrival. NaN: it has not come to that, or never will."""
+    """What became of some requests, by arrival. NaN: it has not come to that, or never will."""
 
     arrival_s: NDArray[np.float64]
     wait_seconds: NDArray[np.float64]  # arrival -> start of prefill

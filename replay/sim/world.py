@@ -9,9 +9,10 @@ from policies.supply import Supply
 from replay.scenario.scenario import Scenario
 from replay.sim.agenda import Agenda
 from replay.sim.control_plane import GRACE_SECONDS, ControlPlane
+from replay.sim.readings import Readings
 from replay.sim.score import FleetHistory, score, share_within
 from replay.sim.serving import Serving
-from replay.sim.views import BalloonView, NodeView, PodView, RequestLog, Score
+from replay.sim.views import BalloonView, NodeView, PodView, RequestLog, Score, Waits
 
 
 class World:
@@ -68,6 +69,11 @@ class World:
         """`spec.replicas` of the scale target."""
         return self._spec_replicas
 
+    @property
+    def status_replicas(self) -> int:
+        """`status.replicas` of the scale target: pods that are not terminating, ready or not."""
+        return len(self._control_plane.alive(self.now_seconds))
+
     def scale(self, replicas: int) -> None:
         """Write `spec.replicas`. Raises ValueError below 0."""
         if replicas < 0:
@@ -101,9 +107,13 @@ class World:
         """All balloons not yet deleted, oldest first."""
         return tuple(balloon.view(self.now_seconds) for balloon in self._control_plane.balloons.values())
 
-    def samples(self) -> tuple[PodSample, ...]:
+    def readings(self) -> Readings:
         """What each serving pod's /metrics says at this moment."""
-        return self._serving.samples(self._control_plane.serving)
+        return self._serving.readings(self._control_plane.serving)
+
+    def samples(self) -> tuple[PodSample, ...]:
+        """The same as an object for each pod."""
+        return self.readings().samples
 
     def supply(self) -> Supply:
         """Every unit of supply. One that ended or is terminating is none."""
@@ -113,17 +123,21 @@ class World:
         return Supply(self._spec_replicas, (*replicas, *standby))
 
     def requests(self) -> RequestLog:
-        """What became of each request so far."""
+        """What became so far of the latest requests: 65,536 at least, and all that are not over."""
         return self._serving.requests()
+
+    def waits(self) -> Waits:
+        """How long each request so far has waited."""
+        return self._serving.waits()
 
     def share_within(self, wait_seconds: float) -> float:
         """Share of the requests so far whose queue wait is at most that."""
-        return share_within(self.requests(), self.now_seconds - self._scenario.start_seconds, wait_seconds)
+        return share_within(self.waits(), self.now_seconds - self._scenario.start_seconds, wait_seconds)
 
     def score(self) -> Score:
         """The outcome up to now."""
         return score(
-            self.requests(),
+            self.waits(),
             self._history.timeline(),
             start_seconds=self._scenario.start_seconds,
             now_seconds=self.now_seconds,

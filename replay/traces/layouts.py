@@ -14,7 +14,7 @@ from replay.traces.names import ARRIVAL, BIN_FIELDS, DELAY, OUTPUT, PROMPT, SESS
 from replay.traces.recorded import BinTrace, RequestTrace
 from replay.traces.tables import Cells, Table
 from replay.traces.times import Times, since_start, unit_of
-from replay.traces.trace import LONGEST_SECONDS, MOST_SUMMED, Requests, Trace, TraceError
+from replay.traces.trace import LONGEST_SECONDS, MOST_SUMMED, Counts, Trace, TraceError, compact, in_order
 from replay.traces.values import PER_SECOND, dates, is_dates, labels, numbers
 
 MOST_TOKENS = 1e8  # of one request: fifty times the longest context that is served
@@ -64,7 +64,7 @@ def _requests(name: str, table: Table, fields: Mapping[str, str], time_unit: str
     columns = (arrival_s, found[PROMPT], found[OUTPUT])
     if failed:
         columns = tuple(column[served] for column in columns)
-    return RequestTrace(name, _sorted(*columns), epoch_seconds, failed)
+    return RequestTrace(name, in_order(*columns), epoch_seconds, failed)
 
 
 def _turns(times: Times, sessions: pa.ChunkedArray, delay: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -90,16 +90,9 @@ def _turns(times: Times, sessions: pa.ChunkedArray, delay: NDArray[np.float64]) 
     return values
 
 
-def _tokens(cells: Cells, *, gaps: bool = False) -> NDArray[np.int64]:
+def _tokens(cells: Cells, *, gaps: bool = False) -> Counts:
     """Tokens of requests; 0 where there is no value."""
-    return np.nan_to_num(numbers(cells, whole=True, most=MOST_TOKENS, gaps=gaps)).astype(np.int64)
-
-
-def _sorted(arrival_s: NDArray[np.float64], prompt: NDArray[np.int64], output: NDArray[np.int64]) -> Requests:
-    if (arrival_s[1:] >= arrival_s[:-1]).all():
-        return Requests(arrival_s, prompt, output)
-    order = np.argsort(arrival_s, kind="stable")
-    return Requests(arrival_s[order], prompt[order], output[order])
+    return compact(np.nan_to_num(numbers(cells, whole=True, most=MOST_TOKENS, gaps=gaps)))
 
 
 def _bins(name: str, table: Table, fields: Mapping[str, str], time_unit: str | None) -> BinTrace:

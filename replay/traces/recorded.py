@@ -1,16 +1,19 @@
 """Traces held in memory: single requests, or sums per bin. Both are cut and multiplied by seed."""
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.traces.trace import UNDATED_EPOCH_SECONDS, Requests, Totals
+from replay.traces.trace import UNDATED_EPOCH_SECONDS, Counts, Requests, Totals, compact, in_order
 
 # Spread of token lengths inside a bin, as standard deviations of their logarithm: those of the Azure 2023 chat trace.
 PROMPT_SPREAD, OUTPUT_SPREAD = 0.985, 0.859
+BLOCK_REQUESTS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,11 @@ class RequestTrace:
         edges = _edges(start_seconds, end_seconds, step_seconds)
         arrival_s = self.requests.arrival_s
 
-        def sums(weights: NDArray[np.int64] | None) -> NDArray[np.float64]:
-            return np.asarray(np.histogram(arrival_s, edges, weights=weights)[0], np.float64)
+        def sums(weights: Counts | None) -> NDArray[np.float64]:
+            wide = (
+                None if weights is None else weights.astype(np.int64)
+            )  # a histogram adds up in the type of its weights
+            return np.asarray(np.histogram(arrival_s, edges, weights=wide)[0], np.float64)
 
         return Totals(
             start_seconds,
@@ -108,13 +114,31 @@ class BinTrace:
         bins = chosen.stop - chosen.start
         counts = np.floor(self.requests[chosen] * scale + random.random(bins)).astype(np.int64)
         share = np.divide(counts, self.requests[chosen], out=np.zeros(bins), where=self.requests[chosen] > 0)
-        width_s = np.repeat(self.width_s[chosen], counts)
-        arrival_s = np.repeat(self.start_s[chosen], counts) + random.random(len(width_s)) * width_s
-        prompts = _split(self.prompt_tokens[chosen] * share, counts, PROMPT_SPREAD, random)
-        outputs = _split(self.output_tokens[chosen] * share, counts, OUTPUT_SPREAD, random)
-        inside = np.flatnonzero((arrival_s >= start_seconds) & (arrival_s < end_seconds))
-        order = inside[np.argsort(arrival_s[inside], kind="stable")]
-        return Requests(arrival_s[order] - start_seconds, prompts[order], outputs[order])
+        start_s, width_s = self.start_s[chosen], self.width_s[chosen]
+        blocks = _blocks(counts)
+        arrivals, orders = [], []
+        for block in blocks:
+            width = np.repeat(width_s[block], counts[block])
+            arrival_s = np.repeat(start_s[block], counts[block]) + random.random(len(width)) * width
+            inside = np.flatnonzero((arrival_s >= start_seconds) & (arrival_s < end_seconds))
+            order = inside[np.argsort(arrival_s[inside], kind="stable")]
+            arrivals.append(arrival_s[order] - start_seconds)
+            orders.append(compact(order))
+        arrival_s = np.concatenate(arrivals)
+        del arrivals
+        prompts, outputs = (
+            np.concatenate(
+                [
+                    part[order]
+                    for part, order in zip(_split(sums * share, counts, blocks, spread, random), orders, strict=True)
+                ]
+            )
+            for sums, spread in (
+                (self.prompt_tokens[chosen], PROMPT_SPREAD),
+                (self.output_tokens[chosen], OUTPUT_SPREAD),
+            )
+        )
+        return in_order(arrival_s, prompts, outputs)
 
     def count(self, start_seconds: float, end_seconds: float) -> float:
         """Requests of all bins that reach into the window, unscaled."""
@@ -147,12 +171,27 @@ def _edges(start_seconds: float, end_seconds: float, step_seconds: float) -> NDA
     return start_seconds + step_seconds * np.arange(steps + 1, dtype=np.float64)
 
 
+def _blocks(counts: NDArray[np.int64]) -> list[slice]:
+    """Bins that follow one another, of about a million requests in all: what is made of a block at a time fits in memory."""
+    block = np.cumsum(counts) // BLOCK_REQUESTS
+    borders = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(counts)]
+    return [slice(first, past) for first, past in pairwise(borders)]
+
+
 def _split(
-    sums: NDArray[np.float64], counts: NDArray[np.int64], spread: float, random: np.random.Generator
-) -> NDArray[np.int64]:
+    sums: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    blocks: Iterable[slice],
+    spread: float,
+    random: np.random.Generator,
+) -> Iterator[Counts]:
     """Split each sum over `counts` requests, log-normally. At least one token each; otherwise the sums are kept."""
-    bins = np.repeat(np.arange(len(counts)), counts)
-    parts = random.lognormal(0.0, spread, len(bins))
-    parts *= (sums / np.maximum(np.bincount(bins, parts, len(counts)), 1e-300))[bins]
-    # Rounding the running total, instead of each part, keeps the sums.
-    return np.maximum(np.diff(np.rint(np.cumsum(parts)), prepend=0.0), 1.0).astype(np.int64)
+    total = 0.0
+    for block in blocks:
+        bins = np.repeat(np.arange(block.stop - block.start), counts[block])
+        parts = random.lognormal(0.0, spread, len(bins))
+        parts *= (sums[block] / np.maximum(np.bincount(bins, parts, block.stop - block.start), 1e-300))[bins]
+        # Rounding the running total, instead of each part, keeps the sums.
+        running = np.cumsum(np.concatenate(([total], parts)))
+        total = running[-1]
+        yield compact(np.maximum(np.diff(np.rint(running)), 1.0))

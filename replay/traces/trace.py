@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,16 +35,33 @@ class TraceError(Exception):
         self.file, self.why, self.row, self.column = file, why, row, column
 
 
+Counts = NDArray[np.integer[Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Requests:
     """Single requests, sorted by arrival in seconds from the start of the trace or of a window of it."""
 
     arrival_s: NDArray[np.float64]
-    prompt_tokens: NDArray[np.int64]
-    output_tokens: NDArray[np.int64]
+    prompt_tokens: Counts
+    output_tokens: Counts
 
     def __len__(self) -> int:
         return len(self.arrival_s)
+
+
+def compact(counts: NDArray[Any]) -> Counts:
+    """Whole numbers in four bytes each where that is exact, else in eight."""
+    fits = not len(counts) or counts.max() <= np.iinfo(np.int32).max
+    return counts.astype(np.int32 if fits else np.int64)
+
+
+def in_order(arrival_s: NDArray[np.float64], prompt_tokens: Counts, output_tokens: Counts) -> Requests:
+    """Requests by arrival; those of one instant keep their order."""
+    if (arrival_s[1:] >= arrival_s[:-1]).all():
+        return Requests(arrival_s, prompt_tokens, output_tokens)
+    order = np.argsort(arrival_s, kind="stable")
+    return Requests(arrival_s[order], prompt_tokens[order], output_tokens[order])
 
 
 @dataclass(frozen=True, slots=True)

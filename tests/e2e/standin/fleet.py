@@ -76,14 +76,14 @@ class Fleet:
         if unit is None:
             return None
         self.advance(now_seconds)
-        return self._serving.samples([unit])[0]
+        return self._serving.readings([unit]).samples[0]
 
     def score(self, now_seconds: float) -> dict[str, float | None]:
         """What users have met so far; an infinite wait (a failed request) is null."""
         self.advance(now_seconds)
         nothing = np.zeros(1, np.int64)
         judged = score(
-            self._serving.requests(),
+            self._serving.waits(),
             Timeline(np.array([self.started_seconds]), nothing, nothing, nothing, nothing, nothing),
             start_seconds=self.started_seconds,
             now_seconds=self._engine_now,

@@ -10,15 +10,16 @@ from policies.model import PodSample
 from policies.supply import Supply
 from replay.contenders.view import View
 from replay.scenario.scenario import Scenario
+from replay.sim.readings import Readings
 from replay.sim.views import BalloonView, NodeView, PodView, RequestLog, Score, Timeline
 from replay.sim.world import World
 from replay.traces.trace import Requests
 from tests.replay.sim.scenarios import START, scenario
 
 COMMANDS = {"scale", "create_balloon", "delete_balloon"}
-SHOWN = {View, PodView, NodeView, BalloonView, PodSample, Supply}
+SHOWN = {View, PodView, NodeView, BalloonView, Readings, PodSample, Supply}
 HIDDEN = {RequestLog, Score, Timeline}  # of the modules that a view's values come from
-MODULES = {"builtins", "policies.model", "policies.supply", "replay.sim.views", "replay.contenders.view"}
+MODULES = {type(None).__module__, *(kind.__module__ for kind in SHOWN)}
 
 
 def reachable(value: object) -> Iterator[object]:

@@ -97,8 +97,8 @@ def test_waits_agree_with_the_theory_of_one_server_with_equal_jobs() -> None:
     random = np.random.default_rng(1)
     workload, load = 0.5, 0.8
     arrivals = np.cumsum(random.exponential(workload / load, 100_000))
-    log = served(World(scenario(arrivals, 500, 1, hardware=PLAIN)), float(arrivals[-1]) + 100).requests()
-    assert log.wait_seconds.mean() == pytest.approx(load * workload / (2 * (1 - load)), rel=0.05)
+    world = served(World(scenario(arrivals, 500, 1, hardware=PLAIN)), float(arrivals[-1]) + 100)
+    assert world.waits().wait_seconds.mean() == pytest.approx(load * workload / (2 * (1 - load)), rel=0.05)
 
 
 def test_waits_agree_with_the_theory_of_many_servers() -> None:
