@@ -19,7 +19,7 @@ from autoscaler.control.target import TargetReader
 from autoscaler.control.transport import TransportReader
 from autoscaler.telemetry import metrics
 from policies.engine import GRID_SECONDS, next_tick
-from policies.model import StepResult
+from policies.model import Plan, StepResult
 
 LOOK_SECONDS = 3.0  # a refused ReplicaSet tries again after as long as it has been refused
 BUSY_SECONDS = 3.0  # after a tick, while all policies are decided
@@ -105,10 +105,13 @@ class PolicyRunner:
             _log.exception("part.failed", policy=self._runtime.key, part=name, instead="trying again at the next turn")
 
     def _notified(self) -> None:
-        """There was a decision, or an edit of the policy. A decision that changes nothing can wait for the next turn."""
-        before, now = self._result, self._runtime.result
+        """There was a decision, or an edit of the policy.
+
+        A decision that changes nothing can wait for the next turn, unless there are balloons that may be in a replica's way.
+        """
+        runtime, before, now = self._runtime, self._result, self._runtime.result
         self._result = now
-        if now is None or now is before or (now.plan and now.plan.differs_from(self._runtime.plan_before)):
+        if now is None or now is before or runtime.has_balloons_near or _moves(now, runtime.plan_before):
             self._news.set()
 
     @property
@@ -139,3 +142,8 @@ class PolicyRunner:
             timer.cancel()
             news.cancel()
         self._news.clear()
+
+
+def _moves(now: StepResult, before: Plan | None) -> bool:
+    """Whether the decision changes a count or the mode."""
+    return now.plan is not None and now.plan.differs_from(before)
