@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other, each in a process of its own: `python -m benchmarks [--long] [NAME...]`. About 5 min.
+"""All benchmarks, one after the other, each in a process of its own: `python -m benchmarks [--long] [NAME...]`. About 7 min.
 
 With --long, the live controller is measured at all its points, and four days are replayed: minutes more each.
 """
@@ -12,7 +12,7 @@ from rich.console import Console
 from autoscaler.entry import one_thread_each
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("step", "neighbours", "startup", "kernel", "replay", "scaler", "live")
+NAMES = ("step", "tick", "scrape", "neighbours", "startup", "kernel", "replay", "scaler", "live")
 LONGER = ("replay", "live")  # those that take --long
 
 

@@ -30,6 +30,7 @@ from rich.table import Table
 from autoscaler.app import Always, Leader
 from autoscaler.clock import WallClock
 from autoscaler.control import loop as control_loop
+from autoscaler.control.backfill import Backfill
 from autoscaler.control.fitter import Fitter
 from autoscaler.control.fitting import FitProcess
 from autoscaler.control.preparing import Preparer
@@ -46,6 +47,7 @@ from autoscaler.records.writer import Recorder
 from autoscaler.reporting.reporter import Reporter
 from autoscaler.settings import load
 from autoscaler.sources.scrape import Scraper
+from autoscaler.sources.transport import FileTransport
 from autoscaler.telemetry import logs
 from benchmarks.step import FULL_TICKS, Pods, a_policy, a_sample
 from crds.kinds import SCALING_POLICY
@@ -369,6 +371,7 @@ async def measure(size: Size, folder: Path, stopwatch: Stopwatch) -> dict[str, A
         load({"decision_log_dir": folder / "log", "state_dir": folder / "states"}),
         Always(clock, cast(Kube, kube), watches, scraper, None),
         cast(FitProcess, fits),
+        Backfill(None, clock, FileTransport(), ()),
         recorder,
         store,
         Loaded(states),

@@ -1,5 +1,6 @@
 """Run the live controller: it decides, prepares nodes and serves KEDA until it is stopped."""
 
+import contextlib
 import inspect
 import json
 from collections.abc import Callable
@@ -32,6 +33,15 @@ def _with_settings(function: Callable[..., None]) -> Callable[..., None]:
     own = [each for each in inspect.signature(function).parameters.values() if each.kind is not each.VAR_KEYWORD]
     function.__signature__ = inspect.Signature(own + flags)  # type: ignore[attr-defined]
     return function
+
+
+def _raise_file_limit() -> None:
+    """Open as many files as the system lets: each pod keeps a connection, and 1,024 are the default of many shells."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems give no limit, and accept none
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @_with_settings
@@ -71,6 +81,7 @@ def command(
     from autoscaler.telemetry.logs import configure
 
     configure(settings.log_level)
+    _raise_file_limit()
     try:
         asyncio.run(run(settings))
     except (KubeError, TlsError, OSError) as error:
