@@ -105,11 +105,16 @@ def _cluster(backend: Backend) -> Iterator[None]:
     if not os.environ.get(variable):
         raise ValueError(f"--backend {backend} needs the address of a cluster: set {variable}, e.g. to {example}")
     if backend == "ray":
+        import ray
         from ray.util.joblib import register_ray
 
+        ray.init(log_to_driver=False, logging_level="ERROR")  # else lines of its workers get into --json
         register_ray()
-        with joblib.parallel_config("ray"):
-            yield
+        try:
+            with joblib.parallel_config("ray"):
+                yield
+        finally:
+            ray.shutdown()
         return
     from distributed import Client
 
