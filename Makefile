@@ -89,7 +89,7 @@ lock: $(READY) ## Write the locks from pyproject.toml: all of it, what runs, and
 	$(COMPILE) --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --group build --output-file requirements-build.lock
 
-bench: $(READY) ## Measure speed beside its goals, about 5 min (BENCH=--long: larger fleets and traces; BENCH=kernel: one of them)
+bench: $(READY) ## Measure speed beside its goals, about 7 min (BENCH=--long: larger fleets and traces; BENCH=kernel: one of them)
 	$(BIN)/python -m benchmarks $(BENCH)
 
 clean: ## Remove what the other targets created

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
@@ -121,5 +122,5 @@ def _load(path: Path) -> Outcome | None:
             figures, attainment = json.loads(str(kept["figures"]))
             timeline = Timeline(*(kept[name] for name in TIMELINE))
         return Outcome(Score(**figures, timeline=timeline), attainment)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile):
+    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, BadZipFile, zlib.error):
         return None

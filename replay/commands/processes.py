@@ -1,6 +1,7 @@
 """Work on all cores of this machine, or of a Dask or a Ray cluster, by joblib."""
 
 import importlib.util
+import logging
 import os
 import signal
 import threading
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from replay.runs import Run, RunProgress
     from replay.traces.trace import Requests
 
-ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 Backend = Literal["loky", "dask", "ray"]
 ADDRESSES = {"dask": ("DASK_SCHEDULER_ADDRESS", "tcp://HOST:8786"), "ray": ("RAY_ADDRESS", "HOST:6379")}
+NO_WORKERS_SECONDS = 10
 PACKAGES = {"dask": "distributed", "ray": "ray"}
 
 
@@ -41,33 +42,24 @@ class Workers:
         self.backend: Backend = backend
         self.jobs = jobs
 
-    def map(self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT], /) -> Iterator[ResultT]:
-        """As the built-in `map`: in the order of the items, which are read as they are needed, a few ahead."""
-        return map(function, items) if self._alone else self._spread("generator", function, zip(items))
-
     def play(self, runs: "Sequence[Run]", progress: "RunProgress", /) -> "Iterator[tuple[Run, Outcome]]":
         """Play runs, and yield each as soon as it is done; Ray yields them once all are done."""
         from replay.checkpoints import code_version
         from replay.runs import here
 
-        if self._alone:
+        if self.backend == "loky" and self.jobs == 1:
             yield from here(runs, progress)
             return
         # Arrays travel apart, since they are the same in all runs: loky maps them into memory once, Dask sends them once.
         calls = ((place, _without_traffic(run), *_columns(run.scenario.requests)) for place, run in enumerate(runs))
-        for place, outcome in self._spread("generator_unordered", partial(_play, code_version()), calls):
+        for place, outcome in self._spread(partial(_play, code_version()), calls):
             yield runs[place], outcome
 
-    @property
-    def _alone(self) -> bool:
-        return self.backend == "loky" and self.jobs == 1
-
-    def _spread(
-        self, order: str, function: Callable[..., ResultT], calls: Iterable[tuple[Any, ...]]
-    ) -> Iterator[ResultT]:
+    def _spread(self, function: Callable[..., ResultT], calls: Iterable[tuple[Any, ...]]) -> Iterator[ResultT]:
         from joblib import Parallel, delayed
 
-        parallel = Parallel(self.jobs, return_as="list" if self.backend == "ray" else order, batch_size=1)
+        order = "list" if self.backend == "ray" else "generator_unordered"
+        parallel = Parallel(self.jobs, return_as=order, batch_size=1)
         try:
             with _uninterrupted() if self.backend == "loky" else nullcontext():
                 found = parallel(delayed(function)(*call) for call in calls)
@@ -84,9 +76,9 @@ class Workers:
 
 @contextmanager
 def workers(backend: Backend = "loky", jobs: int | None = None) -> Iterator[Workers]:
-    """The processes of a back end; on this machine `jobs`, by default one for each core. Functions and items must be picklable.
+    """The processes of a back end; on this machine `jobs`, by default one for each core.
 
-    Raises ValueError for a back end that is not installed, or has no address.
+    Raises ValueError for a back end that is not installed, has no address or does not answer, or a cluster without workers.
     """
     if backend == "loky":
         yield Workers(backend, jobs or cores())
@@ -116,13 +108,26 @@ def _cluster(backend: Backend) -> Iterator[None]:
         finally:
             ray.shutdown()
         return
-    from distributed import Client
+    import distributed
+    from distributed.comm.addressing import get_address_host_port
 
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its tracebacks: an error is reported in one line
+    address = os.environ[variable]
     try:
-        client = Client(os.environ[variable], set_as_default=False)  # type: ignore[no-untyped-call]
+        get_address_host_port(address)  # a client with a wrong one never ends
+    except ValueError as error:
+        raise ValueError(f"{variable}={address} is not an address such as {example}: {error}") from None
+    try:
+        client = distributed.Client(address, set_as_default=False)  # type: ignore[no-untyped-call]
     except OSError as error:
-        raise ValueError(f"{variable}={os.environ[variable]} does not answer: {error}") from None
+        raise ValueError(f"{variable}={address} does not answer: {error}") from None
     with client, joblib.parallel_config("dask", client=client):
+        try:
+            client.wait_for_workers(1, timeout=NO_WORKERS_SECONDS)
+        except TimeoutError:
+            raise ValueError(
+                f"{variable}={address} has had no worker for {NO_WORKERS_SECONDS} s; start some with dask worker {address}"
+            ) from None
         yield
 
 

@@ -266,7 +266,12 @@ def _kept(folder: Path | None, play: "Play") -> "Iterator[Play]":
     from replay.checkpoints import Checkpoints
 
     if folder is None:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "outrider", "replay")
+        try:
+            cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        except RuntimeError:  # a user without a home
+            yield play
+            return
+        folder = Path(cache, "outrider", "replay")
     else:
         folder.mkdir(parents=True, exist_ok=True)
     kept = Checkpoints(folder)
@@ -275,12 +280,12 @@ def _kept(folder: Path | None, play: "Play") -> "Iterator[Play]":
     except BaseException:
         if len(kept):
             print(
-                f"outrider replay: {len(kept)} finished runs are kept in {folder}; the same command goes on from them.",
+                f"outrider replay: finished runs are kept in {folder} ({len(kept)}); the same command goes on from them.",
                 file=sys.stderr,
             )
         raise
     if kept.resumed:
-        print(f"outrider replay: {kept.resumed} runs had been finished by an interrupted command.", file=sys.stderr)
+        print(f"outrider replay: runs that an interrupted command had finished: {kept.resumed}.", file=sys.stderr)
     kept.clear()
 
 

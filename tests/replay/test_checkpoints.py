@@ -1,6 +1,7 @@
 """Finished runs are kept until the whole is done, and none is ever taken for another."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -109,7 +110,16 @@ def test_the_name_of_a_file_is_that_of_another_process_too(scene: tuple[Scenario
     assert Checkpoints(tmp_path).path(Run("", REACTIVE, *anew)) == Checkpoints(tmp_path).path(Run("", REACTIVE, *scene))
 
 
-@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:200], lambda data: data[::-1]])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[:200],
+        lambda data: data[::-1],
+        lambda data: re.sub(rb"(?s)(PK\x01\x02..).", b"\\1\xff", data),  # of a newer version of ZIP
+        lambda data: re.sub(rb"(?s)(PK\x01\x02....).", b"\\1\x01", data),  # encrypted
+    ],
+)
 def test_a_damaged_file_counts_as_missing(
     scene: tuple[Scenario, Workload], tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:

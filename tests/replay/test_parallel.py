@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -60,12 +61,6 @@ def test_a_dask_cluster_gives_the_same(
     assert replay(*arguments, *KINDS[kind], "--backend", "dask") == here[kind]
 
 
-def test_work_with_one_job_stays_in_this_process_and_is_lazy() -> None:
-    with workers(jobs=1) as one:
-        done = one.map(lambda number: number + os.getpid(), iter(range(10)))
-        assert next(done) == os.getpid()
-
-
 def test_by_default_there_is_one_process_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "cores", lambda: 1)
     with workers() as found:
@@ -84,6 +79,38 @@ def test_a_cluster_that_cannot_be_used_is_refused(
 ) -> None:
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
     assert replay(*arguments, "--backend", backend) == (2, "", f"outrider replay: --backend {backend} {why}\n")
+
+
+@pytest.mark.parametrize("address", ["nohost.invalid", "foo://host:8786", "tcp://host:port"])
+def test_a_wrong_address_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that begins with one waits for ever when the process ends."""
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", address)
+    with (
+        pytest.raises(ValueError, match=f"DASK_SCHEDULER_ADDRESS={address} is not an address such as"),
+        workers("dask"),
+    ):
+        pass
+    assert "Dask" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.slow
+def test_a_cluster_without_workers_is_refused(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "NO_WORKERS_SECONDS", 0.1)
+    with LocalCluster(n_workers=0, dashboard_address="") as cluster:  # type: ignore[no-untyped-call]
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.scheduler_address)
+        code, out, err = replay(*arguments, "--backend", "dask")
+    assert (code, out) == (2, "")
+    assert err.endswith(f"has had no worker for 0.1 s; start some with dask worker {cluster.scheduler_address}\n")
+
+
+def test_a_user_without_a_home_has_no_checkpoints(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    code, _, err = replay(*arguments)
+    assert (code, err) == (0, "")
 
 
 def test_a_folder_for_checkpoints_that_cannot_be_made_is_refused(arguments: list[str], tmp_path: Path) -> None:
@@ -105,7 +132,7 @@ def test_a_process_that_dies_is_a_failure_in_one_line(arguments: list[str], monk
 @pytest.mark.slow
 def test_a_killed_process_is_noticed() -> None:
     with workers(jobs=2) as two, pytest.raises(processes.WorkersError, match="try fewer --jobs") as raised:
-        list(two.map(_die, range(2)))
+        list(two._spread(_die, [(0,), (1,)]))
     assert not isinstance(raised.value, BrokenProcessPool)
 
 
@@ -130,11 +157,12 @@ def test_ctrl_c_ends_all_processes_and_the_same_command_goes_on(
     os.killpg(running.pid, signal.SIGINT)
     out, err = running.communicate(timeout=30)
     assert (running.returncode, out) == (130, "")
-    assert err.endswith(f" finished runs are kept in {tmp_path}; the same command goes on from them.\n")
+    assert err.endswith("; the same command goes on from them.\n")
+    assert err.startswith(f"outrider replay: finished runs are kept in {tmp_path} (")
     assert err.count("\n") == 1
     assert len(children) >= (jobs == "2")
     assert psutil.wait_procs(children, timeout=10)[1] == []
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == here["sweep"][1]
-    assert done.stderr.endswith(" runs had been finished by an interrupted command.\n")
+    assert done.stderr.startswith("outrider replay: runs that an interrupted command had finished: ")
     assert list(tmp_path.iterdir()) == []
