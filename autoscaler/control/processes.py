@@ -45,9 +45,10 @@ class WorkerProcess:
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        for process in list((pool._processes or {}).values()):
+        processes = pool._processes
+        pool.shutdown(wait=False, cancel_futures=True)  # it waits for a process that a thread is about to start
+        for process in list(processes.values()):
             process.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
 
     def __enter__(self) -> Self:
         return self

@@ -58,10 +58,9 @@ class Reader:
     def take(self, targets: list[Target]) -> None:
         """Follow a change of the targets."""
         for each in targets:
-            if each.address is None:
-                self._numbers.pop(each.pod, None)
-                self._reported.pop(each.pod, None)
-            else:
+            for known in (self._numbers, self._sampled, self._reported):  # of the pod of this name before
+                known.pop(each.pod, None)
+            if each.address is not None:
                 self._numbers[each.pod] = each.number
         self._scraper.retarget({each.pod: each.address and self._shared(each.address) for each in targets})
 

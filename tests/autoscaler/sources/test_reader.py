@@ -14,6 +14,7 @@ from tests.support.fake_clock import FakeClock
 
 A, B = Key("ns", "a"), Key("ns", "b")
 AT = Address(("http://127.0.0.1:9/metrics",))
+ELSEWHERE = Address(("http://127.0.0.1:8/metrics",))
 PODS = {1: A, 2: B}
 
 
@@ -67,6 +68,19 @@ def test_failures_are_counted_once() -> None:
     SOURCE_ERRORS.labels(source="vllm", kind="body").inc(2)
     assert side.report().failures == {SourceErrorKind.BODY: 2}
     assert side.report().failures == {}
+
+
+def test_what_was_read_at_an_address_of_before_is_not_reported_as_of_the_next_one() -> None:
+    side = Side()
+    side.scraper.accept(A, sample(A, 1.0))
+    side.fails(B, "no body")
+    side.report()
+    side.scraper.accept(A, sample(A, 2.0))
+    side.reader.take([Target(A, 1, ELSEWHERE), Target(B, 2, ELSEWHERE)])
+    assert side.report().samples == []
+    side.fails(B, "no body")
+    side.scraper.accept(A, sample(A, 3.0))
+    assert list(side.report().samples) == [(A, sample(A, 3.0))]
 
 
 def test_what_is_no_longer_scraped_is_not_reported() -> None:
