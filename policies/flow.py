@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from policies import capacity as cap
 from policies.level import elapsed_seconds
 from policies.model import Capacity, Filters, PodSample, Policy, State, Tokens
-from policies.physics import growth
+from policies.physics import HISTOGRAMS, growth
 from policies.signals import Judged, arrived
 
 TOKENS_TAU_SECONDS = 600.0
 LEARNING_SECONDS = 60.0  # longer between two readings, a replica may have been idle in between
+LIKELY_OF_MEAN = 3.0  # tokens of all the requests of a pod, over as many of those that came lately
 # Waiting over running: nothing is learned from one or two requests that wait for the next step of an idle engine.
 SATURATED_QUEUE = 0.25
 HANGUP_LIMIT = 10.0  # requests begun over those that stayed
@@ -53,9 +54,12 @@ def flow(policy: Policy, state: State, now_seconds: float, judged: list[Judged])
         more = grown(filters.tokens, before, now)
         sums = [total + each for total, each in zip(sums, more, strict=True)]
         if span <= LEARNING_SECONDS and _at_its_limit(filters.tokens, before, now):
-            generated = growth(before.generation_tokens_total, now.generation_tokens_total)
-            done = cap.work_seconds(policy.engine, max(0.0, more[3] - more[4]), generated)
-            capacity = cap.learn(capacity, policy.engine, span, done, now.running or 0.0)
+            read, generated = more[3], growth(before.generation_tokens_total, now.generation_tokens_total)
+            if _of_requests(
+                filters.tokens, (before.running or 0.0) + (before.waiting or 0.0) + stayed, read, generated
+            ):
+                done = cap.work_seconds(policy.engine, max(0.0, read - more[4]), generated)
+                capacity = cap.learn(capacity, policy.engine, span, done, now.running or 0.0)
     by_tokens = all(now.first_tokens_total is not None for _, now in counted)
     rate = rejected_rate + stayed_rate * _hangups(came, all_begun, HANGUP_SHARE if by_tokens else HANGUP_PROMPT_SHARE)
     return Flow(rate, replace(filters, tokens=Tokens(*sums), arrived=came, begun=max(0.0, all_begun)), capacity)
@@ -112,18 +116,19 @@ def _token_sums(tokens: Tokens) -> tuple[float, float, float, float, float]:
 
 
 def grown(tokens: Tokens, before: PodSample, now: PodSample) -> tuple[float, float, float, float, float]:
-    """What the sums of `Tokens` grow by between two readings."""
+    """What the sums of `Tokens` grow by between two readings. Sums and counts are taken together or not at all."""
+    finished = (0.0, 0.0, 0.0)
+    if all(getattr(each, name) is not None for each in (before, now) for name in HISTOGRAMS):
+        finished = (
+            growth(before.request_prompt_tokens_count, now.request_prompt_tokens_count),
+            growth(before.request_prompt_tokens_sum, now.request_prompt_tokens_sum),
+            growth(before.request_generation_tokens_sum, now.request_generation_tokens_sum),
+        )
     prefilled = cached = 0.0
     if _shows_prefill(tokens, before) and _shows_prefill(tokens, now):
         prefilled = growth(before.prompt_tokens_total, now.prompt_tokens_total)
         cached = growth(before.cached_prompt_tokens_total, now.cached_prompt_tokens_total)
-    return (
-        growth(before.request_prompt_tokens_count, now.request_prompt_tokens_count),
-        growth(before.request_prompt_tokens_sum, now.request_prompt_tokens_sum),
-        growth(before.request_generation_tokens_sum, now.request_generation_tokens_sum),
-        prefilled,
-        cached,
-    )
+    return (*finished, prefilled, cached)
 
 
 def _shows_prefill(tokens: Tokens, sample: PodSample) -> bool:
@@ -140,6 +145,14 @@ def _at_its_limit(tokens: Tokens, before: PodSample, now: PodSample) -> bool:
     if not all(_shows_prefill(tokens, each) and each.generation_tokens_total is not None for each in (before, now)):
         return False
     return _saturated(before) and _saturated(now) and before.waiting != now.waiting and _grown_up(now)
+
+
+def _of_requests(tokens: Tokens, requests: float, read: float, generated: float) -> bool:
+    """Whether so many requests are likely to have so many tokens: a counter may jump within what an engine can do."""
+    most = LIKELY_OF_MEAN * requests
+    return read * tokens.requests <= most * tokens.prompt_tokens and (
+        generated * tokens.requests <= most * tokens.generation_tokens
+    )
 
 
 def _saturated(sample: PodSample) -> bool:

@@ -18,16 +18,19 @@ PAGE_SECONDS = 2.0  # how far the time of a page may be from the time of its num
 PAGE_REQUESTS = 2.0  # requests that may end while one page is written
 AGREE = 1.25  # two counts of the same requests differ by less
 ENDED = 4.0  # requests that ended over those whose tokens were counted: not every engine counts aborted ones
+HISTOGRAMS = (
+    "request_prompt_tokens_sum",
+    "request_prompt_tokens_count",
+    "request_generation_tokens_sum",
+    "request_generation_tokens_count",
+)
 COUNTERS = (
     "finished_total",
     "rejected_total",
     "prompt_tokens_total",
     "cached_prompt_tokens_total",
     "generation_tokens_total",
-    "request_prompt_tokens_sum",
-    "request_prompt_tokens_count",
-    "request_generation_tokens_sum",
-    "request_generation_tokens_count",
+    *HISTOGRAMS,
     "first_tokens_total",
 )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from policies.capacity import request_work_seconds
 from policies.model import Filters, Inputs, PodMark, PodSample, Policy, Reading, Signal, State, Tokens, Verdict
-from policies.physics import COUNTERS, PAGE_REQUESTS, SPEED_FACTOR, fell, growth, possible, possible_growth
+from policies.physics import COUNTERS, HISTOGRAMS, PAGE_REQUESTS, SPEED_FACTOR, fell, growth, possible, possible_growth
 from policies.supply import Role, StageName, Supply
 
 STALE_SECONDS = 30.0  # two grid steps
@@ -206,14 +206,8 @@ def _lacks_counters(tokens: Tokens, sample: PodSample, mark: PodMark | None) -> 
 
     Sums and counts are taken together or not at all, and cached tokens only beside those that were read.
     """
-    histograms = (
-        sample.request_prompt_tokens_sum,
-        sample.request_prompt_tokens_count,
-        sample.request_generation_tokens_sum,
-        sample.request_generation_tokens_count,
-    )
-    lacking = sum([value is None for value in histograms])
-    if sample.finished_total is None or 0 < lacking < len(histograms) or (lacking and tokens.requests >= 1.0):
+    lacking = sum([getattr(sample, name) is None for name in HISTOGRAMS])
+    if sample.finished_total is None or 0 < lacking < len(HISTOGRAMS) or (lacking and tokens.requests >= 1.0):
         return True
     if sample.prompt_tokens_total is None and sample.cached_prompt_tokens_total is not None:
         return True

@@ -90,6 +90,7 @@ def lived(
     *,
     moves: bool = True,
     generated: bool = True,
+    jump: float = 0.0,
 ) -> Capacity:
     """What one pod that serves that many requests a second, and is that old at the end, teaches."""
     state, started = State(), START + (ticks - 1) * TICK - age_seconds
@@ -98,7 +99,8 @@ def lived(
         queue = waiting + (tick % 2 if moves else 0)
         sample = a_sample("qwen-0", now, 1000 + served_per_second * tick * TICK + queue, queue, running=20.0)
         counter = sample.generation_tokens_total if generated else None
-        sample = replace(sample, started_seconds=started, generation_tokens_total=counter)
+        read = (sample.prompt_tokens_total or 0.0) + jump * (tick == ticks - 1)
+        sample = replace(sample, started_seconds=started, generation_tokens_total=counter, prompt_tokens_total=read)
         seen = observe(a_policy(), state, Inputs(now, True, (sample,), a_supply(1), COLD_START))
         state = State(seen.filters, seen.capacity)
     return state.capacity
@@ -114,6 +116,12 @@ def test_only_saturated_moments_teach() -> None:
 
 def test_a_queue_that_stands_still_teaches_nothing() -> None:
     assert lived(20, waiting=30.0, age_seconds=3600.0, served_per_second=0.7, moves=False) == Capacity()
+
+
+def test_tokens_that_no_requests_can_have_teach_nothing() -> None:
+    """Of 50 requests with 1,000 prompt tokens each, 250,000 are not read in 15 s, though the engine might."""
+    calm = lived(19, waiting=30.0, age_seconds=3585.0, served_per_second=0.7)
+    assert lived(20, waiting=30.0, age_seconds=3600.0, served_per_second=0.7, jump=250_000.0) == calm
 
 
 def test_work_whose_tokens_are_not_counted_teaches_nothing() -> None:

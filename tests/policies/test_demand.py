@@ -206,6 +206,13 @@ def test_a_pod_that_counts_no_cached_tokens_says_nothing_about_the_share_that_is
     assert seen.demand.work_seconds == pytest.approx((500 / 2500 + 200 * 0.0025) * math.exp(DOUBT), rel=0.05)
 
 
+def test_half_a_histogram_says_nothing_about_a_request() -> None:
+    gauges = replace(POLICY, signal=Signal.CONCURRENCY)
+    lacking = [replace(pod(tick, 1000 + 60 * tick), request_prompt_tokens_count=None) for tick in range(4)]
+    seen = watch(*(look(tick, sample) for tick, sample in enumerate(lacking)), policy=gauges)
+    assert (seen.filters.tokens.requests, seen.filters.tokens.prompt_tokens) == (0.0, 0.0)
+
+
 def test_the_level_follows_in_two_minutes() -> None:
     fleet = Fleet()
     low = watch(*(fleet.tick(4.0) for _ in range(20)))

@@ -230,7 +230,10 @@ class Frozen(Fault):
         if not self.on(tick) or not self.families:
             return series
         old = self.memory.setdefault(pod.name, {each[:3]: each.value for each in pod.series()})
-        return [each._replace(value=old[each[:3]]) if each.family in self.families else each for each in series]
+        return [
+            each._replace(value=old.get(each[:3], each.value)) if each.family in self.families else each
+            for each in series
+        ]
 
 
 @dataclass

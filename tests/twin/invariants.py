@@ -89,8 +89,8 @@ def _before(ticks: float) -> float:
 
 
 def _had(of: Schedule, clean: Moments, faulted: Moments, tick: int) -> int:
-    """The least that either had as a fault began, the more of the two, up to this tick."""
-    began = [at for at in range(of.start, tick + 1) if any(each.on(at) and not each.on(at - 1) for each in of.faults)]
+    """The least that either had as a fault began, or one ended that hid another, the more of the two, up to this tick."""
+    began = [at for at in range(of.start, tick + 1) if any(each.on(at) != each.on(at - 1) for each in of.faults)]
     had = (max((each.desired for each in _both(clean, faulted, at)), default=math.inf) for at in (of.start - 1, *began))
     return int(min(had))
 
