@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from policies import capacity as cap
 from policies.demand import DRAIN_SECONDS, mean_rate, recent
-from policies.flow import fades, grown, most_hangups, passed
+from policies.flow import fades, grown, most_hangups, passed, token_sums
 from policies.model import Basis, Demand, Filters, PodSample, Policy, Signal, State, Tokens
 from policies.signals import counts, from_zero
 
@@ -109,15 +109,7 @@ def is_by_work(policy: Policy, state: State, sums: Sums, now_seconds: float) -> 
 def _left(filters: Filters, now_seconds: float) -> tuple[Tokens, float]:
     """What is left of the sums of tokens since the last tick, and the share that is left of those that show hang-ups."""
     fade, brief = fades(filters, now_seconds)
-    tokens = filters.tokens
-    left = Tokens(
-        fade * tokens.requests,
-        fade * tokens.prompt_tokens,
-        fade * tokens.generation_tokens,
-        fade * tokens.prefilled_tokens,
-        fade * tokens.cached_tokens,
-    )
-    return left, brief
+    return Tokens(*[fade * value for value in token_sums(filters.tokens)]), brief
 
 
 def _demand(basis: Basis, sums: Sums, now_seconds: float, recent_replicas: float, work_seconds: float) -> Demand:

@@ -41,7 +41,7 @@ def flow(policy: Policy, state: State, now_seconds: float, judged: list[Judged])
     if not counted:
         return Flow(None, filters, capacity)
     fade, brief = fades(filters, now_seconds)
-    sums = [fade * value for value in _token_sums(filters.tokens)]
+    sums = [fade * value for value in token_sums(filters.tokens)]
     came, all_begun = brief * filters.arrived, brief * filters.begun
     rejected_rate = stayed_rate = 0.0
     for before, now in counted:
@@ -105,7 +105,8 @@ def most_hangups(came: float, begun: float, stayed: float, beyond: float) -> flo
     return _hangups(came, max(begun + beyond, HANGUP_REQUESTS), HANGUP_SHARE)
 
 
-def _token_sums(tokens: Tokens) -> tuple[float, float, float, float, float]:
+def token_sums(tokens: Tokens) -> tuple[float, float, float, float, float]:
+    """The sums, in the order of the fields."""
     return (
         tokens.requests,
         tokens.prompt_tokens,

@@ -10,23 +10,10 @@ from numpy.typing import NDArray
 from policies import bound
 from policies.bound import Sums
 from policies.model import Filters, PodMark, PodSample
+from policies.physics import COUNTERS
 from replay.sim.units import Pod
 
-# Fields of a PodSample.
-COLUMNS = (
-    "running",
-    "waiting",
-    "finished_total",
-    "rejected_total",
-    "prompt_tokens_total",
-    "cached_prompt_tokens_total",
-    "generation_tokens_total",
-    "request_prompt_tokens_sum",
-    "request_prompt_tokens_count",
-    "request_generation_tokens_sum",
-    "request_generation_tokens_count",
-    "first_tokens_total",
-)
+COLUMNS = ("running", "waiting", *COUNTERS)  # fields of a PodSample
 
 
 class Readings:
