@@ -48,6 +48,19 @@ def count_awaited(plan: Plan, supply: Supply | None) -> int:
     return max(0, min(plan.prepared_nodes - int(max(lasting)), plan.desired_replicas - supply.placed))
 
 
+def count_wanted(plan: Plan, supply: Supply | None) -> int:
+    """The plan's prepared nodes, less those that it kept only for replicas that have got a node since.
+
+    Between two plans replicas take the places of balloons: to make these anew would bring nodes that no plan wants.
+    """
+    reasons = plan.prepared_reasons
+    kept = next((at for at, reason in enumerate(reasons) if reason.rule is Rule.HANDOVER), None)
+    if supply is None or kept is None:
+        return plan.prepared_nodes
+    lasting = int(reasons[kept + 1].replicas)  # the count without the hand-over
+    return min(plan.prepared_nodes, max(lasting, plan.desired_replicas - supply.placed))
+
+
 def plan_moves(
     held: Sequence[Held],
     wanted: int,

@@ -27,7 +27,7 @@ from autoscaler.kube.ours import BALLOON_PODS, BALLOONS
 from autoscaler.kube.store import Store
 from autoscaler.kube.watches import Watches
 from crds.workload import Workload
-from policies.balloons import Moves, count_awaited, plan_moves
+from policies.balloons import Moves, count_awaited, count_wanted, plan_moves
 from policies.model import Mode, Plan
 from policies.supply import Rung, Supply, Unit
 
@@ -90,7 +90,7 @@ class Balloons:
             return Change(problem=problem, impossible=True) if prepares else Change()
         if not jobs.synced:
             return Change(problem=_unknown(namespace))
-        wanted = 0 if workload.mode is Mode.SHADOW else plan.echelon(self.capabilities.rung).count
+        wanted = 0 if workload.mode is Mode.SHADOW else count_wanted(plan, supply)
         wanted = min(wanted, workload.policy.max_prepared_nodes)
         facts = await self._bounder.read(namespace, now_seconds, quotas=wanted > 0) if prepares else Facts()
         impossible = self._bounder.impossible(workload, template, facts) if prepares else ""

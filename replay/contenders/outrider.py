@@ -9,7 +9,7 @@ from crds.schedules import windows
 from forecasting.fit import fit
 from forecasting.forecaster import Forecaster
 from policies.backfill import Past
-from policies.balloons import Held, count_awaited, plan_moves
+from policies.balloons import Held, count_awaited, count_wanted, plan_moves
 from policies.decider import Decider
 from policies.engine import GRID_SECONDS
 from policies.ladder import lead_seconds
@@ -99,9 +99,10 @@ class Outrider:
         """As the balloon actuator does, but for the cluster-wide cap: one workload has the cluster to itself."""
         slots = self.policy.max_prepared_nodes
         views = self._view.balloons()
-        awaited = count_awaited(plan, self._view.supply())
+        supply = self._view.supply()
+        wanted, awaited = count_wanted(plan, supply), count_awaited(plan, supply)
         seen = [held(view) for view in views]
-        moves = plan_moves(seen, plan.prepared_nodes, awaited, slots, slots, self._view.now_seconds)
+        moves = plan_moves(seen, wanted, awaited, slots, slots, self._view.now_seconds)
         for at in moves.delete:
             self._view.delete_balloon(views[at].name)
         for slot in moves.create_slots:

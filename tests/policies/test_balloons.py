@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.balloons import Claim, Held, Moves, count_awaited, fair_share, plan_moves
+from policies.balloons import Claim, Held, Moves, count_awaited, count_wanted, fair_share, plan_moves
 from policies.model import Plan, Reason, Rule
 from policies.supply import Supply
 from tests.support import worlds
@@ -36,6 +36,24 @@ def placed(count: int) -> Supply:
 )
 def test_what_is_prepared_only_for_replicas_on_their_way(plan: Plan, supply: Supply | None, count: int) -> None:
     assert count_awaited(plan, supply) == count
+
+
+@pytest.mark.parametrize(
+    ("plan", "supply", "count"),
+    [
+        (a_plan(3, 2, (Rule.HANDOVER, 2), (Rule.PREPARED, 0)), placed(1), 2),
+        (a_plan(3, 2, (Rule.HANDOVER, 2), (Rule.PREPARED, 0)), placed(2), 1),
+        (a_plan(3, 2, (Rule.HANDOVER, 2), (Rule.PREPARED, 0)), placed(3), 0),  # both took the place of a balloon
+        (a_plan(3, 2, (Rule.HANDOVER, 2), (Rule.PREPARED, 1)), placed(3), 1),
+        (a_plan(3, 2, (Rule.HANDOVER, 2), (Rule.PREPARED_HOLD, 1), (Rule.PREPARED, 0)), placed(3), 1),
+        (a_plan(3, 2, (Rule.PREPARED_LIMIT, 2), (Rule.HANDOVER, 3), (Rule.PREPARED, 1)), placed(1), 2),
+        (a_plan(3, 2, (Rule.HANDOVER, 2), (Rule.UNKNOWN, 2), (Rule.PREPARED, 0)), placed(3), 2),
+        (a_plan(3, 2, (Rule.PREPARED, 2)), placed(3), 2),
+        (a_plan(3, 2, (Rule.HANDOVER, 2), (Rule.PREPARED, 0)), None, 2),
+    ],
+)
+def test_what_was_kept_for_replicas_goes_once_they_have_a_node(plan: Plan, supply: Supply | None, count: int) -> None:
+    assert count_wanted(plan, supply) == count
 
 
 def a_held(slot: int, *, placed: bool = True, prepared: bool = True, stuck: bool = False) -> Held:
