@@ -7,8 +7,9 @@ import numpy as np
 
 from forecasting.series import Floats
 from policies.level import LEVEL_OFFSET
-from policies.recommend.predictive import BASE_DEVIATION, SAMPLING_VARIANCE
+from policies.recommend.predictive import BASE_DEVIATION
 
+SAMPLING_VARIANCE = 0.02  # of log demand at one replica, where few requests make a minute noisy
 LEVEL_STEPS = 2.5  # mean age of what the smoothed level rests on
 VOLATILITY_STEPS = 30.0  # mean age of what the recent change rests on
 LEAST_KEPT = 1e-20  # below this share, what came before is lost in rounding

@@ -11,6 +11,7 @@ PHRASES: Mapping[Rule, str] = {
     Rule.MAXIMUM: "maxReplicas is {replicas:g}",
     Rule.REACTIVE: "{pressure}",
     Rule.VOLATILITY: "demand of {level:.1f} replicas may reach {replicas:.1f} before a new replica is up ({lead})",
+    Rule.SMALL_FLEET: "for demand of {level:.1f} replicas, one more would cost more than the late requests that it saves",
     Rule.FORECAST: "the {note} forecast expects demand of at most {replicas:.1f} replicas over the next {lead}"
     " (probability {probability:.1%})",
     Rule.LEAD: "maxPreparedNodes allows no further prepared nodes, so {replicas:.1f} replicas must run to cover the {lead}"

@@ -12,10 +12,9 @@ from policies.supply import STAGES, ColdStart, Rung, Stage
 
 NORMAL_P90 = 1.2816
 CONTROL_SECONDS = 15.0 + 10.0  # the HPA's sync and the age of a sample
-# Lead in seconds -> standard deviations of headroom that keep 99 % of requests within 5 s. These are 0.6 of what a study of
-# a perfect queue gave: attainment on the public traces stays above 99.9 %, and the full values would hold 25 % more GPUs.
-Z_TABLE = ((20.0, 0.6), (90.0, 1.3), (270.0, 1.9))
-Z_LIMIT = 2.1
+# Lead in seconds -> standard deviations of headroom that keep 99 % of requests within 5 s.
+Z_TABLE = ((20.0, 1.2), (90.0, 2.5), (270.0, 3.7))
+Z_LIMIT = 4.2
 
 
 def remaining(cold_start: ColdStart, rung: Rung) -> tuple[Stage, ...]:
@@ -65,11 +64,20 @@ def headroom_deviations(lead_seconds: float, attainment: float) -> float:
 
     Scaled by the policy's attainment; the points are for 99 %.
     """
+    return _deviations(lead_seconds) * normal_quantile(attainment) / normal_quantile(0.99)
+
+
+def relative_headroom(lead_seconds: float) -> float:
+    """How far demand moves over a lead time, relative to the longest one of the table."""
+    return _deviations(lead_seconds) / Z_TABLE[-1][1]
+
+
+def _deviations(lead_seconds: float) -> float:
     log_lead = math.log(max(lead_seconds, Z_TABLE[0][0]))
     pairs = list(pairwise(Z_TABLE))
     (low, z_low), (high, z_high) = next((pair for pair in pairs if lead_seconds <= pair[1][0]), pairs[-1])
     share = (log_lead - math.log(low)) / (math.log(high) - math.log(low))
-    return min(z_low + share * (z_high - z_low), Z_LIMIT) * normal_quantile(attainment) / normal_quantile(0.99)
+    return min(z_low + share * (z_high - z_low), Z_LIMIT)
 
 
 def normal_quantile(probability: float) -> float:

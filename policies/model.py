@@ -250,6 +250,7 @@ class Rule(StrEnum):
     MINIMUM = "Minimum"
     REACTIVE = "Reactive"
     VOLATILITY = "VolatilityFloor"
+    SMALL_FLEET = "SmallFleet"
     FORECAST = "Forecast"
     SCHEDULED = "Scheduled"
     UNKNOWN = "UnknownHolds"

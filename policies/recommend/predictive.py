@@ -3,26 +3,34 @@
 import math
 from itertools import pairwise
 
-from policies.ladder import headroom_deviations
+from policies.combine import whole
+from policies.ladder import headroom_deviations, relative_headroom
 from policies.level import LEVEL_OFFSET, VOLATILITY_PRIOR
 from policies.model import Fan, Filters, Policy, Reason, Rule
+from policies.recommend.small import MOST_REPLICAS, cheapest_count
 
-SAMPLING_VARIANCE = 0.02  # of log demand at one replica, where few requests make it noisy
 BASE_DEVIATION = 0.02
 DEVIATION_LIMIT = 0.4
 FAN_STALE_SECONDS = 180.0
 
 
 def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> Reason | None:
-    """Enough for the level to grow as it usually does over the lead: (level + c) * exp(z * sigma) - c."""
+    """Enough for the level to grow as it usually does over the lead: (level + c) * exp(z * sigma) - c.
+
+    Of a few replicas, the last may cost more than the late requests that it saves: then fewer.
+    """
     if filters.level is None:
         return None
     moves = VOLATILITY_PRIOR if filters.volatility is None else filters.volatility
-    level = filters.level + LEVEL_OFFSET
-    sigma = min(DEVIATION_LIMIT, math.sqrt(SAMPLING_VARIANCE / level + moves**2 + BASE_DEVIATION**2))
+    sigma = min(DEVIATION_LIMIT, math.hypot(moves, BASE_DEVIATION))
     z = headroom_deviations(lead_seconds, policy.attainment)
-    floor = level * math.exp(z * sigma) - LEVEL_OFFSET
+    floor = (filters.level + LEVEL_OFFSET) * math.exp(z * sigma) - LEVEL_OFFSET
     numbers = (("level", filters.level), ("sigma", sigma), ("deviations", z), ("lead_seconds", lead_seconds))
+    most = whole(floor)
+    if 1 < most <= MOST_REPLICAS:
+        count = cheapest_count(filters.level, sigma * relative_headroom(lead_seconds), most, policy.attainment)
+        if count < most:
+            return Reason(Rule.SMALL_FLEET, float(count), numbers)
     return Reason(Rule.VOLATILITY, floor, numbers)
 
 
