@@ -1,0 +1,46 @@
+"""What a contender is shown: a view whose readings are given."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from replay.contenders.view import View
+from replay.sim.readings import Readings
+from replay.sim.units import Pod
+
+
+class FakeView(View):
+    """A view without a world: the readings that it is given, and replicas that are set."""
+
+    def __init__(self, at_seconds: float = 0.0, spec_replicas: int = 1) -> None:
+        self.at_seconds = at_seconds
+        self.spec = spec_replicas
+        self.read = Readings((), at_seconds, {})
+
+    @property
+    def now_seconds(self) -> float:
+        return self.at_seconds
+
+    @property
+    def spec_replicas(self) -> int:
+        return self.spec
+
+    @property
+    def status_replicas(self) -> int:
+        return self.spec
+
+    def readings(self) -> Readings:
+        return self.read
+
+    def scale(self, replicas: int) -> None:
+        self.spec = replicas
+
+
+def readings(pods: Mapping[int, Mapping[str, float]], at_seconds: float = 0.0) -> Readings:
+    """Of pods by ordinal, the fields of a PodSample."""
+    columns = {name: np.array([shown[name] for shown in pods.values()]) for shown in pods.values() for name in shown}
+    return Readings([POD[ordinal] for ordinal in pods], at_seconds, columns)
+
+
+POD: Any = {ordinal: Pod(f"llm-{ordinal}", 0.0, ordinal=ordinal) for ordinal in range(9)}
