@@ -12,7 +12,7 @@ from replay.sim import kernel
 from replay.sim.readings import Readings
 from replay.sim.under_way import UnderWay
 from replay.sim.units import Pod
-from replay.sim.views import RequestLog, Waits
+from replay.sim.views import Passed, RequestLog, Waits
 
 
 def engine_of(hardware: Hardware) -> kernel.Engine:
@@ -92,6 +92,10 @@ class Serving:
             "first_tokens_total": replicas["first_tokens"],
         }
         return Readings(pods, self._start_seconds + self._now_s, columns)
+
+    def passed(self, seconds: float) -> Passed:
+        """What went through a gateway before the fleet in the last `seconds`, 180 at the most."""
+        return self._requests.passed(self._now_s - seconds, self._now_s)
 
     def requests(self) -> RequestLog:
         """What became by now of the latest requests: 65,536 at least, and all that are not over."""

@@ -1,6 +1,6 @@
 """What a contender is shown: a view whose readings are given."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from replay.contenders.view import View
 from replay.sim.readings import Readings
 from replay.sim.units import Pod
+from replay.sim.views import Passed
 
 
 class FakeView(View):
@@ -17,6 +18,7 @@ class FakeView(View):
         self.at_seconds = at_seconds
         self.spec = spec_replicas
         self.read = Readings((), at_seconds, {})
+        self.seen = passed()
 
     @property
     def now_seconds(self) -> float:
@@ -33,6 +35,9 @@ class FakeView(View):
     def readings(self) -> Readings:
         return self.read
 
+    def passed(self, seconds: float) -> Passed:
+        return self.seen
+
     def scale(self, replicas: int) -> None:
         self.spec = replicas
 
@@ -41,6 +46,19 @@ def readings(pods: Mapping[int, Mapping[str, float]], at_seconds: float = 0.0) -
     """Of pods by ordinal, the fields of a PodSample."""
     columns = {name: np.array([shown[name] for shown in pods.values()]) for shown in pods.values() for name in shown}
     return Readings([POD[ordinal] for ordinal in pods], at_seconds, columns)
+
+
+def passed(
+    first_token_seconds: Sequence[float] = (),
+    token_seconds: Sequence[float] = (),
+    *,
+    requests: int = 0,
+    prompt: int = 0,
+    output: int = 0,
+) -> Passed:
+    """So many requests arrived and finished, each with as many tokens."""
+    times = (np.array(seconds, np.float64) for seconds in (first_token_seconds, token_seconds))
+    return Passed(requests, requests * prompt, requests, requests * output, *times)
 
 
 POD: Any = {ordinal: Pod(f"llm-{ordinal}", 0.0, ordinal=ordinal) for ordinal in range(9)}
