@@ -8,6 +8,7 @@ from crds.workload import Workload
 from replay.contenders.contender import Entry, Setup, Watch
 from replay.driver import Outcome, run
 from replay.scenario.scenario import Scenario
+from replay.sim.serving import engine_of
 
 Progress = Callable[[str, float, int], None]  # what is played, how many runs are done, and of how many at the most
 
@@ -28,7 +29,7 @@ class Run:
         watch: Watch = lambda _before, _inputs, _result: None,
     ) -> Outcome:
         """Play it here. `progress` is called with the share that is done, `watch` with each decision of Outrider."""
-        setup = Setup(self.workload, self.scenario.hardware.max_num_seqs, self.scenario.past, watch)
+        setup = Setup(self.workload, engine_of(self.scenario.hardware), self.scenario.past, watch)
         if self.knob_value is not None and self.entry.knob is not None:
             contender = self.entry.knob.make(setup, self.knob_value)
         elif self.entry.make is not None:

@@ -12,6 +12,7 @@ from replay.driver import Outcome
 from replay.frontier import Pick, Sweep, most_runs, sweep
 from replay.runs import Play, Progress, Run, RunProgress, here, outcomes
 from replay.scenario.scenario import Scenario
+from replay.sim.serving import engine_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def play(
 
     The first contender must have a `make`. `ours` is its outcome where it has been played already, live.
     """
-    setup = Setup(workload, scenario.hardware.max_num_seqs, scenario.past)
+    setup = Setup(workload, engine_of(scenario.hardware), scenario.past)
     grids = {entry.key: tuple(dict.fromkeys(entry.knob.grid(setup))) for entry in contenders if entry.knob}
     most = sum(entry.make is not None for entry in contenders) + sum(map(most_runs, grids.values()))
     known: dict[tuple[str, float | None], Outcome] = {}

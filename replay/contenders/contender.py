@@ -7,6 +7,7 @@ from typing import Protocol
 from crds.workload import Workload
 from policies.model import Inputs, State, StepResult
 from replay.contenders.view import View
+from replay.sim.kernel import Engine
 from replay.traces.trace import Totals
 
 Watch = Callable[
@@ -35,7 +36,7 @@ class Setup:
     """What every contender may know before the traffic starts."""
 
     workload: Workload
-    max_num_seqs: int  # requests that one replica runs at once
+    engine: Engine  # what a replica really is, for the peers whose settings come from a profile of it
     past: Totals | None = None  # traffic before the start, in Unix time
     watch: Watch = lambda _before, _inputs, _result: None
 

@@ -4,20 +4,14 @@ import math
 
 from crds.workload import Workload
 from replay.contenders.contender import Entry, Knob, Setup
-from replay.contenders.hpa_on_metric import HpaOnMetric
-from replay.sim.hpa import Behavior, HpaPolicy, Rules, Unit
+from replay.contenders.hpa_on_metric import UP_AT_ONCE, HpaOnMetric, sum_of
 
-# Up as fast as the HPA goes; down after 300 s, which is the HPA's default. Tolerance 5 % instead of 10 %.
-TUNED = Behavior(
-    up=Rules(0.0, (HpaPolicy(Unit.PERCENT, 100, 15.0), HpaPolicy(Unit.PODS, 4, 15.0)), tolerance=0.05),
-    down=Rules(300.0, (HpaPolicy(Unit.PERCENT, 100, 15.0),), tolerance=0.05),
-)
 LEAST_SHARE, MOST_SHARE, STEPS = 0.03, 0.8, 9  # of max_num_seqs, at equal ratios of 1.5
 
 
 def tuned(workload: Workload, target: float) -> HpaOnMetric:
     """`sum(vllm:num_requests_running + vllm:num_requests_waiting)`, `target` in flight per replica."""
-    return HpaOnMetric(workload, ("running", "waiting"), target, TUNED)
+    return HpaOnMetric(workload, sum_of("running", "waiting"), target, UP_AT_ONCE)
 
 
 def targets(max_num_seqs: int) -> tuple[float, ...]:
@@ -37,7 +31,7 @@ def rounded(target: float) -> float:
 
 
 def _grid(setup: Setup) -> tuple[float, ...]:
-    return targets(setup.max_num_seqs)
+    return targets(setup.engine.max_num_seqs)
 
 
 def _make(setup: Setup, target: float) -> HpaOnMetric:

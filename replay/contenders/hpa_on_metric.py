@@ -1,6 +1,6 @@
 """KEDA's Prometheus trigger and the HPA behind it, on a metric of vLLM."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from crds.schedules import windows
@@ -8,22 +8,36 @@ from crds.workload import Workload
 from replay.contenders.contender import Periodic
 from replay.contenders.view import View
 from replay.sim.agenda import aligned
-from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa
+from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, HpaPolicy, Rules, Unit
 
 PROMETHEUS_SECONDS = 15.0  # its scrape interval
 PROMETHEUS_PHASE_SECONDS = 3.0
 
+# Up as fast as the HPA goes; down after 300 s, which is the HPA's default. Tolerance 5 % instead of 10 %.
+UP_AT_ONCE = Behavior(
+    up=Rules(0.0, (HpaPolicy(Unit.PERCENT, 100, 15.0), HpaPolicy(Unit.PODS, 4, 15.0)), tolerance=0.05),
+    down=Rules(300.0, (HpaPolicy(Unit.PERCENT, 100, 15.0),), tolerance=0.05),
+)
+
+# A query, evaluated right after each scrape; None: no series. It may remember what was scraped before.
+Metric = Callable[[View], float | None]
+
+
+def sum_of(*gauges: str) -> Metric:
+    """The sum of these fields of a PodSample over all pods."""
+    return lambda view: view.readings().total(*gauges)
+
 
 @dataclass
 class HpaOnMetric:
-    """A ScaledObject with one Prometheus trigger of metricType AverageValue: the sum of `gauges` over all pods.
+    """A ScaledObject with one Prometheus trigger of metricType AverageValue.
 
     The bounds are those of the workload's policy, and a cron trigger stands for each of its schedules.
     """
 
     workload: Workload
-    gauges: tuple[str, ...]  # fields of a PodSample
-    target: float  # of their sum, per replica
+    metric: Metric
+    target: float  # of the metric, per replica
     behavior: Behavior
 
     def attach(self, view: View) -> Sequence[Periodic]:
@@ -38,7 +52,7 @@ class HpaOnMetric:
         )
 
     def _scrape(self, _now_seconds: float) -> None:
-        self._usage = self._view.readings().total(*self.gauges)
+        self._usage = self.metric(self._view)
 
     def _sync(self, now_seconds: float) -> None:
         # Of several metrics the HPA takes the one that asks for most: the same as the larger of two usages.

@@ -2,7 +2,7 @@
 
 from crds.workload import Workload
 from replay.contenders.contender import Entry
-from replay.contenders.hpa_on_metric import HpaOnMetric
+from replay.contenders.hpa_on_metric import HpaOnMetric, sum_of
 from replay.sim.hpa import Behavior, HpaPolicy, Rules, Unit
 
 WAITING_PER_REPLICA = 10.0
@@ -14,7 +14,7 @@ REACTIVE = Behavior(
 
 def reactive(workload: Workload) -> HpaOnMetric:
     """`sum(vllm:num_requests_waiting)`, 10 waiting per replica."""
-    return HpaOnMetric(workload, ("waiting",), WAITING_PER_REPLICA, REACTIVE)
+    return HpaOnMetric(workload, sum_of("waiting"), WAITING_PER_REPLICA, REACTIVE)
 
 
 ENTRY = Entry("reactive", "reactive ScaledObject", "red", make=lambda setup: reactive(setup.workload))

@@ -3,7 +3,7 @@
 from policies.model import PodSample
 from policies.supply import Supply
 from replay.sim.readings import Readings
-from replay.sim.views import BalloonView, NodeView, PodView
+from replay.sim.views import BalloonView, NodeView, Passed, PodView
 from replay.sim.world import World
 
 
@@ -51,6 +51,10 @@ class View:
     def samples(self) -> tuple[PodSample, ...]:
         """The same as an object for each pod."""
         return self._world.samples()
+
+    def passed(self, seconds: float) -> Passed:
+        """What a gateway before the fleet saw in the last `seconds`, 180 at the most."""
+        return self._world.passed(seconds)
 
     def supply(self) -> Supply:
         """The units of supply by rung."""

@@ -7,12 +7,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.scenario.scenario import Scenario
+from replay.scenario.scenario import Hardware, Scenario
 from replay.sim import kernel
 from replay.sim.readings import Readings
 from replay.sim.under_way import UnderWay
 from replay.sim.units import Pod
-from replay.sim.views import RequestLog, Waits
+from replay.sim.views import Passed, RequestLog, Waits
+
+
+def engine_of(hardware: Hardware) -> kernel.Engine:
+    """One replica on that hardware."""
+    return kernel.Engine(
+        hardware.prefill_tokens_per_second,
+        hardware.prefill_max_share,
+        hardware.step_base_seconds,
+        hardware.step_sequence_seconds,
+        hardware.max_num_seqs,
+        hardware.kv_tokens,
+    )
 
 
 class Serving:
@@ -22,14 +34,7 @@ class Serving:
         hardware = scenario.hardware
         slots = hardware.max_nodes * hardware.replicas_per_node
         self._start_seconds = scenario.start_seconds
-        self._engine = kernel.Engine(
-            hardware.prefill_tokens_per_second,
-            hardware.prefill_max_share,
-            hardware.step_base_seconds,
-            hardware.step_sequence_seconds,
-            hardware.max_num_seqs,
-            hardware.kv_tokens,
-        )
+        self._engine = engine_of(hardware)
         self._requests = UnderWay(scenario.requests)
         self._fleet = kernel.rows(kernel.Replica, slots)
         self._ends = kernel.rows(kernel.End, slots, hardware.max_num_seqs)
@@ -87,6 +92,10 @@ class Serving:
             "first_tokens_total": replicas["first_tokens"],
         }
         return Readings(pods, self._start_seconds + self._now_s, columns)
+
+    def passed(self, seconds: float) -> Passed:
+        """What went through a gateway before the fleet in the last `seconds`, 180 at the most."""
+        return self._requests.passed(self._now_s - seconds, self._now_s)
 
     def requests(self) -> RequestLog:
         """What became by now of the latest requests: 65,536 at least, and all that are not over."""

@@ -6,14 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replay.sim import kernel
-from replay.sim.views import RequestLog, Waits
+from replay.sim.jit import compiled
+from replay.sim.views import Passed, RequestLog, Waits
 from replay.traces.trace import Requests
 
 BLOCK = 1 << 16  # rows that are added at once
+REMEMBERED_SECONDS = 180.0  # the longest while that a gateway is asked for
 
 
 class UnderWay:
-    """Rows in the order of arrival, from the first that is not over. `routed` are those that were sent to a replica."""
+    """Rows in the order of arrival, from the first that is not long over. `routed` are those that were sent to a replica."""
 
     def __init__(self, requests: Requests) -> None:
         self.rows = _unserved(requests, slice(0, BLOCK))
@@ -35,8 +37,9 @@ class UnderWay:
         return self._first + len(self.rows)
 
     def load(self, now_s: float) -> int:
-        """Add the next rows, and remove those before which all is over. Returns how many: the number that others fell by."""
-        over = (self.rows["finish_s"] <= now_s) | (self.rows["failed_s"] <= now_s)
+        """Add the next rows, and remove those before which all is long over. Returns how many: the number that others fell by."""
+        past_s = now_s - REMEMBERED_SECONDS
+        over = (self.rows["finish_s"] <= past_s) | (self.rows["failed_s"] <= past_s)
         gone = len(over) if over.all() else int(np.argmin(over))
         self._note(self.rows[:gone], now_s)
         self._finished += int(np.count_nonzero(self.rows["finish_s"][:gone] <= now_s))
@@ -75,6 +78,21 @@ class UnderWay:
             unfinished=arrived - finished - int(np.count_nonzero(failed)),
         )
 
+    def passed(self, since_s: float, now_s: float) -> Passed:
+        """What went through after `since_s`, which is REMEMBERED_SECONDS ago at the most, and up to now."""
+        first, end = self._arrived(since_s), self._arrived(now_s)
+        rows = self.rows[: end - self._first]
+        first_token_seconds, token_seconds = np.empty(len(rows)), np.empty(len(rows))
+        begun, timed, finished, output = _pass(rows, since_s, now_s, first_token_seconds, token_seconds)
+        return Passed(
+            arrived=end - first,
+            prompt_tokens=int(self._requests.prompt_tokens[first:end].sum()),
+            finished=finished,
+            output_tokens=output,
+            first_token_seconds=first_token_seconds[:begun],
+            token_seconds=token_seconds[:timed],
+        )
+
     def log(self, now_s: float) -> RequestLog:
         """What became by now of each request that has a row."""
         rows = self.rows[: self._arrived(now_s) - self._first]
@@ -87,6 +105,30 @@ class UnderWay:
             pod=rows["pod"].copy(),
             failed=rows["failed_s"] <= now_s,
         )
+
+
+@compiled
+def _pass(
+    rows: kernel.Rows,
+    since_s: float,
+    now_s: float,
+    first_token_seconds: NDArray[np.float64],
+    token_seconds: NDArray[np.float64],
+) -> tuple[int, int, int, int]:
+    """Fill in the times from the front. Returns how many there are of each, how many requests finished, and their tokens."""
+    begun, timed, finished, output = 0, 0, 0, 0
+    for i in range(len(rows)):
+        row = rows[i]
+        if since_s < row.first_token_s <= now_s:
+            first_token_seconds[begun] = row.first_token_s - row.arrival_s
+            begun += 1
+        if since_s < row.finish_s <= now_s:
+            finished += 1
+            output += row.output_tokens
+            if row.output_tokens > 1:
+                token_seconds[timed] = (row.finish_s - row.first_token_s) / (row.output_tokens - 1)
+                timed += 1
+    return begun, timed, finished, output
 
 
 def _come(times_s: NDArray[np.float64], now_s: float) -> NDArray[np.float64]:

@@ -81,6 +81,18 @@ class BalloonView:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """What went through a gateway before the fleet in a while."""
+
+    arrived: int
+    prompt_tokens: int  # of those that arrived
+    finished: int
+    output_tokens: int  # of those that finished
+    first_token_seconds: NDArray[np.float64]  # arrival -> first token, of those that got it
+    token_seconds: NDArray[np.float64]  # from one token to the next, of those that finished with two tokens or more
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """The fleet over time: each row holds from its second to the next row's."""
 

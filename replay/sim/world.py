@@ -12,7 +12,7 @@ from replay.sim.control_plane import GRACE_SECONDS, ControlPlane
 from replay.sim.readings import Readings
 from replay.sim.score import FleetHistory, score, share_within
 from replay.sim.serving import Serving
-from replay.sim.views import BalloonView, NodeView, PodView, RequestLog, Score, Waits
+from replay.sim.views import BalloonView, NodeView, Passed, PodView, RequestLog, Score, Waits
 
 
 class World:
@@ -121,6 +121,10 @@ class World:
         replicas = [pod.supply(now) for pod in self._control_plane.alive(now)]
         standby = [balloon.supply(now) for balloon in self._control_plane.balloons.values() if balloon.ended is None]
         return Supply(self._spec_replicas, (*replicas, *standby))
+
+    def passed(self, seconds: float) -> Passed:
+        """What went through a gateway before the fleet in the last `seconds`, 180 at the most."""
+        return self._serving.passed(seconds)
 
     def requests(self) -> RequestLog:
         """What became so far of the latest requests: 65,536 at least, and all that are not over."""

@@ -43,6 +43,34 @@ def test_waits_can_be_asked_for_at_any_time(monkeypatch: pytest.MonkeyPatch) -> 
     assert columns(asked.waits()) == columns(unasked.waits())
 
 
+def test_a_gateway_sees_what_passes_within_the_while() -> None:
+    """Prefill takes 100 / 2,500 s and each of 49 further tokens 0.0364 s: the first ends at 11.8236, the last at 21.8236."""
+    world = World(scenario([10.0, 20.0], prompt=100, output=50))
+    world.advance(START + 21.0)
+    seen = world.passed(10.0)
+    assert (seen.arrived, seen.prompt_tokens, seen.finished, seen.output_tokens) == (1, 100, 1, 50)
+    assert seen.first_token_seconds.tolist() == pytest.approx([0.04])
+    assert seen.token_seconds.tolist() == pytest.approx([0.0364])
+    world.advance(START + 21.9)
+    assert (world.passed(12.0).arrived, world.passed(12.0).finished) == (2, 2)
+    assert (world.passed(1.0).arrived, world.passed(1.0).finished) == (0, 1)
+
+
+def test_a_gateway_sees_the_same_whatever_the_size_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    for block in (1 << 16, 50):
+        monkeypatch.setattr(under_way, "BLOCK", block)
+        world, seen = World(scenario(ARRIVALS, prompt=900, output=220, replicas=9)), []
+        for second in range(15, 900, 15):
+            world.advance(START + second)
+            passed = world.passed(180.0)
+            times = passed.first_token_seconds.tolist(), passed.token_seconds.tolist()
+            seen.append((passed.arrived, passed.prompt_tokens, passed.finished, passed.output_tokens, *times))
+        sizes.append(seen)
+    assert sizes[0] == sizes[1]
+    assert sizes[0][-1][2] > 100
+
+
 def columns(waits: Waits) -> list[list[str]]:
     """The columns as text, so that one NaN equals another."""
     return [
