@@ -16,7 +16,13 @@ from replay.runs import Play, Progress, Run, here, outcomes
 from replay.scenario.scenario import Scenario
 
 DENSEST, SPARSEST, RATIO = 1.4, 0.5, 1.02  # target utilisations
-WINDOWS_SECONDS = ((120.0, 120.0), (30.0, 30.0), (60.0, 120.0), (120.0, 5.0), (300.0, 300.0))  # the first is searched whole
+WINDOWS_SECONDS = (
+    (120.0, 120.0),
+    (30.0, 30.0),
+    (60.0, 120.0),
+    (120.0, 5.0),
+    (300.0, 300.0),
+)  # the first is searched whole
 WORTH = 0.01  # of the cost: what may save less is not tried
 MOST_RUNS = 24  # for one attainment; 8 to 16 as a rule
 
@@ -28,6 +34,10 @@ class Optimum(Costed):
     plan: Plan | Fixed
     schedule: Schedule
     outcome: Outcome
+
+    def ratio(self, outcome: Outcome) -> float:
+        """GPU-hours of another outcome on the same scenario, as a multiple of these."""
+        return outcome.score.gpu_hours / self.gpu_hours
 
 
 def best(
@@ -65,17 +75,18 @@ class _Search:
         steps = round(np.log(DENSEST / SPARSEST) / np.log(RATIO))
         utilisations = [SPARSEST * RATIO**step for step in range(steps + 1)]
         # Each from dear to cheap.
-        self._first, *self._others = [[Plan(*window, share) for share in utilisations] for window in WINDOWS_SECONDS]
+        self._smooth = [[Plan(*window, share) for share in utilisations] for window in WINDOWS_SECONDS]
         policy = self.workload.policy
         largest = min(policy.max_replicas, int(np.ceil(self._work.max() / SPARSEST)))
-        self._others.append([Fixed(count) for count in range(largest, policy.min_replicas - 1, -1)])
+        self._fixed = [Fixed(count) for count in range(largest, policy.min_replicas - 1, -1)]
 
     def found(self, attainment: float) -> Optimum | None:
         """One family of plans is halved until its cheapest that attains is known; all are then tried just below it."""
-        bisect_left(self._first, True, key=lambda plan: self._played([plan])[0].attainment < attainment)
+        bisect_left(self._smooth[0], True, key=lambda plan: self._played([plan])[0].attainment < attainment)
         incumbent = self._cheapest(attainment)
         while incumbent is not None:
-            tries = [self._cheaper(family, incumbent, attainment) for family in (self._first, *self._others)]
+            families: list[Sequence[Plan | Fixed]] = [*self._smooth, self._fixed]
+            tries = [self._cheaper(family, incumbent, attainment) for family in families]
             if not any(tries):
                 break
             self._played(plan for plan in tries if plan)
@@ -115,7 +126,9 @@ class _Search:
                 schedule = clairvoyant.asked_ahead(self._replicas(plan), self.scenario)
                 entry = clairvoyant.entry(plan, schedule)
                 runs[Run(f"clairvoyant, {plan.key}", entry, self.scenario, self.workload)] = key, plan, schedule
-        for run, outcome in outcomes(tuple(runs), self.play, self.progress, self.done + len(self._found), self.most).items():
+        for run, outcome in outcomes(
+            tuple(runs), self.play, self.progress, self.done + len(self._found), self.most
+        ).items():
             key, plan, schedule = runs[run]
             self._found[key] = Optimum(plan, schedule, outcome)
         return [self._found[key] for key in keyed]

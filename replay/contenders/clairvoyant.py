@@ -141,4 +141,4 @@ def asked_ahead(counts: Counts, scenario: Scenario) -> Schedule:
     ahead = math.ceil(lead_seconds(scenario.hardware) / STEP_SECONDS)
     asked = np.lib.stride_tricks.sliding_window_view(np.pad(counts, (0, ahead)), ahead + 1).max(axis=1)
     changes = np.flatnonzero(np.diff(asked, prepend=-1))
-    return Schedule(scenario.start_seconds + changes * STEP_SECONDS, asked[changes])
+    return Schedule(np.asarray(scenario.start_seconds + changes * STEP_SECONDS), asked[changes])
