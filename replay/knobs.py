@@ -9,6 +9,7 @@ from policies.ladder import hold_seconds
 from replay.contenders import outrider
 from replay.driver import Outcome
 from replay.frontier import Costed, at_attainment, efficient
+from replay.optimum import MOST_RUNS, Optimum, best
 from replay.runs import Play, Progress, Run, here, outcomes
 from replay.scenario.build import fitted
 from replay.scenario.scenario import Scenario
@@ -124,6 +125,7 @@ class Swept:
     workload: Workload
     ours: Outcome  # the policy as it is
     points: tuple[Point, ...]
+    clairvoyant: Optimum | None = None  # at the SLO's attainment; None where no schedule that was tried attains it
 
     def is_efficient(self, point: Point) -> bool:
         """Whether no other point beats it: none attains as much for less, or more for as much."""
@@ -169,12 +171,17 @@ def sweep(
         for value in knob.values(workload)
         if value != knob.own(workload)
     ]
-    found = outcomes([own, *(run for _, _, run in turns)], play, progress)
+    runs = [own, *(run for _, _, run in turns)]
+    most = len(runs) + MOST_RUNS
+    found = outcomes(runs, play, progress, most=most)
+    shares = (workload.policy.attainment,)
+    (clairvoyant,) = best(scenario, workload, shares, play=play, progress=progress, done=len(runs), most=most)
+    progress("", most, most)
     points = [Point(knob, knob.own(workload), found[own], own=True) for knob in knobs]
     points += [Point(knob, value, found[run], own=False) for knob, value, run in turns]
     order = {knob.key: place for place, knob in enumerate(knobs)}
     points.sort(key=lambda point: (order[point.knob.key], point.value))
-    return Swept(scenario, workload, found[own], tuple(points))
+    return Swept(scenario, workload, found[own], tuple(points), clairvoyant)
 
 
 def _turned(knob: PolicyKnob, value: float, scenario: Scenario, workload: Workload) -> Run:

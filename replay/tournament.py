@@ -10,6 +10,7 @@ from replay.contenders.contender import Entry, Knob, Setup, Watch
 from replay.contenders.registry import CONTENDERS
 from replay.driver import Outcome
 from replay.frontier import Pick, Sweep, most_runs, sweep
+from replay.optimum import MOST_RUNS, Optimum, best
 from replay.runs import Play, Progress, Run, RunProgress, here, outcomes
 from replay.scenario.scenario import Scenario
 from replay.sim.serving import engine_of
@@ -40,12 +41,13 @@ class Tuning(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Standings:
-    """What every contender came to on one scenario. The first row is ours."""
+    """What every contender came to on one scenario. The first row is ours. The clairvoyant is none of them: it knows the traffic."""
 
     scenario: Scenario
     workload: Workload
     rows: tuple[Row, ...]
     tunings: tuple[Tuning, ...]
+    clairvoyant: Optimum | None  # at the SLO's attainment; None where no schedule that was tried attains it
 
     @property
     def ours(self) -> Outcome:
@@ -63,13 +65,14 @@ def play(
     progress: Progress = lambda _name, _done, _most: None,
     ours: Outcome | None = None,
 ) -> Standings:
-    """Play the scenario with every contender. `watch` is called with each decision of Outrider, which then plays in this process.
+    """Play the scenario with every contender, and find the clairvoyant's schedule.
 
-    The first contender must have a `make`. `ours` is its outcome where it has been played already, live.
+    `watch` is called with each decision of Outrider, which then plays in this process. The first contender must have a
+    `make`. `ours` is its outcome where it has been played already, live.
     """
     setup = Setup(workload, engine_of(scenario.hardware), scenario.past)
     grids = {entry.key: tuple(dict.fromkeys(entry.knob.grid(setup))) for entry in contenders if entry.knob}
-    most = sum(entry.make is not None for entry in contenders) + sum(map(most_runs, grids.values()))
+    most = sum(entry.make is not None for entry in contenders) + sum(map(most_runs, grids.values())) + MOST_RUNS
     known: dict[tuple[str, float | None], Outcome] = {}
 
     def play_all(entry_values: Iterable[tuple[Entry, float | None]], play: Play = play) -> list[Outcome]:
@@ -101,8 +104,10 @@ def play(
             )
             tunings.append(Tuning(entry, entry.knob, found))
             rows += [Row(entry, tried.outcome, pick, tried.value) for pick, tried in found.picks.items()]
+    shares = (workload.policy.attainment,)
+    (clairvoyant,) = best(scenario, workload, shares, play=play, progress=progress, done=len(known), most=most)
     progress("", most, most)
-    return Standings(scenario, workload, tuple(rows), tuple(tunings))
+    return Standings(scenario, workload, tuple(rows), tuple(tunings), clairvoyant)
 
 
 def _run(entry: Entry, value: float | None, scenario: Scenario, workload: Workload) -> Run:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crds.workload import Workload
 from policies.codec import plain
 from replay.driver import Outcome
+from replay.optimum import Optimum
 from replay.report.assertions import Checked
 from replay.report.series import demand, edges, means
 from replay.report.verdict import verdicts
@@ -26,7 +27,8 @@ def document(standings: Standings, *, policy_source: str, assertions: Sequence[C
     return {
         "version": VERSION,
         **played(standings.scenario, standings.workload, policy_source),
-        "contenders": [_row(row) for row in standings.rows],
+        "contenders": [_row(row, standings) for row in standings.rows],
+        "clairvoyant": optimum(standings.clairvoyant),
         "tuning": [
             {
                 "contender": contender.key,
@@ -71,10 +73,20 @@ def played(scenario: Scenario, workload: Workload, policy_source: str) -> dict[s
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row, standings: Standings) -> dict[str, Any]:
     """`kind` is the row's key: the contender, and which pick of its sweep."""
     named = {"kind": row.key, "contender": row.contender.key, "pick": row.pick, "knob_value": row.knob_value}
-    return named | figures(row.outcome)
+    return named | figures(row.outcome) | multiple(standings.clairvoyant, row.outcome)
+
+
+def optimum(found: Optimum | None) -> dict[str, Any] | None:
+    """The clairvoyant's cheapest schedule, an upper bound of the optimum; null where no schedule attains the SLO."""
+    return None if found is None else {"plan": found.plan.key, **figures(found.outcome)}
+
+
+def multiple(found: Optimum | None, outcome: Outcome) -> dict[str, float | None]:
+    """The cost as a multiple of the clairvoyant's; null where there is none."""
+    return {"cost_per_clairvoyant": None if found is None else found.ratio(outcome)}
 
 
 def figures(outcome: Outcome) -> dict[str, Any]:

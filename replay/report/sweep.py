@@ -1,7 +1,6 @@
 """A sweep of a policy's knobs, for people and for programs: a table, a plot of cost against attainment, and which knob to turn."""
 
 import math
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,13 +11,12 @@ from rich.text import Text
 from replay.knobs import Point, Swept
 from replay.report.assertions import Checked
 from replay.report.columns import columns, percent
-from replay.report.document import figures, played
+from replay.report.document import figures, multiple, optimum, played
 from replay.report.plot import LINE, scatter
 from replay.report.terminal import head
 
 VERSION = 1  # of the document; goes up when a name goes or changes its meaning
 PLOT_ROWS, PLOT_COLUMNS = 12, 96
-HEADER_COLUMNS = 8  # so that the table fits 60
 OWN, EFFICIENT = "=", "*"
 
 
@@ -74,13 +72,19 @@ def _change(swept: Swept, point: Point) -> str:
 
 def _table(swept: Swept, gap: int) -> Table:
     wait_seconds = swept.workload.policy.queue_wait_seconds
-    names = ("GPU-hours", "cost", f"waited at most {wait_seconds:g} s", "p99 wait", "delayed by a cold start")
-    shown = [column for column in columns(wait_seconds) if column.name in names]
+    names = (
+        "GPU-hours",
+        "cost / clairvoyant",
+        "cost",
+        f"waited at most {wait_seconds:g} s",
+        "p99 wait",
+        "delayed by a cold start",
+    )
+    shown = [column for column in columns(wait_seconds, swept.clairvoyant) if column.name in names]
     table = Table(box=None, pad_edge=False, padding=(0, 0, 0, gap), header_style="bold")
     table.add_column("", no_wrap=True)
     for column in shown:
-        header = "\n".join(textwrap.wrap(column.name, HEADER_COLUMNS))
-        table.add_column(header, justify="right", vertical="bottom", no_wrap=True)
+        table.add_column(column.heading, justify="right", vertical="bottom", no_wrap=True)
     before = None
     for point in swept.points:
         if point.knob is not before:
@@ -124,6 +128,7 @@ def document(swept: Swept, *, policy_source: str, assertions: Sequence[Checked] 
         "version": VERSION,
         **played(swept.scenario, swept.workload, policy_source),
         "points": [_point(swept, point) for point in swept.points],
+        "clairvoyant": optimum(swept.clairvoyant),
         "safer": swept.safer and _point(swept, swept.safer),
         "cheaper": swept.cheaper and _point(swept, swept.cheaper),
         "advice": list(advice(swept)),
@@ -134,4 +139,9 @@ def document(swept: Swept, *, policy_source: str, assertions: Sequence[Checked] 
 def _point(swept: Swept, point: Point) -> dict[str, Any]:
     """`own` is the policy's own value."""
     named = {"knob": point.knob.key, "field": point.knob.field, "value": point.value, "shown": point.label}
-    return named | {"own": point.own, "efficient": swept.is_efficient(point)} | figures(point.outcome)
+    return (
+        named
+        | {"own": point.own, "efficient": swept.is_efficient(point)}
+        | figures(point.outcome)
+        | multiple(swept.clairvoyant, point.outcome)
+    )

@@ -1,25 +1,23 @@
 """The standings for people: what was replayed, the table, the plot, how each knob was tuned, and the verdicts."""
 
-import textwrap
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from crds.notation.units import duration
 from crds.workload import Workload
 from replay.frontier import Pick, at_attainment
-from replay.report.columns import columns, percent
+from replay.report.columns import percent
 from replay.report.plot import area
 from replay.report.series import demand, edges, means
-from replay.report.titles import title
+from replay.report.table import HEADINGS, table
+from replay.report.titles import CLAIRVOYANT, title
 from replay.report.verdict import verdicts
 from replay.scenario.scenario import Scenario
 from replay.tournament import Row, Standings
 
 PLOT_ROWS, PLOT_COLUMNS = 2, 96
-HEADER_COLUMNS = 13  # so that the table of today's contenders fits 80; on less, the names of the figures wrap
 BESIDE_COLUMNS = 50  # of a plot that has the names beside it and not above
 
 
@@ -29,7 +27,7 @@ def show(console: Console, standings: Standings, *, policy_source: str) -> None:
     for line in head(standings.scenario, standings.workload, policy_source):
         console.print(line, soft_wrap=soft)
     console.print()
-    console.print(_table(standings, narrow=console.width < 80))
+    console.print(table(standings, console.width))
     console.print()
     for line in _plot(standings, console):
         console.print(line, no_wrap=True, overflow="crop")
@@ -54,48 +52,20 @@ def head(scenario: Scenario, workload: Workload, policy_source: str) -> Iterator
     )
 
 
-def _table(standings: Standings, *, narrow: bool) -> Table:
-    """A column for each row of the standings; the best of a line is bold."""
-    rows = standings.rows
-    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1 if narrow else 2), header_style="bold")
-    table.add_column("", no_wrap=not narrow)
-    for row in rows:
-        table.add_column(_header(title(row.contender, row.pick)), justify="right", vertical="bottom", no_wrap=True)
-    for column in columns(standings.workload.policy.queue_wait_seconds):
-        best = min((row.outcome for row in rows), key=column.loss)
-        cells = (
-            Text(column.shown(row.outcome), "bold" if column.order(best, row.outcome) == 0 else "") for row in rows
-        )
-        table.add_row(column.name, *cells)
-    lines = [row.outcome.score.timeline for row in rows]
-    table.add_row("most replicas", *(str(line.ready_replicas.max()) for line in lines))
-    if any(line.balloons.any() for line in lines):
-        table.add_row("most prepared nodes", *(str(line.balloons.max()) for line in lines))
-    for contender, knob, _ in standings.tunings:
-        values = (row.knob_value if row.contender is contender else None for row in rows)
-        table.add_row(knob.name, *("" if value is None else f"{value:g}" for value in values))
-    return table
-
-
-def _header(name: Text) -> Text:
-    """The name on several lines, one for each part of it at least."""
-    lines = (line for part in name.plain.split(", ") for line in textwrap.wrap(part, HEADER_COLUMNS))
-    return Text("\n".join(lines), name.style)
-
-
 def _plot(standings: Standings, console: Console) -> Iterator[Text]:
     """Serving replicas, below the demand; all on one scale."""
     scenario = standings.scenario
-    names = [title(row.contender, row.pick) for row in standings.rows]
-    label = max(len(name) for name in names)
+    fleets = [(title(row), row.outcome.score.timeline) for row in standings.rows]
+    if standings.clairvoyant is not None:
+        fleets.append((Text(CLAIRVOYANT, "dim"), standings.clairvoyant.outcome.score.timeline))
+    label = max(name.cell_len for name, _ in fleets)
     beside = console.width - label - 12 >= BESIDE_COLUMNS
     label = label if beside else 0
     steps = max(10, min(PLOT_COLUMNS, console.width - label - 12))
     borders = edges(scenario, steps)
     needed = demand(scenario, steps)
     series = [(Text("demand", "yellow"), needed, f"{needed.max():.1f}")]
-    for name, row in zip(names, standings.rows, strict=True):
-        line = row.outcome.score.timeline
+    for name, line in fleets:
         series.append((name, means(line.seconds, line.ready_replicas, borders), str(line.ready_replicas.max())))
     top = max(float(values.max()) for _, values, _ in series)
     unicode = not console.options.ascii_only
@@ -136,6 +106,13 @@ def _slo(standings: Standings) -> Iterator[Text]:
                 f"{contender.name} meets it for {cheapest.gpu_hours:,.2f} GPU-hours or more"
                 f"{_compared(ours, cheapest.gpu_hours)} ({cheapest.value:g} {knob.unit}, known only in hindsight)."
             )
+    if standings.clairvoyant is None:
+        yield Text("No schedule that was tried meets it, even with the traffic known in advance.")
+    else:
+        yield Text(
+            f"The {CLAIRVOYANT}, a schedule made with the traffic known in advance, meets it for "
+            f"{standings.clairvoyant.gpu_hours:,.2f} GPU-hours; the least possible cost may be lower still."
+        )
 
 
 def _compared(ours: Row, gpu_hours: float) -> str:
@@ -147,7 +124,7 @@ def _compared(ours: Row, gpu_hours: float) -> str:
 
 
 def _tunings(standings: Standings) -> Iterator[Text]:
-    """How each tuned contender was tuned, and why a pick is missing."""
+    """How the tuned contenders were tuned, and why a pick is missing."""
     ours = standings.rows[0]
     for contender, knob, sweep in standings.tunings:
         tried = sweep.tried
@@ -157,11 +134,18 @@ def _tunings(standings: Standings) -> Iterator[Text]:
         }
         for pick, why in missing.items():
             if pick not in sweep.picks:
-                yield Text.assemble(title(contender, pick), f": no pick; {why}.")
+                yield Text(
+                    f"{contender.name} is not among those {HEADINGS[pick].format(ours=ours.contender.name)}: {why}."
+                )
         yield Text(
             f"{contender.name}: {knob.name} swept over {len(tried)} values from {tried[0].value:g} to {tried[-1].value:g} "
-            f"{knob.unit}, more finely around the picks. The picks are chosen in hindsight, on this trace: the best attainment "
-            f"at no more than {ours.contender.name}'s cost, and the lowest cost at no less than its attainment.",
+            f"{knob.unit}, more finely around the picks.",
+            style="dim",
+        )
+    if standings.tunings:
+        yield Text(
+            f"The picks are chosen in hindsight, on this trace: the best attainment at no more than {ours.contender.name}'s "
+            f"cost, and the lowest cost at no less than its attainment.",
             style="dim",
         )
 
@@ -170,6 +154,6 @@ def _verdicts(standings: Standings) -> Iterator[Text]:
     for verdict in verdicts(standings):
         sides = {"better": verdict.better, "worse": verdict.worse, "equal": verdict.equal}
         parts = [f"{side} in {', '.join(names)}" for side, names in sides.items() if names]
-        against = title(verdict.against.contender, verdict.against.pick)
+        against = title(verdict.against)
         ours = standings.rows[0].contender.name
         yield Text.assemble(f"{ours} compared with ", against, f": {'; '.join(parts)}")

@@ -2,13 +2,14 @@
 
 from rich.text import Text
 
-from replay.contenders.contender import Entry
 from replay.frontier import Pick
+from replay.tournament import Row
 
-SUFFIXES = {None: "", Pick.AT_COST: ", at Outrider's cost", Pick.AT_ATTAINMENT: ", at Outrider's attainment"}
+CLAIRVOYANT = "clairvoyant"
 
 
-def title(contender: Entry, pick: Pick | None) -> Text:
-    """The contender's name, and which pick of its sweep the row is; two picks of one contender differ in brightness."""
-    style = f"bright_{contender.style}" if pick is Pick.AT_ATTAINMENT else contender.style
-    return Text(contender.name + SUFFIXES[pick], style)
+def title(row: Row) -> Text:
+    """The contender's name and the value of its knob; two picks of one contender differ in brightness."""
+    value = "" if row.knob_value is None else f" at {row.knob_value:g}"
+    style = f"bright_{row.contender.style}" if row.pick is Pick.AT_ATTAINMENT else row.contender.style
+    return Text(row.contender.name + value, style)
