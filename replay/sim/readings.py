@@ -52,13 +52,12 @@ class Readings:
 
     def sums(self, filters: Filters, marks: "Marks") -> Sums:
         """What `bound.sums` finds in the samples; `marks` are those of the filters."""
-        places = [marks.places.get(pod.name, -1) for pod in self._pods]
+        places = np.array([marks.places.get(pod.name, -1) for pod in self._pods], np.int64)
         if -1 in places:  # a new pod, most likely
             return bound.sums(filters, self.samples)
         sums = np.zeros(1, _SUMS)
-        then_seconds = marks.at_seconds[places]
-        witness = _add_up(self._metrics, marks.metrics[places], self._at_seconds - then_seconds, sums)
-        found: dict[str, Any] = dict(zip(SUMMED, sums[0].tolist(), strict=True))
+        witness = _add_up(self._metrics, self._at_seconds, marks.metrics, marks.at_seconds, places, sums)
+        found: dict[str, Any] = dict(zip(SUMMED, sums.item(), strict=True))
         return Sums(**found, witness=None if witness < 0 else self._sample(witness))
 
 
@@ -75,25 +74,35 @@ class Marks:
 
 
 @compiled
-def _add_up(now_rows: Rows, then_rows: Rows, span_seconds: NDArray[np.float64], sums: Rows) -> int:
+def _add_up(
+    metrics: Rows,
+    at_seconds: float,
+    marked: Rows,
+    marked_seconds: NDArray[np.float64],
+    places: NDArray[np.int64],
+    sums: Rows,
+) -> int:
     """Add up all pods, and return the row of the one to which most requests came; -1 without any. NaN stays NaN."""
     witness, most_stayed, total = -1, -math.inf, sums[0]
-    for row in range(len(now_rows)):
-        now, then = now_rows[row], then_rows[row]
-        waited = now.waiting - then.waiting
-        stayed = np.maximum(0.0, now.finished_total - then.finished_total + now.running - then.running + waited)
-        begun = now.first_tokens_total - then.first_tokens_total + waited
+    for row, place in enumerate(places):
+        now, before, span = metrics[row], marked[place], at_seconds - marked_seconds[place]
+        queued = now.waiting - before.waiting
+        stayed = _grown(before.finished_total + before.running, now.finished_total + now.running + queued)
+        begun = now.first_tokens_total - before.first_tokens_total + queued
         if stayed > most_stayed:
             witness, most_stayed = row, stayed
         total.waiting += now.waiting
         total.running += now.running
         total.stayed += stayed
-        total.stayed_per_second += stayed / span_seconds[row]
-        total.rejected_per_second += np.maximum(0.0, now.rejected_total - then.rejected_total) / span_seconds[row]
-        total.begun_beyond += np.maximum(0.0, begun - stayed)
-        total.prompt_tokens += np.maximum(0.0, now.request_prompt_tokens_sum - then.request_prompt_tokens_sum)
-        total.generation_tokens += np.maximum(
-            0.0, now.request_generation_tokens_sum - then.request_generation_tokens_sum
-        )
-        total.prefilled_tokens += np.maximum(0.0, now.prompt_tokens_total - then.prompt_tokens_total)
+        total.stayed_per_second += stayed / span
+        total.rejected_per_second += _grown(before.rejected_total, now.rejected_total) / span
+        total.begun_beyond += _grown(stayed, begun)
+        total.prompt_tokens += _grown(before.request_prompt_tokens_sum, now.request_prompt_tokens_sum)
+        total.generation_tokens += _grown(before.request_generation_tokens_sum, now.request_generation_tokens_sum)
+        total.prefilled_tokens += _grown(before.prompt_tokens_total, now.prompt_tokens_total)
     return witness
+
+
+@compiled
+def _grown(before: float, now: float) -> float:
+    return float(np.maximum(0.0, now - before))
