@@ -10,15 +10,12 @@ import time
 from dataclasses import replace
 from random import Random
 
-from rich.console import Console
-from rich.table import Table
-
+from benchmarks import goals
 from crds.profiles import PROFILES
 from policies.engine import GRID_SECONDS, step
 from policies.model import Fan, Inputs, Mode, PodSample, Policy, Signal, State
 from policies.supply import Role, StageName, Supply, Unit
 
-AIM_MILLISECONDS = {8: 0.5, 128: 3.0}  # by pods
 FULL_TICKS = 360  # 90 min
 ROUNDS = 5
 START = 1_760_000_400.0
@@ -26,19 +23,15 @@ PROFILE = PROFILES["8b-l4"]
 
 
 def main() -> None:
-    table = Table(title=f"step(): one decision, median of {ROUNDS} rounds")
-    for heading in ("policies", "pods of each", "ms a decision", "slowest round", "all, ms", "aim, ms a decision"):
-        table.add_column(heading, justify="right")
-    for count, size in ((1, 8), (100, 8), (1000, 8), (10, 128)):
-        rounds, aim = measure(count, size), AIM_MILLISECONDS[size]
-        took, worst = statistics.median(rounds), max(rounds)
-        figures = (f"{took:.3f}", f"{worst:.3f}", f"{took * count:.1f}", f"under {aim:g}")
-        table.add_row(str(count), str(size), *figures, style=None if took < aim else "red")
-    Console().print(table)
+    figures = {
+        f"{size} pods, {count:,} {'policy' if count == 1 else 'policies'}, ms": statistics.median(measure(count, size))
+        for count, size in ((1, 8), (100, 8), (1000, 8), (10, 128))
+    }
+    goals.show("step", figures, f"One decision, CPU time, median of {ROUNDS} rounds")
 
 
 def measure(count: int, size: int) -> list[float]:
-    """Milliseconds a decision, of each round over all policies of `size` pods."""
+    """CPU milliseconds a decision, of each round over all policies of `size` pods."""
     chance, pods = Random(1), Pods(size)
     lived = State()
     for _ in range(FULL_TICKS):
@@ -49,11 +42,11 @@ def measure(count: int, size: int) -> list[float]:
     for _ in range(ROUNDS):
         moment = pods.tick(chance)
         moments = [replace(moment) for _ in policies]
-        began = time.perf_counter()
+        began = time.process_time()
         states = [
             step(policy, state, inputs).state for policy, state, inputs in zip(policies, states, moments, strict=True)
         ]
-        took.append((time.perf_counter() - began) / count * 1000.0)
+        took.append((time.process_time() - began) / count * 1000.0)
     return took
 
 

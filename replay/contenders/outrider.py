@@ -14,7 +14,7 @@ from policies.decider import Decider
 from policies.engine import GRID_SECONDS
 from policies.ladder import lead_seconds
 from policies.model import Inputs, Plan, Policy, Window
-from policies.supply import ColdStart, Rung
+from policies.supply import ColdStart, Rung, Supply
 from replay.contenders.contender import Entry, Periodic, Setup, Watch
 from replay.contenders.hpa_on_metric import follow
 from replay.contenders.view import View
@@ -83,7 +83,7 @@ class Outrider:
         self.watch(before, inputs, result)
         if result.plan is not None:
             self._desired = result.plan.desired_replicas
-            self._prepare(result.plan)
+            self._prepare(result.plan, inputs.supply)
 
     def _inputs(self, now_seconds: float, *, on_grid: bool) -> Inputs:
         supply = self._view.supply()
@@ -95,11 +95,10 @@ class Outrider:
         usage = None if self._desired is None else float(self._desired)
         follow(self._view, self._hpa, now_seconds, usage, 1.0)
 
-    def _prepare(self, plan: Plan) -> None:
+    def _prepare(self, plan: Plan, supply: Supply | None) -> None:
         """As the balloon actuator does, but for the cluster-wide cap: one workload has the cluster to itself."""
         slots = self.policy.max_prepared_nodes
         views = self._view.balloons()
-        supply = self._view.supply()
         wanted, awaited = count_wanted(plan, supply), count_awaited(plan, supply)
         seen = [held(view) for view in views]
         moves = plan_moves(seen, wanted, awaited, slots, slots, self._view.now_seconds)

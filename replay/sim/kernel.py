@@ -25,6 +25,7 @@ fields are named by the classes `Replica` and `Request`; a row that is written t
 """
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +86,23 @@ class Replica:
     finished_output_tokens: int
 
 
+class Metrics:
+    """What a replica's /metrics show: fields of a `PodSample`. What is never set stays zero."""
+
+    running: float
+    waiting: float
+    finished_total: float
+    rejected_total: float
+    prompt_tokens_total: float
+    cached_prompt_tokens_total: float
+    generation_tokens_total: float
+    request_prompt_tokens_sum: float
+    request_prompt_tokens_count: float
+    request_generation_tokens_sum: float
+    request_generation_tokens_count: float
+    first_tokens_total: float
+
+
 class End:
     """Where on the token clock a sequence ends. A replica's ends are a heap."""
 
@@ -94,8 +112,14 @@ class End:
 
 def rows(row: type, *shape: int) -> Rows:
     """Zeroed rows with the fields of one of the classes above."""
+    return np.zeros(shape, dtype(row))
+
+
+@cache
+def dtype(row: type) -> np.dtype[np.void]:
+    """The fields of one of the classes above, as numpy knows them."""
     kinds = {float: "f8", int: "i8", bool: "?"}
-    return np.zeros(shape, [(name, kinds[kind]) for name, kind in row.__annotations__.items()])
+    return np.dtype([(name, kinds[kind]) for name, kind in row.__annotations__.items()])
 
 
 # ---------------------------------------------------------------- the heap of ends
@@ -340,12 +364,20 @@ def renumber(fleet: Rows, ends: Rows, serving: NDArray[np.int64], removed: int) 
 
 
 @compiled
-def generated_tokens(fleet: Rows, engine: Engine, slots: NDArray[np.int64], time_s: float) -> NDArray[np.float64]:
-    """Output tokens of each replica so far, those of running requests included."""
-    totals = np.empty(len(slots))
+def show(fleet: Rows, engine: Engine, slots: NDArray[np.int64], time_s: float, metrics: Rows) -> None:
+    """Write what each replica's /metrics say at that time."""
     for i, slot in enumerate(slots):
-        replica = fleet[slot]
-        totals[i] = replica.generated_tokens
+        replica, shown = fleet[slot], metrics[i]
+        generated = replica.generated_tokens
         if replica.decoding > 0:
-            totals[i] += _tokens_since(replica, engine, time_s) * replica.decoding
-    return totals
+            generated += _tokens_since(replica, engine, time_s) * replica.decoding
+        shown.running = replica.outstanding - replica.waiting
+        shown.waiting = replica.waiting
+        shown.finished_total = replica.finished
+        shown.prompt_tokens_total = replica.prefilled_tokens
+        shown.generation_tokens_total = math.floor(generated + 1e-6)  # a whole count stays whole
+        shown.request_prompt_tokens_sum = replica.finished_prompt_tokens
+        shown.request_prompt_tokens_count = replica.finished
+        shown.request_generation_tokens_sum = replica.finished_output_tokens
+        shown.request_generation_tokens_count = replica.finished
+        shown.first_tokens_total = replica.first_tokens

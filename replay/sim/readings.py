@@ -1,7 +1,10 @@
-"""What the pods' metrics show at one moment, as columns: sums over them need no object for each pod."""
+"""What the pods' metrics show at one moment, as rows: sums over them need no object for each pod."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
+from dataclasses import fields
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -10,22 +13,23 @@ from numpy.typing import NDArray
 from policies import bound
 from policies.bound import Sums
 from policies.model import Filters, PodMark, PodSample
-from policies.physics import COUNTERS
+from replay.sim.jit import compiled
+from replay.sim.kernel import Metrics, Rows, dtype
 from replay.sim.units import Pod
 
-COLUMNS = ("running", "waiting", *COUNTERS)  # fields of a PodSample
+COLUMNS = tuple(Metrics.__annotations__)  # fields of a PodSample
+SUMMED = [field.name for field in fields(Sums) if field.name != "witness"]
+_SUMS = np.dtype([(name, "f8") for name in SUMMED])
+_shown = attrgetter(*COLUMNS)
 
 
 class Readings:
-    """One reading of each pod. A column that is not given is zero."""
+    """One reading of each pod."""
 
-    def __init__(self, pods: Sequence[Pod], at_seconds: float, columns: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(self, pods: Sequence[Pod], at_seconds: float, metrics: Rows) -> None:
         self._pods = tuple(pods)
         self._at_seconds = at_seconds
-        self._values = np.zeros((len(COLUMNS), len(pods)))
-        for row, name in enumerate(COLUMNS):
-            if name in columns:
-                self._values[row] = columns[name]
+        self._metrics = metrics
 
     def __len__(self) -> int:
         return len(self._pods)
@@ -34,7 +38,7 @@ class Readings:
         """The sum of these columns over the pods; None where Prometheus would have no series at all."""
         if not self._pods:
             return None
-        return float(sum(self._values[COLUMNS.index(name)].sum() for name in columns))
+        return float(sum(self._metrics[name].sum() for name in columns))
 
     def growth(self, earlier: "Readings", *counters: str) -> NDArray[np.float64] | None:
         """How much each counter grew since an earlier reading, in all pods that both have; None where there are none."""
@@ -54,41 +58,63 @@ class Readings:
         return tuple([self._sample(pod) for pod in range(len(self))])
 
     def _sample(self, pod: int) -> PodSample:
-        shown: dict[str, Any] = dict(zip(COLUMNS, self._values[:, pod].tolist(), strict=True))
         it = self._pods[pod]
+        shown = dict(zip(COLUMNS, self._metrics[pod].tolist(), strict=True))
         return PodSample(it.name, self._at_seconds, it.started_seconds, engines=1.0, **shown)
 
     def sums(self, filters: Filters, marks: "Marks") -> Sums:
         """What `bound.sums` finds in the samples; `marks` are those of the filters."""
-        places = [marks.places.get(pod.name, -1) for pod in self._pods]
+        places = np.array([marks.places.get(pod.name, -1) for pod in self._pods], np.int64)
         if -1 in places:  # a new pod, most likely
             return bound.sums(filters, self.samples)
-        span = self._at_seconds - marks.at_seconds[places]
-        grown = self._values - marks.values[:, places]
-        now, more = (dict(zip(COLUMNS, values, strict=True)) for values in (self._values, np.maximum(grown, 0.0)))
-        change = dict(zip(COLUMNS, grown, strict=True))
-        stayed = np.maximum(change["finished_total"] + change["running"] + change["waiting"], 0.0)
-        begun = change["first_tokens_total"] + change["waiting"]
-        return Sums(
-            waiting=float(now["waiting"].sum()),
-            running=float(now["running"].sum()),
-            stayed=float(stayed.sum()),
-            stayed_per_second=float((stayed / span).sum()),
-            rejected_per_second=float((more["rejected_total"] / span).sum()),
-            begun_beyond=float(np.maximum(begun - stayed, 0.0).sum()),
-            prompt_tokens=float(more["request_prompt_tokens_sum"].sum()),
-            generation_tokens=float(more["request_generation_tokens_sum"].sum()),
-            prefilled_tokens=float(more["prompt_tokens_total"].sum()),
-            witness=self._sample(int(stayed.argmax())) if len(stayed) else None,
-        )
+        sums = np.zeros(1, _SUMS)
+        witness = _add_up(self._metrics, self._at_seconds, marks.metrics, marks.at_seconds, places, sums)
+        found: dict[str, Any] = dict(zip(SUMMED, sums.item(), strict=True))
+        return Sums(**found, witness=None if witness < 0 else self._sample(witness))
 
 
 class Marks:
-    """The marks of a policy's filters as columns. Only those that can be compared with have a place."""
+    """The marks of a policy's filters as rows. Only those that can be compared with have a place."""
 
     def __init__(self, marks: tuple[PodMark, ...]) -> None:
         self.marks = marks
         readings = [mark.reading for mark in marks if mark.comparable]
         self.places = {reading.pod: place for place, reading in enumerate(readings)}
         self.at_seconds = np.array([reading.at_seconds for reading in readings])
-        self.values = np.array([[getattr(reading, name) for reading in readings] for name in COLUMNS], np.float64)
+        shown = np.array([_shown(reading) for reading in readings], np.float64)
+        self.metrics = shown.view(dtype(Metrics)).ravel()
+
+
+@compiled
+def _add_up(
+    metrics: Rows,
+    at_seconds: float,
+    marked: Rows,
+    marked_seconds: NDArray[np.float64],
+    places: NDArray[np.int64],
+    sums: Rows,
+) -> int:
+    """Add up all pods, and return the row of the one to which most requests came; -1 without any. NaN stays NaN."""
+    witness, most_stayed, total = -1, -math.inf, sums[0]
+    for row, place in enumerate(places):
+        now, before, span = metrics[row], marked[place], at_seconds - marked_seconds[place]
+        queued = now.waiting - before.waiting
+        stayed = _grown(before.finished_total + before.running, now.finished_total + now.running + queued)
+        begun = now.first_tokens_total - before.first_tokens_total + queued
+        if stayed > most_stayed:
+            witness, most_stayed = row, stayed
+        total.waiting += now.waiting
+        total.running += now.running
+        total.stayed += stayed
+        total.stayed_per_second += stayed / span
+        total.rejected_per_second += _grown(before.rejected_total, now.rejected_total) / span
+        total.begun_beyond += _grown(stayed, begun)
+        total.prompt_tokens += _grown(before.request_prompt_tokens_sum, now.request_prompt_tokens_sum)
+        total.generation_tokens += _grown(before.request_generation_tokens_sum, now.request_generation_tokens_sum)
+        total.prefilled_tokens += _grown(before.prompt_tokens_total, now.prompt_tokens_total)
+    return witness
+
+
+@compiled
+def _grown(before: float, now: float) -> float:
+    return float(np.maximum(0.0, now - before))

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,21 +76,9 @@ class Serving:
     def readings(self, pods: Sequence[Pod]) -> Readings:
         """What the /metrics of serving pods say now."""
         slots = np.array([self._slots[pod.ordinal] for pod in pods], np.int64)
-        replicas = self._fleet[slots]
-        generated = kernel.generated_tokens(self._fleet, self._engine, slots, self._now_s)
-        columns: dict[str, NDArray[Any]] = {
-            "running": replicas["outstanding"] - replicas["waiting"],
-            "waiting": replicas["waiting"],
-            "finished_total": replicas["finished"],
-            "prompt_tokens_total": replicas["prefilled_tokens"],
-            "generation_tokens_total": np.floor(generated + 1e-6),  # a whole count stays whole
-            "request_prompt_tokens_sum": replicas["finished_prompt_tokens"],
-            "request_prompt_tokens_count": replicas["finished"],
-            "request_generation_tokens_sum": replicas["finished_output_tokens"],
-            "request_generation_tokens_count": replicas["finished"],
-            "first_tokens_total": replicas["first_tokens"],
-        }
-        return Readings(pods, self._start_seconds + self._now_s, columns)
+        metrics = kernel.rows(kernel.Metrics, len(pods))
+        kernel.show(self._fleet, self._engine, slots, self._now_s, metrics)
+        return Readings(pods, self._start_seconds + self._now_s, metrics)
 
     def passed(self, seconds: float) -> Passed:
         """What went through a gateway before the fleet in the last `seconds`, 180 at the most."""
