@@ -51,7 +51,7 @@ def test_progress_is_reported_for_each_run_and_ends_at_one(tmp_path: Path) -> No
     play(scenario, workload, progress=lambda *report: reports.append(report))
     done = [runs for _, runs, _ in reports]
     assert done == sorted(done)
-(most,) = {most for _, _, most in reports}
+    (most,) = {most for _, _, most in reports}
     tuned = sum(entry.knob is not None for entry in CONTENDERS)
     assert most <= 2 + (9 + 8) * tuned + MOST_RUNS  # at the most: nine values, and eight finer ones
     assert reports[-1] == ("", most, most)
