@@ -151,9 +151,8 @@ def _tunings(standings: Standings) -> Iterator[Text]:
 
 
 def _verdicts(standings: Standings) -> Iterator[Text]:
-    for verdict in verdicts(standings):
-        if verdict.against not in standings.played:
-            continue
+    played = {row.key for row in standings.played}
+    for verdict in (each for each in verdicts(standings) if each.against.key in played):
         sides = {"better": verdict.better, "worse": verdict.worse, "equal": verdict.equal}
         parts = [f"{side} in {', '.join(names)}" for side, names in sides.items() if names]
         against = title(verdict.against)
