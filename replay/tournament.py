@@ -50,6 +50,11 @@ class Standings:
     clairvoyant: Optimum | None  # at the SLO's attainment; None where no schedule that was tried attains it
 
     @property
+    def played(self) -> tuple[Row, ...]:
+        """The rows without those that repeat another: one value may be both picks of a sweep."""
+        return tuple({(row.contender.key, row.knob_value): row for row in reversed(self.rows)}.values())[::-1]
+
+    @property
     def ours(self) -> Outcome:
         """Our outcome, which the others are compared with."""
         return self.rows[0].outcome

@@ -55,7 +55,7 @@ def head(scenario: Scenario, workload: Workload, policy_source: str) -> Iterator
 def _plot(standings: Standings, console: Console) -> Iterator[Text]:
     """Serving replicas, below the demand; all on one scale."""
     scenario = standings.scenario
-    fleets = [(title(row), row.outcome.score.timeline) for row in standings.rows]
+    fleets = [(title(row), row.outcome.score.timeline) for row in standings.played]
     if standings.clairvoyant is not None:
         fleets.append((Text(CLAIRVOYANT, "dim"), standings.clairvoyant.outcome.score.timeline))
     label = max(name.cell_len for name, _ in fleets)
@@ -151,7 +151,8 @@ def _tunings(standings: Standings) -> Iterator[Text]:
 
 
 def _verdicts(standings: Standings) -> Iterator[Text]:
-    for verdict in verdicts(standings):
+    played = {row.key for row in standings.played}
+    for verdict in (each for each in verdicts(standings) if each.against.key in played):
         sides = {"better": verdict.better, "worse": verdict.worse, "equal": verdict.equal}
         parts = [f"{side} in {', '.join(names)}" for side, names in sides.items() if names]
         against = title(verdict.against)
