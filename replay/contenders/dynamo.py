@@ -20,7 +20,7 @@ INTERVAL_SECONDS = 180.0
 MOST_CHANGE = 8  # replicas an interval
 MAX_BATCHED_TOKENS = 8192  # vLLM's prefill chunk and decodes of one step
 CANDIDATES = 128  # batch sizes that are looked at
-LEAST, MOST, STEPS = 1.4, 2.0, 7  # of the knob: times a step of one sequence, times a step of a full batch
+STEPS = 8  # of the knob
 
 
 @dataclass
@@ -150,12 +150,10 @@ class Dynamo:
 
 
 def objectives(engine: Engine) -> tuple[float, ...]:
-    """Objectives to begin with, in ms, at equal ratios."""
-    least, most = (
-        1000.0 * LEAST * step_seconds(engine, 0, 1),
-        1000.0 * MOST * step_seconds(engine, 0, engine.max_num_seqs),
-    )
-    return tuple(round(least * (most / least) ** (step / (STEPS - 1)), 1) for step in range(STEPS))
+    """Objectives to begin with, in ms: 1.25 times a step's base to twice a full batch's step, at equal ratios beyond the base."""
+    base = engine.step_base_seconds
+    least, most = 0.25 * base, 2.0 * step_seconds(engine, 0, engine.max_num_seqs) - base
+    return tuple(round(1000.0 * (base + least * (most / least) ** (step / (STEPS - 1))), 1) for step in range(STEPS))
 
 
 def between(low: float, high: float) -> float:

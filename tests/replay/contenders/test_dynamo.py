@@ -124,5 +124,5 @@ def test_it_holds_what_runs_where_no_batch_fits() -> None:
 
 def test_the_objectives_span_from_a_small_batch_to_twice_a_full_one() -> None:
     found = objectives(ENGINE)
-    assert (found[0], found[-1], len(found)) == (15.4, 120.0, 7)
+    assert (found[0], found[-1], len(found)) == (12.5, 120.0, 8)
     assert between(16.0, 25.0) == 20.0
