@@ -1,18 +1,27 @@
-"""What one replica can serve: the profile's estimate, corrected while requests wait, with a margin for uncertainty.
+"""What one replica can serve: the profile's estimate, corrected by what the replicas show.
 
 Underestimating the work of a request by 15 % costs a quarter of all attainment; overestimating it costs 14 % of the GPUs.
-So an uncertain estimate of the work is raised.
+A queue shows the work of a saturated replica, and raises the estimate at once. Below saturation `curve` shows it, unless a
+queue has stood lately. An estimate that neither confirms sinks slowly, since one that is too high lets no queue stand that would
+correct it.
 """
 
 import math
+from dataclasses import replace
 
+from policies import curve as curves
 from policies.model import Capacity, Engine, Tokens
 
 PRIOR_COUNT = 5.0  # the profile weighs as much as 5 observations
-DOUBT = 0.15  # added to the logarithm of the work while nothing has been learned
 MEMORY_COUNT = 200.0  # older observations fade
-RATIO_LIMIT = math.log(3.0)  # one observation counts as at most three times the profile, or a third of it
+RATIO_LIMIT = math.log(3.0)  # the work is at most three times the profile's, and at least a third of it
 MIN_AGE_SECONDS = 60.0  # nothing is learned from a pod that is still starting up
+QUEUE_TAU_SECONDS = 3600.0  # what a queue showed is believed rather than the curve for about that long
+CURVE_TAU_SECONDS = 600.0  # the estimate follows the curve ...
+CURVE_SINK_PER_HOUR = 0.25  # ... and sinks by no more, so that a queue stands before there is far too little
+CURVE_ERROR = 0.3  # a standard error of the curve that is larger confirms nothing
+SINK_PER_HOUR = 0.02  # repairs a factor of two in a day and a half
+SINK_LOAD = 0.2  # of a replica, by the estimate: with less to do, nothing can confirm it
 
 
 def work_seconds(engine: Engine, prompt_tokens: float, generation_tokens: float) -> float:
@@ -34,38 +43,59 @@ def request_work_seconds(engine: Engine, capacity: Capacity, tokens: Tokens) -> 
 
 
 def work_ratio(capacity: Capacity) -> float:
-    """Learned work relative to the profile's, raised by the remaining doubt."""
-    return math.exp(_shrunk(capacity, capacity.log_work_ratio) + _doubt(capacity))
+    """Learned work relative to the profile's."""
+    return math.exp(capacity.log_work_ratio)
 
 
 def sustainable_concurrency(engine: Engine, capacity: Capacity) -> float:
-    """Requests that one replica runs at once before any has to wait, lowered by the remaining doubt; at least 1."""
-    ratio = math.exp(_shrunk(capacity, capacity.log_concurrency_ratio) - _doubt(capacity))
-    return max(1.0, engine.max_concurrency * ratio)
+    """Requests that one replica runs at once before any has to wait; at least 1."""
+    return max(1.0, engine.max_concurrency * math.exp(capacity.log_concurrency_ratio))
 
 
 def learn(
-    capacity: Capacity, engine: Engine, span_seconds: float, work_done_seconds: float, running: float
+    capacity: Capacity,
+    engine: Engine,
+    now_seconds: float,
+    span_seconds: float,
+    work_done_seconds: float,
+    running: float,
 ) -> Capacity:
     """Learn from a replica that had requests waiting for `span_seconds` and meanwhile did this much work by the profile."""
     if span_seconds <= 0 or work_done_seconds < 0.1 * span_seconds or running < 1:
         return capacity  # stuck or barely moving: a fault, not its capacity
-    weight = 1.0 / (min(capacity.count, MEMORY_COUNT) + 1.0)
+    weight = 1.0 / (min(capacity.count, MEMORY_COUNT) + PRIOR_COUNT + 1.0)
     work = _clip(math.log(span_seconds / work_done_seconds))
     concurrency = _clip(math.log(running / engine.max_concurrency))
-    return Capacity(
-        count=min(capacity.count + 1.0, MEMORY_COUNT),
+    return replace(
+        capacity,
         log_work_ratio=capacity.log_work_ratio + weight * (work - capacity.log_work_ratio),
         log_concurrency_ratio=capacity.log_concurrency_ratio + weight * (concurrency - capacity.log_concurrency_ratio),
+        count=min(capacity.count + 1.0, MEMORY_COUNT),
+        queued_seconds=now_seconds,
     )
 
 
-def _shrunk(capacity: Capacity, mean: float) -> float:
-    return mean * capacity.count / (capacity.count + PRIOR_COUNT)
-
-
-def _doubt(capacity: Capacity) -> float:
-    return DOUBT * math.sqrt(PRIOR_COUNT / (capacity.count + PRIOR_COUNT))
+def settled(capacity: Capacity, engine: Engine, now_seconds: float) -> Capacity:
+    """The capacity as the curve shows it, once its window is over; sunk a little where nothing has confirmed it."""
+    window = capacity.curve
+    if not curves.is_full(window, now_seconds):
+        return capacity
+    ratio = work_ratio(capacity)
+    curve = curves.folded(window, engine, ratio, now_seconds)
+    elapsed = min(now_seconds - (window.since_seconds or now_seconds), curves.GAP_SECONDS)
+    believed = 1.0
+    if capacity.queued_seconds is not None:
+        believed = 1.0 - math.exp(-max(0.0, now_seconds - capacity.queued_seconds) / QUEUE_TAU_SECONDS)
+    shown = curves.estimate(curve, engine, sustainable_concurrency(engine, capacity))
+    if shown is not None and shown.error <= CURVE_ERROR:
+        share = (1.0 - math.exp(-elapsed / CURVE_TAU_SECONDS)) * believed
+        moved = share * (_clip(shown.log_work_ratio) - capacity.log_work_ratio)
+        moved = max(moved, -CURVE_SINK_PER_HOUR * elapsed / 3600.0 * believed)
+    elif (window.prefill_seconds + window.decode_seconds) * ratio >= SINK_LOAD * window.span_seconds:
+        moved = -SINK_PER_HOUR * elapsed / 3600.0 * believed
+    else:
+        moved = 0.0
+    return replace(capacity, log_work_ratio=_clip(capacity.log_work_ratio + moved), curve=curve)
 
 
 def _clip(log_ratio: float) -> float:

@@ -29,12 +29,16 @@ def require_inputs(inputs: Inputs) -> None:
 
 def require_state(state: State) -> None:
     """Raise NotFiniteError, which says where, if any number of a state is not finite."""
-    filters, tokens, capacity = state.filters, state.filters.tokens, state.capacity
+    filters, tokens, capacity, curve = state.filters, state.filters.tokens, state.capacity, state.capacity.curve
     total = (filters.level or 0.0) + (filters.volatility or 0.0) + filters.arrived + filters.begun
     total += (filters.tick_seconds or 0.0) + (filters.settled_seconds or 0.0) + (filters.unlisted_seconds or 0.0)
     total += tokens.requests + tokens.prompt_tokens + tokens.generation_tokens
     total += tokens.prefilled_tokens + tokens.cached_tokens
-    total += capacity.count + capacity.log_work_ratio + capacity.log_concurrency_ratio
+    total += (
+        capacity.count + capacity.log_work_ratio + capacity.log_concurrency_ratio + (capacity.queued_seconds or 0.0)
+    )
+    total += curve.span_seconds + curve.running_seconds + curve.prefill_seconds + curve.decode_seconds
+    total += (curve.since_seconds or 0.0) + curve.count + curve.weight + sum(curve.means) + sum(curve.moments)
     for series in (filters.arrivals, filters.levels):
         total += sum([at + value for at, value in series])
     if not math.isfinite(total):

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, replace
 
 from policies import capacity as cap
+from policies.curve import gathered
 from policies.level import elapsed_seconds
 from policies.model import Capacity, Filters, PodSample, Policy, State, Tokens
 from policies.physics import HISTOGRAMS, growth
@@ -18,6 +19,7 @@ LEARNING_SECONDS = 60.0  # longer between two readings, a replica may have been 
 LIKELY_OF_MEAN = 3.0  # tokens of all the requests of a pod, over as many of those that came lately
 # Waiting over running: nothing is learned from one or two requests that wait for the next step of an idle engine.
 SATURATED_QUEUE = 0.25
+SATURATED_SECONDS = 1.0  # of work that waits: a few prompts that came together are no queue
 HANGUP_LIMIT = 10.0  # requests begun over those that stayed
 HANGUP_TAU_SECONDS = 30.0  # the level must not dip while it is learned that clients hang up
 HANGUP_SHARE = 0.1  # fewer are the requests in prefill, which have arrived and not begun
@@ -51,15 +53,9 @@ def flow(policy: Policy, state: State, now_seconds: float, judged: list[Judged])
         all_begun += begun
         rejected_rate += rejected / span
         stayed_rate += stayed / span
-        more = grown(filters.tokens, before, now)
-        sums = [total + each for total, each in zip(sums, more, strict=True)]
-        if span <= LEARNING_SECONDS and _at_its_limit(filters.tokens, before, now):
-            read, generated = more[3], growth(before.generation_tokens_total, now.generation_tokens_total)
-            if _of_requests(
-                filters.tokens, (before.running or 0.0) + (before.waiting or 0.0) + stayed, read, generated
-            ):
-                done = cap.work_seconds(policy.engine, max(0.0, read - more[4]), generated)
-                capacity = cap.learn(capacity, policy.engine, span, done, now.running or 0.0)
+        sums = [total + each for total, each in zip(sums, grown(filters.tokens, before, now), strict=True)]
+        capacity = _learned(policy, capacity, filters.tokens, before, now, stayed)
+    capacity = cap.settled(capacity, policy.engine, now_seconds)
     by_tokens = all(now.first_tokens_total is not None for _, now in counted)
     rate = rejected_rate + stayed_rate * _hangups(came, all_begun, HANGUP_SHARE if by_tokens else HANGUP_PROMPT_SHARE)
     return Flow(rate, replace(filters, tokens=Tokens(*sums), arrived=came, begun=max(0.0, all_begun)), capacity)
@@ -138,14 +134,35 @@ def _shows_prefill(tokens: Tokens, sample: PodSample) -> bool:
     return cached and sample.prompt_tokens_total is not None
 
 
-def _at_its_limit(tokens: Tokens, before: PodSample, now: PodSample) -> bool:
-    """Whether the pod had more to do than it could for the whole span, and all that it did was counted.
-
-    A queue of exactly the same length shows that the gauges stand still, rather than how much the pod can do.
-    """
+def _learned(
+    policy: Policy, capacity: Capacity, tokens: Tokens, before: PodSample, now: PodSample, stayed: float
+) -> Capacity:
+    """What a pod teaches that was busy for the whole span, if all that it did was counted."""
+    span = now.at_seconds - before.at_seconds
+    held = (before.running or 0.0) + (before.waiting or 0.0)
+    if not (span <= LEARNING_SECONDS and before.running and now.running and _grown_up(now)):
+        return capacity
+    if (before.running, before.waiting) == (now.running, now.waiting):
+        return capacity  # the gauges may stand still
     if not all(_shows_prefill(tokens, each) and each.generation_tokens_total is not None for each in (before, now)):
-        return False
-    return _saturated(before) and _saturated(now) and before.waiting != now.waiting and _grown_up(now)
+        return capacity
+    read, generated = (
+        growth(getattr(before, name), getattr(now, name)) for name in ("prompt_tokens_total", "generation_tokens_total")
+    )
+    if not _of_requests(tokens, held + stayed, read, generated):
+        return capacity
+    computed = max(0.0, read - growth(before.cached_prompt_tokens_total, now.cached_prompt_tokens_total))
+    engine = policy.engine
+    least = SATURATED_SECONDS / (cap.request_work_seconds(engine, capacity, tokens) or math.inf)
+    if _saturated(before, least) and _saturated(now, least) and before.waiting != now.waiting:
+        done = cap.work_seconds(engine, computed, generated)
+        capacity = cap.learn(capacity, engine, now.at_seconds, span, done, now.running)
+    prefill, decode = (
+        computed / engine.prefill_tokens_per_second,
+        generated * engine.decode_seconds_per_token,
+    )
+    curve = gathered(capacity.curve, now.at_seconds, span, (before.running + now.running) / 2.0, prefill, decode)
+    return replace(capacity, curve=curve)
 
 
 def _of_requests(tokens: Tokens, requests: float, read: float, generated: float) -> bool:
@@ -156,8 +173,8 @@ def _of_requests(tokens: Tokens, requests: float, read: float, generated: float)
     )
 
 
-def _saturated(sample: PodSample) -> bool:
-    return (sample.waiting or 0.0) > SATURATED_QUEUE * ((sample.running or 0.0) + 1.0)
+def _saturated(sample: PodSample, least: float) -> bool:
+    return (sample.waiting or 0.0) > max(least, SATURATED_QUEUE * ((sample.running or 0.0) + 1.0))
 
 
 def _grown_up(pod: PodSample) -> bool:

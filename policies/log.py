@@ -1,6 +1,6 @@
 """The decision log: JSON lines from which every decision can be made again.
 
-    {"kind": "header", "format": 4, "platform": "..."}                    once, first
+    {"kind": "header", "format": 5, "platform": "..."}                    once, first
     {"kind": "state", "name": N, "policy": {...}, "state": {...}}         when a policy starts or changes, and every 1,000 lines
     {"kind": "decision", "name": N, "inputs": {...}, "demand": {...}, "grant": {...}, "plan": {...}}
 
@@ -18,7 +18,7 @@ from policies.engine import propose, settle
 from policies.errors import CodecError, LogError
 from policies.model import Demand, Grant, Inputs, Plan, Policy, State, StepResult
 
-FORMAT = 4
+FORMAT = 5
 STATE_EVERY_LINES = 1000
 # What arithmetic on the values of a damaged log raises; each is of the right type, or reading would have refused it.
 NONSENSE = (ArithmeticError, LookupError, TypeError, ValueError)

@@ -211,12 +211,33 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Capacity:
-    """What was learned about one replica while requests waited. In logarithms, so that doubling and halving weigh the same."""
+class Curve:
+    """What busy replicas showed of decode steps a second beside the work done: the open window, and sums over those before.
 
-    count: float = 0.0
+    Prefill and decode are replica-seconds by the profile; in `means` and `moments`, per second of a replica.
+    """
+
+    since_seconds: float | None = None  # start of the window
+    span_seconds: float = 0.0  # of its replicas together
+    running_seconds: float = 0.0
+    prefill_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    count: float = 0.0  # windows
+    weight: float = 0.0  # replicas in them
+    means: tuple[float, float, float] = (0.0, 0.0, 0.0)  # prefill, decode, steps: of the last quarter of an hour or so
+    # Deviations from the means: prefill squared, prefill * decode, decode squared, prefill * steps, decode * steps, steps squared.
+    moments: tuple[float, float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What was learned about one replica. In logarithms, so that doubling and halving weigh the same."""
+
     log_work_ratio: float = 0.0  # true work over the profile's
     log_concurrency_ratio: float = 0.0  # true sustainable concurrency over the profile's
+    count: float = 0.0  # observations of replicas with a queue; older ones fade
+    queued_seconds: float | None = None  # time of the last of them
+    curve: Curve = Curve()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from policies.codec import build, encode, plain
 from policies.errors import CodecError
 from policies.model import State
 
-FORMAT = 2
+FORMAT = 3
 SUFFIX = ".json"
 SEPARATOR = quote("/", safe="")  # of namespace and name: a file without it is none of ours
 OLDER = "states.json"  # of a version that kept all policies in one file

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from policies.backfill import Past, caught_up, lived
-from policies.capacity import DOUBT
 from policies.level import VOLATILITY_PRIOR
 from policies.model import Capacity, Filters, Signal, State, Tokens
 from tests.support.worlds import START, a_policy
@@ -26,7 +25,7 @@ STEADY = Past(
 SAVED = State(
     Filters(
         tick_seconds=START - 30.0,
-        level=RATE * WORK * math.exp(DOUBT),
+        level=RATE * WORK,
         volatility=0.05,
         tokens=Tokens(300.0, 300_000.0, 60_000.0),
     ),

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from policies.backfill import backfilled
-from policies.capacity import DOUBT
 from policies.demand import Observation, observe
 from policies.level import advance_level
 from policies.model import Basis, Filters, Inputs, PodSample, Policy, Signal, State
@@ -14,7 +13,7 @@ from policies.physics import COUNTERS
 from tests.support.worlds import COLD_START, START, TICK, Fleet, a_policy, a_sample, a_supply
 
 POLICY = a_policy()
-WORK_SECONDS = 0.9 * math.exp(DOUBT)  # of a request of 1,000 prompt and 200 generated tokens, while nothing is learned
+WORK_SECONDS = 0.9  # of a request of 1,000 prompt and 200 generated tokens, while nothing is learned
 TOKEN_COUNTERS = tuple(name for name in COUNTERS if "tokens" in name)
 
 
@@ -124,7 +123,7 @@ def test_missing_token_counters_leave_concurrency() -> None:
     moments = [look(tick, without_tokens(pod(tick, 1000 + 60 * tick, running=16.0))) for tick in range(3)]
     demand = watch(*moments).demand
     assert demand.basis is Basis.CONCURRENCY
-    assert demand.replicas == pytest.approx(16.0 / (32.0 * math.exp(-DOUBT)))
+    assert demand.replicas == pytest.approx(16.0 / 32.0)
 
 
 def test_a_token_counter_that_goes_and_comes_back_is_no_jump() -> None:
@@ -154,7 +153,7 @@ def test_concurrency_as_the_signal_never_weighs_tokens() -> None:
     policy = a_policy(signal=Signal.CONCURRENCY)
     demand = watch(*(look(tick, pod(tick, 1000 + 60 * tick, waiting=1.0)) for tick in range(3)), policy=policy).demand
     assert demand.basis is Basis.CONCURRENCY
-    assert demand.replicas == pytest.approx(5.0 / (32.0 * math.exp(-DOUBT)))
+    assert demand.replicas == pytest.approx(5.0 / 32.0)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +190,7 @@ def test_cached_prompt_tokens_cost_no_prefill() -> None:
         return replace(sample, cached_prompt_tokens_total=0.5 * (sample.prompt_tokens_total or 0.0))
 
     demand = watch(*(look(tick, cached(tick)) for tick in range(2))).demand
-    assert demand.work_seconds == pytest.approx((500 / 2500 + 200 * 0.0025) * math.exp(DOUBT), rel=0.01)
+    assert demand.work_seconds == pytest.approx(500 / 2500 + 200 * 0.0025, rel=0.01)
 
 
 def test_a_pod_that_counts_no_cached_tokens_says_nothing_about_the_share_that_is_cached() -> None:
@@ -203,7 +202,7 @@ def test_a_pod_that_counts_no_cached_tokens_says_nothing_about_the_share_that_is
         return pod(tick, 1000 + 60 * tick, 1, cached_prompt_tokens_total=None)
 
     seen = watch(*(look(tick, cached(tick), lacking(tick)) for tick in range(40)))
-    assert seen.demand.work_seconds == pytest.approx((500 / 2500 + 200 * 0.0025) * math.exp(DOUBT), rel=0.05)
+    assert seen.demand.work_seconds == pytest.approx(500 / 2500 + 200 * 0.0025, rel=0.05)
 
 
 def test_half_a_histogram_says_nothing_about_a_request() -> None:

@@ -11,7 +11,7 @@ from policies.engine import step
 from policies.model import State
 from tests.support.worlds import Fleet, a_policy
 
-RATES = [3.0] * 8 + [12.0] * 8 + [3.0] * 8
+RATES = [3.0] * 8 + [9.0] * 4 + [16.0] * 4 + [3.0] * 8
 
 
 def write_log(folder: Path, max_bytes: int = DECISION_LOG_BYTES) -> None:

@@ -95,7 +95,7 @@ async def test_without_a_folder_there_is_nothing(tmp_path: Path, where: str | No
         (content("chat/\ud800"), "invalid", "the state of another policy"),
         (content("chat/other"), "invalid", "the state of another policy: 'chat/other'"),
         (content(state={"filters": {"level": 10**400}}), "invalid", "a finite number was expected"),
-        ('{"format": 2, "state": {"filters": {"level": 1e999}}, "policy": "chat/qwen"}', "invalid", "a finite number"),
+        ('{"format": 3, "state": {"filters": {"level": 1e999}}, "policy": "chat/qwen"}', "invalid", "a finite number"),
         (content() + " " * store.MOST_BYTES, "unreadable", "has more than 1048576 bytes, which no state has"),
     ],
 )
