@@ -42,15 +42,14 @@ class Readings:
 
     def growth(self, earlier: "Readings", *counters: str) -> NDArray[np.float64] | None:
         """How much each counter grew since an earlier reading, in all pods that both have; None where there are none."""
-        rows = [COLUMNS.index(name) for name in counters]
-        if self._pods == earlier._pods:
-            grown = self._values[rows] - earlier._values[rows]
-        else:
+        now, then = self._metrics, earlier._metrics
+        if self._pods != earlier._pods:
             places = {pod.ordinal: place for place, pod in enumerate(earlier._pods)}
-            pairs = [(at, places[pod.ordinal]) for at, pod in enumerate(self._pods) if pod.ordinal in places]
-            now, then = zip(*pairs, strict=True) if pairs else ((), ())
-            grown = self._values[np.ix_(rows, now)] - earlier._values[np.ix_(rows, then)]
-        return grown.sum(axis=1) if grown.shape[1] else None
+            both = [(at, places[pod.ordinal]) for at, pod in enumerate(self._pods) if pod.ordinal in places]
+            now, then = now[[at for at, _ in both]], then[[place for _, place in both]]
+        if not len(now):
+            return None
+        return np.array([now[name].sum() - then[name].sum() for name in counters], np.float64)
 
     @cached_property
     def samples(self) -> tuple[PodSample, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from replay.contenders.view import View
+from replay.sim.kernel import Metrics, rows
 from replay.sim.readings import Readings
 from replay.sim.units import Pod
 from replay.sim.views import Passed
@@ -17,7 +18,7 @@ class FakeView(View):
     def __init__(self, at_seconds: float = 0.0, spec_replicas: int = 1) -> None:
         self.at_seconds = at_seconds
         self.spec = spec_replicas
-        self.read = Readings((), at_seconds, {})
+        self.read = readings({}, at_seconds)
         self.seen = passed()
 
     @property
@@ -44,8 +45,11 @@ class FakeView(View):
 
 def readings(pods: Mapping[int, Mapping[str, float]], at_seconds: float = 0.0) -> Readings:
     """Of pods by ordinal, the fields of a PodSample."""
-    columns = {name: np.array([shown[name] for shown in pods.values()]) for shown in pods.values() for name in shown}
-    return Readings([POD[ordinal] for ordinal in pods], at_seconds, columns)
+    metrics = rows(Metrics, len(pods))
+    for at, shown in enumerate(pods.values()):
+        for name, value in shown.items():
+            metrics[name][at] = value
+    return Readings([POD[ordinal] for ordinal in pods], at_seconds, metrics)
 
 
 def passed(
