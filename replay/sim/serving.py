@@ -86,7 +86,7 @@ class Serving:
             "request_generation_tokens_count": replicas["finished"],
             "first_tokens_total": replicas["first_tokens"],
         }
-        return Readings(pods, self._start_seconds + self._now_s, columns)
+        return Readings(pods, self._start_seconds + self._now_s, columns, replicas["queue_times"])
 
     def requests(self) -> RequestLog:
         """What became by now of the latest requests: 65,536 at least, and all that are not over."""
