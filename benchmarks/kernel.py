@@ -21,6 +21,7 @@ from replay.scenario.build import build, fitted
 from replay.scenario.hardware import HARDWARE
 from replay.scenario.policy import default
 from replay.scenario.scenario import Scenario
+from replay.sim.serving import engine_of
 from replay.sim.world import World
 from replay.traces.samples import sample
 from replay.traces.trace import UNDATED_EPOCH_SECONDS, Requests
@@ -51,7 +52,7 @@ def chat(seconds: float = DAY_SECONDS / 2, requests_per_second: float = 73.6) ->
 
 def under_outrider(scenario: Scenario) -> float:
     """The share of requests whose wait was within the SLO."""
-    return run(scenario, outrider.make(Setup(WORKLOAD, scenario.hardware.max_num_seqs))).attainment
+    return run(scenario, outrider.make(Setup(WORKLOAD, engine_of(scenario.hardware)))).attainment
 
 
 def under_hpa(scenario: Scenario) -> float:

@@ -61,6 +61,8 @@ def _sum(sample: PodSample) -> float:
         + (sample.request_generation_tokens_sum or 0.0)
         + (sample.request_generation_tokens_count or 0.0)
         + (sample.first_tokens_total or 0.0)
+        + (sample.queue_times_total or 0.0)
+        + (sample.late_total or 0.0)
         + (sample.engines or 0.0)
     )
 

@@ -78,6 +78,8 @@ class PodSample:
     request_generation_tokens_sum: float | None = None
     request_generation_tokens_count: float | None = None
     first_tokens_total: float | None = None  # requests whose first token has been generated
+    queue_times_total: float | None = None  # finished requests whose time in the queue was counted
+    late_total: float | None = None  # of those, the ones that waited for longer than the policy's queue wait
     engines: float | None = None  # that the sums are over
     asleep: bool = False
 

@@ -4,6 +4,7 @@ A pod that two jobs scrape, a highly available pair, and a label that changes in
 requests. So only the pod and the engine's own labels identify a series; all that a scrape adds does not.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -14,6 +15,11 @@ REJECTED = "vllm:admission_rejections_total"
 PROMPT_TOKENS = "vllm:prompt_tokens_total"
 GENERATION_TOKENS = "vllm:generation_tokens_total"
 SLEEP_STATE = "vllm:engine_sleep_state"
+QUEUE_TIME = "vllm:request_queue_time_seconds"  # a histogram; a request is in it once it has finished
+QUEUE_TIME_BOUNDS_SECONDS = (
+    *(0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0),
+    *(120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0),
+)  # of its buckets, as vLLM writes them
 
 ENGINE_LABELS = ("engine", "model_name")
 OWN_LABELS: Mapping[str, tuple[str, ...]] = {
@@ -41,6 +47,15 @@ class Identity(NamedTuple):
     family: str
     pod: str
     labels: tuple[str, ...]
+
+
+def late_after_seconds(queue_wait_seconds: float) -> float | None:
+    """The largest bound of the queue times that is not above the queue wait; None where all are above it.
+
+    Whatever waited longer than the queue wait is above it, so that no late request is missed.
+    """
+    place = bisect_right(QUEUE_TIME_BOUNDS_SECONDS, queue_wait_seconds)
+    return QUEUE_TIME_BOUNDS_SECONDS[place - 1] if place else None
 
 
 def identity(labels: Mapping[str, str]) -> Identity | None:

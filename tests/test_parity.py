@@ -85,7 +85,9 @@ class Filmed:
                 view.spec_replicas,
                 [trim.pod(pod) for pod in pods],
                 [trim.job(job) for job in jobs],
-                view.samples() if duty.period_seconds == SCRAPE_SECONDS else None,
+                view.readings().judged(self._workload.policy.queue_wait_seconds)
+                if duty.period_seconds == SCRAPE_SECONDS
+                else None,
             )
         )
         duty.act(now_seconds)

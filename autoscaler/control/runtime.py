@@ -30,6 +30,7 @@ from policies.decider import Decider
 from policies.engine import Proposal
 from policies.ladder import lead_seconds
 from policies.model import Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
+from policies.series import late_after_seconds
 from policies.supply import Rung, Supply
 
 _UNREAD = SourceError(SourceErrorKind.TRANSPORT, "how the pods are reached has not been read yet")
@@ -199,8 +200,10 @@ class PolicyRuntime:
 
     def endpoints(self) -> dict[Key, Address]:
         """Where its pods are scraped."""
-        found = self._endpoints()
-        return {Key(self._workload.namespace, pod): Address(urls, self._transport) for pod, urls in found.items()}
+        namespace, late_after = self._workload.namespace, late_after_seconds(self._workload.policy.queue_wait_seconds)
+        return {
+            Key(namespace, pod): Address(urls, self._transport, late_after) for pod, urls in self._endpoints().items()
+        }
 
     def _endpoints(self) -> Mapping[str, tuple[str, ...]]:
         return endpoints(self._workload, self._scale, self._watches.pods(self._workload.namespace))

@@ -12,7 +12,16 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 from policies.model import PodSample
-from policies.series import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS, REJECTED, RUNNING, SLEEP_STATE, WAITING
+from policies.series import (
+    FINISHED,
+    GENERATION_TOKENS,
+    PROMPT_TOKENS,
+    QUEUE_TIME,
+    REJECTED,
+    RUNNING,
+    SLEEP_STATE,
+    WAITING,
+)
 
 STARTED = "process_start_time_seconds"
 
@@ -33,6 +42,7 @@ SUMMED = {
 }
 STARTED_TOGETHER_SECONDS = 60.0  # the processes of one pod start within that time, unless one was started again
 FAMILIES = (*SUMMED.values(), SLEEP_STATE, STARTED)
+QUEUE_TIME_COUNT, QUEUE_TIME_BUCKET = f"{QUEUE_TIME}_count", f"{QUEUE_TIME}_bucket"  # read from the pods alone
 
 
 class MetricSeries(NamedTuple):
@@ -47,7 +57,8 @@ class MetricSeries(NamedTuple):
 def assemble(pod: str, at_seconds: float, series: Iterable[MetricSeries]) -> PodSample:
     """Sum the series of one pod into a sample. A field whose family cannot be summed is None.
 
-    Of `SLEEP_STATE`, pass only the series of the state `awake`.
+    Of `SLEEP_STATE`, pass only the series of the state `awake`; of `QUEUE_TIME_BUCKET`, those of one bound, beyond which a
+    request was late.
     """
     by_family: dict[str, dict[Hashable, float]] = {}
     engines: dict[str, set[str]] = {}
@@ -69,12 +80,16 @@ def assemble(pod: str, at_seconds: float, series: Iterable[MetricSeries]) -> Pod
         found = sum(values.values())  # each may be finite and the sum not
         return found if math.isfinite(found) and min(values.values()) >= 0 else None
 
+    queue_times, in_time = total(QUEUE_TIME_COUNT), total(QUEUE_TIME_BUCKET)
+    late = None if queue_times is None or in_time is None or in_time > queue_times else queue_times - in_time
     return PodSample(
         pod=pod,
         at_seconds=at_seconds,
         started_seconds=total(STARTED),
         engines=float(len(every_engine)) or None,
         asleep=total(SLEEP_STATE) == 0,
+        queue_times_total=None if late is None else queue_times,
+        late_total=late,
         **{field: total(family) for field, family in SUMMED.items()},
     )
 
@@ -101,5 +116,5 @@ def summed(samples: Sequence[PodSample]) -> PodSample:
         started_seconds=max(started) if together else None,
         engines=total("engines"),
         asleep=all(sample.asleep for sample in samples),
-        **{field: total(field) for field in SUMMED},
+        **{field: total(field) for field in (*SUMMED, "queue_times_total", "late_total")},
     )

@@ -116,7 +116,8 @@ def encode_targets(targets: Iterable[Target]) -> bytes:
     for each in targets:
         row: list[object] = [*each.pod, each.number]
         if each.address is not None:
-            row += each.address.urls, transports.setdefault(each.address.transport, len(transports))
+            place = transports.setdefault(each.address.transport, len(transports))
+            row += each.address.urls, place, each.address.late_after_seconds
         rows.append(row)
     return json.dumps([[_written(each) for each in transports], rows]).encode()
 
@@ -126,7 +127,7 @@ def decode_targets(body: bytes) -> list[Target]:
     written, rows = json.loads(body)
     transports = [_read(each) for each in written]
     return [
-        Target(Key(namespace, name), number, Address(tuple(at[0]), transports[at[1]]) if at else None)
+        Target(Key(namespace, name), number, Address(tuple(at[0]), transports[at[1]], at[2]) if at else None)
         for namespace, name, number, *at in rows
     ]
 

@@ -11,7 +11,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from itertools import islice
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -68,7 +68,7 @@ class Reader:
         """The address with a transport that other pods have already: each takes a TLS context of its own."""
         if isinstance(address.transport, SourceError):
             return address
-        return Address(address.urls, self._transports.setdefault(astuple(address.transport), address.transport))
+        return replace(address, transport=self._transports.setdefault(astuple(address.transport), address.transport))
 
     def report(self) -> bytes:
         """What is new since the last report, up to the bounds of one."""

@@ -39,10 +39,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a pod is scraped: its sample is the sum over the URLs. Without a transport, why there is none."""
+    """Where a pod is scraped: its sample is the sum over the URLs. Without a transport, why there is none.
+
+    A request is late that waited for longer than `late_after_seconds`; None where late ones are not counted.
+    """
 
     urls: tuple[str, ...]
     transport: Transport | SourceError = PLAIN
+    late_after_seconds: float | None = None
 
 
 class Scraper:
@@ -136,7 +140,7 @@ class Scraper:
                     f"pod {pod} took {took_seconds:.1f} s to answer, longer than the scrape interval; its sample is dropped. If "
                     "this lasts, raise --scrape-interval-seconds",
                 )
-            sample = summed([vllm.parse(body, pod.name, asked_seconds) for body in bodies])
+            sample = summed([vllm.parse(body, pod.name, asked_seconds, address.late_after_seconds) for body in bodies])
         except SourceError as error:
             self._failed(pod, address, _masked(error, address.transport))
         except Exception as error:  # noqa: BLE001 - a fault of ours, of any kind

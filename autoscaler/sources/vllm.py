@@ -6,9 +6,10 @@ may contain is bounded, so that no pod keeps the event loop for longer than 5 ms
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from autoscaler.sources.errors import SourceError, SourceErrorKind
-from autoscaler.sources.families import FAMILIES, MetricSeries, assemble
+from autoscaler.sources.families import FAMILIES, QUEUE_TIME_BUCKET, QUEUE_TIME_COUNT, MetricSeries, assemble
 from policies.model import PodSample
 from policies.series import SLEEP_STATE
 
@@ -26,22 +27,37 @@ def _any_of(names: Iterable[str]) -> str:
     return tried if len(rest) == 1 else f"(?:{tried})"
 
 
-# The leading newline is a literal that the regex engine can search for: 5 times as fast as `^` with re.MULTILINE. Labels, a
-# value and perhaps a time, in a line that is not too long; any other line has no value here. An exemplar has braces and a
-# value of its own.
-_LINE = re.compile(
-    rb"\n(%b)(?=[{ \t])(?:(?=[^\n]{0,%d}+(?:\n|\Z))[ \t]*+" % (_any_of(FAMILIES).encode(), MAX_LINE_BYTES)
-    + rb'(\{(?:engine="([^"\\\n]*+)")?+(?:[^"}\n]++|"(?:[^"\\\n]++|\\.)*+")*+\})?+[ \t]*+'
-    + rb"([^ \t#\n]++)(?:[ \t]++[^ \t#\n]++)?+[ \t\r]*+(?=[#\n]|\Z))?+[^\n]*+"
-)
+@cache
+def _lines(late_after_seconds: float | None) -> re.Pattern[bytes]:
+    """A pattern of the lines that are needed, the buckets of the queue times that end at this bound among them.
+
+    The leading newline is a literal that the regex engine can search for: 5 times as fast as `^` with re.MULTILINE. Labels,
+    a value and perhaps a time, in a line that is not too long; any other line has no value here. An exemplar has braces and a
+    value of its own.
+    """
+    names, bucket = FAMILIES, ""
+    if late_after_seconds is not None:
+        names = (*FAMILIES, QUEUE_TIME_COUNT, QUEUE_TIME_BUCKET)
+        bound = re.escape(f"{late_after_seconds:g}") + (r"(?:\.0)?" if late_after_seconds.is_integer() else "")
+        bucket = rf'(?:(?<!_bucket)|(?=\{{[^\n]{{0,{MAX_LINE_BYTES}}}[{{,][ \t]*+le[ \t]*+=[ \t]*+"{bound}"))'
+    return re.compile(
+        rb"\n(%b)(?=[{ \t])%b(?:(?=[^\n]{0,%d}+(?:\n|\Z))[ \t]*+"
+        % (_any_of(names).encode(), bucket.encode(), MAX_LINE_BYTES)
+        + rb'(\{(?:engine="([^"\\\n]*+)")?+(?:[^"}\n]++|"(?:[^"\\\n]++|\\.)*+")*+\})?+[ \t]*+'
+        + rb"([^ \t#\n]++)(?:[ \t]++[^ \t#\n]++)?+[ \t\r]*+(?=[#\n]|\Z))?+[^\n]*+"
+    )
+
+
 _ENGINE = re.compile(rb'[{,][ \t]*engine[ \t]*=[ \t]*"([^"]*)"')
 _AWAKE = re.compile(rb'[{,][ \t]*sleep_state[ \t]*=[ \t]*"awake"')
-_NAMES = {family.encode(): family for family in FAMILIES}
+_NAMES = {family.encode(): family for family in (*FAMILIES, QUEUE_TIME_COUNT, QUEUE_TIME_BUCKET)}
 _END = b"# EOF"  # the last line of OpenMetrics; a newline may follow
 
 
-def parse(body: str | bytes, pod: str, at_seconds: float) -> PodSample:
+def parse(body: str | bytes, pod: str, at_seconds: float, late_after_seconds: float | None = None) -> PodSample:
     """Read one `/metrics` body of `pod`, answered at `at_seconds`, summed over its engines.
+
+    A request is late that waited for longer than `late_after_seconds`, a bound of vLLM's queue times; None: they are not read.
 
     A family that is absent or not a count is None. Raises `SourceError` for a body that is truncated or too large, has a
     line that cannot be parsed, or contains no vLLM metrics.
@@ -52,7 +68,7 @@ def parse(body: str | bytes, pod: str, at_seconds: float) -> PodSample:
         raise SourceError(
             SourceErrorKind.BODY, f"pod {pod}: /metrics has {lines} lines, more than the {MAX_LINES} that are read"
         )
-    series = list(_series(text, pod))
+    series = list(_series(text, pod, _lines(late_after_seconds)))
     if not any(each.family.startswith("vllm:") for each in series):
         raise SourceError(
             SourceErrorKind.BODY,
@@ -66,8 +82,8 @@ def parse(body: str | bytes, pod: str, at_seconds: float) -> PodSample:
     return assemble(pod, at_seconds, series)
 
 
-def _series(text: bytes, pod: str) -> Iterator[MetricSeries]:
-    for count, match in enumerate(_LINE.finditer(text)):
+def _series(text: bytes, pod: str, lines: re.Pattern[bytes]) -> Iterator[MetricSeries]:
+    for count, match in enumerate(lines.finditer(text)):
         if count == MAX_SERIES:
             raise SourceError(
                 SourceErrorKind.BODY,

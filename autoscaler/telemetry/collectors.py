@@ -7,12 +7,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from autoscaler.clock import Clock
+from policies.series import QUEUE_TIME_BOUNDS_SECONDS
 
-# The buckets of vLLM's vllm:request_queue_time_seconds, as it writes them.
-QUEUE_TIME_BOUNDS_SECONDS = (
-    *(0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0),
-    *(120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0),
-)
 REMEMBERED_SECONDS = 3600.0  # for which the alert on the promised attainment looks back
 
 

@@ -87,7 +87,7 @@ class Outrider:
 
     def _inputs(self, now_seconds: float, *, on_grid: bool) -> Inputs:
         supply = self._view.supply()
-        samples = () if self._latest is None else self._latest.samples
+        samples = () if self._latest is None else self._latest.judged(self.policy.queue_wait_seconds)
         samples = tuple(sorted(samples, key=lambda sample: sample.pod))
         return Inputs(now_seconds, on_grid, samples, supply, self.cold_start, windows=self.windows(now_seconds))
 

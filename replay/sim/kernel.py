@@ -31,9 +31,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.series import QUEUE_TIME_BOUNDS_SECONDS
 from replay.sim.jit import compiled
 
 Rows = NDArray[np.void]
+BOUNDS_SECONDS = np.array(QUEUE_TIME_BOUNDS_SECONDS)
 
 
 class Engine(NamedTuple):
@@ -53,6 +55,7 @@ class Request:
     arrival_s: float
     prompt_tokens: int
     output_tokens: int
+    received_s: float  # by its replica
     admitted_s: float
     first_token_s: float
     finish_s: float
@@ -84,6 +87,7 @@ class Replica:
     generated_tokens: float
     finished_prompt_tokens: int
     finished_output_tokens: int
+    queue_times: list[int]  # finished requests by the bucket of vLLM's queue times
 
 
 class Metrics:
@@ -118,7 +122,7 @@ def rows(row: type, *shape: int) -> Rows:
 @cache
 def dtype(row: type) -> np.dtype[np.void]:
     """The fields of one of the classes above, as numpy knows them."""
-    kinds = {float: "f8", int: "i8", bool: "?"}
+    kinds = {float: "f8", int: "i8", bool: "?", list[int]: f"{len(BOUNDS_SECONDS) + 1}i8"}
     return np.dtype([(name, kinds[kind]) for name, kind in row.__annotations__.items()])
 
 
@@ -241,6 +245,10 @@ def _finish(request: Request, replica: Replica) -> None:
     replica.finished += 1
     replica.finished_prompt_tokens += request.prompt_tokens
     replica.finished_output_tokens += request.output_tokens
+    wait_seconds, bucket = request.admitted_s - request.received_s, 0
+    while bucket < len(BOUNDS_SECONDS) and wait_seconds > BOUNDS_SECONDS[bucket]:
+        bucket += 1
+    replica.queue_times[bucket] += 1
 
 
 @compiled
@@ -282,6 +290,7 @@ def _serve(requests: Rows, replica: Replica, ends: Rows, engine: Engine, to_s: f
 @compiled
 def _receive(requests: Rows, row: int, replica: Replica, engine: Engine, time_s: float) -> None:
     requests[row].pod = replica.pod
+    requests[row].received_s = time_s
     if replica.waiting == 0:
         replica.queue_head = row
     else:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from policies import bound
 from policies.bound import Sums
 from policies.model import Filters, PodMark, PodSample
+from policies.series import QUEUE_TIME_BOUNDS_SECONDS, late_after_seconds
 from replay.sim.jit import compiled
 from replay.sim.kernel import Metrics, Rows, dtype
 from replay.sim.units import Pod
@@ -24,9 +25,13 @@ _shown = attrgetter(*COLUMNS)
 
 
 class Readings:
-    """One reading of each pod."""
+    """One reading of each pod.
 
-    def __init__(self, pods: Sequence[Pod], at_seconds: float, metrics: Rows) -> None:
+    `queue_times` has a row for each pod: finished requests by the bucket of vLLM's queue times.
+    """
+
+    def __init__(self, pods: Sequence[Pod], at_seconds: float, metrics: Rows, queue_times: NDArray[np.int64]) -> None:
+        self.queue_times = queue_times
         self._pods = tuple(pods)
         self._at_seconds = at_seconds
         self._metrics = metrics
@@ -53,8 +58,18 @@ class Readings:
 
     @cached_property
     def samples(self) -> tuple[PodSample, ...]:
-        """The same as an object for each pod."""
+        """The same as an object for each pod, without the queue times."""
         return tuple([self._sample(pod) for pod in range(len(self))])
+
+    def judged(self, queue_wait_seconds: float) -> tuple[PodSample, ...]:
+        """The same with the requests that a policy with this queue wait calls late."""
+        late_after = late_after_seconds(queue_wait_seconds)
+        if late_after is None:
+            return self.samples
+        totals = self.queue_times.sum(axis=1, dtype=np.float64).tolist()
+        late = self.queue_times[:, QUEUE_TIME_BOUNDS_SECONDS.index(late_after) + 1 :].sum(axis=1, dtype=np.float64)
+        counted = zip(self.samples, totals, late.tolist(), strict=True)
+        return tuple([replace(each, queue_times_total=total, late_total=some) for each, total, some in counted])
 
     def _sample(self, pod: int) -> PodSample:
         it = self._pods[pod]

@@ -78,7 +78,7 @@ class Serving:
         slots = np.array([self._slots[pod.ordinal] for pod in pods], np.int64)
         metrics = kernel.rows(kernel.Metrics, len(pods))
         kernel.show(self._fleet, self._engine, slots, self._now_s, metrics)
-        return Readings(pods, self._start_seconds + self._now_s, metrics)
+        return Readings(pods, self._start_seconds + self._now_s, metrics, self._fleet["queue_times"][slots])
 
     def passed(self, seconds: float) -> Passed:
         """What went through a gateway before the fleet in the last `seconds`, 180 at the most."""

@@ -141,7 +141,7 @@ def _unserved(requests: Requests, part: slice) -> kernel.Rows:
     rows["arrival_s"] = requests.arrival_s[part]
     rows["prompt_tokens"] = requests.prompt_tokens[part]
     rows["output_tokens"] = requests.output_tokens[part]
-    for field in ("admitted_s", "first_token_s", "finish_s", "failed_s"):
+    for field in ("received_s", "admitted_s", "first_token_s", "finish_s", "failed_s"):
         rows[field] = math.nan
     for field in ("pod", "behind"):
         rows[field] = -1

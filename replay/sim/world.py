@@ -4,6 +4,8 @@ A World is not thread-safe, and deterministic: the same scenario and the same co
 run. The HPA is not in it (see `hpa`), nor is the age of what a scraper knows: `samples` is the truth of the moment.
 """
 
+from collections.abc import Mapping, Sequence
+
 from policies.model import PodSample
 from policies.supply import Supply
 from replay.scenario.scenario import Scenario
@@ -114,6 +116,11 @@ class World:
     def samples(self) -> tuple[PodSample, ...]:
         """The same as an object for each pod."""
         return self.readings().samples
+
+    def queue_times(self) -> Mapping[str, Sequence[float]]:
+        """Finished requests of each serving pod, by the bucket of vLLM's queue times."""
+        rows = self.readings().queue_times.tolist()
+        return {pod.name: row for pod, row in zip(self._control_plane.serving, rows, strict=True)}
 
     def supply(self) -> Supply:
         """Every unit of supply. One that ended or is terminating is none."""

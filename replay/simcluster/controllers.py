@@ -1,7 +1,7 @@
 """The active parts of the cluster: Deployment and Job controllers, kubelet, garbage collector, all driven by one `World`."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crds.workload import Workload
@@ -44,6 +44,7 @@ class Controllers:
         self._scrape_seconds = math.inf  # between two scrapes
         self._next_scrape_seconds = math.inf
         self.samples: dict[str, PodSample] = {}  # of the pods that serve now
+        self.queue_times: Mapping[str, Sequence[float]] = {}  # of the same: finished requests by bucket
         store.put(DEPLOYMENTS, objects.deployment(workload, world.now_seconds))
         self.observe()
 
@@ -131,6 +132,7 @@ class Controllers:
     def _follow_pods(self) -> None:
         target = self._deployment()
         self.samples = {sample.pod: sample for sample in self._world.samples()}
+        self.queue_times = self._world.queue_times()
         views = {view.name: view for view in self._world.pods()}
         for name in self._pods.keys() - views.keys():
             self._network.release(name)

@@ -26,7 +26,8 @@ def application(
                 transport.abort()
             return web.Response(status=503)
         scraped(pod)
-        return web.Response(body=vllm.page(sample, model).encode(), headers={"Content-Type": vllm.CONTENT_TYPE})
+        page = vllm.page(sample, model, controllers.queue_times.get(pod, ()))
+        return web.Response(body=page.encode(), headers={"Content-Type": vllm.CONTENT_TYPE})
 
     pods = web.Application()
     pods.router.add_get(path, metrics)

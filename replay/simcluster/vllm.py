@@ -1,10 +1,13 @@
 """A vLLM server's `/metrics` from one sample: the metric families that an autoscaler reads, and a few more."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from prometheus_client.utils import floatToGoString
 
 from policies.model import PodSample
+from policies.series import QUEUE_TIME, QUEUE_TIME_BOUNDS_SECONDS
 
 CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
@@ -21,8 +24,11 @@ class Family:
     series: tuple[tuple[str, Labels, float], ...]
 
 
-def families(sample: PodSample, model: str) -> list[Family]:
-    """The metric families of one server in page order. Values that the sample does not have are left out."""
+def families(sample: PodSample, model: str, queue_times: Sequence[float] = ()) -> list[Family]:
+    """The metric families of one server in page order. Values that the sample does not have are left out.
+
+    `queue_times`: finished requests by the bucket of vLLM's queue times.
+    """
     named = (("model_name", model),)
     engine = (("engine", "0"), *named)
     found: list[Family] = []
@@ -81,10 +87,6 @@ def families(sample: PodSample, model: str) -> list[Family]:
         ((*named, ("reason", "max_num_queued_reqs")), sample.rejected_total),
         ((*named, ("reason", "max_num_queued_tokens")), 0.0 if sample.rejected_total is not None else None),
     )
-    begun = sample.first_tokens_total
-    if begun is not None:
-        text = "Time to first token, whose sum is not simulated."
-        found.append(_histogram("vllm:time_to_first_token_seconds", text, engine, None, begun))
     for name, text, total, count in (
         ("prompt", "Prompt tokens", sample.request_prompt_tokens_sum, sample.request_prompt_tokens_count),
         (
@@ -101,21 +103,28 @@ def families(sample: PodSample, model: str) -> list[Family]:
     if sample.first_tokens_total is not None:
         name, text = "vllm:time_to_first_token_seconds", "Time to the first token of each request."
         found.append(_histogram(name, text, engine, None, sample.first_tokens_total))
+    if queue_times:
+        text = "Time in the queue of each finished request."
+        within = dict(zip(map(str, QUEUE_TIME_BOUNDS_SECONDS), accumulate(queue_times), strict=False))
+        found.append(_histogram(QUEUE_TIME, text, engine, None, sum(queue_times), within))
     return found
 
 
-def _histogram(name: str, text: str, engine: Labels, total: float | None, count: float) -> Family:
-    bucket = (engine[0], ("le", "+Inf"), *engine[1:])
-    series = [(f"{name}_bucket", bucket, count), (f"{name}_count", engine, count)]
+def _histogram(
+    name: str, text: str, engine: Labels, total: float | None, count: float, within: Mapping[str, float] | None = None
+) -> Family:
+    buckets = {**(within or {}), "+Inf": count}
+    series = [(f"{name}_bucket", (engine[0], ("le", le), *engine[1:]), value) for le, value in buckets.items()]
+    series.append((f"{name}_count", engine, count))
     if total is not None:
         series.append((f"{name}_sum", engine, total))
     return Family(name, "histogram", text, tuple(series))
 
 
-def page(sample: PodSample, model: str) -> str:
+def page(sample: PodSample, model: str, queue_times: Sequence[float] = ()) -> str:
     """The text of `/metrics`."""
     lines: list[str] = []
-    for family in families(sample, model):
+    for family in families(sample, model, queue_times):
         lines += (f"# HELP {family.name} {family.help}", f"# TYPE {family.name} {family.kind}")
         for name, labels, value in family.series:
             inside = ",".join(f'{key}="{text}"' for key, text in labels)

@@ -94,7 +94,7 @@ def test_targets_arrive_with_their_transports() -> None:
         SourceError(SourceErrorKind.TRANSPORT, "there is no Secret token"),
     ]
     targets = [
-        Target(Key("ns", f"pod-{number}"), number, Address(("https://a", "https://b"), transport))
+        Target(Key("ns", f"pod-{number}"), number, Address(("https://a", "https://b"), transport, number or None))
         for number, transport in enumerate(transports)
     ]
     found = decode_targets(encode_targets([*targets, Target(A, 9, None)]))
@@ -110,7 +110,7 @@ def test_targets_arrive_with_their_transports() -> None:
 
 
 def test_every_field_of_an_address_is_sent() -> None:
-    assert [field.name for field in fields(Address)] == ["urls", "transport"]
+    assert [field.name for field in fields(Address)] == ["urls", "transport", "late_after_seconds"]
 
 
 def test_pods_of_one_transport_have_it_once() -> None:

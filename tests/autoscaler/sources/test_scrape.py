@@ -97,10 +97,10 @@ async def test_a_pod_that_fails_keeps_its_last_sample(
 async def test_a_fault_of_ours_costs_one_pod_a_reading_and_ends_nothing(
     vllm: FakeVllm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(text: bytes, pod: str, at_seconds: float) -> PodSample:
+    def fail(text: bytes, pod: str, at_seconds: float, late_after_seconds: float | None) -> PodSample:
         if pod == "a":
             raise TypeError("not foreseen")
-        return parse(text, pod, at_seconds)
+        return parse(text, pod, at_seconds, late_after_seconds)
 
     clock, parse = FakeClock(START), vllm_pages.parse
     scraper = Scraper(clock)

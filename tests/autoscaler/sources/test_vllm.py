@@ -62,6 +62,41 @@ def test_a_busy_server(shared: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "late_after_seconds", "late"), [("busy", 0.5, 7), ("busy", 1.0, 6), ("busy", 5.0, 0), ("api2", 5.0, 41)]
+)
+def test_requests_that_waited_longer_are_late(shared: Path, name: str, late_after_seconds: float, late: int) -> None:
+    text = (shared / "reference" / "vllm" / f"metrics_{name}.txt").read_bytes()
+    whole = parse(text, "pod", 0.0, late_after_seconds)
+    assert (whole.queue_times_total, whole.late_total) == (whole.finished_total, late)
+    assert replace(whole, queue_times_total=None, late_total=None) == parse(text, "pod", 0.0)
+
+
+BUCKET = b'vllm:request_queue_time_seconds_bucket{engine="%d",le="5.0",model_name="m"} %s'
+COUNT = b'vllm:request_queue_time_seconds_count{engine="%d",model_name="m"} %s'
+
+
+@pytest.mark.parametrize(
+    ("lines", "late"),
+    [
+        ([COUNT % (0, b"9"), BUCKET % (0, b"7")], 2),
+        ([COUNT % (0, b"9"), BUCKET.replace(b"5.0", b"5") % (0, b"7")], 2),
+        ([COUNT % (0, b"9"), b'vllm:request_queue_time_seconds_bucket{model_name="m", le = "5.0", engine="0"} 7'], 2),
+        ([COUNT % (0, b"9"), BUCKET.replace(b"5.0", b"50.0") % (0, b"7")], None),
+        ([COUNT % (0, b"9"), BUCKET % (0, b"10")], None),
+        ([COUNT % (0, b"9"), BUCKET % (0, b"NaN")], None),
+        ([COUNT % (0, b"9")], None),
+        ([BUCKET % (0, b"7")], None),
+        ([COUNT % (0, b"9"), COUNT % (1, b"5"), BUCKET % (0, b"7"), BUCKET % (1, b"4")], 3),
+        ([COUNT % (0, b"9"), COUNT % (1, b"5"), BUCKET % (0, b"7")], None),
+    ],
+)
+def test_queue_times_are_read_whole_or_not_at_all(lines: list[bytes], late: int | None) -> None:
+    sample = parse(b"\n".join(lines) + b"\n", "pod", 0.0, 5.0)
+    assert sample.late_total == late
+    assert (sample.queue_times_total is None) == (late is None)
+
+
 def test_two_api_servers_give_no_start(shared: Path) -> None:
     assert parse((shared / "reference" / "vllm" / "metrics_api2.txt").read_bytes(), "p", 0.0).started_seconds is None
 

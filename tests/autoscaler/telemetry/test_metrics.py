@@ -9,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler import reference
 from autoscaler.telemetry import metrics
-from autoscaler.telemetry.collectors import QUEUE_TIME_BOUNDS_SECONDS, Age, SloPods, bound
+from autoscaler.telemetry.collectors import Age, SloPods, bound
+from policies.series import QUEUE_TIME_BOUNDS_SECONDS
 from tests.support.fake_clock import FakeClock
 
 

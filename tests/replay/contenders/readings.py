@@ -49,7 +49,7 @@ def readings(pods: Mapping[int, Mapping[str, float]], at_seconds: float = 0.0) -
     for at, shown in enumerate(pods.values()):
         for name, value in shown.items():
             metrics[name][at] = value
-    return Readings([POD[ordinal] for ordinal in pods], at_seconds, metrics)
+    return Readings([POD[ordinal] for ordinal in pods], at_seconds, metrics, np.zeros((len(pods), 1), np.int64))
 
 
 def passed(

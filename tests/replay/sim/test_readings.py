@@ -7,6 +7,7 @@ import pytest
 
 from policies import bound
 from policies.model import Filters, PodMark
+from policies.series import late_after_seconds
 from replay.sim.readings import Marks
 from replay.sim.world import World
 from tests.replay.sim.scenarios import START, scenario
@@ -64,3 +65,30 @@ def test_the_total_of_columns() -> None:
         (each.running or 0.0) + (each.waiting or 0.0) for each in samples
     )
     assert World(scenario([0.0], replicas=0)).readings().total("waiting") is None
+
+
+@pytest.mark.parametrize("queue_wait_seconds", [0.5, 1.0, 4.0, 5.0])
+def test_late_requests_are_those_that_finished_after_a_longer_wait(queue_wait_seconds: float) -> None:
+    world = a_world()
+    bound = late_after_seconds(queue_wait_seconds) or 0.0
+    for at in (100.0, 250.0, 500.0, 900.0):
+        world.advance(START + at)
+        log, samples = world.requests(), world.readings().judged(queue_wait_seconds)
+        for place, sample in enumerate(samples):
+            finished = (log.pod == place) & (log.finish_s <= at)
+            late = finished & (log.wait_seconds > bound)
+            assert (sample.queue_times_total, sample.late_total) == (finished.sum(), late.sum())
+    assert 0 < sum(sample.late_total or 0.0 for sample in samples) < sum(s.queue_times_total or 0.0 for s in samples)
+
+
+def test_a_queue_wait_below_all_buckets_counts_no_late_requests() -> None:
+    world = a_world()
+    assert world.readings().judged(0.2) == world.readings().samples
+
+
+def test_time_before_the_fleet_is_none_in_a_queue() -> None:
+    world = World(scenario([0.0], replicas=0))
+    world.scale(1)
+    world.advance(START + 3600.0)
+    (sample,) = world.readings().judged(5.0)
+    assert (sample.queue_times_total, sample.late_total) == (1.0, 0.0)

@@ -3,6 +3,7 @@
 What it does not do: serve requests, place pods, start nodes, keep score, end balloons at their deadline.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from policies.model import PodSample
@@ -73,6 +74,9 @@ class FakeWorld:
 
     def balloons(self) -> tuple[BalloonView, ...]:
         return tuple(self.held.values())
+
+    def queue_times(self) -> Mapping[str, Sequence[float]]:
+        return {}
 
     def samples(self) -> tuple[PodSample, ...]:
         return tuple(

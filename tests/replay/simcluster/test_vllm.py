@@ -6,6 +6,7 @@ from pathlib import Path
 
 from autoscaler.sources.vllm import parse
 from policies.model import PodSample
+from policies.series import QUEUE_TIME_BOUNDS_SECONDS
 from replay.simcluster.vllm import page
 
 SAMPLE = PodSample(
@@ -32,6 +33,13 @@ def test_the_parser_reads_back_what_was_written() -> None:
     assert parse(page(SAMPLE, "llm"), "llm-0", 1_700_000_100.0) == SAMPLE
 
 
+def test_the_parser_reads_how_many_were_late() -> None:
+    queue_times = [float(bucket) for bucket in range(len(QUEUE_TIME_BOUNDS_SECONDS) + 1)]
+    for bucket, bound in enumerate(QUEUE_TIME_BOUNDS_SECONDS):
+        sample = parse(page(SAMPLE, "llm", queue_times), "llm-0", 0.0, bound)
+        assert (sample.queue_times_total, sample.late_total) == (sum(queue_times), sum(queue_times[bucket + 1 :]))
+
+
 def test_unknown_is_left_out() -> None:
     unknown = PodSample(pod="llm-0", at_seconds=0.0, started_seconds=None, engines=1.0)
     assert "requests" not in page(unknown, "llm")
@@ -39,9 +47,9 @@ def test_unknown_is_left_out() -> None:
 
 
 def test_every_series_is_one_of_a_real_server(shared: Path) -> None:
-    """Same names, same labels in the same order, same types; `le` of the one bucket that is kept included."""
+    """Same names, same labels in the same order, same types; `le` of the buckets that are kept included."""
     recorded = (shared / "reference" / "vllm" / "metrics_busy.txt").read_text()
-    ours = page(SAMPLE, "tiny-llama")
+    ours = page(SAMPLE, "tiny-llama", [1.0] * (len(QUEUE_TIME_BOUNDS_SECONDS) + 1))
     assert _shapes(ours) <= _shapes(recorded)
     assert _types(ours) <= _types(recorded)
 
