@@ -14,15 +14,25 @@ FAN_STALE_SECONDS = 180.0
 
 
 def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> Reason | None:
-    """Enough for the level to grow as it usually does over the lead: (level + c) * exp(z * sigma) - c."""
+    """Enough for the level to grow as it usually does over the lead: (level + c) * exp(z * sigma) - c.
+
+    z is trimmed by the requests that were late.
+    """
     if filters.level is None:
         return None
     moves = VOLATILITY_PRIOR if filters.volatility is None else filters.volatility
     level = filters.level + LEVEL_OFFSET
     sigma = min(DEVIATION_LIMIT, math.sqrt(SAMPLING_VARIANCE / level + moves**2 + BASE_DEVIATION**2))
-    z = headroom_deviations(lead_seconds, policy.attainment)
+    factor = filters.headroom.factor
+    z = factor * headroom_deviations(lead_seconds, policy.attainment)
     floor = level * math.exp(z * sigma) - LEVEL_OFFSET
-    numbers = (("level", filters.level), ("sigma", sigma), ("deviations", z), ("lead_seconds", lead_seconds))
+    numbers = (
+        ("level", filters.level),
+        ("sigma", sigma),
+        ("deviations", z),
+        ("headroom_factor", factor),
+        ("lead_seconds", lead_seconds),
+    )
     return Reason(Rule.VOLATILITY, floor, numbers)
 
 
