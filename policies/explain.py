@@ -10,7 +10,7 @@ PHRASES: Mapping[Rule, str] = {
     Rule.MINIMUM: "minReplicas is {replicas:g}",
     Rule.MAXIMUM: "maxReplicas is {replicas:g}",
     Rule.REACTIVE: "{pressure}",
-    Rule.VOLATILITY: "demand of {level:.1f} replicas may reach {replicas:.1f} before a new replica is up ({lead})",
+    Rule.VOLATILITY: "demand of {level:.1f} replicas may reach {replicas:.1f} before a new replica is up ({lead}{learned})",
     Rule.SMALL_FLEET: "for demand of {level:.1f} replicas, one more would cost more than the late requests that it saves",
     Rule.FORECAST: "the {note} forecast expects demand of at most {replicas:.1f} replicas over the next {lead}"
     " (probability {probability:.1%})",
@@ -93,6 +93,7 @@ def phrase(reason: Reason) -> str:
         "count": _count(whole(reason.replicas), "replica"),
         "opens": opens,
         "read": read,
+        "learned": _learned(numbers.get("headroom_factor", 1.0)),
     }
     if reason.rule is Rule.REACTIVE:
         values["pressure"] = _pressure(**numbers)
@@ -105,6 +106,15 @@ def duration(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = [f"{value} {unit}" for value, unit in ((hours, "h"), (minutes, "min"), (rest, "s")) if value]
     return " ".join(parts) or "0 s"
+
+
+def _learned(factor: float) -> str:
+    """What late requests changed about the headroom, from 5 % on."""
+    share = round(100.0 * (factor - 1.0))
+    if abs(share) < 5:
+        return ""
+    amount, lately = ("less", "few") if share < 0 else ("more", "many")
+    return f", with {abs(share)}% {amount} headroom than usual, since {lately} requests were late"
 
 
 def _unread(reason: Reason) -> str:

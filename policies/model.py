@@ -196,6 +196,15 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
+class Headroom:
+    """How the headroom is trimmed by late requests. Requests and ticks decay with a time constant of a day."""
+
+    factor: float = 1.0  # of its standard deviations
+    requests: float = 0.0  # finished, whose time in the queue is known ...
+    ticks: float = 0.0  # ... in so many ticks
+
+
+@dataclass(frozen=True, slots=True)
 class Filters:
     """The filters of demand. They advance on grid ticks only."""
 
@@ -208,6 +217,7 @@ class Filters:
     level: float | None = None  # smoothed demand, replicas
     levels: tuple[tuple[float, float], ...] = ()  # (tick, level), about 5 min
     volatility: float | None = None
+    headroom: Headroom = Headroom()
     settled_seconds: float | None = None  # after a fault, until when levels say nothing about volatility
     unlisted_seconds: float | None = None  # since when the list lacks pods that the scale counts
 

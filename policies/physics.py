@@ -49,6 +49,21 @@ def growth(before: float | None, now: float | None) -> float:
     return 0.0 if before is None or now is None else now - before
 
 
+def queue_times(before: PodSample, now: PodSample) -> tuple[float, float] | None:
+    """Requests that finished between two readings, by the queue times, and how many of them were late.
+
+    None where one is missing, or they contradict each other or the requests that finished. The two are taken together: another
+    queue wait of the policy changes what is late, and would show the whole past as late at once.
+    """
+    if before.queue_times_total is None or now.queue_times_total is None:
+        return None
+    if before.late_total is None or now.late_total is None:
+        return None
+    counted, late = now.queue_times_total - before.queue_times_total, now.late_total - before.late_total
+    most = min(LARGEST, AGREE * growth(before.finished_total, now.finished_total) + PAGE_REQUESTS)
+    return (counted, late) if 0.0 <= late <= counted <= most else None
+
+
 def fell(before: PodSample, now: PodSample) -> bool:
     """Whether any counter went down."""
     return any(growth(getattr(before, name), getattr(now, name)) < 0.0 for name in COUNTERS)

@@ -23,7 +23,7 @@ STUCK_SECONDS = 120.0  # a long prefill moves nothing for less
 NORMAL = (Verdict.COUNTED, Verdict.STARTING, Verdict.FIRST, Verdict.UNCHANGED)
 FAULTS = frozenset(Verdict).difference(NORMAL)
 
-_ZERO: dict[str, Any] = dict.fromkeys(("running", "waiting", *COUNTERS), 0.0)
+_ZERO: dict[str, Any] = dict.fromkeys(("running", "waiting", *COUNTERS, "queue_times_total", "late_total"), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,18 +17,27 @@ FAN_STALE_SECONDS = 180.0
 def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> Reason | None:
     """Enough for the level to grow as it usually does over the lead: (level + c) * exp(z * sigma) - c.
 
-    Of a few replicas, the last may cost more than the late requests that it saves: then fewer.
+    z is trimmed by the requests that were late. Of a few replicas, the last may cost more than the late requests that it
+    saves: then fewer.
     """
     if filters.level is None:
         return None
     moves = VOLATILITY_PRIOR if filters.volatility is None else filters.volatility
     sigma = min(DEVIATION_LIMIT, math.hypot(moves, BASE_DEVIATION))
-    z = headroom_deviations(lead_seconds, policy.attainment)
+    factor = filters.headroom.factor
+    z = factor * headroom_deviations(lead_seconds, policy.attainment)
     floor = (filters.level + LEVEL_OFFSET) * math.exp(z * sigma) - LEVEL_OFFSET
-    numbers = (("level", filters.level), ("sigma", sigma), ("deviations", z), ("lead_seconds", lead_seconds))
+    numbers = (
+        ("level", filters.level),
+        ("sigma", sigma),
+        ("deviations", z),
+        ("headroom_factor", factor),
+        ("lead_seconds", lead_seconds),
+    )
     most = whole(floor)
     if 1 < most <= MOST_REPLICAS:
-        count = cheapest_count(filters.level, sigma * relative_headroom(lead_seconds), most, policy.attainment)
+        deviation = factor * sigma * relative_headroom(lead_seconds)
+        count = cheapest_count(filters.level, deviation, most, policy.attainment)
         if count < most:
             return Reason(Rule.SMALL_FLEET, float(count), numbers)
     return Reason(Rule.VOLATILITY, floor, numbers)

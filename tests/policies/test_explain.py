@@ -72,6 +72,9 @@ def test_a_history_that_provokes_every_rule() -> None:
     assert all(explain(now, before) for before, now in pairwise(plans))
 
 
+DEMAND = (("level", 3.9), ("lead_seconds", 250.0))
+
+
 def a_plan(replicas: int, *reasons: Reason, prepared: int = 0) -> Plan:
     return worlds.a_plan(replicas, *reasons, prepared=prepared, prepared_reasons=(Reason(Rule.HANDOVER, 1.0),))
 
@@ -88,9 +91,25 @@ def shadow(replicas: int, *, current: int | None, prepared: int = 0) -> Plan:
         (a_plan(2), a_plan(1), "Grows from 1 to 2 replicas: minReplicas is 1."),
         (a_plan(1), a_plan(2), "Shrinks from 2 to 1 replica: minReplicas is 1."),
         (
-            a_plan(6, Reason(Rule.VOLATILITY, 5.6, (("level", 3.9), ("lead_seconds", 250.0)))),
+            a_plan(6, Reason(Rule.VOLATILITY, 5.6, DEMAND)),
             a_plan(4),
             "Grows from 4 to 6 replicas: demand of 3.9 replicas may reach 5.6 before a new replica is up (4 min 10 s).",
+        ),
+        (
+            a_plan(5, Reason(Rule.VOLATILITY, 4.9, (*DEMAND, ("headroom_factor", 0.74)))),
+            a_plan(5),
+            (
+                "Keeps 5 replicas: demand of 3.9 replicas may reach 4.9 before a new replica is up (4 min 10 s, with 26% less"
+                " headroom than usual, since few requests were late)."
+            ),
+        ),
+        (
+            a_plan(6, Reason(Rule.VOLATILITY, 5.9, (*DEMAND, ("headroom_factor", 1.29)))),
+            a_plan(6),
+            (
+                "Keeps 6 replicas: demand of 3.9 replicas may reach 5.9 before a new replica is up (4 min 10 s, with 29% more"
+                " headroom than usual, since many requests were late)."
+            ),
         ),
         (
             a_plan(4, Reason(Rule.BETWEEN_TICKS, 4.0), Reason(Rule.MINIMUM, 1.0)),

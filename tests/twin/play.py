@@ -24,6 +24,7 @@ from tests.support.fake_clock import FakeClock
 from tests.twin.faults import Fault, Paused, Restart, SupplyUnknown
 from tests.twin.fleet import AGE_SECONDS, SELECTOR, Fleet, now_of
 from tests.twin.load import STEP_SECONDS, STEPS, Load
+from tests.twin.pod import LATE_AFTER_SECONDS
 
 NAMESPACE = "ns"
 _NOT_FINITE = re.compile(r"\b(nan|inf)\b")
@@ -115,7 +116,7 @@ class Controller:
 
     def _accept(self, key: Key, body: bytes, now: float) -> None:
         with contextlib.suppress(SourceError):  # the last sample stays, and ages
-            self._scraper.accept(key, parse(body, key.name, now - AGE_SECONDS))
+            self._scraper.accept(key, parse(body, key.name, now - AGE_SECONDS, LATE_AFTER_SECONDS))
 
     def _restart(self, fault: Restart, fleet: Fleet, tick: int) -> None:
         self._clock_seconds = fault.clock_seconds

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import NamedTuple
 
-from autoscaler.sources.families import STARTED
+from autoscaler.sources.families import QUEUE_TIME_BUCKET, QUEUE_TIME_COUNT, STARTED
 from policies.series import FINISHED, GENERATION_TOKENS, PROMPT_TOKENS, RUNNING, WAITING
 from tests.twin.load import Load
 
@@ -17,6 +17,7 @@ FIRST_TOKENS = "vllm:time_to_first_token_seconds_count"
 HISTOGRAMS = (PROMPT_SUM, PROMPT_COUNT, GENERATION_SUM, GENERATION_COUNT)
 COUNTERS = (FINISHED, REJECTED, PROMPT_TOKENS, CACHED_TOKENS, GENERATION_TOKENS, *HISTOGRAMS, FIRST_TOKENS)
 GAUGES = (RUNNING, WAITING)
+LATE_AFTER_SECONDS = 5.0  # the policy's queue wait
 CYCLE = 64  # requests after which the lengths repeat, so that a mean over many is exact
 
 
@@ -64,6 +65,7 @@ class Pod:
     lost: int = 0  # left at once, before that
     rejected: int = 0
     first_tokens: int = 0
+    late: tuple[tuple[int, int], ...] = ()  # (the first, after the last) of those accepted that wait for too long
     hang_up_share: float = 0.0
     _owed: float = field(default=0.0)
 
@@ -82,6 +84,8 @@ class Pod:
         most = load.engine.max_concurrency
         room = int(most + load.queue_limit) - self.in_flight if load.queue_limit < 1e9 else arrivals
         taken = min(arrivals, max(0, room))
+        if (self.in_flight - most) * load.work_seconds > LATE_AFTER_SECONDS:
+            self.late = (*self.late, (self.accepted, self.accepted + taken))
         self.accepted += taken
         self.rejected += arrivals - taken
         before = self.done
@@ -116,6 +120,7 @@ class Pod:
         running = min(flight, int(load.engine.max_concurrency))
         served = self.done
         counted = served - self.hung_up
+        late = min(counted, sum([min(served, last) - min(served, first) for first, last in self.late]))
         prefilled = _tokens(load.prompt_tokens, 0.4, 27, self.first_tokens)
         generation = load.generation_tokens
         return {
@@ -131,6 +136,8 @@ class Pod:
             GENERATION_SUM: _tokens(generation, 0.3, 37, counted),
             GENERATION_COUNT: float(counted),
             FIRST_TOKENS: float(self.first_tokens),
+            QUEUE_TIME_COUNT: float(counted),
+            QUEUE_TIME_BUCKET: float(counted - late),
         }
 
     def baseline(self) -> dict[tuple[str, str | None, str], float]:
@@ -141,8 +148,8 @@ class Pod:
     def series(self) -> list[Series]:
         """The page's series."""
         found, engines = [], self.load.engines
-        model = 'model_name="m"'
         for family, value in self.values().items():
+            model = f'le="{LATE_AFTER_SECONDS}",model_name="m"' if family == QUEUE_TIME_BUCKET else 'model_name="m"'
             if family == REJECTED:  # has no label for the engine
                 found.append(Series(family, None, f'{model},reason="max_num_queued_reqs"', value))
                 continue

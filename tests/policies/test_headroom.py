@@ -1,0 +1,113 @@
+"""The factor of the headroom: within bounds, moved by late requests alone, and never lowered by what is not known."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.headroom import AIM, ENOUGH_REQUESTS, LARGEST_FACTOR, LEAST_FACTOR, trimmed
+from policies.model import Filters, Headroom, PodSample, Verdict
+from policies.physics import queue_times
+from policies.recommend.predictive import volatility_floor
+from policies.signals import Judged
+from tests.support.worlds import START, a_policy, a_sample
+
+POLICY = a_policy(attainment=0.99)
+HOUR = 240  # ticks
+Pod = tuple[int, int]  # requests that finished in a tick, and how many of them were late
+
+pods = st.tuples(st.integers(0, 10_000), st.floats(0.0, 1.0)).map(lambda pod: (pod[0], int(pod[0] * pod[1])))
+headrooms = st.builds(
+    Headroom, st.floats(LEAST_FACTOR, LARGEST_FACTOR), requests=st.floats(0.0, 1e7), ticks=st.floats(0.0, 5760.0)
+)
+
+
+def a_reading(requests: float | None, late: float | None) -> PodSample:
+    return replace(a_sample("p", START, requests or 0.0), queue_times_total=requests, late_total=late)
+
+
+def read(pod: Pod) -> Judged:
+    return Judged("p", Verdict.COUNTED, a_reading(*pod), a_reading(0.0, 0.0))
+
+
+def unread(pod: Pod) -> Judged:
+    return Judged("p", Verdict.COUNTED, a_reading(pod[0], None), a_reading(0.0, 0.0))
+
+
+def after(before: Headroom, *found: Pod, lacking: int = 0, unlisted: int = 0) -> Headroom:
+    return trimmed(POLICY, before, [*map(read, found), *[unread((5, 0))] * lacking], unlisted)
+
+
+@given(headrooms, st.lists(pods, max_size=5), st.integers(0, 3))
+def test_the_factor_stays_within_its_bounds(before: Headroom, found: list[Pod], lacking: int) -> None:
+    assert LEAST_FACTOR <= after(before, *found, lacking=lacking).factor <= LARGEST_FACTOR
+
+
+@given(headrooms, st.lists(pods, min_size=1, max_size=5), st.integers(0, 4))
+def test_more_late_requests_never_give_less_headroom(before: Headroom, found: list[Pod], place: int) -> None:
+    requests, late = found[place % len(found)]
+    worse = [*found]
+    worse[place % len(found)] = (requests, min(requests, late + 1))
+    assert after(before, *worse).factor >= after(before, *found).factor
+
+
+@given(headrooms, st.lists(pods, max_size=5), st.integers(1, 3), st.booleans())
+def test_what_is_not_known_never_lowers_it(before: Headroom, found: list[Pod], lacking: int, listed: bool) -> None:
+    missing = {"lacking": lacking} if listed else {"unlisted": lacking}
+    assert after(before, *found, **missing).factor >= before.factor
+
+
+def test_without_queue_times_it_stays() -> None:
+    before = Headroom(0.8, 5e5, 5760.0)
+    assert after(before, lacking=3) == after(before) == before
+
+
+def test_it_sinks_over_hours_and_rises_within_minutes() -> None:
+    found, ticks = Headroom(), 0
+    while found.factor > LEAST_FACTOR:
+        found, ticks = after(found, (1000, 0)), ticks + 1
+    assert 12 * HOUR < ticks < 16 * HOUR
+    for _ in range(16):
+        found = after(found, (1000, 1000))
+    assert found.factor > LARGEST_FACTOR - 0.05
+
+
+def test_it_stays_where_as_many_are_late_as_it_aims_at() -> None:
+    late = 1000.0 * AIM * 0.01
+    assert after(Headroom(0.9), (1000, round(late))).factor == pytest.approx(0.9)
+
+
+def test_few_requests_move_it_little() -> None:
+    assert 1.0 < after(Headroom(), (1, 1)).factor < 1.0 + 0.06 / ENOUGH_REQUESTS
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (a_reading(10.0, None), a_reading(20.0, 1.0)),
+        (a_reading(10.0, 1.0), a_reading(None, 1.0)),
+        (a_reading(10.0, 5.0), a_reading(20.0, 4.0)),  # another queue wait
+        (a_reading(10.0, 5.0), a_reading(12.0, 9.0)),
+        (replace(a_reading(10.0, 5.0), finished_total=10.0), replace(a_reading(90.0, 9.0), finished_total=11.0)),
+    ],
+)
+def test_queue_times_that_contradict_each_other_are_unknown(before: PodSample, now: PodSample) -> None:
+    assert queue_times(before, now) is None
+
+
+def test_queue_times_are_whole() -> None:
+    assert queue_times(a_reading(10.0, 5.0), a_reading(20.0, 8.0)) == (10.0, 3.0)
+
+
+def test_the_factor_multiplies_the_deviations() -> None:
+    def asked(factor: float) -> dict[str, float]:
+        filters = Filters(level=4.0, volatility=0.1, headroom=Headroom(factor))
+        reason = volatility_floor(POLICY, filters, 270.0)
+        assert reason is not None
+        return {**dict(reason.numbers), "replicas": reason.replicas}
+
+    table, less = asked(1.0), asked(0.61)
+    assert less["deviations"] == pytest.approx(0.61 * table["deviations"])
+    assert 4.0 < less["replicas"] < table["replicas"]
+    assert less["headroom_factor"] == 0.61
