@@ -82,7 +82,10 @@ class _Search:
 
     def found(self, attainment: float) -> Optimum | None:
         """One family of plans is halved until its cheapest that attains is known; all are then tried just below it."""
-        fails = lambda plan: self._played([plan])[0].attainment < attainment  # noqa: E731
+
+        def fails(plan: Plan | Fixed) -> bool:
+            return self._played([plan])[0].attainment < attainment
+
         bisect_left(self._smooth[0], True, key=fails)
         if self._cheapest(attainment) is None and not fails(self._fixed[0]):
             bisect_left(self._fixed, True, key=fails)

@@ -21,9 +21,9 @@ QUICK = replace(SURE, cold_start=ColdStart(node=exactly(10), image=exactly(5), w
 BLOCK_SECONDS = 120.0
 
 
-def with_attainment(share: float, **settings: int) -> Workload:
+def with_attainment(share: float, max_replicas: int = 400) -> Workload:
     workload = default()
-    return replace(workload, policy=replace(workload.policy, attainment=share, **settings))
+    return replace(workload, policy=replace(workload.policy, attainment=share, max_replicas=max_replicas))
 
 
 def square(rates: Sequence[float]) -> Scenario:
