@@ -82,7 +82,13 @@ class _Search:
 
     def found(self, attainment: float) -> Optimum | None:
         """One family of plans is halved until its cheapest that attains is known; all are then tried just below it."""
-        bisect_left(self._smooth[0], True, key=lambda plan: self._played([plan])[0].attainment < attainment)
+
+        def fails(plan: Plan | Fixed) -> bool:
+            return self._played([plan])[0].attainment < attainment
+
+        bisect_left(self._smooth[0], True, key=fails)
+        if self._cheapest(attainment) is None and not fails(self._fixed[0]):
+            bisect_left(self._fixed, True, key=fails)
         incumbent = self._cheapest(attainment)
         while incumbent is not None:
             families: list[Sequence[Plan | Fixed]] = [*self._smooth, self._fixed]

@@ -112,7 +112,9 @@ def command(
 
     The others are a reactive ScaledObject (10 waiting requests per replica) and, tuned for this very trace, an HPA on running
     + waiting requests, an HPA on the rate of tokens, llm-d's SLO-aware law and the planner of NVIDIA Dynamo. All start with
-    the same replicas, on the hardware of the policy's profile. A policy in mode Shadow is replayed as if it were Active.
+    the same replicas, on the hardware of the policy's profile. Cost / clairvoyant is the cost divided by that of a schedule
+    made with the traffic known in advance, the cheapest found that meets the SLO. A policy in mode Shadow is replayed as if it
+    were Active.
     Exit code 1: an assertion does not hold, or a process that played failed; 2: the trace, the policy or an option cannot be used.
 
     Examples:

@@ -53,9 +53,9 @@ def head(scenario: Scenario, workload: Workload, policy_source: str) -> Iterator
 
 
 def _plot(standings: Standings, console: Console) -> Iterator[Text]:
-    """Serving replicas, below the demand; all on one scale."""
+    """Serving replicas, below the demand; all on one scale. Of the tuned contenders, as they are at our attainment."""
     scenario = standings.scenario
-    fleets = [(title(row), row.outcome.score.timeline) for row in standings.played]
+    fleets = [(title(row), row.outcome.score.timeline) for row in standings.rows if row.pick is not Pick.AT_COST]
     if standings.clairvoyant is not None:
         fleets.append((Text(CLAIRVOYANT, "dim"), standings.clairvoyant.outcome.score.timeline))
     label = max(name.cell_len for name, _ in fleets)
@@ -134,9 +134,7 @@ def _tunings(standings: Standings) -> Iterator[Text]:
         }
         for pick, why in missing.items():
             if pick not in sweep.picks:
-                yield Text(
-                    f"{contender.name} is not among those {HEADINGS[pick].format(ours=ours.contender.name)}: {why}."
-                )
+                yield Text(f"{contender.name} has no line {HEADINGS[pick].format(ours=ours.contender.name)}: {why}.")
         yield Text(
             f"{contender.name}: {knob.name} swept over {len(tried)} values from {tried[0].value:g} to {tried[-1].value:g} "
             f"{knob.unit}, more finely around the picks.",
@@ -153,8 +151,8 @@ def _tunings(standings: Standings) -> Iterator[Text]:
 def _verdicts(standings: Standings) -> Iterator[Text]:
     played = {row.key for row in standings.played}
     for verdict in (each for each in verdicts(standings) if each.against.key in played):
-        sides = {"better": verdict.better, "worse": verdict.worse, "equal": verdict.equal}
-        parts = [f"{side} in {', '.join(names)}" for side, names in sides.items() if names]
+        sides = {"better": verdict.better, "worse": verdict.worse}
+        parts = [f"{side} in {', '.join(names)}" for side, names in sides.items() if names] or ["equal in all"]
         against = title(verdict.against)
         ours = standings.rows[0].contender.name
         yield Text.assemble(f"{ours} compared with ", against, f": {'; '.join(parts)}")
