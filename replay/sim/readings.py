@@ -21,7 +21,7 @@ COLUMNS = ("running", "waiting", *COUNTERS)  # fields of a PodSample
 class Readings:
     """One reading of each pod. A column that is not given is zero.
 
-    `queue_times` has a row for each pod: finished requests by the bucket of vLLM's queue times.
+    `queue_times` has a row for each pod: finished requests by bucket.
     """
 
     def __init__(
@@ -31,13 +31,18 @@ class Readings:
         columns: Mapping[str, NDArray[Any]],
         queue_times: NDArray[np.int64],
     ) -> None:
-        self.queue_times = queue_times
+        self._queue_times = queue_times
         self._pods = tuple(pods)
         self._at_seconds = at_seconds
         self._values = np.zeros((len(COLUMNS), len(pods)))
         for row, name in enumerate(COLUMNS):
             if name in columns:
                 self._values[row] = columns[name]
+
+    @cached_property
+    def queue_times(self) -> tuple[tuple[float, ...], ...]:
+        """Finished requests of each pod by the bucket of vLLM's queue times."""
+        return tuple([tuple(row) for row in self._queue_times.tolist()])
 
     def __len__(self) -> int:
         return len(self._pods)
@@ -58,8 +63,8 @@ class Readings:
         late_after = late_after_seconds(queue_wait_seconds)
         if late_after is None:
             return self.samples
-        totals = self.queue_times.sum(axis=1, dtype=np.float64).tolist()
-        late = self.queue_times[:, QUEUE_TIME_BOUNDS_SECONDS.index(late_after) + 1 :].sum(axis=1, dtype=np.float64)
+        totals = self._queue_times.sum(axis=1, dtype=np.float64).tolist()
+        late = self._queue_times[:, QUEUE_TIME_BOUNDS_SECONDS.index(late_after) + 1 :].sum(axis=1, dtype=np.float64)
         counted = zip(self.samples, totals, late.tolist(), strict=True)
         return tuple([replace(each, queue_times_total=total, late_total=some) for each, total, some in counted])
 
