@@ -27,14 +27,19 @@ _shown = attrgetter(*COLUMNS)
 class Readings:
     """One reading of each pod.
 
-    `queue_times` has a row for each pod: finished requests by the bucket of vLLM's queue times.
+    `queue_times` has a row for each pod: finished requests by bucket.
     """
 
     def __init__(self, pods: Sequence[Pod], at_seconds: float, metrics: Rows, queue_times: NDArray[np.int64]) -> None:
-        self.queue_times = queue_times
+        self._queue_times = queue_times
         self._pods = tuple(pods)
         self._at_seconds = at_seconds
         self._metrics = metrics
+
+    @cached_property
+    def queue_times(self) -> tuple[tuple[float, ...], ...]:
+        """Finished requests of each pod by the bucket of vLLM's queue times."""
+        return tuple([tuple(row) for row in self._queue_times.tolist()])
 
     def __len__(self) -> int:
         return len(self._pods)
@@ -66,8 +71,8 @@ class Readings:
         late_after = late_after_seconds(queue_wait_seconds)
         if late_after is None:
             return self.samples
-        totals = self.queue_times.sum(axis=1, dtype=np.float64).tolist()
-        late = self.queue_times[:, QUEUE_TIME_BOUNDS_SECONDS.index(late_after) + 1 :].sum(axis=1, dtype=np.float64)
+        totals = self._queue_times.sum(axis=1, dtype=np.float64).tolist()
+        late = self._queue_times[:, QUEUE_TIME_BOUNDS_SECONDS.index(late_after) + 1 :].sum(axis=1, dtype=np.float64)
         counted = zip(self.samples, totals, late.tolist(), strict=True)
         return tuple([replace(each, queue_times_total=total, late_total=some) for each, total, some in counted])
 

@@ -119,7 +119,7 @@ class World:
 
     def queue_times(self) -> Mapping[str, Sequence[float]]:
         """Finished requests of each serving pod, by the bucket of vLLM's queue times."""
-        rows = self.readings().queue_times.tolist()
+        rows = self.readings().queue_times
         return {pod.name: row for pod, row in zip(self._control_plane.serving, rows, strict=True)}
 
     def supply(self) -> Supply:
