@@ -74,7 +74,17 @@ WRONG_PROFILE = (  # from the second day on, so two days each
     Traffic("azure conv x1, 2 days", "azure2024_conv_d0-3_10s", 1.0, 2.0, 2.0),
     Traffic("tenantsA x1, 2 days", "servegen_large_tenantsA_d0-9_1s", 1.0, 2.0, 2.0),
 )
-TRAFFIC = {each.name: each for each in (*LONG, *SMALL, *OTHER, *WRONG_PROFILE)}
+HOUR = 1.0 / 24.0
+QUICK = (  # the hours in which decisions are hardest
+    Traffic("azure conv x3, 3 hours", LONG[0].file, 3.0, 2.0 + 12 * HOUR, 3 * HOUR),
+    Traffic("tenantsA x2, 5 hours", LONG[1].file, 2.0, 2.0 + 21 * HOUR, 5 * HOUR),
+    Traffic("mm x5, 4 hours", LONG[2].file, 5.0, 5 * HOUR, 4 * HOUR),
+    Traffic("small x5, 4 hours", LONG[3].file, 5.0, 1.0 + 19 * HOUR, 4 * HOUR),
+    Traffic("azure conv x0.15, 3 hours", LONG[0].file, 0.15, 2.0 + 12 * HOUR, 3 * HOUR),
+    Traffic("idle tenant 139, 5 hours", SMALL[1].file, 1.0, 1.0 + 9 * HOUR, 5 * HOUR, client=139),
+    *OTHER[1:],
+)
+TRAFFIC = {each.name: each for each in (*LONG, *SMALL, *OTHER, *WRONG_PROFILE, *QUICK)}
 
 
 class Case(NamedTuple):

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.decisions import plan, play
+from benchmarks.decisions import plan, play, quick
 from benchmarks.decisions.cases import missing
 from benchmarks.decisions.figures import BEFORE, Figures
 from benchmarks.decisions.jobs import OURS, Job
@@ -33,6 +33,8 @@ def run(options: Namespace) -> int:
             if options.only in job.case.traffic and options.contender in {"", job.contender}:
                 yield job
 
+    if options.quick or options.write_quick:
+        return quick.run(options.processes, write=options.write_quick)
     known, failures = play.until_known(wanted, options.processes)
     figures = Figures(known)
     if options.write_before:

@@ -24,7 +24,7 @@ FORMAT = 1  # of a file
 
 def load(job: Job) -> Result | None:
     """The figures of a finished run; None where there are none that can be read."""
-    with suppress(OSError, ValueError, TypeError):
+    with suppress(OSError, ValueError, TypeError, AttributeError):
         return Result.of(json.loads(path(job).read_text()))
     return None
 
