@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,6 +103,7 @@ def missing() -> list[Path]:
     return sorted({each.path for each in TRAFFIC.values() if not each.path.is_file()})
 
 
+@cache
 def workload(cold_start: str = MAIN) -> Workload:
     """The default policy for an 8B model on H100s, with that cold start."""
     spec: dict[str, object] = {"target": {"name": "llm"}, "maxReplicas": 400, "profile": PROFILE}

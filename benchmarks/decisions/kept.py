@@ -86,7 +86,12 @@ def _file(module: str) -> Path | None:
     return next((file for file in (at.with_suffix(".py"), at / "__init__.py") if file.is_file()), None)
 
 
-def _imports(file: Path) -> Iterator[str]:
+@cache
+def _imports(file: Path) -> tuple[str, ...]:
+    return tuple(_imported(file))
+
+
+def _imported(file: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

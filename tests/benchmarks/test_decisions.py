@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,16 +50,21 @@ def imagined(job: Job) -> Result:
     return result(120.0 - 40.0 * job.value / high, 1.0 - 0.02 * job.value / high)
 
 
-@pytest.fixture
-def all_played(monkeypatch: pytest.MonkeyPatch) -> dict[Job, Result | None]:
-    monkeypatch.setattr(clairvoyant, "AVAILABLE", True)
+def played(imagine: Callable[[Job], Result | None]) -> dict[Job, Result | None]:
     known: dict[Job, Result | None] = {}
     for _ in range(10):
         missing = [job for job in plan.wanted(known) if job not in known]
         if not missing:
             return known
-        known |= {job: imagined(job) for job in missing}
+        known |= {job: imagine(job) for job in missing}
     raise AssertionError("it never ends")
+
+
+@pytest.fixture(scope="module")
+def all_played() -> Iterator[dict[Job, Result | None]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clairvoyant, "AVAILABLE", True)
+        yield played(imagined)
 
 
 def test_a_sweep_closes_in_on_the_goal_and_then_plays_what_it_picked_with_each_seed(
@@ -75,13 +81,7 @@ def test_a_sweep_closes_in_on_the_goal_and_then_plays_what_it_picked_with_each_s
 
 
 def test_a_run_that_failed_is_left_out_and_the_plan_still_ends() -> None:
-    known: dict[Job, Result | None] = {}
-    for _ in range(10):
-        missing = [job for job in plan.wanted(known) if job not in known]
-        if not missing:
-            break
-        known |= {job: None if job.case.traffic == LONG[0].name else imagined(job) for job in missing}
-    assert not missing
+    known = played(lambda job: None if job.case.traffic == LONG[0].name else imagined(job))
     assert plan.common(KNOBBED.key, known) is None
     assert {goal.met for goal in Figures(known, {}).goals()} >= {None}
     assert "| - | - | - | - |" in page(Figures(known, {}), ["a run: OSError: why"])
