@@ -9,7 +9,7 @@ from replay.driver import Outcome
 from replay.scenario.scenario import Scenario
 
 KEY = "clairvoyant"
-MODULE = "replay.contenders.clairvoyant"
+MODULE = "replay.optimum"
 AVAILABLE = importlib.util.find_spec(MODULE) is not None
 
 

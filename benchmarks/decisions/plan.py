@@ -10,6 +10,7 @@ from benchmarks.decisions.cases import LONG, MAIN, OTHER, OWN, SMALL, WRONG_PROF
 from benchmarks.decisions.jobs import OURS, PEERS, Job, Result
 from replay.contenders.contender import Entry, Setup
 from replay.scenario.hardware import hardware_of
+from replay.sim import serving
 
 Known = Mapping[Job, Result | None]  # None: the run failed, or found nothing
 GOAL = 0.99  # share of the requests within 5 s
@@ -105,8 +106,8 @@ def grid(entry: Entry, cold_start: str) -> tuple[float, ...]:
     assert entry.knob is not None
     policy = workload(cold_start)
     hardware: Any = hardware_of(policy)
-    known_of_it = hardware if "hardware" in Setup.__dataclass_fields__ else hardware.max_num_seqs
-    values = tuple(dict.fromkeys(entry.knob.grid(Setup(policy, known_of_it))))
+    engine = serving.engine_of(hardware) if hasattr(serving, "engine_of") else hardware.max_num_seqs
+    values = tuple(dict.fromkeys(entry.knob.grid(Setup(policy, engine))))
     return values if len(values) <= 6 else values[::2]
 
 
