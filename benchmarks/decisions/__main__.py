@@ -23,6 +23,7 @@ def main() -> None:
     )
     parser.add_argument("--contender", metavar="KEY", default="", help="play only this contender; writes no page")
     parser.add_argument("--json", action="store_true", help="print every figure as JSON, and write no page")
+    parser.add_argument("--finished", action="store_true", help="play nothing: show what the finished runs come to")
     parser.add_argument(
         "--processes", type=int, default=2, metavar="N", help="how many runs are played at once (default: 2)"
     )

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.decisions import plan, play, quick
-from benchmarks.decisions.cases import missing
+from benchmarks.decisions.cases import MAIN, OWN, missing
+from benchmarks.decisions.chart import chart
 from benchmarks.decisions.figures import BEFORE, Figures
 from benchmarks.decisions.jobs import OURS, Job
-from benchmarks.decisions.page import page
+from benchmarks.decisions.page import page, rows
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -35,7 +36,7 @@ def run(options: Namespace) -> int:
 
     if options.quick or options.write_quick:
         return quick.run(options.processes, write=options.write_quick)
-    known, failures = play.until_known(wanted, options.processes)
+    known, failures = play.finished(wanted) if options.finished else play.until_known(wanted, options.processes)
     figures = Figures(known)
     if options.write_before:
         write_before(known)
@@ -48,18 +49,27 @@ def run(options: Namespace) -> int:
         if not options.only and not options.contender:
             (DOCS / "benchmark.json").write_text(json.dumps(document, indent=1) + "\n")
             (DOCS / "benchmark.md").write_text(page(figures, failures))
+            (DOCS / "benchmark.svg").write_text(chart(figures))
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     return 1 if failures else 0
 
 
 def show(figures: Figures) -> None:
-    """Print the goals."""
+    """Print each run by its means over the seeds, and the goals."""
+    console = Console()
+    for cold_start in (MAIN, OWN):
+        table = Table(
+            "traffic and contender", "within 1 s", "within 5 s", "GPU-hours", "cost", title=f"cold start: {cold_start}"
+        )
+        for row in rows(figures, cold_start):
+            table.add_row(row[0].replace("*", ""), *row[1:])
+        console.print(table)
     table = Table("figure", "goal", "value", "")
     for goal in figures.goals():
         mark = {True: "met", False: "missed", None: ""}[goal.met]
         table.add_row(goal.name, goal.goal, goal.value, mark, style="red" if goal.met is False else None)
-    Console().print(table)
+    console.print(table)
 
 
 def write_before(known: plan.Known) -> None:

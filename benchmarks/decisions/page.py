@@ -61,9 +61,7 @@ def _traffic(figures: Figures) -> Iterator[str]:
     yield from table(("traffic", "days of history", "hours", "requests", "mean replicas of Outrider"), rows)
 
 
-def _row(figures: Figures, mean: Mean | None, traffic: str, cold_start: str) -> tuple[str, str, str, str]:
-    if mean is None:
-        return ("-", "-", "-", "-")
+def _row(figures: Figures, mean: Mean, traffic: str, cold_start: str) -> tuple[str, str, str, str]:
     return (
         f"{mean.within_1s:.2%}",
         f"{mean.within_5s:.2%}",
@@ -74,31 +72,32 @@ def _row(figures: Figures, mean: Mean | None, traffic: str, cold_start: str) -> 
 
 def _long(figures: Figures) -> Iterator[str]:
     yield "## Every traffic\n"
-    yield "Peers are tuned for each traffic at 99%: the cheapest setting that was played and attains it."
+    yield "Peers with a knob are tuned for each traffic: the cheapest setting that was played and attains 99%."
     for cold_start in (MAIN, OWN):
         yield f"\n### Cold start of {cold_start if COLD_STARTS[cold_start] else 'the profile, 460 s'}\n"
-        rows = []
-        for traffic in PLAYED if cold_start == MAIN else LONG:
-            ours = figures.ours(traffic.name, cold_start)
-            rows.append((f"**{traffic.name}**, Outrider", *_row(figures, ours, traffic.name, cold_start)))
-            if then := figures.then(traffic.name, cold_start):
-                rows.append(("Outrider at 9ad64fc", *_row(figures, then, traffic.name, cold_start)))
-            for key, entry in PEERS.items():
-                tuned = figures.tuned(key, traffic.name, cold_start)
-                name = named(key, tuned.value) if tuned else f"{entry.name}: no setting attains 99%"
-                rows.append((name, *_row(figures, tuned, traffic.name, cold_start)))
-            if least := figures.clairvoyant(traffic.name, cold_start):
-                beside = "" if least.gpu_hours_at_999 is None else f" ({least.gpu_hours_at_999:,.1f} for 99.9%)"
-                rows.append(
-                    (
-                        "clairvoyant",
-                        f"{least.within_1s:.2%}",
-                        f"{least.within_5s:.2%}",
-                        f"{least.gpu_hours:,.1f}{beside}",
-                        "1",
-                    )
-                )
-        yield from table(("traffic and contender", "within 1 s", "within 5 s", "GPU-hours", "cost"), rows)
+        yield from table(
+            ("traffic and contender", "within 1 s", "within 5 s", "GPU-hours", "cost"), rows(figures, cold_start)
+        )
+
+
+def rows(figures: Figures, cold_start: str) -> Iterator[tuple[str, str, str, str, str]]:
+    """Each contender on each traffic that it was played on."""
+    for traffic in PLAYED:
+        name = traffic.name
+        if ours := figures.ours(name, cold_start):
+            yield f"**{name}**, Outrider", *_row(figures, ours, name, cold_start)
+        if then := figures.then(name, cold_start):
+            yield "Outrider at 9ad64fc", *_row(figures, then, name, cold_start)
+        for key, entry in PEERS.items():
+            played = figures.tuned(key, name, cold_start) if entry.knob else figures.mean(key, None, name, cold_start)
+            if played:
+                yield named(key, played.value), *_row(figures, played, name, cold_start)
+            elif points(Case(name, cold_start), key, figures.known):
+                yield f"{entry.name}: no setting attains 99%", "-", "-", "-", "-"
+        if least := figures.clairvoyant(name, cold_start):
+            beside = "" if least.gpu_hours_at_999 is None else f" ({least.gpu_hours_at_999:,.1f} for 99.9%)"
+            hours = f"{least.gpu_hours:,.1f}{beside}"
+            yield "clairvoyant", f"{least.within_1s:.2%}", f"{least.within_5s:.2%}", hours, "1"
 
 
 def _beside(figures: Figures) -> Iterator[str]:
@@ -139,7 +138,8 @@ def _steps(figures: Figures) -> Iterator[str]:
 
 def _frontiers(figures: Figures) -> Iterator[str]:
     yield "## Frontiers\n"
-    yield "Each setting that was played with the first seed and a cold start of 240 s: share within 5 s and cost."
+    yield "Each setting that was played with the first seed and a cold start of 240 s: share within 5 s and cost.\n"
+    yield "![The frontier of each contender on the long traces](benchmark.svg)"
     for traffic in LONG:
         yield f"\n### {traffic.name}\n"
         rows = []

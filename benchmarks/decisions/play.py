@@ -42,6 +42,14 @@ def until_known(wanted: Callable[[Known], Iterable[Job]], processes: int) -> tup
     return known, failures
 
 
+def finished(wanted: Callable[[Known], Iterable[Job]]) -> tuple[Known, list[str]]:
+    """What has been played so far, and nothing more."""
+    known: Known = {}
+    while found := {job: result for job in wanted(known) if job not in known and (result := kept.load(job))}:
+        known.update(found)
+    return known, []
+
+
 def expected_seconds(job: Job) -> float:
     """Roughly the CPU time of a run."""
     hours, millions = _size(job.case.traffic)

@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from benchmarks.decisions import cases, clairvoyant, kept, plan, play, quick
 from benchmarks.decisions.cases import LONG, MAIN, Case
+from benchmarks.decisions.chart import chart
 from benchmarks.decisions.figures import Figures
 from benchmarks.decisions.jobs import OURS, PEERS, Job, Result, between
 from benchmarks.decisions.page import page
@@ -105,6 +107,7 @@ def test_the_page_names_no_place_on_this_machine_and_the_document_is_plain_json(
     assert str(cases.TRACES.parent) not in written
     assert "None" not in written
     assert not re.search(r"\bnan\b", written)
+    assert ElementTree.fromstring(chart(figures)).tag.endswith("svg")
     document = json.loads(json.dumps(figures.document(), allow_nan=False))
     assert len(document["runs"]) == len(all_played)
 
