@@ -29,11 +29,13 @@ def main() -> None:
     )
     parser.add_argument("--write-quick", action="store_true", help="store the figures of --quick as the expected ones")
     parser.add_argument(
-        "--write-before",
+        "--write-baseline",
         action="store_true",
         help="store Outrider's figures as those that later ones are compared with",
     )
     options = parser.parse_args()
+    if options.processes < 1:
+        parser.error(f"--processes must be 1 or more, not {options.processes}")
     one_thread_each()
     from benchmarks.decisions import command
 

@@ -38,7 +38,7 @@ def run(options: Namespace) -> int:
         return quick.run(options.processes, write=options.write_quick)
     known, failures = play.finished(wanted) if options.finished else play.until_known(wanted, options.processes)
     figures = Figures(known)
-    if options.write_before:
+    if options.write_baseline:
         write_before(known)
         return 1 if failures else 0
     document = figures.document() | {"failures": failures}

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -107,7 +107,7 @@ def test_the_page_names_no_place_on_this_machine_and_the_document_is_plain_json(
     assert str(cases.TRACES.parent) not in written
     assert "None" not in written
     assert not re.search(r"\bnan\b", written)
-    assert ElementTree.fromstring(chart(figures)).tag.endswith("svg")
+    assert ET.fromstring(chart(figures)).tag.endswith("svg")
     document = json.loads(json.dumps(figures.document(), allow_nan=False))
     assert len(document["runs"]) == len(all_played)
 
