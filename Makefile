@@ -6,7 +6,7 @@ PACKAGES = $(shell grep -c == requirements.lock)
 export PROGRESS = /^(Collecting|Requirement already)/ && ++seen % 20 == 0 {print "  " seen " fetched"; fflush()} /^Installing/ {print "  unpacking"; fflush()}
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo picture check test test-slow fuzz e2e cluster cluster-down lint format generate lock bench clean
+.PHONY: help setup demo picture check test test-slow fuzz e2e cluster cluster-down lint format generate lock bench benchmark clean
 
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 SCHEDULES ?= 2000
@@ -91,6 +91,9 @@ lock: $(READY) ## Write the locks from pyproject.toml: all of it, what runs, and
 
 bench: $(READY) ## Measure speed beside its goals, about 7 min (BENCH=--long: larger fleets and traces; BENCH=kernel: one of them)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+benchmark: $(READY) ## Play Outrider and its peers on real traffic, and write docs/benchmark.md (40 min; QUICK=1: an hour's subset, 1 min)
+	$(BIN)/python -m benchmarks.decisions $(if $(QUICK),--quick) $(BENCHMARK)
 
 clean: ## Remove what the other targets created
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks

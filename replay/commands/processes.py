@@ -52,10 +52,14 @@ class Workers:
             return
         # Arrays travel apart, since they are the same in all runs: loky maps them into memory once, Dask sends them once.
         calls = ((place, _without_traffic(run), *_columns(run.scenario.requests)) for place, run in enumerate(runs))
-        for place, outcome in self._spread(partial(_play, code_version()), calls):
+        for place, outcome in self.spread(partial(_play, code_version()), calls):
             yield runs[place], outcome
 
-    def _spread(self, function: Callable[..., ResultT], calls: Iterable[tuple[Any, ...]]) -> Iterator[ResultT]:
+    def spread(self, function: Callable[..., ResultT], calls: Iterable[tuple[Any, ...]]) -> Iterator[ResultT]:
+        """Call a function with each of these arguments, and yield what it returns as soon as it does.
+
+        Raises WorkersError where a process ends before its work, and what the function raises.
+        """
         from joblib import Parallel, delayed
 
         order = "list" if self.backend == "ray" else "generator_unordered"

@@ -132,7 +132,7 @@ def test_a_process_that_dies_is_a_failure_in_one_line(arguments: list[str], monk
 @pytest.mark.slow
 def test_a_killed_process_is_noticed() -> None:
     with workers(jobs=2) as two, pytest.raises(processes.WorkersError, match="try fewer --jobs") as raised:
-        list(two._spread(_die, [(0,), (1,)]))
+        list(two.spread(_die, [(0,), (1,)]))
     assert not isinstance(raised.value, BrokenProcessPool)
 
 
