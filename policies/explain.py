@@ -11,8 +11,8 @@ PHRASES: Mapping[Rule, str] = {
     Rule.MAXIMUM: "maxReplicas is {replicas:g}",
     Rule.REACTIVE: "{pressure}",
     Rule.VOLATILITY: "demand of {level:.1f} replicas may reach {replicas:.1f} before a new replica is up ({lead})",
-    Rule.FORECAST: "the {note} forecast expects demand of at most {replicas:.1f} replicas over the next {lead}"
-    " (probability {probability:.1%})",
+    Rule.FORECAST: "the {note} forecast expects demand of {median:.1f} replicas, which may reach {replicas:.1f},"
+    " over the next {lead}",
     Rule.LEAD: "maxPreparedNodes allows no further prepared nodes, so {replicas:.1f} replicas must run to cover the {lead}"
     " that a new replica takes without a prepared node",
     Rule.SCHEDULED: "schedule {note} requires {replicas:g} ({opens})",

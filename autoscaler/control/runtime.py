@@ -25,6 +25,7 @@ from crds.workload import Endpoint, Workload
 from forecasting.fit import Fit
 from forecasting.forecaster import Forecaster
 from forecasting.series import Series
+from forecasting.worth import Law
 from policies.backfill import Past
 from policies.decider import Decider
 from policies.engine import Proposal
@@ -342,9 +343,10 @@ class PolicyRuntime:
         """Take samples by pod from Prometheus, of pods that a scrape does not reach."""
         self._filled = samples
 
-    def fit_due(self, now_seconds: float) -> Series | None:
-        """What the forecast has to be fitted on now; None where no fit is due."""
-        return self._decider.forecaster.fit_due(now_seconds)
+    def fit_due(self, now_seconds: float) -> tuple[Series, Law] | None:
+        """What the forecast has to be fitted on now, and the law that it has to save money for; None where no fit is due."""
+        series = self._decider.forecaster.fit_due(now_seconds)
+        return None if series is None else (series, Law.of(self._workload.policy, self._workload.cold_start))
 
     def adopt_fit(self, fit: Fit | None, now_seconds: float) -> None:
         """Forecast by this fit from the next grid step on; None is a fit that failed."""

@@ -73,9 +73,13 @@ def command(
     from rich.progress import Progress
 
     from forecasting.backtest import backtest
+    from forecasting.worth import Law
     from replay.commands.arguments import named
+    from replay.scenario.policy import default
     from replay.traces.trace import TraceError
 
+    workload = default(profile)
+    law = Law.of(workload.policy, workload.cold_start)
     console = Console(stderr=True)
     done: dict[str, Backtest] = {}
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -84,7 +88,7 @@ def command(
             try:
                 trace, *_ = named(name, columns=columns, time_unit=time_unit)
                 series = demand(trace, PROFILES[profile].engine, scale)
-                result = backtest(series, lambda share: bar.update(task, completed=share), errors=errors)  # noqa: B023
+                result = backtest(series, law, lambda share: bar.update(task, completed=share), errors=errors)  # noqa: B023
                 done[name if trace.name in done else trace.name] = result
             except (TraceError, ValueError) as error:
                 bar.stop()
@@ -121,6 +125,9 @@ def document(result: "Backtest") -> dict[str, Any]:
     from forecasting.scores import SCORED_HORIZONS_SECONDS, SCORED_PROBABILITIES
 
     return {
+        "saved_gpu_hours": result.scores[-1].worth.gpu_hours,
+        "saved_share": result.scores[-1].worth.share,
+        "days": result.scores[-1].worth.days,
         "forecasts": result.forecasts,
         "mean_replicas": result.mean_replicas,
         "proven_share": result.proven_share,
@@ -128,6 +135,8 @@ def document(result: "Backtest") -> dict[str, Any]:
         "probabilities": SCORED_PROBABILITIES,
         "families": {
             score.family: {
+                "saved_gpu_hours": score.worth.gpu_hours,
+                "saved_share": score.worth.share,
                 "skill": score.skill,
                 **(
                     {}
@@ -163,13 +172,14 @@ def table(name: str, result: "Backtest") -> "Table":
     leads = (f"{horizon:.0f} s" for horizon in SCORED_HORIZONS_SECONDS)
     quantiles = (f"≤ p{probability * 100:.0f}" for probability in SCORED_PROBABILITIES)
     shown.add_column("family")
-    for column in ("skill", *errors, *leads, *quantiles, "no fit"):
+    for column in ("saved", "skill", *errors, *leads, *quantiles, "no fit"):
         shown.add_column(column, justify="right")
     for score in result.scores:
         losses = (1000.0 * score.loss_replicas.mean(axis=1) / result.mean_replicas).tolist()
         covered = score.coverage.mean(axis=0).tolist()
         shown.add_row(
             score.family,
+            f"{score.worth.gpu_hours + 0.0:.1f}",
             f"{round(score.skill, 3) + 0.0:.1%}",
             *(f"{score.skill_error:.1%}" for _ in errors),
             *(f"{loss:.1f}" for loss in losses),
