@@ -51,6 +51,7 @@ from autoscaler.sources.transport import FileTransport
 from autoscaler.telemetry import logs
 from benchmarks.step import FULL_TICKS, Pods, a_policy, a_sample
 from crds.kinds import SCALING_POLICY
+from crds.profiles import PROFILES
 from crds.v1alpha1.resource import API_VERSION
 from forecasting.fit import Fit, fit
 from forecasting.series import Series
@@ -300,7 +301,7 @@ class Fits:
         minutes = np.arange(3 * 1440)
         noise = np.random.default_rng(1).normal(0.0, 0.05, len(minutes))
         self._demand = 2.0 + np.sin(minutes / 1440.0 * 2.0 * np.pi) + noise
-        self._fit = fit(Series(0.0, 60.0, self._demand), Law.of(a_policy(0), COLD_START))
+        self._fit = fit(Series(0.0, 60.0, self._demand), Law.of(a_policy(0), PROFILES["8b-l4"].cold_start))
 
     def history(self, until_seconds: float) -> list[tuple[float, float]]:
         """(seconds, replicas) of the three days before."""

@@ -11,7 +11,7 @@ from forecasting.models.base import Family, Model, Unfit
 from forecasting.models.naive import NAIVE, Naive
 from forecasting.quantiles import Recent, learn_table, prior, quantiles
 from forecasting.series import Floats, Series
-from forecasting.worth import Counterfactual, Law, Worth
+from forecasting.worth import NOTHING, Counterfactual, Law, Worth
 
 HOLDOUT_SECONDS = 3 * 86_400.0  # at most; a third of a short history
 TABLE_SECONDS = 7 * 86_400.0  # the newest part of the history, whose errors make the table
@@ -36,7 +36,7 @@ class Fit:
 
     chosen: FittedModel  # what forecasts
     naive: FittedModel  # what takes its place where its quantiles cannot be used
-    worth: Worth = Worth()  # what it saved over the holdout; nothing where naive was chosen
+    worth: Worth = NOTHING  # what it saved over the holdout; nothing where naive was chosen
     note: str = ""  # why naive was chosen; empty otherwise
 
 
@@ -57,7 +57,7 @@ def fit(series: Series, law: Law) -> Fit:
     recent = Recent.of(series, holdout_steps)
     counterfactual = Counterfactual(series, holdout_steps, law)
     best: Family | None = None
-    worth, notes = Worth(), []
+    worth, notes = NOTHING, []
     for family in FAMILIES:
         try:
             found = counterfactual.worth(fit_family(family, training).quantiles(recent))

@@ -78,7 +78,7 @@ class Forecaster:
             fitted = self._fit.naive
             values = np.minimum(fitted.quantiles(recent)[0], guard.GREATEST_REPLICAS)
         own = fitted.family != NAIVE.name
-        if own and not note and not self._used:
+        if own and not note:
             note = self._fit.worth.text
         rows = tuple(tuple(row) for row in np.round(values, 6).tolist())
         return Fan(demand.end_seconds, HORIZONS_SECONDS, PROBABILITIES, rows, fitted.family, own and self._used, note)

@@ -17,14 +17,22 @@ from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES
 from forecasting.series import Floats, Series
 from policies.combine import SLACK
 from policies.ladder import headroom_deviations, hold_seconds, lead_seconds
-from policies.level import LEVEL_OFFSET, LEVEL_TAU_SECONDS, VOLATILITY_LAG_SECONDS, VOLATILITY_PRIOR, VOLATILITY_TAU_SECONDS
+from policies.level import (
+    LEVEL_OFFSET,
+    LEVEL_TAU_SECONDS,
+    VOLATILITY_LAG_SECONDS,
+    VOLATILITY_PRIOR,
+    VOLATILITY_TAU_SECONDS,
+)
 from policies.model import Policy
 from policies.recommend import predictive, reactive
 from policies.supply import ColdStart, Rung
 
 SCALES = np.array((0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 1.8, 2.2))  # of the headroom; 1 is as decided
 AS_DECIDED = int(np.flatnonzero(SCALES == 1.0)[0])
-TARGETS = np.array((0.5, 1.0, 2.0))  # of the policy's late share, at which costs are compared; their mean is steadier than one
+TARGETS = np.array(
+    (0.5, 1.0, 2.0)
+)  # of the policy's late share, at which costs are compared; their mean is steadier than one
 LEAST_LATE = 1e-5  # below this share of the work, nothing counts as late
 WARM_SECONDS = 2 * VOLATILITY_TAU_SECONDS  # before what is replayed
 LEAST_SHARE = 0.01  # of the GPU-hours, from which on a saving is more than chance
@@ -72,10 +80,13 @@ class Worth:
     @property
     def text(self) -> str:
         """The worth as a clause."""
-        over = f"over the last {self.days:.2g} days at equal attainment"
-        if self.gpu_hours < 0.0:
-            return f"it would have cost {-self.gpu_hours:.1f} GPU-hours more {over}"
-        return f"it would have saved {self.gpu_hours:.1f} GPU-hours ({self.share:.1%}) {over}"
+        over = f"{24 * self.days:.0f} hours" if self.days < 2.0 else f"{self.days:.2g} days"
+        amount = f"{abs(self.gpu_hours):.1f} GPU-hours ({abs(self.share):.1%})"
+        effect = f"cost {amount} more" if self.gpu_hours < 0.0 else f"saved {amount}"
+        return f"over the last {over} it would have {effect} at equal attainment"
+
+
+NOTHING = Worth()
 
 
 class Counterfactual:
@@ -94,7 +105,7 @@ class Counterfactual:
         self._wait_steps = law.queue_wait_seconds / step
         self._demand = filled[-len(known) :]
         self._level = level
-        self._weights = known / max(1, np.count_nonzero(known))
+        self._weights = known / max(1, int(np.count_nonzero(known)))
         self._gpu_hours_each = law.gpus_per_replica * np.count_nonzero(known) * step / 3_600.0
         self._days = len(known) * step / DAY_SECONDS
         self._horizon = law.lead_seconds + step / 2.0  # a forecast is half a step old on average
@@ -134,7 +145,9 @@ class Counterfactual:
         asked = np.clip(asked, law.min_replicas, law.max_replicas, out=asked)
         decided = newest_max(asked, self._hold_steps)
         serving = self._serving(decided)
-        jump = np.where(demand > reactive.OVERLOAD * serving, np.minimum(np.ceil(demand - SLACK), law.max_replicas), 0.0)
+        jump = np.where(
+            demand > reactive.OVERLOAD * serving, np.minimum(np.ceil(demand - SLACK), law.max_replicas), 0.0
+        )
         decided = np.maximum(decided, newest_max(jump, self._hold_steps))
         serving = self._serving(decided)
         excess = np.cumsum(demand - serving, axis=-1)

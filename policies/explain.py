@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from policies.combine import whole
-from policies.model import Mode, Plan, Reason, Rule, Verdict
+from policies.model import Fan, Mode, Plan, Reason, Rule, Verdict
 
 PHRASES: Mapping[Rule, str] = {
     Rule.MINIMUM: "minReplicas is {replicas:g}",
@@ -75,6 +75,11 @@ def reasons(found: tuple[Reason, ...]) -> str:
     is_limit = whole(other.replicas) > count
     beside = f"{whole(other.replicas)} were asked for" if is_limit else f"next highest is {whole(other.replicas)}"
     return f"{phrase(first)} ({beside}: {phrase(other)})"
+
+
+def forecast(fan: Fan) -> str:
+    """Whether a forecast is used, and why."""
+    return f"The {fan.model} forecast is {'' if fan.proven else 'not '}used{': ' if fan.note else ''}{fan.note}."
 
 
 def phrase(reason: Reason) -> str:

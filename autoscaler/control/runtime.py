@@ -30,7 +30,7 @@ from policies.backfill import Past
 from policies.decider import Decider
 from policies.engine import Proposal
 from policies.ladder import lead_seconds
-from policies.model import Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
+from policies.model import Fan, Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
 from policies.supply import Rung, Supply
 
 _UNREAD = SourceError(SourceErrorKind.TRANSPORT, "how the pods are reached has not been read yet")
@@ -73,6 +73,7 @@ class PolicyRuntime:
         self._transport_due_seconds = -math.inf
         self._readings: Readings | None = None
         self._result: StepResult | None = None
+        self._fan: Fan | None = None
         self._plan: Plan | None = None
         self._plan_before: Plan | None = None
         self._listeners: list[Callable[[], None]] = []
@@ -236,6 +237,7 @@ class PolicyRuntime:
             plan=self._plan,
             plan_before=self._plan_before,
             readings=self._readings,
+            fan=self._fan,
             problem=self._problem,
             refused="" if self._refused is None else self._refused.sentence,
             balloon_problem=self._balloon_problem,
@@ -360,7 +362,7 @@ class PolicyRuntime:
 
     def settle(self, proposal: Proposal, grant: Grant | None) -> StepResult:
         """Decide what was granted of the proposal that was made last."""
-        self._result = self._decider.settle(proposal, grant)
+        self._result, self._fan = self._decider.settle(proposal, grant), proposal.inputs.fan
         if self._result.plan is not None:
             self._plan_before, self._plan = self._plan, self._result.plan
         self._notify()

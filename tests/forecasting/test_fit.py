@@ -19,7 +19,8 @@ from tests.forecasting.traffic import DAY_STEPS, LAW, minutes, wave, with_gaps
     [
         pytest.param(
             wave(0.03),
-            "autoreg: needs 2 h of known demand, has 0.48 h; seasonal: needs 48 h of known demand, has 0.48 h; hourly: needs 24 h of known demand, has 0.48 h",
+            "autoreg: needs 2 h of known demand, has 0.48 h; seasonal: needs 48 h of known demand, has 0.48 h; "
+            "hourly: needs 24 h of known demand, has 0.48 h",
             id="short",
         ),
         pytest.param(np.full(DAY_STEPS, 3.0), "constant: 3 replicas in each of the 960 known steps", id="constant"),

@@ -13,6 +13,7 @@ from forecasting.forecaster import Forecaster
 from forecasting.models.autoreg import AutoReg
 from forecasting.quantiles import prior
 from forecasting.worth import LEAST_SHARE, Worth
+from policies.explain import forecast
 from policies.model import Fan
 from tests.forecasting.traffic import LAW, MONDAY_SECONDS, minutes, points, wave
 
@@ -145,8 +146,15 @@ def test_a_forecast_is_used_once_it_has_saved_enough_and_until_it_costs(three_da
 
 def test_a_silent_forecast_says_what_it_would_have_cost(three_days: Fit) -> None:
     fan = fan_of(with_history(), three_days, -0.041, NOW)
-    assert fan.note == "it would have cost 4.1 GPU-hours more over the last 3 days at equal attainment"
-    assert fan_of(with_history(), three_days, 0.041, NOW).note == ""
+    assert fan.note == "over the last 3 days it would have cost 4.1 GPU-hours (4.1%) more at equal attainment"
+    assert forecast(fan).startswith(f"The {fan.model} forecast is not used: over the last 3 days it would have cost ")
+
+
+def test_a_forecast_in_use_says_what_it_would_have_saved(three_days: Fit) -> None:
+    fan = fan_of(with_history(), three_days, 0.041, NOW)
+    assert forecast(fan).endswith(
+        " is used: over the last 3 days it would have saved 4.1 GPU-hours (4.1%) at equal attainment."
+    )
 
 
 def test_the_same_history_gives_the_same_fans() -> None:

@@ -71,11 +71,15 @@ def test_a_forecast_is_used_while_it_is_fresh_and_proven(age: float, proven: boo
         assert dict(reason.numbers)["median"] == 4.0
 
 
-@pytest.mark.parametrize(("median", "high", "least", "most"), [(0.1, 0.2, 3.0, 3.0), (4.0, 5.0, 4.0, 6.0), (30.0, 40.0, 9.0, 9.0)])
+@pytest.mark.parametrize(
+    ("median", "high", "least", "most"), [(0.1, 0.2, 3.0, 3.0), (4.0, 5.0, 4.0, 6.0), (30.0, 40.0, 9.0, 9.0)]
+)
 def test_a_forecast_gives_median_and_deviation_between_the_level_and_three_times_it(
     median: float, high: float, least: float, most: float
 ) -> None:
-    reason = demand_floor(POLICY, CALM, Fan(START, (120.0,), (0.5, 0.99), ((median, high),), "profile", True), START, 120.0)
+    reason = demand_floor(
+        POLICY, CALM, Fan(START, (120.0,), (0.5, 0.99), ((median, high),), "profile", True), START, 120.0
+    )
     assert reason is not None
     assert least <= reason.replicas <= most
 
@@ -104,7 +108,9 @@ def test_a_fan_is_read_linearly_and_at_its_ends(horizon: float, probability: flo
 
 
 def test_an_aged_forecast_is_read_further_ahead() -> None:
-    fresh, aged = (demand_floor(a_policy(attainment=0.9), CALM, FAN, START + age, 60.0) for age in (0.0, 30.0))
+    fresh, aged = (
+        demand_floor(a_policy(attainment=0.9), Filters(level=0.5), FAN, START + age, 60.0) for age in (0.0, 30.0)
+    )
     assert fresh is not None
     assert aged is not None
     assert aged.replicas > fresh.replicas
