@@ -84,7 +84,7 @@ def backtest(
     forecasts = {name: np.concatenate(values) for name, values in hours.items()}
     counterfactual = Counterfactual(demand, len(demand) - first, law)
     worth = {
-        name: counterfactual.worth(np.nan_to_num(values), np.array(used) if name == CHOSEN else None)
+        name: counterfactual.worth(values, np.array(used) if name == CHOSEN else None)
         for name, values in forecasts.items()
     }
     return _scored(demand, first, forecasts, worth, refusals, sum(used), hour if errors else None)

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from forecasting import guard
 from forecasting.log_demand import smooth
 from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES
 from forecasting.series import Floats, Series
@@ -114,7 +115,11 @@ class Counterfactual:
 
     def worth(self, quantiles: Floats, used: NDArray[np.bool_] | None = None) -> Worth:
         """The worth of forecasts [step, horizon, probability], in replicas, as of each step, where `used` [step]; None: always."""
-        median, high = (at_horizon(quantiles, self._horizon, p) for p in (0.5, predictive.HIGH))
+        most = guard.GREATEST_REPLICAS  # in place of what is too large to be used
+        median, high = (
+            np.nan_to_num(at_horizon(quantiles, self._horizon, p), nan=most, posinf=most).clip(0.0, most)
+            for p in (0.5, predictive.HIGH)
+        )
         sigma = np.log((high + LEVEL_OFFSET) / (median + LEVEL_OFFSET)) / predictive.HIGH_DEVIATIONS
         asked = headroom(median, self._z * sigma)
         limit = np.maximum(predictive.FORECAST_LIMIT * self._level, self._by_level)

@@ -109,6 +109,12 @@ def test_a_worth_is_finite_and_its_share_is_at_most_one(values: list[float], fac
     assert abs(worth.gpu_hours) <= law.max_replicas * law.gpus_per_replica * 0.5
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e300, -1.0])
+def test_absurd_forecasts_have_a_finite_worth(value: float) -> None:
+    demand = minutes(spikes(0.2))
+    assert math.isfinite(Counterfactual(demand, 100, LAW).worth(np.full((100, 7, 5), value)).gpu_hours)
+
+
 @given(st.floats(0.0, 100.0))
 def test_constant_demand_is_not_worth_a_forecast(level: float) -> None:
     demand = minutes(np.full(300, level))
