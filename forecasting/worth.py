@@ -115,11 +115,7 @@ class Counterfactual:
 
     def worth(self, quantiles: Floats, used: NDArray[np.bool_] | None = None) -> Worth:
         """The worth of forecasts [step, horizon, probability], in replicas, as of each step, where `used` [step]; None: always."""
-        most = guard.GREATEST_REPLICAS  # in place of what is too large to be used
-        median, high = (
-            np.nan_to_num(at_horizon(quantiles, self._horizon, p), nan=most, posinf=most).clip(0.0, most)
-            for p in (0.5, predictive.HIGH)
-        )
+        median, high = (at_horizon(quantiles, self._horizon, p) for p in (0.5, predictive.HIGH))
         sigma = np.log((high + LEVEL_OFFSET) / (median + LEVEL_OFFSET)) / predictive.HIGH_DEVIATIONS
         asked = headroom(median, self._z * sigma)
         limit = np.maximum(predictive.FORECAST_LIMIT * self._level, self._by_level)
@@ -192,11 +188,16 @@ def headroom(location: Floats, width: Floats) -> Floats:
 
 
 def at_horizon(quantiles: Floats, horizon_seconds: float, probability: float) -> Floats:
-    """One quantile [step] of [step, horizon, probability], linear between two horizons; beyond the ends, the outermost."""
+    """One quantile [step] of [step, horizon, probability], linear between two horizons; beyond the ends, the outermost.
+
+    What cannot be used as a quantile counts as the greatest.
+    """
     position = np.interp(horizon_seconds, HORIZONS_SECONDS, np.arange(len(HORIZONS_SECONDS)))
     low = int(position)
     column = quantiles[:, :, PROBABILITIES.index(probability)]
-    near, far = column[:, low], column[:, min(low + 1, len(HORIZONS_SECONDS) - 1)]
+    ends = column[:, [low, min(low + 1, len(HORIZONS_SECONDS) - 1)]]
+    most = guard.GREATEST_REPLICAS
+    near, far = np.nan_to_num(ends, nan=most, posinf=most).clip(0.0, most).T
     return np.asarray(near + (position - low) * (far - near))
 
 
