@@ -82,7 +82,7 @@ def backtest(
         used.extend(fan.proven for fan in fans)
         progress(end / len(demand))
     forecasts = {name: np.concatenate(values) for name, values in hours.items()}
-    counterfactual = Counterfactual(demand, len(demand) - first, law)
+    counterfactual = Counterfactual(demand, len(demand) - first, law, forecasts[NAIVE.name])
     worth = {
         name: counterfactual.worth(values, np.array(used) if name == CHOSEN else None)
         for name, values in forecasts.items()

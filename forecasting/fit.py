@@ -55,7 +55,8 @@ def fit(series: Series, law: Law) -> Fit:
     if objection := guard.objection(training):
         return Fit(naive, naive, note=objection)
     recent = Recent.of(series, holdout_steps)
-    counterfactual = Counterfactual(series, holdout_steps, law)
+    unforeseen = fit_family(NAIVE, training).quantiles(recent)
+    counterfactual = Counterfactual(series, holdout_steps, law, unforeseen)
     best: Family | None = None
     worth, notes = NOTHING, []
     for family in FAMILIES:

@@ -91,9 +91,13 @@ NOTHING = Worth()
 
 
 class Counterfactual:
-    """The newest `steps` steps of a series, on which the law is replayed."""
+    """The newest `steps` steps of a series, on which the law is replayed.
 
-    def __init__(self, demand: Series, steps: int, law: Law) -> None:
+    `naive` are naive's forecasts there, which foresee nothing. Where the law saves with them as well, what counts is what a
+    forecast saves beyond that.
+    """
+
+    def __init__(self, demand: Series, steps: int, law: Law, naive: Floats) -> None:
         step = demand.step_seconds
         recent = demand.tail(steps + round(WARM_SECONDS / step))
         known = recent.tail(steps).known
@@ -111,33 +115,37 @@ class Counterfactual:
         self._days = len(known) * step / DAY_SECONDS
         self._horizon = law.lead_seconds + step / 2.0  # a forecast is half a step old on average
         self._by_level = headroom(self._level, self._z * sigma)
-        self._without = self._play(self._by_level)
+        self._without = (self._play(self._by_level), self._play(self._floors(naive)))
 
     def worth(self, quantiles: Floats, used: NDArray[np.bool_] | None = None) -> Worth:
         """The worth of forecasts [step, horizon, probability], in replicas, as of each step, where `used` [step]; None: always."""
+        floors = self._floors(quantiles)
+        played = self._play(floors if used is None else np.where(used, floors, self._by_level))
+        cost, used_cost = min((self._compared(each, played) for each in self._without), key=_saved)
+        hours = self._gpu_hours_each
+        return Worth((cost - used_cost) * hours, 1.0 - used_cost / cost if cost > 0.0 else 0.0, self._days)
+
+    def _floors(self, quantiles: Floats) -> Floats:
+        """The law's floors by these forecasts, [scale, step]."""
         median, high = (at_horizon(quantiles, self._horizon, p) for p in (0.5, predictive.HIGH))
         sigma = np.log((high + LEVEL_OFFSET) / (median + LEVEL_OFFSET)) / predictive.HIGH_DEVIATIONS
         asked = headroom(median, self._z * sigma)
         limit = np.maximum(predictive.FORECAST_LIMIT * self._level, self._by_level)
-        floors = np.maximum(np.minimum(asked, limit), self._level)
-        played = self._play(floors if used is None else np.where(used, floors, self._by_level))
-        cost, used_cost = self._compared(played)
-        hours = self._gpu_hours_each
-        return Worth((cost - used_cost) * hours, 1.0 - used_cost / cost if cost > 0.0 else 0.0, self._days)
+        return np.maximum(np.minimum(asked, limit), self._level)
 
-    def _compared(self, used: tuple[Floats, Floats]) -> tuple[float, float]:
+    def _compared(self, without: tuple[Floats, Floats], used: tuple[Floats, Floats]) -> tuple[float, float]:
         """Mean replicas without and with the forecast, at equal attainment.
 
         Where both attain as decided what the policy asks for, the comparison that is worse for the forecast counts.
         """
-        (cost, late), (used_cost, used_late) = self._without, used
+        (cost, late), (used_cost, used_late) = without, used
         budget = 1.0 - self._law.attainment
         targets = np.maximum(TARGETS * budget, max(late.min(), used_late.min()))
         at_targets = float(at_late(cost, late, targets).mean()), float(at_late(used_cost, used_late, targets).mean())
         if max(late[AS_DECIDED], used_late[AS_DECIDED]) > budget:
             return at_targets
         as_decided = float(cost[AS_DECIDED]), float(used_cost[AS_DECIDED])
-        return min(at_targets, as_decided, key=lambda pair: pair[0] - pair[1])
+        return min(at_targets, as_decided, key=_saved)
 
     def _play(self, floors: Floats) -> tuple[Floats, Floats]:
         """Mean replicas and the share of the work that is late, [scale] each, of floors [scale, step]."""
@@ -168,6 +176,11 @@ class Counterfactual:
         serving[:, 0] = least[:, 0]
         serving[:, 1:] = least[:, :-1]
         return np.maximum(serving, 1.0, out=serving)
+
+
+def _saved(costs: tuple[float, float]) -> float:
+    """Replicas saved on average, of the costs without and with a forecast."""
+    return costs[0] - costs[1]
 
 
 def filters(demand: Floats, step_seconds: float) -> tuple[Floats, Floats]:

@@ -1,11 +1,13 @@
 """What a forecast is worth: it earns where demand repeats, and is worth nothing where there is nothing to foresee."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from forecasting.fit import fit_family
 from forecasting.models.naive import NAIVE
@@ -35,6 +37,13 @@ def foreseen(values: Floats) -> Floats:
     return np.repeat(maxima[:, :, None], len(PROBABILITIES), axis=2)
 
 
+def worth_of(values: Floats, forecast: Floats, law: Law = LAW, used: NDArray[np.bool_] | None = None) -> Worth:
+    """The worth of a forecast of all of these values."""
+    demand = minutes(values)
+    naive = fit_family(NAIVE, demand).quantiles(Recent.of(demand, len(demand)))
+    return Counterfactual(demand, len(demand), law, naive).worth(forecast, used)
+
+
 def spikes(days: float = 1.0) -> Floats:
     """Demand that triples for ten minutes at each full hour."""
     at = np.arange(round(days * DAY_STEPS))
@@ -42,31 +51,35 @@ def spikes(days: float = 1.0) -> Floats:
 
 
 def test_to_know_the_future_of_spikes_saves_gpu_hours() -> None:
-    worth = Counterfactual(minutes(spikes()), DAY_STEPS, LAW).worth(foreseen(spikes()))
+    worth = worth_of(spikes(), foreseen(spikes()))
     assert worth.days == 1.0
     assert worth.share > 0.2
     assert worth.gpu_hours > 24.0
 
 
 def test_a_replica_of_several_gpus_saves_as_many_times_the_gpu_hours() -> None:
-    demand, forecast = minutes(spikes(0.5)), foreseen(spikes(0.5))
     single, eight = (
-        Counterfactual(demand, len(demand), Law(270.0, 120.0, 0.99, 5.0, 1, 400, gpus)).worth(forecast)
-        for gpus in (1, 8)
+        worth_of(spikes(0.5), foreseen(spikes(0.5)), replace(LAW, gpus_per_replica=gpus)) for gpus in (1, 8)
     )
     assert eight.gpu_hours == pytest.approx(8 * single.gpu_hours)
     assert eight.share == single.share
 
 
 def test_a_forecast_that_is_not_used_is_worth_nothing() -> None:
-    demand = minutes(spikes(0.5))
-    unused = np.zeros(len(demand), dtype=bool)
-    assert Counterfactual(demand, len(demand), LAW).worth(foreseen(spikes(0.5)), unused).gpu_hours == 0.0
+    unused = np.zeros(len(spikes(0.5)), dtype=bool)
+    assert worth_of(spikes(0.5), foreseen(spikes(0.5)), used=unused).gpu_hours <= 0.0
+
+
+def test_what_naive_saves_as_well_is_no_foresight() -> None:
+    values = wave(1, noise=0.3)
+    demand = minutes(values)
+    naive = fit_family(NAIVE, demand).quantiles(Recent.of(demand, len(demand)))
+    assert worth_of(values, naive).gpu_hours <= 0.0
 
 
 def test_forecasts_of_too_much_cost_gpu_hours() -> None:
     values = wave(1, noise=0.05)
-    worth = Counterfactual(minutes(values), DAY_STEPS, LAW).worth(3.0 * foreseen(values))
+    worth = worth_of(values, 3.0 * foreseen(values))
     assert worth.gpu_hours < 0.0
     assert not worth.proven(used=True)
     assert "would have cost" in worth.text
@@ -102,8 +115,8 @@ values = st.lists(st.one_of(st.floats(0, 500), st.just(math.nan)), min_size=40, 
 def test_a_worth_is_finite_and_its_share_is_at_most_one(values: list[float], factor: float, bounded: bool) -> None:
     demand = minutes([1.0, *values])
     law = Law(270.0, 120.0, 0.99, 5.0, 1, 3 if bounded else 400, 2)
-    quantiles = factor * fit_family(NAIVE, demand).quantiles(Recent.of(demand, 30))
-    worth = Counterfactual(demand, 30, law).worth(quantiles)
+    naive = fit_family(NAIVE, demand).quantiles(Recent.of(demand, 30))
+    worth = Counterfactual(demand, 30, law, naive).worth(factor * naive)
     assert math.isfinite(worth.gpu_hours)
     assert worth.share <= 1.0
     assert abs(worth.gpu_hours) <= law.max_replicas * law.gpus_per_replica * 0.5
@@ -111,15 +124,14 @@ def test_a_worth_is_finite_and_its_share_is_at_most_one(values: list[float], fac
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e300, -1.0])
 def test_absurd_forecasts_have_a_finite_worth(value: float) -> None:
-    demand = minutes(spikes(0.2))
-    assert math.isfinite(Counterfactual(demand, 100, LAW).worth(np.full((100, 7, 5), value)).gpu_hours)
+    values = spikes(0.2)
+    assert math.isfinite(worth_of(values, np.full((len(values), 7, 5), value)).gpu_hours)
 
 
 @given(st.floats(0.0, 100.0))
 def test_constant_demand_is_not_worth_a_forecast(level: float) -> None:
-    demand = minutes(np.full(300, level))
-    naive = fit_family(NAIVE, demand).quantiles(Recent.of(demand, 200))
-    assert not Counterfactual(demand, 200, LAW).worth(naive).proven(used=False)
+    values = np.full(300, level)
+    assert not worth_of(values, foreseen(values)).proven(used=False)
 
 
 def test_the_replayed_floor_is_that_of_the_core() -> None:
