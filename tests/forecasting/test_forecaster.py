@@ -12,7 +12,7 @@ from forecasting.fit import UNFITTED, Fit, FittedModel, fit
 from forecasting.forecaster import Forecaster
 from forecasting.models.autoreg import AutoReg
 from forecasting.quantiles import prior
-from forecasting.worth import LEAST_SHARE, Worth
+from forecasting.worth import KEPT_SHARE, LEAST_SHARE, Worth
 from policies.explain import forecast
 from policies.model import Fan
 from tests.forecasting.traffic import LAW, MONDAY_SECONDS, minutes, points, wave
@@ -139,7 +139,7 @@ def fan_of(forecaster: Forecaster, fitted: Fit, share: float, at_seconds: float)
 
 def test_a_forecast_is_used_once_it_has_saved_enough_and_until_it_costs(three_days: Fit) -> None:
     forecaster = with_history()
-    shares = (LEAST_SHARE - 0.001, LEAST_SHARE, 0.001, -0.001, 0.001)
+    shares = (LEAST_SHARE - 0.001, LEAST_SHARE, KEPT_SHARE, KEPT_SHARE - 0.001, KEPT_SHARE)
     used = [fan_of(forecaster, three_days, share, NOW + 10 * n).proven for n, share in enumerate(shares)]
     assert used == [False, True, True, False, False]
 
@@ -151,9 +151,9 @@ def test_a_silent_forecast_says_what_it_would_have_cost(three_days: Fit) -> None
 
 
 def test_a_forecast_in_use_says_what_it_would_have_saved(three_days: Fit) -> None:
-    fan = fan_of(with_history(), three_days, 0.041, NOW)
+    fan = fan_of(with_history(), three_days, 0.061, NOW)
     assert forecast(fan).endswith(
-        " is used: over the last 3 days it would have saved 4.1 GPU-hours (4.1%) at equal attainment."
+        " is used: over the last 3 days it would have saved 6.1 GPU-hours (6.1%) at equal attainment."
     )
 
 

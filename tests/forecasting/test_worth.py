@@ -15,6 +15,7 @@ from forecasting.quantiles import PROBABILITIES, Recent, realised_maxima
 from forecasting.series import Floats
 from forecasting.worth import (
     AS_DECIDED,
+    KEPT_SHARE,
     LEAST_SHARE,
     Counterfactual,
     Law,
@@ -103,9 +104,13 @@ def test_a_worth_is_a_clause(worth: Worth, text: str) -> None:
     assert worth.text == text
 
 
-def test_a_saving_counts_from_one_percent_on_and_until_it_is_a_cost() -> None:
-    assert not Worth(1.0, LEAST_SHARE / 2, 3.0).proven(used=False)
-    assert Worth(1.0, LEAST_SHARE / 2, 3.0).proven(used=True)
+@pytest.mark.parametrize(
+    ("share", "begins", "stays"),
+    [(LEAST_SHARE, True, True), (LEAST_SHARE - 0.001, False, True), (KEPT_SHARE - 0.001, False, False)],
+)
+def test_more_has_to_be_saved_to_begin_than_to_stay(share: float, begins: bool, stays: bool) -> None:
+    worth = Worth(100.0 * share, share, 3.0)
+    assert (worth.proven(used=False), worth.proven(used=True)) == (begins, stays)
 
 
 values = st.lists(st.one_of(st.floats(0, 500), st.just(math.nan)), min_size=40, max_size=200)
