@@ -1,4 +1,4 @@
-"""Score the forecasts on traces: each family alone, and the forecaster that chooses among them, against naive.
+"""What forecasts save on traces, and their skill: of each family alone, and of the forecaster that chooses among them.
 
 The demand of a trace is its arrivals times the work of one request by the engine's profile, in steps of a minute.
 """
@@ -52,10 +52,12 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Score the forecasts on traces: each family alone, and the forecaster that chooses among them, against naive.
+    """What forecasts save on traces, and their skill: of each family alone, and of the forecaster that chooses among them.
 
-    The score is the pinball loss of the quantiles .9, .95 and .99 of the maximum of demand over 2, 5 and 10 minutes.
-    Skill is the share of naive's loss that a forecast avoids.
+    What is saved is the difference in GPU-hours, at equal attainment, between the profile's default policy without a
+    forecast and with it, in a fluid replay of the demand.
+    Skill is the share of naive's loss that a forecast avoids: the pinball loss of the quantiles .9, .95 and .99 of the
+    maximum of demand over 2, 5 and 10 minutes.
     Exit code 2: a trace cannot be read, or is too short.
 
     Examples:
@@ -163,11 +165,13 @@ def table(name: str, result: "Backtest") -> "Table":
         box=None,
         pad_edge=False,
         padding=(0, 0, 0, 1),  # fits 60 columns without errors
-        title=f"{name}: {result.forecasts} forecasts, mean demand {result.mean_replicas:.1f} replicas",
-        caption=("±: standard error of the skill\n" if errors else "") + "loss at each lead, in ‰ of the mean demand\n"
+        title=f"{name}: {saved(result)}\n{result.forecasts} forecasts, mean demand {result.mean_replicas:.1f} replicas",
+        caption="saved: GPU-hours at equal attainment\n"
+        f"chosen: by the forecaster, used where proven: {result.proven_share:.0%} of the time\n"
+        + ("±: standard error of the skill\n" if errors else "")
+        + "loss at each lead, in ‰ of the mean demand\n"
         "share of maxima at or below each quantile\n"
-        "no fit: hours in which naive took the family's place\n"
-        f"chosen: by the forecaster, each hour; {result.proven_share:.0%} of its forecasts are proven",
+        "no fit: hours in which naive took the family's place",
     )
     leads = (f"{horizon:.0f} s" for horizon in SCORED_HORIZONS_SECONDS)
     quantiles = (f"≤ p{probability * 100:.0f}" for probability in SCORED_PROBABILITIES)
@@ -179,7 +183,7 @@ def table(name: str, result: "Backtest") -> "Table":
         covered = score.coverage.mean(axis=0).tolist()
         shown.add_row(
             score.family,
-            f"{score.worth.gpu_hours + 0.0:.1f}",
+            f"{round(score.worth.gpu_hours, 1) + 0.0:.1f}",
             f"{round(score.skill, 3) + 0.0:.1%}",
             *(f"{score.skill_error:.1%}" for _ in errors),
             *(f"{loss:.1f}" for loss in losses),
@@ -187,3 +191,12 @@ def table(name: str, result: "Backtest") -> "Table":
             str(score.refusals),
         )
     return shown
+
+
+def saved(result: "Backtest") -> str:
+    """What the chosen forecasts save, as a sentence."""
+    worth = result.scores[-1].worth
+    if not result.proven_share:
+        return "no forecast is used"
+    effect = "costs" if worth.gpu_hours < 0.0 else "saves"
+    return f"the forecast {effect} {abs(worth.gpu_hours):.1f} GPU-hours ({abs(worth.share):.1%})"

@@ -79,6 +79,8 @@ def test_the_command_prints_a_table(trace: Path) -> None:
     code, out, _ = run(str(trace))
     assert code == 0
     assert "small: " in out
+    assert "no forecast is used" in out
+    assert out.index("saved") < out.index("skill")
     assert all(family in out for family in ("naive", "autoreg", "seasonal", "chosen"))
 
 
@@ -94,6 +96,7 @@ def test_the_command_prints_one_json_document(trace: Path) -> None:
     code, out, _ = run(str(trace), "--json", "--scale", "2")
     assert code == 0
     found = json.loads(out)["small"]
+    assert {"saved_gpu_hours", "saved_share", "days"} <= set(found)
     assert found["mean_replicas"] == pytest.approx(2 * (800 / 2500 + 200 * 0.0025), rel=0.05)
     assert np.array(found["families"]["chosen"]["loss_replicas"]).shape == (3, 3)
 
