@@ -51,9 +51,11 @@ from autoscaler.sources.transport import FileTransport
 from autoscaler.telemetry import logs
 from benchmarks.step import FULL_TICKS, Pods, a_policy, a_sample
 from crds.kinds import SCALING_POLICY
+from crds.profiles import PROFILES
 from crds.v1alpha1.resource import API_VERSION
 from forecasting.fit import Fit, fit
 from forecasting.series import Series
+from forecasting.worth import Law
 from policies.decider import Decider
 from policies.engine import GRID_SECONDS, next_tick, step
 from policies.model import PodSample, State
@@ -299,14 +301,14 @@ class Fits:
         minutes = np.arange(3 * 1440)
         noise = np.random.default_rng(1).normal(0.0, 0.05, len(minutes))
         self._demand = 2.0 + np.sin(minutes / 1440.0 * 2.0 * np.pi) + noise
-        self._fit = fit(Series(0.0, 60.0, self._demand))
+        self._fit = fit(Series(0.0, 60.0, self._demand), Law.of(a_policy(0), PROFILES["8b-l4"].cold_start))
 
     def history(self, until_seconds: float) -> list[tuple[float, float]]:
         """(seconds, replicas) of the three days before."""
         begin = until_seconds - 60.0 * len(self._demand)
         return [(begin + 60.0 * (n + 1), float(demand)) for n, demand in enumerate(self._demand)]
 
-    async def fit(self, _policy: str, _series: Series) -> Fit:
+    async def fit(self, _policy: str, _series: Series, _law: Law) -> Fit:
         """The same for all."""
         return self._fit
 
@@ -389,8 +391,9 @@ async def measure(size: Size, folder: Path, stopwatch: Stopwatch) -> dict[str, A
     for runtime in leader.registry.runtimes.values():
         runtime.subscribe(partial(note, runtime, clock, late))
         runtime._decider.forecaster.backfill(past)
-        runtime.fit_due(clock.now())
-        runtime.adopt_fit(await fits.fit(runtime.key, Series(0.0, 60.0, np.zeros(1))), clock.now())
+        due = runtime.fit_due(clock.now())
+        assert due is not None
+        runtime.adopt_fit(await fits.fit(runtime.key, *due), clock.now())
     tasks.append(asyncio.create_task(Feeder(size, scraper, arrived, stopwatch).run()))
     await asyncio.sleep(next_tick(clock.now()) - clock.now())
     await asyncio.sleep(GRID_SECONDS - 0.5)

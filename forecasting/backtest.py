@@ -19,6 +19,7 @@ from forecasting.models.naive import NAIVE
 from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES, WARM_STEPS, Recent, realised_maxima
 from forecasting.scores import losses, scored, scored_maxima, skill_error
 from forecasting.series import Floats, Series
+from forecasting.worth import Counterfactual, Law, Worth
 from policies.model import Fan
 
 WARM_UP_SECONDS = 86_400.0  # at most; a third of a short series
@@ -30,6 +31,7 @@ class Score:
     """The score of one family. Arrays have the shape [scored horizon, scored probability]; see `forecasting.scores`."""
 
     family: str
+    worth: Worth  # what it would have saved, used throughout; chosen: used where it was proven
     loss_replicas: Floats  # mean pinball loss
     coverage: Floats  # share of maxima at or below the quantile
     skill: float  # 1 - loss / naive's loss; 0 for naive itself
@@ -47,8 +49,10 @@ class Backtest:
     scores: tuple[Score, ...]  # naive, the families, chosen
 
 
-def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None, *, errors: bool = False) -> Backtest:
-    """Score every family on one series of demand in replicas. `progress` is called with the share done, 0 .. 1.
+def backtest(
+    demand: Series, law: Law, progress: Callable[[float], None] = lambda _: None, *, errors: bool = False
+) -> Backtest:
+    """Score every family on one series of demand in replicas, scaled by this law. `progress` is called with the share done, 0 .. 1.
 
     `errors` asks for the standard errors of the skills, to which losses up to an hour apart contribute.
     Raises ValueError for less than half an hour of known demand, and for a gap of a week.
@@ -62,23 +66,28 @@ def backtest(demand: Series, progress: Callable[[float], None] = lambda _: None,
     hour = round(REFIT_SECONDS / demand.step_seconds)
     history = round(HISTORY_SECONDS / demand.step_seconds)
     forecaster = Forecaster(demand.step_seconds)
-    _live(forecaster, demand.cut(0, first))
+    _live(forecaster, demand.cut(0, first), law)
     progress(first / len(demand))
     names = (NAIVE.name, *(family.name for family in FAMILIES), CHOSEN)
     hours: dict[str, list[Floats]] = {name: [] for name in names}  # the forecasts, an hour's at a time
     refusals = dict.fromkeys(names, 0)
-    proven = 0
+    used: list[bool] = []
     for start in range(first, len(demand), hour):
         end = min(start + hour, len(demand))
         for name, values in _alone(demand.cut(max(0, start - history), end), end - start).items():
             refusals[name] += values is None
             hours[name].append(hours[NAIVE.name][-1] if values is None else values)
-        fans = _live(forecaster, demand.cut(start, end))
+        fans = _live(forecaster, demand.cut(start, end), law)
         hours[CHOSEN].append(np.array([fan.values for fan in fans]))
-        proven += sum(fan.proven for fan in fans)
+        used.extend(fan.proven for fan in fans)
         progress(end / len(demand))
     forecasts = {name: np.concatenate(values) for name, values in hours.items()}
-    return _scored(demand, first, forecasts, refusals, proven, hour if errors else None)
+    counterfactual = Counterfactual(demand, len(demand) - first, law, forecasts[NAIVE.name])
+    worth = {
+        name: counterfactual.worth(values, np.array(used) if name == CHOSEN else None)
+        for name, values in forecasts.items()
+    }
+    return _scored(demand, first, forecasts, worth, refusals, sum(used), hour if errors else None)
 
 
 def _alone(demand: Series, steps: int) -> dict[str, Floats | None]:
@@ -101,7 +110,7 @@ def _fitted(family: Family, known: Series) -> FittedModel | None:
         return None
 
 
-def _live(forecaster: Forecaster, demand: Series) -> list[Fan]:
+def _live(forecaster: Forecaster, demand: Series, law: Law) -> list[Fan]:
     """The forecast at each step, as live: a fit is used from one step after the end of the series it was fitted to."""
     fans = []
     for end_seconds, value in zip(demand.ends_seconds.tolist(), demand.values.tolist(), strict=True):
@@ -109,7 +118,7 @@ def _live(forecaster: Forecaster, demand: Series) -> list[Fan]:
         if fan := forecaster.fan(end_seconds):
             fans.append(fan)
         if (due := forecaster.fit_due(end_seconds)) is not None:
-            forecaster.adopt(fit(due), end_seconds)
+            forecaster.adopt(fit(due, law), end_seconds)
     return fans
 
 
@@ -117,6 +126,7 @@ def _scored(
     demand: Series,
     first: int,
     forecasts: Mapping[str, Floats],
+    worth: Mapping[str, Worth],
     refusals: Mapping[str, int],
     proven: int,
     error_lags: int | None,
@@ -130,6 +140,7 @@ def _scored(
     scores = tuple(
         Score(
             family=family,
+            worth=worth[family],
             loss_replicas=loss.mean(axis=0),
             coverage=(maxima[:, :, None] <= scored(forecasts[family])[matured]).mean(axis=0),
             skill=1.0 - float(loss.mean(axis=0).mean()) / naive_loss if naive_loss > 0 else 0.0,

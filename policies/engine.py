@@ -15,7 +15,7 @@ from policies.echelons import prepare
 from policies.finite import require_state
 from policies.ladder import hold_seconds, lead_seconds, replica_rung
 from policies.model import Decided, Demand, Echelon, Grant, Inputs, Mode, Plan, Policy, Reason, Rule, State, StepResult
-from policies.recommend.predictive import forecast_floor, volatility_floor
+from policies.recommend.predictive import demand_floor
 from policies.recommend.reactive import reactive
 from policies.recommend.scheduled import scheduled
 from policies.recommend.total import total_floor
@@ -138,8 +138,7 @@ def recommend(
     lead = lead_seconds(inputs.cold_start, replica_rung(policy))
     return combine(
         (
-            volatility_floor(policy, seen.filters, lead),
-            forecast_floor(policy, inputs.fan, inputs.now_seconds, lead),
+            demand_floor(policy, seen.filters, inputs.fan, inputs.now_seconds, lead),
             unprepared,
             reactive(policy, seen.demand, _serving(decided, inputs)),
             scheduled(inputs.windows, inputs.now_seconds, lead),

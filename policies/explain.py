@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from policies.combine import whole
-from policies.model import Mode, Plan, Reason, Rule, Verdict
+from policies.model import Fan, Mode, Plan, Reason, Rule, Verdict
 
 PHRASES: Mapping[Rule, str] = {
     Rule.MINIMUM: "minReplicas is {replicas:g}",
@@ -12,8 +12,8 @@ PHRASES: Mapping[Rule, str] = {
     Rule.REACTIVE: "{pressure}",
     Rule.VOLATILITY: "demand of {level:.1f} replicas may reach {replicas:.1f} before a new replica is up ({lead}{learned})",
     Rule.SMALL_FLEET: "for demand of {level:.1f} replicas, one more would cost more than the late requests that it saves",
-    Rule.FORECAST: "the {note} forecast expects demand of at most {replicas:.1f} replicas over the next {lead}"
-    " (probability {probability:.1%})",
+    Rule.FORECAST: "the {note} forecast expects demand of {median:.1f} replicas, which may reach {replicas:.1f},"
+    " over the next {lead}",
     Rule.LEAD: "maxPreparedNodes allows no further prepared nodes, so {replicas:.1f} replicas must run to cover the {lead}"
     " that a new replica takes without a prepared node",
     Rule.SCHEDULED: "schedule {note} requires {replicas:g} ({opens})",
@@ -76,6 +76,11 @@ def reasons(found: tuple[Reason, ...]) -> str:
     is_limit = whole(other.replicas) > count
     beside = f"{whole(other.replicas)} were asked for" if is_limit else f"next highest is {whole(other.replicas)}"
     return f"{phrase(first)} ({beside}: {phrase(other)})"
+
+
+def forecast(fan: Fan) -> str:
+    """Whether a forecast is used, and why."""
+    return f"The {fan.model} forecast is {'' if fan.proven else 'not '}used{': ' if fan.note else ''}{fan.note}."
 
 
 def phrase(reason: Reason) -> str:

@@ -96,8 +96,8 @@ class Fan:
     probabilities: tuple[float, ...]
     values: tuple[tuple[float, ...], ...]
     model: str  # the family of the fitted model
-    proven: bool  # has skill against naive; otherwise it is not used
-    note: str = ""  # why the model is a fallback; else empty
+    proven: bool  # has saved GPU-hours at equal attainment; otherwise it is not used
+    note: str = ""  # what it would have saved or cost, or why the model is a fallback
 
 
 @dataclass(frozen=True, slots=True)

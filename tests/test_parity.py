@@ -116,8 +116,8 @@ async def decided_live(
     def keep() -> None:
         assert runtime.result is not None
         decided.append((clock.now(), runtime.result))
-        if clock.now() % GRID_SECONDS == 0 and (series := runtime.fit_due(clock.now())) is not None:
-            runtime.adopt_fit(fit(series), clock.now())
+        if clock.now() % GRID_SECONDS == 0 and (due := runtime.fit_due(clock.now())) is not None:
+            runtime.adopt_fit(fit(*due), clock.now())
 
     runtime.subscribe(keep)
     running = asyncio.create_task(loop.run())

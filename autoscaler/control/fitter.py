@@ -14,6 +14,6 @@ class Fitter:
 
     async def run(self, runtime: PolicyRuntime) -> None:
         """Fit one policy's forecast, if it is due."""
-        series = runtime.fit_due(self._clock.now())
-        if series is not None:
-            runtime.adopt_fit(await self._process.fit(runtime.key, series), self._clock.now())
+        due = runtime.fit_due(self._clock.now())
+        if due is not None:
+            runtime.adopt_fit(await self._process.fit(runtime.key, *due), self._clock.now())

@@ -10,6 +10,7 @@ import structlog
 from autoscaler.control.processes import WorkerProcess
 from forecasting.fit import Fit, fit
 from forecasting.series import Series
+from forecasting.worth import Law
 
 TIMEOUT_SECONDS = 120.0  # wall time
 
@@ -22,10 +23,10 @@ class FitProcess:
     def __init__(self) -> None:
         self._process = WorkerProcess()
 
-    async def fit(self, policy: str, series: Series) -> Fit | None:
+    async def fit(self, policy: str, series: Series, law: Law) -> Fit | None:
         """The fit, or None where it failed, which is logged."""
         try:
-            return await self._process.run(TIMEOUT_SECONDS, fit, series)
+            return await self._process.run(TIMEOUT_SECONDS, fit, series, law)
         except Exception as error:  # noqa: BLE001 - whatever a fit raises, the fit before it stays
             _log.warning(
                 "fit.failed", policy=policy, error=str(error) or type(error).__name__, instead="keeping the last fit"

@@ -25,11 +25,12 @@ from crds.workload import Endpoint, Workload
 from forecasting.fit import Fit
 from forecasting.forecaster import Forecaster
 from forecasting.series import Series
+from forecasting.worth import Law
 from policies.backfill import Past
 from policies.decider import Decider
 from policies.engine import Proposal
 from policies.ladder import lead_seconds
-from policies.model import Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
+from policies.model import Fan, Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
 from policies.series import late_after_seconds
 from policies.supply import Rung, Supply
 
@@ -73,6 +74,7 @@ class PolicyRuntime:
         self._transport_due_seconds = -math.inf
         self._readings: Readings | None = None
         self._result: StepResult | None = None
+        self._fan: Fan | None = None
         self._plan: Plan | None = None
         self._plan_before: Plan | None = None
         self._listeners: list[Callable[[], None]] = []
@@ -238,6 +240,7 @@ class PolicyRuntime:
             plan=self._plan,
             plan_before=self._plan_before,
             readings=self._readings,
+            fan=self._fan,
             problem=self._problem,
             refused="" if self._refused is None else self._refused.sentence,
             balloon_problem=self._balloon_problem,
@@ -345,9 +348,10 @@ class PolicyRuntime:
         """Take samples by pod from Prometheus, of pods that a scrape does not reach."""
         self._filled = samples
 
-    def fit_due(self, now_seconds: float) -> Series | None:
-        """What the forecast has to be fitted on now; None where no fit is due."""
-        return self._decider.forecaster.fit_due(now_seconds)
+    def fit_due(self, now_seconds: float) -> tuple[Series, Law] | None:
+        """What the forecast has to be fitted on now, and the law that it has to save money for; None where no fit is due."""
+        series = self._decider.forecaster.fit_due(now_seconds)
+        return None if series is None else (series, Law.of(self._workload.policy, self._workload.cold_start))
 
     def adopt_fit(self, fit: Fit | None, now_seconds: float) -> None:
         """Forecast by this fit from the next grid step on; None is a fit that failed."""
@@ -361,7 +365,7 @@ class PolicyRuntime:
 
     def settle(self, proposal: Proposal, grant: Grant | None) -> StepResult:
         """Decide what was granted of the proposal that was made last."""
-        self._result = self._decider.settle(proposal, grant)
+        self._result, self._fan = self._decider.settle(proposal, grant), proposal.inputs.fan
         if self._result.plan is not None:
             self._plan_before, self._plan = self._plan, self._result.plan
         self._notify()

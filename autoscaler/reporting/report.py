@@ -9,7 +9,7 @@ from autoscaler.reporting.readings import Readings
 from crds.workload import Workload
 from policies.explain import duration, explain
 from policies.ladder import hold_seconds
-from policies.model import Demand, Plan, Rule
+from policies.model import Demand, Fan, Plan, Rule
 from policies.supply import Supply
 
 
@@ -23,6 +23,7 @@ class PolicyReport:
     plan: Plan | None = None
     plan_before: Plan | None = None
     readings: Readings | None = None  # None: unknown
+    fan: Fan | None = None  # the forecast that the last decision had
     problem: str = ""  # why the newest version of the policy cannot be followed; its last valid one is
     target_problem: str = ""  # why the target cannot be read
     refused: str = ""  # which replicas the API server does not let be created, as a sentence

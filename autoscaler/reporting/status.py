@@ -13,6 +13,8 @@ from autoscaler.kube.objects import Key, Object, metadata
 from autoscaler.reporting.readings import Condition, metrics_read
 from autoscaler.reporting.report import PolicyReport
 from crds.notation.timestamps import timestamp
+from policies import explain
+from policies.model import Fan
 
 PERIOD_SECONDS = 30.0  # an unchanged status is written that often, for its lastDecisionTime
 MESSAGE_LIMIT = 1024  # characters; the CRD's own limit
@@ -43,6 +45,7 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
     )
     problem = report.balloon_problem[:MESSAGE_LIMIT]
     prepared = [Condition("NodesPrepared", "False", "NotAsPlanned", problem)] if problem else []
+    forecast = [_forecast(report.fan)] if report.fan else []
     return {
         "observedGeneration": workload.generation,
         "mode": workload.mode.value,
@@ -54,12 +57,17 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
         "lastDecisionTime": timestamp(plan.at_seconds) if plan else None,
         "message": report.sentence[:MESSAGE_LIMIT],
         "conditions": conditions(
-            [found, decided, metrics_read(report.readings), *prepared],
+            [found, decided, metrics_read(report.readings), *forecast, *prepared],
             policy.get("status") or {},
             workload.generation,
             now_seconds,
         ),
     }
+
+
+def _forecast(fan: Fan) -> Condition:
+    status, reason = ("True", "SavesGpuHours") if fan.proven else ("False", "NotProven")
+    return Condition("ForecastUsed", status, reason, explain.forecast(fan))
 
 
 def refused_patch(policy: Object, reason: str, sentence: str, now_seconds: float) -> dict[str, Any]:

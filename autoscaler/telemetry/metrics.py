@@ -120,7 +120,7 @@ DEMAND_REPLICAS = _policy_gauge(
 )
 FORECAST_PROVEN = _policy_gauge(
     "outrider_forecast_proven",
-    "1 while the forecast has proved better than a naive one, so that it may be used; else 0.",
+    "1 while the forecast has saved GPU-hours over the last days, so that it is used; else 0.",
 )
 BALLOONS = _policy_gauge(
     "outrider_balloons",

@@ -1,6 +1,11 @@
 """Families of models, one a file. A new one is a file here and an entry in FAMILIES."""
 
 from forecasting.models.autoreg import AUTOREG
+from forecasting.models.hourly import HOURLY
 from forecasting.models.seasonal import SEASONAL
 
-FAMILIES = (AUTOREG, SEASONAL)  # in order of preference: a later family must be clearly better than an earlier one
+FAMILIES = (
+    AUTOREG,
+    SEASONAL,
+    HOURLY,
+)  # in order of preference: a later family must be clearly better than an earlier one

@@ -12,6 +12,8 @@ from policies.recommend.small import MOST_REPLICAS, cheapest_count
 BASE_DEVIATION = 0.02
 DEVIATION_LIMIT = 0.4
 FAN_STALE_SECONDS = 180.0
+HIGH, HIGH_DEVIATIONS = 0.99, 2.3263  # the quantile that a forecast's deviation is read from, and a normal's there
+FORECAST_LIMIT = 3.0  # times the level: above it, a forecast seldom came true
 
 
 def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> Reason | None:
@@ -43,13 +45,39 @@ def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> R
     return Reason(Rule.VOLATILITY, floor, numbers)
 
 
-def forecast_floor(policy: Policy, fan: Fan | None, now_seconds: float, lead_seconds: float) -> Reason | None:
-    """The forecast quantile, at the policy's attainment, of the maximum over the lead; None without a fresh, proven forecast."""
-    if fan is None or not fan.proven or now_seconds - fan.as_of_seconds > FAN_STALE_SECONDS:
+def demand_floor(
+    policy: Policy, filters: Filters, fan: Fan | None, now_seconds: float, lead_seconds: float
+) -> Reason | None:
+    """The floor for demand over the lead: by the forecast where it has one to give, else by the level; None without a level."""
+    by_level = volatility_floor(policy, filters, lead_seconds)
+    return forecast_floor(policy, fan, now_seconds, lead_seconds, by_level) or by_level
+
+
+def forecast_floor(
+    policy: Policy, fan: Fan | None, now_seconds: float, lead_seconds: float, by_level: Reason | None
+) -> Reason | None:
+    """The volatility floor with the median and the deviation of the forecast maximum over the lead in place of the level's.
+
+    None without a level, or without a fresh forecast that has saved GPU-hours.
+    """
+    if by_level is None or fan is None or not fan.proven or now_seconds - fan.as_of_seconds > FAN_STALE_SECONDS:
         return None
     horizon = lead_seconds + max(0.0, now_seconds - fan.as_of_seconds)
-    asked = interpolate(fan, horizon, policy.attainment)
-    return Reason(Rule.FORECAST, asked, (("probability", policy.attainment), ("lead_seconds", lead_seconds)), fan.model)
+    median = interpolate(fan, horizon, 0.5)
+    high = interpolate(fan, horizon, HIGH)
+    sigma = math.log((high + LEVEL_OFFSET) / (median + LEVEL_OFFSET)) / HIGH_DEVIATIONS
+    base = dict(by_level.numbers)
+    level, z = base["level"], base["deviations"]
+    asked = (median + LEVEL_OFFSET) * math.exp(z * sigma) - LEVEL_OFFSET
+    floor = max(level, min(asked, max(FORECAST_LIMIT * level, by_level.replicas)))
+    numbers = (
+        ("median", median),
+        ("sigma", sigma),
+        ("deviations", z),
+        ("lead_seconds", lead_seconds),
+        ("without", by_level.replicas),
+    )
+    return Reason(Rule.FORECAST, floor, numbers, fan.model)
 
 
 def interpolate(fan: Fan, horizon_seconds: float, probability: float) -> float:

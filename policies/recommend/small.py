@@ -9,7 +9,7 @@ from itertools import pairwise
 from policies.level import LEVEL_OFFSET
 
 MOST_REPLICAS = 4  # above, the quantile of the volatility floor costs the same
-LATE_COST = 0.85  # replicas that one replica of late work is worth, over the share of requests that may be late
+LATE_COST = 1.7  # replicas that one replica of late work is worth, over the share of requests that may be late
 DRIFT, SPREAD = 0.065, 1.37  # of the moves over a lead of 270 s, in deviations
 RAREST = 1e-4  # rarer moves are left out
 POINTS = 48

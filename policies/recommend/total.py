@@ -2,7 +2,7 @@
 
 from policies.combine import combine
 from policies.model import Filters, Inputs, Policy, Reason
-from policies.recommend.predictive import forecast_floor, volatility_floor
+from policies.recommend.predictive import demand_floor
 from policies.recommend.scheduled import scheduled
 
 
@@ -10,8 +10,7 @@ def total_floor(policy: Policy, filters: Filters, inputs: Inputs, lead_seconds: 
     """The largest floor for the lead from a request; None without any."""
     floors = combine(
         (
-            volatility_floor(policy, filters, lead_seconds),
-            forecast_floor(policy, inputs.fan, inputs.now_seconds, lead_seconds),
+            demand_floor(policy, filters, inputs.fan, inputs.now_seconds, lead_seconds),
             scheduled(inputs.windows, inputs.now_seconds, lead_seconds),
         )
     )

@@ -1,4 +1,4 @@
-"""Score the forecasts on traces: each family alone, and the forecaster that chooses among them, against naive.
+"""What forecasts save on traces, and their skill: of each family alone, and of the forecaster that chooses among them.
 
 The demand of a trace is its arrivals times the work of one request by the engine's profile, in steps of a minute.
 """
@@ -52,10 +52,12 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Score the forecasts on traces: each family alone, and the forecaster that chooses among them, against naive.
+    """What forecasts save on traces, and their skill: of each family alone, and of the forecaster that chooses among them.
 
-    The score is the pinball loss of the quantiles .9, .95 and .99 of the maximum of demand over 2, 5 and 10 minutes.
-    Skill is the share of naive's loss that a forecast avoids.
+    What is saved is the difference in GPU-hours, at equal attainment, between the profile's default policy without a
+    forecast and with it, in a fluid replay of the demand.
+    Skill is the share of naive's loss that a forecast avoids: the pinball loss of the quantiles .9, .95 and .99 of the
+    maximum of demand over 2, 5 and 10 minutes.
     Exit code 2: a trace cannot be read, or is too short.
 
     Examples:
@@ -73,9 +75,13 @@ def command(
     from rich.progress import Progress
 
     from forecasting.backtest import backtest
+    from forecasting.worth import Law
     from replay.commands.arguments import named
+    from replay.scenario.policy import default
     from replay.traces.trace import TraceError
 
+    workload = default(profile)
+    law = Law.of(workload.policy, workload.cold_start)
     console = Console(stderr=True)
     done: dict[str, Backtest] = {}
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -84,7 +90,7 @@ def command(
             try:
                 trace, *_ = named(name, columns=columns, time_unit=time_unit)
                 series = demand(trace, PROFILES[profile].engine, scale)
-                result = backtest(series, lambda share: bar.update(task, completed=share), errors=errors)  # noqa: B023
+                result = backtest(series, law, lambda share: bar.update(task, completed=share), errors=errors)  # noqa: B023
                 done[name if trace.name in done else trace.name] = result
             except (TraceError, ValueError) as error:
                 bar.stop()
@@ -121,6 +127,9 @@ def document(result: "Backtest") -> dict[str, Any]:
     from forecasting.scores import SCORED_HORIZONS_SECONDS, SCORED_PROBABILITIES
 
     return {
+        "saved_gpu_hours": result.scores[-1].worth.gpu_hours,
+        "saved_share": result.scores[-1].worth.share,
+        "days": result.scores[-1].worth.days,
         "forecasts": result.forecasts,
         "mean_replicas": result.mean_replicas,
         "proven_share": result.proven_share,
@@ -128,6 +137,8 @@ def document(result: "Backtest") -> dict[str, Any]:
         "probabilities": SCORED_PROBABILITIES,
         "families": {
             score.family: {
+                "saved_gpu_hours": score.worth.gpu_hours,
+                "saved_share": score.worth.share,
                 "skill": score.skill,
                 **(
                     {}
@@ -154,22 +165,25 @@ def table(name: str, result: "Backtest") -> "Table":
         box=None,
         pad_edge=False,
         padding=(0, 0, 0, 1),  # fits 60 columns without errors
-        title=f"{name}: {result.forecasts} forecasts, mean demand {result.mean_replicas:.1f} replicas",
-        caption=("±: standard error of the skill\n" if errors else "") + "loss at each lead, in ‰ of the mean demand\n"
+        title=f"{name}: {saved(result)}\n{result.forecasts} forecasts, mean demand {result.mean_replicas:.1f} replicas",
+        caption="saved: GPU-hours at equal attainment\n"
+        f"chosen: by the forecaster, used where proven: {result.proven_share:.0%} of the time\n"
+        + ("±: standard error of the skill\n" if errors else "")
+        + "loss at each lead, in ‰ of the mean demand\n"
         "share of maxima at or below each quantile\n"
-        "no fit: hours in which naive took the family's place\n"
-        f"chosen: by the forecaster, each hour; {result.proven_share:.0%} of its forecasts are proven",
+        "no fit: hours in which naive took the family's place",
     )
     leads = (f"{horizon:.0f} s" for horizon in SCORED_HORIZONS_SECONDS)
     quantiles = (f"≤ p{probability * 100:.0f}" for probability in SCORED_PROBABILITIES)
     shown.add_column("family")
-    for column in ("skill", *errors, *leads, *quantiles, "no fit"):
+    for column in ("saved", "skill", *errors, *leads, *quantiles, "no fit"):
         shown.add_column(column, justify="right")
     for score in result.scores:
         losses = (1000.0 * score.loss_replicas.mean(axis=1) / result.mean_replicas).tolist()
         covered = score.coverage.mean(axis=0).tolist()
         shown.add_row(
             score.family,
+            f"{round(score.worth.gpu_hours, 1) + 0.0:.1f}",
             f"{round(score.skill, 3) + 0.0:.1%}",
             *(f"{score.skill_error:.1%}" for _ in errors),
             *(f"{loss:.1f}" for loss in losses),
@@ -177,3 +191,12 @@ def table(name: str, result: "Backtest") -> "Table":
             str(score.refusals),
         )
     return shown
+
+
+def saved(result: "Backtest") -> str:
+    """What the chosen forecasts save, as a sentence."""
+    worth = result.scores[-1].worth
+    if not result.proven_share:
+        return "no forecast is used"
+    effect = "costs" if worth.gpu_hours < 0.0 else "saves"
+    return f"the forecast {effect} {abs(worth.gpu_hours):.1f} GPU-hours ({abs(worth.share):.1%})"

@@ -8,6 +8,7 @@ import numpy as np
 from crds.schedules import windows
 from forecasting.fit import fit
 from forecasting.forecaster import Forecaster
+from forecasting.worth import Law
 from policies.backfill import Past
 from policies.balloons import Held, count_awaited, count_wanted, plan_moves
 from policies.decider import Decider
@@ -72,7 +73,7 @@ class Outrider:
         self._decide(now_seconds, on_grid=True)
         due = self._decider.forecaster.fit_due(now_seconds)
         if due is not None:
-            self._decider.forecaster.adopt(fit(due), now_seconds)
+            self._decider.forecaster.adopt(fit(due, Law.of(self.policy, self.cold_start)), now_seconds)
 
     def _decide(self, now_seconds: float, *, on_grid: bool) -> None:
         before = self._decider.state

@@ -12,7 +12,7 @@ from forecasting.backtest import backtest
 from forecasting.models import FAMILIES
 from forecasting.series import Series
 from replay.commands.backtest import command
-from tests.forecasting.traffic import minutes, wave
+from tests.forecasting.traffic import LAW, minutes, wave
 
 app = Typer()
 app.command()(command)
@@ -26,7 +26,7 @@ def run(*arguments: str) -> tuple[int, str, str]:
 def test_families_are_scored_over_the_same_forecasts() -> None:
     """1 to 2 s, most of it eight fits: a seasonal family needs half a day of minutes to be refused or taken."""
     shares: list[float] = []
-    result = backtest(minutes(wave(0.5)), shares.append)
+    result = backtest(minutes(wave(0.5)), LAW, shares.append)
     by_family = {score.family: score for score in result.scores}
     assert list(by_family) == ["naive", *(family.name for family in FAMILIES), "chosen"]
     assert result.forecasts == 480 - 10
@@ -35,7 +35,8 @@ def test_families_are_scored_over_the_same_forecasts() -> None:
     assert by_family["seasonal"].refusals == 8
     assert by_family["seasonal"].skill == 0.0
     assert by_family["chosen"].skill > 0.05
-    assert 0.0 < result.proven_share < 1.0
+    assert all(np.isfinite(score.worth.gpu_hours) for score in result.scores)
+    assert 0.0 <= result.proven_share < 1.0
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
 
@@ -43,7 +44,7 @@ def test_families_are_scored_over_the_same_forecasts() -> None:
 def test_forecasts_that_meet_a_gap_are_not_scored() -> None:
     values = wave(0.2)
     values[150:160] = np.nan
-    result = backtest(minutes(values))
+    result = backtest(minutes(values), LAW)
     assert result.forecasts == 192 - 10 - 10 - 10
     assert all(np.isfinite(score.loss_replicas).all() for score in result.scores)
 
@@ -52,16 +53,16 @@ def test_a_gap_may_last_hours_but_not_a_week() -> None:
     def across(steps: int) -> Series:
         return minutes(np.concatenate([wave(0.1), np.full(steps, np.nan), wave(0.1)]))
 
-    result = backtest(across(400))
+    result = backtest(across(400), LAW)
     assert result.forecasts == 144 - 10
     assert all(np.isfinite(score.loss_replicas).all() for score in result.scores)
     with pytest.raises(ValueError, match="a gap of more than 7 days"):
-        backtest(across(7 * 1440 + 1))
+        backtest(across(7 * 1440 + 1), LAW)
 
 
 def test_a_few_minutes_are_refused() -> None:
     with pytest.raises(ValueError, match="half an hour"):
-        backtest(minutes(wave(0.01)))
+        backtest(minutes(wave(0.01)), LAW)
 
 
 @pytest.fixture
@@ -78,6 +79,8 @@ def test_the_command_prints_a_table(trace: Path) -> None:
     code, out, _ = run(str(trace))
     assert code == 0
     assert "small: " in out
+    assert "no forecast is used" in out
+    assert out.index("saved") < out.index("skill")
     assert all(family in out for family in ("naive", "autoreg", "seasonal", "chosen"))
 
 
@@ -93,6 +96,7 @@ def test_the_command_prints_one_json_document(trace: Path) -> None:
     code, out, _ = run(str(trace), "--json", "--scale", "2")
     assert code == 0
     found = json.loads(out)["small"]
+    assert {"saved_gpu_hours", "saved_share", "days"} <= set(found)
     assert found["mean_replicas"] == pytest.approx(2 * (800 / 2500 + 200 * 0.0025), rel=0.05)
     assert np.array(found["families"]["chosen"]["loss_replicas"]).shape == (3, 3)
 

@@ -12,16 +12,17 @@ from forecasting.fit import UNFITTED, Fit, FittedModel, fit
 from forecasting.forecaster import Forecaster
 from forecasting.models.autoreg import AutoReg
 from forecasting.quantiles import prior
-from forecasting.skill import LEAST_SKILL
+from forecasting.worth import KEPT_SHARE, LEAST_SHARE, Worth
+from policies.explain import forecast
 from policies.model import Fan
-from tests.forecasting.traffic import MONDAY_SECONDS, minutes, points, wave
+from tests.forecasting.traffic import LAW, MONDAY_SECONDS, minutes, points, wave
 
 NOW = MONDAY_SECONDS + 3 * 86_400
 
 
 @pytest.fixture(scope="module")
 def three_days() -> Fit:
-    return fit(minutes(wave(3)))
+    return fit(minutes(wave(3)), LAW)
 
 
 def with_history(days: float = 3) -> Forecaster:
@@ -55,14 +56,13 @@ def test_naive_forecasts_from_the_first_closed_step_on_and_is_not_proven() -> No
     assert_sound(fan)
 
 
-def test_after_a_restart_with_history_the_forecast_is_proven_at_once(three_days: Fit) -> None:
+def test_after_a_restart_with_history_a_family_forecasts_at_once(three_days: Fit) -> None:
     forecaster = with_history()
     assert forecaster.fit_due(NOW) is not None
     forecaster.adopt(three_days, NOW)
     fan = forecaster.fan(NOW + 15)
     assert fan is not None
-    assert fan.proven
-    assert fan.model in {"autoreg", "seasonal"}
+    assert fan.model in {"autoreg", "seasonal", "hourly"}
     assert_sound(fan)
 
 
@@ -116,22 +116,6 @@ def test_when_demand_becomes_unknown_the_last_fan_ages() -> None:
     assert fan.as_of_seconds == NOW
 
 
-def test_live_forecasts_are_scored_when_they_mature() -> None:
-    forecaster = Forecaster()
-    demand = minutes(wave(1))
-    for at_seconds, value in points(demand.cut(0, 300)):
-        forecaster.observe(at_seconds, value)
-    forecaster.adopt(fit(demand.cut(0, 300)), demand.cut(0, 300).end_seconds)
-    fan = forecaster.fan(demand.cut(0, 300).end_seconds + 1)
-    assert fan is not None
-    assert not fan.proven  # the holdout, a third of the history, is too short
-    for at_seconds, value in points(demand.cut(300, 400)):
-        forecaster.observe(at_seconds, value)
-        fan = forecaster.fan(at_seconds)
-    assert fan is not None
-    assert fan.proven
-
-
 def test_the_forecaster_survives_an_outage_longer_than_its_history(three_days: Fit) -> None:
     forecaster = with_history()
     forecaster.adopt(three_days, NOW)
@@ -145,15 +129,32 @@ def test_the_forecaster_survives_an_outage_longer_than_its_history(three_days: F
     assert_sound(fan)
 
 
-@pytest.mark.parametrize("margin", [-0.001, 0.001])
-def test_after_a_restart_the_holdout_decides_whether_the_forecast_is_proven(three_days: Fit, margin: float) -> None:
-    share = 1.0 - LEAST_SKILL - margin
-    holdout = tuple(each._replace(loss=share * each.naive_loss) for each in three_days.holdout)
-    forecaster = with_history()
-    forecaster.adopt(replace(three_days, holdout=holdout), NOW)
-    fan = forecaster.fan(NOW + 1)
+def fan_of(forecaster: Forecaster, fitted: Fit, share: float, at_seconds: float) -> Fan:
+    """The fan after a fit that saved this share of the GPU-hours."""
+    forecaster.adopt(replace(fitted, worth=Worth(100.0 * share, share, 3.0)), at_seconds)
+    fan = forecaster.fan(at_seconds + 1)
     assert fan is not None
-    assert fan.proven is (margin > 0)
+    return fan
+
+
+def test_a_forecast_is_used_once_it_has_saved_enough_and_until_it_costs(three_days: Fit) -> None:
+    forecaster = with_history()
+    shares = (LEAST_SHARE - 0.001, LEAST_SHARE, KEPT_SHARE, KEPT_SHARE - 0.001, KEPT_SHARE)
+    used = [fan_of(forecaster, three_days, share, NOW + 10 * n).proven for n, share in enumerate(shares)]
+    assert used == [False, True, True, False, False]
+
+
+def test_a_silent_forecast_says_what_it_would_have_cost(three_days: Fit) -> None:
+    fan = fan_of(with_history(), three_days, -0.041, NOW)
+    assert fan.note == "over the last 3 days it would have cost 4.1 GPU-hours (4.1%) more at equal attainment"
+    assert forecast(fan).startswith(f"The {fan.model} forecast is not used: over the last 3 days it would have cost ")
+
+
+def test_a_forecast_in_use_says_what_it_would_have_saved(three_days: Fit) -> None:
+    fan = fan_of(with_history(), three_days, 0.061, NOW)
+    assert forecast(fan).endswith(
+        " is used: over the last 3 days it would have saved 6.1 GPU-hours (6.1%) at equal attainment."
+    )
 
 
 def test_the_same_history_gives_the_same_fans() -> None:
@@ -162,7 +163,7 @@ def test_the_same_history_gives_the_same_fans() -> None:
         forecaster = with_history()
         series = forecaster.fit_due(NOW)
         assert series is not None
-        forecaster.adopt(fit(series), NOW)
+        forecaster.adopt(fit(series, LAW), NOW)
         fans.append(forecaster.fan(NOW + 1))
     assert fans[0] == fans[1]
 
@@ -200,7 +201,7 @@ def test_a_fan_is_monotone_finite_and_never_negative(values: list[float | None],
     now = NOW + 60 * len(values)
     series = forecaster.fit_due(now) if fitted else None
     if series is not None:
-        forecaster.adopt(fit(series), now)
+        forecaster.adopt(fit(series, LAW), now)
     fan = forecaster.fan(now + 1)
     usable = [value for value in values if value is not None and math.isfinite(value) and value >= 0]
     assert (fan is None) == (not usable)

@@ -4,9 +4,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from forecasting.series import Floats, Series
+from forecasting.worth import Law
 
 MONDAY_SECONDS = 1_736_121_600.0  # 2025-01-06 00:00 UTC
 DAY_STEPS = 1440
+LAW = Law(270.0, 120.0, 0.99, 5.0, min_replicas=1, max_replicas=400, gpus_per_replica=1)
 
 
 def wave(days: float, *, noise: float = 0.1, level: float = 10.0, swing: float = 0.5, seed: int = 1) -> Floats:

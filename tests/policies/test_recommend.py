@@ -4,12 +4,13 @@ import pytest
 
 from policies.combine import combine, whole
 from policies.model import Basis, Demand, Fan, Filters, Reason, Rule, Window
-from policies.recommend.predictive import FAN_STALE_SECONDS, forecast_floor, interpolate, volatility_floor
+from policies.recommend.predictive import FAN_STALE_SECONDS, demand_floor, interpolate, volatility_floor
 from policies.recommend.reactive import reactive
 from policies.recommend.scheduled import scheduled
 from tests.support.worlds import START, a_fan, a_policy
 
 POLICY = a_policy()
+CALM = Filters(level=3.0, volatility=0.02)
 
 
 def a_demand(recent: float | None, waiting: float | None, work_seconds: float = 1.0) -> Demand:
@@ -62,11 +63,29 @@ def test_the_volatility_floor_is_above_the_level_and_grows_with_lead_volatility_
     [(0.0, True, True), (FAN_STALE_SECONDS, True, True), (FAN_STALE_SECONDS + 1, True, False), (0.0, False, False)],
 )
 def test_a_forecast_is_used_while_it_is_fresh_and_proven(age: float, proven: bool, used: bool) -> None:
-    reason = forecast_floor(POLICY, a_fan(START - age, 8.0, proven=proven), START, 120.0)
-    assert (reason is not None) is used
-    if reason is not None:
-        assert reason.replicas == pytest.approx(8.0)
+    reason = demand_floor(POLICY, CALM, a_fan(START - age, 8.0, proven=proven), START, 120.0)
+    assert reason is not None
+    assert (reason.rule is Rule.FORECAST) is used
+    if used:
         assert reason.note == "profile"
+        assert dict(reason.numbers)["median"] == 4.0
+
+
+@pytest.mark.parametrize(
+    ("median", "high", "least", "most"), [(0.1, 0.2, 3.0, 3.0), (4.0, 5.0, 4.0, 6.0), (30.0, 40.0, 9.0, 9.0)]
+)
+def test_a_forecast_gives_median_and_deviation_between_the_level_and_three_times_it(
+    median: float, high: float, least: float, most: float
+) -> None:
+    reason = demand_floor(
+        POLICY, CALM, Fan(START, (120.0,), (0.5, 0.99), ((median, high),), "profile", True), START, 120.0
+    )
+    assert reason is not None
+    assert least <= reason.replicas <= most
+
+
+def test_without_a_level_there_is_no_floor_from_a_forecast() -> None:
+    assert demand_floor(POLICY, Filters(), a_fan(START, 8.0), START, 120.0) is None
 
 
 FAN = Fan(START, (60.0, 120.0), (0.5, 0.9), ((1.0, 3.0), (2.0, 6.0)), "profile", True)
@@ -89,7 +108,9 @@ def test_a_fan_is_read_linearly_and_at_its_ends(horizon: float, probability: flo
 
 
 def test_an_aged_forecast_is_read_further_ahead() -> None:
-    fresh, aged = (forecast_floor(a_policy(attainment=0.9), FAN, START + age, 60.0) for age in (0.0, 30.0))
+    fresh, aged = (
+        demand_floor(a_policy(attainment=0.9), Filters(level=0.5), FAN, START + age, 60.0) for age in (0.0, 30.0)
+    )
     assert fresh is not None
     assert aged is not None
     assert aged.replicas > fresh.replicas

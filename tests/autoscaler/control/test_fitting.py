@@ -10,20 +10,22 @@ import pytest
 
 from autoscaler.control import fitting
 from forecasting.series import Series
+from forecasting.worth import Law
+from tests.forecasting.traffic import LAW
 
 SERIES = Series(0.0, 60.0, np.ones(40))
 
 
-def busy(series: Series) -> Series:
+def busy(series: Series, _law: Law) -> Series:
     time.sleep(0.05)  # it stands for the work of a fit, in the fits' process
     return series
 
 
-def dies(_series: Series) -> None:
+def dies(_series: Series, _law: Law) -> None:
     os._exit(1)
 
 
-def fails(_series: Series) -> None:
+def fails(_series: Series, _law: Law) -> None:
     raise KeyError("a fault of ours")
 
 
@@ -37,9 +39,9 @@ def _light(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_waiting_for_ones_turn_is_no_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The start of the fork server takes 1 to 2 s; it stays in the default run since only real processes time out so."""
     with fitting.FitProcess() as pool:
-        assert await pool.fit("ns/first", SERIES) is not None  # the process has started
+        assert await pool.fit("ns/first", SERIES, LAW) is not None  # the process has started
         monkeypatch.setattr(fitting, "TIMEOUT_SECONDS", 0.4)
-        found = await asyncio.gather(*(pool.fit(f"ns/{number}", SERIES) for number in range(10)))
+        found = await asyncio.gather(*(pool.fit(f"ns/{number}", SERIES, LAW) for number in range(10)))
     assert None not in found
 
 
@@ -48,5 +50,5 @@ async def test_a_fit_that_goes_wrong_is_none_and_the_next_one_is_made(monkeypatc
         for trouble in (fails, dies):
             with monkeypatch.context() as patched:
                 patched.setattr(fitting, "fit", trouble)
-                assert await pool.fit("ns/a", SERIES) is None
-            assert await pool.fit("ns/a", SERIES) is not None
+                assert await pool.fit("ns/a", SERIES, LAW) is None
+            assert await pool.fit("ns/a", SERIES, LAW) is not None
