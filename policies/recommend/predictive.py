@@ -50,12 +50,10 @@ def demand_floor(
 ) -> Reason | None:
     """The floor for demand over the lead: by the forecast where it has one to give, else by the level; None without a level."""
     by_level = volatility_floor(policy, filters, lead_seconds)
-    return forecast_floor(policy, fan, now_seconds, lead_seconds, by_level) or by_level
+    return forecast_floor(fan, now_seconds, lead_seconds, by_level) or by_level
 
 
-def forecast_floor(
-    policy: Policy, fan: Fan | None, now_seconds: float, lead_seconds: float, by_level: Reason | None
-) -> Reason | None:
+def forecast_floor(fan: Fan | None, now_seconds: float, lead_seconds: float, by_level: Reason | None) -> Reason | None:
     """The volatility floor with the median and the deviation of the forecast maximum over the lead in place of the level's.
 
     None without a level, or without a fresh forecast that has saved GPU-hours.

@@ -145,7 +145,7 @@ def test_the_replayed_floor_is_that_of_the_core() -> None:
     demand = wave(0.2)
     level, sigma = filters(demand, 60.0)
     floors = headroom(level, headroom_deviations(law.lead_seconds, law.attainment) * sigma)[AS_DECIDED]
-    volatility_seen = np.sqrt(np.maximum(sigma[99] ** 2 - 0.02 / (level[99] + 0.5) - 0.02**2, 0.0))
+    volatility_seen = np.sqrt(sigma[99] ** 2 - 0.02**2)
     reason = volatility_floor(
         policy, Filters(level=float(level[99]), volatility=float(volatility_seen)), law.lead_seconds
     )

@@ -55,7 +55,7 @@ def test_the_volatility_floor_is_above_the_level_and_grows_with_lead_volatility_
     assert level < floor() < floor(lead=300.0)
     assert floor() < floor(volatility=0.2)
     assert floor(attainment=0.9) < floor() < floor(attainment=0.999)
-    assert floor(volatility=9.0) == floor(volatility=99.0) < 3 * (level + 0.5)  # Z_LIMIT
+    assert floor(volatility=9.0) == floor(volatility=99.0) < 5 * (level + 0.5)  # DEVIATION_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_fan_is_read_linearly_and_at_its_ends(horizon: float, probability: flo
 
 def test_an_aged_forecast_is_read_further_ahead() -> None:
     fresh, aged = (
-        demand_floor(a_policy(attainment=0.9), Filters(level=0.5), FAN, START + age, 60.0) for age in (0.0, 30.0)
+        demand_floor(a_policy(attainment=0.9), Filters(level=2.0), FAN, START + age, 60.0) for age in (0.0, 30.0)
     )
     assert fresh is not None
     assert aged is not None
