@@ -48,6 +48,7 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
         flowed.filters,
         marks=_marks(state.filters, inputs, judged),
         arrivals=recent(state.filters, inputs.now_seconds, flowed.arrivals_per_second),
+        headroom=trimmed(policy, state.filters, judged, inputs),
         unlisted_seconds=_unlisted_seconds(state.filters, inputs),
     )
     by_work = _by_work(policy, filters, judged)
@@ -56,8 +57,6 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     faulty = _faulty(filters, inputs, judged)
     if faulty and estimated(demand) is None:
         filters, capacity = interrupted(filters, inputs.now_seconds), state.capacity
-    if inputs.supply is not None:
-        filters = replace(filters, headroom=trimmed(policy, filters.headroom, judged, inputs.supply.unlisted))
     level = _level(policy, filters, demand, by_work=by_work, faulty=faulty)
     filters = (
         ticked(filters, inputs.now_seconds) if level is None else advance_level(filters, inputs.now_seconds, level)
