@@ -5,6 +5,7 @@ moves slowly. Where these are unknown, it stays as it is.
 """
 
 import math
+from collections.abc import Sequence
 
 from policies.ladder import lead_seconds, replica_rung
 from policies.model import Filters, Headroom, Inputs, Mode, Policy, Verdict
@@ -22,7 +23,7 @@ NEARLY_ALL = 0.9  # of the pods that serve; with fewer known, the factor is not 
 SPARE = 1.1  # replicas over those that the headroom asks for, and one: with more, that few are late is not its merit
 
 
-def trimmed(policy: Policy, filters: Filters, judged: list[Judged], inputs: Inputs) -> Headroom:
+def trimmed(policy: Policy, filters: Filters, judged: Sequence[Judged], inputs: Inputs) -> Headroom:
     """The headroom's factor after the requests that finished since the last tick, of which `filters` are.
 
     In mode Shadow another autoscaler decides how many are late.
