@@ -5,12 +5,12 @@ are not censored by saturation. Weighted by tokens they are work, in replicas; b
 waiting requests in units of a replica's sustainable concurrency are used instead.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from policies import capacity as cap
 from policies.finite import require_inputs
 from policies.flow import flow
-from policies.headroom import trimmed
 from policies.level import advance_level, interrupted, level_after, ticked
 from policies.model import Basis, Capacity, Demand, Filters, Inputs, PodMark, Policy, Signal, State, Verdict
 from policies.signals import FAULTS, Judged, judge
@@ -33,6 +33,7 @@ class Observation:
     filters: Filters
     capacity: Capacity
     faulty: bool  # what is seen may be wrong, or less than what there is
+    judged: Sequence[Judged] = ()
 
 
 def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
@@ -56,13 +57,11 @@ def observe(policy: Policy, state: State, inputs: Inputs) -> Observation:
     faulty = _faulty(filters, inputs, judged)
     if faulty and estimated(demand) is None:
         filters, capacity = interrupted(filters, inputs.now_seconds), state.capacity
-    if inputs.supply is not None:
-        filters = replace(filters, headroom=trimmed(policy, filters.headroom, judged, inputs.supply.unlisted))
     level = _level(policy, filters, demand, by_work=by_work, faulty=faulty)
     filters = (
         ticked(filters, inputs.now_seconds) if level is None else advance_level(filters, inputs.now_seconds, level)
     )
-    return Observation(demand, filters, capacity, faulty)
+    return Observation(demand, filters, capacity, faulty, judged)
 
 
 def estimated(demand: Demand) -> float | None:

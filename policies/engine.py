@@ -13,6 +13,7 @@ from policies.combine import SLACK, combine, whole
 from policies.demand import Observation, observe
 from policies.echelons import prepare
 from policies.finite import require_state
+from policies.headroom import trimmed
 from policies.ladder import hold_seconds, lead_seconds, replica_rung
 from policies.model import Decided, Demand, Echelon, Grant, Inputs, Mode, Plan, Policy, Reason, Rule, State, StepResult
 from policies.recommend.predictive import demand_floor
@@ -98,6 +99,7 @@ def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> 
     decided = _start(state.decided, inputs)
     if decided.replicas is None:
         return Proposal(state, inputs, seen, decided, None, None, policy.mode)
+    seen = replace(seen, filters=replace(seen.filters, headroom=trimmed(policy, seen.filters, seen.judged, inputs)))
     lead = lead_seconds(inputs.cold_start, Rung.REQUESTED)
     total = total_floor(policy, seen.filters, inputs, lead)
     recommended = recommend(policy, decided, seen, inputs, None if total is None else _unprepared(policy, total, lead))

@@ -5,9 +5,12 @@ moves slowly. Where these are unknown, it stays as it is.
 """
 
 import math
+from collections.abc import Sequence
 
-from policies.model import Headroom, Policy, Verdict
+from policies.ladder import lead_seconds, replica_rung
+from policies.model import Filters, Headroom, Inputs, Mode, Policy, Verdict
 from policies.physics import queue_times
+from policies.recommend.predictive import volatility_floor
 from policies.signals import Judged
 
 LEAST_FACTOR, LARGEST_FACTOR = 0.61, 1.29
@@ -17,26 +20,36 @@ MEMORY_TICKS = 5760.0  # a day
 # With fewer requests a tick than that, the factor moves more slowly: from 1 to the least in 14 hours of no late ones at 99 %.
 ENOUGH_REQUESTS = 10.0
 NEARLY_ALL = 0.9  # of the pods that serve; with fewer known, the factor is not lowered
+SPARE = 1.1  # replicas over those that the headroom asks for, and one: with more, that few are late is not its merit
 
 
-def trimmed(policy: Policy, before: Headroom, judged: list[Judged], unlisted: int) -> Headroom:
-    """The factor a tick later, by the requests that finished since the last one, late and in time.
+def trimmed(policy: Policy, filters: Filters, judged: Sequence[Judged], inputs: Inputs) -> Headroom:
+    """The headroom's factor after the requests that finished since the last tick, of which `filters` are.
 
-    `unlisted`: pods that serve and are not in the list.
+    In mode Shadow another autoscaler decides how many are late.
     """
+    before, supply = filters.headroom, inputs.supply
+    if supply is None or policy.mode is Mode.SHADOW:
+        return before
     found = [
         queue_times(each.before, each.sample) for each in judged if each.before is not None and each.sample is not None
     ]
     known = [each for each in found if each is not None]
     if not known:
         return before
-    serving = sum([each.verdict is not Verdict.STARTING for each in judged]) + unlisted
+    serving = sum([each.verdict is not Verdict.STARTING for each in judged]) + supply.unlisted
     requests, late = (sum(column) for column in zip(*known, strict=True))
     fade = math.exp(-1.0 / MEMORY_TICKS)
     ticks, remembered = fade * before.ticks + 1.0, fade * before.requests + requests
     usual = max(remembered / ticks, ENOUGH_REQUESTS)
     change = RAISED * (late - AIM * (1.0 - policy.attainment) * requests) / usual
-    if len(known) < NEARLY_ALL * serving:
+    if len(known) < NEARLY_ALL * serving or _has_spare(policy, filters, inputs, serving):
         change = max(0.0, change)
     factor = min(max(before.factor * math.exp(change), LEAST_FACTOR), LARGEST_FACTOR)
     return Headroom(factor, remembered, ticks)
+
+
+def _has_spare(policy: Policy, filters: Filters, inputs: Inputs, serving: int) -> bool:
+    """Whether a minimum, a schedule or a hold keeps more than the headroom asks for."""
+    floor = volatility_floor(policy, filters, lead_seconds(inputs.cold_start, replica_rung(policy)))
+    return floor is None or serving > SPARE * max(floor.replicas, 0.0) + 1.0

@@ -7,14 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.headroom import AIM, ENOUGH_REQUESTS, LARGEST_FACTOR, LEAST_FACTOR, trimmed
-from policies.model import Filters, Headroom, PodSample, Verdict
+from policies.ladder import lead_seconds
+from policies.model import Filters, Headroom, Inputs, Mode, PodSample, Policy, Verdict
 from policies.physics import queue_times
 from policies.recommend.predictive import volatility_floor
 from policies.signals import Judged
-from tests.support.worlds import START, a_policy, a_sample
+from policies.supply import Rung, Supply
+from tests.support.worlds import COLD_START, START, a_policy, a_sample
 
 POLICY = a_policy(attainment=0.99)
 HOUR = 240  # ticks
+NO_UNITS = Supply(0, ())
 Pod = tuple[int, int]  # requests that finished in a tick, and how many of them were late
 
 pods = st.tuples(st.integers(0, 10_000), st.floats(0.0, 1.0)).map(lambda pod: (pod[0], int(pod[0] * pod[1])))
@@ -35,8 +38,20 @@ def unread(pod: Pod) -> Judged:
     return Judged("p", Verdict.COUNTED, a_reading(pod[0], None), a_reading(0.0, 0.0))
 
 
-def after(before: Headroom, *found: Pod, lacking: int = 0, unlisted: int = 0) -> Headroom:
-    return trimmed(POLICY, before, [*map(read, found), *[unread((5, 0))] * lacking], unlisted)
+def after(
+    before: Headroom,
+    *found: Pod,
+    lacking: int = 0,
+    unlisted: int = 0,
+    level: float = 20.0,
+    policy: Policy = POLICY,
+    supply: Supply | None = NO_UNITS,
+) -> Headroom:
+    judged = [*map(read, found), *[unread((5, 0))] * lacking]
+    filters = Filters(level=level, volatility=0.1, headroom=before)
+    listed = None if supply is None else replace(supply, unlisted=unlisted)
+    inputs = Inputs(START, on_grid=True, samples=(), supply=listed, cold_start=COLD_START)
+    return trimmed(policy, filters, judged, inputs)
 
 
 @given(headrooms, st.lists(pods, max_size=5), st.integers(0, 3))
@@ -54,13 +69,28 @@ def test_more_late_requests_never_give_less_headroom(before: Headroom, found: li
 
 @given(headrooms, st.lists(pods, max_size=5), st.integers(1, 3), st.booleans())
 def test_what_is_not_known_never_lowers_it(before: Headroom, found: list[Pod], lacking: int, listed: bool) -> None:
-    missing = {"lacking": lacking} if listed else {"unlisted": lacking}
-    assert after(before, *found, **missing).factor >= before.factor
+    lacks, unlisted = (lacking, 0) if listed else (0, lacking)
+    assert after(before, *found, lacking=lacks, unlisted=unlisted).factor >= before.factor
 
 
 def test_without_queue_times_it_stays() -> None:
     before = Headroom(0.8, 5e5, 5760.0)
-    assert after(before, lacking=3) == after(before) == before
+    assert after(before, lacking=3) == after(before) == after(before, (9, 9), supply=None) == before
+
+
+def test_what_another_autoscaler_runs_says_nothing_about_it() -> None:
+    before, shadow = Headroom(0.8, 5e5, 5760.0), a_policy(mode=Mode.SHADOW)
+    assert after(before, (100, 0), policy=shadow) == after(before, (100, 100), policy=shadow) == before
+
+
+def test_it_sinks_only_where_no_more_serve_than_it_asks_for() -> None:
+    found: list[Pod] = [(100, 0)] * 8
+    asked = volatility_floor(POLICY, Filters(level=3.0, volatility=0.1), lead_seconds(COLD_START, Rung.IMAGE_READY))
+    assert asked is not None
+    assert 1.1 * asked.replicas + 1.0 < 8.0
+    assert after(Headroom(), *found, level=3.0).factor == 1.0
+    assert after(Headroom(), *found, level=6.0).factor < 1.0
+    assert after(Headroom(), (100, 50), *found, level=3.0).factor > 1.0
 
 
 def test_it_sinks_over_hours_and_rises_within_minutes() -> None:
