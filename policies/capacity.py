@@ -17,7 +17,7 @@ MEMORY_COUNT = 200.0  # older observations fade
 RATIO_LIMIT = math.log(3.0)  # the work is at most three times the profile's, and at least a third of it
 MIN_AGE_SECONDS = 60.0  # nothing is learned from a pod that is still starting up
 QUEUE_TAU_SECONDS = 3600.0  # what a queue showed is believed rather than the curve for about that long
-CURVE_TAU_SECONDS = 600.0  # the estimate follows the curve ...
+CURVE_TAU_SECONDS = 600.0  # the estimate follows the curve, at once where it rises by more than the standard error ...
 CURVE_SINK_PER_HOUR = 0.25  # ... and sinks by no more, so that a queue stands before there is far too little
 CURVE_ERROR = 0.3  # a standard error of the curve that is larger confirms nothing
 SINK_PER_HOUR = 0.02  # repairs a factor of two in a day and a half
@@ -88,9 +88,9 @@ def settled(capacity: Capacity, engine: Engine, now_seconds: float) -> Capacity:
         believed = 1.0 - math.exp(-max(0.0, now_seconds - capacity.queued_seconds) / QUEUE_TAU_SECONDS)
     shown = curves.estimate(curve, engine, sustainable_concurrency(engine, capacity))
     if shown is not None and shown.error <= CURVE_ERROR:
-        share = (1.0 - math.exp(-elapsed / CURVE_TAU_SECONDS)) * believed
-        moved = share * (_clip(shown.log_work_ratio) - capacity.log_work_ratio)
-        moved = max(moved, -CURVE_SINK_PER_HOUR * elapsed / 3600.0 * believed)
+        beyond = _clip(shown.log_work_ratio) - capacity.log_work_ratio
+        moved = max(beyond - shown.error, beyond * (1.0 - math.exp(-elapsed / CURVE_TAU_SECONDS)))
+        moved = believed * max(moved, -CURVE_SINK_PER_HOUR * elapsed / 3600.0)
     elif (window.prefill_seconds + window.decode_seconds) * ratio >= SINK_LOAD * window.span_seconds:
         moved = -SINK_PER_HOUR * elapsed / 3600.0 * believed
     else:

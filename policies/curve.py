@@ -22,7 +22,7 @@ WINDOW_SECONDS = (
 GAP_SECONDS = 180.0  # a window that lasted longer is dropped
 MEANS_TAU_SECONDS = 900.0
 SLOPES_TAU_SECONDS = 86_400.0
-MIN_COUNT = 15.0  # windows before anything is concluded
+MIN_COUNT = 5.0  # windows before anything is concluded
 MIN_DECODING = 3.0  # requests of a replica: with fewer it may have been idle in between
 UNLIKE = 0.5  # one standard deviation of how far the slopes of prefill and decode differ, where the mix shows little
 OUTLIER_DEVIATIONS = 6.0  # one window counts at most so far off
@@ -101,10 +101,11 @@ def estimate(curve: Curve, engine: Engine, concurrency: float) -> Estimate | Non
     prefill, decode, steps = curve.means
     if curve.count < MIN_COUNT or prefill + decode <= 0.0 or steps <= 0.0:
         return None
-    variance = curve.moments[5] / curve.count
+    freedom = curve.count - 3.0  # a height and two slopes are fitted
+    variance = curve.moments[5] / freedom
     inverse = _inverse(curve, variance, UNLIKE * steps)
     slopes = _slopes(curve, inverse)
-    variance = max(_left_over(curve, slopes), 0.0) / curve.count
+    variance = max(_left_over(curve, slopes), 0.0) / freedom
     inverse = _inverse(curve, variance, UNLIKE * steps)  # again, with the variance that the slopes leave
     if not any(inverse):
         return None
