@@ -72,9 +72,9 @@ def test_a_forecast_is_used_while_it_is_fresh_and_proven(age: float, proven: boo
 
 
 @pytest.mark.parametrize(
-    ("median", "high", "least", "most"), [(0.1, 0.2, 3.0, 3.0), (4.0, 5.0, 4.0, 6.0), (30.0, 40.0, 9.0, 9.0)]
+    ("median", "high", "least", "most"), [(0.1, 0.2, 3.0, 3.0), (4.0, 5.0, 4.0, 6.0), (30.0, 40.0, 9.0, 12.0)]
 )
-def test_a_forecast_gives_median_and_deviation_between_the_level_and_three_times_it(
+def test_a_forecast_gives_median_and_deviation_between_the_level_and_three_times_its_floor(
     median: float, high: float, least: float, most: float
 ) -> None:
     reason = demand_floor(
