@@ -132,8 +132,7 @@ class Counterfactual:
         median, high = (at_horizon(quantiles, self._horizon, p) for p in (0.5, predictive.HIGH))
         sigma = np.log((high + LEVEL_OFFSET) / (median + LEVEL_OFFSET)) / predictive.HIGH_DEVIATIONS
         asked = headroom(median, self._z * sigma)
-        limit = np.maximum(predictive.FORECAST_LIMIT * self._level, self._by_level)
-        return np.maximum(np.minimum(asked, limit), self._level)
+        return np.maximum(np.minimum(asked, predictive.FORECAST_LIMIT * self._by_level), self._level)
 
     def _compared(self, without: tuple[Floats, Floats], used: tuple[Floats, Floats]) -> tuple[float, float]:
         """Mean replicas without and with the forecast, at equal attainment.

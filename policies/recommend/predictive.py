@@ -13,7 +13,7 @@ BASE_DEVIATION = 0.02
 DEVIATION_LIMIT = 0.4
 FAN_STALE_SECONDS = 180.0
 HIGH, HIGH_DEVIATIONS = 0.99, 2.3263  # the quantile that a forecast's deviation is read from, and a normal's there
-FORECAST_LIMIT = 3.0  # times the level: above it, a forecast seldom came true
+FORECAST_LIMIT = 3.0  # times the floor by the level: above it, a forecast seldom came true
 
 
 def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> Reason | None:
@@ -67,7 +67,7 @@ def forecast_floor(fan: Fan | None, now_seconds: float, lead_seconds: float, by_
     base = dict(by_level.numbers)
     level, z = base["level"], base["deviations"]
     asked = (median + LEVEL_OFFSET) * math.exp(z * sigma) - LEVEL_OFFSET
-    floor = max(level, min(asked, max(FORECAST_LIMIT * level, by_level.replicas)))
+    floor = max(level, min(asked, FORECAST_LIMIT * by_level.replicas))
     numbers = (
         ("median", median),
         ("sigma", sigma),

@@ -71,17 +71,21 @@ def test_a_forecast_is_used_while_it_is_fresh_and_proven(age: float, proven: boo
         assert dict(reason.numbers)["median"] == 4.0
 
 
-@pytest.mark.parametrize(
-    ("median", "high", "least", "most"), [(0.1, 0.2, 3.0, 3.0), (4.0, 5.0, 4.0, 6.0), (30.0, 40.0, 9.0, 9.0)]
-)
-def test_a_forecast_gives_median_and_deviation_between_the_level_and_three_times_it(
-    median: float, high: float, least: float, most: float
+@pytest.mark.parametrize(("median", "high"), [(0.1, 0.2), (4.0, 5.0), (30.0, 40.0)])
+def test_a_forecast_gives_median_and_deviation_between_the_level_and_three_times_its_floor(
+    median: float, high: float
 ) -> None:
-    reason = demand_floor(
-        POLICY, CALM, Fan(START, (120.0,), (0.5, 0.99), ((median, high),), "profile", True), START, 120.0
-    )
+    fan = Fan(START, (120.0,), (0.5, 0.99), ((median, high),), "profile", True)
+    reason = demand_floor(POLICY, CALM, fan, START, 120.0)
+    by_level = volatility_floor(POLICY, CALM, 120.0)
     assert reason is not None
-    assert least <= reason.replicas <= most
+    assert by_level is not None
+    if median < 1.0:
+        assert reason.replicas == CALM.level
+    elif median > 10.0:
+        assert reason.replicas == 3.0 * by_level.replicas
+    else:
+        assert median < reason.replicas < 3.0 * by_level.replicas
 
 
 def test_without_a_level_there_is_no_floor_from_a_forecast() -> None:
