@@ -116,7 +116,7 @@ class _Search:
 
     def _replicas(self, plan: Plan | Fixed) -> Counts:
         if plan not in self._counts:
-            needed = clairvoyant.bounded(plan.needed(self._work), self.scenario, self.workload)
+            needed = clairvoyant.bounded(plan.needed(self._work), self.workload.policy)
             self._counts[plan] = cheapest(needed, self.scenario.initial_replicas, self._billing)
         return self._counts[plan]
 

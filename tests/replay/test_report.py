@@ -11,14 +11,19 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from replay.contenders.registry import CONTENDERS
 from replay.driver import Outcome
 from replay.report.assertions import check, parse
 from replay.report.columns import columns, percent, wait
+from replay.report.document import document
 from replay.report.plot import area
 from replay.report.series import means
+from replay.report.table import table
 from replay.report.terminal import show
+from replay.scenario.policy import default
 from replay.sim.views import Score, Timeline
 from replay.tournament import play
+from tests.replay.test_optimum import square
 from tests.replay.test_tournament import scene_of
 
 
@@ -123,3 +128,34 @@ def test_a_report_fits_the_terminal_and_says_who_meets_the_slo_at_what_cost(tmp_
     assert re.search(
         r"HPA tuned meets it for [0-9.]+ GPU-hours or more, .* Outrider \(.*, known only in hindsight\)\. ", said
     )
+
+
+def test_every_cost_is_shown_beside_the_clairvoyants() -> None:
+    standings = play(square((2, 8, 2, 8, 2)), default(), contenders=CONTENDERS[1:])
+    assert standings.clairvoyant is not None
+    found = document(standings, policy_source="")
+    least = found["clairvoyant"]["gpu_hours"]
+    assert found["clairvoyant"]["attainment"] >= 0.99
+    for row in found["contenders"]:
+        assert row["cost_per_clairvoyant"] == row["gpu_hours"] / least
+    console = Console(width=80, record=True, file=io.StringIO(), force_terminal=True, color_system=None)
+    show(console, standings, policy_source="")
+    lines = console.export_text().splitlines()
+    for row in found["contenders"]:
+        hours = f" {row['gpu_hours']:,.2f} +{row['cost_per_clairvoyant']:.2f} "
+        assert any(re.search(hours, line) for line in lines), hours
+    assert any(re.match(rf"clairvoyant +{least:,.2f} +1\.00 ", line) for line in lines)
+    assert any(line.startswith("The clairvoyant, a schedule made with the traffic known in advance") for line in lines)
+
+
+def test_the_columns_that_matter_least_go_where_it_is_narrow(tmp_path: Path) -> None:
+    standings = play(*scene_of(tmp_path))
+
+    def headings(width: int) -> list[str]:
+        console = Console(width=width, record=True, file=io.StringIO(), force_terminal=True, color_system=None)
+        console.print(table(standings, width))
+        return console.export_text().splitlines()[2].split()
+
+    assert {"voyant", "cost", "failed", "replicas"} <= set(headings(120))
+    assert headings(70) == ["hours", "voyant", "1", "s", "2", "s", "5", "s"]
+    assert headings(60) == ["hours", "voyant", "2", "s", "5", "s"]  # the SLO's own wait stays
