@@ -43,12 +43,12 @@ class Readings:
     @cached_property
     def samples(self) -> tuple[PodSample, ...]:
         """The same as an object for each pod."""
-        return tuple([self._sample(pod) for pod in range(len(self))])
+        shown = zip(self._pods, self._metrics.tolist(), strict=True)
+        return tuple([self._sample(pod, values) for pod, values in shown])
 
-    def _sample(self, pod: int) -> PodSample:
-        it = self._pods[pod]
-        shown = dict(zip(COLUMNS, self._metrics[pod].tolist(), strict=True))
-        return PodSample(it.name, self._at_seconds, it.started_seconds, engines=1.0, **shown)
+    def _sample(self, pod: Pod, values: tuple[float, ...]) -> PodSample:
+        shown: dict[str, Any] = dict(zip(COLUMNS, values, strict=True))
+        return PodSample(pod.name, self._at_seconds, pod.started_seconds, engines=1.0, **shown)
 
     def sums(self, filters: Filters, marks: "Marks") -> Sums:
         """What `bound.sums` finds in the samples; `marks` are those of the filters."""
@@ -58,7 +58,9 @@ class Readings:
         sums = np.zeros(1, _SUMS)
         witness = _add_up(self._metrics, self._at_seconds, marks.metrics, marks.at_seconds, places, sums)
         found: dict[str, Any] = dict(zip(SUMMED, sums.item(), strict=True))
-        return Sums(**found, witness=None if witness < 0 else self._sample(witness))
+        if witness < 0:
+            return Sums(**found)
+        return Sums(**found, witness=self._sample(self._pods[witness], self._metrics[witness].item()))
 
 
 class Marks:
