@@ -5,7 +5,7 @@ no unusual load but a broken number. A jump within them is load.
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from policies.model import Engine, PodSample, Tokens
 
@@ -82,8 +82,7 @@ def possible_growth(engine: Engine, tokens: Tokens, before: PodSample, now: PodS
     return _agree_on_requests(grown) and _agree_on_tokens(tokens, grown)
 
 
-@dataclass(frozen=True, slots=True)
-class _Grown:
+class _Grown(NamedTuple):
     """What the counters of a pod grew by between two readings; 0 where one is not there."""
 
     span_seconds: float

@@ -64,7 +64,8 @@ class Readings:
     @cached_property
     def samples(self) -> tuple[PodSample, ...]:
         """The same as an object for each pod, without the queue times."""
-        return tuple([self._sample(pod) for pod in range(len(self))])
+        shown = zip(self._pods, self._metrics.tolist(), strict=True)
+        return tuple([self._sample(pod, values) for pod, values in shown])
 
     def judged(self, queue_wait_seconds: float) -> tuple[PodSample, ...]:
         """The same with the requests that a policy with this queue wait calls late."""
@@ -76,10 +77,9 @@ class Readings:
         counted = zip(self.samples, totals, late.tolist(), strict=True)
         return tuple([replace(each, queue_times_total=total, late_total=some) for each, total, some in counted])
 
-    def _sample(self, pod: int) -> PodSample:
-        it = self._pods[pod]
-        shown = dict(zip(COLUMNS, self._metrics[pod].tolist(), strict=True))
-        return PodSample(it.name, self._at_seconds, it.started_seconds, engines=1.0, **shown)
+    def _sample(self, pod: Pod, values: tuple[float, ...]) -> PodSample:
+        shown: dict[str, Any] = dict(zip(COLUMNS, values, strict=True))
+        return PodSample(pod.name, self._at_seconds, pod.started_seconds, engines=1.0, **shown)
 
     def sums(self, filters: Filters, marks: "Marks") -> Sums:
         """What `bound.sums` finds in the samples; `marks` are those of the filters."""
@@ -89,7 +89,9 @@ class Readings:
         sums = np.zeros(1, _SUMS)
         witness = _add_up(self._metrics, self._at_seconds, marks.metrics, marks.at_seconds, places, sums)
         found: dict[str, Any] = dict(zip(SUMMED, sums.item(), strict=True))
-        return Sums(**found, witness=None if witness < 0 else self._sample(witness))
+        if witness < 0:
+            return Sums(**found)
+        return Sums(**found, witness=self._sample(self._pods[witness], self._metrics[witness].item()))
 
 
 class Marks:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from replay.scenario.scenario import Hardware, Scenario
 from replay.sim import kernel
@@ -38,21 +37,21 @@ class Serving:
         self._fleet = kernel.rows(kernel.Replica, slots)
         self._ends = kernel.rows(kernel.End, slots, hardware.max_num_seqs)
         self._slots: dict[int, int] = {}  # pod -> row of the fleet, in order of readiness
+        self._serving = np.array([], np.int64)  # these rows
         self._now_s = 0.0
 
     def advance(self, to_seconds: float) -> None:
         """Serve up to and including that time."""
         to_s = to_seconds - self._start_seconds
-        serving = np.array(list(self._slots.values()), np.int64)
-        while len(serving) and self._requests.complete_s <= to_s:
-            self._serve(serving, max(self._now_s, self._requests.complete_s))
-            kernel.renumber(self._fleet, self._ends, serving, self._requests.load(self._now_s))
-        self._serve(serving, to_s)
+        while len(self._serving) and self._requests.complete_s <= to_s:
+            self._serve(max(self._now_s, self._requests.complete_s))
+            kernel.renumber(self._fleet, self._ends, self._serving, self._requests.load(self._now_s))
+        self._serve(to_s)
 
-    def _serve(self, serving: NDArray[np.int64], to_s: float) -> None:
+    def _serve(self, to_s: float) -> None:
         it = self._requests
         it.routed = kernel.advance(
-            it.rows, self._fleet, self._ends, self._engine, serving, it.routed, self._now_s, to_s
+            it.rows, self._fleet, self._ends, self._engine, self._serving, it.routed, self._now_s, to_s
         )
         self._now_s = to_s
 
@@ -65,20 +64,21 @@ class Serving:
         self._fleet["next_s"][slot] = math.inf
         self._fleet["prefilling"][slot] = -1
         self._slots[pod] = slot
+        self._serving = np.array(list(self._slots.values()), np.int64)
 
     def leave(self, pod: int, grace_seconds: float) -> float:
         """A replica takes nothing new from now on and finishes what it has. Returns when it is gone."""
         slot = self._slots.pop(pod)
+        self._serving = np.array(list(self._slots.values()), np.int64)
         until_s = self._now_s + grace_seconds
         end_s = kernel.drain(self._requests.rows, self._fleet, self._ends, self._engine, slot, until_s)
         return self._start_seconds + max(self._now_s, end_s)
 
     def readings(self, pods: Sequence[Pod]) -> Readings:
-        """What the /metrics of serving pods say now."""
-        slots = np.array([self._slots[pod.ordinal] for pod in pods], np.int64)
-        metrics = kernel.rows(kernel.Metrics, len(pods))
-        kernel.show(self._fleet, self._engine, slots, self._now_s, metrics)
-        return Readings(pods, self._start_seconds + self._now_s, metrics, self._fleet["queue_times"][slots])
+        """What the /metrics of the pods that serve say now; `pods` are these in order of readiness."""
+        metrics = kernel.rows(kernel.Metrics, len(self._serving))
+        kernel.show(self._fleet, self._engine, self._serving, self._now_s, metrics)
+        return Readings(pods, self._start_seconds + self._now_s, metrics, self._fleet["queue_times"][self._serving])
 
     def passed(self, seconds: float) -> Passed:
         """What went through a gateway before the fleet in the last `seconds`, 180 at the most."""
