@@ -15,7 +15,7 @@ from replay.contenders.view import View
 from replay.driver import run
 from replay.scenario.policy import default
 from replay.scenario.scenario import L4_8B, Scenario
-from replay.sim.serving import Serving
+from replay.sim.serving import Serving, engine_of
 from tests.replay.sim.scenarios import START, scenario
 
 pytestmark = pytest.mark.slow
@@ -54,7 +54,7 @@ class Watched:
 
     def attach(self, view: View) -> Sequence[Periodic]:
         self._half = view.now_seconds + HALF_SECONDS
-        contender = outrider.make(Setup(self.workload, L4_8B.max_num_seqs, None, self._watch))
+        contender = outrider.make(Setup(self.workload, engine_of(L4_8B), None, self._watch))
         return contender.attach(view)
 
     def _watch(self, _before: State, inputs: Inputs, result: StepResult) -> None:
