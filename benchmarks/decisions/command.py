@@ -3,7 +3,7 @@
 import json
 import sys
 from argparse import Namespace
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,11 +76,11 @@ def show(figures: Figures) -> None:
 
 def used(known: plan.Known) -> str:
     """The CPU time of all runs, those that were kept included."""
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for job, result in known.items():
         seconds[job.contender] += result.cpu_seconds if result else 0.0
-    parts = ", ".join(f"{key} {value:,.0f}" for key, value in seconds.most_common())
-    return f"{len(known):,} runs took {seconds.total():,.0f} CPU seconds: {parts}"
+    parts = ", ".join(f"{key} {value:,.0f}" for key, value in seconds.items())
+    return f"{len(known):,} runs took {sum(seconds.values()):,.0f} CPU seconds: {parts}"
 
 
 def write_before(known: plan.Known) -> None:
