@@ -79,7 +79,7 @@ def test_a_policy_is_valid(page: Path, line: int, text: str) -> None:
 
 
 VARIABLE = re.compile(r"\bOUTRIDER_[A-Z_]+\b")
-OF_THE_TESTS = re.compile(r"OUTRIDER_(?:E2E|CONFORMANCE)_")
+OF_THE_TESTS = re.compile(r"OUTRIDER_(?:E2E_|CONFORMANCE_|SHARED$)")
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.name)

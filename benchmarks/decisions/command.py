@@ -3,6 +3,7 @@
 import json
 import sys
 from argparse import Namespace
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def run(options: Namespace) -> int:
         print(json.dumps(document, indent=1))
     else:
         show(figures)
+        print(used(known))
         if not options.only and not options.contender:
             (DOCS / "benchmark.json").write_text(json.dumps(document, indent=1) + "\n")
             (DOCS / "benchmark.md").write_text(page(figures, failures))
@@ -70,6 +72,15 @@ def show(figures: Figures) -> None:
         mark = {True: "met", False: "missed", None: ""}[goal.met]
         table.add_row(goal.name, goal.goal, goal.value, mark, style="red" if goal.met is False else None)
     console.print(table)
+
+
+def used(known: plan.Known) -> str:
+    """The CPU time of all runs, those that were kept included."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for job, result in known.items():
+        seconds[job.contender] += result.cpu_seconds if result else 0.0
+    parts = ", ".join(f"{key} {value:,.0f}" for key, value in seconds.items())
+    return f"{len(known):,} runs took {sum(seconds.values()):,.0f} CPU seconds: {parts}"
 
 
 def write_before(known: plan.Known) -> None:

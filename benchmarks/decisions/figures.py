@@ -123,7 +123,7 @@ class Figures:
         return found if len(found) == len(LONG_CASES) else None
 
     def _beside_before(self) -> Goal:
-        name, goal = "mean cost on the four long traces, beside 9ad64fc's, each at 99 % or more", "at most 0.91"
+        name, goal = "mean cost on the four long traces, beside 9ad64fc's, each at 99% or more", "at most 0.91"
         long = self._long()
         ratios = [ours.gpu_hours / then.gpu_hours for traffic, ours in long or () if (then := self.then(traffic))]
         if long is None or len(ratios) < len(long):
@@ -132,7 +132,7 @@ class Figures:
         return Goal(name, goal, f"{value:.3f}, least {least:.2%}", value <= 0.91 and least >= GOAL)
 
     def _beside_clairvoyant(self) -> Goal:
-        name, goal = "mean cost / clairvoyant on the four long traces, each at 99 % or more", "at most 1.26"
+        name, goal = "mean cost / clairvoyant on the four long traces, each at 99% or more", "at most 1.26"
         long = self._long()
         ratios = [ratio for traffic, ours in long or () if (ratio := self.ratio(ours, traffic))]
         if long is None or len(ratios) < len(long):
@@ -145,12 +145,12 @@ class Figures:
         ours, then = self.ours(traffic), self.then(traffic)
         for name, goal, most, value in (
             (
-                "azure conv x3 beside 9ad64fc, at 99.5 % or more",
+                "azure conv x3 beside 9ad64fc, at 99.5% or more",
                 "at most 0.85",
                 0.85,
                 ours.gpu_hours / then.gpu_hours if ours and then else None,
             ),
-            ("azure conv x3, cost / clairvoyant, at 99.5 % or more", "at most 1.15", 1.15, self.ratio(ours, traffic)),
+            ("azure conv x3, cost / clairvoyant, at 99.5% or more", "at most 1.15", 1.15, self.ratio(ours, traffic)),
         ):
             if ours is None or value is None:
                 yield Goal(name, goal, "not known", None)
@@ -160,11 +160,11 @@ class Figures:
                 )
 
     def _beside_one_setting(self) -> Goal:
-        name, goal = "beside the best peer at its best one setting that keeps 99 % on each long trace", "at most 0.80"
+        name, goal = "beside the best peer at its best one setting that keeps 99% on each long trace", "at most 0.80"
         long = self._long()
         found = [(one.cost, key, one.value) for key in PEERS if (one := self.one_setting(key))]
         if long is None or not found:
-            return Goal(name, goal, "not known" if long is None else "no peer keeps 99 % on each", None)
+            return Goal(name, goal, "not known" if long is None else "no peer keeps 99% on each", None)
         _, key, value = min(found)
         theirs = [self.mean(key, value, traffic) for traffic, _ in long]
         least = [self.clairvoyant(traffic) for traffic, _ in long]
@@ -175,7 +175,7 @@ class Figures:
         return Goal(name, goal, f"{ratio:.3f} ({named(key, value)})", ratio <= 0.80)
 
     def _beside_tuned(self) -> Goal:
-        name = "beside the best peer tuned for each long trace at 99 %"
+        name = "beside the best peer tuned for each long trace at 99%"
         goal = "cheaper on three of four, never over 1.03"
         long = self._long()
         ratios = [

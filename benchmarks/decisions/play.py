@@ -55,7 +55,7 @@ def expected_seconds(job: Job) -> float:
     hours, millions = _size(job.case.traffic)
     if job.contender == OURS.key:
         return 0.3 + 0.24 * hours + 0.7 * millions
-    return (30.0 if job.contender == clairvoyant.KEY else 1.0) * (0.1 + 0.4 * millions)
+    return (18.0 if job.contender == clairvoyant.KEY else 1.0) * (0.1 + 0.4 * millions)
 
 
 @cache
