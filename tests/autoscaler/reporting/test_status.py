@@ -14,7 +14,7 @@ from policies.model import Basis, Demand, Reason, Rule
 from tests.autoscaler.kube.workloads import WORKLOAD
 from tests.support.fake_api import HTML, FakeApi
 from tests.support.fake_clock import FakeClock
-from tests.support.worlds import a_plan, a_supply
+from tests.support.worlds import a_fan, a_plan, a_supply
 
 AT = 1_700_000_000.0
 PLAN = a_plan(5, Reason(Rule.MINIMUM, 5.0), prepared=2, prepared_reasons=(Reason(Rule.HANDOVER, 2.0),), at_seconds=AT)
@@ -100,6 +100,14 @@ def test_what_is_unknown_is_taken_away_not_zero() -> None:
     status = patch(plan=None, demand=None, supply=None)
     for name in ("desiredReplicas", "currentReplicas", "demandReplicas", "waitingRequests", "lastDecisionTime"):
         assert status[name] is None
+
+
+@pytest.mark.parametrize(("proven", "status"), [(True, "True"), (False, "False")])
+def test_the_status_says_whether_the_forecast_is_used_and_why(proven: bool, status: str) -> None:
+    fan = replace(a_fan(AT, 4.0, proven=proven), note="no fit yet")
+    condition = patch(fan=fan)["conditions"][-1]
+    assert (condition["type"], condition["status"]) == ("ForecastUsed", status)
+    assert condition["message"] == f"The profile forecast is {'' if proven else 'not '}used: no fit yet."
 
 
 def test_a_condition_keeps_its_time_while_its_status_is_the_same() -> None:
