@@ -6,6 +6,7 @@ moves slowly. Where these are unknown, it stays as it is.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from policies.ladder import lead_seconds, replica_rung
 from policies.model import Filters, Headroom, Inputs, Mode, Policy, Verdict
@@ -13,12 +14,14 @@ from policies.physics import queue_times
 from policies.recommend.predictive import volatility_floor
 from policies.signals import Judged
 
-LEAST_FACTOR, LARGEST_FACTOR = 0.61, 1.29
-AIM = 0.3  # late requests that leave the factor as it is, as a share of those that the policy allows
+LEAST_FACTOR, LARGEST_FACTOR = 0.45, 1.29
+AIM = 0.5  # late requests that leave the factor as it is, as a share of those that the policy allows
 RAISED = 0.05  # by a tick of mean traffic in which every request was late
 MEMORY_TICKS = 5760.0  # a day
 # With fewer requests a tick than that, the factor moves more slowly: from 1 to the least in 14 hours of no late ones at 99 %.
 ENOUGH_REQUESTS = 10.0
+# Late requests within the memory; after fewer, the factor is not lowered: the bursts that the headroom is for may be yet to come.
+ENOUGH_LATE = 100.0
 NEARLY_ALL = 0.9  # of the pods that serve; with fewer known, the factor is not lowered
 SPARE = 1.1  # replicas over those that the headroom asks for, and one: with more, that few are late is not its merit
 
@@ -40,13 +43,18 @@ def trimmed(policy: Policy, filters: Filters, judged: Sequence[Judged], inputs: 
     serving = sum([each.verdict is not Verdict.STARTING for each in judged]) + supply.unlisted
     requests, late = (sum(column) for column in zip(*known, strict=True))
     fade = math.exp(-1.0 / MEMORY_TICKS)
-    ticks, remembered = fade * before.ticks + 1.0, fade * before.requests + requests
-    usual = max(remembered / ticks, ENOUGH_REQUESTS)
+    after = replace(
+        before,
+        requests=fade * before.requests + requests,
+        late=fade * before.late + late,
+        ticks=fade * before.ticks + 1.0,
+    )
+    usual = max(after.requests / after.ticks, ENOUGH_REQUESTS)
     change = RAISED * (late - AIM * (1.0 - policy.attainment) * requests) / usual
-    if len(known) < NEARLY_ALL * serving or _has_spare(policy, filters, inputs, serving):
+    unseen = after.late < ENOUGH_LATE or len(known) < NEARLY_ALL * serving
+    if unseen or _has_spare(policy, filters, inputs, serving):
         change = max(0.0, change)
-    factor = min(max(before.factor * math.exp(change), LEAST_FACTOR), LARGEST_FACTOR)
-    return Headroom(factor, remembered, ticks)
+    return replace(after, factor=min(max(before.factor * math.exp(change), LEAST_FACTOR), LARGEST_FACTOR))
 
 
 def _has_spare(policy: Policy, filters: Filters, inputs: Inputs, serving: int) -> bool:

@@ -197,10 +197,11 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
-    """How the headroom is trimmed by late requests. Requests and ticks decay with a time constant of a day."""
+    """How the headroom is trimmed by late requests. All but the factor decay with a time constant of a day."""
 
     factor: float = 1.0  # of its standard deviations
     requests: float = 0.0  # finished, whose time in the queue is known ...
+    late: float = 0.0  # ... those of them that waited for too long ...
     ticks: float = 0.0  # ... in so many ticks
 
 

@@ -9,7 +9,7 @@ from policies.level import LEVEL_OFFSET, VOLATILITY_PRIOR
 from policies.model import Fan, Filters, Policy, Reason, Rule
 from policies.recommend.small import MOST_REPLICAS, cheapest_count
 
-BASE_DEVIATION = 0.02
+BASE_DEVIATION = 0.03
 DEVIATION_LIMIT = 0.4
 FAN_STALE_SECONDS = 180.0
 HIGH, HIGH_DEVIATIONS = 0.99, 2.3263  # the quantile that a forecast's deviation is read from, and a normal's there
