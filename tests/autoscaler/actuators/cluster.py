@@ -35,7 +35,8 @@ SETTINGS = BalloonSettings(max_balloons=10)
 def a_need(wanted: int, awaited: int = 0) -> tuple[Plan, Supply]:
     """A plan of `wanted` prepared nodes, `awaited` of them only for replicas without a node; and the supply beside it."""
     why = (Reason(Rule.HANDOVER, float(wanted)), Reason(Rule.PREPARED, float(wanted - awaited)))
-    return a_plan(awaited, prepared=wanted, prepared_reasons=why), a_supply(0, unplaced=awaited)
+    desired = wanted if awaited else 0  # a hand-over keeps a prepared node for each replica without a node
+    return a_plan(desired, prepared=wanted, prepared_reasons=why), a_supply(0, unplaced=awaited)
 
 
 class Cluster:
