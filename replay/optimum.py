@@ -132,7 +132,7 @@ class _Search:
             if key not in self._found:
                 schedule = clairvoyant.asked_ahead(self._replicas(plan), self.scenario)
                 entry = clairvoyant.entry(plan, schedule)
-                runs[Run(f"clairvoyant, {plan.key}", entry, self.scenario, self.workload)] = key, plan, schedule
+                runs[Run(entry.name, entry, self.scenario, self.workload)] = key, plan, schedule
         for run, outcome in outcomes(
             tuple(runs), self.play, self.progress, self.done + len(self._found), self.most
         ).items():
