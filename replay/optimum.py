@@ -23,8 +23,8 @@ WINDOWS_SECONDS = (
     (120.0, 5.0),
     (300.0, 300.0),
 )  # the first is searched whole
-WORTH = 0.01  # of the cost: what may save less is not tried
-MOST_RUNS = 24  # for one attainment; 8 to 16 as a rule
+WORTH = 0.005  # of the cost: what may save less is not tried
+MOST_RUNS = 24  # for one attainment; 10 to 18 as a rule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +55,9 @@ def best(
     One replay serves all the shares. For the progress, `done` runs came before, and there are `most` in all.
     """
     search = _Search(scenario, workload, play, progress, done, max(most, done + MOST_RUNS * len(attainments)))
-    return tuple(search.found(attainment) for attainment in attainments)
+    for attainment in attainments:
+        search.run(attainment)
+    return tuple(search.cheapest(attainment) for attainment in attainments)
 
 
 @dataclass
@@ -80,26 +82,25 @@ class _Search:
         largest = min(policy.max_replicas, int(np.ceil(self._work.max() / SPARSEST)))
         self._fixed = [Fixed(count) for count in range(largest, policy.min_replicas - 1, -1)]
 
-    def found(self, attainment: float) -> Optimum | None:
+    def run(self, attainment: float) -> None:
         """One family of plans is halved until its cheapest that attains is known; all are then tried just below it."""
+        last = len(self._found) + MOST_RUNS
 
         def fails(plan: Plan | Fixed) -> bool:
             return self._played([plan])[0].attainment < attainment
 
         bisect_left(self._smooth[0], True, key=fails)
-        if self._cheapest(attainment) is None and not fails(self._fixed[0]):
+        if self.cheapest(attainment) is None and not fails(self._fixed[0]):
             bisect_left(self._fixed, True, key=fails)
-        incumbent = self._cheapest(attainment)
-        while incumbent is not None:
-            families: list[Sequence[Plan | Fixed]] = [*self._smooth, self._fixed]
+        families: list[Sequence[Plan | Fixed]] = [*self._smooth, self._fixed]
+        while (incumbent := self.cheapest(attainment)) and len(self._found) + len(families) <= last:
             tries = [self._cheaper(family, incumbent, attainment) for family in families]
             if not any(tries):
                 break
             self._played(plan for plan in tries if plan)
-            incumbent = self._cheapest(attainment)
-        return incumbent
 
-    def _cheapest(self, attainment: float) -> Optimum | None:
+    def cheapest(self, attainment: float) -> Optimum | None:
+        """Of all that have been played so far, whatever they were tried for."""
         return at_attainment(self._found.values(), attainment)
 
     def _cheaper(self, family: Sequence[Plan | Fixed], incumbent: Optimum, attainment: float) -> Plan | Fixed | None:
@@ -131,7 +132,7 @@ class _Search:
             if key not in self._found:
                 schedule = clairvoyant.asked_ahead(self._replicas(plan), self.scenario)
                 entry = clairvoyant.entry(plan, schedule)
-                runs[Run(f"clairvoyant, {plan.key}", entry, self.scenario, self.workload)] = key, plan, schedule
+                runs[Run(entry.name, entry, self.scenario, self.workload)] = key, plan, schedule
         for run, outcome in outcomes(
             tuple(runs), self.play, self.progress, self.done + len(self._found), self.most
         ).items():
