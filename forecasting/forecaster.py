@@ -79,6 +79,6 @@ class Forecaster:
             values = np.minimum(fitted.quantiles(recent)[0], guard.GREATEST_REPLICAS)
         own = fitted.family != NAIVE.name
         if own and not note:
-            note = self._fit.worth.text
+            note = self._fit.worth.text(used=self._used)
         rows = tuple(tuple(row) for row in np.round(values, 6).tolist())
         return Fan(demand.end_seconds, HORIZONS_SECONDS, PROBABILITIES, rows, fitted.family, own and self._used, note)

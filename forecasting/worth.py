@@ -39,6 +39,7 @@ WARM_SECONDS = 2 * VOLATILITY_TAU_SECONDS  # before what is replayed
 # Shares of the GPU-hours that a forecast has to save to be used, and to stay in use. By chance, forecasts of traffic without a
 # pattern seem to save up to 4 %; daily rushes, working weeks and jobs at each full hour save 8 to 55 %.
 LEAST_SHARE, KEPT_SHARE = 0.05, 0.01
+LEAST_DAYS = 0.5  # that have to be replayed; on fewer, forecasts of one day of multimodal traffic seemed to save 6 %
 DAY_SECONDS = 86_400.0
 
 
@@ -78,15 +79,17 @@ class Worth:
 
     def proven(self, *, used: bool) -> bool:
         """Whether the forecast is to be used, given whether the one before is."""
-        return self.share >= (KEPT_SHARE if used else LEAST_SHARE)
+        return self.days >= LEAST_DAYS and self.share >= (KEPT_SHARE if used else LEAST_SHARE)
 
-    @property
-    def text(self) -> str:
-        """The worth as a clause."""
+    def text(self, *, used: bool) -> str:
+        """The worth as a clause, and what is missing where a forecast saves and is not used."""
         over = f"{24 * self.days:.0f} hours" if self.days < 2.0 else f"{self.days:.2g} days"
         amount = f"{abs(self.gpu_hours):.1f} GPU-hours ({abs(self.share):.1%})"
         effect = f"cost {amount} more" if self.gpu_hours < 0.0 else f"saved {amount}"
-        return f"over the last {over} it would have {effect} at equal attainment"
+        missing = f"; {LEAST_SHARE:.0%} of at least {24 * LEAST_DAYS:.0f} hours are needed"
+        return f"over the last {over} it would have {effect} at equal attainment" + (
+            missing if not used and self.gpu_hours >= 0.0 else ""
+        )
 
 
 NOTHING = Worth()
@@ -120,10 +123,14 @@ class Counterfactual:
         self._without = (self._play(self._by_level), self._play(self._floors(naive)))
 
     def worth(self, quantiles: Floats, used: NDArray[np.bool_] | None = None) -> Worth:
-        """The worth of forecasts [step, horizon, probability], in replicas, as of each step, where `used` [step]; None: always."""
+        """The worth of forecasts [step, horizon, probability], in replicas, as of each step, where `used` [step]; None: always.
+
+        Of forecasts that are used now and then, all that is saved counts, whatever naive's save.
+        """
         floors = self._floors(quantiles)
+        without = self._without if used is None else self._without[:1]
         played = self._play(floors if used is None else np.where(used, floors, self._by_level))
-        cost, used_cost = min((self._compared(each, played) for each in self._without), key=_saved)
+        cost, used_cost = min((self._compared(each, played) for each in without), key=_saved)
         hours = self._gpu_hours_each
         return Worth((cost - used_cost) * hours, 1.0 - used_cost / cost if cost > 0.0 else 0.0, self._days)
 

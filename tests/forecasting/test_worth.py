@@ -16,6 +16,7 @@ from forecasting.series import Floats
 from forecasting.worth import (
     AS_DECIDED,
     KEPT_SHARE,
+    LEAST_DAYS,
     LEAST_SHARE,
     Counterfactual,
     Law,
@@ -68,7 +69,7 @@ def test_a_replica_of_several_gpus_saves_as_many_times_the_gpu_hours() -> None:
 
 def test_a_forecast_that_is_not_used_is_worth_nothing() -> None:
     unused = np.zeros(len(spikes(0.5)), dtype=bool)
-    assert worth_of(spikes(0.5), foreseen(spikes(0.5)), used=unused).gpu_hours <= 0.0
+    assert worth_of(spikes(0.5), foreseen(spikes(0.5)), used=unused).gpu_hours == 0.0
 
 
 def test_what_naive_saves_as_well_is_no_foresight() -> None:
@@ -83,7 +84,7 @@ def test_forecasts_of_too_much_cost_gpu_hours() -> None:
     worth = worth_of(values, 3.0 * foreseen(values))
     assert worth.gpu_hours < 0.0
     assert not worth.proven(used=True)
-    assert "would have cost" in worth.text
+    assert "would have cost" in worth.text(used=False)
 
 
 @pytest.mark.parametrize(
@@ -97,11 +98,17 @@ def test_forecasts_of_too_much_cost_gpu_hours() -> None:
             Worth(50.0, 0.31, 7 / 3),
             "over the last 2.3 days it would have saved 50.0 GPU-hours (31.0%) at equal attainment",
         ),
-        (Worth(0.1, 0.004, 0.5), "over the last 12 hours it would have saved 0.1 GPU-hours (0.4%) at equal attainment"),
+        (
+            Worth(0.1, 0.004, 0.5),
+            (
+                "over the last 12 hours it would have saved 0.1 GPU-hours (0.4%) at equal attainment; "
+                "5% of at least 12 hours are needed"
+            ),
+        ),
     ],
 )
 def test_a_worth_is_a_clause(worth: Worth, text: str) -> None:
-    assert worth.text == text
+    assert worth.text(used=worth.share > 0.05) == text
 
 
 @pytest.mark.parametrize(
@@ -111,6 +118,7 @@ def test_a_worth_is_a_clause(worth: Worth, text: str) -> None:
 def test_more_has_to_be_saved_to_begin_than_to_stay(share: float, begins: bool, stays: bool) -> None:
     worth = Worth(100.0 * share, share, 3.0)
     assert (worth.proven(used=False), worth.proven(used=True)) == (begins, stays)
+    assert not replace(worth, days=LEAST_DAYS - 0.01).proven(used=True)
 
 
 values = st.lists(st.one_of(st.floats(0, 500), st.just(math.nan)), min_size=40, max_size=200)
