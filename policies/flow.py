@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from policies import capacity as cap
 from policies.curve import gathered
 from policies.level import elapsed_seconds
-from policies.model import Capacity, Filters, PodSample, Policy, State, Tokens
+from policies.model import Capacity, Engine, Filters, PodSample, Policy, State, Tokens
 from policies.physics import HISTOGRAMS, growth
 from policies.signals import Judged, arrived
 
@@ -153,8 +153,7 @@ def _learned(
         return capacity
     computed = max(0.0, read - growth(before.cached_prompt_tokens_total, now.cached_prompt_tokens_total))
     engine = policy.engine
-    least = SATURATED_SECONDS / (cap.request_work_seconds(engine, capacity, tokens) or math.inf)
-    if _saturated(before, least) and _saturated(now, least) and before.waiting != now.waiting:
+    if _at_its_limit(engine, capacity, tokens, before, now):
         done = cap.work_seconds(engine, computed, generated)
         capacity = cap.learn(capacity, engine, now.at_seconds, span, done, now.running)
     prefill, decode = (
@@ -165,16 +164,24 @@ def _learned(
     return replace(capacity, curve=curve)
 
 
+def _at_its_limit(engine: Engine, capacity: Capacity, tokens: Tokens, before: PodSample, now: PodSample) -> bool:
+    """Whether a pod had more to do than it could for the whole span, by a queue that has moved."""
+    if not (before.waiting and now.waiting) or before.waiting == now.waiting:
+        return False
+    work_seconds = cap.request_work_seconds(engine, capacity, tokens) or math.inf
+    return all(
+        each.waiting > max(SATURATED_SECONDS / work_seconds, SATURATED_QUEUE * ((each.running or 0.0) + 1.0))
+        for each in (before, now)
+        if each.waiting is not None
+    )
+
+
 def _of_requests(tokens: Tokens, requests: float, read: float, generated: float) -> bool:
     """Whether so many requests are likely to have so many tokens: a counter may jump within what an engine can do."""
     most = LIKELY_OF_MEAN * requests
     return read * tokens.requests <= most * tokens.prompt_tokens and (
         generated * tokens.requests <= most * tokens.generation_tokens
     )
-
-
-def _saturated(sample: PodSample, least: float) -> bool:
-    return (sample.waiting or 0.0) > max(least, SATURATED_QUEUE * ((sample.running or 0.0) + 1.0))
 
 
 def _grown_up(pod: PodSample) -> bool:
