@@ -49,7 +49,7 @@ def path(job: Job) -> Path:
 def module(contender: str) -> str:
     """Where a contender's code begins."""
     if contender == clairvoyant.KEY:
-        return clairvoyant.MODULE
+        return "replay.optimum"
     entry = OURS if contender == OURS.key else PEERS[contender]
     made_by = entry.make or (entry.knob and entry.knob.make)
     return getattr(made_by, "__module__", "replay.contenders.registry")

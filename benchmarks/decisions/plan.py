@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from benchmarks.decisions import clairvoyant
 from benchmarks.decisions.cases import LONG, MAIN, OTHER, OWN, SMALL, WRONG_PROFILE, Case, workload
 from benchmarks.decisions.jobs import OURS, PEERS, Job, Result
 from replay.contenders.contender import Entry, Setup
 from replay.scenario.hardware import hardware_of
-from replay.sim import serving
+from replay.sim.serving import engine_of
 
 Known = Mapping[Job, Result | None]  # None: the run failed, or found nothing
 GOAL = 0.99  # share of the requests within 5 s
@@ -41,8 +40,7 @@ def _wanted(known: Known) -> Iterator[Job]:
     for traffic in PLAYED:
         for case in (*(Case(traffic.name, MAIN, seed) for seed in SEEDS), Case(traffic.name, OWN)):
             yield from (Job(case, entry.key) for entry in (OURS, *PEERS.values()) if entry.make is not None)
-        if clairvoyant.AVAILABLE:
-            yield from (Job(Case(traffic.name, cold_start), clairvoyant.KEY) for cold_start in (MAIN, OWN))
+        yield from (Job(Case(traffic.name, cold_start), clairvoyant.KEY) for cold_start in (MAIN, OWN))
     yield from (Job(case, OURS.key, share) for case in LONG_CASES for share in SHARES)
     for traffic in WRONG_PROFILE:
         yield from (Job(Case(traffic.name), OURS.key, None, factor) for factor in ENGINE_FACTORS)
@@ -105,9 +103,7 @@ def grid(entry: Entry, cold_start: str) -> tuple[float, ...]:
     """The values to begin with: every second one of the knob's own where these are many."""
     assert entry.knob is not None
     policy = workload(cold_start)
-    hardware: Any = hardware_of(policy)
-    engine = serving.engine_of(hardware) if hasattr(serving, "engine_of") else hardware.max_num_seqs
-    values = tuple(dict.fromkeys(entry.knob.grid(Setup(policy, engine))))
+    values = tuple(dict.fromkeys(entry.knob.grid(Setup(policy, engine_of(hardware_of(policy))))))
     return values if len(values) <= 6 else values[::2]
 
 

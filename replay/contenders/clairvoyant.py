@@ -5,8 +5,8 @@ but the need comes from a small grid: the work that arrives, smoothed over a win
 a fixed size. Each schedule is replayed like any contender, and the cheapest that attains enough stands.
 
 It keeps the policy's minimum and maximum, and no schedule's, which stands for knowledge that it has itself. It asks for a
-replica by the median of a cold start in advance: what comes later than that counts in the replay, and asking 15 % earlier
-cost 0.2 % more on two traces.
+replica by the median of a cold start in advance: what comes later than that counts in the replay. Asking 15 % earlier
+moved the cost by no more than a step of the grid does.
 """
 
 import math
