@@ -51,7 +51,7 @@ def trimmed(policy: Policy, filters: Filters, judged: Sequence[Judged], inputs: 
     )
     usual = max(after.requests / after.ticks, ENOUGH_REQUESTS)
     change = RAISED * (late - AIM * (1.0 - policy.attainment) * requests) / usual
-    unseen = after.late < ENOUGH_LATE or len(known) < NEARLY_ALL * serving
+    unseen = before.late < ENOUGH_LATE or len(known) < NEARLY_ALL * serving
     if unseen or _has_spare(policy, filters, inputs, serving):
         change = max(0.0, change)
     return replace(after, factor=min(max(before.factor * math.exp(change), LEAST_FACTOR), LARGEST_FACTOR))

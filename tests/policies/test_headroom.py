@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.headroom import AIM, ENOUGH_REQUESTS, LARGEST_FACTOR, LEAST_FACTOR, trimmed
+from policies.headroom import AIM, ENOUGH_LATE, ENOUGH_REQUESTS, LARGEST_FACTOR, LEAST_FACTOR, trimmed
 from policies.ladder import lead_seconds
 from policies.model import Filters, Headroom, Inputs, Mode, PodSample, Policy, Verdict
 from policies.physics import queue_times
@@ -17,12 +17,17 @@ from tests.support.worlds import COLD_START, START, a_policy, a_sample
 
 POLICY = a_policy(attainment=0.99)
 HOUR = 240  # ticks
+LEARNED = Headroom(late=10 * ENOUGH_LATE)
 NO_UNITS = Supply(0, ())
 Pod = tuple[int, int]  # requests that finished in a tick, and how many of them were late
 
 pods = st.tuples(st.integers(0, 10_000), st.floats(0.0, 1.0)).map(lambda pod: (pod[0], int(pod[0] * pod[1])))
 headrooms = st.builds(
-    Headroom, st.floats(LEAST_FACTOR, LARGEST_FACTOR), requests=st.floats(0.0, 1e7), ticks=st.floats(0.0, 5760.0)
+    Headroom,
+    st.floats(LEAST_FACTOR, LARGEST_FACTOR),
+    requests=st.floats(0.0, 1e7),
+    late=st.floats(0.0, 1e6),
+    ticks=st.floats(0.0, 5760.0),
 )
 
 
@@ -74,12 +79,12 @@ def test_what_is_not_known_never_lowers_it(before: Headroom, found: list[Pod], l
 
 
 def test_without_queue_times_it_stays() -> None:
-    before = Headroom(0.8, 5e5, 5760.0)
+    before = Headroom(0.8, 5e5, 5e3, 5760.0)
     assert after(before, lacking=3) == after(before) == after(before, (9, 9), supply=None) == before
 
 
 def test_what_another_autoscaler_runs_says_nothing_about_it() -> None:
-    before, shadow = Headroom(0.8, 5e5, 5760.0), a_policy(mode=Mode.SHADOW)
+    before, shadow = Headroom(0.8, 5e5, 5e3, 5760.0), a_policy(mode=Mode.SHADOW)
     assert after(before, (100, 0), policy=shadow) == after(before, (100, 100), policy=shadow) == before
 
 
@@ -88,17 +93,24 @@ def test_it_sinks_only_where_no_more_serve_than_it_asks_for() -> None:
     asked = volatility_floor(POLICY, Filters(level=3.0, volatility=0.1), lead_seconds(COLD_START, Rung.IMAGE_READY))
     assert asked is not None
     assert 1.1 * asked.replicas + 1.0 < 8.0
-    assert after(Headroom(), *found, level=3.0).factor == 1.0
-    assert after(Headroom(), *found, level=6.0).factor < 1.0
-    assert after(Headroom(), (100, 50), *found, level=3.0).factor > 1.0
+    assert after(LEARNED, *found, level=3.0).factor == 1.0
+    assert after(LEARNED, *found, level=6.0).factor < 1.0
+    assert after(LEARNED, (100, 50), *found, level=3.0).factor > 1.0
+
+
+def test_it_sinks_only_after_enough_late_requests() -> None:
+    few = replace(LEARNED, late=ENOUGH_LATE - 1.0)
+    assert after(few, (1000, 0)).factor == 1.0
+    assert after(few, (1000, 100)).factor > 1.0
+    assert after(LEARNED, (1000, 0)).factor < 1.0
 
 
 def test_it_sinks_over_hours_and_rises_within_minutes() -> None:
-    found, ticks = Headroom(), 0
-    while found.factor > LEAST_FACTOR:
+    found, ticks = LEARNED, 0
+    while found.factor > LEAST_FACTOR and ticks < 24 * HOUR:
         found, ticks = after(found, (1000, 0)), ticks + 1
     assert 12 * HOUR < ticks < 16 * HOUR
-    for _ in range(16):
+    for _ in range(22):
         found = after(found, (1000, 1000))
     assert found.factor > LARGEST_FACTOR - 0.05
 
