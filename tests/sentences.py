@@ -56,7 +56,11 @@ def explained() -> list[str]:
     """For each rule the shortest explanation of a decision that names it; then what mode Shadow makes of one."""
     plans = a_rich_history()
     decisions = [(now, explain(now, before)) for before, now in zip([None, *plans], plans, strict=False)]
-    rare = (Reason(Rule.LEAD, 5.6, (("lead_seconds", 694.0),)), Reason(Rule.GRANT, 3.0, (("asked", 5.0),)))
+    rare = (
+        Reason(Rule.LEAD, 5.6, (("lead_seconds", 694.0),)),
+        Reason(Rule.GRANT, 3.0, (("asked", 5.0),)),
+        Reason(Rule.SMALL_FLEET, 1.0, (("level", 0.8),)),
+    )
     decisions += [(plan, explain(plan)) for plan in (a_plan(whole(reason.replicas), reason) for reason in rare)]
     shadow = [replace(plans[0], mode=Mode.SHADOW, current_replicas=current) for current in (1, 3, 5, None)]
     active = [min((text for now, text in decisions if _names(now, text, rule)), key=len) for rule in Rule]
