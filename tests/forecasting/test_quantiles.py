@@ -85,7 +85,7 @@ def test_before_anything_is_learned_the_forecast_of_a_level_is_the_volatility_fl
             policy = a_policy(attainment=probability)
             floor = volatility_floor(policy, Filters(level=level, volatility=sampling), horizon_seconds)
             assert floor is not None
-            assert replicas == pytest.approx(floor.replicas, abs=1e-6)
+            assert replicas == pytest.approx(floor.replicas, rel=1e-6, abs=1e-6)
 
 
 def test_learned_quantiles_have_their_nominal_coverage() -> None:
