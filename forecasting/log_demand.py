@@ -9,7 +9,7 @@ from forecasting.series import Floats
 from policies.level import LEVEL_OFFSET
 from policies.recommend.predictive import BASE_DEVIATION
 
-SAMPLING_VARIANCE = 0.02  # of log demand at one replica, where few requests make a minute noisy
+MINUTE_VARIANCE = 0.02  # of log demand at one replica, where few requests make a minute noisy
 LEVEL_STEPS = 2.5  # mean age of what the smoothed level rests on
 VOLATILITY_STEPS = 30.0  # mean age of what the recent change rests on
 LEAST_KEPT = 1e-20  # below this share, what came before is lost in rounding
@@ -49,4 +49,4 @@ def spread(log_demand: Floats) -> Floats:
     change = np.zeros_like(log_demand)
     np.abs(log_demand[1:] - log_demand[:-1], out=change[1:])
     volatility = smooth(change, VOLATILITY_STEPS, float(change[:2].max()))
-    return np.sqrt(SAMPLING_VARIANCE * np.exp(-level) + volatility**2 + BASE_DEVIATION**2)
+    return np.sqrt(MINUTE_VARIANCE * np.exp(-level) + volatility**2 + BASE_DEVIATION**2)

@@ -199,7 +199,8 @@ def filters(demand: Floats, step_seconds: float) -> tuple[Floats, Floats]:
     moves = np.full_like(log_level, VOLATILITY_PRIOR)
     moves[lag:] = np.abs(log_level[lag:] - log_level[:-lag])
     volatility = smooth(moves, _mean_age(VOLATILITY_TAU_SECONDS, step_seconds), VOLATILITY_PRIOR)
-    return level, np.minimum(predictive.DEVIATION_LIMIT, np.hypot(volatility, predictive.BASE_DEVIATION))
+    variance = predictive.SAMPLING_VARIANCE / (level + LEVEL_OFFSET) + volatility**2 + predictive.BASE_DEVIATION**2
+    return level, np.minimum(predictive.DEVIATION_LIMIT, np.sqrt(variance))
 
 
 def headroom(location: Floats, width: Floats) -> Floats:

@@ -9,7 +9,8 @@ from policies.level import LEVEL_OFFSET, VOLATILITY_PRIOR
 from policies.model import Fan, Filters, Policy, Reason, Rule
 from policies.recommend.small import MOST_REPLICAS, cheapest_count
 
-BASE_DEVIATION = 0.03
+BASE_DEVIATION = 0.02
+SAMPLING_VARIANCE = 0.004  # of the logarithm of a level of one replica, beyond what the volatility shows after a calm
 DEVIATION_LIMIT = 0.4
 FAN_STALE_SECONDS = 180.0
 HIGH, HIGH_DEVIATIONS = 0.99, 2.3263  # the quantile that a forecast's deviation is read from, and a normal's there
@@ -25,7 +26,8 @@ def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> R
     if filters.level is None:
         return None
     moves = VOLATILITY_PRIOR if filters.volatility is None else filters.volatility
-    sigma = min(DEVIATION_LIMIT, math.hypot(moves, BASE_DEVIATION))
+    sampling = math.sqrt(SAMPLING_VARIANCE / (filters.level + LEVEL_OFFSET))
+    sigma = min(DEVIATION_LIMIT, math.hypot(moves, sampling, BASE_DEVIATION))
     factor = filters.headroom.factor
     z = factor * headroom_deviations(lead_seconds, policy.attainment)
     floor = (filters.level + LEVEL_OFFSET) * math.exp(z * sigma) - LEVEL_OFFSET

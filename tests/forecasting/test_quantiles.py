@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forecasting.fit import UNFITTED, fit_family
-from forecasting.log_demand import SAMPLING_VARIANCE, from_log, smooth, spread, to_log
+from forecasting.log_demand import MINUTE_VARIANCE, from_log, smooth, spread, to_log
 from forecasting.models.naive import NAIVE, Naive
 from forecasting.quantiles import (
     HORIZONS_SECONDS,
@@ -21,7 +21,7 @@ from forecasting.quantiles import (
 from forecasting.scores import losses, mean_loss, pinball, scored, scored_maxima, skill_error
 from policies.level import LEVEL_OFFSET
 from policies.model import Filters
-from policies.recommend.predictive import volatility_floor
+from policies.recommend.predictive import SAMPLING_VARIANCE, volatility_floor
 from tests.forecasting.traffic import minutes, wave
 from tests.support.worlds import a_policy
 
@@ -79,7 +79,7 @@ def test_the_prior_widens_with_lead_and_probability() -> None:
 @pytest.mark.parametrize("level", [0.0, 9.0, 500.0])
 def test_before_anything_is_learned_the_forecast_of_a_level_is_the_volatility_floor(level: float) -> None:
     values = UNFITTED.quantiles(Recent.of(minutes(np.full(60, level))))[0]
-    sampling = math.sqrt(SAMPLING_VARIANCE / (level + LEVEL_OFFSET))
+    sampling = math.sqrt((MINUTE_VARIANCE - SAMPLING_VARIANCE) / (level + LEVEL_OFFSET))
     for horizon_seconds, row in zip(HORIZONS_SECONDS, values, strict=True):
         for probability, replicas in zip(PROBABILITIES, row, strict=True):
             policy = a_policy(attainment=probability)

@@ -27,8 +27,9 @@ from forecasting.worth import (
     newest_max,
 )
 from policies.ladder import headroom_deviations
+from policies.level import LEVEL_OFFSET
 from policies.model import Filters
-from policies.recommend.predictive import BASE_DEVIATION, volatility_floor
+from policies.recommend.predictive import BASE_DEVIATION, SAMPLING_VARIANCE, volatility_floor
 from tests.forecasting.traffic import DAY_STEPS, LAW, minutes, wave
 from tests.support.worlds import COLD_START, a_policy
 
@@ -153,7 +154,7 @@ def test_the_replayed_floor_is_that_of_the_core() -> None:
     demand = wave(0.2)
     level, sigma = filters(demand, 60.0)
     floors = headroom(level, headroom_deviations(law.lead_seconds, law.attainment) * sigma)[AS_DECIDED]
-    volatility_seen = np.sqrt(sigma[99] ** 2 - BASE_DEVIATION**2)
+    volatility_seen = np.sqrt(sigma[99] ** 2 - SAMPLING_VARIANCE / (level[99] + LEVEL_OFFSET) - BASE_DEVIATION**2)
     reason = volatility_floor(
         policy, Filters(level=float(level[99]), volatility=float(volatility_seen)), law.lead_seconds
     )
