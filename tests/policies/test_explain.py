@@ -31,7 +31,7 @@ def test_every_reason_of_any_history_has_its_sentence(policy: Policy, history: l
 def a_rich_history() -> list[Plan]:
     """A day that provokes every rule: a fan, windows, bursts, silence, limits, a restart, events between ticks."""
     plans: list[Plan] = []
-    calm = a_policy(max_prepared_nodes=2, scale_up_replicas_per_minute=2, min_replicas=2, max_replicas=12)
+    calm = a_policy(max_prepared_nodes=2, scale_up_replicas_per_minute=2, min_replicas=2, max_replicas=14)
     fleet, state = Fleet(pods=3), State()
 
     def live(policy: Policy, rate: float, waiting: float = 0.0, **changes: object) -> None:
@@ -48,11 +48,13 @@ def a_rich_history() -> list[Plan]:
     live(calm, 0.1, on_grid=False)
     live(calm, 0.1, samples=())
     live(calm, 0.1, supply=None)
-    live(calm, 40.0, fan=a_fan(fleet.now + 15.0, 30.0))
+    live(calm, 80.0, fan=a_fan(fleet.now + 15.0, 30.0))
     for ahead in (200.0, 500.0):
-        live(calm, 2.0, windows=(Window("fair", fleet.now + ahead, fleet.now + 9e3, 11),))
+        live(calm, 2.0, windows=(Window("fair", fleet.now + ahead, fleet.now + 9e3, 12),))
     for _ in range(120):
         live(calm, 0.1, supply=a_supply(3, prepared=1))
+    for _ in range(120):
+        live(replace(calm, min_replicas=1), 0.9, supply=a_supply(2))
     free = replace(calm, hold_seconds=0.0, max_prepared_nodes=0, scale_up_replicas_per_minute=None)
     for rate in (4.0, 4.0, 4.0, 0.0, 0.0, 0.0, 0.0):
         live(free, rate)
