@@ -17,7 +17,9 @@ from policies.signals import Judged
 LEAST_FACTOR, LARGEST_FACTOR = 0.45, 1.29
 AIM = 0.5  # late requests that leave the factor as it is, as a share of those that the policy allows
 RAISED = 0.05  # by a tick of mean traffic in which every request was late
-LOWERED = 0.003  # at most by a tick: from 1 to the least in an hour, however busy a Monday is beside the weekend before it
+LOWERED = (
+    0.003  # at most by a tick: from 1 to the least in an hour, however busy a Monday is beside the weekend before it
+)
 MEMORY_TICKS = 5760.0  # a day
 # With fewer requests a tick than that, the factor moves more slowly: from 1 to the least in 14 hours of no late ones at 99 %.
 ENOUGH_REQUESTS = 10.0

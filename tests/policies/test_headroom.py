@@ -117,7 +117,10 @@ def test_it_sinks_over_hours_and_rises_within_minutes() -> None:
 
 @pytest.mark.parametrize("attainment", [0.5, 0.9, 0.99])
 def test_a_busy_monday_after_a_quiet_weekend_does_not_lower_it_within_minutes(attainment: float) -> None:
-    quiet, policy = Headroom(requests=10.0 * 5760.0, late=2.0 * ENOUGH_LATE, ticks=5760.0), a_policy(attainment=attainment)
+    quiet, policy = (
+        Headroom(requests=10.0 * 5760.0, late=2.0 * ENOUGH_LATE, ticks=5760.0),
+        a_policy(attainment=attainment),
+    )
     found = quiet
     for _ in range(HOUR // 6):
         found = after(found, (5000, 0), policy=policy)
