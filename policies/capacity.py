@@ -15,6 +15,7 @@ from policies.model import Capacity, Engine, Tokens
 PRIOR_COUNT = 5.0  # the profile weighs as much as 5 observations
 MEMORY_COUNT = 200.0  # older observations fade
 RATIO_LIMIT = math.log(3.0)  # the work is at most three times the profile's, and at least a third of it
+CONCURRENCY_LIMIT = math.log(32.0)  # profiles give the engine's limit of requests; a KV cache may hold a tenth of them
 MIN_AGE_SECONDS = 60.0  # nothing is learned from a pod that is still starting up
 QUEUE_TAU_SECONDS = 3600.0  # what a queue showed is believed rather than the curve for about that long
 CURVE_TAU_SECONDS = 600.0  # the estimate follows the curve, at once where it rises by more than the standard error ...
@@ -65,7 +66,7 @@ def learn(
         return capacity  # stuck or barely moving: a fault, not its capacity
     weight = 1.0 / (min(capacity.count, MEMORY_COUNT) + PRIOR_COUNT + 1.0)
     work = _clip(math.log(span_seconds / work_done_seconds))
-    concurrency = _clip(math.log(running / engine.max_concurrency))
+    concurrency = min(max(math.log(running / engine.max_concurrency), -CONCURRENCY_LIMIT), RATIO_LIMIT)
     return replace(
         capacity,
         log_work_ratio=capacity.log_work_ratio + weight * (work - capacity.log_work_ratio),

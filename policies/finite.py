@@ -32,7 +32,7 @@ def require_state(state: State) -> None:
     filters, tokens, capacity, curve = state.filters, state.filters.tokens, state.capacity, state.capacity.curve
     total = (filters.level or 0.0) + (filters.volatility or 0.0) + filters.arrived + filters.begun
     total += (filters.tick_seconds or 0.0) + (filters.settled_seconds or 0.0) + (filters.unlisted_seconds or 0.0)
-    total += filters.headroom.factor + filters.headroom.requests + filters.headroom.ticks
+    total += filters.headroom.factor + filters.headroom.requests + filters.headroom.late + filters.headroom.ticks
     total += tokens.requests + tokens.prompt_tokens + tokens.generation_tokens
     total += tokens.prefilled_tokens + tokens.cached_tokens
     total += (

@@ -54,6 +54,13 @@ def test_the_sustainable_concurrency_converges_and_is_at_least_one() -> None:
     assert sustainable_concurrency(ENGINE, learned_from(1.0, 200, running=1.0)) >= 1.0
 
 
+def test_a_cache_that_holds_a_tenth_of_the_requests_is_learned() -> None:
+    engine, capacity = replace(ENGINE, max_concurrency=256.0), Capacity()
+    for _ in range(200):
+        capacity = learn(capacity, engine, START, 15.0, 7.5, 24.0)
+    assert sustainable_concurrency(engine, capacity) == pytest.approx(24.0, rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("span", "done", "running"),
     [(0.0, 5.0, 20.0), (15.0, 0.0, 20.0), (15.0, 1.4, 20.0), (15.0, 15.0, 0.0)],
