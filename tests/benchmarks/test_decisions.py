@@ -97,6 +97,16 @@ def test_every_goal_is_computed_once_all_is_played(all_played: dict[Job, Result 
     assert not goals[-1].met
 
 
+def test_what_is_cheaper_because_it_attains_less_meets_no_goal(all_played: dict[Job, Result | None]) -> None:
+    def beside_peers(within_5s: float) -> list[bool | None]:
+        known = dict(all_played)
+        known |= {job: result(40.0, within_5s) for job in known if job.contender == OURS.key}
+        return [goal.met for goal in Figures(known, {}).goals() if goal.name.startswith("beside the best peer")]
+
+    assert beside_peers(0.991) == [True, True]
+    assert beside_peers(0.989) == [False, False]
+
+
 def test_the_page_names_no_place_on_this_machine_and_the_document_is_plain_json(
     all_played: dict[Job, Result | None],
 ) -> None:
