@@ -154,6 +154,22 @@ def test_a_run_is_kept_and_another_that_fails_is_reported(
     assert play.until_known(lambda _known: (good,), 1)[0] == {good: result(75.0, 0.995)}
 
 
+def test_a_run_is_kept_as_one_of_the_source_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: Path
+) -> None:
+    monkeypatch.setattr(kept, "FOLDER", tmp_path)
+    job = Job(Case(LONG[0].name), OURS.key)
+    before = kept.path(job)
+
+    def edited_meanwhile(_job: Job) -> Result:
+        monkeypatch.setattr(kept, "code", lambda _module: "edited")
+        return result(75.0, 0.995)
+
+    monkeypatch.setattr(play, "play", edited_meanwhile)
+    play.until_known(lambda _known: (job,), 1)
+    assert list(tmp_path.iterdir()) == [before]
+
+
 def test_a_damaged_file_counts_as_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: Path) -> None:
     monkeypatch.setattr(kept, "FOLDER", tmp_path)
     job = Job(Case(LONG[0].name), OURS.key)
