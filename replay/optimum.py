@@ -79,7 +79,7 @@ class _Search:
         # Each from dear to cheap.
         self._smooth = [[Plan(*window, share) for share in utilisations] for window in WINDOWS_SECONDS]
         policy = self.workload.policy
-        largest = min(policy.max_replicas, int(np.ceil(self._work.max() / SPARSEST)))
+        largest = max(policy.min_replicas, min(policy.max_replicas, int(np.ceil(self._work.max() / SPARSEST))))
         self._fixed = [Fixed(count) for count in range(largest, policy.min_replicas - 1, -1)]
 
     def run(self, attainment: float) -> None:

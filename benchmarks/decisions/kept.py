@@ -29,9 +29,11 @@ def load(job: Job) -> Result | None:
     return None
 
 
-def save(job: Job, result: Result) -> None:
-    """Keep a run: whole, or not at all. What cannot be written is played again."""
-    file = path(job)
+def save(file: Path, result: Result) -> None:
+    """Keep a run: whole, or not at all. What cannot be written is played again.
+
+    `file` is its `path` from before it was played: the source may be edited meanwhile, and the run is of the source before.
+    """
     partial = file.with_suffix(f".{os.getpid()}")
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)

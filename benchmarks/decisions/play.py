@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -76,7 +77,7 @@ def _attempts(jobs: Sequence[Job], processes: int) -> Iterator[Attempt]:
     left = sorted(jobs, key=lambda job: (-longest[job.case], job.case, -expected_seconds(job)))
     while left:
         try:
-            for attempt in Workers("loky", processes).spread(_attempt, ((job,) for job in left)):
+            for attempt in Workers("loky", processes).spread(_attempt, ((job, kept.path(job)) for job in left)):
                 left.remove(attempt[0])
                 yield attempt
         except WorkersError as error:  # one of those that were under way: each is given another try alone
@@ -87,17 +88,19 @@ def _attempts(jobs: Sequence[Job], processes: int) -> Iterator[Attempt]:
 
 def _alone(job: Job, why: str) -> Iterator[Attempt]:
     try:
-        yield from list(Workers("loky", 2).spread(_attempt, [(job,)]))  # two, since one would be this process
+        yield from list(
+            Workers("loky", 2).spread(_attempt, [(job, kept.path(job))])
+        )  # two, since one would be this process
     except WorkersError:
         yield job, None, why
 
 
-def _attempt(job: Job) -> Attempt:
+def _attempt(job: Job, file: Path) -> Attempt:
     """In a process of its own."""
     try:
         result = play(job)
     except Exception as error:  # noqa: BLE001 - a run that fails does not end the others
         return job, None, f"{type(error).__name__}: {error}"
     if result is not None:
-        kept.save(job, result)
+        kept.save(file, result)
     return job, result, ""

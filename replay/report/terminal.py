@@ -103,8 +103,8 @@ def _slo(standings: Standings) -> Iterator[Text]:
             yield Text(f"{contender.name} misses it at every value.")
         else:
             yield Text(
-                f"{contender.name} meets it for {cheapest.gpu_hours:,.2f} GPU-hours or more"
-                f"{_compared(ours, cheapest.gpu_hours)} ({cheapest.value:g} {knob.unit}, known only in hindsight)."
+                f"{contender.name} meets it for {cheapest.gpu_hours:,.2f} GPU-hours{_compared(ours, cheapest.gpu_hours)}, "
+                f"at the cheapest value tried ({cheapest.value:g} {knob.unit}, known only in hindsight)."
             )
     if standings.clairvoyant is None:
         yield Text("No schedule that was tried meets it, even with the traffic known in advance.")

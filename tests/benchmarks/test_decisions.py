@@ -97,6 +97,16 @@ def test_every_goal_is_computed_once_all_is_played(all_played: dict[Job, Result 
     assert not goals[-1].met
 
 
+def test_what_is_cheaper_because_it_attains_less_meets_no_goal(all_played: dict[Job, Result | None]) -> None:
+    def beside_peers(within_5s: float) -> list[bool | None]:
+        known = dict(all_played)
+        known |= {job: result(40.0, within_5s) for job in known if job.contender == OURS.key}
+        return [goal.met for goal in Figures(known, {}).goals() if goal.name.startswith("beside the best peer")]
+
+    assert beside_peers(0.991) == [True, True]
+    assert beside_peers(0.989) == [False, False]
+
+
 def test_the_page_names_no_place_on_this_machine_and_the_document_is_plain_json(
     all_played: dict[Job, Result | None],
 ) -> None:
@@ -142,6 +152,22 @@ def test_a_run_is_kept_and_another_that_fails_is_reported(
     assert failures == [f"{bad}: ValueError: no luck"]
     monkeypatch.setattr(play, "play", lambda _job: None)
     assert play.until_known(lambda _known: (good,), 1)[0] == {good: result(75.0, 0.995)}
+
+
+def test_a_run_is_kept_as_one_of_the_source_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: Path
+) -> None:
+    monkeypatch.setattr(kept, "FOLDER", tmp_path)
+    job = Job(Case(LONG[0].name), OURS.key)
+    before = kept.path(job)
+
+    def edited_meanwhile(_job: Job) -> Result:
+        monkeypatch.setattr(kept, "code", lambda _module: "edited")
+        return result(75.0, 0.995)
+
+    monkeypatch.setattr(play, "play", edited_meanwhile)
+    play.until_known(lambda _known: (job,), 1)
+    assert list(tmp_path.iterdir()) == [before]
 
 
 def test_a_damaged_file_counts_as_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: Path) -> None:

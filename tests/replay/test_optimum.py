@@ -94,6 +94,14 @@ def test_what_cannot_be_attained_has_no_schedule() -> None:
     assert best(scene, with_attainment(0.99, max_replicas=1), (0.5, 0.99))[1] is None
 
 
+def test_a_minimum_above_what_the_work_needs_and_still_too_small_has_no_schedule() -> None:
+    """Two bursts of eight, whose prompts wait for each other on five replicas."""
+    scene = scenario(np.repeat([10.0, 400.0], 8), 500, 10, hardware=QUICK, replicas=5, duration=600.0)
+    workload = default()
+    policy = replace(workload.policy, min_replicas=5, queue_wait_seconds=0.01, attainment=0.99)
+    assert best(scene, replace(workload, policy=policy), (0.99,)) == (None,)
+
+
 def test_progress_goes_on_from_what_came_before() -> None:
     reports: list[tuple[float, int]] = []
     best(

@@ -126,7 +126,8 @@ def test_a_report_fits_the_terminal_and_says_who_meets_the_slo_at_what_cost(tmp_
     assert re.search(r"Outrider (meets|misses) the SLO, 95% within 2 s: [0-9.]+% for [0-9.]+ GPU-hours\. ", said)
     assert re.search(r"ScaledObject (meets|misses) it: [0-9.]+% for [0-9.]+ GPU-hours, .* Outrider\. ", said)
     assert re.search(
-        r"HPA tuned meets it for [0-9.]+ GPU-hours or more, .* Outrider \(.*, known only in hindsight\)\. ", said
+        r"HPA tuned meets it for [0-9.]+ GPU-hours, [^.]* Outrider, at the cheapest value tried \(.*, known only in hindsight\)\. ",
+        said,
     )
 
 
