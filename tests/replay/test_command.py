@@ -9,6 +9,7 @@ import pytest
 
 from autoscaler.records.reader import select
 from policies.log import redecide
+from replay.contenders.registry import CONTENDERS
 from replay.report.columns import percent
 from tests.replay.synthetic_chat import POLICY, chat, replay
 
@@ -99,9 +100,8 @@ def test_the_table_the_plot_and_the_verdict(arguments: list[str], document: dict
     assert "\x1b" not in out  # not a terminal: no colours
     for row in document["contenders"]:
         value = "" if row["knob_value"] is None else f" at {row['knob_value']:g}"
-        name = {"outrider": "Outrider", "reactive": "reactive ScaledObject", "tuned": f"  HPA tuned{value}"}[
-            row["contender"]
-        ]
+        name = next(entry.name for entry in CONTENDERS if entry.key == row["contender"])
+        name = f"  {name}{value}" if value else name
         waits = " +".join(
             percent(share) for share in (row["share_within_1s"], row["attainment"], row["share_within_5s"])
         )
