@@ -136,11 +136,14 @@ async def decided_live(
     return decided
 
 
-@pytest.mark.parametrize("past", ["trace", "none"])
-async def test_the_live_loop_decides_what_replay_decides(past: PastKind, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes up to 2 s, most of it two fits of a week. Without a past the rush is answered between two ticks."""
+@pytest.mark.parametrize(("past", "attainment"), [("trace", 0.99), ("none", 0.9)])
+async def test_the_live_loop_decides_what_replay_decides(
+    past: PastKind, attainment: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes up to 2 s, most of it two fits of a week. Without a past, with less headroom, it answers between two ticks."""
     monkeypatch.setattr(loops, "ROUND_SECONDS", 0.0)  # offline, a round of scrapes takes no time
     scenario, workload = the_scenario(start="12m", duration="12m", past=past), the_workload()
+    workload = replace(workload, policy=replace(workload.policy, attainment=attainment))
     offline: list[tuple[float, StepResult]] = []
     forecasts: list[Fan | None] = []
 
