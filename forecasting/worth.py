@@ -86,7 +86,7 @@ class Worth:
         over = f"{24 * self.days:.0f} hours" if self.days < 2.0 else f"{self.days:.2g} days"
         amount = f"{abs(self.gpu_hours):.1f} GPU-hours ({abs(self.share):.1%})"
         effect = f"cost {amount} more" if self.gpu_hours < 0.0 else f"saved {amount}"
-        missing = f"; {LEAST_SHARE:.0%} of at least {24 * LEAST_DAYS:.0f} hours are needed"
+        missing = f"; it is used once it would have saved {LEAST_SHARE:.0%} over {24 * LEAST_DAYS:.0f} hours or more"
         return f"over the last {over} it would have {effect} at equal attainment" + (
             missing if not used and self.gpu_hours >= 0.0 else ""
         )

@@ -103,7 +103,7 @@ def test_forecasts_of_too_much_cost_gpu_hours() -> None:
             Worth(0.1, 0.004, 0.5),
             (
                 "over the last 12 hours it would have saved 0.1 GPU-hours (0.4%) at equal attainment; "
-                "5% of at least 12 hours are needed"
+                "it is used once it would have saved 5% over 12 hours or more"
             ),
         ),
     ],
