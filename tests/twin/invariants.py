@@ -111,7 +111,7 @@ def _floor(of: Schedule, clean: Moments, faulted: Moments, witnessed: Moments) -
         had = _had(of, clean, faulted, theirs.tick)
         soon = range(theirs.tick, theirs.tick + ONE_MINUTE + 1)
         asked = min(each.desired for each in (*_at(clean, soon), *_at(witnessed, soon)))
-        least = min(had, asked * _frozen(of, ours, theirs) * _unnoticed(of)) - 1
+        least = min(had, math.floor(asked * _frozen(of, ours, theirs) * _unnoticed(of))) - 1
         if theirs.desired < least:
             text = f"{theirs.desired} replicas, clean {ours.desired}, {had} at the start"
             yield Breach("floor", theirs.tick, text, least - theirs.desired)
