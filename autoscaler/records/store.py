@@ -1,6 +1,6 @@
 """Keeps the state of every policy, so that a restart goes on where the last process stopped.
 
-    STATE_DIR/chat%2Fqwen.json       {"format": 1, "policy": "chat/qwen", "state": {...}}
+    STATE_DIR/chat%2Fqwen.json       {"format": N, "policy": "chat/qwen", "state": {...}}
     STATE_DIR/chat%2Fqwen.json.bad   the last file of that policy that was refused
 
 Each policy stands alone: a state that cannot be read or written costs no other policy its own. Not here: the decision log
