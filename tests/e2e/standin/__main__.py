@@ -66,7 +66,7 @@ def _compile() -> None:
     spec = ServiceSpec.model_validate({**body, "traffic": {"steady": steady, "duration_seconds": 2}})
     fleet = Fleet(traffic.scenario(spec), 1.0, 0.0)
     fleet.join("a", 0.0)
-    fleet.sample("a", 1.5)
+    fleet.page("a", 1.5, "warm-up")
     fleet.leave("a", 1.6, 1.0)
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from policies.model import PodSample
 from replay.scenario.scenario import Scenario
 from replay.sim.score import score
 from replay.sim.serving import Serving
 from replay.sim.units import Pod
 from replay.sim.views import Timeline
+from replay.simcluster import vllm
 
 FIGURES = (
     "requests",
@@ -70,13 +70,14 @@ class Fleet:
         end_seconds = self._serving.leave(self._pods.pop(pod).ordinal, grace_seconds * self._rate)
         return now_seconds + (end_seconds - self._engine_now) / self._rate
 
-    def sample(self, pod: str, now_seconds: float) -> PodSample | None:
+    def page(self, pod: str, now_seconds: float, model: str) -> str | None:
         """What a pod's /metrics show now; None if it does not serve."""
-        unit = self._pods.get(pod)
-        if unit is None:
+        if pod not in self._pods:
             return None
         self.advance(now_seconds)
-        return self._serving.readings([unit]).samples[0]
+        readings = self._serving.readings(tuple(self._pods.values()))
+        place = list(self._pods).index(pod)
+        return vllm.page(readings.samples[place], model, readings.queue_times[place])
 
     def score(self, now_seconds: float) -> dict[str, float | None]:
         """What users have met so far; an infinite wait (a failed request) is null."""

@@ -27,11 +27,13 @@ class Pages:
             if workload is not None and workload.fault == "hang":
                 await workload.fault_changed.wait()
                 workload = None
-            if workload is None or pod is None or (sample := workload.fleet.sample(pod, self._clock.now())) is None:
+            page = None
+            if workload is not None and pod is not None:
+                page = workload.fleet.page(pod, self._clock.now(), workload.name)
+            if page is None:
                 if isinstance(transport, asyncio.WriteTransport):
                     transport.abort()
                 return web.Response(status=503)
-            page = vllm.page(sample, workload.name)
             return web.Response(body=page.encode(), headers={"Content-Type": vllm.CONTENT_TYPE})
 
         application = web.Application()
