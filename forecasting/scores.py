@@ -37,11 +37,6 @@ def losses(values: Floats, maxima: Floats) -> Floats:
     return pinball(values, maxima, np.array(SCORED_PROBABILITIES))
 
 
-def mean_loss(values: Floats, maxima: Floats) -> Floats:
-    """The mean of the losses over horizons and probabilities, [...], in replicas."""
-    return np.asarray(losses(values, maxima).mean(axis=(-2, -1)), dtype=np.float64)
-
-
 def skill_error(own: Floats, naive: Floats, lags: int) -> float:
     """The standard error of the skill 1 - own / naive, from losses of one step each, [step], that depend on `lags` steps before.
 

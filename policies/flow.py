@@ -146,9 +146,8 @@ def _learned(
         return capacity  # the gauges may stand still
     if not all(_shows_prefill(tokens, each) and each.generation_tokens_total is not None for each in (before, now)):
         return capacity
-    read, generated = (
-        growth(getattr(before, name), getattr(now, name)) for name in ("prompt_tokens_total", "generation_tokens_total")
-    )
+    read = growth(before.prompt_tokens_total, now.prompt_tokens_total)
+    generated = growth(before.generation_tokens_total, now.generation_tokens_total)
     if not _of_requests(tokens, held + stayed, read, generated):
         return capacity
     computed = max(0.0, read - growth(before.cached_prompt_tokens_total, now.cached_prompt_tokens_total))
@@ -156,10 +155,7 @@ def _learned(
     if _at_its_limit(engine, capacity, tokens, before, now):
         done = cap.work_seconds(engine, computed, generated)
         capacity = cap.learn(capacity, engine, now.at_seconds, span, done, now.running)
-    prefill, decode = (
-        computed / engine.prefill_tokens_per_second,
-        generated * engine.decode_seconds_per_token,
-    )
+    prefill, decode = computed / engine.prefill_tokens_per_second, generated * engine.decode_seconds_per_token
     curve = gathered(capacity.curve, now.at_seconds, span, (before.running + now.running) / 2.0, prefill, decode)
     return replace(capacity, curve=curve)
 
@@ -168,12 +164,8 @@ def _at_its_limit(engine: Engine, capacity: Capacity, tokens: Tokens, before: Po
     """Whether a pod had more to do than it could for the whole span, by a queue that has moved."""
     if not (before.waiting and now.waiting) or before.waiting == now.waiting:
         return False
-    work_seconds = cap.request_work_seconds(engine, capacity, tokens) or math.inf
-    return all(
-        each.waiting > max(SATURATED_SECONDS / work_seconds, SATURATED_QUEUE * ((each.running or 0.0) + 1.0))
-        for each in (before, now)
-        if each.waiting is not None
-    )
+    least = SATURATED_SECONDS / (cap.request_work_seconds(engine, capacity, tokens) or math.inf)
+    return _saturated(before, least) and _saturated(now, least)
 
 
 def _of_requests(tokens: Tokens, requests: float, read: float, generated: float) -> bool:
@@ -182,6 +174,10 @@ def _of_requests(tokens: Tokens, requests: float, read: float, generated: float)
     return read * tokens.requests <= most * tokens.prompt_tokens and (
         generated * tokens.requests <= most * tokens.generation_tokens
     )
+
+
+def _saturated(sample: PodSample, least_waiting: float) -> bool:
+    return (sample.waiting or 0.0) > max(least_waiting, SATURATED_QUEUE * ((sample.running or 0.0) + 1.0))
 
 
 def _grown_up(pod: PodSample) -> bool:

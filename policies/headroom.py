@@ -55,8 +55,8 @@ def trimmed(policy: Policy, filters: Filters, judged: Sequence[Judged], inputs: 
     usual = max(after.requests / after.ticks, ENOUGH_REQUESTS)
     change = max(-LOWERED, RAISED * (late - AIM * (1.0 - policy.attainment) * requests) / usual)
     unseen = before.late < ENOUGH_LATE or len(known) < NEARLY_ALL * serving
-    if unseen or _has_spare(policy, filters, inputs, serving):
-        change = max(0.0, change)
+    if change < 0.0 and (unseen or _has_spare(policy, filters, inputs, serving)):
+        change = 0.0
     return replace(after, factor=min(max(before.factor * math.exp(change), LEAST_FACTOR), LARGEST_FACTOR))
 
 

@@ -1,7 +1,7 @@
 """What the runs come to: means over the seeds, frontiers, and the goals beside what was reached."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -123,22 +123,22 @@ class Figures:
         return found if len(found) == len(LONG_CASES) else None
 
     def _beside_before(self) -> Goal:
-        name, goal = "mean cost on the four long traces, beside 9ad64fc's, each at 99% or more", "at most 0.91"
-        long = self._long()
-        ratios = [ours.gpu_hours / then.gpu_hours for traffic, ours in long or () if (then := self.then(traffic))]
-        if long is None or len(ratios) < len(long):
-            return Goal(name, goal, "not known", None)
-        value, least = fmean(ratios), min(ours.within_5s for _, ours in long)
-        return Goal(name, goal, f"{value:.3f}, least {least:.2%}", value <= 0.91 and least >= GOAL)
+        return self._mean_cost(
+            "mean cost on the four long traces, beside 9ad64fc's, each at 99% or more",
+            0.91,
+            lambda ours, traffic: ours.gpu_hours / then.gpu_hours if (then := self.then(traffic)) else None,
+        )
 
     def _beside_clairvoyant(self) -> Goal:
-        name, goal = "mean cost / clairvoyant on the four long traces, each at 99% or more", "at most 1.26"
-        long = self._long()
-        ratios = [ratio for traffic, ours in long or () if (ratio := self.ratio(ours, traffic))]
+        return self._mean_cost("mean cost / clairvoyant on the four long traces, each at 99% or more", 1.26, self.ratio)
+
+    def _mean_cost(self, name: str, most: float, ratio_of: Callable[[Mean, str], float | None]) -> Goal:
+        goal, long = f"at most {most:g}", self._long()
+        ratios = [ratio for traffic, ours in long or () if (ratio := ratio_of(ours, traffic))]
         if long is None or len(ratios) < len(long):
             return Goal(name, goal, "not known", None)
         value, least = fmean(ratios), min(ours.within_5s for _, ours in long)
-        return Goal(name, goal, f"{value:.3f}, least {least:.2%}", value <= 1.26 and least >= GOAL)
+        return Goal(name, goal, f"{value:.3f}, least {least:.2%}", value <= most and least >= GOAL)
 
     def _azure(self) -> Iterator[Goal]:
         traffic = LONG[0].name

@@ -4,8 +4,4 @@ from forecasting.models.autoreg import AUTOREG
 from forecasting.models.hourly import HOURLY
 from forecasting.models.seasonal import SEASONAL
 
-FAMILIES = (
-    AUTOREG,
-    SEASONAL,
-    HOURLY,
-)  # in order of preference: a later family must be clearly better than an earlier one
+FAMILIES = (AUTOREG, SEASONAL, HOURLY)  # of those that save as much, the first is used

@@ -1,4 +1,4 @@
-"""The floor for a lead time: the level plus headroom for its recent volatility, or the forecast if it has skill."""
+"""The floor for a lead time: the level plus headroom for its recent volatility, or the forecast if it has saved GPU-hours."""
 
 import math
 from itertools import pairwise

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
+from policies.ladder import remaining
 from policies.model import Policy
+from policies.supply import Rung
 from replay.contenders.contender import Entry, Periodic, Setup
 from replay.contenders.schedule import Billing, Counts
 from replay.contenders.view import View
@@ -127,8 +129,7 @@ def billing(scenario: Scenario) -> Billing:
 
 def lead_seconds(hardware: Hardware) -> float:
     """From the request for a replica to its first request, by the medians of the stages."""
-    cold = hardware.cold_start
-    return sum(stage.p50_seconds for stage in (cold.node, cold.image, cold.weights, cold.warmup))
+    return sum(stage.p50_seconds for stage in remaining(hardware.cold_start, Rung.REQUESTED))
 
 
 def asked_ahead(counts: Counts, scenario: Scenario) -> Schedule:

@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from crds.schedules import windows
 from crds.workload import Workload
 from replay.contenders.contender import Entry, Knob, Periodic, Setup
+from replay.contenders.hpa_on_metric import scheduled
 from replay.contenders.view import View
 from replay.sim.kernel import Engine
 
@@ -130,8 +130,7 @@ class Dynamo:
             self._prompt.add(seen.prompt_tokens / seen.arrived)
         if seen.finished:
             self._output.add(seen.output_tokens / seen.finished)
-        scheduled = max((each.min_replicas for each in windows(self.workload.schedules, now_seconds, 1.0)), default=0)
-        self._view.scale(max(self._wanted(), scheduled))
+        self._view.scale(max(self._wanted(), scheduled(self.workload, now_seconds)))
 
     def _wanted(self) -> int:
         now, ready = self._view.spec_replicas, len(self._view.readings())

@@ -56,13 +56,14 @@ class HpaOnMetric:
 
     def _sync(self, now_seconds: float) -> None:
         # Of several metrics the HPA takes the one that asks for most: the same as the larger of two usages.
-        usage = None if self._usage is None else max(self._usage, self._scheduled(now_seconds) * self.target)
+        usage = None if self._usage is None else max(self._usage, scheduled(self.workload, now_seconds) * self.target)
         follow(self._view, self._hpa, now_seconds, usage, self.target)
 
-    def _scheduled(self, now_seconds: float) -> int:
-        """What the cron triggers ask for: they begin on time, not ahead of it."""
-        open_now = windows(self.workload.schedules, now_seconds, 1.0)
-        return max((window.min_replicas for window in open_now), default=0)
+
+def scheduled(workload: Workload, now_seconds: float) -> int:
+    """What the cron triggers of a workload's schedules ask for: they begin on time, not ahead of it."""
+    open_now = windows(workload.schedules, now_seconds, 1.0)
+    return max((window.min_replicas for window in open_now), default=0)
 
 
 def follow(view: View, hpa: Hpa, now_seconds: float, usage: float | None, target: float) -> None:

@@ -18,7 +18,7 @@ from forecasting.quantiles import (
     prior,
     realised_maxima,
 )
-from forecasting.scores import losses, mean_loss, pinball, scored, scored_maxima, skill_error
+from forecasting.scores import losses, pinball, scored, scored_maxima, skill_error
 from policies.level import LEVEL_OFFSET
 from policies.model import Filters
 from policies.recommend.predictive import SAMPLING_VARIANCE, volatility_floor
@@ -135,7 +135,7 @@ def test_the_leads_at_which_replicas_are_added_are_scored() -> None:
     assert scored(fan).tolist() == [[7, 8, 9], [12, 13, 14], [17, 18, 19]]
     assert scored_maxima(np.arange(7.0)).tolist() == [1, 2, 3]
     assert losses(scored(fan), scored_maxima(np.arange(7.0))).shape == (3, 3)
-    assert mean_loss(scored(fan)[None], np.array([[8.0, 13.0, 18.0]])).shape == (1,)
+    assert losses(scored(fan)[None], np.array([[8.0, 13.0, 18.0]])).mean(axis=(-2, -1)).shape == (1,)
 
 
 @pytest.mark.slow  # importing statsmodels takes 2 s
