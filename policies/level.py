@@ -8,7 +8,7 @@ from policies.model import Filters
 LEVEL_TAU_SECONDS = 120.0  # costs 5 % less than 30 s
 VOLATILITY_TAU_SECONDS = 1800.0
 VOLATILITY_LAG_SECONDS = 300.0
-VOLATILITY_PRIOR = 0.1  # a level's move in 5 min before any has been seen
+VOLATILITY_PRIOR = 0.05  # a level's move in 5 min before any has been seen
 LEVEL_OFFSET = 0.5  # replicas; keeps logarithms of small levels from swinging
 
 

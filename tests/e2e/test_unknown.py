@@ -16,8 +16,8 @@ from tests.e2e.harness.outrider import Outrider
 from tests.e2e.harness.workload import IMAGE, Stages, Workload
 
 TICK_SECONDS = 15.0 / RATE
-USUAL, MORE = 3.1, 6.2  # requests per second: what 2.2 and 4.4 replicas can just serve
-REPLICAS = 4  # for the usual traffic: 2.5 replicas of demand by the cautious seeds, and 1 of headroom
+USUAL, MORE = 3.6, 7.2  # requests per second: what 2.5 and 5.1 replicas can just serve
+REPLICAS = 4  # for the usual traffic: 2.5 replicas of demand, which may reach 3.4
 # A start-up's demand rises to that 2.5 in one to two minutes: until then 4 may run for what has waited, and may fall.
 SETTLED_REPLICAS = 2.3
 # The shortest hold and no scale-down limit: if unknown were taken for zero, replicas would fall two ticks later.

@@ -50,7 +50,7 @@ def a_rich_history() -> list[Plan]:
     live(calm, 0.1, supply=None)
     live(calm, 80.0, fan=a_fan(fleet.now + 15.0, 30.0))
     for ahead in (200.0, 500.0):
-        live(calm, 2.0, windows=(Window("fair", fleet.now + ahead, fleet.now + 9e3, 12),))
+        live(calm, 2.0, windows=(Window("fair", fleet.now + ahead, fleet.now + 9e3, 18),))
     for _ in range(120):
         live(calm, 0.1, supply=a_supply(3, prepared=1))
     for _ in range(120):

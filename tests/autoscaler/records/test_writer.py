@@ -147,15 +147,17 @@ def lost() -> float:
 def test_a_full_disk_tears_one_line_and_the_log_goes_on_in_another_file(
     tmp_path: Path, disk: dict[str, int | None]
 ) -> None:
-    recorded = Recorded(Recorder(tmp_path))
-    disk["room"] = 8_000
+    enough, full = tmp_path / "enough", tmp_path / "full"
+    Recorded(Recorder(enough)).decide(2)
+    recorded = Recorded(Recorder(full))
+    disk["room"] = len(files(enough)[0].read_text()) - 1
     recorded.decide(3)
     disk["room"] = None
     recorded.decide(5)
-    torn, whole = files(tmp_path)[0], files(tmp_path)[-1]
+    torn, whole = files(full)[0], files(full)[-1]
     assert not torn.read_text().endswith("\n")
     assert kinds(whole)[:2] == ["header", "state"]
-    assert all(count > 0 for count in matching(tmp_path))
+    assert all(count > 0 for count in matching(full))
 
 
 def test_a_full_disk_does_not_trade_old_logs_for_empty_ones(tmp_path: Path, disk: dict[str, int | None]) -> None:
