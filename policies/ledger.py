@@ -72,8 +72,8 @@ def problem(observation: Observation) -> str:
         return f"{seconds:g} s is no duration from 0 to {MOST_SECONDS:g} s"
     if not 1 <= len(key) <= MOST_DEPTH:
         return f"a key has 1 to {MOST_DEPTH} items, not {len(key)}"
-    if not all(item.isprintable() and len(item) <= LONGEST for item in key):
-        return f"an item of a key has at most {LONGEST} characters, all printable"
+    if not all(item.isascii() and item.isprintable() and len(item) <= LONGEST for item in key):
+        return f"an item of a key has at most {LONGEST} characters, all of them printable ASCII"
     return ""
 
 

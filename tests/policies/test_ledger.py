@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -141,7 +142,7 @@ def test_a_duration_that_cannot_be_is_refused(seconds: float) -> None:
     assert observe(Ledger(), observation, PRIOR) == Ledger()
 
 
-@pytest.mark.parametrize("key", [(), ("a",) * 5, ("a" * (LONGEST + 1),), ("a\nb",), ("\ud800",)])
+@pytest.mark.parametrize("key", [(), ("a",) * 5, ("a" * (LONGEST + 1),), ("a\nb",), ("\ud800",), ("ü",)])
 def test_a_key_that_cannot_be_is_refused(key: Key) -> None:
     assert "a key" in problem(Observation(Part.IMAGE, key, 1.0))
     assert observe(Ledger(), Observation(Part.IMAGE, key, 1.0), PRIOR) == Ledger()
@@ -201,7 +202,7 @@ def test_a_ledger_survives_json_and_goes_on_the_same(history: list[Observation])
 
 @given(HISTORIES, st.randoms(use_true_random=False))
 def test_the_order_of_parts_and_of_keys_without_a_common_parent_does_not_matter(
-    history: list[Observation], shuffled
+    history: list[Observation], shuffled: Random
 ) -> None:
     streams: dict[tuple[Part, str], list[Observation]] = {}
     for observation in history:
