@@ -11,8 +11,9 @@ from structlog.testing import capture_logs
 from autoscaler.records import ledgers
 from autoscaler.records.ledgers import NAME, LedgerFile
 from autoscaler.records.store import FileStore
+from policies.belief import Moments
 from policies.codec import encode
-from policies.ledger import LONGEST, MOST_KEYS, Entry, Ledger, Moments, Observation, observe, saved
+from policies.ledger import LONGEST, MOST_KEYS, Entry, Key, Ledger, Observation, observe, saved
 from policies.model import State
 from policies.starts import Part
 from policies.supply import Stage
@@ -29,7 +30,7 @@ def names(folder: Path) -> list[str]:
 @pytest.mark.parametrize("where", [None, "nowhere"])
 async def test_without_a_file_there_is_an_empty_ledger(tmp_path: Path, where: str | None) -> None:
     with capture_logs() as logs:
-        assert await LedgerFile(where and tmp_path / where).load() == (Ledger(), "")
+        assert await LedgerFile(None if where is None else tmp_path / where).load() == (Ledger(), "")
         assert await LedgerFile(None).save(a_ledger()) == ""
     assert logs == []
 
@@ -116,6 +117,6 @@ def test_the_largest_ledger_fits() -> None:
     entry = Entry(
         10**9, Moments(29.412345678901234, 5.412345678901234, 1.2345678901234567e-17), 29.4123456789012, 29.41234567
     )
-    keys = {(longest, longest, longest, f"{index:{LONGEST}}"): entry for index in range(MOST_KEYS)}
+    keys: dict[Key, Entry] = {(longest, longest, longest, f"{index:{LONGEST}}"): entry for index in range(MOST_KEYS)}
     text = encode({"format": ledgers.FORMAT, "ledger": json.loads(encode(saved(Ledger(dict.fromkeys(Part, keys)))))})
     assert len(text) < ledgers.MOST_BYTES
