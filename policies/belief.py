@@ -11,6 +11,10 @@ from policies.supply import Stage
 HALF_LIFE = 20.0  # observations after which one counts half
 KEPT = 0.5 ** (1.0 / HALF_LIFE)
 PRIOR = 3.0  # observations that a prior is worth, for the mean and for the variance alike
+RECENT = 8  # observations among which a change is looked for
+CHANGED = 3.7  # standard errors that the latest are away from those before them: by chance once in 1,000 observations
+SLOWER, FASTER = 2, 5  # observations that a change needs
+BEFORE = 8.0  # weight of observations that a change needs before it
 LEAST_VARIANCE = 0.03**2  # of the logarithm: no cold start repeats itself to better than 3 %
 FAR = 30.0  # standard deviations from which the normal tail is taken as exponential
 
@@ -22,13 +26,39 @@ class Moments:
     count: float = 0.0
     mean: float = 0.0
     squares: float = 0.0  # weighted sum of squared deviations from the mean
+    recent: tuple[float, ...] = ()  # the latest, at most RECENT
 
     def seen(self, mean: float, variance: float = 0.0) -> "Moments":
         """With one more observation, of which only mean and variance are known if it was censored."""
         kept = self.count * KEPT
         count = kept + 1.0
         step = mean - self.mean
-        return Moments(count, self.mean + step / count, self.squares * KEPT + variance + step * step * kept / count)
+        squares = self.squares * KEPT + variance + step * step * kept / count
+        return Moments(count, self.mean + step / count, squares, (*self.recent, mean)[-RECENT:])._since_change()
+
+    def _since_change(self) -> "Moments":
+        """Only the latest, with the spread of all, if all are on one side of the others' mean, and far from it.
+
+        Two are enough to believe that it takes longer now, one may be an outlier; it takes five to believe that it takes less.
+        """
+        found, most = self, CHANGED**2
+        weight = total = 0.0
+        for age, value in enumerate(reversed(self.recent)):
+            weight += KEPT**age
+            total += KEPT**age * value
+            before = self.count - weight
+            if before < BEFORE:
+                break
+            mean = (self.count * self.mean - total) / before
+            away, latest = total / weight - mean, self.recent[-age - 1 :]
+            if len(latest) < (SLOWER if away > 0.0 else FASTER) or min(latest) < mean < max(latest):
+                continue
+            between = away * away * weight * before / self.count
+            variance = max((self.squares - between) / self.count, LEAST_VARIANCE)
+            if between > most * variance:
+                found = Moments(weight, total / weight, variance * weight, latest)
+                most = between / variance
+        return found
 
 
 @dataclass(frozen=True, slots=True)

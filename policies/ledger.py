@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
-from policies.belief import KEPT, PRIOR, Belief, Moments, from_stage
+from policies.belief import KEPT, PRIOR, RECENT, Belief, Moments, from_stage
 from policies.errors import CodecError
 from policies.starts import Part
 from policies.supply import NORMAL_P95, Stage
@@ -25,6 +25,9 @@ LEAST_SECONDS = 0.5  # what is shorter is within the clocks' resolution of 1 s
 MOST_SECONDS = 86_400.0
 MOST_COUNT = 30.0  # 1 / (1 - KEPT) is 29.4
 LEAST, MOST = math.log(LEAST_SECONDS), math.log(MOST_SECONDS)
+ROUNDING = 1e-6  # of a mean of durations
+MOST_VARIANCE = (MOST - LEAST) ** 2
+MOST_SQUARES = 2.0 * MOST_COUNT * MOST_VARIANCE
 FAILURES = 0.02  # the share of parts that fail, before any was seen: instances out of stock, on demand
 USUAL = 3.09  # the standard normal quantile of 99.9 %: of ten parts each, one start in fifty is outside
 KNOWN = 5.0  # observations from which a range counts as learned
@@ -158,10 +161,14 @@ def _impossible(entry: Entry) -> str:
     durations = entry.durations
     if min(entry.seen, durations.count, durations.squares, entry.done, entry.failed) < 0:
         return "a count or a sum of squares is negative"
-    if max(durations.count, entry.done, entry.failed) > MOST_COUNT:
-        return f"a count is above {MOST_COUNT:g}, more than is kept of any key"
-    if durations.count and not LEAST <= durations.mean <= MOST:
-        return f"the mean duration is not from {LEAST_SECONDS:g} to {MOST_SECONDS:g} s"
+    if max(durations.count, entry.done, entry.failed) > MOST_COUNT or durations.squares > MOST_SQUARES:
+        return "a count or a sum of squares is greater than any key can have"
+    if durations.count and not all(
+        LEAST - ROUNDING <= each <= MOST + ROUNDING for each in (durations.mean, *durations.recent)
+    ):
+        return f"a duration is not from {LEAST_SECONDS:g} to {MOST_SECONDS:g} s"
+    if 0.0 < durations.count < 1.0 or len(durations.recent) > RECENT:
+        return "the durations are not those of whole observations"
     return ""
 
 
@@ -171,7 +178,9 @@ def _after(entry: Entry, observation: Observation, belief: Belief) -> Entry:
         return Entry(seen, entry.durations, entry.done * KEPT, entry.failed * KEPT + 1.0)
     if observation.outcome is Outcome.TIMED_OUT:
         mean, variance = belief.beyond(log_seconds)
-        return Entry(seen, entry.durations.seen(min(mean, MOST), variance), entry.done, entry.failed)
+        return Entry(
+            seen, entry.durations.seen(min(mean, MOST), min(variance, MOST_VARIANCE)), entry.done, entry.failed
+        )
     return Entry(seen, entry.durations.seen(log_seconds), entry.done * KEPT + 1.0, entry.failed * KEPT)
 
 

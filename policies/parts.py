@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from policies.ledger import Key, Ledger, count, learned
 from policies.starts import WARMUP_PARTS, Part
@@ -13,6 +14,7 @@ NODE_SECONDS: Mapping[Part, float] = {Part.REACTION: 2.0, Part.NODE: 36.0, Part.
 WARMUP_SECONDS: Mapping[Part, float] = dict(zip(WARMUP_PARTS, (60.0, 12.0, 50.0, 22.0, 5.0), strict=True))
 
 
+@lru_cache(maxsize=1024)
 def part_priors(cold_start: ColdStart) -> Mapping[Part, Stage]:
     """What a given cold start says of each part. Of a stage that it does not have there is no part.
 

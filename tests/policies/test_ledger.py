@@ -95,6 +95,18 @@ def test_what_is_old_counts_half_after_twenty_observations() -> None:
     assert moments.mean == pytest.approx(2.0 - older)
 
 
+def test_what_came_before_a_change_is_forgotten_at_once() -> None:
+    """Two in a row that take 2.5 times as long are a change; one is an outlier. To believe that it is over takes five."""
+    steady = [*[200.0, 230.0, 174.0] * 5]
+    outlier = folded(pulled(*steady, 500.0, 200.0))
+    changed = folded(pulled(*steady, 500.0, 520.0))
+    assert image(outlier).p50_seconds == pytest.approx(210.0, rel=0.05)
+    assert image(changed).p50_seconds == pytest.approx(500.0, rel=0.1)
+    slow, back = folded(pulled(*[480.0, 500.0, 520.0] * 5)), [200.0, 220.0, 190.0, 210.0]
+    assert image(folded(pulled(*back), slow)).p50_seconds > 350.0
+    assert image(folded(pulled(*back, 200.0), slow)).p50_seconds == pytest.approx(210.0, rel=0.2)
+
+
 def test_a_part_that_was_given_up_counts_as_longer() -> None:
     ended, given_up = (
         folded(pulled(*[200.0] * 9, 400.0)),
@@ -165,10 +177,15 @@ def test_the_keys_that_were_not_seen_for_longest_go_first() -> None:
     ("text", "why"),
     [
         ('{"rows":[{"part":"image","key":["a"],"entry":{"seen":-1}}]}', "a count or a sum of squares is negative"),
-        ('{"rows":[{"part":"image","key":["a"],"entry":{"done":31.0}}]}', "a count is above 30"),
+        ('{"rows":[{"part":"image","key":["a"],"entry":{"done":31.0}}]}', "a count or a sum of squares is greater"),
         (
             '{"rows":[{"part":"image","key":["a"],"entry":{"durations":{"count":1,"mean":99}}}]}',
-            "the mean duration is not from",
+            "a duration is not from",
+        ),
+        ('{"rows":[{"part":"image","key":["a"],"entry":{"durations":{"count":0.5}}}]}', "those of whole observations"),
+        (
+            '{"rows":[{"part":"image","key":["a"],"entry":{"durations":{"squares":1e9}}}]}',
+            "a count or a sum of squares is",
         ),
         ('{"rows":[{"part":"image","key":[],"entry":{}}]}', "a key has 1 to 4 items, not 0"),
         ('{"rows":[{"part":"mood","key":["a"],"entry":{}}]}', "'mood' is not a valid Part"),

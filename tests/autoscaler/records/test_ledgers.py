@@ -115,7 +115,10 @@ async def test_a_folder_that_cannot_be_made_is_a_problem_and_no_crash(tmp_path: 
 def test_the_largest_ledger_fits() -> None:
     longest = '"' * LONGEST
     entry = Entry(
-        10**9, Moments(29.412345678901234, 5.412345678901234, 1.2345678901234567e-17), 29.4123456789012, 29.41234567
+        10**9,
+        Moments(29.412345678901234, 5.412345678901234, 1.2345678901234567e-17, (5.123456789012345,) * 8),
+        29.4123456789012,
+        29.41234567,
     )
     keys: dict[Key, Entry] = {(longest, longest, longest, f"{index:{LONGEST}}"): entry for index in range(MOST_KEYS)}
     text = encode({"format": ledgers.FORMAT, "ledger": json.loads(encode(saved(Ledger(dict.fromkeys(Part, keys)))))})
