@@ -2,6 +2,7 @@
 
 import math
 import random
+from functools import cache
 from statistics import quantiles
 
 import pytest
@@ -17,12 +18,17 @@ ELAPSED = st.floats(0.0, 86_400.0)
 STAGES = st.tuples(st.floats(1.0, 3600.0), st.floats(1.0, 20.0)).map(lambda at: Stage(at[0], at[0] * at[1]))
 
 
+@cache
+def draws(stage: Stage) -> list[float]:
+    drawn = random.Random(1)
+    return [stage.p50_seconds * math.exp(drawn.gauss(0.0, stage.sigma)) for _ in range(200_000)]
+
+
 @pytest.mark.parametrize("stage", [IMAGE, Stage(37.0, 110.0)])
 @pytest.mark.parametrize("share", [0.3, 0.8, 1.2, 1.6])
 def test_the_rest_is_that_of_the_draws_that_have_not_ended(stage: Stage, share: float) -> None:
-    drawn, elapsed = random.Random(1), share * stage.p50_seconds
-    draws = (stage.p50_seconds * math.exp(drawn.gauss(0.0, stage.sigma)) for _ in range(200_000))
-    twentieths = quantiles([seconds - elapsed for seconds in draws if seconds > elapsed], n=20)
+    elapsed = share * stage.p50_seconds
+    twentieths = quantiles([seconds - elapsed for seconds in draws(stage) if seconds > elapsed], n=20)
     left = rest(stage, elapsed)
     assert left.p50_seconds == pytest.approx(twentieths[9], rel=0.05)
     assert left.p95_seconds == pytest.approx(twentieths[18], rel=0.05)
