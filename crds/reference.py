@@ -1,4 +1,4 @@
-"""The reference page of a kind, written from its model and its rules."""
+"""The reference pages: of a kind, written from its model and its rules, and of the profiles."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,14 +7,25 @@ import yaml
 
 from crds.kinds import Kind
 from crds.notation import units
+from crds.profiles import PROFILES
 from crds.resolve.problems import spell
 from crds.resolve.rules import Rule
 from crds.structural import Schema
 from crds.v1alpha1.resource import API_VERSION
+from policies.supply import STAGES, Stage
 
 _NOTATION = """\
 Durations are whole numbers with `h`, `m`, `s` or `ms`, such as `1h30m` (GEP-2257). Quantities are those of Kubernetes:
 `2.5k` is 2,500, `200u` is 0.0002."""
+
+_PROFILES = """\
+Generated from `crds/profiles.py` by `make generate`. A policy names one of these in `spec.profile`: what Outrider assumes of
+a replica until it has learned better, and what a replay simulates. [Where the figures come from](../profiles.md) says which
+are measured and which are scaled. Decode is per token of one request, with as many requests at once as the table says."""
+
+_STAGES = """\
+Seconds, median / 95th percentile, of a plain vLLM pod on a new node with a stock image.
+[Cold starts](../cold-starts.md) explains the stages."""
 
 _NOTATIONS = {units.DURATION: "duration", units.PERCENT: "percentage", units.CLOCK_TIME: "time of day"}
 
@@ -30,6 +41,25 @@ def page(kind: Kind[Any, Any]) -> str:
     parts += [kind.introduction, _NOTATION, "## spec", *_table("spec", members["spec"]), *_rules(kind.rules)]
     parts += ["## status", *_table("status", members["status"])]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def profiles() -> str:
+    """The page of the profiles as Markdown."""
+    speeds = ["| profile | GPUs | prefill, tokens/s | decode, s/token | requests at once | US$ per GPU-hour |"]
+    speeds.append("|---|--:|--:|--:|--:|--:|")
+    stages = [f"| profile | {' | '.join(STAGES)} |", f"|---|{'--:|' * len(STAGES)}"]
+    for name, profile in PROFILES.items():
+        engine, times = profile.engine, (getattr(profile.cold_start, stage) for stage in STAGES)
+        prefill, decode = f"{engine.prefill_tokens_per_second:,.0f}", f"{engine.decode_seconds_per_token:f}".rstrip("0")
+        speed = (profile.gpus_per_replica, prefill, decode, f"{engine.max_concurrency:.0f}", profile.price_per_gpu_hour)
+        speeds.append(f"| `{name}` | {' | '.join(map(str, speed))} |")
+        stages.append(f"| `{name}` | {' | '.join(map(_quantiles, times))} |")
+    parts = ["# Profiles", _PROFILES, "## Speed and price", "\n".join(speeds)]
+    return "\n\n".join([*parts, "## Cold start", _STAGES, "\n".join(stages)]) + "\n"
+
+
+def _quantiles(stage: Stage | None) -> str:
+    return f"{stage.p50_seconds:.0f} / {stage.p95_seconds:.0f}" if stage else ""
 
 
 def _table(path: str, schema: Schema) -> Iterator[str]:
