@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from crds.kinds import KINDS, Kind
-from crds.reference import page
+from crds.reference import page, profiles
 from crds.resolve.rules import Rule
 from crds.structural import Schema, structural
 from crds.v1alpha1.resource import GROUP, VERSION, Column
@@ -68,6 +68,7 @@ def files(root: Path = ROOT) -> dict[str, str]:
         "deploy/00-crd.yaml": _HEADER + "---\n".join(manifests),
         "deploy/rbac.yaml": _RIGHTS.sub(rules, rbac),
         **{f"docs/reference/{kind.name.lower()}.md": page(kind) for kind in KINDS},
+        "docs/reference/profiles.md": profiles(),
     }
 
 

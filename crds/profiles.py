@@ -5,6 +5,8 @@ node = reaction + machine; gpu = driver and device plugin; image = cold pull of 
 warmup = process + load from page cache + compile miss + profiling and graphs + probe.
 Medians add up. The 95th percentile of a sum is the sum of medians plus the root of the summed squares of what each
 stage's 95th percentile lies above its median.
+Weights are BF16, of 8 or 70 billion parameters; `tp4` says that a replica has four GPUs. docs/profiles.md says where
+each figure comes from.
 """
 
 from dataclasses import dataclass
@@ -58,6 +60,30 @@ PROFILES = {
         gpus_per_replica=1,
         price_per_gpu_hour=1.0,
     ),
+    "8b-l40s": Profile(
+        Engine(7750.0, 0.00058, _PREFILL_MAX_SHARE, 128.0),
+        ColdStart(
+            node=_stage((3, 10), (50, 120)),
+            gpu=_stage((25, 60)),
+            image=_stage((220, 320)),
+            weights=_stage((60, 150)),
+            warmup=_stage((34, 60), (18, 35), (52, 80), (20, 54), (5, 10)),
+        ),
+        gpus_per_replica=1,
+        price_per_gpu_hour=1.6,
+    ),
+    "8b-a100": Profile(
+        Engine(8000.0, 0.00038, _PREFILL_MAX_SHARE, 256.0),
+        ColdStart(
+            node=_stage((3, 10), (180, 480)),
+            gpu=_stage((30, 90)),
+            image=_stage((180, 300)),
+            weights=_stage((20, 60)),
+            warmup=_stage((15, 30), (8, 20), (43, 70), (27, 45), (5, 10)),
+        ),
+        gpus_per_replica=1,
+        price_per_gpu_hour=2.8,
+    ),
     "8b-h100": Profile(
         Engine(20_000.0, 0.0002, _PREFILL_MAX_SHARE, 256.0),
         ColdStart(
@@ -70,6 +96,42 @@ PROFILES = {
         gpus_per_replica=1,
         price_per_gpu_hour=4.0,
     ),
+    "8b-h200": Profile(
+        Engine(20_500.0, 0.00017, _PREFILL_MAX_SHARE, 512.0),
+        ColdStart(
+            node=_stage((3, 10), (180, 480)),
+            gpu=_stage((30, 90)),
+            image=_stage((180, 300)),
+            weights=_stage((20, 60)),
+            warmup=_stage((10, 20), (2, 6), (23, 40), (6, 15), (5, 10)),
+        ),
+        gpus_per_replica=1,
+        price_per_gpu_hour=4.5,
+    ),
+    "8b-b200": Profile(
+        Engine(46_000.0, 0.000087, _PREFILL_MAX_SHARE, 512.0),
+        ColdStart(
+            node=_stage((3, 10), (200, 540)),
+            gpu=_stage((30, 90)),
+            image=_stage((180, 300)),
+            weights=_stage((20, 60)),
+            warmup=_stage((10, 20), (2, 6), (23, 80), (6, 30), (5, 10)),
+        ),
+        gpus_per_replica=1,
+        price_per_gpu_hour=6.7,
+    ),
+    "70b-tp4-a100": Profile(
+        Engine(3300.0, 0.0013, _PREFILL_MAX_SHARE, 64.0),
+        ColdStart(
+            node=_stage((3, 10), (200, 540)),
+            gpu=_stage((30, 90)),
+            image=_stage((180, 300)),
+            weights=_stage((75, 240)),
+            warmup=_stage((63, 126), (27, 72), (153, 234), (45, 108), (5, 10)),
+        ),
+        gpus_per_replica=4,
+        price_per_gpu_hour=2.8,
+    ),
     "70b-tp4-h100": Profile(
         Engine(8000.0, 0.0006, _PREFILL_MAX_SHARE, 128.0),
         ColdStart(
@@ -81,5 +143,29 @@ PROFILES = {
         ),
         gpus_per_replica=4,
         price_per_gpu_hour=4.0,
+    ),
+    "70b-tp2-h200": Profile(
+        Engine(4800.0, 0.00096, _PREFILL_MAX_SHARE, 64.0),
+        ColdStart(
+            node=_stage((3, 10), (200, 540)),
+            gpu=_stage((30, 90)),
+            image=_stage((180, 300)),
+            weights=_stage((75, 240)),
+            warmup=_stage((35, 70), (30, 80), (85, 130), (25, 60), (5, 10)),
+        ),
+        gpus_per_replica=2,
+        price_per_gpu_hour=4.5,
+    ),
+    "70b-tp2-b200": Profile(
+        Engine(10_800.0, 0.00049, _PREFILL_MAX_SHARE, 128.0),
+        ColdStart(
+            node=_stage((3, 10), (200, 540)),
+            gpu=_stage((30, 90)),
+            image=_stage((180, 300)),
+            weights=_stage((75, 240)),
+            warmup=_stage((35, 70), (30, 80), (85, 260), (25, 120), (5, 10)),
+        ),
+        gpus_per_replica=2,
+        price_per_gpu_hour=6.7,
     ),
 }

@@ -1,20 +1,47 @@
-"""The reference page of a kind, written from its model and its rules."""
+"""The reference pages: of a kind, written from its model and its rules, and of the profiles."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import yaml
 
 from crds.kinds import Kind
 from crds.notation import units
+from crds.profiles import PROFILES
 from crds.resolve.problems import spell
 from crds.resolve.rules import Rule
 from crds.structural import Schema
 from crds.v1alpha1.resource import API_VERSION
+from policies.ladder import lead_quantile_seconds
+from policies.supply import STAGES, Stage, StageName
 
 _NOTATION = """\
 Durations are whole numbers with `h`, `m`, `s` or `ms`, such as `1h30m` (GEP-2257). Quantities are those of Kubernetes:
 `2.5k` is 2,500, `200u` is 0.0002."""
+
+_PROFILES = """\
+Generated from `crds/profiles.py` by `make generate`. A policy names one of these in `spec.profile`: what Outrider assumes of
+a replica until it has learned better, and what a replay simulates. [Where the figures come from](../profiles.md) says which
+are measured and which are scaled. Decode is per token of one request, with as many requests at once as the table says."""
+
+_LEADS = """\
+Medians in seconds, from the request or from a node that is there already: with one stage after another, with the image or
+the image and the weights fetched while the GPU becomes ready, and with what is on the node."""
+
+_NODE, _GPU, _IMAGE, _WEIGHTS, _ = STAGES
+_WAYS: dict[str, tuple[tuple[StageName, ...], tuple[StageName, ...]]] = {  # what is fetched ahead, what is done
+    "new node": ((), ()),
+    "image ahead": ((_IMAGE,), ()),
+    "image and weights ahead": ((_IMAGE, _WEIGHTS), ()),
+    "node there": ((), (_NODE, _GPU)),
+    "with the image": ((), (_NODE, _GPU, _IMAGE)),
+    "and the weights": ((), (_NODE, _GPU, _IMAGE, _WEIGHTS)),
+}
+
+_STAGES = """\
+Seconds, median / 95th percentile, of a plain vLLM pod on a new node with a stock image.
+[Cold starts](../cold-starts.md) explains the stages."""
 
 _NOTATIONS = {units.DURATION: "duration", units.PERCENT: "percentage", units.CLOCK_TIME: "time of day"}
 
@@ -30,6 +57,31 @@ def page(kind: Kind[Any, Any]) -> str:
     parts += [kind.introduction, _NOTATION, "## spec", *_table("spec", members["spec"]), *_rules(kind.rules)]
     parts += ["## status", *_table("status", members["status"])]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def profiles() -> str:
+    """The page of the profiles as Markdown."""
+    speeds = ["| profile | GPUs | prefill, tokens/s | decode, s/token | requests at once | US$ per GPU-hour |"]
+    speeds.append("|---|--:|--:|--:|--:|--:|")
+    stages = [f"| profile | {' | '.join(STAGES)} |", f"|---|{'--:|' * len(STAGES)}"]
+    leads = [f"| profile | {' | '.join(_WAYS)} |", f"|---|{'--:|' * len(_WAYS)}"]
+    for name, profile in PROFILES.items():
+        engine, times = profile.engine, (getattr(profile.cold_start, stage) for stage in STAGES)
+        prefill, decode = f"{engine.prefill_tokens_per_second:,.0f}", f"{engine.decode_seconds_per_token:f}".rstrip("0")
+        speed = (profile.gpus_per_replica, prefill, decode, f"{engine.max_concurrency:.0f}", profile.price_per_gpu_hour)
+        speeds.append(f"| `{name}` | {' | '.join(map(str, speed))} |")
+        stages.append(f"| `{name}` | {' | '.join(map(_quantiles, times))} |")
+        medians = (
+            lead_quantile_seconds(replace(profile.cold_start, ahead=ahead), done, 0.0) for ahead, done in _WAYS.values()
+        )
+        leads.append(f"| `{name}` | {' | '.join(f'{median:.0f}' for median in medians)} |")
+    parts = ["# Profiles", _PROFILES, "## Speed and price", "\n".join(speeds)]
+    parts += ["## Cold start", _STAGES, "\n".join(stages), "## Until a new replica serves", _LEADS, "\n".join(leads)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _quantiles(stage: Stage | None) -> str:
+    return f"{stage.p50_seconds:.0f} / {stage.p95_seconds:.0f}" if stage else ""
 
 
 def _table(path: str, schema: Schema) -> Iterator[str]:

@@ -129,7 +129,19 @@ class Spec(Model):
     """Active: decisions are carried out. Shadow: decisions are only reported, in the status."""
     signal: str = Field(default="Work", max_length=63, examples=["Work"])
     """How demand is measured. Work: arrivals weighted by their tokens. Concurrency: running and waiting requests."""
-    profile: Literal["8b-l4", "8b-a10g", "8b-h100", "70b-tp4-h100"] = DEFAULT_PROFILE
+    profile: Literal[
+        "8b-l4",
+        "8b-a10g",
+        "8b-l40s",
+        "8b-a100",
+        "8b-h100",
+        "8b-h200",
+        "8b-b200",
+        "70b-tp4-a100",
+        "70b-tp4-h100",
+        "70b-tp2-h200",
+        "70b-tp2-b200",
+    ] = DEFAULT_PROFILE
     """Model class and GPU. The profile's speed is used until Outrider has learned the workload's own. Its cold start and
     price are used unless the policy gives others. The default is the slowest, so that uncertainty means more capacity, not
     less."""
@@ -141,7 +153,7 @@ class Spec(Model):
     price_per_gpu_hour: Quantity | None = Field(default=None, examples=['"2.50"'])
     """Price of one GPU for an hour in US dollars, from 0.001 to 1000. Unset: the profile's on-demand price."""
     gpus_per_replica: Annotated[int, Field(ge=1, le=64)] | None = Field(default=None, examples=[1])
-    """GPUs per replica. Unset: the profile's (4 for 70b-tp4-h100, else 1)."""
+    """GPUs per replica. Unset: the profile's (4 with `tp4` in its name, 2 with `tp2`, else 1)."""
     metrics: Metrics = Field(default_factory=Metrics, json_schema_extra={"default": {}})
     """Where each pod of the target serves vLLM's metrics."""
     scale_up: ScaleUp | None = None
