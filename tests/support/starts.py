@@ -1,0 +1,67 @@
+"""Starts of replicas as a log has them, by a pure generator: each part is a log-normal draw, laid out as the ladder says."""
+
+from random import Random
+
+from policies.starts import Part, Span, Start
+from tests.support.worlds import START
+
+SIGMA = 0.2
+P50 = {
+    Part.REACTION: 4.0,
+    Part.NODE: 62.0,
+    Part.GPU: 41.0,
+    Part.IMAGE: 185.0,
+    Part.WEIGHTS: 55.0,
+    Part.PROCESS: 48.0,
+    Part.LOAD: 14.0,
+    Part.COMPILE: 46.0,
+    Part.GRAPHS: 21.0,
+    Part.PROBE: 8.0,
+}
+HIT = 0.44  # of a compile miss
+
+
+def a_start(
+    chance: Random,
+    at_seconds: float = START,
+    *,
+    pod: str = "qwen-7d9f-x2x1",
+    ahead: bool = False,
+    node_exists: bool = False,
+    present: bool = False,
+    hit: bool = False,
+    split: bool = True,
+    serves: bool = True,
+) -> Start:
+    """`ahead`: image and weights come while the GPU is made ready; `present`: the image is there; `split`: the engine's log was read."""
+
+    def took(part: Part) -> float:
+        return P50[part] * chance.lognormvariate(0.0, SIGMA)
+
+    spans: list[Span] = []
+
+    def add(part: Part, begin: float, seconds: float, path: str = "") -> float:
+        spans.append(Span(part, begin, begin + seconds, path))
+        return begin + seconds
+
+    registered = gpu = at_seconds
+    if node_exists:
+        add(Part.NODE, at_seconds, 0.0, "existing")
+    else:
+        registered = add(Part.NODE, add(Part.REACTION, at_seconds, took(Part.REACTION)), took(Part.NODE))
+        gpu = add(Part.GPU, registered, took(Part.GPU))
+    pull = 0.0 if present else took(Part.IMAGE)
+    pulled = add(Part.IMAGE, registered if ahead else gpu, pull, "present" if present else "pulled")
+    fetched = add(Part.WEIGHTS, registered if ahead else pulled, took(Part.WEIGHTS), "pulled")
+    begin = max(gpu, pulled, fetched)
+    if not serves:
+        return Start(pod, "gke-l4-pool-7f3c", at_seconds, None, tuple(spans))
+    end = begin
+    for part in (Part.PROCESS, Part.LOAD, Part.COMPILE, Part.GRAPHS, Part.PROBE):
+        cached = part is Part.COMPILE and hit
+        seconds = took(part) * (HIT if cached else 1.0)
+        path = "" if part is not Part.COMPILE else "hit" if hit else "miss"
+        end = add(part, end, seconds, path) if split else end + seconds
+    if not split:
+        add(Part.WARMUP, begin, end - begin)
+    return Start(pod, "gke-l4-pool-7f3c", at_seconds, end, tuple(spans))
