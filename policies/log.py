@@ -21,7 +21,7 @@ from policies.model import Demand, Grant, Inputs, Plan, Policy, State, StepResul
 from policies.starts import Start
 from policies.supply import ColdStart
 
-FORMAT = 5
+FORMAT = 6
 STATE_EVERY_LINES = 1000
 # What arithmetic on the values of a damaged log raises; each is of the right type, or reading would have refused it.
 NONSENSE = (ArithmeticError, LookupError, TypeError, ValueError)
