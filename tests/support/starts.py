@@ -1,9 +1,32 @@
 """Starts of replicas as a log has them, by a pure generator: each part is a log-normal draw, laid out as the ladder says."""
 
+import math
+from dataclasses import replace
+from pathlib import Path
 from random import Random
 
+from autoscaler.records.writer import Recorder
+from policies.engine import step
+from policies.model import Policy, State
 from policies.starts import Part, Span, Start
-from tests.support.worlds import START
+from policies.supply import ColdStart, Stage, StageName
+from tests.support.worlds import START, Fleet, a_policy
+
+PRIOR = ColdStart(
+    node=Stage(38.0, 92.9),
+    gpu=Stage(37.0, 110.0),
+    image=Stage(230.0, 330.0),
+    weights=Stage(60.0, 150.0),
+    warmup=Stage(149.0, 208.6),
+)
+LEARNED = ColdStart(
+    node=Stage(66.0, 95.0),
+    gpu=Stage(41.0, 62.0),
+    image=Stage(187.0, 262.0),
+    weights=Stage(56.0, 81.0),
+    warmup=Stage(134.0, 163.0),
+)
+AHEAD = replace(LEARNED, ahead=(StageName.IMAGE, StageName.WEIGHTS))
 
 SIGMA = 0.2
 P50 = {
@@ -33,7 +56,7 @@ def a_start(
     split: bool = True,
     serves: bool = True,
 ) -> Start:
-    """`ahead`: image and weights come while the GPU is made ready; `present`: the image is there; `split`: the engine's log was read."""
+    """`ahead`: image and weights come while the GPU is made ready. `split`: the engine's log was read."""
 
     def took(part: Part) -> float:
         return P50[part] * chance.lognormvariate(0.0, SIGMA)
@@ -65,3 +88,34 @@ def a_start(
     if not split:
         add(Part.WARMUP, begin, end - begin)
     return Start(pod, "gke-l4-pool-7f3c", at_seconds, end, tuple(spans))
+
+
+def write_day(
+    folder: Path, *, hours: float = 24.0, starts: int = 12, policy: Policy | None = None, cold_start: ColdStart = AHEAD
+) -> None:
+    """A log of a busy day, on which replicas start now and then; one of them on a node that was there, and one never serves."""
+    policy = policy or a_policy(max_prepared_nodes=0)
+    recorder, fleet, state, chance = Recorder(folder), Fleet(), State(), Random(13)
+    ticks = round(hours * 240)
+    due = {round((at + 0.5) * ticks / starts): at for at in range(starts)}
+    for tick in range(ticks):
+        now = fleet.now
+        rate = 8.0 - 5.0 * math.cos(tick / ticks * math.tau) + 2.0 * math.sin(tick / 31.0) * chance.uniform(0.2, 1.0)
+        inputs = fleet.tick(rate, cold_start=cold_start)
+        result = step(policy, state, inputs)
+        recorder.record(policy, state, inputs, result)
+        state = result.state
+        if tick in due:
+            at = due[tick]
+            start = a_start(
+                chance,
+                now,
+                pod=f"qwen-7d9f-{at:04d}",
+                ahead=at % 3 != 0,
+                node_exists=at == 3,
+                present=at == 3,
+                hit=at % 4 == 2,
+                serves=at != 5,
+            )
+            recorder.record_start(inputs.now_seconds, policy.name, start, PRIOR)
+    recorder.close()
