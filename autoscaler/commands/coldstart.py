@@ -36,10 +36,12 @@ def command(
 
     Examples:
         outrider coldstart decisions/
-        outrider coldstart decisions/ --policy chat/qwen --last 7d --starts 5 --svg starts.svg
+        outrider coldstart decisions/ --policy chat/qwen
+        outrider coldstart decisions/ --last 7d --svg starts.svg
     """
     from rich.console import Console
 
+    from autoscaler.records.coldstarts.analysis import Analysis
     from autoscaler.records.coldstarts.collect import Collection
     from autoscaler.records.coldstarts.document import document
     from autoscaler.records.coldstarts.drawing import drawing
@@ -54,7 +56,7 @@ def command(
         for file, record in selection.read():
             with damage(file, record.line):
                 collected.add(record)
-        found = collected.close()
+        found = [Analysis.of(each) for each in collected.close()]
         if svg is not None:
             svg.write_text(drawing(found, starts), encoding="utf-8")
     except (LogError, BadTimeError) as error:

@@ -115,7 +115,7 @@ def write_day(
                 node_exists=at == 3,
                 present=at == 3,
                 hit=at % 4 == 2,
-                serves=at != 5,
+                serves=at != 1,
             )
             recorder.record_start(inputs.now_seconds, policy.name, start, PRIOR)
     recorder.close()

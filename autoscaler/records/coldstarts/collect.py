@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from autoscaler.records.coldstarts.possible import require_possible
+from autoscaler.records.coldstarts.possible import require_lengths, require_possible
 from crds.notation.timestamps import timestamp
 from forecasting.worth import DAY_SECONDS, WARM_SECONDS
 from policies.log import Decision, Started
@@ -45,6 +45,7 @@ class ColdStarts:
         """Take the next decision; those of one policy come in order of time."""
         inputs, demand, policy = decision.inputs, decision.demand, decision.policy
         timestamp(inputs.now_seconds)
+        require_lengths(inputs.cold_start)
         numbers = (
             demand.replicas or 0.0,
             demand.arrivals_per_second or 0.0,

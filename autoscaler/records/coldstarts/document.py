@@ -1,33 +1,31 @@
-"""Cold starts as one JSON document. docs/cold-starts.md describes its keys; `version` rises where one changes its meaning or goes."""
+"""Cold starts as one JSON document. docs/start-times.md describes its keys; `version` rises where one changes its meaning or goes."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from autoscaler.records.coldstarts.collect import ColdStarts
+from autoscaler.records.coldstarts.analysis import Analysis
 from autoscaler.records.coldstarts.overlap import pieces
-from autoscaler.records.coldstarts.savings import Savings, savings
-from autoscaler.records.coldstarts.stages import StageTimes, hidden, stage_times
-from autoscaler.records.coldstarts.summary import Summary
+from autoscaler.records.coldstarts.savings import Savings
+from autoscaler.records.coldstarts.stages import StageTimes
 from crds.notation.timestamps import timestamp
 from policies.starts import Start
 
 VERSION = 1
 
 
-def document(found: Sequence[ColdStarts], last: int) -> dict[str, Any]:
+def document(found: Sequence[Analysis], last: int) -> dict[str, Any]:
     """Plain data, ready for JSON, with the `last` starts of each policy. Unknown is null."""
     return {"version": VERSION, "policies": [_policy(of, last) for of in found]}
 
 
-def _policy(of: ColdStarts, last: int) -> dict[str, Any]:
-    saved = savings(of)
+def _policy(of: Analysis, last: int) -> dict[str, Any]:
     return {
         "policy": of.name,
-        **Summary.of(of.starts).plain(),
-        "stages": [_stage(each) for each in stage_times(of.starts, of.expected, of.prior)],
-        "hidden": [asdict(each) for each in hidden(of.starts)],
-        "savings": None if saved is None else _savings(saved),
+        **of.summary.plain(),
+        "stages": [_stage(each) for each in of.stages],
+        "hidden": [asdict(each) for each in of.hidden],
+        "savings": None if of.savings is None else _savings(of.savings),
         "last": [_start(start) for start in of.starts[-last:]],
     }
 
@@ -44,6 +42,7 @@ def _savings(of: Savings) -> dict[str, Any]:
     return {
         "p50_seconds": of.p50_seconds,
         "p95_seconds": of.p95_seconds,
+        "existing_node_p50_seconds": of.existing_node_p50_seconds,
         "replayed": None if of.today is None else asdict(of.today) | {"late_requests": of.today.late_requests},
         "changes": [
             {

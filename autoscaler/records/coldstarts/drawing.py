@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
-from autoscaler.records.coldstarts.collect import ColdStarts
+from autoscaler.records.coldstarts.analysis import Analysis
 from autoscaler.records.coldstarts.gantt import title
 from autoscaler.records.coldstarts.overlap import pieces
 from autoscaler.records.coldstarts.stages import PARTS, THERE
-from autoscaler.records.coldstarts.summary import Summary, whole_seconds
+from autoscaler.records.coldstarts.summary import whole_seconds
 from policies.starts import Start
 from policies.supply import StageName
 
@@ -45,7 +45,7 @@ HATCH = (
 )
 
 
-def drawing(found: Sequence[ColdStarts], last: int) -> str:
+def drawing(found: Sequence[Analysis], last: int) -> str:
     """The whole file."""
     body: list[str] = []
     y = float(EDGE)
@@ -53,7 +53,7 @@ def drawing(found: Sequence[ColdStarts], last: int) -> str:
         y += LINE
         body.append(_text(EDGE, y, of.name, size=15, weight="bold"))
         y += LINE
-        body.append(_text(EDGE, y, Summary.of(of.starts).text if of.starts else "No start was logged."))
+        body.append(_text(EDGE, y, of.summary.text if of.starts else "No start was logged."))
         shown = of.starts[-last:]
         scale = max(1.0, *map(whole_seconds, shown)) if shown else 1.0
         for start in shown:

@@ -7,18 +7,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autoscaler.records.coldstarts.collect import ColdStarts
+from autoscaler.records.coldstarts.analysis import Analysis
 from autoscaler.records.coldstarts.gantt import gantt, legend, title
-from autoscaler.records.coldstarts.savings import Replayed, Saving, Savings, savings
-from autoscaler.records.coldstarts.stages import StageTimes, hidden, stage_times
-from autoscaler.records.coldstarts.summary import Summary, Times, whole_seconds
+from autoscaler.records.coldstarts.savings import Replayed, Saving, Savings
+from autoscaler.records.coldstarts.stages import StageTimes
+from autoscaler.records.coldstarts.summary import Times, whole_seconds
 from policies.explain import duration
 from policies.supply import Stage
 
 WIDEST = 100
 
 
-def show(console: Console, found: Sequence[ColdStarts], last: int) -> None:
+def show(console: Console, found: Sequence[Analysis], last: int) -> None:
     """Print each policy's page, with its `last` starts as bars."""
     for index, of in enumerate(found):
         if index:
@@ -27,7 +27,7 @@ def show(console: Console, found: Sequence[ColdStarts], last: int) -> None:
 
 
 class _Page:
-    def __init__(self, console: Console, of: ColdStarts, last: int) -> None:
+    def __init__(self, console: Console, of: Analysis, last: int) -> None:
         self._console = console
         self._of = of
         self._last = of.starts[-last:]
@@ -38,12 +38,12 @@ class _Page:
         of = self._of
         self._console.print(Text(of.name, "bold"))
         if of.starts:
-            self._prose(Summary.of(of.starts).text)
+            self._prose(of.summary.text)
             self._bars()
             self._hidden()
-        self._stages(stage_times(of.starts, of.expected, of.prior))
-        if (found := savings(of)) is not None:
-            self._savings(found)
+        self._stages(of.stages)
+        if of.savings is not None:
+            self._savings(of.savings)
 
     def _bars(self) -> None:
         scale = max(1.0, *map(whole_seconds, self._last))
@@ -55,7 +55,7 @@ class _Page:
         self._console.print(legend(unicode=self._unicode))
 
     def _hidden(self) -> None:
-        found = [each for each in hidden(self._of.starts) if each.seconds >= 0.5]
+        found = [each for each in self._of.hidden if each.seconds >= 0.5]
         self._heading("Hidden, on average over all starts")
         if not found:
             self._prose("Nothing: each stage waited for the one before it.")
@@ -83,13 +83,14 @@ class _Page:
 
     def _savings(self, found: Savings) -> None:
         self._heading("What would shorten a start")
-        p50, p95 = duration(found.p50_seconds), duration(found.p95_seconds)
+        p50, p95, there = map(duration, (found.p50_seconds, found.p95_seconds, found.existing_node_p50_seconds))
         self._prose(
-            f"A replica on a new node takes {p50} at the median, {p95} at the 95th percentile, from its request."
+            f"From its request, a replica takes {p50} on a new node at the median, {p95} at the 95th percentile, and {there} on a"
+            " node that is there."
         )
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
         table.add_column("")
-        for name in ("a start\ntakes", "which\nsaves", "saves\nGPU-hours", "saves late\nrequests"):
+        for name in ("a start\ntakes", "saves\nseconds", "saves\nGPU-hours", "saves late\nrequests"):
             table.add_column(name, justify="right", vertical="bottom", no_wrap=True)
         for each in found.savings:
             table.add_row(each.change.title, *_saved(each))
@@ -117,7 +118,7 @@ def _saved(of: Saving) -> tuple[str, str, str, str]:
         return "?", "?", "?", "?"
     hours = "" if of.saved_gpu_hours is None else f"{of.saved_gpu_hours:,.1f}"
     late = "" if of.avoided_late_requests is None else f"{of.avoided_late_requests:,.0f}"
-    return f"{of.p50_seconds:.0f} s", f"{of.saved_seconds:.0f} s", hours.replace("-0.0", "0.0"), late.replace("-0", "0")
+    return f"{of.p50_seconds:.0f} s", f"{of.saved_seconds:.0f}", hours.replace("-0.0", "0.0"), late.replace("-0", "0")
 
 
 def _assumes(today: Replayed | None) -> str:
@@ -134,4 +135,3 @@ def _assumes(today: Replayed | None) -> str:
         f" as it is, that gives {today.gpu_hours:,.1f} GPU-hours and {late}. Every start takes the 90th percentile, nodes are"
         " always there, and none is prepared."
     )
-

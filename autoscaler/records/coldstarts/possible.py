@@ -2,8 +2,10 @@
 
 from crds.notation.timestamps import timestamp
 from policies.log import Started
+from policies.supply import ColdStart
 
 MOST_SPANS = 64  # of one start; there are eleven parts
+SHORTEST_SECONDS = 0.001
 LONGEST_SECONDS = 7 * 86_400.0
 NAME_CHARACTERS = 253  # of a name in Kubernetes
 
@@ -21,6 +23,11 @@ def require_possible(started: Started) -> None:
     for name in (started.policy, start.pod, start.node, *(span.path for span in start.spans)):
         if len(name) > NAME_CHARACTERS or not name.isprintable():
             raise ValueError("a name that nothing can have")
-    for stage in (prior.node, prior.gpu, prior.image, prior.weights, prior.warmup):
-        if stage is not None and not 0.0 < stage.p50_seconds <= stage.p95_seconds:
-            raise ValueError("a stage without a length")
+    require_lengths(prior)
+
+
+def require_lengths(cold_start: ColdStart) -> None:
+    """Raises ValueError where a stage has none that can be computed with."""
+    for stage in (cold_start.node, cold_start.gpu, cold_start.image, cold_start.weights, cold_start.warmup):
+        if stage is not None and not SHORTEST_SECONDS <= stage.p50_seconds <= stage.p95_seconds <= LONGEST_SECONDS:
+            raise ValueError("a stage without a length, or of over a week")

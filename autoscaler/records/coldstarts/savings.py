@@ -18,7 +18,7 @@ from forecasting.series import Series
 from forecasting.worth import DAY_SECONDS, WARM_SECONDS, Counterfactual, Law, Outcome
 from policies.ladder import lead_quantile_seconds
 from policies.model import Fan, Policy
-from policies.supply import NORMAL_P95, ColdStart
+from policies.supply import NORMAL_P95, ColdStart, Rung
 
 STEP_SECONDS = 15.0  # of the decision grid
 LEAST_SECONDS = 3_600.0  # of known demand that a replay takes
@@ -52,10 +52,14 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """Of every change; `today` is the replay with the lead as it is. None: there was too little known demand."""
+    """Of every change. The seconds are those of a start as expected now, from the request of a node to serving.
+
+    `today` is the replay with the lead as it is. None: there was too little known demand.
+    """
 
     p50_seconds: float
     p95_seconds: float
+    existing_node_p50_seconds: float  # where the node and its GPU are there
     today: Replayed | None
     savings: tuple[Saving, ...]
 
@@ -68,6 +72,7 @@ def savings(of: ColdStarts) -> Savings | None:
     day = _Day.of(of.ticks) if of.policy is not None else None
     today = None if day is None or of.policy is None else day.replay(of.policy, cold_start)
     p50, p95 = (lead_quantile_seconds(cold_start, (), z) for z in (0.0, NORMAL_P95))
+    there = lead_quantile_seconds(cold_start, Rung.NODE_READY.passed, 0.0)
     found = []
     for change in changes(cold_start, of.starts):
         if change.cut is None:
@@ -82,7 +87,7 @@ def savings(of: ColdStarts) -> Savings | None:
             if today.late_requests is not None and then.late_requests is not None:
                 late = today.late_requests - then.late_requests
         found.append(Saving(change, seconds, p50 - seconds, gpu_hours, late))
-    return Savings(p50, p95, today, tuple(found))
+    return Savings(p50, p95, there, today, tuple(found))
 
 
 class _Day:
