@@ -47,7 +47,7 @@ class Started:
     line: int
     policy: str  # namespace/name
     start: Start
-    prior: ColdStart
+    prior: ColdStart | None  # None: not logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def decision_line(policy: Policy, inputs: Inputs, result: StepResult) -> str:
     return encode({"kind": "decision", "name": policy.name, "inputs": plain(inputs), **outcome})
 
 
-def start_line(policy: str, start: Start, prior: ColdStart) -> str:
+def start_line(policy: str, start: Start, prior: ColdStart | None = None) -> str:
     """The line of one start of a replica that has ended. Raises ValueError where a number is not finite."""
     return encode({"kind": "start", "name": policy, "start": plain(start), "prior": plain(prior)})
 
@@ -179,7 +179,8 @@ def _line(data: dict[str, Any], number: int, policies: dict[str, Policy], starti
         return None
     name = data["name"]
     if data["kind"] == "start":
-        start, prior = build(Start, data["start"]), build(ColdStart, data["prior"])
+        start = build(Start, data["start"])
+        prior = None if data.get("prior") is None else build(ColdStart, data["prior"])
         return _Line(name, started=Started(number, build(str, name), start, prior))
     is_start = name in starting
     starting.discard(name)

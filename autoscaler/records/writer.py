@@ -41,8 +41,8 @@ class Recorder:
         """Write one decision, with the state before it where folding has to start anew."""
         self._append(inputs.now_seconds, lambda: self._log.decided(policy, before, inputs, result))
 
-    def record_start(self, now_seconds: float, policy: str, start: Start, prior: ColdStart) -> None:
-        """Write one start of a replica of a policy (namespace/name) that has ended."""
+    def start(self, policy: str, start: Start, now_seconds: float, prior: ColdStart | None = None) -> None:
+        """Write one start of a replica of a policy (namespace/name) that has ended, and what was assumed before any was seen."""
         self._append(now_seconds, lambda: [start_line(policy, start, prior)])
 
     def _append(self, now_seconds: float, encoded: Callable[[], list[str]]) -> None:

@@ -179,6 +179,12 @@ def test_a_start_is_read_as_it_was_written_and_decides_nothing() -> None:
     assert all(item.matches for item in redecide(lines))
 
 
+def test_a_start_may_be_logged_without_a_prior() -> None:
+    start = a_start(Random(1))
+    (read,) = records([header_line("x") + "\n", start_line("chat/qwen", start) + "\n"])
+    assert read == Started(2, "chat/qwen", start, None)
+
+
 def test_a_damaged_start_is_refused_with_its_line() -> None:
     line = start_line("chat/qwen", a_start(Random(1)), COLD_START).replace('"image"', '"picture"')
     with pytest.raises(LogError, match=r"line 2 is not a line of a decision log: Start\.spans\[3\]\.part: 'picture'"):

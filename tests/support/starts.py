@@ -117,5 +117,5 @@ def write_day(
                 hit=at % 4 == 2,
                 serves=at != 1,
             )
-            recorder.record_start(inputs.now_seconds, policy.name, start, PRIOR)
+            recorder.start(policy.name, start, inputs.now_seconds, PRIOR)
     recorder.close()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from hypothesis import strategies as st
 
 from policies.model import Echelon, Engine, Fan, Inputs, Mode, Plan, PodSample, Policy, Reason, Rule, Signal, Window
-from policies.supply import STAGES, ColdStart, Role, Rung, Stage, Supply, Unit
+from policies.supply import ColdStart, Role, Rung, Stage, Supply, Unit
 
 START = 1_760_000_000.0 // 900 * 900  # on the grid
 TICK = 15.0

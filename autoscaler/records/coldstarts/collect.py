@@ -30,7 +30,7 @@ class ColdStarts:
 
     name: str
     starts: list[Start] = field(default_factory=list)  # in order of their requests, after `close`
-    prior: ColdStart | None = None  # before anything was measured; None: no start was logged
+    prior: ColdStart | None = None  # before anything was measured; None: not logged
     policy: Policy | None = None  # as of the last decision; None: there was none
     expected: ColdStart | None = None  # what that decision was made with
     ticks: deque[Tick] = field(default_factory=deque)  # of the newest day, and what the filters need before it
@@ -39,7 +39,7 @@ class ColdStarts:
         """Take a start. Raises ValueError for what no start can be."""
         require_possible(started)
         self.starts.append(started.start)
-        self.prior = started.prior
+        self.prior = started.prior or self.prior
 
     def decide(self, decision: Decision) -> None:
         """Take the next decision; those of one policy come in order of time."""

@@ -40,7 +40,7 @@ class _Page:
         if of.starts:
             self._prose(of.summary.text)
             self._bars()
-            self._hidden()
+            self._overlaps()
         self._stages(of.stages)
         if of.savings is not None:
             self._savings(of.savings)
@@ -54,15 +54,18 @@ class _Page:
                 self._console.print(row, no_wrap=True, overflow="crop")
         self._console.print(legend(unicode=self._unicode))
 
-    def _hidden(self) -> None:
-        found = [each for each in self._of.hidden if each.seconds >= 0.5]
+    def _overlaps(self) -> None:
+        of = self._of
+        found = [each for each in of.hidden if each.seconds >= 0.5]
         self._heading("Hidden, on average over all starts")
         if not found:
             self._prose("Nothing: each stage waited for the one before it.")
         for each in found:
             self._prose(
-                f"{each.part} behind {each.behind}: {each.seconds:.0f} s (in {each.starts} of {len(self._of.starts)})"
+                f"{each.part} behind {each.behind}: {each.seconds:.0f} s (in {each.starts} of {len(of.starts)})"
             )
+        if of.summary.unseen_seconds >= 0.5:
+            self._prose(f"For {of.summary.unseen_seconds:.0f} s of a start on average, no stage was seen.")
 
     def _stages(self, found: Sequence[StageTimes]) -> None:
         self._heading("Seconds that each stage takes")

@@ -23,7 +23,8 @@ def require_possible(started: Started) -> None:
     for name in (started.policy, start.pod, start.node, *(span.path for span in start.spans)):
         if len(name) > NAME_CHARACTERS or not name.isprintable():
             raise ValueError("a name that nothing can have")
-    require_lengths(prior)
+    if prior is not None:
+        require_lengths(prior)
 
 
 def require_lengths(cold_start: ColdStart) -> None:

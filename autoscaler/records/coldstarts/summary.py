@@ -32,13 +32,14 @@ class Summary:
     failed: int
     times: Times | None  # from the request to serving; None: nothing served
     hidden_seconds: float  # of stages behind others, in the mean of all
+    unseen_seconds: float  # in which no stage was seen, alike
 
     @classmethod
     def of(cls, starts: Sequence[Start]) -> Self:
         """Of starts in any order."""
         served = [start for start in starts if start.serving_seconds is not None]
-        hidden = fmean(map(hidden_seconds, starts)) if starts else 0.0
-        return cls(len(served), len(starts) - len(served), Times.of(map(whole_seconds, served)), hidden)
+        hidden, unseen = (fmean(map(of, starts)) if starts else 0.0 for of in (hidden_seconds, unseen_seconds))
+        return cls(len(served), len(starts) - len(served), Times.of(map(whole_seconds, served)), hidden, unseen)
 
     @property
     def text(self) -> str:
@@ -61,6 +62,7 @@ class Summary:
             "p50_seconds": None if self.times is None else self.times.p50_seconds,
             "p95_seconds": None if self.times is None else self.times.p95_seconds,
             "hidden_seconds": self.hidden_seconds,
+            "unseen_seconds": self.unseen_seconds,
         }
 
 
@@ -69,6 +71,12 @@ def whole_seconds(start: Start) -> float:
     end = start.serving_seconds
     seen = max((span.end_seconds for span in start.spans), default=start.requested_seconds)
     return max(0.0, (seen if end is None else end) - start.requested_seconds)
+
+
+def unseen_seconds(start: Start) -> float:
+    """The part of the start in which no stage was seen to pass: the replica waited, or the stage cannot be seen."""
+    covered = sum(span.seconds for span in start.spans) - hidden_seconds(start)
+    return max(0.0, whole_seconds(start) - covered)
 
 
 def _ranked(ordered: Sequence[float], probability: float) -> float:

@@ -138,6 +138,13 @@ def test_a_start_that_never_served_counts_apart() -> None:
     assert Summary.of([failed]).text == "0 starts served, 1 never did."
 
 
+def test_what_no_stage_explains_is_counted() -> None:
+    """10 s before the image, and 5 s after it; the parts that pass together count once."""
+    start = Start("a", "b", 0.0, 115.0, (Span(Part.IMAGE, 10, 110), Span(Part.WEIGHTS, 20, 60)))
+    assert Summary.of([start]).unseen_seconds == pytest.approx(15.0)
+    assert Summary.of([start]).hidden_seconds == pytest.approx(40.0)
+
+
 # ---------------------------------------------------------------- what would shorten a start
 
 
@@ -218,7 +225,7 @@ def test_what_saves_nothing_is_shown_as_zero(tmp_path: Path) -> None:
     """Every compile hit the cache: the same lead gives the same replay."""
     write_day(tmp_path, hours=1.5, starts=0)
     recorder = Recorder(tmp_path)
-    recorder.record_start(START + 5400.0, "chat/qwen", a_start(Random(1), hit=True), PRIOR)
+    recorder.start("chat/qwen", a_start(Random(1), hit=True), START + 5400.0, PRIOR)
     recorder.close()
     (policy,) = document(tmp_path)["policies"]
     (cache,) = (each for each in policy["savings"]["changes"] if each["change"] == "compile_cache")
@@ -241,6 +248,18 @@ def test_without_an_hour_of_demand_there_is_no_replay(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- the page, the drawing, the document
 
 
+class BytesConsole(StringIO):
+    """A file of an encoding. What it does not do: encode."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__()
+        self._encoding = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._encoding
+
+
 def page(folder: Path, width: int, file: StringIO | None = None) -> list[str]:
     collected = Collection()
     for _, record in Selection.of([folder], None, None, None, None).read():
@@ -257,6 +276,12 @@ def test_the_page_fits_the_terminal(day: Path, width: int) -> None:
     lines = page(day, width)
     assert max(len(line.rstrip()) for line in lines) <= min(width, 100)
     assert sum(line.startswith("image ") and "pulled" in line for line in lines) == 5
+
+
+def test_a_terminal_without_unicode_gets_other_characters(day: Path) -> None:
+    lines = page(day, 80, BytesConsole("ascii"))
+    assert any("##" in line for line in lines)
+    "\n".join(lines).encode("ascii")
 
 
 def test_the_bars_are_dense_where_a_stage_was_waited_for(tmp_path: Path) -> None:
@@ -374,7 +399,7 @@ Change = Callable[[dict[str, Any]], object]
         lambda line: line["start"]["spans"][0].update(path="\x07"),
         lambda line: line["start"]["spans"][0].update(part="teleport"),
         lambda line: line.update(name=7),
-        lambda line: line.update(prior=None),
+        lambda line: line.update(prior=7),
         lambda line: line["prior"]["image"].update(p50_seconds=0.0),
         lambda line: line["prior"]["node"].update(p95_seconds=1e200),
     ],

@@ -188,9 +188,9 @@ def test_logs_of_a_clock_that_is_ahead_do_not_cost_the_new_one(tmp_path: Path) -
 def test_a_start_is_written_among_the_decisions(tmp_path: Path) -> None:
     """And opens the file where it comes first."""
     recorded = Recorded(Recorder(tmp_path))
-    recorded.log.record_start(recorded.fleet.now, "chat/qwen", a_start(Random(1)), COLD_START)
+    recorded.log.start("chat/qwen", a_start(Random(1)), recorded.fleet.now, COLD_START)
     recorded.decide(2)
-    recorded.log.record_start(recorded.fleet.now, "chat/qwen", a_start(Random(2)), COLD_START)
+    recorded.log.start("chat/qwen", a_start(Random(2)), recorded.fleet.now, COLD_START)
     recorded.log.close()
     assert [kinds(file) for file in files(tmp_path)] == [["header", "start", "state", "decision", "decision", "start"]]
     assert matching(tmp_path) == [2]
