@@ -21,7 +21,7 @@ class Tick:
     at_seconds: float
     replicas: float | None  # demand
     arrivals_per_second: float | None
-    fan: Fan | None
+    fan: Fan | None  # where it was used
 
 
 @dataclass
@@ -57,9 +57,16 @@ class ColdStarts:
         self.policy, self.expected = policy, inputs.cold_start
         if not inputs.on_grid or (self.ticks and inputs.now_seconds <= self.ticks[-1].at_seconds):
             return
-        self.ticks.append(Tick(inputs.now_seconds, demand.replicas, demand.arrivals_per_second, inputs.fan))
+        self.ticks.append(Tick(inputs.now_seconds, demand.replicas, demand.arrivals_per_second, self._used(inputs.fan)))
         while self.ticks[0].at_seconds < inputs.now_seconds - DAY_SECONDS - WARM_SECONDS:
             self.ticks.popleft()
+
+    def _used(self, fan: Fan | None) -> Fan | None:
+        """The forecast where it was used; one that is kept already is kept once: 35 values take 2 kB."""
+        last = self.ticks[-1].fan if self.ticks else None
+        if fan is None or not fan.proven:
+            return None
+        return last if fan == last else fan
 
 
 @dataclass

@@ -46,7 +46,7 @@ def title(start: Start) -> Text:
     took = duration(whole_seconds(start))
     end = f"served after {took}" if start.serving_seconds is not None else f"never served; seen for {took}"
     where = f" on {start.node}" if start.node else ""
-    return Text.assemble((start.pod, "bold"), f"{where}, requested {at[5:10]} {at[11:19]}, {end}")
+    return Text.assemble((start.pod, "bold"), f"{where}, requested {at[5:10]} {at[11:19]} UTC, {end}")
 
 
 def legend(*, unicode: bool = True) -> Text:

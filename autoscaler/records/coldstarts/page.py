@@ -127,9 +127,7 @@ def _saved(of: Saving) -> tuple[str, str, str, str]:
 def _assumes(today: Replayed | None) -> str:
     """What the figures are of."""
     if today is None:
-        return (
-            "GPU-hours and late requests are of a replay of the last day, which takes an hour of known demand or more."
-        )
+        return "GPU-hours and late requests are unknown: their replay takes an hour or more of known demand."
     late = f"{today.late_share:.2%} of the work late"
     if today.requests is not None and today.late_requests is not None:
         late = f"{today.late_requests:,.0f} of {today.requests:,.0f} requests late"

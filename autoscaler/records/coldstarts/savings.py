@@ -129,7 +129,7 @@ class _Day:
 
 
 def _usable(fan: Fan) -> bool:
-    """Whether it was used, and is of the quantiles that this version forecasts."""
+    """Whether it is of the quantiles that this version forecasts."""
     shape = [len(PROBABILITIES)] * len(HORIZONS_SECONDS)
     same = (fan.horizons_seconds, fan.probabilities) == (HORIZONS_SECONDS, PROBABILITIES)
-    return fan.proven and same and [len(row) for row in fan.values] == shape
+    return same and [len(row) for row in fan.values] == shape
