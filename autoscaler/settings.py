@@ -196,8 +196,8 @@ class Settings(BaseSettings):
     state_dir: Path | None = _setting(
         "State and logs",
         None,
-        "Folder for the saved state of each policy, read after a restart.",
-        unset="no state is saved",
+        "Folder for the saved state of each policy and what was learned of cold starts, read after a restart.",
+        unset="nothing is saved",
     )
     decision_log_dir: Path | None = _setting(
         "State and logs", None, "Folder for the decision log, which explain and redecide read.", unset="no decision log"

@@ -1,6 +1,6 @@
-"""Saves the states of all policies every 30 s, and once more at the end."""
+"""Saves the states of all policies, and what was learned of cold starts, every 30 s and once more at the end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -14,11 +14,22 @@ SAVE_SECONDS = 30.0
 _log = structlog.get_logger(__name__)
 
 
-class Saver:
-    """`states` gives what is to be saved, by policy."""
+async def _nothing() -> str:
+    return ""
 
-    def __init__(self, store: StateStore, states: Callable[[], Mapping[str, State]], clock: Clock) -> None:
+
+class Saver:
+    """`states` gives what is to be saved, by policy; `save_ledger` saves the ledger, and gives why it could not."""
+
+    def __init__(
+        self,
+        store: StateStore,
+        states: Callable[[], Mapping[str, State]],
+        clock: Clock,
+        save_ledger: Callable[[], Awaitable[str]] = _nothing,
+    ) -> None:
         self._store = store
+        self._save_ledger = save_ledger
         self._states = states
         self._clock = clock
 
@@ -38,3 +49,5 @@ class Saver:
             metrics.STATE_AGE.happened(policy, self._clock.now())
         if problems:
             _log.error("state.not_saved", problems=dict(problems), instead="keeping what was saved before")
+        if problem := await self._save_ledger():
+            _log.error("ledger.not_saved", problem=problem, instead="keeping what was saved before")

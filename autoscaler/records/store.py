@@ -10,8 +10,6 @@ Each policy stands alone: a state that cannot be read or written costs no other 
 import asyncio
 import contextlib
 import hashlib
-import json
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ from urllib.parse import quote, unquote
 
 import structlog
 
+from autoscaler.records.files import RefusedError, bad, content, put
 from autoscaler.telemetry.metrics import STATE_REFUSED
 from policies.codec import build, encode, plain
 from policies.errors import CodecError
@@ -53,14 +52,6 @@ class StateStore(Protocol):
 
     async def save(self, states: Mapping[str, State]) -> Mapping[str, str]:
         """Keep exactly these states. Gives, by policy, why one was not saved; what was saved of it before stays."""
-
-
-class RefusedError(Exception):
-    """A saved state cannot be used. `reason` is how the metric counts it."""
-
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
 
 
 class FileStore:
@@ -97,9 +88,9 @@ class FileStore:
                 policy = unquote(path.stem)
                 refused[policy] = str(error)
                 STATE_REFUSED.labels(policy=policy, reason=error.reason).inc()
-                _log.error("state.refused", policy=policy, file=str(path), error=str(error), kept_as=_bad(path).name)
+                _log.error("state.refused", policy=policy, file=str(path), error=str(error), kept_as=bad(path).name)
                 with contextlib.suppress(OSError):  # then the first save of that policy tries again, or fails
-                    path.replace(_bad(path))
+                    path.replace(bad(path))
             else:
                 states[policy] = state
                 self._own.add(path)
@@ -124,16 +115,7 @@ class FileStore:
             return problems
 
     def _write(self, path: Path, policy: str, state: State) -> None:
-        text = _text(policy, state)
-        part = path.with_name("saving.part")
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path not in self._own and path.exists():
-            path.replace(_bad(path))
-        part.replace(path)
-        self._own.add(path)
+        put(path, _text(policy, state), path.with_name("saving.part"), self._own)
 
 
 def file_name(policy: str) -> str:
@@ -163,18 +145,7 @@ def _text(policy: str, state: State) -> str:
 
 def read(path: Path) -> tuple[str, State]:
     """A policy and its state. Raises `RefusedError`."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise RefusedError("unreadable", f"{path.name} has more than {MOST_BYTES} bytes, which no state has")
-        data = json.loads(content.decode())
-    except (OSError, ValueError, RecursionError) as error:
-        raise RefusedError("unreadable", f"{path.name} cannot be read: {error}") from error
-    number = data.get("format") if isinstance(data, dict) else None
-    if type(number) is not int or number != FORMAT:
-        found = "no format number" if number is None else f"format {number!r:.20}"
-        raise RefusedError("format", f"{path.name} has {found}; this version reads format {FORMAT}")
+    data = content(path, "state", FORMAT, MOST_BYTES)
     try:
         policy, state = data["policy"], build(State, data["state"])
     except (KeyError, CodecError, RecursionError) as error:
@@ -190,11 +161,7 @@ def _older(folder: Path) -> str:
     if not path.exists():
         return ""
     with contextlib.suppress(OSError):
-        path.replace(_bad(path))
+        path.replace(bad(path))
     why = f"{OLDER} was written by an older version, which kept all policies in one file; this version reads format {FORMAT}"
-    _log.error("state.refused", file=str(path), error=why, kept_as=_bad(path).name)
+    _log.error("state.refused", file=str(path), error=why, kept_as=bad(path).name)
     return why
-
-
-def _bad(path: Path) -> Path:
-    return path.with_name(path.name + ".bad")

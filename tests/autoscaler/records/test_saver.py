@@ -45,6 +45,20 @@ async def test_states_are_saved_every_30_s_also_after_one_failed() -> None:
     task.cancel()
 
 
+async def test_the_ledger_is_saved_beside_the_states_and_a_failure_is_logged() -> None:
+    store, clock, problems = FakeStore(), FakeClock(), iter(["", "No space left on device"])
+
+    async def save_ledger() -> str:
+        return next(problems)
+
+    saver = Saver(store, dict, clock, save_ledger)
+    with capture_logs() as logs:
+        await saver.save()
+        await saver.save()
+    assert len(store.saves) == 2
+    assert [(each["event"], each["problem"]) for each in logs] == [("ledger.not_saved", "No space left on device")]
+
+
 async def test_the_age_of_what_is_saved_grows_while_saving_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     store, clock, states = FakeStore(), FakeClock(), {"ns/a": State(), "ns/b": State()}
     monkeypatch.setattr(metrics.STATE_AGE, "_clock", clock)
