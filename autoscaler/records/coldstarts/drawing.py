@@ -73,35 +73,33 @@ def drawing(found: Sequence[Analysis], last: int) -> str:
 
 def _start(start: Start, y: float, scale: float) -> Iterator[str]:
     """Its axis, and a row for each span."""
-    across = (WIDTH - LEFT - RIGHT) / scale
+    per_second = (WIDTH - LEFT - RIGHT) / scale
 
-    def box(begin_seconds: float, seconds: float, top: float) -> str:
-        x = LEFT + max(0.0, begin_seconds - start.requested_seconds) * across
-        return f'x="{x:.1f}" y="{top:.1f}" width="{seconds * across:.1f}" height="{BAR}"'
+    def across(at_seconds: float) -> float:
+        return LEFT + max(0.0, at_seconds - start.requested_seconds) * per_second
+
+    def box(begin_seconds: float, end_seconds: float, top: float) -> str:
+        x = across(begin_seconds)
+        return f'x="{x:.1f}" y="{top:.1f}" width="{max(0.0, across(end_seconds) - x):.1f}" height="{BAR}"'
 
     spans = sorted(start.spans, key=lambda span: span.begin_seconds)
     bottom = y + ROW * len(spans)
     step = next((step for step in STEPS if scale / step <= MOST_MARKS), scale)
     for mark in range(int(scale / step) + 1):
-        x = LEFT + mark * step * across
+        x = LEFT + mark * step * per_second
         yield f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{x:.1f}" y2="{bottom:.1f}" stroke="#d0d7de"/>'
         yield _text(x, bottom + 12, f"{mark * step:g} s", size=10, anchor="middle", fill="#57606a")
     cut = list(pieces(start))
     for row, span in enumerate(spans):
         top = y + row * ROW + (ROW - BAR) / 2
         yield _text(LEFT - 8, top + BAR - 2, span.part, anchor="end")
-        yield f'<rect {box(span.begin_seconds, span.seconds, top)} fill="{COLOUR_OF[span.part]}"/>'
+        yield f'<rect {box(span.begin_seconds, span.end_seconds, top)} fill="{COLOUR_OF[span.part]}"/>'
         for piece in cut:
             if piece.span is span and piece.behind is not None:
-                yield f'<rect {box(piece.begin_seconds, piece.seconds, top)} fill="url(#hidden)"/>'
-        end = LEFT + max(0.0, span.end_seconds - start.requested_seconds) * across
-        took = (
-            f"{span.seconds:.0f} s {span.path}".rstrip() if span.path not in THERE else f"there already ({span.path})"
-        )
-        near_edge = end > WIDTH - RIGHT - 60 and span.path in THERE
-        yield _text(
-            end - 6 if near_edge else end + 6, top + BAR - 2, took, size=11, anchor="end" if near_edge else "start"
-        )
+                yield f'<rect {box(piece.begin_seconds, piece.end_seconds, top)} fill="url(#hidden)"/>'
+        there = span.path in THERE and not span.seconds
+        took = f"there already ({span.path})" if there else f"{span.seconds:.0f} s {span.path}".rstrip()
+        yield _text(across(span.end_seconds) + 6, top + BAR - 2, took, size=11)
 
 
 def _legend(y: float) -> Iterator[str]:

@@ -34,7 +34,7 @@ def gantt(start: Start, width: int, scale_seconds: float, *, unicode: bool = Tru
     glyphs = UNICODE if unicode else ASCII
     columns = max(LEAST_BAR, width - LABEL - FIGURES)
     for span in sorted(start.spans, key=lambda span: span.begin_seconds):
-        took = "" if span.path in THERE else f"{span.seconds:.0f} s"
+        took = "" if span.path in THERE and not span.seconds else f"{span.seconds:.0f} s"
         bar = _bar(start, span, columns, scale_seconds, glyphs)
         yield Text.assemble(f"{span.part:<{LABEL}}", bar, f"{took:>6} {span.path}".rstrip())
     yield Text(" " * LABEL + _axis(columns, scale_seconds), "dim")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Self
 
@@ -75,8 +75,13 @@ def whole_seconds(start: Start) -> float:
 
 def unseen_seconds(start: Start) -> float:
     """The part of the start in which no stage was seen to pass: the replica waited, or the stage cannot be seen."""
-    covered = sum(span.seconds for span in start.spans) - hidden_seconds(start)
-    return max(0.0, whole_seconds(start) - covered)
+    begin, whole = start.requested_seconds, whole_seconds(start)
+    within = [
+        replace(span, begin_seconds=max(begin, span.begin_seconds), end_seconds=min(begin + whole, span.end_seconds))
+        for span in start.spans
+    ]
+    covered = sum(span.seconds for span in within) - hidden_seconds(replace(start, spans=tuple(within)))
+    return max(0.0, whole - covered)
 
 
 def _ranked(ordered: Sequence[float], probability: float) -> float:

@@ -145,6 +145,12 @@ def test_what_no_stage_explains_is_counted() -> None:
     assert Summary.of([start]).hidden_seconds == pytest.approx(40.0)
 
 
+def test_what_passed_before_the_request_explains_nothing_of_the_start() -> None:
+    """The image was being pulled for another pod."""
+    start = Start("a", "b", 100.0, 150.0, (Span(Part.IMAGE, 20, 120, "pulled"), Span(Part.WARMUP, 130, 150)))
+    assert Summary.of([start]).unseen_seconds == pytest.approx(10.0)
+
+
 # ---------------------------------------------------------------- what would shorten a start
 
 
@@ -321,6 +327,21 @@ def test_the_svg_is_well_formed_and_needs_no_other_file(day: Path, tmp_path: Pat
     assert text.count(", requested ") == 2
     assert "href" not in text
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_what_began_before_the_request_is_drawn_from_there(tmp_path: Path) -> None:
+    """The image was being pulled for another pod, to a node that took 5 s to be found."""
+    early = Span(Part.IMAGE, START - 1000, START + 50, "pulled"), Span(Part.NODE, START, START + 5, "existing")
+    starts_log(
+        tmp_path, Start("qwen-1", "node-1", START, START + 100, (*early, Span(Part.WARMUP, START + 50, START + 100)))
+    )
+    coldstart(tmp_path, "--svg", tmp_path / "starts.svg")
+    boxes = [
+        each.attrib for each in ET.fromstring((tmp_path / "starts.svg").read_text()).iter() if each.get("y") == "95.0"
+    ]
+    assert [(box["x"], box["width"]) for box in boxes if "width" in box] == [("92.0", "380.0")]
+    lines = page(tmp_path, 65)
+    assert next(line[49:].split() for line in lines if line.startswith("node ")) == ["5", "s", "existing"]
 
 
 def test_the_json_has_every_start_that_was_asked_for(day: Path) -> None:
