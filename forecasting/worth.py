@@ -95,14 +95,22 @@ class Worth:
 NOTHING = Worth()
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the law, as decided, comes to in a replay."""
+
+    gpu_hours: float
+    late_share: float  # of the work
+
+
 class Counterfactual:
     """The newest `steps` steps of a series, on which the law is replayed.
 
     `naive` are naive's forecasts there, which foresee nothing. Where the law saves with them as well, what counts is what a
-    forecast saves beyond that.
+    forecast saves beyond that. None: it is not asked.
     """
 
-    def __init__(self, demand: Series, steps: int, law: Law, naive: Floats) -> None:
+    def __init__(self, demand: Series, steps: int, law: Law, naive: Floats | None = None) -> None:
         step = demand.step_seconds
         recent = demand.tail(steps + round(WARM_SECONDS / step))
         known = recent.tail(steps).known
@@ -120,7 +128,9 @@ class Counterfactual:
         self._days = len(known) * step / DAY_SECONDS
         self._horizon = law.lead_seconds + step / 2.0  # a forecast is half a step old on average
         self._by_level = headroom(self._level, self._z * sigma)
-        self._without = (self._play(self._by_level), self._play(self._floors(naive)))
+        self._without = [self._play(self._by_level)]
+        if naive is not None:
+            self._without.append(self._play(self._floors(naive)))
 
     def worth(self, quantiles: Floats, used: NDArray[np.bool_] | None = None) -> Worth:
         """The worth of forecasts [step, horizon, probability], in replicas, as of each step, where `used` [step]; None: always.
@@ -133,6 +143,11 @@ class Counterfactual:
         cost, used_cost = min((self._compared(each, played) for each in without), key=_saved)
         hours = self._gpu_hours_each
         return Worth((cost - used_cost) * hours, 1.0 - used_cost / cost if cost > 0.0 else 0.0, self._days)
+
+    def outcome(self, quantiles: Floats, used: NDArray[np.bool_]) -> Outcome:
+        """What the law comes to with forecasts as `worth` takes them."""
+        cost, late = self._play(np.where(used, self._floors(quantiles), self._by_level))
+        return Outcome(float(cost[AS_DECIDED]) * self._gpu_hours_each, float(late[AS_DECIDED]))
 
     def _floors(self, quantiles: Floats) -> Floats:
         """The law's floors by these forecasts, [scale, step]."""

@@ -139,6 +139,8 @@ def test_a_typo_in_a_command_suggests_the_nearest() -> None:
         ("outrider explain d", {"decisions/decisions-1.jsonl", "decisions/decisions-2.jsonl"}),
         ("outrider redecide decisions/decisions-2", {"decisions/decisions-2.jsonl"}),
         ("outrider explain nothing/", set()),
+        ("outrider coldstart --sv", {"--svg"}),
+        ("outrider coldstart decisions/decisions-1", {"decisions/decisions-1.jsonl"}),
         ("outrider fly --f", set()),
     ],
 )

@@ -68,6 +68,20 @@ def test_a_replica_of_several_gpus_saves_as_many_times_the_gpu_hours() -> None:
     assert eight.share == single.share
 
 
+def test_the_outcome_of_a_shorter_lead_is_cheaper_and_less_late() -> None:
+    """And with forecasts that know the future, nothing of the spikes is late."""
+    demand, foresight = minutes(spikes()), foreseen(spikes())
+    used = np.ones(len(demand), dtype=bool)
+    long, short = (
+        Counterfactual(demand, len(demand), replace(LAW, lead_seconds=lead)).outcome(foresight, ~used)
+        for lead in (600.0, 120.0)
+    )
+    assert short.gpu_hours < long.gpu_hours
+    assert short.late_share < long.late_share
+    foreseeing = Counterfactual(demand, len(demand), LAW).outcome(foresight, used)
+    assert foreseeing.late_share < Counterfactual(demand, len(demand), LAW).outcome(foresight, ~used).late_share
+
+
 def test_a_forecast_that_is_not_used_is_worth_nothing() -> None:
     unused = np.zeros(len(spikes(0.5)), dtype=bool)
     assert worth_of(spikes(0.5), foreseen(spikes(0.5)), used=unused).gpu_hours == 0.0

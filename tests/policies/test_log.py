@@ -11,8 +11,19 @@ import pytest
 
 from policies.engine import restarted, step
 from policies.errors import LogError
-from policies.log import LogWriter, decision_line, decisions, header_line, redecide, state_line
+from policies.log import (
+    LogWriter,
+    Started,
+    decision_line,
+    decisions,
+    header_line,
+    records,
+    redecide,
+    start_line,
+    state_line,
+)
 from policies.model import Inputs, Policy, State
+from tests.support.starts import a_start
 from tests.support.worlds import COLD_START, Fleet, a_fan, a_policy
 
 
@@ -154,3 +165,32 @@ def test_a_decision_that_cannot_be_written_costs_no_other_one() -> None:
 def test_an_empty_log_has_no_decisions() -> None:
     assert list(decisions([])) == []
     assert list(redecide(["\n", header_line("x") + "\n", "\n"])) == []
+
+
+def test_a_start_is_read_as_it_was_written_and_decides_nothing() -> None:
+    """Also before the first decision of its policy, and between two."""
+    start = a_start(Random(1))
+    line = start_line("chat/qwen", start, COLD_START)
+    lines = [*written([a_policy()], 4), line + "\n"]
+    lines = [lines[0], line + "\n", *lines[1:]]
+    starts = [record for record in records(lines) if isinstance(record, Started)]
+    assert starts == [Started(number, "chat/qwen", start, COLD_START) for number in (2, len(lines))]
+    assert len(list(decisions(lines))) == 4
+    assert all(item.matches for item in redecide(lines))
+
+
+def test_a_start_may_be_logged_without_a_prior() -> None:
+    start = a_start(Random(1))
+    (read,) = records([header_line("x") + "\n", start_line("chat/qwen", start) + "\n"])
+    assert read == Started(2, "chat/qwen", start, None)
+
+
+def test_a_damaged_start_is_refused_with_its_line() -> None:
+    line = start_line("chat/qwen", a_start(Random(1)), COLD_START).replace('"image"', '"picture"')
+    with pytest.raises(LogError, match=r"line 2 is not a line of a decision log: Start\.spans\[3\]\.part: 'picture'"):
+        list(records([header_line("x") + "\n", line + "\n"]))
+
+
+def test_a_start_without_an_end_in_numbers_is_not_written() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        start_line("chat/qwen", replace(a_start(Random(1)), requested_seconds=float("nan")), COLD_START)

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 
+from autoscaler.records.coldstarts.possible import require_possible
 from autoscaler.records.comparison.moment import Moment
 from autoscaler.records.comparison.serving import Serving
 from autoscaler.records.comparison.shortages import Shortages, Span
 from autoscaler.records.comparison.timeline import Timeline
-from policies.log import Decision
+from policies.log import Decision, Started
 from policies.model import Mode, Plan, Policy, Rule
+from policies.starts import Start
 
 GAP_SECONDS = 60.0  # a decision that is older holds no longer, and KEDA gets no value
 HOUR_SECONDS = 3600.0
@@ -68,6 +70,7 @@ class Comparison:
     timeline: Timeline = field(default_factory=lambda: Timeline(0.0))
     ran_short: Shortages = field(default_factory=lambda: Shortages(of_outrider=False))
     outrider_short: Shortages = field(default_factory=lambda: Shortages(of_outrider=True))
+    starts: list[Start] = field(default_factory=list)  # of its replicas, in any order
     _serving: Serving = field(default_factory=Serving)
     _asked_more_since: float | None = None
     _last_decision: Decision | None = None
@@ -168,9 +171,17 @@ class Comparisons:
     price_per_gpu_hour: float | None = None
     _found: dict[tuple[str, Mode], Comparison] = field(default_factory=dict)
     _modes: dict[str, Mode] = field(default_factory=dict)  # of each policy's last decision
+    _starts: dict[str, dict[tuple[str, float], Start]] = field(default_factory=dict)  # of each policy; one counts once
 
-    def add(self, decision: Decision) -> None:
-        """Take the next decision; those of one policy come in order of time. What it raises on a damaged log is `NONSENSE`."""
+    def add(self, record: Decision | Started) -> None:
+        """Take the next record; those of one policy come in order of time. What it raises on a damaged log is `NONSENSE`."""
+        if isinstance(record, Started):
+            require_possible(record)
+            self._starts.setdefault(record.policy, {})[record.start.pod, record.start.requested_seconds] = record.start
+        else:
+            self._decided(record)
+
+    def _decided(self, decision: Decision) -> None:
         name, mode = key = decision.policy.name, decision.policy.mode
         resumed = key in self._found and self._modes[name] is not mode
         self._modes[name] = mode
@@ -179,7 +190,9 @@ class Comparisons:
         self._found[key].add(decision, resumed=resumed)
 
     def close(self) -> list[Comparison]:
-        """The comparisons by name, after the last decision."""
+        """The comparisons by name, after the last decision. The starts belong to the mode that a policy was in last."""
+        for name, mode in self._modes.items():
+            self._found[name, mode].starts = list(self._starts.get(name, {}).values())
         for comparison in self._found.values():
             comparison.close()
         return [self._found[key] for key in sorted(self._found)]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from autoscaler.records.coldstarts.summary import Summary
 from autoscaler.records.comparison.compare import Comparison
 from autoscaler.records.comparison.shortages import Shortage, Shortages
 from crds.notation.timestamps import timestamp
@@ -35,6 +36,7 @@ def _policy(of: Comparison) -> dict[str, Any]:
         "outrider": asdict(of.outrider),
         "ran_shortages": _shortages(of.ran_short),
         "outrider_shortages": _shortages(of.outrider_short),
+        "cold_starts": Summary.of(of.starts).plain(),
         "unknown": asdict(of.unknown),
         "series": _series(of),
     }

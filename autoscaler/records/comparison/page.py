@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from autoscaler.records.coldstarts.summary import Summary
 from autoscaler.records.comparison.compare import Comparison
 from autoscaler.records.comparison.plot import OUTRIDER_STYLE, RAN_STYLE, legend, plot
 from autoscaler.records.comparison.shortages import Shortage, Shortages
@@ -79,6 +80,9 @@ class _Page:
             self._prose(_verdict(of))
         self._console.print()
         self._console.print(self._figures())
+        if of.starts:
+            self._console.print()
+            self._prose(f"Cold starts, see `outrider coldstart`: {Summary.of(of.starts).text}")
         lines = plot(of.timeline, self._console.width - 1, unicode=self._unicode)
         if lines:
             self._console.print()

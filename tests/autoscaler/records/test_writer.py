@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any, TextIO, cast
 
 import pytest
@@ -15,6 +16,7 @@ from policies import log
 from policies.engine import restarted, step
 from policies.log import decisions, redecide
 from policies.model import Policy, State
+from tests.support.starts import a_start
 from tests.support.worlds import COLD_START, Fleet, a_policy
 
 
@@ -181,3 +183,14 @@ def test_logs_of_a_clock_that_is_ahead_do_not_cost_the_new_one(tmp_path: Path) -
     found = sorted(tmp_path.glob("decisions-*.jsonl"))
     assert len(found) == FILES_KEPT
     assert len(list(decisions(found[0].read_text().splitlines(keepends=True)))) == 1
+
+
+def test_a_start_is_written_among_the_decisions(tmp_path: Path) -> None:
+    """And opens the file where it comes first."""
+    recorded = Recorded(Recorder(tmp_path))
+    recorded.log.start("chat/qwen", a_start(Random(1)), recorded.fleet.now, COLD_START)
+    recorded.decide(2)
+    recorded.log.start("chat/qwen", a_start(Random(2)), recorded.fleet.now, COLD_START)
+    recorded.log.close()
+    assert [kinds(file) for file in files(tmp_path)] == [["header", "start", "state", "decision", "decision", "start"]]
+    assert matching(tmp_path) == [2]

@@ -1,0 +1,1 @@
+"""Cold starts of the replicas of each policy, from decision logs."""
