@@ -79,6 +79,29 @@ DurationOption = Annotated[
 SpeedOption = Annotated[
     float, typer.Option("--speed", min=0.1, max=30.0, help="Scenario seconds per wall-clock second.")
 ]
+PrePullOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--pre-pull/--no-pre-pull",
+        help="Whether every contender has image pre-pull: a node pulls the image from its registration on, before its GPU can be "
+        "allocated. Default: as spec.image.prePull says.",
+    ),
+]
+WeightsOption = Annotated[
+    Literal["none", "image", "prefetch"] | None,
+    typer.Option(
+        "--weights",
+        help="How the weights come to a node, for every contender: with the replica (none), or from the node's registration on as an "
+        "OCI image or by a prefetch Job. Default: as spec.weights.method says.",
+    ),
+]
+CompileCacheOption = Annotated[
+    Literal["none", "node", "volume"],
+    typer.Option(
+        "--compile-cache",
+        help="Where every contender's engines keep what they compile: nowhere, on each node or on a volume that all nodes share.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")]
 JobsOption = Annotated[
     int | None,

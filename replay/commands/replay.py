@@ -20,11 +20,13 @@ from replay.commands.options import (
     CaFileOption,
     CheckpointsOption,
     ColumnsOption,
+    CompileCacheOption,
     DaysOption,
     DurationOption,
     JobsOption,
     JsonOption,
     PolicyOption,
+    PrePullOption,
     ScaleOption,
     SeedOption,
     StartOption,
@@ -32,6 +34,7 @@ from replay.commands.options import (
     TimeUnitOption,
     TokenFileOption,
     TracesArgument,
+    WeightsOption,
     complete_assertion,
     complete_profile,
     complete_sweep,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from replay.knobs import PolicyKnob, Swept
     from replay.report.assertions import Checked
     from replay.runs import Play, Progress
+    from replay.scenario.actuators import Actuators
     from replay.scenario.build import PastKind
     from replay.scenario.scenario import Scenario
     from replay.tournament import Standings
@@ -79,6 +83,9 @@ def command(
             help="What Outrider knows of the traffic before the start: the trace's own, a generated week, or nothing.",
         ),
     ] = "trace",
+    pre_pull: PrePullOption = None,
+    weights: WeightsOption = None,
+    compile_cache: CompileCacheOption = "none",
     seed: SeedOption = 0,
     decision_log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write Outrider's decisions here, for explain and redecide.")
@@ -112,7 +119,8 @@ def command(
 
     The others are a reactive ScaledObject (10 waiting requests per replica) and, tuned for this very trace, an HPA on running
     + waiting requests, an HPA on the rate of tokens, llm-d's SLO-aware law and the planner of NVIDIA Dynamo. All start with
-    the same replicas, on the hardware of the policy's profile. Cost / clairvoyant is the cost divided by that of a schedule
+    the same replicas, on the hardware of the policy's profile, and have the same actuators: --pre-pull, --weights and
+    --compile-cache. Cost / clairvoyant is the cost divided by that of a schedule
     made with the traffic known in advance, the cheapest found that meets the SLO. A policy in mode Shadow is replayed as if it
     were Active.
     Exit code 1: an assertion does not hold, or a process that played failed; 2: the trace, the policy or an option cannot be used.
@@ -128,6 +136,7 @@ def command(
     from replay.commands.arguments import why
     from replay.commands.prometheus import Access
     from replay.report.assertions import check, parse
+    from replay.scenario.actuators import actuators_of
     from replay.traces.trace import TraceError
 
     try:
@@ -147,6 +156,7 @@ def command(
             duration=duration,
             past=past,
             seed=seed,
+            actuators=actuators_of(workload, pre_pull=pre_pull, weights=weights, compile_cache=compile_cache),
         )
         if jobs is None and not knobs and len(scenario.requests) < FEW_REQUESTS:
             jobs = 1
@@ -232,9 +242,11 @@ def scenario_of(
     duration: str | None,
     past: "PastKind",
     seed: int,
+    actuators: "Actuators | None" = None,
 ) -> "Scenario":
     """The scenario of a trace, as `part` reads it. Raises ValueError, and TraceError for a file that cannot be read as one."""
     from replay.commands.arguments import part
+    from replay.scenario.actuators import NO_ACTUATORS
     from replay.scenario.build import for_workload
 
     recorded, start_seconds, duration_seconds = part(
@@ -248,6 +260,7 @@ def scenario_of(
         duration_seconds=duration_seconds,
         past=past,
         seed=seed,
+        actuators=actuators or NO_ACTUATORS,
     )
 
 
