@@ -17,25 +17,26 @@ from typing import NamedTuple
 
 from benchmarks.decisions.cases import HOUR, Traffic
 from crds.notation.units import DAY_SECONDS
+from crds.workload import WeightsMethod
+from replay.contenders import token_rate
 from replay.contenders.registry import CONTENDERS
-from replay.contenders.token_rate import ENTRY as PEER
 from replay.knobs import KNOBS
 from replay.optimum import best
 from replay.runs import Run
-from replay.scenario.actuators import NO_ACTUATORS, Actuators, CompileCache, Weights
+from replay.scenario.actuators import NO_ACTUATORS, Actuators, CompileCache
 from replay.scenario.build import for_workload
 from replay.scenario.policy import default
 from replay.scenario.scenario import Scenario
 
 FILE = Path(__file__).with_name("actuators.json")
-OURS = CONTENDERS[0]
+OURS, PEER = CONTENDERS[0], token_rate.ENTRY
 CLAIRVOYANT = "clairvoyant"
 GOAL = 0.99  # share of the requests within 5 s; less where Outrider with no actuator attains less
-BOTH = Actuators(pre_pull=True, weights=Weights.PREFETCH)
+BOTH = Actuators(pre_pull=True, weights=WeightsMethod.PREFETCH)
 VARIANTS = {
     "none: one stage after the other": NO_ACTUATORS,
     "image pre-pull": Actuators(pre_pull=True),
-    "weights prefetch": Actuators(weights=Weights.PREFETCH),
+    "weights prefetch": Actuators(weights=WeightsMethod.PREFETCH),
     "both: driver, image and weights side by side": BOTH,
     "both, and a compile cache on a volume": replace(BOTH, compile_cache=CompileCache.VOLUME),
 }
@@ -168,4 +169,7 @@ def _cell(known: Known, key: Key) -> str:
     hours, before = (gpu_hours_at(known.get(each, ()), share) for each in (key, plain))
     if hours is None:
         return "-"
-    return f"{hours:,.1f}" if before is None or key == plain else f"{hours:,.1f} ({hours / before - 1.0:+.0%})"
+    if before is None or key == plain:
+        return f"{hours:,.1f}"
+    change = f"{hours / before - 1.0:+.0%}"
+    return f"{hours:,.1f} ({'0%' if change[1:] == '0%' else change})"

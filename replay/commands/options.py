@@ -83,16 +83,16 @@ PrePullOption = Annotated[
     bool | None,
     typer.Option(
         "--pre-pull/--no-pre-pull",
-        help="Whether every contender has image pre-pull: a node pulls the image from its registration on, before its GPU can be "
-        "allocated. Default: as spec.image.prePull says.",
+        help="Whether a node pulls the image from its registration on, while its driver starts, for every contender. "
+        "Default: as spec.image.prePull says.",
     ),
 ]
 WeightsOption = Annotated[
-    Literal["none", "image", "prefetch"] | None,
+    Literal["none", "image", "prefetch", "localModelCache"] | None,
     typer.Option(
         "--weights",
-        help="How the weights come to a node, for every contender: with the replica (none), or from the node's registration on as an "
-        "OCI image or by a prefetch Job. Default: as spec.weights.method says.",
+        help="How the weights come to a node, for every contender: with the replica (none), or ahead of it, from the node's "
+        "registration on. Default: as spec.weights.method says.",
     ),
 ]
 CompileCacheOption = Annotated[

@@ -19,7 +19,7 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from policies.ladder import lead_quantile_seconds
 from policies.model import Policy
-from policies.supply import STAGES, Stage
+from policies.supply import Stage
 from replay.contenders.contender import Entry, Periodic, Setup
 from replay.contenders.schedule import Billing, Counts
 from replay.contenders.view import View
@@ -129,10 +129,20 @@ def billing(scenario: Scenario) -> Billing:
 
 def lead_seconds(scenario: Scenario) -> float:
     """From the request for a replica to its first request, by the medians of the stages."""
-    cold_start = scenario.cold_start(scenario.hardware.cold_start)
-    stages: dict[str, Stage | None] = {name: getattr(cold_start, name) for name in STAGES}
-    sure = {name: Stage(stage.p50_seconds, stage.p50_seconds) for name, stage in stages.items() if stage is not None}
-    return round(lead_quantile_seconds(replace(cold_start, **sure), (), 0.0), 6)
+    drawn = scenario.cold_start(scenario.hardware.cold_start)
+    sure = replace(
+        drawn,
+        node=_median(drawn.node),
+        gpu=drawn.gpu and _median(drawn.gpu),
+        image=drawn.image and _median(drawn.image),
+        weights=drawn.weights and _median(drawn.weights),
+        warmup=_median(drawn.warmup),
+    )
+    return round(lead_quantile_seconds(sure, (), 0.0), 6)
+
+
+def _median(stage: Stage) -> Stage:
+    return Stage(stage.p50_seconds, stage.p50_seconds)
 
 
 def asked_ahead(counts: Counts, scenario: Scenario) -> Schedule:

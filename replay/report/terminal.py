@@ -52,7 +52,7 @@ def head(scenario: Scenario, workload: Workload, policy_source: str) -> Iterator
         style="dim",
     )
     if scenario.actuators != NO_ACTUATORS:
-        yield Text(f"every contender has {scenario.actuators}", style="dim")
+        yield Text(f"every contender has: {scenario.actuators}", style="dim")
 
 
 def _plot(standings: Standings, console: Console) -> Iterator[Text]:

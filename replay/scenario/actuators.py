@@ -4,16 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from crds.workload import Workload
+from crds.workload import WeightsMethod, Workload
 from policies.supply import StageName
-
-
-class Weights(StrEnum):
-    """How the weights come to a node. All but `NONE` begin when the node registers."""
-
-    NONE = "none"  # each replica's pod downloads them, once the image is there
-    IMAGE = "image"  # an OCI image: pulled after the engine's where that is pulled ahead as well
-    PREFETCH = "prefetch"  # a Job, beside the pulls
 
 
 class CompileCache(StrEnum):
@@ -29,13 +21,13 @@ class Actuators:
     """Those that exist."""
 
     pre_pull: bool = False  # pulls the image when a node registers, not when a replica is on it
-    weights: Weights = Weights.NONE
+    weights: WeightsMethod = WeightsMethod.NONE  # all but none begin when a node registers, not when a replica is on it
     compile_cache: CompileCache = CompileCache.NONE
 
     @property
     def ahead(self) -> tuple[StageName, ...]:
         """The stages that begin when a node registers."""
-        begun = {StageName.IMAGE: self.pre_pull, StageName.WEIGHTS: self.weights is not Weights.NONE}
+        begun = {StageName.IMAGE: self.pre_pull, StageName.WEIGHTS: self.weights is not WeightsMethod.NONE}
         return tuple(name for name, early in begun.items() if early)
 
     def __str__(self) -> str:
@@ -44,14 +36,17 @@ class Actuators:
     def _named(self) -> Iterator[str]:
         if self.pre_pull:
             yield "image pre-pull"
-        if self.weights is Weights.PREFETCH:
-            yield "weights prefetch"
-        if self.weights is Weights.IMAGE:
-            yield "weights as an image"
+        if self.weights is not WeightsMethod.NONE:
+            yield WEIGHTS[self.weights]
         if self.compile_cache is not CompileCache.NONE:
             yield f"a compile cache on {'each node' if self.compile_cache is CompileCache.NODE else 'a volume'}"
 
 
+WEIGHTS = {
+    WeightsMethod.IMAGE: "weights in an image",  # pulled after the engine's where that is pulled ahead as well
+    WeightsMethod.PREFETCH: "weights prefetch",  # beside the pulls
+    WeightsMethod.LOCAL_MODEL_CACHE: "a local model cache",  # likewise
+}
 NO_ACTUATORS = Actuators()
 
 
@@ -59,4 +54,8 @@ def actuators_of(
     workload: Workload, *, pre_pull: bool | None = None, weights: str | None = None, compile_cache: str = "none"
 ) -> Actuators:
     """Those that are asked for here, else by the policy."""
-    return Actuators(bool(pre_pull), Weights(weights or "none"), CompileCache(compile_cache))
+    return Actuators(
+        workload.pre_pull if pre_pull is None else pre_pull,
+        workload.weights.method if weights is None else WeightsMethod(weights),
+        CompileCache(compile_cache),
+    )

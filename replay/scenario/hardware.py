@@ -47,13 +47,28 @@ def _beside(
 HARDWARE = {
     "8b-l4": L4_8B,
     "8b-a10g": _beside(
-        "8b-a10g", step=(0.0288, 0.001), seqs=48, kv_tokens=60_000, cached_warmup=Stage(95.0, 132.0), process_seconds=35.0
+        "8b-a10g",
+        step=(0.0288, 0.001),
+        seqs=48,
+        kv_tokens=60_000,
+        cached_warmup=Stage(95.0, 132.0),
+        process_seconds=35.0,
     ),
     "8b-h100": _beside(
-        "8b-h100", step=(0.012, 0.00015), seqs=256, kv_tokens=420_000, cached_warmup=Stage(31.0, 46.0), process_seconds=10.0
+        "8b-h100",
+        step=(0.012, 0.00015),
+        seqs=256,
+        kv_tokens=420_000,
+        cached_warmup=Stage(31.0, 46.0),
+        process_seconds=10.0,
     ),
     "70b-tp4-h100": _beside(
-        "70b-tp4-h100", step=(0.0256, 0.0004), seqs=128, kv_tokens=400_000, cached_warmup=Stage(106.0, 160.0), process_seconds=35.0
+        "70b-tp4-h100",
+        step=(0.0256, 0.0004),
+        seqs=128,
+        kv_tokens=400_000,
+        cached_warmup=Stage(106.0, 160.0),
+        process_seconds=35.0,
     ),
 }
 

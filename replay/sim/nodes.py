@@ -8,13 +8,16 @@ import math
 from collections.abc import Callable
 from functools import partial
 
+from crds.workload import WeightsMethod
 from policies.ladder import CONTENTION
 from policies.supply import Stage
-from replay.scenario.actuators import CompileCache, Weights
+from replay.scenario.actuators import CompileCache
 from replay.scenario.scenario import Scenario
 from replay.sim.agenda import Agenda
-from replay.sim.stages import StageKind, draw_slowness, draw_seconds
+from replay.sim.stages import StageKind, draw_seconds, draw_slowness
 from replay.sim.units import Balloon, Compiled, Node, Pod, Unit
+
+SIDE_BY_SIDE = (WeightsMethod.PREFETCH, WeightsMethod.LOCAL_MODEL_CACHE)  # with the pull of an image
 
 
 class Nodes:
@@ -67,18 +70,18 @@ class Nodes:
     def _prepare(self, node: Node) -> None:
         """Begin what the actuators begin when a node registers."""
         cold, weights, pre_pull = self._hardware.cold_start, self._actuators.weights, self._actuators.pre_pull
-        at_once = pre_pull and weights is Weights.PREFETCH and cold.image is not None and cold.weights is not None
+        at_once = pre_pull and weights in SIDE_BY_SIDE and cold.image is not None and cold.weights is not None
         factor = CONTENTION if at_once else 1.0
         if pre_pull:
             self._pull(node, node.registered_seconds, factor)
-        if weights is not Weights.NONE:
-            queued = pre_pull and weights is Weights.IMAGE
+        if weights is not WeightsMethod.NONE:
+            queued = pre_pull and weights is WeightsMethod.IMAGE
             begun_seconds = node.image_seconds if queued else node.registered_seconds
             node.weights_seconds = begun_seconds + factor * self._weights_seconds(node, node.ordinal)
 
     def _pull(self, node: Node, at_seconds: float, factor: float = 1.0) -> None:
         """The engine's image, after the model's where that is being pulled."""
-        if self._actuators.weights is Weights.IMAGE and node.weights_seconds < math.inf:
+        if self._actuators.weights is WeightsMethod.IMAGE and node.weights_seconds < math.inf:
             at_seconds = max(at_seconds, node.weights_seconds)
         seconds = self._draw(self._hardware.cold_start.image, StageKind.IMAGE, node.ordinal)
         node.image_seconds = at_seconds + factor * node.slowness * seconds
@@ -109,18 +112,17 @@ class Nodes:
         """When the weights are there; a pod waits for those that come without it, else gets them itself."""
         if node.weights_seconds <= pod.image_seconds:
             return pod.image_seconds
-        if self._actuators.weights is not Weights.NONE:
+        if self._actuators.weights is not WeightsMethod.NONE:
             return node.weights_seconds
         loaded_seconds = pod.image_seconds + self._weights_seconds(node, pod.ordinal)
         node.weights_seconds = min(node.weights_seconds, loaded_seconds)
         return loaded_seconds
 
     def _warmup_seconds(self, pod: Pod, node: Node) -> float:
-        hardware, cold = self._hardware, self._hardware.cold_start
-        stage = cold.warmup
-        if self._actuators.compile_cache is not CompileCache.NONE and hardware.cached_warmup is not None:
-            if node.compiled.seconds <= pod.started_seconds:
-                stage = hardware.cached_warmup
+        hardware, stage = self._hardware, self._hardware.cold_start.warmup
+        kept = self._actuators.compile_cache is not CompileCache.NONE and node.compiled.seconds <= pod.started_seconds
+        if kept and hardware.cached_warmup is not None:
+            stage = hardware.cached_warmup
         share = hardware.process_seconds / stage.p50_seconds
         seconds = self._draw(stage, StageKind.WARMUP, pod.ordinal) * (1.0 + share * (node.slowness - 1.0))
         node.compiled.seconds = min(node.compiled.seconds, pod.started_seconds + seconds)
@@ -139,7 +141,7 @@ class Nodes:
 
     def _forget(self, pod: Pod, node: Node, now_seconds: float) -> None:
         """What only this pod would have left behind never comes."""
-        if self._actuators.weights is Weights.NONE and node.weights_seconds == pod.started_seconds > now_seconds:
+        if self._actuators.weights is WeightsMethod.NONE and node.weights_seconds == pod.started_seconds > now_seconds:
             others = (other.started_seconds for other in node.units if isinstance(other, Pod))
             node.weights_seconds = min(others, default=math.inf)
         if node.compiled.seconds == pod.ready_seconds > now_seconds:

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from crds.workload import WeightsMethod
 from policies.supply import Stage
 from replay.contenders import clairvoyant, outrider
 from replay.contenders.contender import Setup
-from replay.scenario.actuators import Actuators, CompileCache, Weights
+from replay.scenario.actuators import Actuators, CompileCache
 from replay.scenario.policy import default
 from replay.scenario.scenario import L4_8B, Hardware
 from replay.sim.serving import engine_of
@@ -17,8 +18,8 @@ from tests.replay.sim.scenarios import SURE, exactly, scenario
 
 # Until the node has registered 70 s, GPU 30 s, image 200 s, weights 50 s, warm-up 100 s, of which 40 s are compilation.
 GRAPH = replace(SURE, cold_start=replace(SURE.cold_start, gpu=exactly(30)), cached_warmup=exactly(60))
-PRE_PULL, PREFETCH = Actuators(pre_pull=True), Actuators(weights=Weights.PREFETCH)
-BOTH = Actuators(pre_pull=True, weights=Weights.PREFETCH)
+PRE_PULL, PREFETCH = Actuators(pre_pull=True), Actuators(weights=WeightsMethod.PREFETCH)
+BOTH = Actuators(pre_pull=True, weights=WeightsMethod.PREFETCH)
 
 
 def world(actuators: Actuators, hardware: Hardware = GRAPH, replicas: int = 1) -> World:
@@ -41,8 +42,8 @@ def start_seconds(cluster: World, replicas: int = 2) -> list[float]:
         (PRE_PULL, 70 + 200 + 50 + 100),  # the driver starts meanwhile
         (PREFETCH, 70 + 30 + 200 + 100),  # the weights are there before the image
         (BOTH, 70 + 1.15 * 200 + 100),  # they share the disk and the network
-        (Actuators(weights=Weights.IMAGE), 70 + 50 + 200 + 100),  # the engine's image waits in the queue
-        (Actuators(pre_pull=True, weights=Weights.IMAGE), 70 + 200 + 50 + 100),  # one image at a time
+        (Actuators(weights=WeightsMethod.IMAGE), 70 + 50 + 200 + 100),  # the engine's image waits in the queue
+        (Actuators(pre_pull=True, weights=WeightsMethod.IMAGE), 70 + 200 + 50 + 100),  # one image at a time
     ],
     ids=str,
 )
