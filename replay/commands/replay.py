@@ -16,17 +16,16 @@ import typer
 from crds.profiles import DEFAULT_PROFILE
 from replay.commands.options import (
     SWEEPS,
+    ActuatorsOption,
     BackendOption,
     CaFileOption,
     CheckpointsOption,
     ColumnsOption,
-    CompileCacheOption,
     DaysOption,
     DurationOption,
     JobsOption,
     JsonOption,
     PolicyOption,
-    PrePullOption,
     ScaleOption,
     SeedOption,
     StartOption,
@@ -34,7 +33,6 @@ from replay.commands.options import (
     TimeUnitOption,
     TokenFileOption,
     TracesArgument,
-    WeightsOption,
     complete_assertion,
     complete_profile,
     complete_sweep,
@@ -83,9 +81,7 @@ def command(
             help="What Outrider knows of the traffic before the start: the trace's own, a generated week, or nothing.",
         ),
     ] = "trace",
-    pre_pull: PrePullOption = None,
-    weights: WeightsOption = None,
-    compile_cache: CompileCacheOption = "none",
+    actuators: ActuatorsOption = None,
     seed: SeedOption = 0,
     decision_log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write Outrider's decisions here, for explain and redecide.")
@@ -119,10 +115,9 @@ def command(
 
     The others are a reactive ScaledObject (10 waiting requests per replica) and, tuned for this very trace, an HPA on running
     + waiting requests, an HPA on the rate of tokens, llm-d's SLO-aware law and the planner of NVIDIA Dynamo. All start with
-    the same replicas, on the hardware of the policy's profile, and have the same actuators: --pre-pull, --weights and
-    --compile-cache. Cost / clairvoyant is the cost divided by that of a schedule
-    made with the traffic known in advance, the cheapest found that meets the SLO. A policy in mode Shadow is replayed as if it
-    were Active.
+    the same replicas, on the hardware of the policy's profile, with the same --actuators. Cost / clairvoyant is the cost divided
+    by that of a schedule made with the traffic known in advance, the cheapest found that meets the SLO. A policy in mode Shadow
+    is replayed as if it were Active.
     Exit code 1: an assertion does not hold, or a process that played failed; 2: the trace, the policy or an option cannot be used.
 
     Examples:
@@ -136,7 +131,7 @@ def command(
     from replay.commands.arguments import why
     from replay.commands.prometheus import Access
     from replay.report.assertions import check, parse
-    from replay.scenario.actuators import actuators_of
+    from replay.scenario.actuators import asked_for, named
     from replay.traces.trace import TraceError
 
     try:
@@ -156,7 +151,7 @@ def command(
             duration=duration,
             past=past,
             seed=seed,
-            actuators=actuators_of(workload, pre_pull=pre_pull, weights=weights, compile_cache=compile_cache),
+            actuators=asked_for(workload) if actuators is None else named(actuators),
         )
         if jobs is None and not knobs and len(scenario.requests) < FEW_REQUESTS:
             jobs = 1

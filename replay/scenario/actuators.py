@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
+from typing import Any
 
 from crds.workload import WeightsMethod, Workload
 from policies.supply import StageName
@@ -50,12 +52,31 @@ WEIGHTS = {
 NO_ACTUATORS = Actuators()
 
 
-def actuators_of(
-    workload: Workload, *, pre_pull: bool | None = None, weights: str | None = None, compile_cache: str = "none"
-) -> Actuators:
-    """Those that are asked for here, else by the policy."""
-    return Actuators(
-        workload.pre_pull if pre_pull is None else pre_pull,
-        workload.weights.method if weights is None else WeightsMethod(weights),
-        CompileCache(compile_cache),
-    )
+NAMED: dict[str, tuple[str, bool | WeightsMethod | CompileCache]] = {
+    "pre-pull": ("pre_pull", True),
+    "prefetch": ("weights", WeightsMethod.PREFETCH),
+    "weights-image": ("weights", WeightsMethod.IMAGE),
+    "compile-cache": ("compile_cache", CompileCache.VOLUME),
+    "node-compile-cache": ("compile_cache", CompileCache.NODE),
+}
+
+
+def named(text: str) -> Actuators:
+    """Those of `none`, or of `pre-pull,prefetch` and its like. Raises ValueError that names the option."""
+    names = [] if text == "none" else [name.strip() for name in text.split(",")]
+    found: dict[str, Any] = {}
+    for name in names:
+        if name not in NAMED:
+            near = get_close_matches(name, NAMED, n=1)
+            instead = f"; did you mean {near[0]}?" if near else "."
+            raise ValueError(f"--actuators {name!r} is unknown{instead} All: {', '.join(NAMED)}, or none")
+        field, value = NAMED[name]
+        if found.setdefault(field, value) != value:
+            alike = " and ".join(each for each in names if NAMED.get(each, ("",))[0] == field)
+            raise ValueError(f"--actuators {alike} exclude each other; keep one")
+    return Actuators(**found)
+
+
+def asked_for(workload: Workload) -> Actuators:
+    """Those of a policy."""
+    return Actuators(workload.pre_pull, workload.weights.method)

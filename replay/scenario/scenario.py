@@ -73,7 +73,7 @@ class Scenario:
         if self.actuators.compile_cache is not CompileCache.NONE and self.hardware.cached_warmup is None:
             raise ValueError(
                 f"it is not known how much a compile cache shortens the warm-up of {self.hardware.name}; "
-                "leave out --compile-cache or choose another profile"
+                "leave out the compile cache or choose another profile"
             )
 
     def cold_start(self, stated: ColdStart) -> ColdStart:

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crds.workload import WeightsMethod
+from crds.workload import Weights, WeightsMethod
 from policies.supply import Stage
+from replay.commands.options import ACTUATORS, complete_actuators
 from replay.contenders import clairvoyant, outrider
 from replay.contenders.contender import Setup
-from replay.scenario.actuators import Actuators, CompileCache
+from replay.scenario.actuators import NAMED, NO_ACTUATORS, Actuators, CompileCache, asked_for, named
 from replay.scenario.policy import default
 from replay.scenario.scenario import L4_8B, Hardware
 from replay.sim.serving import engine_of
@@ -150,3 +151,21 @@ def test_beside_a_shared_compile_cache_the_shorter_warm_up_is_planned_with() -> 
     assert played.cold_start(GRAPH.cold_start).warmup == exactly(60)
     assert played.cold_start(replace(GRAPH.cold_start, warmup=Stage(200.0, 250.0))).warmup == Stage(120.0, 150.0)
     assert clairvoyant.lead_seconds(played) == pytest.approx(410)
+
+
+def test_the_actuators_are_those_of_the_policy_or_of_the_option() -> None:
+    assert asked_for(default()) == NO_ACTUATORS
+    assert asked_for(replace(default(), pre_pull=True, weights=Weights(WeightsMethod.PREFETCH))) == BOTH
+    assert named("none") == NO_ACTUATORS
+    assert named("pre-pull, prefetch") == BOTH
+    assert (
+        str(named("pre-pull,weights-image,compile-cache"))
+        == "image pre-pull, weights in an image, a compile cache on a volume"
+    )
+    assert str(named("node-compile-cache")) == "a compile cache on each node"
+    with pytest.raises(ValueError, match="'pre-pul' is unknown; did you mean pre-pull"):
+        named("pre-pul")
+    with pytest.raises(ValueError, match="prefetch and weights-image exclude each other; keep one"):
+        named("prefetch,weights-image")
+    assert set(ACTUATORS) == set(NAMED)
+    assert complete_actuators("prefetch,co") == ["prefetch,compile-cache"]
