@@ -10,6 +10,7 @@ from policies.supply import Stage
 from replay.commands.options import ACTUATORS, complete_actuators
 from replay.contenders import clairvoyant, outrider
 from replay.contenders.contender import Setup
+from replay.report.terminal import head
 from replay.scenario.actuators import NAMED, NO_ACTUATORS, Actuators, CompileCache, asked_for, named
 from replay.scenario.policy import default
 from replay.scenario.scenario import L4_8B, Hardware
@@ -167,5 +168,9 @@ def test_the_actuators_are_those_of_the_policy_or_of_the_option() -> None:
         named("pre-pul")
     with pytest.raises(ValueError, match="prefetch and weights-image exclude each other; keep one"):
         named("prefetch,weights-image")
+    shown = [
+        line.plain for line in head(replace(scenario([0.0]), actuators=named("pre-pull")), default(), "the policy")
+    ]
+    assert shown[-1] == "every contender has: image pre-pull"
     assert set(ACTUATORS) == set(NAMED)
     assert complete_actuators("prefetch,co") == ["prefetch,compile-cache"]
