@@ -40,6 +40,7 @@ VARIANTS = {
     "both: driver, image and weights side by side": BOTH,
     "both, and a compile cache on a volume": replace(BOTH, compile_cache=CompileCache.VOLUME),
 }
+NONE = next(iter(VARIANTS))
 SETTINGS: dict[str, tuple[float, ...]] = {
     OURS.key: (0.6, 0.85, 0.97, 0.99, 0.997),  # slo.attainment
     PEER.key: (0.95, 0.85, 0.75, 0.65, 0.55, 0.45, 0.35),  # of a replica's capacity
@@ -105,11 +106,15 @@ def _scenario(profile: str, traffic: Traffic) -> Scenario:
     )
 
 
+def default_of(known: Known, profile: str, traffic: str, variant: str) -> Played:
+    """What Outrider comes to with its default setting."""
+    setting = SETTINGS[OURS.key].index(default(profile).policy.attainment)
+    return known[Key(profile, traffic, variant, OURS.key)][setting]
+
+
 def goal(known: Known, profile: str, traffic: str) -> float:
     """The attainment at which all are compared on a traffic."""
-    plain = known[Key(profile, traffic, next(iter(VARIANTS)), OURS.key)]
-    as_it_comes = SETTINGS[OURS.key].index(default(profile).policy.attainment)
-    return min(GOAL, plain[as_it_comes][1])
+    return min(GOAL, default_of(known, profile, traffic, NONE)[1])
 
 
 def play(profile: str, traffic: Traffic, variant: str, known: dict[Key, list[Played]]) -> None:
@@ -157,19 +162,24 @@ def run(only: str) -> int:
 
 
 def rows(known: Known, profile: str, traffic: str) -> Iterator[tuple[str, ...]]:
-    """GPU-hours of each contender at equal attainment with each set of actuators, and beside no actuator."""
+    """With each set of actuators: Outrider by default, and the GPU-hours of each contender at equal attainment.
+
+    Each with the change from no actuator. Nothing where the traffic was not played.
+    """
+    if Key(profile, traffic, NONE, CLAIRVOYANT) not in known:
+        return
+    share = goal(known, profile, traffic)
     for variant in VARIANTS:
-        cells = (_cell(known, Key(profile, traffic, variant, key)) for key in (OURS.key, PEER.key, CLAIRVOYANT))
+        (before, _), (hours, within) = (default_of(known, profile, traffic, each) for each in (NONE, variant))
+        cells = [f"{_beside(hours, before, variant)}, {within:.2%}"]
+        for key in (OURS.key, PEER.key, CLAIRVOYANT):
+            plain, found = (gpu_hours_at(known[Key(profile, traffic, each, key)], share) for each in (NONE, variant))
+            cells.append("-" if found is None else _beside(found, plain, variant))
         yield traffic, variant, *cells
 
 
-def _cell(known: Known, key: Key) -> str:
-    share = goal(known, key.profile, key.traffic)
-    plain = key._replace(actuators=next(iter(VARIANTS)))
-    hours, before = (gpu_hours_at(known.get(each, ()), share) for each in (key, plain))
-    if hours is None:
-        return "-"
-    if before is None or key == plain:
+def _beside(hours: float, before: float | None, variant: str) -> str:
+    if before is None or variant == NONE:
         return f"{hours:,.1f}"
     change = f"{hours / before - 1.0:+.0%}"
     return f"{hours:,.1f} ({'0%' if change[1:] == '0%' else change})"
