@@ -198,8 +198,8 @@ def _actuators(_figures: Figures) -> Iterator[str]:
         "is Outrider as it comes, with its share within 5 s. The other columns are at equal attainment: at 99% of the requests within "
         "5 s, or at what Outrider attains by default with no actuator where that is less, between two settings by interpolation. "
         "Every contender has the same actuators: down a column they are credited, across a row the algorithm. Cold starts are those "
-        "of the profile. *Image pre-pull* and *weights prefetch* begin when the node registers; a replica on a node without them waits "
-        "for the GPU, then for the image, then for the weights.\n\n"
+        "of the profile. *Image pre-pull* and *weights prefetch* begin when the node registers; a replica on a node without them waits"
+        " for the GPU, then for the image, then for the weights.\n\n"
         "No actuator makes a fleet dearer by itself: where a figure rises, that is the draw of the cold starts and the steps between "
         "settings, and a saving of that size means nothing. `make benchmark BENCHMARK=--actuators` plays this table alone."
     )
