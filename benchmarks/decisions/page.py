@@ -196,7 +196,7 @@ def _actuators(_figures: Figures) -> Iterator[str]:
     yield (
         "GPU-hours on two hours of traffic (azure 2023 and mooncake: one), and in brackets their change from no actuator. *Default* "
         "is Outrider as it comes, with its share within 5 s. The other columns are at equal attainment: at 99% of the requests within "
-        "5 s, or at what Outrider attains by default with no actuator where that is less, between two settings by interpolation. "
+        "5 s, or at what Outrider attains at its dearest setting where that is less, between two settings by interpolation. "
         "Every contender has the same actuators: down a column they are credited, across a row the algorithm. Cold starts are those "
         "of the profile. *Image pre-pull* and *weights prefetch* begin when the node registers; a replica on a node without them waits"
         " for the GPU, then for the image, then for the weights.\n\n"
