@@ -91,7 +91,7 @@ class Kube:
 
     async def list_all(self, collection: Collection) -> tuple[list[Object], str]:
         """Every object of a collection, page by page, and the resource version to watch from."""
-        query = {"limit": str(PAGE_ITEMS)} | _selector(collection)
+        query = {"limit": str(PAGE_ITEMS)} | collection.selector
         found: list[Object] = []
         while True:
             page = await self.get(collection.path, query)
@@ -123,7 +123,7 @@ class Kube:
 
     async def watch(self, collection: Collection, resource_version: str, seconds: float) -> AsyncGenerator[bytes]:
         """The lines of a watch, each a JSON event. Ends when the server ends it, about `seconds` after it began."""
-        query = _selector(collection) | {
+        query = collection.selector | {
             "watch": "true",
             "resourceVersion": resource_version,
             "allowWatchBookmarks": "true",
@@ -219,11 +219,6 @@ async def _read_kubeconfig(path: Path | None, context: str | None, configuration
 
 def _any_exists(paths: str) -> bool:
     return any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep) if path)
-
-
-def _selector(collection: Collection) -> dict[str, str]:
-    given = {"labelSelector": collection.label_selector, "fieldSelector": collection.field_selector}
-    return {name: text for name, text in given.items() if text}
 
 
 async def _lines(response: aiohttp.ClientResponse, call: str) -> AsyncIterator[bytes]:
