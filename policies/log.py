@@ -3,6 +3,7 @@
     {"kind": "header", "format": 5, "platform": "..."}                    once, first
     {"kind": "state", "name": N, "policy": {...}, "state": {...}}         when a policy starts or changes, and every 1,000 lines
     {"kind": "decision", "name": N, "inputs": {...}, "demand": {...}, "grant": {...}, "plan": {...}}
+    {"kind": "start", "name": N, "start": {...}}                          a start of a replica that ended
 
 This module writes and folds lines of text; the shells open the files.
 """
@@ -17,6 +18,7 @@ from policies.demand import observe
 from policies.engine import propose, settle
 from policies.errors import CodecError, LogError
 from policies.model import Demand, Grant, Inputs, Plan, Policy, State, StepResult
+from policies.starts import Start
 
 FORMAT = 6
 STATE_EVERY_LINES = 1000
@@ -93,6 +95,11 @@ def decision_line(policy: Policy, inputs: Inputs, result: StepResult) -> str:
     """The line of one decision."""
     outcome = {"demand": plain(result.demand), "grant": plain(result.grant), "plan": plain(result.plan)}
     return encode({"kind": "decision", "name": policy.name, "inputs": plain(inputs), **outcome})
+
+
+def start_line(policy: str, start: Start) -> str:
+    """The line of one start of a replica that has ended. Nothing is decided again from it."""
+    return encode({"kind": "start", "name": policy, "start": plain(start)})
 
 
 def decisions(lines: Iterable[str]) -> Iterator[Decision]:

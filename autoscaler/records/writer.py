@@ -3,6 +3,7 @@
 import contextlib
 import math
 import platform
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TextIO
 
@@ -10,8 +11,9 @@ import structlog
 
 from autoscaler.settings import DECISION_LOG_BYTES
 from autoscaler.telemetry.metrics import DECISION_LOG_ERRORS
-from policies.log import LogWriter
+from policies.log import LogWriter, start_line
 from policies.model import Inputs, Policy, State, StepResult
+from policies.starts import Start
 
 FILES_KEPT = 8
 
@@ -36,11 +38,18 @@ class Recorder:
 
     def record(self, policy: Policy, before: State, inputs: Inputs, result: StepResult) -> None:
         """Write one decision, with the state before it where folding has to start anew."""
+        self._append(inputs.now_seconds, lambda: self._log.decided(policy, before, inputs, result))
+
+    def start(self, policy: str, start: Start, now_seconds: float) -> None:
+        """Write one start of a replica that has ended."""
+        self._append(now_seconds, lambda: [start_line(policy, start)])
+
+    def _append(self, now_seconds: float, lines: Callable[[], Iterable[str]]) -> None:
         if self._folder is None:
             return
         try:
-            file = self._open(inputs.now_seconds)
-            for line in self._log.decided(policy, before, inputs, result):
+            file = self._open(now_seconds)
+            for line in lines():
                 self._write(file, line)
             file.flush()
             self._broken = False
