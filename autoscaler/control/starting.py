@@ -10,10 +10,11 @@ import structlog
 
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
+from autoscaler.control.supply import serving
 from autoscaler.kube.nodes import UNKNOWN, Place, has_image, place
 from autoscaler.kube.objects import Object, labels, uid
 from autoscaler.kube.objects import node as node_name
-from autoscaler.kube.ours import BALLOON, BALLOON_PODS, POLICY, policy_label
+from autoscaler.kube.ours import BALLOON_PODS, POLICY, policy_label
 from autoscaler.kube.watches import Watches
 from autoscaler.records.writer import Recorder
 from autoscaler.reporting.events import EventReason, Events
@@ -70,7 +71,7 @@ class StartObserver:
             return
         policy = self._policies.setdefault(runtime, _Policy())
         container, image = engine(runtime.template)
-        replicas = [pod for pod in pods.matching(runtime.selector) if BALLOON not in labels(pod)]
+        replicas = list(serving(pods.matching(runtime.selector), runtime.workload.endpoint.pod_labels))
         label = policy_label(runtime.workload.name)
         balloons = [pod for pod in pods.matching(BALLOON_PODS) if labels(pod).get(POLICY) == label]
         for pod in policy.balloons.look(balloons, "", now_seconds):

@@ -68,7 +68,7 @@ def _node(pod: PodSeen, node: NodeSeen | None, requested: float) -> Iterator[Spa
 
 def _image(pod: PodSeen, image: ImageSeen, requested: float) -> Iterator[Span]:
     pull, earlier, since, began = image.pull, image.earlier, pod.since_seconds, pod.started_seconds
-    if pull is not None and pull.message.state is PullState.PULLED:
+    if pull is not None and pull.message.state is PullState.PULLED and _of(pod, pull):
         yield Span(Part.IMAGE, pull.begin_seconds, pull.at_seconds, "pulled")
     elif earlier is not None and earlier.at_seconds >= requested:  # for another pod, and in time for this one
         yield Span(Part.IMAGE, earlier.begin_seconds, earlier.at_seconds, "pulled")
@@ -80,6 +80,13 @@ def _image(pod: PodSeen, image: ImageSeen, requested: float) -> Iterator[Span]:
         yield Span(Part.IMAGE, since, since, "present")
     elif began is not None and began - since >= PULL_SECONDS and pod.weights is None:
         yield Span(Part.IMAGE, since, began)  # the kubelet's Event was lost; pulling, and a second for the container
+
+
+def _of(pod: PodSeen, pull: Pull) -> bool:
+    """Whether a pull fits between what the pod itself shows: a tenant may write Events, but no pod's status."""
+    since = -math.inf if pod.since_seconds is None else pod.since_seconds
+    started = math.inf if pod.started_seconds is None else pod.started_seconds
+    return since - FUTURE_SECONDS <= pull.begin_seconds and pull.at_seconds <= started + FUTURE_SECONDS
 
 
 def _possible(begin: float, end: float, now_seconds: float) -> bool:

@@ -22,7 +22,9 @@ from autoscaler.starts.pulls import Pulls
 
 REASONS = ("Pulling", "Pulled")  # a pull that fails shows in its pod, and BackOff comes once a minute from each
 OPTIONAL = "NodeClaims"  # without Karpenter there are none, and little is missing
-AGAIN_SECONDS = 300.0  # until one that is missing is looked for again
+AGAIN_SECONDS = (
+    3600.0  # until one that is missing is looked for again: sooner, it would look like a right that is needed
+)
 FOLLOW_SECONDS = 5.0  # until Events of a new namespace are watched
 
 _log = structlog.get_logger(__name__)
@@ -45,14 +47,16 @@ class StartWatches:
         self._seen = Nodes()
         self.pulls = Pulls()
         self._missing: dict[str, str] = {} if nodes else {"nodes": "the controller follows one namespace"}
+        self._stores: dict[Collection, tuple[str, Store]] = {}  # those that are watched
         self._logged: set[str] = set()  # paths of what is missing
         self._nodes.subscribe(self._node_changed)
         self._claims.subscribe(self._seen.saw_claim)
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What cannot be seen, of "nodes" and "Events"."""
-        return tuple(sorted({name for name in self._missing if name != OPTIONAL}))
+        """What cannot be seen now, of "nodes" and "Events"."""
+        stale = {name for name, store in self._stores.values() if store.stale_since is not None}
+        return tuple(sorted((self._missing.keys() | stale) - {OPTIONAL}))
 
     def node(self, name: str) -> NodeSeen | None:
         """What is known of a node; None where nodes cannot be seen, or it is gone."""
@@ -104,7 +108,11 @@ class StartWatches:
                 await self._clock.sleep(AGAIN_SECONDS)
             else:
                 self._missing.pop(name, None)
-                await kind(self._kube, what, store, clock=self._clock, rng=self._rng, trim=kept).run()
+                self._stores[what] = name, store
+                try:
+                    await kind(self._kube, what, store, clock=self._clock, rng=self._rng, trim=kept).run()
+                finally:
+                    del self._stores[what]
 
     def _miss(self, name: str, path: str, why: str) -> None:
         if path not in self._logged:

@@ -113,6 +113,16 @@ def test_without_events_the_container_says_how_long_the_pull_took_and_the_nodes_
     assert spans(a_start(quick, None, ImageSeen())) == [(Part.WARMUP, 4.0, 9.0, "")]
 
 
+@pytest.mark.parametrize(
+    "seconds", [50.0, 310.0]
+)  # it began before the pod was there, it ended after the container ran
+def test_an_event_that_the_pod_contradicts_is_not_believed(seconds: float) -> None:
+    forged = event(PULLED, seconds)
+    del forged["source"]
+    found = a_start(pod(**SERVING), None, image_seen(forged))
+    assert (Part.IMAGE, 101.0, 290.0, "") in spans(found)
+
+
 def test_weights_that_an_init_container_gets() -> None:
     found = a_start(pod(**SERVING, weights=(110.0, 180.0)), None, ImageSeen())
     assert (Part.WEIGHTS, 110.0, 180.0, "pulled") in spans(found)
