@@ -77,7 +77,8 @@ def _cold_start(report: PolicyReport) -> list[Condition]:
     if now is None:
         return []
     missing = " and ".join(report.unseen)
-    unseen = f" {missing} cannot be read, so what only they show is not measured." if missing else ""
+    instead = "cannot be read, so what only they show is taken from spec.coldStart or the profile."
+    unseen = f" {missing[:1].upper()}{missing[1:]} {instead}" if missing else ""
     if now == given:
         return [Condition("ColdStartMeasured", "False", "NoStartSeen", expected(given) + unseen)]
     return [Condition("ColdStartMeasured", "True", "StartsSeen", measured(now, given) + unseen)]
