@@ -170,7 +170,8 @@ class Leader:
         actuators: tuple[Actuator, ...] = (Balloons(kube, watches, held),)
         preparers, fitter = [Preparer(each, events, clock) for each in actuators], Fitter(fitting, clock)
         prometheus = always.prometheus
-        observer = StartObserver(always.starts, watches, recorder, events, clock, ledger)
+        logs = kube if settings.engine_logs else None
+        observer = StartObserver(always.starts, watches, recorder, events, clock, ledger, logs)
         parts = Parts(
             actuators=actuators,
             target=TargetReader(kube, events, clock),

@@ -11,6 +11,8 @@ import structlog
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.control.supply import serving
+from autoscaler.kube.client import Kube
+from autoscaler.kube.errors import KubeError
 from autoscaler.kube.nodes import UNKNOWN, Place, has_image, place
 from autoscaler.kube.objects import Object, labels, uid
 from autoscaler.kube.objects import node as node_name
@@ -18,7 +20,8 @@ from autoscaler.kube.ours import BALLOON_PODS, POLICY, policy_label
 from autoscaler.kube.watches import Watches
 from autoscaler.records.writer import Recorder
 from autoscaler.reporting.events import EventReason, Events
-from autoscaler.starts.fold import ImageSeen, observations, start
+from autoscaler.starts.engine_log import MOST_BYTES, warmup_parts
+from autoscaler.starts.fold import ImageSeen, in_parts, observations, start
 from autoscaler.starts.following import Following
 from autoscaler.starts.keys import What, keys
 from autoscaler.starts.pods import PodSeen, engine
@@ -33,6 +36,7 @@ from policies.starts import Part, Start, hidden_seconds
 from policies.supply import ColdStart
 
 NEWS = 0.1  # of the median of a whole start: what moves less is not worth an Event
+_WHOLE = "measuring warm-ups as a whole"
 _BALLOON_PARTS = (Part.REACTION, Part.NODE, Part.GPU, Part.IMAGE)  # a balloon serves nothing
 
 _log = structlog.get_logger(__name__)
@@ -54,7 +58,14 @@ class StartObserver:
     """One for all policies, and one ledger."""
 
     def __init__(
-        self, seen: StartWatches, watches: Watches, recorder: Recorder, events: Events, clock: Clock, ledger: Ledger
+        self,
+        seen: StartWatches,
+        watches: Watches,
+        recorder: Recorder,
+        events: Events,
+        clock: Clock,
+        ledger: Ledger,
+        logs: Kube | None = None,
     ) -> None:
         self._seen = seen
         self._watches = watches
@@ -62,6 +73,8 @@ class StartObserver:
         self._events = events
         self._clock = clock
         self._policies: WeakKeyDictionary[PolicyRuntime, _Policy] = WeakKeyDictionary()
+        self._logs = logs  # where engines' logs are read from; None: they are not
+        self._unread: set[str] = set()  # namespaces whose logs could not be read, which was logged
         self.ledger = ledger
 
     async def run(self, runtime: PolicyRuntime) -> None:
@@ -89,6 +102,8 @@ class StartObserver:
         """Record, measure and learn one start."""
         found = self._start(pod, image, now_seconds, listed=pod.uid in policy.present)
         policy.place = self._place(pod, policy.place)
+        if self._logs is not None and found.serving_seconds is not None:
+            found = in_parts(found, warmup_parts(await self._log(self._logs, pod), pod))
         if found.serving_seconds is not None:
             policy.weights_apart = pod.weights is not None
             for span in found.spans:
@@ -100,6 +115,16 @@ class StartObserver:
         for each in taught:
             await self._report_unusual(runtime, what, pod, each)
         self._learn(runtime, what, taught)
+
+    async def _log(self, kube: Kube, pod: PodSeen) -> str:
+        """The beginning of the engine's log; nothing where it cannot be read."""
+        try:
+            return await kube.log(pod.namespace, pod.name, pod.container, MOST_BYTES)
+        except KubeError as error:
+            if pod.namespace not in self._unread:
+                self._unread.add(pod.namespace)
+                _log.warning("starts.log_unread", namespace=pod.namespace, error=str(error), instead=_WHOLE)
+            return ""
 
     def _look_for_images(self, policy: _Policy, replicas: Iterable[Object], image: str) -> None:
         """Keep which pods found their image on the node: once they run it is on every node."""

@@ -5,7 +5,7 @@ A time is believed only where it is possible: finite, in order, not in the futur
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoscaler.starts.messages import LONGEST_SECONDS, PullState
 from autoscaler.starts.nodes import NodeSeen
@@ -98,11 +98,19 @@ def _possible(begin: float, end: float, now_seconds: float) -> bool:
     )
 
 
-def done(of: Start) -> Iterator[tuple[Part, float]]:
-    """The parts of a start that took place, and their seconds. A node or an image that was there already teaches nothing."""
+def in_parts(of: Start, warmup: tuple[Span, ...]) -> Start:
+    """The start with the parts of its warm-up in place of the whole, where there are any."""
+    if not warmup:
+        return of
+    return replace(of, spans=(*[span for span in of.spans if span.part is not Part.WARMUP], *warmup))
+
+
+def done(of: Start, keys: Keys) -> Iterator[Observation]:
+    """The parts of a start that took place. A node or an image that was there already teaches nothing."""
     for span in of.spans:
-        if span.path not in ("existing", "present"):
-            yield span.part, span.seconds
+        if span.part in keys and span.path not in ("existing", "present"):
+            cache = (span.path,) if span.path in ("hit", "miss") else ()
+            yield Observation(span.part, (*keys[span.part], *cache), span.seconds)
 
 
 def given_up(pod: PodSeen, now_seconds: float) -> tuple[Part, float, Outcome] | None:
@@ -123,7 +131,7 @@ def given_up(pod: PodSeen, now_seconds: float) -> tuple[Part, float, Outcome] | 
 
 def observations(of: Start, pod: PodSeen, keys: Keys, now_seconds: float) -> tuple[Observation, ...]:
     """What a start that has ended teaches, by the keys of its own node, image and model. A part without a key teaches nothing."""
-    found = [Observation(part, keys[part], seconds) for part, seconds in done(of) if part in keys]
+    found = list(done(of, keys))
     if of.serving_seconds is None or pod.restarts:
         over = given_up(pod, now_seconds)
         if over is not None and over[0] in keys:

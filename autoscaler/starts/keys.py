@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from autoscaler.kube.nodes import UNKNOWN, Place
 from policies.ledger import LONGEST, Key
-from policies.starts import Part
+from policies.starts import WARMUP_PARTS, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ def keys(what: What) -> dict[Part, Key]:
     node = (place.pool or _family(place.instance_type), place.instance_type, place.capacity_type)
     gpu = place.gpu or place.instance_type
     warmup = (gpu if what.weights_apart else f"{gpu} with weights", what.model, what.image)
-    found: dict[Part, Key] = {Part.WARMUP: warmup}
+    found: dict[Part, Key] = dict.fromkeys((*WARMUP_PARTS, Part.WARMUP), warmup)
     if any(node):
         found |= dict.fromkeys((Part.REACTION, Part.NODE, Part.GPU), node)
     if what.image:

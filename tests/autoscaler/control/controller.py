@@ -123,6 +123,7 @@ async def a_controller(
     *,
     loaded: Loaded | None = None,
     log: Path | None = None,
+    engine_logs: bool = False,
     history_url: str | None = None,
     processes: Sequence[WorkerProcess] | None = None,
     prometheus: Prometheus | None = None,
@@ -130,7 +131,7 @@ async def a_controller(
     """Everything is made and runs, and ends with the block."""
     clock = FakeClock()
     api.now = clock.now
-    settings = load({"decision_log_dir": log})
+    settings = load({"decision_log_dir": log, "engine_logs": engine_logs})
     watches = Watches(kube, clock, random.Random(1), None)
     starts = StartWatches(kube, clock, random.Random(1), lambda: watches.namespaces, nodes=True)
     always = Always(clock, kube, watches, starts, Scraper(clock), prometheus)

@@ -14,9 +14,10 @@ from policies.starts import Part
 from tests.autoscaler.control.controller import Controller, a_controller, spec
 from tests.autoscaler.kube.workloads import TEMPLATE
 from tests.autoscaler.starts.recorded import event, node
-from tests.support.fake_api import FakeApi
+from tests.support.fake_api import FakeApi, Fault, status
 
 IMAGE = TEMPLATE["spec"]["containers"][0]["image"]
+FORBIDDEN = status(403, "Forbidden")
 POD = "/api/v1/namespaces/ns/pods/a-1"
 
 
@@ -54,7 +55,7 @@ async def a_start(controller: Controller, name: str, warmup_seconds: float = 40.
     pulled["involvedObject"]["uid"], pulled["lastTimestamp"] = uid, written(61.0)
     seen.pulls.saw(trim.event(pulled), clock.now())
     engine = {"name": "vllm", "restartCount": 0, "state": {"running": {"startedAt": written(62.0)}}}
-    status = {
+    state = {
         "phase": "Running",
         "conditions": [
             condition("PodScheduled", 30.0),
@@ -63,7 +64,7 @@ async def a_start(controller: Controller, name: str, warmup_seconds: float = 40.
         ],
         "containerStatuses": [engine],
     }
-    await controller.api.put(path, {**about, "spec": {"nodeName": f"node-of-{name}"}, "status": status})
+    await controller.api.put(path, {**about, "spec": {"nodeName": f"node-of-{name}"}, "status": state})
     await controller.until(lambda: observed(Part.IMAGE, "pulled") > measured)
 
 
@@ -141,3 +142,24 @@ async def test_an_edit_of_the_given_cold_start_counts_at_once(api: FakeApi, kube
         assert runtime.cold_start == runtime.workload.cold_start
         assert runtime.cold_start.image is not None
         assert runtime.cold_start.image.p50_seconds == 5.0
+
+
+async def test_with_the_engines_log_the_parts_of_a_warm_up_are_known(api: FakeApi, kube: Kube, tmp_path: Path) -> None:
+    async with a_controller(api, kube, log=tmp_path, engine_logs=True) as controller:
+        await begin(controller)
+        api.standing.append(("/pods/a-1/log?", FORBIDDEN))
+        await a_start(controller, "a-1")
+        asked = controller.clock.now()
+        up = [
+            (40.0, "Starting to load model"),
+            (52.0, "Loading weights took 9 s"),
+            (80.0, "init engine (profile) took 28 s"),
+        ]
+        lines_of_log = [f"{timestamp(asked + 22.0 + after)} {text}" for after, text in up]
+        api.standing.append(("/pods/a-2/log?", Fault(200, "\n".join(lines_of_log).encode(), "text/plain")))
+        await a_start(controller, "a-2", warmup_seconds=90.0)
+        await controller.until(lambda: len(lines(tmp_path, "start")) == 2)
+        whole, in_parts = ([each["part"] for each in start["start"]["spans"]] for start in lines(tmp_path, "start"))
+        assert whole[-1] == "warmup"
+        assert in_parts[-4:] == ["process", "load", "graphs", "probe"]
+        assert any("limitBytes=1048576" in request and "container=vllm" in request for request in api.requests)

@@ -5,7 +5,7 @@ from autoscaler.starts.keys import What, keys
 from autoscaler.starts.resolve import cold_start, priors
 from crds.profiles import PROFILES
 from policies.ledger import Ledger, Observation, observe
-from policies.starts import Part
+from policies.starts import WARMUP_PARTS, Part
 from policies.supply import ColdStart
 
 PRIOR = PROFILES["8b-l4"].cold_start
@@ -52,15 +52,16 @@ def test_weights_that_are_got_apart_leave_the_warm_up_alone() -> None:
 
 
 def test_keys_go_from_general_to_specific_and_a_part_of_which_nothing_is_known_has_none() -> None:
+    warmup = ("L4", "ns/chat", "vllm/vllm-openai:v0.19.1")
     assert keys(APART) == {
         Part.REACTION: ("gpu", "g6.xlarge", "spot"),
         Part.NODE: ("gpu", "g6.xlarge", "spot"),
         Part.GPU: ("gpu", "g6.xlarge", "spot"),
         Part.IMAGE: ("g6.xlarge", "vllm/vllm-openai", "v0.19.1"),
         Part.WEIGHTS: ("init container", "ns/chat"),
-        Part.WARMUP: ("L4", "ns/chat", "vllm/vllm-openai:v0.19.1"),
+        **dict.fromkeys((*WARMUP_PARTS, Part.WARMUP), warmup),
     }
-    assert keys(What("ns/chat")).keys() == {Part.WARMUP}
+    assert keys(What("ns/chat")).keys() == {*WARMUP_PARTS, Part.WARMUP}
     assert keys(What("ns/chat", "registry:5000/vllm", Place("", "p5.48xlarge")))[Part.IMAGE][1:] == (
         "registry:5000/vllm",
         "latest",
