@@ -33,10 +33,12 @@ from autoscaler.control.processes import WorkerProcess
 from autoscaler.control.reading import ReadingWatch
 from autoscaler.control.registry import PolicyRegistry
 from autoscaler.control.runner import Parts
+from autoscaler.control.starting import StartObserver
 from autoscaler.control.target import TargetReader
 from autoscaler.control.transport import TransportReader
 from autoscaler.kube.client import Kube
 from autoscaler.kube.watches import Watches
+from autoscaler.records.ledgers import LedgerFile
 from autoscaler.records.saver import Saver
 from autoscaler.records.store import FileStore, Loaded, StateStore
 from autoscaler.records.writer import Recorder
@@ -52,10 +54,14 @@ from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.readers import Readers
 from autoscaler.sources.scrape import Scraper
 from autoscaler.sources.transport import FileTransport
+from autoscaler.starts.watches import StartWatches
 from autoscaler.telemetry import metrics
 from autoscaler.web import WebServer, app
+from policies.ledger import Ledger
 
-ONE_NAMESPACE = "without rights elsewhere, no nodes and no PriorityClasses are read; cold starts come from spec.coldStart or profile"
+ONE_NAMESPACE = (
+    "without rights elsewhere, no nodes and no PriorityClasses are read; node times come from spec.coldStart or profile"
+)
 HISTORIES = 2  # read at a time: each takes a query of Prometheus and a process of 50 MB until all are read
 
 DAY_SECONDS = 86_400.0
@@ -93,13 +99,14 @@ class Always:
     clock: Clock
     kube: Kube
     watches: Watches
+    starts: StartWatches
     scraper: Scraper
     prometheus: Prometheus | None
 
     @property
     def runs(self) -> Runs:
         """What to run until the process ends."""
-        return self.watches.run, self.scraper.run
+        return self.watches.run, self.starts.run, self.scraper.run
 
 
 @asynccontextmanager
@@ -108,7 +115,9 @@ async def observing(settings: Settings, clock: Clock) -> AsyncIterator[Always]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session, AsyncExitStack() as stack:
         kube = await Kube.connect(settings.kubeconfig, context=settings.context)
         stack.push_async_callback(kube.close)
-        watches = Watches(kube, clock, random.Random(), settings.namespace)  # noqa: S311 - jitter
+        rng = random.Random()  # noqa: S311 - jitter
+        watches = Watches(kube, clock, rng, settings.namespace)
+        starts = StartWatches(kube, clock, rng, lambda: watches.namespaces, nodes=settings.namespace is None)
         url = settings.prometheus_url
         timeout_seconds, transport = settings.prometheus_timeout_seconds, prometheus_transport(settings)
         prometheus = Prometheus(url, session, clock, timeout_seconds, transport) if url else None
@@ -119,7 +128,7 @@ async def observing(settings: Settings, clock: Clock) -> AsyncIterator[Always]:
             clock_file=settings.clock_file,
             log_level=settings.log_level,
         )
-        yield Always(clock, kube, watches, scraper, prometheus)
+        yield Always(clock, kube, watches, starts, scraper, prometheus)
 
 
 def prometheus_transport(settings: Settings) -> FileTransport:
@@ -145,6 +154,8 @@ class Leader:
         recorder: Recorder,
         store: StateStore,
         loaded: Loaded,
+        ledgers: LedgerFile,
+        ledger: Ledger,
     ) -> None:
         clock, kube, watches, scraper = always.clock, always.kube, always.watches, always.scraper
         held = BalloonSettings(
@@ -159,17 +170,19 @@ class Leader:
         actuators: tuple[Actuator, ...] = (Balloons(kube, watches, held),)
         preparers, fitter = [Preparer(each, events, clock) for each in actuators], Fitter(fitting, clock)
         prometheus = always.prometheus
+        logs = kube if settings.engine_logs else None
+        observer = StartObserver(always.starts, watches, recorder, events, clock, ledger, logs)
         parts = Parts(
             actuators=actuators,
             target=TargetReader(kube, events, clock),
             transport=TransportReader(kube, clock),
             at_start=backfill,
             after_decisions=(*preparers, ReadingWatch(scraper, prometheus, clock), reporter),
-            on_grid=(fitter, GapFiller(scraper, prometheus, clock)) if prometheus else (fitter,),
+            on_grid=(fitter, observer, *([GapFiller(scraper, prometheus, clock)] if prometheus else [])),
         )
         self.board = Board(clock)
         self.registry = PolicyRegistry(watches, scraper, self.board, parts, reporter, refusals, clock, loaded)
-        self.saver = Saver(store, self.registry.states, clock)
+        self.saver = Saver(store, self.registry.states, clock, lambda: ledgers.save(observer.ledger))
         registry = self.registry
         loop = Loop(registry.runtimes, registry.policies_of, scraper, self.board, recorder, clock)
         self.runs: Runs = (
@@ -185,13 +198,14 @@ class Leader:
 @asynccontextmanager
 async def leading(settings: Settings, always: Always) -> AsyncIterator[Leader]:
     """Take up what the last leader saved and serve KEDA; at the end, save. Raises TlsError and OSError."""
-    store = FileStore(settings.state_dir)
+    store, ledgers = FileStore(settings.state_dir), LedgerFile(settings.state_dir)
     days = settings.decision_log_days or math.inf
     recorder = Recorder(settings.decision_log_dir, settings.decision_log_bytes, days * DAY_SECONDS)
     processes = [WorkerProcess() for _ in range(HISTORIES)]
     reading = Backfill(settings.prometheus_url, always.clock, prometheus_transport(settings), processes)
     with FitProcess() as fitting, reading as backfill, contextlib.closing(recorder):
-        leader = Leader(settings, always, fitting, backfill, recorder, store, await store.load())
+        loaded, (ledger, _) = await store.load(), await ledgers.load()
+        leader = Leader(settings, always, fitting, backfill, recorder, store, loaded, ledgers, ledger)
         tls = (
             Tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
             if settings.tls_cert and settings.tls_key

@@ -153,6 +153,11 @@ class Settings(BaseSettings):
         unset="none",
         repr=False,
     )
+    engine_logs: bool = _setting(
+        "Signals",
+        False,
+        "Read the beginning of each new replica's log once it serves, for the parts of its warm-up; needs the right to get pods/log.",
+    )
     scaler_bind: Bind = _setting("Servers", "0.0.0.0:6000", "HOST:PORT of the gRPC external scaler, which KEDA calls.")
     scaler_reflection: bool = _setting(
         "Servers",

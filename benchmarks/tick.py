@@ -42,12 +42,14 @@ from autoscaler.control.transport import TransportReader
 from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import Key, Object
 from autoscaler.kube.watches import Watches
+from autoscaler.records.ledgers import LedgerFile
 from autoscaler.records.store import FileStore, Loaded
 from autoscaler.records.writer import Recorder
 from autoscaler.reporting.reporter import Reporter
 from autoscaler.settings import load
 from autoscaler.sources.scrape import Scraper
 from autoscaler.sources.transport import FileTransport
+from autoscaler.starts.watches import StartWatches
 from autoscaler.telemetry import logs
 from benchmarks.step import FULL_TICKS, Pods, a_policy, a_sample
 from crds.kinds import SCALING_POLICY
@@ -58,6 +60,7 @@ from forecasting.series import Series
 from forecasting.worth import Law
 from policies.decider import Decider
 from policies.engine import GRID_SECONDS, next_tick, step
+from policies.ledger import Ledger
 from policies.model import PodSample, State
 
 SIZES = ((200, 1000), (1000, 5000))
@@ -367,16 +370,19 @@ async def measure(size: Size, folder: Path, stopwatch: Stopwatch) -> dict[str, A
     states = {str(key): moved(lived, key.name, tick - 15.0 - lived_seconds) for _, key in size.named()}
     kube, fits = FakeKube(size.each), Fits()
     watches = Watches(cast(Kube, kube), clock, random.Random(1), None)
+    starts = StartWatches(cast(Kube, kube), clock, random.Random(1), lambda: watches.namespaces, nodes=True)
     scraper = Scraper(clock)
     store, recorder = FileStore(folder / "states"), Recorder(folder / "log")
     leader = Leader(
         load({"decision_log_dir": folder / "log", "state_dir": folder / "states"}),
-        Always(clock, cast(Kube, kube), watches, scraper, None),
+        Always(clock, cast(Kube, kube), watches, starts, scraper, None),
         cast(FitProcess, fits),
         Backfill(None, clock, FileTransport(), ()),
         recorder,
         store,
         Loaded(states),
+        LedgerFile(None),
+        Ledger(),
     )
     watches.policies.replace(a_raw(key) for _, key in size.named())
     tasks = [asyncio.create_task(run()) for run in leader.runs]

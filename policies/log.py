@@ -1,6 +1,6 @@
 """The decision log: JSON lines from which every decision can be made again.
 
-    {"kind": "header", "format": 5, "platform": "..."}                    once, first
+    {"kind": "header", "format": 6, "platform": "..."}                    once, first
     {"kind": "state", "name": N, "policy": {...}, "state": {...}}         when a policy starts or changes, and every 1,000 lines
     {"kind": "decision", "name": N, "inputs": {...}, "demand": {...}, "grant": {...}, "plan": {...}}
     {"kind": "start", "name": N, "start": {...}, "prior": {...}}          when a start of a replica has ended

@@ -32,7 +32,7 @@ from policies.engine import Proposal
 from policies.ladder import lead_seconds
 from policies.model import Fan, Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
 from policies.series import late_after_seconds
-from policies.supply import Rung, Supply
+from policies.supply import ColdStart, Rung, Supply
 
 _UNREAD = SourceError(SourceErrorKind.TRANSPORT, "how the pods are reached has not been read yet")
 LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
@@ -73,6 +73,8 @@ class PolicyRuntime:
         self._transport: Transport | SourceError = _UNREAD
         self._transport_due_seconds = -math.inf
         self._readings: Readings | None = None
+        self._learned: tuple[ColdStart, ColdStart] | None = None  # what was learned, and from which given cold start
+        self._unseen: tuple[str, ...] = ()  # what shows parts of starts, and cannot be read
         self._result: StepResult | None = None
         self._fan: Fan | None = None
         self._plan: Plan | None = None
@@ -95,6 +97,12 @@ class PolicyRuntime:
     def policy(self) -> Policy:
         """What decisions are made by: the policy's settings, without prepared nodes where none are possible."""
         return self._decider.policy
+
+    @property
+    def cold_start(self) -> ColdStart:
+        """How a replica starts here: as learned, as far as anything was; else as the policy or its profile has it."""
+        learned, given = self._learned or (None, None), self._workload.cold_start
+        return learned[0] if learned[0] is not None and learned[1] == given else given
 
     @property
     def _effective(self) -> Policy:
@@ -220,13 +228,14 @@ class PolicyRuntime:
         """All that one decision is made from, but for the forecast."""
         namespace, filled = self._workload.namespace, self._filled
         samples = (newest(scraped.get(Key(namespace, pod)), filled.get(pod)) for pod in self._endpoints())
-        lead = lead_seconds(self._workload.cold_start, Rung.REQUESTED)
+        cold_start = self.cold_start
+        lead = lead_seconds(cold_start, Rung.REQUESTED)
         return Inputs(
             now_seconds=now_seconds,
             on_grid=on_grid,
             samples=tuple(sample for sample in samples if sample is not None),
             supply=self.supply(now_seconds),
-            cold_start=self._workload.cold_start,
+            cold_start=cold_start,
             windows=windows(self._workload.schedules, now_seconds, lead),
         )
 
@@ -240,6 +249,8 @@ class PolicyRuntime:
             plan=self._plan,
             plan_before=self._plan_before,
             readings=self._readings,
+            cold_start=self.cold_start if self._learned else None,
+            unseen=self._unseen,
             fan=self._fan,
             problem=self._problem,
             refused="" if self._refused is None else self._refused.sentence,
@@ -285,7 +296,7 @@ class PolicyRuntime:
 
     def restart(self, now_seconds: float) -> None:
         """Take what runs as decided, and let nothing fall until one hold has passed."""
-        self._decider.restart(self._workload.cold_start, now_seconds)
+        self._decider.restart(self.cold_start, now_seconds)
 
     def begin(self, now_seconds: float) -> None:
         """Decisions may be made from now on, and begin as after a restart."""
@@ -344,6 +355,10 @@ class PolicyRuntime:
         """Take how the sources stand; None where that is unknown."""
         self._readings = readings
 
+    def offer_cold_start(self, learned: ColdStart, given: ColdStart, unseen: tuple[str, ...]) -> None:
+        """Take the cold start as learned, with what the policy or its profile gave then; and what cannot be seen of starts."""
+        self._learned, self._unseen = (learned, given), unseen
+
     def offer_filled(self, samples: Mapping[str, PodSample]) -> None:
         """Take samples by pod from Prometheus, of pods that a scrape does not reach."""
         self._filled = samples
@@ -351,7 +366,7 @@ class PolicyRuntime:
     def fit_due(self, now_seconds: float) -> tuple[Series, Law] | None:
         """What the forecast has to be fitted on now, and the law that it has to save money for; None where no fit is due."""
         series = self._decider.forecaster.fit_due(now_seconds)
-        return None if series is None else (series, Law.of(self._workload.policy, self._workload.cold_start))
+        return None if series is None else (series, Law.of(self._workload.policy, self.cold_start))
 
     def adopt_fit(self, fit: Fit | None, now_seconds: float) -> None:
         """Forecast by this fit from the next grid step on; None is a fit that failed."""

@@ -43,7 +43,7 @@ def supply(
 
 
 def _units(pods: Iterable[Object], pod_labels: Labels) -> tuple[Unit, ...]:
-    return tuple(sorted(map(_replica, _serving(pods, pod_labels)), key=lambda unit: unit.name))
+    return tuple(sorted(map(_replica, serving(pods, pod_labels)), key=lambda unit: unit.name))
 
 
 def _unlisted(scale: Scale, pods: Store) -> int:
@@ -86,7 +86,7 @@ def endpoints(workload: Workload, scale: Scale | None, pods: Store) -> Mapping[s
 def _endpoints(pods: Iterable[Object], at: Endpoint) -> Mapping[str, tuple[str, ...]]:
     found = {
         key(pod).name: tuple(f"{at.scheme}://{_host(ip)}:{port}{at.path}" for port in at.ports)
-        for pod in _serving(pods, at.pod_labels)
+        for pod in serving(pods, at.pod_labels)
         if phase(pod) == "Running" and (ip := (pod.get("status") or {}).get("podIP"))
     }
     return dict(sorted(found.items()))
@@ -97,10 +97,10 @@ def replicas(scale: Scale, pods: Store) -> int:
     return len(pods.made(scale.selector, _units, ()))
 
 
-def _serving(pods: Iterable[Object], pod_labels: Labels) -> Iterator[Object]:
+def serving(pods: Iterable[Object], pod_labels: Labels) -> Iterator[Object]:
     """Of the pods of a selector, those of the target with these labels that serve or will."""
-    serving = dict(pod_labels).items()
-    return (pod for pod in _of_target(pods) if not deleting(pod) and serving <= labels(pod).items())
+    wanted = dict(pod_labels).items()
+    return (pod for pod in _of_target(pods) if not deleting(pod) and wanted <= labels(pod).items())
 
 
 def _of_target(pods: Iterable[Object]) -> Iterator[Object]:

@@ -89,9 +89,15 @@ class Kube:
         """Read an object, or a page of a list."""
         return await self._call("GET", path, query or {})
 
+    async def log(self, namespace: str, pod: str, container: str, most_bytes: int) -> str:
+        """The beginning of a container's log, each line with its time before it."""
+        query = {"container": container, "timestamps": "true", "limitBytes": str(most_bytes)}
+        content = await self._content("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log", query)
+        return content[:most_bytes].decode(errors="replace")
+
     async def list_all(self, collection: Collection) -> tuple[list[Object], str]:
         """Every object of a collection, page by page, and the resource version to watch from."""
-        query = {"limit": str(PAGE_ITEMS)} | _selector(collection)
+        query = {"limit": str(PAGE_ITEMS)} | collection.selector
         found: list[Object] = []
         while True:
             page = await self.get(collection.path, query)
@@ -123,7 +129,7 @@ class Kube:
 
     async def watch(self, collection: Collection, resource_version: str, seconds: float) -> AsyncGenerator[bytes]:
         """The lines of a watch, each a JSON event. Ends when the server ends it, about `seconds` after it began."""
-        query = _selector(collection) | {
+        query = collection.selector | {
             "watch": "true",
             "resourceVersion": resource_version,
             "allowWatchBookmarks": "true",
@@ -149,6 +155,20 @@ class Kube:
         body: Object | None = None,
         content_type: str = JSON_TYPE,
     ) -> Object:
+        content = await self._content(method, path, query, body, content_type)
+        answer = _parse(content)
+        if answer is None:
+            raise Unavailable(f"{method} {path}: the answer is not a JSON object but {_excerpt(content)}")
+        return answer
+
+    async def _content(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Object | None = None,
+        content_type: str = JSON_TYPE,
+    ) -> bytes:
         call = f"{method} {path}"
         with _failures(call, f"no answer within {self._timeout_seconds:g} s"):
             async with asyncio.timeout(self._timeout_seconds):
@@ -161,10 +181,7 @@ class Kube:
                     response.release()
             if not 200 <= response.status < 300:
                 raise _refusal(call, response.status, content)
-            answer = _parse(content)
-            if answer is None:
-                raise Unavailable(f"{call}: the answer is not a JSON object but {_excerpt(content)}")
-            return answer
+            return content
 
     async def _open(
         self,
@@ -219,11 +236,6 @@ async def _read_kubeconfig(path: Path | None, context: str | None, configuration
 
 def _any_exists(paths: str) -> bool:
     return any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep) if path)
-
-
-def _selector(collection: Collection) -> dict[str, str]:
-    given = {"labelSelector": collection.label_selector, "fieldSelector": collection.field_selector}
-    return {name: text for name, text in given.items() if text}
 
 
 async def _lines(response: aiohttp.ClientResponse, call: str) -> AsyncIterator[bytes]:

@@ -22,6 +22,12 @@ class Collection:
         middle = f"/namespaces/{self.namespace}" if self.namespace else ""
         return f"{api_path(self.api_version)}{middle}/{self.plural}"
 
+    @property
+    def selector(self) -> dict[str, str]:
+        """What of it is selected, as the query of a list or a watch."""
+        given = {"labelSelector": self.label_selector, "fieldSelector": self.field_selector}
+        return {name: text for name, text in given.items() if text}
+
     def item(self, namespace: str, name: str, subresource: str = "") -> str:
         """The path of one of its objects, or of that object's subresource."""
         tail = f"/{subresource}" if subresource else ""
@@ -51,6 +57,21 @@ def jobs(namespace: str, label_selector: str = "") -> Collection:
 def events(namespace: str, about_uid: str = "") -> Collection:
     """The Events of a namespace, or those about one object."""
     return Collection("v1", "events", namespace, field_selector=f"involvedObject.uid={about_uid}" if about_uid else "")
+
+
+def pod_events(namespace: str, reason: str) -> Collection:
+    """The Events about pods of a namespace that have one reason: field selectors know no "or"."""
+    return Collection("v1", "events", namespace, field_selector=f"involvedObject.kind=Pod,reason={reason}")
+
+
+def nodes() -> Collection:
+    """The nodes of the cluster."""
+    return Collection("v1", "nodes")
+
+
+def node_claims() -> Collection:
+    """Karpenter's NodeClaims."""
+    return Collection("karpenter.sh/v1", "nodeclaims")
 
 
 def resource_quotas(namespace: str) -> Collection:

@@ -131,3 +131,16 @@ class Reflector:
     def _pause_seconds(self) -> float:
         doubled = BACKOFF_SECONDS * 2.0 ** min(self._failures - 1, 10)
         return min(BACKOFF_LIMIT_SECONDS, doubled) * self._rng.uniform(0.5, 1.0)
+
+
+class Tail(Reflector):
+    """Passes on what comes from now on: of an hour of a cluster's Events, a list could be any number."""
+
+    async def _list(self) -> None:
+        page = await self._kube.get(self._collection.path, self._collection.selector | {"limit": "1"})
+        version = (page.get("metadata") or {}).get("resourceVersion")
+        if not isinstance(version, str):
+            raise Unavailable(f"GET {self._collection.path}: the answer is not a list")
+        self._store.replace(())
+        self._version = version
+        self._succeeded()

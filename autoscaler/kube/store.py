@@ -100,3 +100,11 @@ class Store:
         for selector in touched:
             for selection_listener in self._selection_listeners:
                 selection_listener(selector)
+
+
+class Stream(Store):
+    """Passes each object on to those that subscribe, and keeps none."""
+
+    def put(self, thing: Object) -> None:
+        """Pass the object on."""
+        self._changed([_Change(None, thing, thing)])

@@ -1,7 +1,9 @@
 """What is kept of each object: a thousand complete pods would be tens of megabytes."""
 
+import sys
 from typing import Any
 
+from autoscaler.kube.nodes import LABELS, gpus, is_gpu
 from autoscaler.kube.objects import Object
 
 METADATA = (
@@ -14,16 +16,20 @@ METADATA = (
     "ownerReferences",
 )
 PODS_COUNTED = ("active", "failed", "succeeded", "terminating", "uncountedTerminatedPods")  # of a Job, in its status
-CONDITIONS = ("Ready", "PodScheduled", "Complete", "Failed")
+CONDITIONS = ("Ready", "PodScheduled", "PodReadyToStartContainers", "Complete", "Failed")
+CLAIM_CONDITIONS = ("Launched", "Registered", "Initialized")
+WEIGHTS_CONTAINER = "storage-initializer"  # KServe's init container, which downloads a model
+MOST_CONTAINERS, MOST_IMAGES = 16, 50  # of a pod, and of a node
+MESSAGE_LIMIT = 1024  # characters of an Event: the API lets none be longer
 
 
 def pod(thing: Object) -> Object:
-    """A pod's identity, node, phase (and why), address and readiness."""
+    """A pod's identity, node, phase (and why), address, readiness, and how far its containers have come."""
     spec, status = thing.get("spec") or {}, thing.get("status") or {}
     return {
         "metadata": _metadata(thing),
         "spec": _only(spec, ("nodeName",)),
-        "status": _only(status, ("phase", "podIP", "reason", "message")) | _conditions(status),
+        "status": _only(status, ("phase", "podIP", "reason", "message")) | _conditions(status) | _containers(status),
     }
 
 
@@ -38,6 +44,41 @@ def job(thing: Object) -> Object:
     }
 
 
+def node(thing: Object) -> Object:
+    """A node's identity, its GPUs and, once it has any, its images. Heartbeats are no change."""
+    status = thing.get("status") or {}
+    allocatable = {name: count for name, count in (status.get("allocatable") or {}).items() if is_gpu(name)}
+    images = status.get("images") or () if gpus(allocatable) else ()
+    names = [sys.intern(name) for image in images[:MOST_IMAGES] for name in image.get("names") or ()]
+    return {
+        "metadata": _placed(thing),
+        "status": {"allocatable": allocatable, **({"images": names} if names else {})},
+    }
+
+
+def node_claim(thing: Object) -> Object:
+    """A NodeClaim's identity, node, the GPUs that it asks for, and how far it has come."""
+    spec, status = thing.get("spec") or {}, thing.get("status") or {}
+    requests = (spec.get("resources") or {}).get("requests") or {}
+    return {
+        "metadata": _placed(thing),
+        "spec": {"resources": {"requests": {name: count for name, count in requests.items() if is_gpu(name)}}},
+        "status": _only(status, ("nodeName",)) | _conditions(status, CLAIM_CONDITIONS),
+    }
+
+
+def event(thing: Object) -> Object:
+    """What an Event is about, what it says, when, and which node says it."""
+    about = _only(thing.get("involvedObject") or {}, ("namespace", "name", "uid", "fieldPath"))
+    return {
+        "metadata": _only(thing.get("metadata") or {}, ("name", "namespace")),
+        "involvedObject": about,
+        "message": str(thing.get("message") or "")[:MESSAGE_LIMIT],
+        "source": _only(thing.get("source") or {}, ("host",)),
+        **_only(thing, ("reason", "firstTimestamp", "lastTimestamp", "eventTime", "reportingInstance")),
+    }
+
+
 def policy(thing: Object) -> Object:
     """A policy without its `managedFields`."""
     about = {name: value for name, value in (thing.get("metadata") or {}).items() if name != "managedFields"}
@@ -48,9 +89,36 @@ def _metadata(thing: Object) -> dict[str, Any]:
     return _only(thing.get("metadata") or {}, METADATA)
 
 
-def _conditions(status: Object) -> dict[str, Any]:
-    kept = [each for each in status.get("conditions") or () if each.get("type") in CONDITIONS]
+def _placed(thing: Object) -> dict[str, Any]:
+    """Metadata without labels that say nothing about where a node comes from: a node has dozens."""
+    about = thing.get("metadata") or {}
+    labels = {name: value for name, value in (about.get("labels") or {}).items() if name in LABELS}
+    return _only(about, ("name", "uid", "creationTimestamp")) | {"labels": labels}
+
+
+def _conditions(status: Object, types: tuple[str, ...] = CONDITIONS) -> dict[str, Any]:
+    kept = [each for each in status.get("conditions") or () if each.get("type") in types]
     return {"conditions": kept} if kept else {}
+
+
+def _containers(status: Object) -> dict[str, Any]:
+    """When each container began, or what it waits for; of init containers, only the one that gets weights."""
+    engines = [_container(each) for each in (status.get("containerStatuses") or ())[:MOST_CONTAINERS]]
+    init = [each for each in status.get("initContainerStatuses") or () if each.get("name") == WEIGHTS_CONTAINER]
+    found = {"containerStatuses": engines, "initContainerStatuses": [_container(each) for each in init[:1]]}
+    return {name: kept for name, kept in found.items() if kept}
+
+
+def _container(status: Object) -> dict[str, Any]:
+    state = status.get("state") or {}
+    kept = {
+        "running": _only(state.get("running") or {}, ("startedAt",)),
+        "waiting": _only(state.get("waiting") or {}, ("reason",)),
+        "terminated": _only(state.get("terminated") or {}, ("startedAt", "finishedAt", "exitCode")),
+    }
+    return _only(status, ("name", "image", "restartCount")) | {
+        "state": {name: about for name, about in kept.items() if about}
+    }
 
 
 def _only(thing: Object, names: tuple[str, ...]) -> dict[str, Any]:

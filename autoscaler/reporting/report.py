@@ -10,7 +10,7 @@ from crds.workload import Workload
 from policies.explain import duration, explain
 from policies.ladder import hold_seconds
 from policies.model import Demand, Fan, Plan, Rule
-from policies.supply import Supply
+from policies.supply import ColdStart, Supply
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class PolicyReport:
     plan: Plan | None = None
     plan_before: Plan | None = None
     readings: Readings | None = None  # None: unknown
+    cold_start: ColdStart | None = None  # as it is known now; None: as the workload has it
+    unseen: tuple[str, ...] = ()  # what shows parts of starts, and cannot be read
     fan: Fan | None = None  # the forecast that the last decision had
     problem: str = ""  # why the newest version of the policy cannot be followed; its last valid one is
     target_problem: str = ""  # why the target cannot be read
@@ -66,7 +68,7 @@ class PolicyReport:
     @property
     def state_values(self) -> Mapping[str, str]:
         """What the sentence about the refused state is filled with."""
-        hold = hold_seconds(self.workload.policy, self.workload.cold_start)
+        hold = hold_seconds(self.workload.policy, self.cold_start or self.workload.cold_start)
         return {"problem": self.state_problem, "hold": duration(hold)}
 
 

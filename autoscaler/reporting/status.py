@@ -14,6 +14,7 @@ from autoscaler.reporting.readings import Condition, metrics_read
 from autoscaler.reporting.report import PolicyReport
 from crds.notation.timestamps import timestamp
 from policies import explain
+from policies.cold_start_text import expected, measured
 from policies.model import Fan
 
 PERIOD_SECONDS = 30.0  # an unchanged status is written that often, for its lastDecisionTime
@@ -57,7 +58,7 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
         "lastDecisionTime": timestamp(plan.at_seconds) if plan else None,
         "message": report.sentence[:MESSAGE_LIMIT],
         "conditions": conditions(
-            [found, decided, metrics_read(report.readings), *forecast, *prepared],
+            [found, decided, metrics_read(report.readings), *forecast, *_cold_start(report), *prepared],
             policy.get("status") or {},
             workload.generation,
             now_seconds,
@@ -68,6 +69,19 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
 def _forecast(fan: Fan) -> Condition:
     status, reason = ("True", "SavesGpuHours") if fan.proven else ("False", "NotProven")
     return Condition("ForecastUsed", status, reason, explain.forecast(fan))
+
+
+def _cold_start(report: PolicyReport) -> list[Condition]:
+    """What a start takes here, and what is not seen of it."""
+    now, given = report.cold_start, report.workload.cold_start
+    if now is None:
+        return []
+    missing = " and ".join(report.unseen)
+    instead = "cannot be read, so what only they show is taken from spec.coldStart or the profile."
+    unseen = f" {missing[:1].upper()}{missing[1:]} {instead}" if missing else ""
+    if now == given:
+        return [Condition("ColdStartMeasured", "False", "NoStartSeen", expected(given) + unseen)]
+    return [Condition("ColdStartMeasured", "True", "StartsSeen", measured(now, given) + unseen)]
 
 
 def refused_patch(policy: Object, reason: str, sentence: str, now_seconds: float) -> dict[str, Any]:

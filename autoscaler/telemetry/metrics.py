@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from autoscaler.telemetry.collectors import Age, SloPods
 from policies.model import Verdict
+from policies.starts import Part
 
 # The _created series double every counter, and Prometheus does not use them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -43,9 +44,9 @@ def _policy_gauge(name: str, text: str, labels: dict[str, str] = _POLICY) -> Gau
     return gauge
 
 
-def _histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-    DECLARED.append(Declared(name, "histogram", text, {}))
-    return Histogram(name, text, buckets=buckets, registry=REGISTRY)
+def _histogram(name: str, text: str, buckets: tuple[float, ...], labels: dict[str, str] | None = None) -> Histogram:
+    DECLARED.append(Declared(name, "histogram", text, labels or {}))
+    return Histogram(name, text, tuple(labels or {}), buckets=buckets, registry=REGISTRY)
 
 
 _Computed = TypeVar("_Computed", Age, SloPods)
@@ -131,6 +132,21 @@ STEP_SECONDS = _histogram(
     "outrider_step_seconds",
     "Wall-clock time of one decision for one policy, from samples to plan.",
     (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1, 1.0),
+)
+STAGE_SECONDS = _histogram(
+    "outrider_coldstart_stage_seconds",
+    "How long each part of a replica's start took, of starts that came to serve. A part that could not be seen is not counted.",
+    (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 450.0, 600.0, 900.0, 1800.0),
+    {
+        "stage": ", ".join(f"`{part}`" for part in Part),
+        "path": "how it came about: `pulled`, `present` (the image was there), `existing` (the node was there), `hit` or `miss`"
+        " (the compile cache); empty where there is one way only, or it is unknown",
+    },
+)
+HIDDEN_SECONDS = _counter(
+    "outrider_coldstart_hidden_seconds_total",
+    "Seconds of the parts of starts that passed while another part of the same start was under way.",
+    {},
 )
 FAILURES = _counter(
     "outrider_failures_total",

@@ -180,7 +180,8 @@ class Status(Model):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     """Ready: the policy is valid and its target exists. Decided: the last decision is recent.
-    MetricsRead: the metrics of every ready pod are read. ForecastUsed: the forecast would have saved GPU-hours over the last days."""
+    MetricsRead: the metrics of every ready pod are read. ForecastUsed: the forecast would have saved GPU-hours over the last days.
+    ColdStartMeasured: starts of replicas were seen, and the cold start is learned from them."""
     observed_generation: Count | None = None
     """Generation of the policy that was last read."""
     mode: Literal["Active", "Shadow"] | None = None

@@ -97,6 +97,11 @@ def test_the_role_holds_exactly_what_the_controller_asks_for() -> None:
         ("batch", "jobs", "delete"),
         ("", "events", "create"),
         ("", "events", "list"),
+        ("", "events", "watch"),
+        ("", "nodes", "list"),
+        ("", "nodes", "watch"),
+        ("karpenter.sh", "nodeclaims", "list"),
+        ("karpenter.sh", "nodeclaims", "watch"),
         ("", "resourcequotas", "list"),
         ("scheduling.k8s.io", "priorityclasses", "list"),
     }

@@ -2,6 +2,7 @@
 
 What it does not do:
 - scrape: a test gives samples with `sample`;
+- watch nodes and Events: a test runs `always.starts`;
 - fit forecasts: no fit is ever due within a test;
 - serve KEDA: tests read the board;
 - save states: there is no folder;
@@ -24,12 +25,15 @@ from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import Key
 from autoscaler.kube.watches import Watches
+from autoscaler.records.ledgers import LedgerFile
 from autoscaler.records.store import FileStore, Loaded
 from autoscaler.records.writer import Recorder
 from autoscaler.settings import load
 from autoscaler.sources.prometheus import Prometheus
 from autoscaler.sources.scrape import Scraper
 from autoscaler.sources.transport import FileTransport
+from autoscaler.starts.watches import StartWatches
+from policies.ledger import Ledger
 from policies.model import PodSample
 from tests.autoscaler.control.in_thread import InThread
 from tests.autoscaler.kube.workloads import TEMPLATE
@@ -91,6 +95,10 @@ class Controller:
     def status(self, name: str) -> dict[str, Any]:
         return cast(dict[str, Any], self.api.objects[policy_path(name)].get("status") or {})
 
+    def conditions(self, name: str) -> dict[str, dict[str, str]]:
+        """The conditions of a policy's status, by type."""
+        return {each["type"]: each for each in self.status(name).get("conditions") or ()}
+
     async def until(self, true: Callable[[], object]) -> None:
         """Let time pass, a quarter of a second after the other, until something is true."""
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -115,6 +123,7 @@ async def a_controller(
     *,
     loaded: Loaded | None = None,
     log: Path | None = None,
+    engine_logs: bool = False,
     history_url: str | None = None,
     processes: Sequence[WorkerProcess] | None = None,
     prometheus: Prometheus | None = None,
@@ -122,12 +131,15 @@ async def a_controller(
     """Everything is made and runs, and ends with the block."""
     clock = FakeClock()
     api.now = clock.now
-    settings = load({"decision_log_dir": log})
-    always = Always(clock, kube, Watches(kube, clock, random.Random(1), None), Scraper(clock), prometheus)
+    settings = load({"decision_log_dir": log, "engine_logs": engine_logs})
+    watches = Watches(kube, clock, random.Random(1), None)
+    starts = StartWatches(kube, clock, random.Random(1), lambda: watches.namespaces, nodes=True)
+    always = Always(clock, kube, watches, starts, Scraper(clock), prometheus)
     recorder = Recorder(log)
     backfill = Backfill(history_url, clock, FileTransport(), [InThread()] if processes is None else processes)
     fitting = cast(FitProcess, None)
-    leader = Leader(settings, always, fitting, backfill, recorder, FileStore(None), loaded or Loaded())
+    store, ledgers = FileStore(None), LedgerFile(None)
+    leader = Leader(settings, always, fitting, backfill, recorder, store, loaded or Loaded(), ledgers, Ledger())
     controller = Controller(api, clock, always, leader)
     controller.tasks += [asyncio.create_task(run()) for run in (always.watches.run, *leader.runs)]
     try:

@@ -104,8 +104,8 @@ async def test_what_cannot_be_used_is_a_problem_in_the_status_and_no_pod_is_aske
     set_answers(api, **{"secret": secret(TOKEN), "ca": config_map(CA), **given})
     async with a_controller(api, kube) as controller:
         await start(controller)
-        await controller.until(lambda: len(controller.status("a").get("conditions", ())) == 3)
-        [condition] = [each for each in controller.status("a")["conditions"] if each["type"] == "MetricsRead"]
+        await controller.until(lambda: "MetricsRead" in controller.conditions("a"))
+        condition = controller.conditions("a")["MetricsRead"]
         assert (condition["status"], condition["reason"]) == ("False", "NotReadable")
         assert problem in condition["message"]
         assert "two words" not in condition["message"]

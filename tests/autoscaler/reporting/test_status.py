@@ -11,6 +11,7 @@ from autoscaler.reporting.status import StatusWriter, status_patch
 from crds.v1alpha1.scalingpolicy import Status
 from policies.explain import explain
 from policies.model import Basis, Demand, Reason, Rule
+from policies.supply import Stage
 from tests.autoscaler.kube.workloads import WORKLOAD
 from tests.support.fake_api import HTML, FakeApi
 from tests.support.fake_clock import FakeClock
@@ -108,6 +109,19 @@ def test_the_status_says_whether_the_forecast_is_used_and_why(proven: bool, stat
     condition = patch(fan=fan)["conditions"][-1]
     assert (condition["type"], condition["status"]) == ("ForecastUsed", status)
     assert condition["message"] == f"The profile forecast is {'' if proven else 'not '}used: no fit yet."
+
+
+def test_the_status_says_what_a_start_takes_and_what_cannot_be_seen_of_it() -> None:
+    given = WORKLOAD.cold_start
+    [*_, none_yet] = patch(cold_start=given, unseen=("nodes",))["conditions"]
+    assert (none_yet["type"], none_yet["status"], none_yet["reason"]) == ("ColdStartMeasured", "False", "NoStartSeen")
+    assert none_yet["message"].startswith("Until a start is measured, a replica is expected to take ")
+    assert none_yet["message"].endswith(
+        " Nodes cannot be read, so what only they show is taken from spec.coldStart or the profile."
+    )
+    [*_, measured] = patch(cold_start=replace(given, warmup=Stage(20.0, 30.0)))["conditions"]
+    assert (measured["status"], measured["reason"]) == ("True", "StartsSeen")
+    assert "then warm-up 20 s; spec.coldStart or the profile expects " in measured["message"]
 
 
 def test_a_condition_keeps_its_time_while_its_status_is_the_same() -> None:

@@ -1,0 +1,47 @@
+"""By what the parts of a start are learned: the node's kind, the image, the model on its GPU."""
+
+from dataclasses import dataclass
+
+from autoscaler.kube.nodes import UNKNOWN, Place
+from policies.ledger import LONGEST, Key
+from policies.starts import WARMUP_PARTS, Part
+
+
+@dataclass(frozen=True, slots=True)
+class What:
+    """What is started, and where. Empty: unknown."""
+
+    model: str  # the target that serves it: tenants do not teach one another
+    image: str = ""  # as the pod template has it
+    place: Place = UNKNOWN
+    weights_apart: bool = False  # they are got before the engine starts; else its warm-up includes them
+
+
+def keys(what: What) -> dict[Part, Key]:
+    """The key of each part, from general to specific. A part of which nothing is known has none."""
+    place, (repository, version) = what.place, _image(what.image)
+    node = (place.pool or _family(place.instance_type), place.instance_type, place.capacity_type)
+    gpu = place.gpu or place.instance_type
+    warmup = (gpu if what.weights_apart else f"{gpu} with weights", what.model, what.image)
+    found: dict[Part, Key] = dict.fromkeys((*WARMUP_PARTS, Part.WARMUP), warmup)
+    if any(node):
+        found |= dict.fromkeys((Part.REACTION, Part.NODE, Part.GPU), node)
+    if what.image:
+        found[Part.IMAGE] = (place.instance_type, repository, version)
+    if what.weights_apart:
+        found[Part.WEIGHTS] = ("init container", what.model)
+    return {part: tuple(item[:LONGEST] for item in key) for part, key in found.items()}
+
+
+def _image(reference: str) -> tuple[str, str]:
+    """Repository, and digest or tag, of an image's reference. A port is no tag."""
+    name, at, digest = reference.partition("@")
+    if at:
+        return name, digest
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (name, "latest")
+
+
+def _family(instance_type: str) -> str:
+    """p5 of p5.48xlarge, g2 of g2-standard-4; the whole of a name that has neither."""
+    return instance_type.partition("." if "." in instance_type else "-")[0]

@@ -1,0 +1,89 @@
+"""What a pod says of its own start: when it was asked for, placed, let start and ready, and how its containers stand."""
+
+from dataclasses import dataclass
+
+from autoscaler.kube.nodes import is_gpu
+from autoscaler.kube.objects import Object, condition, created_seconds, deleting, ended, key, node, seconds, uid
+from autoscaler.kube.trim import WEIGHTS_CONTAINER
+
+PULL_FAILED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
+
+
+@dataclass(frozen=True, slots=True)
+class PodSeen:
+    """A pod under way. Times are Unix seconds, None where it has not come so far, or does not say."""
+
+    namespace: str
+    name: str
+    uid: str
+    node: str
+    container: str  # the one that serves; empty: not known yet
+    created_seconds: float | None
+    scheduled_seconds: float | None = None
+    sandbox_seconds: float | None = None  # its network is up, and the pulls begin
+    started_seconds: float | None = None  # its engine's container runs
+    ready_seconds: float | None = None
+    weights: tuple[float, float] | None = None  # from when to when an init container got them
+    pull_failed: bool = False
+    restarts: int = 0
+
+    @property
+    def since_seconds(self) -> float | None:
+        """Since when it can pull images."""
+        return self.sandbox_seconds if self.sandbox_seconds is not None else self.scheduled_seconds
+
+
+def seen(pod: Object, engine: str) -> PodSeen:
+    """A pod as it is now; `engine` is the container that serves, or its first one where it has none of that name."""
+    status = pod.get("status") or {}
+    about = key(pod)
+    containers = status.get("containerStatuses") or ()
+    ours = next((each for each in containers if each.get("name") == engine), containers[0] if containers else {})
+    state, restarts = ours.get("state") or {}, ours.get("restartCount")
+    return PodSeen(
+        about.namespace,
+        about.name,
+        uid(pod),
+        node(pod),
+        str(ours.get("name") or engine),
+        created_seconds(pod),
+        _since(pod, "PodScheduled"),
+        _since(pod, "PodReadyToStartContainers"),
+        seconds((state.get("running") or {}).get("startedAt")),
+        _since(pod, "Ready"),
+        _weights(status),
+        (state.get("waiting") or {}).get("reason") in PULL_FAILED,
+        restarts if type(restarts) is int else 0,
+    )
+
+
+def gone(pod: Object) -> bool:
+    """Whether the pod will not come to serve any more."""
+    return deleting(pod) or ended(pod)
+
+
+def engine(template: Object | None) -> tuple[str, str]:
+    """The name and the image of the container that serves: the one with a GPU, else the first. Empty: unknown."""
+    containers = ((template or {}).get("spec") or {}).get("containers") or ()
+    with_gpu = (each for each in containers if any(map(is_gpu, _limits(each))))
+    found = next(with_gpu, containers[0] if containers else {})
+    return str(found.get("name") or ""), str(found.get("image") or "")
+
+
+def _limits(container: Object) -> tuple[str, ...]:
+    return tuple((container.get("resources") or {}).get("limits") or ())
+
+
+def _since(pod: Object, kind: str) -> float | None:
+    found = condition(pod, kind)
+    return None if found is None else seconds(found.get("lastTransitionTime"))
+
+
+def _weights(status: Object) -> tuple[float, float] | None:
+    for each in status.get("initContainerStatuses") or ():
+        over = (each.get("state") or {}).get("terminated") or {}
+        if each.get("name") == WEIGHTS_CONTAINER and over.get("exitCode") == 0:
+            begin, end = seconds(over.get("startedAt")), seconds(over.get("finishedAt"))
+            if begin is not None and end is not None:
+                return begin, end
+    return None

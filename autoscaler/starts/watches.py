@@ -1,0 +1,129 @@
+"""Watches what shows how replicas start, beside their pods: nodes, NodeClaims, and the kubelets' Events about images.
+
+Each may be missing: the API, or the right to read it. Then what it would show is unknown, which is logged once.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from autoscaler.clock import Clock
+from autoscaler.kube import collection, trim
+from autoscaler.kube.client import Kube
+from autoscaler.kube.collection import Collection
+from autoscaler.kube.errors import KubeError
+from autoscaler.kube.objects import Key, Object, key
+from autoscaler.kube.reflector import Reflector, Tail
+from autoscaler.kube.store import Store, Stream
+from autoscaler.starts.nodes import Nodes, NodeSeen
+from autoscaler.starts.pulls import Pulls
+
+REASONS = ("Pulling", "Pulled")  # a pull that fails shows in its pod, and BackOff comes once a minute from each
+OPTIONAL = "NodeClaims"  # without Karpenter there are none, and little is missing
+AGAIN_SECONDS = (
+    3600.0  # until one that is missing is looked for again: sooner, it would look like a right that is needed
+)
+FOLLOW_SECONDS = 5.0  # until Events of a new namespace are watched
+
+_log = structlog.get_logger(__name__)
+
+
+class StartWatches:
+    """What they show. `namespaces` gives those whose Events are watched; without `nodes`, only Events are."""
+
+    def __init__(
+        self, kube: Kube, clock: Clock, rng: random.Random, namespaces: Callable[[], Iterable[str]], *, nodes: bool
+    ) -> None:
+        self._kube = kube
+        self._clock = clock
+        self._rng = rng
+        self._namespaces = namespaces
+        self._of_cluster = nodes
+        self._events: dict[str, list[asyncio.Task[None]]] = {}
+        self._nodes = Store()
+        self._claims = Store()
+        self._seen = Nodes()
+        self.pulls = Pulls()
+        self._missing: dict[str, str] = {} if nodes else {"nodes": "the controller follows one namespace"}
+        self._stores: dict[Collection, tuple[str, Store]] = {}  # those that are watched
+        self._logged: set[str] = set()  # paths of what is missing
+        self._nodes.subscribe(self._node_changed)
+        self._claims.subscribe(self._seen.saw_claim)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What cannot be seen now, of "nodes" and "Events"."""
+        stale = {name for name, store in self._stores.values() if store.stale_since is not None}
+        return tuple(sorted((self._missing.keys() | stale) - {OPTIONAL}))
+
+    def node(self, name: str) -> NodeSeen | None:
+        """What is known of a node; None where nodes cannot be seen, or it is gone."""
+        found = self._nodes.get("", name)
+        return None if found is None else self._seen.seen(found)
+
+    def raw_node(self, name: str) -> Object | None:
+        """The node as it is watched."""
+        return self._nodes.get("", name)
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            if self._of_cluster:
+                group.create_task(self._watch("nodes", collection.nodes(), self._nodes, trim.node))
+                group.create_task(self._watch(OPTIONAL, collection.node_claims(), self._claims, trim.node_claim))
+            while True:
+                self._follow(group)
+                await self._clock.sleep(FOLLOW_SECONDS)
+
+    def _follow(self, group: asyncio.TaskGroup) -> None:
+        wanted = set(self._namespaces())
+        for namespace in self._events.keys() - wanted:
+            for task in self._events.pop(namespace):
+                task.cancel()
+        for namespace in sorted(wanted - self._events.keys()):
+            self._events[namespace] = [
+                group.create_task(self._watch_events(collection.pod_events(namespace, reason))) for reason in REASONS
+            ]
+
+    async def _watch_events(self, what: Collection) -> None:
+        stream = Stream()
+        stream.subscribe(lambda event: self.pulls.saw(event, self._clock.now()))
+        await self._watch("Events", what, stream, trim.event, Tail)
+
+    async def _watch(
+        self,
+        name: str,
+        what: Collection,
+        store: Store,
+        kept: Callable[[Object], Object],
+        kind: type[Reflector] = Reflector,
+    ) -> None:
+        while True:
+            try:
+                await self._kube.get(what.path, what.selector | {"limit": "1"})
+            except KubeError as error:
+                self._miss(name, what.path, str(error))
+                await self._clock.sleep(AGAIN_SECONDS)
+            else:
+                self._missing.pop(name, None)
+                self._stores[what] = name, store
+                try:
+                    await kind(self._kube, what, store, clock=self._clock, rng=self._rng, trim=kept).run()
+                finally:
+                    del self._stores[what]
+
+    def _miss(self, name: str, path: str, why: str) -> None:
+        if path not in self._logged:
+            self._logged.add(path)
+            instead = "what only they show of a cold start is taken from spec.coldStart or the profile"
+            log = _log.debug if name == OPTIONAL else _log.info
+            log("starts.not_seen", what=name, why=why, instead=instead)
+        self._missing[name] = why
+
+    def _node_changed(self, node: Object) -> None:
+        if self._nodes.get(*Key("", key(node).name)) is None:
+            self._seen.lost_node(node)
+        else:
+            self._seen.saw_node(node, self._clock.now())

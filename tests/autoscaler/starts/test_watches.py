@@ -1,0 +1,83 @@
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from structlog.testing import capture_logs
+
+from autoscaler.kube import collection, trim
+from autoscaler.kube.client import Kube
+from autoscaler.kube.objects import key
+from autoscaler.kube.reflector import Tail
+from autoscaler.kube.store import Stream
+from autoscaler.starts.watches import AGAIN_SECONDS, StartWatches
+from tests.autoscaler.kube.waiting import until
+from tests.autoscaler.starts.recorded import NODE, T0, node
+from tests.support.fake_api import FakeApi, status
+from tests.support.fake_clock import FakeClock
+
+FORBIDDEN = status(403, "Forbidden")
+
+
+@asynccontextmanager
+async def watching(kube: Kube, clock: FakeClock, *, nodes: bool) -> AsyncIterator[StartWatches]:
+    watches = StartWatches(kube, clock, random.Random(1), lambda: ["ns"], nodes=nodes)
+    running = asyncio.create_task(watches.run())
+    try:
+        yield watches
+        assert not running.done()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def asked(api: FakeApi, part: str) -> int:
+    return sum(part in request for request in api.requests)
+
+
+async def test_what_cannot_be_read_is_missing_logged_once_and_looked_for_again(api: FakeApi, kube: Kube) -> None:
+    api.standing += [(part, FORBIDDEN) for part in ("/nodes", "/nodeclaims", "/events")]
+    clock = FakeClock()
+    with capture_logs() as logs:
+        async with watching(kube, clock, nodes=True) as watches:
+            await until(lambda: watches.missing == ("Events", "nodes") and clock.sleeping == 5)
+            await clock.advance(AGAIN_SECONDS + 1.0)
+            await until(lambda: asked(api, "/nodes") == 2 and asked(api, "/events") == 4)
+            assert watches.node(NODE) is None
+    said = [each["what"] for each in logs if each["event"] == "starts.not_seen" and each["log_level"] == "info"]
+    assert sorted(said) == ["Events", "nodes"]
+
+
+async def test_a_controller_of_one_namespace_reads_no_nodes(api: FakeApi, kube: Kube) -> None:
+    api.standing += [("/events", FORBIDDEN)]
+    async with watching(kube, FakeClock(), nodes=False) as watches:
+        await until(lambda: watches.missing == ("Events", "nodes"))
+    assert asked(api, "/nodes") == asked(api, "/nodeclaims") == 0
+    assert all("involvedObject.kind=Pod,reason=Pull" in request for request in api.requests)
+
+
+async def test_a_node_is_known_until_it_goes(api: FakeApi, kube: Kube) -> None:
+    clock = FakeClock(T0 + 62.0)
+    watches = StartWatches(kube, clock, random.Random(1), list, nodes=True)
+    watches._nodes.put(trim.node(node()))
+    await clock.advance(37.0)
+    watches._nodes.put(trim.node(node(gpus=1)))
+    found = watches.node(NODE)
+    assert found is not None
+    assert found.gpu_seconds == T0 + 99.0
+    watches._nodes.drop(trim.node(node(gpus=1)))
+    assert watches.node(NODE) is None
+
+
+async def test_a_tail_passes_on_what_comes_and_keeps_nothing(api: FakeApi, kube: Kube) -> None:
+    await api.put("/api/v1/namespaces/ns/pods/before", {})
+    stream, came = Stream(), list[str]()
+    stream.subscribe(lambda thing: came.append(key(thing).name))
+    tail = Tail(kube, collection.pods("ns"), stream, clock=FakeClock(), rng=random.Random(1), trim=trim.pod)
+    running = asyncio.create_task(tail.run())
+    await until(lambda: api.watching == 1)
+    await api.put("/api/v1/namespaces/ns/pods/after", {})
+    await until(lambda: came == ["after"])
+    assert not list(stream)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
