@@ -77,7 +77,9 @@ def _end(job: Object, pod: Object | None, form: str) -> tuple[Progress, str]:
     status = (pod or {}).get("status") or {}
     for each in status.get("containerStatuses") or ():
         terminated = (each.get("state") or {}).get("terminated") or {}
-        if form == Form.SLEEP and (terminated.get("reason") in NO_COMMAND or terminated.get("exitCode") in (126, 127, 128)):
+        if form == Form.SLEEP and (
+            terminated.get("reason") in NO_COMMAND or terminated.get("exitCode") in (126, 127, 128)
+        ):
             return Progress.DONE, ""
         if terminated.get("exitCode"):
             said = ": ".join(filter(None, (terminated.get("reason"), terminated.get("message"))))

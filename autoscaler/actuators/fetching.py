@@ -1,4 +1,4 @@
-"""The fetch actuator: has nodes pull images and copy weights before a replica needs them, and keeps images there while they are wanted.
+"""The fetch actuator: has nodes pull images and copy weights before a replica needs them, and keeps images while they are wanted.
 
 Bounded without any memory of its own: a Job's name is fixed by what it brings and the node, so the API itself refuses a second
 one. Every Job ends by itself. Nothing here raises for an API failure: without a fetch, a replica gets what it needs itself.
@@ -79,7 +79,13 @@ class Fetches:
         self._rests, self._podless = Rests(), Podless()
 
     async def ensure(
-        self, workload: Workload, wish: Wish | None, now_seconds: float, refused: Refused | None = None, *, known: bool = True
+        self,
+        workload: Workload,
+        wish: Wish | None,
+        now_seconds: float,
+        refused: Refused | None = None,
+        *,
+        known: bool = True,
     ) -> Change:
         """Bring to each node what the workload wants there, and end what it does not. Idempotent; never raises for the API.
 
@@ -206,7 +212,9 @@ class Fetches:
         if each.progress is Progress.STUCK:
             return now_seconds - (created_seconds(each.job) or now_seconds) >= PATIENCE_SECONDS
         if each.progress is Progress.WITHOUT_POD:
-            return name in self._podless.stuck(key(each.job).namespace, self._lacking(key(each.job).namespace), now_seconds)
+            return name in self._podless.stuck(
+                key(each.job).namespace, self._lacking(key(each.job).namespace), now_seconds
+            )
         if each.progress is Progress.HELD and not self._in_use(target.node, now_seconds):
             self._brought[name] = now_seconds
             return True
@@ -229,7 +237,9 @@ class Fetches:
                 cause = f"{each.what} cannot be pulled on node {each.node}: {each.cause}"
             elif key(each.job).name in stuck:
                 why = await last_warning(self._kube, each.job)
-                cause = f"{key(each.job).name} got no pod: {why or 'the cluster reports no cause; see its Job controller'}"
+                cause = (
+                    f"{key(each.job).name} got no pod: {why or 'the cluster reports no cause; see its Job controller'}"
+                )
             else:
                 continue
             at = each.node if each.what in works else ""  # it is this node's own trouble
@@ -279,7 +289,9 @@ class Fetches:
                 return tuple(done), str(error)
         return tuple(done), ""
 
-    async def _create(self, workload: Workload, new: Iterable[Object], now_seconds: float) -> tuple[tuple[str, ...], str]:
+    async def _create(
+        self, workload: Workload, new: Iterable[Object], now_seconds: float
+    ) -> tuple[tuple[str, ...], str]:
         done: list[str] = []
         for job in new:
             notes = job["metadata"]["annotations"]
@@ -324,4 +336,3 @@ def _failed(own: Iterable[Fetched]) -> str:
     """Why a fetch failed whose node is left alone now; empty if none did."""
     failed = next((each for each in own if each.progress is Progress.FAILED), None)
     return "" if failed is None else f"{failed.what} did not come to node {failed.node}: {failed.cause}"
-

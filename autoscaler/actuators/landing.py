@@ -87,7 +87,9 @@ class Placement:
     """What a template asks of its node."""
 
     selector: tuple[tuple[str, str], ...]
-    terms: tuple[tuple[tuple[Expression, ...], tuple[Expression, ...]], ...] | None  # labels and fields; any one must hold
+    terms: (
+        tuple[tuple[tuple[Expression, ...], tuple[Expression, ...]], ...] | None
+    )  # labels and fields; any one must hold
     tolerations: tuple[Toleration, ...]
     devices: tuple[tuple[str, Decimal], ...]  # such as nvidia.com/gpu
 
@@ -100,7 +102,9 @@ class Placement:
                 "requiredDuringSchedulingIgnoredDuringExecution"
             )
             terms = None if required is None else tuple(map(_term, required.get("nodeSelectorTerms") or ()))
-            selector = tuple(sorted((str(name), str(value)) for name, value in (spec.get("nodeSelector") or {}).items()))
+            selector = tuple(
+                sorted((str(name), str(value)) for name, value in (spec.get("nodeSelector") or {}).items())
+            )
             tolerations = tuple(map(_toleration, spec.get("tolerations") or ()))
         except (AttributeError, TypeError, KeyError) as error:
             raise ValueError("the target's nodeSelector, affinity or tolerations cannot be read") from error

@@ -1,7 +1,7 @@
 """A weights prefetch as an object: a Job whose one container copies a model's weights to the disk of one node.
 
-The policy gives the program that copies; what is around it is Outrider's. The model's folder appears whole or not at all. The cache has
-a limit, and what no Job has asked for in a week goes. All of that is done by the next Job on the node, so that it needs no controller.
+The policy gives the program that copies; what is around it is Outrider's. The model's folder appears whole or not at all. The
+cache has a limit, and what no Job has asked for in a week goes: the next Job on the node sees to both, without the controller.
 """
 
 import posixpath
@@ -43,20 +43,15 @@ touch "$OUTRIDER_TARGET/$mark"
 mv "$OUTRIDER_TARGET" "$OUTRIDER_MODEL"
 trap - EXIT
 """
-COMMAND = ["sh", "-c", SCRIPT, "outrider"]
+COMMAND = ("sh", "-c", SCRIPT, "outrider")
+ENVIRONMENT = ("OUTRIDER_CACHE", "OUTRIDER_MODEL", "OUTRIDER_TARGET", "OUTRIDER_MAX_KIB", "HOME")
 
 
 def prefetch_content(workload: Workload, prefetch: Prefetch, deadline_seconds: int) -> Content:
     """What brings the weights to a node."""
     cache, model = posixpath.split(prefetch.path)
     part = f"{CACHE}/.{model}.{short_hash(workload.uid)}.part"
-    environment = {
-        "OUTRIDER_CACHE": CACHE,
-        "OUTRIDER_MODEL": model,
-        "OUTRIDER_TARGET": part,
-        "OUTRIDER_MAX_KIB": str(prefetch.max_bytes // 1024),
-        "HOME": "/tmp",  # noqa: S108 - in the container
-    }
+    values = (CACHE, model, part, str(prefetch.max_bytes // 1024), "/tmp")  # noqa: S108 - in the container
     pod_spec: dict[str, Any] = {
         **({"serviceAccountName": prefetch.service_account} if prefetch.service_account else {}),
         **pod_restrictions(),
@@ -66,9 +61,9 @@ def prefetch_content(workload: Workload, prefetch: Prefetch, deadline_seconds: i
             {
                 "name": "prefetch",
                 "image": prefetch.image,
-                "command": COMMAND,
+                "command": list(COMMAND),
                 "args": list(prefetch.args),
-                "env": [{"name": name, "value": value} for name, value in environment.items()],
+                "env": [{"name": name, "value": value} for name, value in zip(ENVIRONMENT, values, strict=True)],
                 **({"envFrom": [{"secretRef": {"name": prefetch.secret}}]} if prefetch.secret else {}),
                 "resources": RESOURCES,
                 "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},

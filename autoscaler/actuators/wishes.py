@@ -65,12 +65,16 @@ def abilities(
         if why:
             yield Ability(name, stage, False, f"{why[:1].upper()}{why[1:].removesuffix('.')}.")
             continue
-        whats = {each.what for found in (wanted.contents.values() if wanted else ()) for each in found if each.stage is stage}
+        whats = {
+            each.what for found in (wanted.contents.values() if wanted else ()) for each in found if each.stage is stage
+        }
         of_stage = [each for each in seen if each.what in whats]
         there = len({each.node for each in of_stage if each.progress in (Progress.HELD, Progress.DONE)})
         under_way = len({each.node for each in of_stage if each.progress is Progress.UNDER_WAY})
         if name == WEIGHTS and workload.weights.method is WeightsMethod.LOCAL_MODEL_CACHE:
-            yield Ability(name, stage, True, f"KServe's LocalModelCache {workload.weights.cache} has the weights on nodes.")
+            yield Ability(
+                name, stage, True, f"KServe's LocalModelCache {workload.weights.cache} has the weights on nodes."
+            )
             continue
         going = f"; on its way to {under_way}" if under_way else ""
         yield Ability(name, stage, True, f"Brought to each node as it registers; kept on {there} of {nodes}{going}.")
@@ -90,7 +94,9 @@ def prefetch_obstacle(workload: Workload, template: Object, namespace: Object | 
     if prefetch is None:
         return ""
     if not allowed:
-        return "this installation copies no weights: an administrator sets --prefetch and applies the component prefetch"
+        return (
+            "this installation copies no weights: an administrator sets --prefetch and applies the component prefetch"
+        )
     level = labels(namespace).get(ENFORCED, "privileged") if namespace is not None else ""
     if level not in ("", "privileged"):
         return f"Pod Security of the namespace enforces {level}, which lets no pod use a folder of its node"

@@ -4,7 +4,16 @@ import structlog
 
 from autoscaler.actuators.base import Ability
 from autoscaler.actuators.fetching import Fetches, FetchSettings, Wish
-from autoscaler.actuators.wishes import PRE_PULL, WEIGHTS, abilities, asked, cache_obstacle, fetches, prefetch_obstacle, wish
+from autoscaler.actuators.wishes import (
+    PRE_PULL,
+    WEIGHTS,
+    abilities,
+    asked,
+    cache_obstacle,
+    fetches,
+    prefetch_obstacle,
+    wish,
+)
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube import collection
@@ -47,7 +56,9 @@ class Fetcher:
             except ValueError as error:
                 obstacles = dict.fromkeys(asked(workload), str(error))
         elif fetches(workload):
-            obstacles = dict.fromkeys(asked(workload), runtime.template_problem or "the target's pod template has not been read")
+            obstacles = dict.fromkeys(
+                asked(workload), runtime.template_problem or "the target's pod template has not been read"
+            )
         known = not fetches(workload) or wanted is not None or bool(obstacles and runtime.template is not None)
         if template is not None:
             obstacles |= await self._weights_obstacle(runtime, template, now_seconds)
@@ -66,7 +77,13 @@ class Fetcher:
         news = runtime.offer_abilities(found, change.problem)
         if change.created or change.released or news:
             log = _log.warning if change.problem else _log.info
-            log("fetches.changed", policy=runtime.key, created=change.created, released=change.released, problem=change.problem)
+            log(
+                "fetches.changed",
+                policy=runtime.key,
+                created=change.created,
+                released=change.released,
+                problem=change.problem,
+            )
         if news:
             await self._events.emit(workload, EventReason.FETCH_FAILED, problem=f"{change.problem.removesuffix('.')}.")
 

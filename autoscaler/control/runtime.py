@@ -171,7 +171,8 @@ class PolicyRuntime:
     @property
     def cold_start(self) -> ColdStart:
         """How long a new replica takes to start, with what is brought to its node ahead of it."""
-        return replace(self._workload.cold_start, ahead=ahead(self._abilities))
+        found = self._workload.cold_start
+        return replace(found, ahead=ahead(self._abilities)) if self._abilities else found
 
     @property
     def missing(self) -> int:
@@ -344,7 +345,10 @@ class PolicyRuntime:
         if not self._workload.policy.max_prepared_nodes:
             return self._abilities
         works, said = not self._unprepared, "Balloons hold nodes that the plan wants."
-        return (Ability("PreparedNodes", StageName.NODE, works, said if works else self._balloon_problem), *self._abilities)
+        return (
+            Ability("PreparedNodes", StageName.NODE, works, said if works else self._balloon_problem),
+            *self._abilities,
+        )
 
     def offer_target_problem(self, problem: str) -> bool:
         """Take why the target cannot be read, empty if it can. Gives whether that is news."""

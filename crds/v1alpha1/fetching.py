@@ -9,7 +9,9 @@ from crds.resolve.rules import Rule, quantity_between
 from crds.v1alpha1.fields import Model, ObjectName, Quantity, shaped
 
 # The roots are fixed, so that no policy can have a pod that mounts anything else of a node; the admission policies hold it too.
-CACHE_PATH = r"^/(mnt|var/lib/outrider)(/[A-Za-z0-9][A-Za-z0-9._@-]*){2,8}$"
+_STEP = r"(/[A-Za-z0-9][A-Za-z0-9._@-]*)"
+CACHE_ROOT = rf"^/(mnt|var/lib/outrider){_STEP}{{1,7}}$"
+CACHE_PATH = rf"^/(mnt|var/lib/outrider){_STEP}{{2,8}}$"
 _IMAGE = r"^[a-z0-9][A-Za-z0-9._:/@-]*$"
 Method = Literal["none", "image", "prefetch", "localModelCache"]
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from crds.notation import units
 from crds.profiles import DEFAULT_PROFILE
 from crds.resolve.rules import Rule, duration_between, quantity_between
+from crds.v1alpha1.fetching import FETCHING_RULES, Image, Weights
 from crds.v1alpha1.fields import (
     ClockTime,
     Duration,
@@ -17,7 +18,6 @@ from crds.v1alpha1.fields import (
     Quantity,
     TimeZone,
 )
-from crds.v1alpha1.fetching import FETCHING_RULES, Image, Weights
 from crds.v1alpha1.metrics import METRICS_RULES, Metrics
 from crds.v1alpha1.resource import Column, Condition, Count, Resource, Timestamp
 from crds.v1alpha1.target import TARGET_RULES, Target
