@@ -96,9 +96,10 @@ class Fetches:
         if wish is None and known and namespace not in self._watches.fetching:
             self._wanted.pop(claimant(workload), None)
             return Change()
-        jobs, nodes = self._watches.fetches(namespace), self._watches.nodes
+        jobs, nodes = self._watches.fetches(namespace), self._watches.nodes if wish is not None else None
         if not jobs.synced:
-            return Change(problem=f"the Jobs in namespace {namespace} have not been listed yet, so nothing is fetched")
+            problem = f"the Jobs in namespace {namespace} cannot be read, so nothing is fetched: {jobs.problem}"
+            return Change(problem=problem if jobs.problem else "")
         own = [each for each in self._seen(namespace) if holder(each.job) == claimant(workload)]
         if not known or (wish is not None and (nodes is None or not nodes.current(now_seconds))):
             return Change(problem=_failed(own))

@@ -29,8 +29,13 @@ def fetches(workload: Workload) -> bool:
     return workload.pre_pull or workload.weights.method in (WeightsMethod.IMAGE, WeightsMethod.PREFETCH)
 
 
-def wish(workload: Workload, template: Object, probability: float, settings: FetchSettings) -> Wish:
-    """What to bring to each node that a replica may land on. Raises ValueError where the template cannot be read."""
+def wish(
+    workload: Workload, template: Object, probability: float, settings: FetchSettings, *, copies: bool = True
+) -> Wish:
+    """What to bring to each node that a replica may land on. Raises ValueError where the template cannot be read.
+
+    With `copies`, weights may be copied to the nodes' disks.
+    """
     deadline = settings.deadline_seconds
     pulls = {
         how: tuple(
@@ -40,7 +45,7 @@ def wish(workload: Workload, template: Object, probability: float, settings: Fet
         for how in (Form.SLEEP, Form.VOLUME)
     }
     prefetch = workload.weights.prefetch
-    copied = (prefetch_content(workload, prefetch, deadline),) if prefetch and settings.prefetches else ()
+    copied = (prefetch_content(workload, prefetch, deadline),) if prefetch and copies else ()
     cold = workload.cold_start
     miss_seconds = {
         stage: found.p50_seconds

@@ -30,6 +30,8 @@ from policies.supply import Rung, StageName
 SWEEP_SECONDS = 30.0
 NAMESPACE_SECONDS = 60.0  # how old what Pod Security lets a namespace do may be
 
+_NO_TEMPLATE = "the target's pod template has not been read"
+
 _log = structlog.get_logger(__name__)
 
 
@@ -48,20 +50,17 @@ class Fetcher:
     async def run(self, runtime: PolicyRuntime) -> None:
         """Bring one policy's images and weights to its nodes, and offer its runtime what works."""
         workload, template, now_seconds = runtime.workload, runtime.template, self._clock.now()
-        obstacles: dict[str, str] = {}
+        obstacles = await self._weights_obstacle(runtime, now_seconds)
         wanted: Wish | None = None
-        if fetches(workload) and template is not None:
+        if fetches(workload) and template is None:
+            obstacles = dict.fromkeys(asked(workload), runtime.template_problem or _NO_TEMPLATE)
+        elif fetches(workload) and template is not None:
+            probability = self._probability(runtime, now_seconds)
             try:
-                wanted = wish(workload, template, self._probability(runtime, now_seconds), self._settings)
+                wanted = wish(workload, template, probability, self._settings, copies=WEIGHTS not in obstacles)
             except ValueError as error:
                 obstacles = dict.fromkeys(asked(workload), str(error))
-        elif fetches(workload):
-            obstacles = dict.fromkeys(
-                asked(workload), runtime.template_problem or "the target's pod template has not been read"
-            )
-        known = not fetches(workload) or wanted is not None or bool(obstacles and runtime.template is not None)
-        if template is not None:
-            obstacles |= await self._weights_obstacle(runtime, template, now_seconds)
+        known = wanted is not None or not fetches(workload)
         change = await self._actuator.ensure(workload, wanted, now_seconds, runtime.refused, known=known)
         if wanted is not None:
             for name, stage in ((PRE_PULL, StageName.IMAGE), (WEIGHTS, StageName.WEIGHTS)):
@@ -104,9 +103,9 @@ class Fetcher:
         lead = lead_seconds(runtime.workload.cold_start, Rung.REQUESTED)
         return probability_needed(filters.level, volatility, supply.placed, plan.desired_replicas, lead)
 
-    async def _weights_obstacle(self, runtime: PolicyRuntime, template: Object, now_seconds: float) -> dict[str, str]:
-        workload = runtime.workload
-        if workload.weights.method is WeightsMethod.PREFETCH:
+    async def _weights_obstacle(self, runtime: PolicyRuntime, now_seconds: float) -> dict[str, str]:
+        workload, template = runtime.workload, runtime.template
+        if workload.weights.method is WeightsMethod.PREFETCH and template is not None:
             namespace = await self._namespace(workload.namespace, now_seconds)
             why = prefetch_obstacle(workload, template, namespace, allowed=self._settings.prefetches)
             return {WEIGHTS: why} if why else {}

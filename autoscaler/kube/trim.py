@@ -40,8 +40,8 @@ def _states(pod: Object) -> dict[str, Any]:
     return {"containerStatuses": [_only(each, ("state",)) for each in found]}
 
 
-def node(thing: Object) -> Object:
-    """A node's identity, taints, readiness, versions, devices, disk and large images, without what changes every minute."""
+def fetch_node(thing: Object) -> Object:
+    """What fetches go by: a node's identity, taints, state, versions, devices, disk and large images. Heartbeats are no change."""
     spec, status = thing.get("spec") or {}, thing.get("status") or {}
     conditions = status.get("conditions") or ()
     allocatable = {

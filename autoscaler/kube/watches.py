@@ -1,4 +1,4 @@
-"""Everything that is watched: policies, nodes and, in each namespace that has a policy, pods and the Jobs of Outrider."""
+"""Everything that is watched: policies and, in each namespace that has one, pods and balloon Jobs. On demand, nodes and fetches."""
 
 import asyncio
 import random
@@ -31,8 +31,8 @@ class Watches:
         self._jobs: dict[str, Store] = {}
         self._fetches: dict[str, Store] = {}
         self.policies = Store()
-        self.nodes: Store | None = None if namespace else Store()
-        """The nodes; None where there are no rights to them, in an installation for one namespace."""
+        self._nodes: Store | None = None  # until they are asked for
+        self._sees_nodes = namespace is None
 
     @property
     def namespaces(self) -> tuple[str, ...]:
@@ -52,6 +52,14 @@ class Watches:
         """The balloon Jobs of a watched namespace; empty and not synced for any other."""
         return self._jobs.get(namespace, Store())
 
+    @property
+    def nodes(self) -> Store | None:
+        """The nodes, watched from the first time that they are asked for; None in an installation for one namespace."""
+        if self._nodes is None and self._sees_nodes:
+            self._nodes = Store()
+            self._start_nodes(self._nodes)
+        return self._nodes
+
     def fetches(self, namespace: str) -> Store:
         """The Jobs of a watched namespace that bring images and weights to nodes, watched from the first time that it is asked."""
         if namespace in self._pods and namespace not in self._fetches:
@@ -69,8 +77,8 @@ class Watches:
             self._group = group
             for namespace in self._pods:
                 self._start(namespace)
-            if self.nodes is not None:
-                group.create_task(self._reflect(collection.nodes(), self.nodes, trim.node))
+            if self._nodes is not None:
+                self._start_nodes(self._nodes)
             await self._reflect(self._policies_at, self.policies, trim.policy)
 
     def follow(self, namespaces: Iterable[str]) -> None:
@@ -96,6 +104,10 @@ class Watches:
         ]
         if namespace in self._fetches:
             self._start_fetches(namespace)
+
+    def _start_nodes(self, nodes: Store) -> None:
+        if self._group is not None:
+            self._group.create_task(self._reflect(collection.nodes(), nodes, trim.fetch_node))
 
     def _start_fetches(self, namespace: str) -> None:
         if self._group is not None:
