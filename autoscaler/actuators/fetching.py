@@ -134,7 +134,7 @@ class Fetches:
     def nodes(self, placement: Placement, now_seconds: float) -> tuple[Object, ...] | None:
         """The nodes that pods may land on; None where that is unknown."""
         nodes = self._watches.nodes
-        return nodes.made(_EVERY, landing, placement) if nodes is not None and nodes.current(now_seconds) else None
+        return nodes.made(_EVERY, landing, placement) if nodes.current(now_seconds) else None
 
     def resting(self, workload: Workload, what: str, now_seconds: float) -> str:
         """Why something is not fetched for a while; empty if it is."""

@@ -303,7 +303,6 @@ async def test_a_node_that_does_not_come_up_is_left(there: Cluster) -> None:
 async def test_nodes_that_are_not_known_end_nothing(there: Cluster) -> None:
     await there.add(there.young("a"))
     await there.ensure()
-    assert there.watches.nodes is not None
     there.watches.nodes.synced = False
     assert await there.ensure() == Change()
     assert there.where == {"a": IMAGE}
