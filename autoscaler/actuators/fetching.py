@@ -93,8 +93,8 @@ class Fetches:
         replicas are refused by a quota.
         """
         namespace = workload.namespace
+        self._wanted.pop(claimant(workload), None)  # what is not begun keeps no other workload waiting
         if wish is None and known and namespace not in self._watches.fetching:
-            self._wanted.pop(claimant(workload), None)
             return Change()
         jobs, nodes = self._watches.fetches(namespace), self._watches.nodes if wish is not None else None
         if not jobs.synced:
