@@ -138,6 +138,18 @@ async def test_an_image_without_sleep_is_pulled_and_not_kept(there: Cluster) -> 
     assert there.job("a")[1]["spec"]["ttlSecondsAfterFinished"] == RESTS_SECONDS, "then it is pulled again"
 
 
+@pytest.mark.parametrize(("after_seconds", "made_again"), [(1.0, False), (3600.0, True)])
+async def test_a_pod_that_ends_at_once_is_not_made_again_and_again(
+    there: Cluster, after_seconds: float, made_again: bool
+) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    await there.pulled("a")
+    await there.clock.advance(after_seconds)
+    await there.end("a", "Complete", "CompletionsReached")
+    assert bool((await there.ensure()).released) == made_again
+
+
 async def test_in_mode_shadow_nothing_is_pulled(there: Cluster) -> None:
     await there.add(there.young("a"))
     await there.ensure()
