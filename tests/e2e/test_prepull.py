@@ -40,10 +40,11 @@ def test_every_node_of_the_pool_gets_the_image_and_nothing_is_left(
         found: list[dict[str, Any]] = workload.status().get("capabilities") or [{}]
         return found[0]
 
-    until(
-        lambda: replicas <= nodes() and len(running()) >= len(replicas), 60, "the image to be held beside each replica"
-    )
-    assert {each["spec"]["containers"][0]["image"] for each in running()} <= {IMAGE, "registry.k8s.io/pause:3.10"}
+    def brought() -> set[str]:
+        return {pod["spec"]["nodeName"] for pod in pods() if pod["status"]["phase"] in ("Running", "Succeeded")}
+
+    until(lambda: replicas <= nodes() & brought(), 60, "the image on each node of a replica")
+    assert {each["spec"]["containers"][0]["image"] for each in pods()} <= {IMAGE, "registry.k8s.io/pause:3.10"}
     until(lambda: capability().get("works"), 30, "the status to say so")
     print(capability()["message"])
     before = {metadata(job)["uid"] for job in jobs()}
