@@ -232,7 +232,7 @@ async def test_a_pod_that_is_evicted_leaves_its_node_alone(there: Cluster) -> No
     await there.end("a")
     change = await there.ensure()
     assert (change.created, change.released) == ((), ())
-    assert change.problem == f"{IMAGE} did not come to node a: Evicted: The node was low on disk"
+    assert change.problem == f"node a did not get {IMAGE}: Evicted: The node was low on disk"
 
 
 @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"])
@@ -246,7 +246,7 @@ async def test_an_image_that_cannot_be_pulled_is_let_go_and_said(there: Cluster,
     await there.clock.advance(1)
     change = await there.ensure()
     assert len(change.released) == 1
-    assert change.problem == f"{IMAGE} cannot be pulled on node a: {reason}: {DENIED}"
+    assert change.problem == f"node a cannot pull {IMAGE}: {reason}: {DENIED}"
     assert await there.ensure() == Change(problem=change.problem)
     await there.clock.advance(FIRST_SECONDS)
     assert len((await there.ensure()).created) == 1
