@@ -29,10 +29,11 @@ from forecasting.worth import Law
 from policies.backfill import Past
 from policies.decider import Decider
 from policies.engine import Proposal
+from policies.fetches import Ability, ahead
 from policies.ladder import lead_seconds
 from policies.model import Fan, Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
 from policies.series import late_after_seconds
-from policies.supply import ColdStart, Rung, Supply
+from policies.supply import ColdStart, Rung, StageName, Supply
 
 _UNREAD = SourceError(SourceErrorKind.TRANSPORT, "how the pods are reached has not been read yet")
 LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
@@ -69,6 +70,8 @@ class PolicyRuntime:
         self._missing_since: tuple[int, float] | None = None  # pods that the target has, and since when that is too few
         self._balloon_problem = ""
         self._unprepared = False  # no node can be prepared for the target
+        self._abilities: tuple[Ability, ...] = ()
+        self._fetch_problem = ""
         self._filled: Mapping[str, PodSample] = {}
         self._transport: Transport | SourceError = _UNREAD
         self._transport_due_seconds = -math.inf
@@ -100,9 +103,11 @@ class PolicyRuntime:
 
     @property
     def cold_start(self) -> ColdStart:
-        """How a replica starts here: as learned, as far as anything was; else as the policy or its profile has it."""
-        learned, given = self._learned or (None, None), self._workload.cold_start
-        return learned[0] if learned[0] is not None and learned[1] == given else given
+        """How a replica starts here: as learned, else as the policy or its profile has it; and what its node is brought ahead of it."""
+        found = self._workload.cold_start
+        if self._learned is not None and self._learned[1] == found:
+            found = self._learned[0]
+        return replace(found, ahead=ahead(self._abilities)) if self._abilities else found
 
     @property
     def _effective(self) -> Policy:
@@ -255,6 +260,7 @@ class PolicyRuntime:
             problem=self._problem,
             refused="" if self._refused is None else self._refused.sentence,
             balloon_problem=self._balloon_problem,
+            capabilities=self._capabilities,
             target_problem=self._target_problem if now_seconds - self._scale_seconds > LOST_SECONDS else "",
             state_problem=self._state_problem if now_seconds < holds_until_seconds else "",
             history_problem=self._history_problem if now_seconds < holds_until_seconds else "",
@@ -334,6 +340,22 @@ class PolicyRuntime:
         self._unprepared = impossible
         self._decider.policy = self._effective
         return problem not in ("", before)
+
+    def offer_abilities(self, abilities: tuple[Ability, ...], problem: str) -> bool:
+        """Take whether images and weights come to nodes ahead of replicas, and what went wrong. Gives whether that is news."""
+        before, self._fetch_problem = self._fetch_problem, problem
+        self._abilities = abilities
+        return problem not in ("", before)
+
+    @property
+    def _capabilities(self) -> tuple[Ability, ...]:
+        if not self._workload.policy.max_prepared_nodes:
+            return self._abilities
+        works, said = not self._unprepared, "Balloons hold nodes that the plan wants."
+        return (
+            Ability("PreparedNodes", StageName.NODE, works, said if works else self._balloon_problem),
+            *self._abilities,
+        )
 
     def offer_target_problem(self, problem: str) -> bool:
         """Take why the target cannot be read, empty if it can. Gives whether that is news."""

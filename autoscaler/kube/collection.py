@@ -74,6 +74,16 @@ def node_claims() -> Collection:
     return Collection("karpenter.sh/v1", "nodeclaims")
 
 
+def namespace(name: str) -> str:
+    """The path of a namespace."""
+    return f"/api/v1/namespaces/{name}"
+
+
+def local_model_cache(name: str) -> str:
+    """The path of a LocalModelCache of KServe."""
+    return f"/apis/serving.kserve.io/v1alpha1/localmodelcaches/{name}"
+
+
 def resource_quotas(namespace: str) -> Collection:
     """The ResourceQuotas of a namespace."""
     return Collection("v1", "resourcequotas", namespace)

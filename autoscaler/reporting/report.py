@@ -8,6 +8,7 @@ from autoscaler.reporting.events import TEXTS, EventReason
 from autoscaler.reporting.readings import Readings
 from crds.workload import Workload
 from policies.explain import duration, explain
+from policies.fetches import Ability
 from policies.ladder import hold_seconds
 from policies.model import Demand, Fan, Plan, Rule
 from policies.supply import ColdStart, Supply
@@ -30,6 +31,7 @@ class PolicyReport:
     target_problem: str = ""  # why the target cannot be read
     refused: str = ""  # which replicas the API server does not let be created, as a sentence
     balloon_problem: str = ""  # why fewer nodes are prepared than planned, as a sentence
+    capabilities: tuple[Ability, ...] = ()
     state_problem: str = ""  # why the saved state was refused, for as long as nothing falls because of it
     history_problem: str = ""  # what is wrong with the history that was read at start, for as long
 
