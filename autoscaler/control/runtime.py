@@ -103,7 +103,7 @@ class PolicyRuntime:
 
     @property
     def cold_start(self) -> ColdStart:
-        """How a replica starts here: as learned, else as the policy or its profile has it; and what its node is brought ahead of it."""
+        """How a replica starts: as learned, else as stated or by the profile; with what is brought to its node ahead of it."""
         found = self._workload.cold_start
         if self._learned is not None and self._learned[1] == found:
             found = self._learned[0]
