@@ -164,12 +164,12 @@ def sweep(
     progress: Progress = lambda _name, _done, _most: None,
 ) -> Swept:
     """Play the policy as it is, and with each knob at each of its values."""
-    own = Run("the policy as it is", outrider.ENTRY, scenario, workload)
+    own, known = Run("the policy as it is", outrider.ENTRY, scenario, workload), scenario.resolved(workload)
     turns = [
         (knob, value, _turned(knob, value, scenario, workload))
         for knob in knobs
-        for value in knob.values(workload)
-        if value != knob.own(workload)
+        for value in knob.values(known)
+        if value != knob.own(known)
     ]
     runs = [own, *(run for _, _, run in turns)]
     most = len(runs) + MOST_RUNS
@@ -177,7 +177,7 @@ def sweep(
     shares = (workload.policy.attainment,)
     (clairvoyant,) = best(scenario, workload, shares, play=play, progress=progress, done=len(runs), most=most)
     progress("", most, most)
-    points = [Point(knob, knob.own(workload), found[own], own=True) for knob in knobs]
+    points = [Point(knob, knob.own(known), found[own], own=True) for knob in knobs]
     points += [Point(knob, value, found[run], own=False) for knob, value, run in turns]
     order = {knob.key: place for place, knob in enumerate(knobs)}
     points.sort(key=lambda point: (order[point.knob.key], point.value))

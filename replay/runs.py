@@ -29,7 +29,9 @@ class Run:
         watch: Watch = lambda _before, _inputs, _result: None,
     ) -> Outcome:
         """Play it here. `progress` is called with the share that is done, `watch` with each decision of Outrider."""
-        setup = Setup(self.workload, engine_of(self.scenario.hardware), self.scenario.past, watch)
+        setup = Setup(
+            self.scenario.resolved(self.workload), engine_of(self.scenario.hardware), self.scenario.past, watch
+        )
         if self.knob_value is not None and self.entry.knob is not None:
             contender = self.entry.knob.make(setup, self.knob_value)
         elif self.entry.make is not None:

@@ -75,7 +75,7 @@ def play(
     `watch` is called with each decision of Outrider, which then plays in this process. The first contender must have a
     `make`. `ours` is its outcome where it has been played already, live.
     """
-    setup = Setup(workload, engine_of(scenario.hardware), scenario.past)
+    setup = Setup(scenario.resolved(workload), engine_of(scenario.hardware), scenario.past)
     grids = {entry.key: tuple(dict.fromkeys(entry.knob.grid(setup))) for entry in contenders if entry.knob}
     most = sum(entry.make is not None for entry in contenders) + sum(map(most_runs, grids.values())) + MOST_RUNS
     known: dict[tuple[str, float | None], Outcome] = {}

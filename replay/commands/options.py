@@ -29,8 +29,9 @@ def complete_profile(incomplete: str) -> list[str]:
     return [name for name in PROFILES if name.startswith(incomplete)]
 
 
-# The keys of replay.report.assertions.METRICS and replay.knobs.KNOBS, which load numpy.
+# The keys of replay.report.assertions.METRICS, replay.scenario.actuators.NAMED and replay.knobs.KNOBS, which load numpy.
 FIGURES = ("attainment", "gpu-hours", "cost", "p99-wait", "p99-first-token", "cold-starts", "failed")
+ACTUATORS = ("pre-pull", "prefetch", "weights-image", "compile-cache", "node-compile-cache")
 SWEEPS = ("attainment", "hold", "minimum", "prepared", "all")
 
 
@@ -42,6 +43,13 @@ def complete_assertion(incomplete: str) -> list[str]:
 def complete_sweep(incomplete: str) -> list[str]:
     """The settings that can be swept."""
     return [setting for setting in SWEEPS if setting.startswith(incomplete)]
+
+
+def complete_actuators(incomplete: str) -> list[str]:
+    """What shortens a cold start, after those that are there already."""
+    before, _, last = incomplete.rpartition(",")
+    given = f"{before}," if before else ""
+    return [given + name for name in ("none", *ACTUATORS) if name.startswith(last)]
 
 
 TraceArgument = Annotated[str, typer.Argument(metavar="TRACE", help=TRACE_HELP, autocompletion=complete_trace)]
@@ -78,6 +86,16 @@ DurationOption = Annotated[
 ]
 SpeedOption = Annotated[
     float, typer.Option("--speed", min=0.1, max=30.0, help="Scenario seconds per wall-clock second.")
+]
+ActuatorsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--actuators",
+        metavar="LIST",
+        help=f"What shortens a cold start, for every contender: none, or several of {', '.join(ACTUATORS)}, separated by commas. "
+        "Default: what the policy asks for.",
+        autocompletion=complete_actuators,
+    ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")]
 JobsOption = Annotated[

@@ -16,6 +16,7 @@ import typer
 from crds.profiles import DEFAULT_PROFILE
 from replay.commands.options import (
     SWEEPS,
+    ActuatorsOption,
     BackendOption,
     CaFileOption,
     CheckpointsOption,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from replay.knobs import PolicyKnob, Swept
     from replay.report.assertions import Checked
     from replay.runs import Play, Progress
+    from replay.scenario.actuators import Actuators
     from replay.scenario.build import PastKind
     from replay.scenario.scenario import Scenario
     from replay.tournament import Standings
@@ -79,6 +81,7 @@ def command(
             help="What Outrider knows of the traffic before the start: the trace's own, a generated week, or nothing.",
         ),
     ] = "trace",
+    actuators: ActuatorsOption = None,
     seed: SeedOption = 0,
     decision_log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write Outrider's decisions here, for explain and redecide.")
@@ -112,9 +115,9 @@ def command(
 
     The others are a reactive ScaledObject (10 waiting requests per replica) and, tuned for this very trace, an HPA on running
     + waiting requests, an HPA on the rate of tokens, llm-d's SLO-aware law and the planner of NVIDIA Dynamo. All start with
-    the same replicas, on the hardware of the policy's profile. Cost / clairvoyant is the cost divided by that of a schedule
-    made with the traffic known in advance, the cheapest found that meets the SLO. A policy in mode Shadow is replayed as if it
-    were Active.
+    the same replicas, on the hardware of the policy's profile, with the same --actuators. Cost / clairvoyant is the cost divided
+    by that of a schedule made with the traffic known in advance, the cheapest found that meets the SLO. A policy in mode Shadow
+    is replayed as if it were Active.
     Exit code 1: an assertion does not hold, or a process that played failed; 2: the trace, the policy or an option cannot be used.
 
     Examples:
@@ -128,6 +131,7 @@ def command(
     from replay.commands.arguments import why
     from replay.commands.prometheus import Access
     from replay.report.assertions import check, parse
+    from replay.scenario.actuators import asked_for, named
     from replay.traces.trace import TraceError
 
     try:
@@ -147,6 +151,7 @@ def command(
             duration=duration,
             past=past,
             seed=seed,
+            actuators=asked_for(workload) if actuators is None else named(actuators),
         )
         if jobs is None and not knobs and len(scenario.requests) < FEW_REQUESTS:
             jobs = 1
@@ -232,9 +237,11 @@ def scenario_of(
     duration: str | None,
     past: "PastKind",
     seed: int,
+    actuators: "Actuators | None" = None,
 ) -> "Scenario":
     """The scenario of a trace, as `part` reads it. Raises ValueError, and TraceError for a file that cannot be read as one."""
     from replay.commands.arguments import part
+    from replay.scenario.actuators import NO_ACTUATORS
     from replay.scenario.build import for_workload
 
     recorded, start_seconds, duration_seconds = part(
@@ -248,6 +255,7 @@ def scenario_of(
         duration_seconds=duration_seconds,
         past=past,
         seed=seed,
+        actuators=actuators or NO_ACTUATORS,
     )
 
 

@@ -11,17 +11,19 @@ moved the cost by no more than a step of the grid does.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
+from policies.ladder import lead_quantile_seconds
 from policies.model import Policy
+from policies.supply import Stage
 from replay.contenders.contender import Entry, Periodic, Setup
 from replay.contenders.schedule import Billing, Counts
 from replay.contenders.view import View
-from replay.scenario.scenario import Hardware, Scenario
+from replay.scenario.scenario import Scenario
 
 STEP_SECONDS = 5.0
 
@@ -121,18 +123,31 @@ def billing(scenario: Scenario) -> Billing:
     hardware = scenario.hardware
     token_seconds = hardware.step_base_seconds + hardware.step_sequence_seconds * hardware.max_num_seqs
     drain_seconds = float(scenario.requests.output_tokens.mean()) * token_seconds
-    start_seconds = max(0.0, lead_seconds(hardware) - hardware.reaction_seconds)
+    start_seconds = max(0.0, lead_seconds(scenario) - hardware.reaction_seconds)
     return Billing(STEP_SECONDS, start_seconds, drain_seconds + hardware.node_idle_seconds)
 
 
-def lead_seconds(hardware: Hardware) -> float:
+def lead_seconds(scenario: Scenario) -> float:
     """From the request for a replica to its first request, by the medians of the stages."""
-    return sum(stage.p50_seconds for stage in hardware.cold_start.stages)
+    drawn = scenario.cold_start(scenario.hardware.cold_start)
+    sure = replace(
+        drawn,
+        node=_median(drawn.node),
+        gpu=drawn.gpu and _median(drawn.gpu),
+        image=drawn.image and _median(drawn.image),
+        weights=drawn.weights and _median(drawn.weights),
+        warmup=_median(drawn.warmup),
+    )
+    return round(lead_quantile_seconds(sure, (), 0.0), 6)
+
+
+def _median(stage: Stage) -> Stage:
+    return Stage(stage.p50_seconds, stage.p50_seconds)
 
 
 def asked_ahead(counts: Counts, scenario: Scenario) -> Schedule:
     """What to write so that as many replicas serve in each step: each is asked for by its lead in advance."""
-    ahead = math.ceil(lead_seconds(scenario.hardware) / STEP_SECONDS)
+    ahead = math.ceil(lead_seconds(scenario) / STEP_SECONDS)
     asked = np.lib.stride_tricks.sliding_window_view(np.pad(counts, (0, ahead)), ahead + 1).max(axis=1)
     changes = np.flatnonzero(np.diff(asked, prepend=-1))
     return Schedule(np.asarray(scenario.start_seconds + changes * STEP_SECONDS), asked[changes])

@@ -62,12 +62,13 @@ def played(scenario: Scenario, workload: Workload, policy_source: str) -> dict[s
             "past_seconds": 0.0 if past is None else past.step_seconds * len(past.requests),
             "seed": scenario.seed,
             "initial_replicas": scenario.initial_replicas,
+            "actuators": asdict(scenario.actuators),
         },
         "hardware": asdict(scenario.hardware),
         "policy": {
             "source": policy_source,
             **plain(workload.policy),
-            "cold_start": plain(workload.cold_start),
+            "cold_start": plain(scenario.resolved(workload).cold_start),
             "schedules": len(workload.schedules),
         },
     }

@@ -14,6 +14,7 @@ from replay.report.series import demand, edges, means
 from replay.report.table import HEADINGS, table
 from replay.report.titles import CLAIRVOYANT, title
 from replay.report.verdict import verdicts
+from replay.scenario.actuators import NO_ACTUATORS
 from replay.scenario.scenario import Scenario
 from replay.tournament import Row, Standings
 
@@ -50,6 +51,8 @@ def head(scenario: Scenario, workload: Workload, policy_source: str) -> Iterator
         f"SLO: {policy.attainment * 100:g}% of requests wait at most {policy.queue_wait_seconds:g} s",
         style="dim",
     )
+    if scenario.actuators != NO_ACTUATORS:
+        yield Text(f"every contender has: {scenario.actuators}", style="dim")
 
 
 def _plot(standings: Standings, console: Console) -> Iterator[Text]:

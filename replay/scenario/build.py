@@ -8,6 +8,7 @@ import numpy as np
 
 from crds.profiles import DEFAULT_PROFILE
 from crds.workload import Workload
+from replay.scenario.actuators import NO_ACTUATORS, Actuators
 from replay.scenario.hardware import HARDWARE, hardware_of
 from replay.scenario.scenario import Hardware, Scenario
 from replay.traces.trace import Requests, Totals, Trace
@@ -92,6 +93,7 @@ def for_workload(
     duration_seconds: float | None,
     past: PastKind,
     seed: int,
+    actuators: Actuators = NO_ACTUATORS,
 ) -> Scenario:
     """What a workload meets: its profile's hardware, a pool that holds its maximum, a first fleet within its bounds.
 
@@ -106,7 +108,7 @@ def for_workload(
         hardware=hardware_of(workload),
         seed=seed,
     )
-    return fitted(scenario, workload)
+    return replace(fitted(scenario, workload), actuators=actuators)
 
 
 def fitted(scenario: Scenario, workload: Workload) -> Scenario:

@@ -1,11 +1,13 @@
 """A scenario: the traffic, the past before it, and the hardware it meets. All that a policy does not choose."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crds.profiles import PROFILES
+from crds.workload import Workload
 from policies.capacity import work_seconds
 from policies.model import Engine
-from policies.supply import ColdStart
+from policies.supply import ColdStart, Stage
+from replay.scenario.actuators import NO_ACTUATORS, Actuators, CompileCache
 from replay.traces.trace import Requests, Totals
 
 
@@ -27,6 +29,9 @@ class Hardware:
     price_per_gpu_hour: float
     node_idle_seconds: float  # an empty node is removed after this
     max_nodes: int
+    cached_warmup: Stage | None = None  # the warm-up where all is compiled already; None: not known
+    process_seconds: float = 0.0  # of the warm-up, until the engine's process has begun to load
+    slowness_sigma: float = 0.0  # of the log of one factor for a node's image, weights and process
 
     @property
     def replicas_per_node(self) -> int:
@@ -61,6 +66,33 @@ class Scenario:
     seed: int
     initial_replicas: int
     failed_requests: int = 0  # of the whole trace, left out since they got no output
+    actuators: Actuators = NO_ACTUATORS
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the hardware does not know what an actuator does to it."""
+        if self.actuators.compile_cache is not CompileCache.NONE and self.hardware.cached_warmup is None:
+            raise ValueError(
+                f"it is not known how much a compile cache shortens the warm-up of {self.hardware.name}; "
+                "leave out the compile cache or choose another profile"
+            )
+
+    def cold_start(self, stated: ColdStart) -> ColdStart:
+        """What a stated cold start becomes with the actuators of this scenario.
+
+        Stages that one of them begins are `ahead`. With a compile cache that all nodes share the warm-up is shorter by as much
+        as the hardware's own; one on each node is empty wherever a node is new.
+        """
+        found, cached = replace(stated, ahead=self.actuators.ahead), self.hardware.cached_warmup
+        if self.actuators.compile_cache is not CompileCache.VOLUME or cached is None:
+            return found
+        whole = self.hardware.cold_start.warmup
+        p50 = stated.warmup.p50_seconds * cached.p50_seconds / whole.p50_seconds
+        p95 = stated.warmup.p95_seconds * cached.p95_seconds / whole.p95_seconds
+        return replace(found, warmup=Stage(p50, max(p50, p95)))
+
+    def resolved(self, workload: Workload) -> Workload:
+        """The workload with the cold start that the live controller resolves here: it knows its actuators, and has learned."""
+        return replace(workload, cold_start=self.cold_start(workload.cold_start))
 
 
 L4_8B = Hardware(
@@ -78,4 +110,6 @@ L4_8B = Hardware(
     price_per_gpu_hour=PROFILES["8b-l4"].price_per_gpu_hour,
     node_idle_seconds=60.0,
     max_nodes=64,
+    cached_warmup=Stage(126.0, 174.0),
+    process_seconds=60.0,
 )

@@ -8,7 +8,7 @@ A node that becomes ready is offered to the waiting replicas first, then to the 
 from collections.abc import Callable
 from functools import partial
 
-from replay.scenario.scenario import Hardware
+from replay.scenario.scenario import Scenario
 from replay.sim.agenda import Agenda
 from replay.sim.nodes import Nodes
 from replay.sim.units import Balloon, Pod
@@ -23,15 +23,14 @@ class ControlPlane:
 
     def __init__(
         self,
-        hardware: Hardware,
-        seed: int,
+        scenario: Scenario,
         agenda: Agenda,
         *,
         target: str,
         serves: Callable[[Pod], None],
         stops: Callable[[Pod], float],
     ) -> None:
-        self._hardware = hardware
+        self._hardware = scenario.hardware
         self._agenda = agenda
         self._target = target
         self._serves = serves
@@ -41,7 +40,7 @@ class ControlPlane:
         self.pods: list[Pod] = []
         self.serving: list[Pod] = []  # in order of readiness
         self.balloons: dict[str, Balloon] = {}
-        self.nodes = Nodes(hardware, seed, agenda, became_ready=self._place)
+        self.nodes = Nodes(scenario, agenda, became_ready=self._place)
 
     def start(self, replicas: int, now_seconds: float) -> None:
         """Begin with replicas that serve already."""

@@ -16,11 +16,18 @@ class StageKind(IntEnum):
     WEIGHTS = 3
     WARMUP = 4
     GPU = 5
+    SLOWNESS = 6
 
 
 def draw_seconds(stage: Stage | None, kind: StageKind, ordinal: int, seed: int) -> float:
     """A log-normal time with the stage's two quantiles, the same for the same node or pod of any run. None takes no time."""
-    if stage is None:
-        return 0.0
-    normal = np.random.default_rng((seed, kind, ordinal)).standard_normal()
-    return stage.p50_seconds * math.exp(stage.sigma * float(normal))
+    return 0.0 if stage is None else stage.p50_seconds * math.exp(stage.sigma * _normal(kind, ordinal, seed))
+
+
+def draw_slowness(sigma: float, ordinal: int, seed: int) -> float:
+    """By how much a node is slower than others: log-normal with a median of 1."""
+    return math.exp(sigma * _normal(StageKind.SLOWNESS, ordinal, seed)) if sigma else 1.0
+
+
+def _normal(kind: StageKind, ordinal: int, seed: int) -> float:
+    return float(np.random.default_rng((seed, kind, ordinal)).standard_normal())

@@ -105,15 +105,25 @@ class Balloon(Unit):
 
 
 @dataclass(eq=False)
+class Compiled:
+    """A place where engines keep what they compile, and since when there is something."""
+
+    seconds: float = math.inf
+
+
+@dataclass(eq=False)
 class Node:
     """A machine with GPUs, billed from its launch on."""
 
     name: str
     ordinal: int
     launched_seconds: float
-    ready_seconds: float
+    registered_seconds: float
+    ready_seconds: float  # its GPUs are allocatable
     gpus: int
     places: int  # replicas that fit
+    slowness: float = 1.0  # of its image, weights and process
+    compiled: Compiled = field(default_factory=Compiled)
     image_seconds: float = math.inf
     weights_seconds: float = math.inf
     empty_since_seconds: float = math.inf

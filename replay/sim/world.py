@@ -34,8 +34,7 @@ class World:
         self._agenda = Agenda()
         self._serving = Serving(scenario)
         self._control_plane = ControlPlane(
-            scenario.hardware,
-            scenario.seed,
+            scenario,
             self._agenda,
             target=target,
             serves=lambda pod: self._serving.join(pod.ordinal),

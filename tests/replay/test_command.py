@@ -64,6 +64,13 @@ def test_what_was_played(document: dict[str, Any]) -> None:
     assert all(fleet["ready"][0] == first for fleet in document["series"]["fleets"])
 
 
+def test_every_contender_has_the_actuators_that_are_named(arguments: list[str]) -> None:
+    _, out, _ = replay(*arguments, "--duration", "1m", "--actuators", "pre-pull,prefetch", "--json")
+    document = json.loads(out)
+    assert document["scenario"]["actuators"] == {"pre_pull": True, "weights": "prefetch", "compile_cache": "none"}
+    assert document["policy"]["cold_start"]["ahead"] == ["image", "weights"]
+
+
 def test_the_picks_are_those_of_the_sweep(document: dict[str, Any]) -> None:
     ours = document["contenders"][0]
     tried = {tuning["contender"]: tuning["tried"] for tuning in document["tuning"]}["tuned"]
@@ -177,6 +184,7 @@ REFUSED = {
         "other.yaml: expected exactly one ScalingPolicy, found 0",
     ),
     "figure": (["chat.csv", "--assert", "gpu-hour=1"], "no figure 'gpu-hour'; did you mean gpu-hours?"),
+    "actuator": (["chat.csv", "--actuators", "prepull"], "--actuators 'prepull' is unknown; did you mean pre-pull?"),
     "log folder": (
         ["chat.csv", "--decision-log", "none/log.jsonl"],
         "outrider replay: none/log.jsonl: No such file or directory",

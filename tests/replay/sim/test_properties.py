@@ -6,6 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crds.workload import WeightsMethod
+from replay.scenario.actuators import Actuators, CompileCache
 from replay.scenario.scenario import L4_8B
 from replay.sim.world import World
 
@@ -44,17 +46,31 @@ def check_places(world: World, per_node: int) -> None:
         assert not balloons
 
 
+ACTUATORS = st.builds(Actuators, st.booleans(), st.sampled_from(WeightsMethod), st.sampled_from(CompileCache))
+
+
 @given(
-    COMMANDS, st.integers(0, 1000), st.sampled_from([1, 2, 4]), st.integers(1, 6), st.sampled_from([0.0, 60.0, 600.0])
+    COMMANDS,
+    st.integers(0, 1000),
+    st.sampled_from([1, 2, 4]),
+    st.integers(1, 6),
+    st.sampled_from([0.0, 60.0, 600.0]),
+    ACTUATORS,
 )
 def test_places_are_held_once_and_replicas_come_first(
-    commands: list[tuple[float, str, int]], seed: int, per_node: int, max_nodes: int, idle_seconds: float
+    commands: list[tuple[float, str, int]],
+    seed: int,
+    per_node: int,
+    max_nodes: int,
+    idle_seconds: float,
+    actuators: Actuators,
 ) -> None:
     hardware = replace(L4_8B, max_nodes=max_nodes, gpus_per_node=per_node, node_idle_seconds=idle_seconds)
     random = np.random.default_rng(seed)
     arrivals = np.cumsum(random.exponential(1.0, 500))
     tokens = random.integers(1, 2000, (2, 500))
-    world = World(scenario(arrivals, tokens[0], tokens[1], hardware=hardware, replicas=1, seed=seed))
+    played = scenario(arrivals, tokens[0], tokens[1], hardware=hardware, replicas=1, seed=seed)
+    world = World(replace(played, actuators=actuators))
     billed = 0.0
     for pause, verb, number in commands:
         world.advance(world.now_seconds + pause)
