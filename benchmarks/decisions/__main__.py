@@ -27,6 +27,9 @@ def main() -> None:
     parser.add_argument(
         "--processes", type=int, default=2, metavar="N", help="how many runs are played at once (default: 2)"
     )
+    parser.add_argument(
+        "--actuators", action="store_true", help="play what each actuator is worth, and store the figures for the page"
+    )
     parser.add_argument("--write-quick", action="store_true", help="store the figures of --quick as the expected ones")
     parser.add_argument(
         "--write-baseline",

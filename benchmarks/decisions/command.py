@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.decisions import plan, play, quick
+from benchmarks.decisions import actuators, plan, play, quick
 from benchmarks.decisions.cases import MAIN, OWN, missing
 from benchmarks.decisions.chart import chart
 from benchmarks.decisions.figures import BEFORE, Figures
@@ -35,6 +35,8 @@ def run(options: Namespace) -> int:
             if options.only in job.case.traffic and options.contender in {"", job.contender}:
                 yield job
 
+    if options.actuators:
+        return actuators.run(options.only)
     if options.quick or options.write_quick:
         return quick.run(options.processes, write=options.write_quick)
     known, failures = play.finished(wanted) if options.finished else play.until_known(wanted, options.processes)

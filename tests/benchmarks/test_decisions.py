@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from benchmarks.decisions import cases, clairvoyant, kept, plan, play, quick
+from benchmarks.decisions import actuators, cases, clairvoyant, kept, plan, play, quick
 from benchmarks.decisions.cases import LONG, MAIN, Case
 from benchmarks.decisions.chart import chart
 from benchmarks.decisions.figures import Figures
@@ -191,3 +191,24 @@ def test_decisions_are_no_worse_than_stored(shared: Path) -> None:
     assert failures == []
     worse = [row for row in quick.compare(found, quick.stored()) if row.is_worse]
     assert worse == [], quick.TO_UPDATE
+
+
+def test_gpu_hours_are_compared_at_one_attainment() -> None:
+    played = [(10.0, 0.9), (20.0, 0.99), (15.0, 0.85), (30.0, 0.999)]
+    assert actuators.gpu_hours_at(played, 0.99) == pytest.approx(20.0)
+    assert actuators.gpu_hours_at(played, 1.0 - 0.1**1.5) == pytest.approx(
+        15.0
+    )  # halfway from one late in ten to one in a hundred
+    assert actuators.gpu_hours_at(played, 0.5) == 10.0
+    assert actuators.gpu_hours_at(played, 0.9999) is None
+    assert actuators.gpu_hours_at([], 0.5) is None
+
+
+def test_the_page_has_a_row_for_each_actuator_on_each_traffic(all_played: dict[Job, Result | None]) -> None:
+    written = page(Figures(all_played, {}), [])
+    for traffics in actuators.PLAYED.values():
+        for traffic in traffics:
+            rows = [line for line in written.splitlines() if line.startswith(f"| {traffic.name}, ")]
+            assert len([row for row in rows if any(f"| {name} |" in row for name in actuators.VARIANTS)]) == len(
+                actuators.VARIANTS
+            )
