@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from benchmarks.decisions.cases import HOUR, Traffic
@@ -161,30 +162,47 @@ def run(only: str) -> int:
         for traffic in (each for each in traffics if only in each.name):
             play(profile, traffic, known)
             store(known)
-            for row in rows(known, profile, traffic.name):
-                print(*row, sep=" | ")
+        for row in rows(known, profile):
+            print(profile, *row, sep=" | ")
     return 0
 
 
-def rows(known: Known, profile: str, traffic: str) -> Iterator[tuple[str, ...]]:
-    """With each set of actuators: Outrider by default, and the GPU-hours of each contender at equal attainment.
+def rows(known: Known, profile: str) -> Iterator[tuple[str, ...]]:
+    """Each traffic that was played with each set of actuators; at last the median change over all traffic.
 
-    Each with the change from no actuator. Nothing where the traffic was not played.
+    Outrider by default, and then the GPU-hours of each contender at equal attainment, with the change from no actuator.
     """
-    if Key(profile, traffic, NONE, CLAIRVOYANT) not in known:
-        return
+    changes: dict[str, list[list[float | None]]] = {variant: [] for variant in VARIANTS}
+    for traffic in (each.name for each in PLAYED[profile]):
+        if Key(profile, traffic, NONE, CLAIRVOYANT) not in known:
+            continue
+        plain, share = _gpu_hours(known, profile, traffic, NONE), goal(known, profile, traffic)
+        for variant in VARIANTS:
+            hours = _gpu_hours(known, profile, traffic, variant)
+            changes[variant].append(
+                [after and before and after / before for after, before in zip(hours, plain, strict=True)]
+            )
+            first, *cells = (_cell(*each) for each in zip(hours, changes[variant][-1], strict=True))
+            _, within = default_of(known, profile, traffic, variant)
+            yield f"{traffic}, {share:.1%}", variant, f"{first}, {within:.2%}", *cells
+    for variant, found in changes.items():
+        columns = ([change for change in column if change] for column in zip(*found, strict=True))
+        yield "median of all", variant, *("-" if not each else percent(median(each)) for each in columns)
+
+
+def _gpu_hours(known: Known, profile: str, traffic: str, variant: str) -> list[float | None]:
     share = goal(known, profile, traffic)
-    for variant in VARIANTS:
-        (before, _), (hours, within) = (default_of(known, profile, traffic, each) for each in (NONE, variant))
-        cells = [f"{_beside(hours, before, variant)}, {within:.2%}"]
-        for key in (OURS.key, PEER.key, CLAIRVOYANT):
-            plain, found = (gpu_hours_at(known[Key(profile, traffic, each, key)], share) for each in (NONE, variant))
-            cells.append("-" if found is None else _beside(found, plain, variant))
-        yield traffic, variant, *cells
+    at_goal = (known[Key(profile, traffic, variant, key)] for key in (OURS.key, PEER.key, CLAIRVOYANT))
+    return [default_of(known, profile, traffic, variant)[0], *(gpu_hours_at(each, share) for each in at_goal)]
 
 
-def _beside(hours: float, before: float | None, variant: str) -> str:
-    if before is None or variant == NONE:
-        return f"{hours:,.1f}"
-    change = f"{hours / before - 1.0:+.0%}"
-    return f"{hours:,.1f} ({'0%' if change[1:] == '0%' else change})"
+def _cell(hours: float | None, change: float | None) -> str:
+    if hours is None:
+        return "-"
+    return f"{hours:,.1f}" if change in {None, 1.0} else f"{hours:,.1f} ({percent(change)})"
+
+
+def percent(change: float) -> str:
+    """A ratio as what is added or saved."""
+    text = f"{change - 1.0:+.0%}"
+    return "0%" if text[1:] == "0%" else text

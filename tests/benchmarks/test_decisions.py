@@ -208,7 +208,7 @@ def test_the_page_has_a_row_for_each_actuator_on_each_traffic(all_played: dict[J
     written = page(Figures(all_played, {}), [])
     for traffics in actuators.PLAYED.values():
         for traffic in traffics:
-            rows = [line for line in written.splitlines() if line.startswith(f"| {traffic.name} | ")]
+            rows = [line for line in written.splitlines() if line.startswith(f"| {traffic.name}, ")]
             assert len([row for row in rows if any(f"| {name} |" in row for name in actuators.VARIANTS)]) == len(
                 actuators.VARIANTS
             )
