@@ -3,7 +3,7 @@
     {"kind": "header", "format": 5, "platform": "..."}                    once, first
     {"kind": "state", "name": N, "policy": {...}, "state": {...}}         when a policy starts or changes, and every 1,000 lines
     {"kind": "decision", "name": N, "inputs": {...}, "demand": {...}, "grant": {...}, "plan": {...}}
-    {"kind": "start", "name": N, "start": {...}}                          a start of a replica that ended
+    {"kind": "start", "name": N, "start": {...}, "prior": {...}}          when a start of a replica has ended
 
 This module writes and folds lines of text; the shells open the files.
 """
@@ -19,6 +19,7 @@ from policies.engine import propose, settle
 from policies.errors import CodecError, LogError
 from policies.model import Demand, Grant, Inputs, Plan, Policy, State, StepResult
 from policies.starts import Start
+from policies.supply import ColdStart
 
 FORMAT = 6
 STATE_EVERY_LINES = 1000
@@ -37,6 +38,16 @@ class Decision:
     grant: Grant | None
     plan: Plan | None
     is_start: bool = False  # the first since the policy or its controller started
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """One start of a replica as logged, and what its stages were expected to take before any was measured."""
+
+    line: int
+    policy: str  # namespace/name
+    start: Start
+    prior: ColdStart | None  # None: not logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +108,23 @@ def decision_line(policy: Policy, inputs: Inputs, result: StepResult) -> str:
     return encode({"kind": "decision", "name": policy.name, "inputs": plain(inputs), **outcome})
 
 
-def start_line(policy: str, start: Start) -> str:
-    """The line of one start of a replica that has ended. Nothing is decided again from it."""
-    return encode({"kind": "start", "name": policy, "start": plain(start)})
+def start_line(policy: str, start: Start, prior: ColdStart | None = None) -> str:
+    """The line of one start of a replica that has ended. Raises ValueError where a number is not finite."""
+    return encode({"kind": "start", "name": policy, "start": plain(start), "prior": plain(prior)})
 
 
 def decisions(lines: Iterable[str]) -> Iterator[Decision]:
     """Every decision of a log, in order. Raises LogError, which names the bad line. An incomplete last line is skipped."""
+    return (record for record in records(lines) if isinstance(record, Decision))
+
+
+def records(lines: Iterable[str]) -> Iterator[Decision | Started]:
+    """Every decision and every start of a log, in order, as `decisions` gives them."""
     for item in _read(lines):
         if item.decision is not None:
             yield item.decision
+        elif item.started is not None:
+            yield item.started
 
 
 def redecide(lines: Iterable[str]) -> Iterator[Redecided]:
@@ -133,6 +151,7 @@ class _Line:
     name: str
     state: State | None = None
     decision: Decision | None = None
+    started: Started | None = None
 
 
 def _read(lines: Iterable[str]) -> Iterator[_Line]:
@@ -156,9 +175,13 @@ def _read(lines: Iterable[str]) -> Iterator[_Line]:
 
 
 def _line(data: dict[str, Any], number: int, policies: dict[str, Policy], starting: set[str]) -> _Line | None:
-    if data["kind"] not in ("state", "decision"):
+    if data["kind"] not in ("state", "decision", "start"):
         return None
     name = data["name"]
+    if data["kind"] == "start":
+        start = build(Start, data["start"])
+        prior = None if data.get("prior") is None else build(ColdStart, data["prior"])
+        return _Line(name, started=Started(number, build(str, name), start, prior))
     is_start = name in starting
     starting.discard(name)
     if data["kind"] == "state":

@@ -109,7 +109,7 @@ class StartObserver:
             for span in found.spans:
                 metrics.STAGE_SECONDS.labels(stage=span.part.value, path=span.path).observe(span.seconds)
             metrics.HIDDEN_SECONDS.inc(hidden_seconds(found))
-        self._recorder.start(runtime.key, found, now_seconds)
+        self._recorder.start(runtime.key, found, now_seconds, runtime.workload.cold_start)
         what = What(runtime.key, image, policy.place, policy.weights_apart)
         taught = observations(found, pod, keys(what), now_seconds)
         for each in taught:

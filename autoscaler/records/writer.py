@@ -3,7 +3,7 @@
 import contextlib
 import math
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -14,6 +14,7 @@ from autoscaler.telemetry.metrics import DECISION_LOG_ERRORS
 from policies.log import LogWriter, start_line
 from policies.model import Inputs, Policy, State, StepResult
 from policies.starts import Start
+from policies.supply import ColdStart
 
 FILES_KEPT = 8
 
@@ -40,16 +41,16 @@ class Recorder:
         """Write one decision, with the state before it where folding has to start anew."""
         self._append(inputs.now_seconds, lambda: self._log.decided(policy, before, inputs, result))
 
-    def start(self, policy: str, start: Start, now_seconds: float) -> None:
-        """Write one start of a replica that has ended."""
-        self._append(now_seconds, lambda: [start_line(policy, start)])
+    def start(self, policy: str, start: Start, now_seconds: float, prior: ColdStart | None = None) -> None:
+        """Write one start of a replica of a policy (namespace/name) that has ended, and what was assumed before any was seen."""
+        self._append(now_seconds, lambda: [start_line(policy, start, prior)])
 
-    def _append(self, now_seconds: float, lines: Callable[[], Iterable[str]]) -> None:
+    def _append(self, now_seconds: float, encoded: Callable[[], list[str]]) -> None:
         if self._folder is None:
             return
         try:
             file = self._open(now_seconds)
-            for line in lines():
+            for line in encoded():
                 self._write(file, line)
             file.flush()
             self._broken = False
