@@ -100,6 +100,7 @@ async def test_a_start_is_measured_logged_and_learned_and_decisions_are_made_wit
         await controller.until(lambda: lines(tmp_path, "start"))
         [start] = lines(tmp_path, "start")
         assert start["name"] == "ns/a"
+        assert start["prior"]["image"]["p50_seconds"] == 230.0
         assert [(each["part"], each["end_seconds"] - each["begin_seconds"]) for each in start["start"]["spans"]] == [
             ("node", 20.0),
             ("gpu", 10.0),
