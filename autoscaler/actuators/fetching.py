@@ -75,7 +75,8 @@ class Fetches:
         self._wanted: dict[Key, tuple[Fetch, ...]] = {}  # by policy: what is missing
         self._unseen: dict[Key, tuple[str, float]] = {}  # Jobs that we made: the node, until when they count unseen
         self._brought: dict[str, float] = {}  # names of Jobs that an idle node needs no more, since when
-        self._swept: set[str] | None = None  # namespaces that may have Jobs; None: not looked for yet
+        self._swept: set[str] = set()  # namespaces that may have Jobs
+        self._looked: set[str] = set()  # namespaces that were looked through once since they are followed
         self._rests, self._podless = Rests(), Podless()
 
     async def ensure(
@@ -148,15 +149,16 @@ class Fetches:
         self._wanted = {policy: wanted for policy, wanted in self._wanted.items() if policy in there}
         self._brought = {name: at for name, at in self._brought.items() if now_seconds - at < AGAIN_SECONDS}
         self._rests.prune(now_seconds)
-        if self._swept is None:
-            self._swept = set(self._watches.namespaces)
+        followed = set(self._watches.namespaces)
+        self._swept |= followed - self._looked
+        self._looked = followed
         released: list[str] = []
         problems: list[str] = []
         for namespace in sorted(self._swept):
             try:
                 found, _ = await self._kube.list_all(collection.jobs(namespace, FETCHES))
             except KubeError as error:
-                problems.append(str(error))
+                problems.append(str(error))  # it stays among those that are swept
                 continue
             if not found:
                 self._swept.discard(namespace)
@@ -301,8 +303,7 @@ class Fetches:
             notes = job["metadata"]["annotations"]
             self._unseen[key(job)] = notes[NODE], now_seconds + UNSEEN_SECONDS
             self._podless.made([key(job)], now_seconds)
-            if self._swept is not None:
-                self._swept.add(workload.namespace)
+            self._swept.add(workload.namespace)
             try:
                 await self._kube.create(collection.jobs(workload.namespace).path, job)
                 done.append(key(job).name)

@@ -380,3 +380,14 @@ async def test_what_is_not_begun_keeps_no_other_workload_waiting(tmp_path: Path)
         await there.fetches.ensure(there.policies[0], None, there.clock.now(), known=False)
         await there.ensure(there.policies[1], probability=0.1)
         assert any("/namespaces/far/jobs/" in path for path in there.api.objects)
+
+
+async def test_a_namespace_that_is_followed_later_is_swept_as_well(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    there.crash()
+    there.watches.follow([])
+    await there.fetches.release(there.clock.now())
+    there.watches.follow(["ns"])
+    there.watches.policies.replace([])
+    assert len((await there.fetches.release(there.clock.now())).released) == 1
