@@ -14,6 +14,7 @@ from autoscaler.kube.collection import Collection, events
 from autoscaler.kube.errors import Conflict, Forbidden, KubeError, NotFound, Rejected, Unavailable
 from autoscaler.kube.objects import Object, key, uid
 from tests.e2e.standin import status
+from tests.e2e.standin.pods import GPU
 
 PODS, NODES = Collection("v1", "pods"), Collection("v1", "nodes")
 PAUSE_SECONDS = 0.2  # before a failed call is repeated
@@ -106,6 +107,15 @@ class KubeletClient:
         path = f"{NODES.path}/{node}/status"
         with suppress(NotFound):
             await self._retry(lambda: self._client.merge_patch(path, {"status": {"images": listed}}))
+
+    async def write_gpus(self, node: str, gpus: int) -> None:
+        """Make GPUs allocatable, as a device plugin does when it registers."""
+        count = {GPU: str(gpus)}
+        path = f"{NODES.path}/{node}/status"
+        with suppress(NotFound):
+            await self._retry(
+                lambda: self._client.merge_patch(path, {"status": {"capacity": count, "allocatable": count}})
+            )
 
     async def _retry(
         self, call: Callable[[], Awaitable[Answer]], transient: tuple[type[KubeError], ...] = TRANSIENT

@@ -11,15 +11,15 @@ Json = dict[str, Any]
 IMAGE_BYTES = 9_663_676_416  # vllm-openai, about
 
 
-def waiting(pod: Object, host: str, now_seconds: float) -> Json:
-    """Admitted by its node; the containers are being made."""
+def waiting(pod: Object, host: str, now_seconds: float, reason: str = "ContainerCreating", message: str = "") -> Json:
+    """Admitted by its node, with a sandbox and a network; the images are pulled, or cannot be."""
     began = (pod.get("status") or {}).get("startTime") or timestamp(now_seconds)
-    state = {"waiting": {"reason": "ContainerCreating"}}
+    state = {"waiting": {"reason": reason} | ({"message": message} if message else {})}
     return {
         "phase": "Pending",
         **({"hostIP": host, "hostIPs": [{"ip": host}]} if host else {}),  # KWOK's nodes may have none
         "startTime": began,
-        "conditions": _conditions(pod, {"Initialized"}, now_seconds),
+        "conditions": _conditions(pod, {"Initialized", "PodReadyToStartContainers"}, now_seconds),
         "containerStatuses": [_container(each, state) for each in containers(pod)],
     }
 
@@ -79,8 +79,10 @@ def _container(container: Object, state: Json, *, started: bool = False, ready: 
     }
 
 
-def event(pod: Object, node: str, reason: str, message: str, now_seconds: float, container: str) -> Json:
-    """An Event about a pod's container."""
+def event(
+    pod: Object, node: str, reason: str, message: str, now_seconds: float, container: str | None, *, warning: bool
+) -> Json:
+    """An Event about a pod's container, or about the pod where that is None."""
     namespace, name = key(pod)
     unique = hashlib.sha256(f"{uid(pod)} {reason} {message} {now_seconds!r}".encode()).hexdigest()[:16]
     at = timestamp(now_seconds)
@@ -94,9 +96,9 @@ def event(pod: Object, node: str, reason: str, message: str, now_seconds: float,
             "namespace": namespace,
             "name": name,
             "uid": uid(pod),
-            "fieldPath": f"spec.containers{{{container}}}",
+            **({} if container is None else {"fieldPath": f"spec.containers{{{container}}}"}),
         },
-        "type": "Normal",
+        "type": "Warning" if warning else "Normal",
         "reason": reason,
         "message": message,
         "count": 1,
@@ -108,9 +110,20 @@ def event(pod: Object, node: str, reason: str, message: str, now_seconds: float,
     }
 
 
-def pulled(image: str, seconds: float) -> str:
-    """The message of a finished pull."""
+def pulled(image: str, pull_seconds: float, waiting_seconds: float) -> str:
+    """The message of a finished pull: how long it took by itself, and with the time that it waited for its turn."""
     return (
-        f'Successfully pulled image "{image}" in {seconds:.3f}s ({seconds:.3f}s including waiting). '
-        f"Image size: {IMAGE_BYTES} bytes."
+        f'Successfully pulled image "{image}" in {duration(pull_seconds)} '
+        f"({duration(waiting_seconds)} including waiting). Image size: {IMAGE_BYTES} bytes."
     )
+
+
+def duration(seconds: float) -> str:
+    """As Go prints a duration that is cut to whole milliseconds: 0s, 300ms, 4.25s, 1m5s, 1h0m2s."""
+    milliseconds = int(seconds * 1000 + 1e-6)
+    if milliseconds < 1000:
+        return f"{milliseconds}ms" if milliseconds else "0s"
+    minutes, rest = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{rest / 1000:.3f}".rstrip("0").rstrip(".") + "s"
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + text
