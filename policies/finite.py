@@ -20,8 +20,7 @@ def require_inputs(inputs: Inputs) -> None:
         total += sum([sum(row) for row in fan.values])
     for window in inputs.windows:
         total += window.start_seconds + window.end_seconds
-    start = inputs.cold_start
-    for stage in (start.node, start.image, start.weights, start.warmup):
+    for stage in inputs.cold_start.stages:
         total += stage.p50_seconds + stage.p95_seconds
     if not math.isfinite(total):
         _refuse(inputs, "inputs")

@@ -18,7 +18,7 @@ from policies.engine import propose, settle
 from policies.errors import CodecError, LogError
 from policies.model import Demand, Grant, Inputs, Plan, Policy, State, StepResult
 
-FORMAT = 5
+FORMAT = 6
 STATE_EVERY_LINES = 1000
 # What arithmetic on the values of a damaged log raises; each is of the right type, or reading would have refused it.
 NONSENSE = (ArithmeticError, LookupError, TypeError, ValueError)

@@ -21,9 +21,10 @@ class Stage:
 
 
 class StageName(StrEnum):
-    """The stages of a cold start, in the order in which a unit passes them; each is a field of `ColdStart`."""
+    """The stages of a cold start; each is a field of `ColdStart`."""
 
     NODE = "node"
+    GPU = "gpu"
     IMAGE = "image"
     WEIGHTS = "weights"
     WARMUP = "warmup"
@@ -33,7 +34,7 @@ STAGES = tuple(StageName)
 
 
 class Rung(IntEnum):
-    """How far a unit of supply has climbed: the number of stages that it has passed."""
+    """How far a unit of supply has climbed."""
 
     REQUESTED = 0
     NODE_READY = 1
@@ -41,15 +42,31 @@ class Rung(IntEnum):
     WEIGHTS_READY = 3
     SERVING = 4
 
+    @property
+    def passed(self) -> tuple[StageName, ...]:
+        """The stages that a unit on this rung has passed."""
+        return STAGES[: self + 1] if self else ()
+
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """The four latencies of a new replica, in the order in which it passes them."""
+    """How long each stage of a new replica's start takes, and which of them need not wait for the replica.
 
-    node: Stage  # request -> GPU allocatable
-    image: Stage  # pull and unpack
-    weights: Stage  # to the node's disk
+    A replica's pod starts once the GPU is allocatable. It pulls the image, gets the weights and warms up, one after another.
+    """
+
+    node: Stage  # request -> the kubelet has registered the node; -> the GPU is allocatable where `gpu` is None
+    image: Stage | None  # pull and unpack; None: there is nothing to pull
+    weights: Stage | None  # to the node's disk; None: the engine streams them, or they are in the image
     warmup: Stage  # process start -> ready to serve
+    gpu: Stage | None = None  # registered -> the GPU is allocatable: driver and device plugin
+    ahead: tuple[StageName, ...] = ()  # of image and weights: begins when the node registers, without the replica
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Those that there are."""
+        found = (self.node, self.gpu, self.image, self.weights, self.warmup)
+        return tuple([stage for stage in found if stage is not None])
 
 
 class Role(StrEnum):
@@ -71,8 +88,8 @@ class Unit:
 
     @property
     def rung(self) -> Rung:
-        """The rung that the unit is on: every stage below it is done."""
-        return next((Rung(passed) for passed, stage in enumerate(STAGES) if stage not in self.done), Rung.SERVING)
+        """The highest rung whose stages it has all passed."""
+        return next(rung for rung in reversed(Rung) if set(rung.passed) <= set(self.done))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +107,8 @@ class Supply:
 
     @property
     def placed(self) -> int:
-        """Replicas that have a node."""
-        return self._count(Role.REPLICA, StageName.NODE)
+        """Replicas that have a GPU on a node."""
+        return self._count(Role.REPLICA, StageName.GPU)
 
     @property
     def starting(self) -> int:
@@ -106,13 +123,13 @@ class Supply:
     @property
     def prepared(self) -> int:
         """Standby units whose node holds a GPU and the image."""
-        return self._count(Role.STANDBY, StageName.IMAGE)
+        return self._count(Role.STANDBY, StageName.GPU, StageName.IMAGE)
 
     @property
     def preparing(self) -> int:
         """Standby units that are not prepared yet."""
         return self._count(Role.STANDBY) - self.prepared
 
-    def _count(self, role: Role, stage: StageName | None = None) -> int:
-        """Units of a role; with a stage, only those that have passed it."""
-        return sum([unit.role is role and (stage is None or stage in unit.done) for unit in self.units])
+    def _count(self, role: Role, *stages: StageName) -> int:
+        """Units of a role that have passed all these stages."""
+        return sum([unit.role is role and set(stages) <= set(unit.done) for unit in self.units])

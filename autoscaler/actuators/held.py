@@ -20,7 +20,7 @@ from autoscaler.kube.objects import (
 from autoscaler.kube.ours import BALLOON, SHAPE, SLOT, running_balloons
 from autoscaler.kube.trim import PODS_COUNTED
 from policies.balloons import Held
-from policies.supply import Role, StageName, Unit
+from policies.supply import Role, Rung, Unit
 
 
 def without_pod(jobs: Iterable[Object], pods: Iterable[Object]) -> frozenset[str]:
@@ -86,10 +86,8 @@ def units(jobs: Iterable[Object], pods: Sequence[Object]) -> tuple[Unit, ...]:
 
     def unit(job: Object) -> Unit:
         at = nodes.get(key(job).name) or None
-        done: tuple[StageName, ...] = (StageName.NODE,) if at else ()
-        if key(job).name in running:
-            done = (StageName.NODE, StageName.IMAGE)
-        return Unit(key(job).name, Role.STANDBY, done, created_seconds(job), at)
+        rung = Rung.IMAGE_READY if key(job).name in running else Rung.NODE_READY if at else Rung.REQUESTED
+        return Unit(key(job).name, Role.STANDBY, rung.passed, created_seconds(job), at)
 
     return tuple(unit(job) for job in jobs)
 

@@ -19,7 +19,7 @@ from autoscaler.kube.ours import BALLOON
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.store import Store
 from crds.workload import Endpoint, Workload
-from policies.supply import Role, StageName, Supply, Unit
+from policies.supply import STAGES, Role, Rung, Supply, Unit
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -68,9 +68,9 @@ def _replica(pod: Object) -> Unit:
     """A pod as a unit of supply. Which of image, weights and warm-up is done cannot be seen before it serves."""
     ready, placed = condition(pod, "Ready"), condition(pod, "PodScheduled")
     if ready:
-        return Unit(key(pod).name, Role.REPLICA, tuple(StageName), _since(ready), node(pod) or None)
+        return Unit(key(pod).name, Role.REPLICA, STAGES, _since(ready), node(pod) or None)
     if node(pod):
-        return Unit(key(pod).name, Role.REPLICA, (StageName.NODE,), _since(placed), node(pod))
+        return Unit(key(pod).name, Role.REPLICA, Rung.NODE_READY.passed, _since(placed), node(pod))
     return Unit(key(pod).name, Role.REPLICA, (), created_seconds(pod), None)
 
 

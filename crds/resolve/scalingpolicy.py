@@ -105,17 +105,20 @@ def _engine(spec: api.Spec) -> Engine:
 
 
 def _cold_start(spec: api.Spec) -> ColdStart:
+    """What is stated, else the profile's. A `node` without a `gpu` is stated until the GPU can be allocated."""
     seed, known = PROFILES[spec.profile].cold_start, spec.cold_start or api.ColdStart()
+    stated = known.node is not None and known.gpu is None
     return ColdStart(
-        node=_stage(known.node, seed.node),
-        image=_stage(known.image, seed.image),
-        weights=_stage(known.weights, seed.weights),
-        warmup=_stage(known.warmup, seed.warmup),
+        node=_stage(known.node) or seed.node,
+        gpu=None if stated else _stage(known.gpu) or seed.gpu,
+        image=_stage(known.image) or seed.image,
+        weights=_stage(known.weights) or seed.weights,
+        warmup=_stage(known.warmup) or seed.warmup,
     )
 
 
-def _stage(known: api.StageTimes | None, seed: Stage) -> Stage:
-    return seed if known is None else Stage(seconds(known.p50), seconds(known.p95))
+def _stage(known: api.StageTimes | None) -> Stage | None:
+    return None if known is None else Stage(seconds(known.p50), seconds(known.p95))
 
 
 def _schedule(window: api.Schedule) -> Schedule:

@@ -64,7 +64,9 @@ class ColdStart(Model):
     """How long each stage of a cold start takes. A stage that is left out takes as long as the profile says."""
 
     node: StageTimes | None = None
-    """From requesting a node until its GPU can be allocated."""
+    """From requesting a node until its kubelet has registered it; without gpu, until its GPU can be allocated."""
+    gpu: StageTimes | None = None
+    """From the node's registration until its GPU can be allocated: driver and device plugin."""
     image: StageTimes | None = None
     """Pulling and unpacking the image."""
     weights: StageTimes | None = None
@@ -329,5 +331,9 @@ RULES = (
     quantity_between("spec.engine", "prefillTokensPerSecond", "1", "10M"),
     quantity_between("spec.engine", "decodeSecondsPerToken", "1u", "10"),
     quantity_between("spec", "pricePerGpuHour", "0.001", "1000"),
-    *(rule for stage in ("node", "image", "weights", "warmup") for rule in _stage_rules(f"spec.coldStart.{stage}")),
+    *(
+        rule
+        for stage in ("node", "gpu", "image", "weights", "warmup")
+        for rule in _stage_rules(f"spec.coldStart.{stage}")
+    ),
 )

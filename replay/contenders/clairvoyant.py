@@ -17,9 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-from policies.ladder import remaining
 from policies.model import Policy
-from policies.supply import Rung
 from replay.contenders.contender import Entry, Periodic, Setup
 from replay.contenders.schedule import Billing, Counts
 from replay.contenders.view import View
@@ -129,7 +127,7 @@ def billing(scenario: Scenario) -> Billing:
 
 def lead_seconds(hardware: Hardware) -> float:
     """From the request for a replica to its first request, by the medians of the stages."""
-    return sum(stage.p50_seconds for stage in remaining(hardware.cold_start, Rung.REQUESTED))
+    return sum(stage.p50_seconds for stage in hardware.cold_start.stages)
 
 
 def asked_ahead(counts: Counts, scenario: Scenario) -> Schedule:

@@ -24,8 +24,9 @@ class Nodes:
 
     def launch(self, now_seconds: float) -> None:
         """Ask the cloud for a node; the head of the node stage before the launch has passed already."""
-        stage = self._hardware.cold_start.node
-        seconds = draw_seconds(stage, StageKind.NODE, self.launched, self._seed) - self._hardware.reaction_seconds
+        cold, ordinal, seed = self._hardware.cold_start, self.launched, self._seed
+        seconds = draw_seconds(cold.node, StageKind.NODE, ordinal, seed) - self._hardware.reaction_seconds
+        seconds += draw_seconds(cold.gpu, StageKind.GPU, ordinal, seed)
         node = self._add(now_seconds, now_seconds + max(0.0, seconds))
         self._agenda.at(node.ready_seconds, partial(self._ready, node))
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from policies.supply import STAGES, Role, StageName
+from policies.supply import STAGES, Role, Rung
 from policies.supply import Unit as SupplyUnit
 from replay.sim.views import BalloonView, Ended, NodeView, Phase, PodView
 
@@ -36,7 +36,7 @@ class Pod(Unit):
             # What is done of the image and the weights, no API shows.
             done, since = (
                 ((), self.created_seconds),
-                (STAGES[:1], self.scheduled_seconds),
+                (Rung.NODE_READY.passed, self.scheduled_seconds),
                 (STAGES, self.ready_seconds),
             )[seen]
             node = self.node.name if self.node else None
@@ -80,9 +80,9 @@ class Balloon(Unit):
         """It as a unit of supply."""
         node = None if self.node is None else self.node.name
         if self.image_seconds <= now_seconds:
-            return SupplyUnit(self.name, Role.STANDBY, (StageName.NODE, StageName.IMAGE), self.image_seconds, node)
+            return SupplyUnit(self.name, Role.STANDBY, Rung.IMAGE_READY.passed, self.image_seconds, node)
         if node is not None:
-            return SupplyUnit(self.name, Role.STANDBY, (StageName.NODE,), self.scheduled_seconds, node)
+            return SupplyUnit(self.name, Role.STANDBY, Rung.NODE_READY.passed, self.scheduled_seconds, node)
         return SupplyUnit(self.name, Role.STANDBY, (), self.created_seconds, None)
 
     def end(self, reason: Ended, now_seconds: float) -> None:

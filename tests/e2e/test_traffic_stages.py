@@ -97,7 +97,7 @@ def test_nodes_are_paid_from_their_claim_to_its_end_within_the_traffic() -> None
 def test_every_period_and_every_stage_is_a_fifth() -> None:
     cold, found = PROFILES[scene.PROFILE].cold_start, scene.stages()
     ours = scene.registration_seconds() + found.image_seconds + found.weights_seconds + found.warmup_seconds
-    theirs = cold.node.p50_seconds + cold.image.p50_seconds + cold.weights.p50_seconds + cold.warmup.p50_seconds
+    theirs = sum(stage.p50_seconds for stage in cold.stages)
     assert ours * RATE == pytest.approx(theirs, abs=scene.SCHEDULING_SECONDS)
     spec = scene.reactive_scaled_object("ns", "llm", "http://127.0.0.1:1")["spec"]
     assert spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"] == {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from hypothesis import strategies as st
 
 from policies.model import Echelon, Engine, Fan, Inputs, Mode, Plan, PodSample, Policy, Reason, Rule, Signal, Window
-from policies.supply import ColdStart, Role, Rung, Stage, StageName, Supply, Unit
+from policies.supply import ColdStart, Role, Rung, Stage, Supply, Unit
 
 START = 1_760_000_000.0 // 900 * 900  # on the grid
 TICK = 15.0
@@ -45,7 +45,7 @@ def a_supply(
 ) -> Supply:
     """So many units on each rung; `ready` are pods that serve, by number or by name."""
     names = tuple(f"qwen-{index}" for index in range(ready)) if isinstance(ready, int) else ready
-    stages = tuple(StageName)
+    stages = STAGES
     units = [Unit(name, Role.REPLICA, stages) for name in names]
     for role, passed, count in (
         (Role.REPLICA, 1, starting),

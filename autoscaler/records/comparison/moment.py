@@ -57,7 +57,7 @@ def _queue_seconds(demand: Demand, supply: Supply | None) -> float | None:
 
 
 def _with_node(supply: Supply) -> int:
-    standby = sum(unit.role is Role.STANDBY and StageName.NODE in unit.done for unit in supply.units)
+    standby = sum(unit.role is Role.STANDBY and StageName.GPU in unit.done for unit in supply.units)
     return supply.placed + standby
 
 

@@ -48,8 +48,12 @@ def scenario(policy: Json, shared: Path, start_seconds: float = 0.0) -> Scenario
         seed=0,
     )
     held = found.hardware.cold_start
-    exact = [Stage(each.p50_seconds, each.p50_seconds) for each in (held.node, held.image, held.weights, held.warmup)]
-    hardware = replace(found.hardware, cold_start=ColdStart(*exact))
+    node, image, weights, warmup, gpu = (
+        None if each is None else Stage(each.p50_seconds, each.p50_seconds)
+        for each in (held.node, held.image, held.weights, held.warmup, held.gpu)
+    )
+    assert node and warmup
+    hardware = replace(found.hardware, cold_start=ColdStart(node, image, weights, warmup, gpu))
     return replace(found, hardware=hardware, start_seconds=start_seconds)
 
 
@@ -73,12 +77,17 @@ def traffic(shared: Path) -> Json:
 def stages() -> Stages:
     """How long a pod's stages take once it has a node, in wall seconds."""
     cold = PROFILES[PROFILE].cold_start
-    return Stages(cold.image.p50_seconds / RATE, cold.weights.p50_seconds / RATE, cold.warmup.p50_seconds / RATE)
+    image, weights, warmup = (
+        each.p50_seconds / RATE if each else 0.0 for each in (cold.image, cold.weights, cold.warmup)
+    )
+    return Stages(image, weights, warmup)
 
 
 def registration_seconds() -> int:
-    """From a node's launch to its registration, in wall seconds."""
-    return round((PROFILES[PROFILE].cold_start.node.p50_seconds - SCHEDULING_SECONDS) / RATE)
+    """From a node's launch to its registration, with its GPU, in wall seconds."""
+    cold = PROFILES[PROFILE].cold_start
+    gpu_seconds = cold.gpu.p50_seconds if cold.gpu else 0.0
+    return round((cold.node.p50_seconds + gpu_seconds - SCHEDULING_SECONDS) / RATE)
 
 
 def reactive_scaled_object(namespace: str, name: str, prometheus_url: str) -> Json:
