@@ -130,6 +130,14 @@ def late_gpus() -> list[dict[str, Any]]:
     ]
 
 
+def node(name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """A GPU node with room for one replica that no NodePool has made."""
+    _, gpus, cpus, memory_gib, _ = INSTANCE_TYPES[0]
+    has = {"cpu": str(cpus), "memory": f"{memory_gib}Gi", "pods": "110", GPU: str(gpus)}
+    about = {"name": name, "labels": dict(labels)}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": about, "status": {"allocatable": has, "capacity": has}}
+
+
 def pool(
     name: str = POOL,
     *,
