@@ -18,7 +18,7 @@ from replay.report.verdict import verdicts
 from replay.scenario.scenario import Scenario
 from replay.tournament import Row, Standings
 
-VERSION = 2
+VERSION = 3
 STEPS = 120  # of the series
 
 

@@ -45,15 +45,14 @@ def a_supply(
 ) -> Supply:
     """So many units on each rung; `ready` are pods that serve, by number or by name."""
     names = tuple(f"qwen-{index}" for index in range(ready)) if isinstance(ready, int) else ready
-    stages = STAGES
-    units = [Unit(name, Role.REPLICA, stages) for name in names]
-    for role, passed, count in (
-        (Role.REPLICA, 1, starting),
-        (Role.REPLICA, 0, unplaced),
-        (Role.STANDBY, 2, prepared),
-        (Role.STANDBY, 0, preparing),
+    units = [Unit(name, Role.REPLICA, Rung.SERVING.passed) for name in names]
+    for role, rung, count in (
+        (Role.REPLICA, Rung.NODE_READY, starting),
+        (Role.REPLICA, Rung.REQUESTED, unplaced),
+        (Role.STANDBY, Rung.IMAGE_READY, prepared),
+        (Role.STANDBY, Rung.REQUESTED, preparing),
     ):
-        units += [Unit(f"{role}-{passed}-{index}", role, stages[:passed]) for index in range(count)]
+        units += [Unit(f"{role}-{rung:d}-{index}", role, rung.passed) for index in range(count)]
     return Supply(len(names) if spec_replicas is None else spec_replicas, tuple(units))
 
 

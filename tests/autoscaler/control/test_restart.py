@@ -57,7 +57,7 @@ async def test_a_refused_state_is_counted_is_an_event_and_stands_in_the_status_f
         await controller.until(lambda: all("desiredReplicas" in controller.status(name) for name in ("a", "b")))
         sentence = (
             f"The saved state cannot be used: {REFUSED}. The file is kept with .bad added to its name, and replicas are not "
-            "lowered for the first 8 min 55 s."
+            "lowered for the first 9 min 1 s."
         )
         assert controller.status("a")["message"].endswith(sentence)
         assert "saved state" not in controller.status("b")["message"]

@@ -52,7 +52,8 @@ def scenario(policy: Json, shared: Path, start_seconds: float = 0.0) -> Scenario
         None if each is None else Stage(each.p50_seconds, each.p50_seconds)
         for each in (held.node, held.image, held.weights, held.warmup, held.gpu)
     )
-    assert node and warmup
+    assert node
+    assert warmup
     hardware = replace(found.hardware, cold_start=ColdStart(node, image, weights, warmup, gpu))
     return replace(found, hardware=hardware, start_seconds=start_seconds)
 

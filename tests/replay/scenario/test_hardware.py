@@ -49,7 +49,8 @@ def test_one_profile_is_the_default_everywhere() -> None:
 
 def test_a_policy_sets_the_price_and_not_the_simulated_cold_start() -> None:
     """What a policy says of its cold start is what Outrider plans with; the hardware does as its profile does."""
-    stated = ColdStart(*[Stage(1.0, 2.0)] * 4)
+    second = Stage(1.0, 2.0)
+    stated = ColdStart(second, second, second, second)
     workload = default("8b-h100")
     policy = replace(workload.policy, price_per_gpu_hour=2.5)
     workload = replace(workload, cold_start=stated, policy=policy)

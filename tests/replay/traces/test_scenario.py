@@ -96,5 +96,5 @@ def test_the_sample_meets_a_fleet_of_four_to_twelve() -> None:
 
 def test_the_default_hardware_is_the_8b_on_an_l4() -> None:
     assert L4_8B.engine.decode_seconds_per_token == pytest.approx(0.0025, rel=0.01)
-    assert L4_8B.cold_start.node == Stage(75.0, 166.4)
+    assert L4_8B.cold_start.node == Stage(38.0, 92.9)
     assert L4_8B.replicas_per_node == 1
