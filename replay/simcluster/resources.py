@@ -111,7 +111,17 @@ RESOURCE_QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota", ("list",
 PRIORITY_CLASSES = Resource(
     "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", ("list",), short_names=("pc",), namespaced=False
 )
-RESOURCES = (PODS, EVENTS, DEPLOYMENTS, JOBS, SCALING_POLICIES, RESOURCE_QUOTAS, PRIORITY_CLASSES)
+NODES = Resource(
+    "",
+    "v1",
+    "nodes",
+    "Node",
+    ("get", "list", "watch"),
+    short_names=("no",),
+    namespaced=False,
+    columns=(Column("Ready", "string", ".status.conditions[?(@.type=='Ready')].status"), AGE),
+)
+RESOURCES = (PODS, NODES, EVENTS, DEPLOYMENTS, JOBS, SCALING_POLICIES, RESOURCE_QUOTAS, PRIORITY_CLASSES)
 
 _SUBRESOURCE_KINDS = {
     "scale": {"group": "autoscaling", "version": "v1", "kind": "Scale"},

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from autoscaler.kube.objects import condition
-from tests.e2e.standin.status import Json, duration
+from tests.e2e.standin.status import Json
 from tests.standin.cluster import IMAGE, LLM, Rig, spec
 
 MODEL = "registry.example/model:8b"
@@ -26,23 +26,6 @@ def waiting(rig: Rig, name: str) -> str:
     """Why the first container waits."""
     state: Json = rig.pod(name)["status"]["containerStatuses"][0]["state"]
     return str(state["waiting"]["reason"])
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0, "0s"),
-        (0.3, "300ms"),
-        (1.0, "1s"),
-        (4.25, "4.25s"),
-        (65.0, "1m5s"),
-        (244.9567, "4m4.956s"),
-        (60.0, "1m0s"),
-        (3602.5, "1h0m2.5s"),
-    ],
-)
-def test_durations_are_as_go_prints_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 async def test_gpus_come_some_time_after_registration(rig: Rig) -> None:

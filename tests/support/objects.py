@@ -1,6 +1,6 @@
 """The simulated cluster's store by the paths of its objects, as everyone else in a cluster writes it.
 
-What it does not do: validate, default or delete gracefully; know more resources than the simulated cluster, and Nodes.
+What it does not do: validate, default or delete gracefully; know more resources than the simulated cluster.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from crds.notation.timestamps import timestamp
 from replay.simcluster.api import route
 from replay.simcluster.objects import uid
-from replay.simcluster.resources import PRIORITY_CLASSES, RESOURCES, Json, Resource
+from replay.simcluster.resources import NODES, PRIORITY_CLASSES, RESOURCES, Json, Resource
 from replay.simcluster.store import Key, Store, key_of
 
-NODES = Resource("", "v1", "nodes", "Node", ("get", "list", "watch"))
-SERVED = (*RESOURCES, NODES)
+SERVED = RESOURCES
 
 
 class Objects(Mapping[str, Json]):

@@ -13,6 +13,7 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection, events
 from autoscaler.kube.errors import Conflict, Forbidden, KubeError, NotFound, Rejected, Unavailable
 from autoscaler.kube.objects import Object, key, uid
+from replay.simcluster import pulls
 from tests.e2e.standin import status
 from tests.e2e.standin.pods import GPU
 
@@ -103,7 +104,7 @@ class KubeletClient:
 
     async def write_images(self, node: str, images: list[str]) -> None:
         """Write the list of images on a node, if the node still exists."""
-        listed = [{"names": [image], "sizeBytes": status.IMAGE_BYTES} for image in images]
+        listed = [{"names": [image], "sizeBytes": pulls.IMAGE_BYTES} for image in images]
         path = f"{NODES.path}/{node}/status"
         with suppress(NotFound):
             await self._retry(lambda: self._client.merge_patch(path, {"status": {"images": listed}}))

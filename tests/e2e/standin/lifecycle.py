@@ -8,6 +8,7 @@ import structlog
 
 from autoscaler.clock import Clock
 from autoscaler.kube.objects import Object, condition, deleting, key, metadata, uid
+from replay.simcluster import pulls
 from tests.e2e.standin import pods, status
 from tests.e2e.standin.disk import Machine
 from tests.e2e.standin.kubelet_client import KubeletClient, Spawn, WriteQueue
@@ -140,12 +141,12 @@ class PodLifecycle:
         """Pull an image, of a container or of a volume, as often as it takes."""
         disk, workloads = self.machine.disk, self._context.workloads
         if image in disk:
-            self._event("Pulled", f'Container image "{image}" already present on machine', container)
+            self._event("Pulled", pulls.present(image), container)
             return
         back_off_seconds = BACK_OFF_SECONDS
         while True:
             self._log("pulling")
-            self._event("Pulling", f'Pulling image "{image}"', container)
+            self._event("Pulling", pulls.pulling(image), container)
             fault = workloads.pull_fault(self.pod, image)
             if fault == "ok":
                 break
@@ -154,7 +155,7 @@ class PodLifecycle:
             back_off_seconds = min(2 * back_off_seconds, MOST_BACK_OFF_SECONDS)
         began_seconds = self._clock.now()
         own_seconds = await disk.pull(image, workloads.image_seconds(self.pod, image))
-        self._event("Pulled", status.pulled(image, own_seconds, self._clock.now() - began_seconds), container)
+        self._event("Pulled", pulls.pulled(image, own_seconds, self._clock.now() - began_seconds), container)
         self._writes.add(lambda: self._client.write_images(self.machine.name, disk.images))
 
     def _pull_failed(self, container: str | None, image: str, error: str) -> None:
@@ -241,7 +242,7 @@ class PodLifecycle:
 
     def _event(self, reason: str, message: str, container: str | None, *, warning: bool = False) -> None:
         now_seconds = self._clock.now()
-        event = status.event(self.pod, self.machine.name, reason, message, now_seconds, container, warning=warning)
+        event = pulls.event(self.pod, self.machine.name, reason, message, now_seconds, container, warning=warning)
         self._writes.add(lambda: self._client.create_event(event))
 
     def _switch(self, stage: Coroutine[Any, Any, None]) -> None:
