@@ -18,7 +18,7 @@ class Kubelet:
         self._reported: dict[str, set[str]] = {}  # by a pod's uid: the reasons of its Events
 
     def follow_nodes(self, views: Iterable[NodeView]) -> None:
-        """Mirror the nodes whose GPUs are allocatable. The others are not visible: the world does not tell registration apart."""
+        """Mirror the nodes whose GPUs are allocatable. The others are not shown: the world has no registration of its own."""
         there = {view.name: view for view in views if view.ready_seconds is not None}
         for name in self._nodes.keys() - there.keys():
             self._store.remove(NODES, "", name)

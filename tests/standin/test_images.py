@@ -130,6 +130,22 @@ async def test_a_prefetch_job_brings_the_weights_and_ends(rig: Rig) -> None:
     assert rig.stage("a") == "Ready"
 
 
+async def test_image_and_weights_slow_one_another_while_both_are_fetched(rig: Rig) -> None:
+    await rig.put(spec(prefetch_selector={"app": "prefetch"}, image_seconds=230, weights_seconds=60))
+    await rig.bind("other", app="other", image="fetcher", gpus=0)
+    await rig.later(0.5)
+    await rig.bind("prefetch", app="prefetch", image="fetcher", gpus=0, restartPolicy="Never")
+    await rig.bind("a")
+    await rig.later(68.9)
+    assert rig.stage("prefetch") == "Ready"
+    await rig.later(0.2)
+    assert rig.stage("prefetch") == "Succeeded"
+    await rig.later(239 - 69.1 - 0.1)  # 60 s of the image's 230 took 69 s
+    assert rig.stage("a") == "Pending"
+    await rig.later(0.2)
+    assert rig.stage("a") == "Running"
+
+
 async def test_a_job_that_does_nothing_else_ends_once_it_has_its_image(rig: Rig) -> None:
     await rig.bind("job", app="job", image="job", gpus=0, restartPolicy="Never", command=("true",))
     await rig.later(0.5)

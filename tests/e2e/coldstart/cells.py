@@ -56,13 +56,13 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The name of its workload, its node pool's without the namespace, and its nodes' label."""
+        """The name of its workload."""
         return f"{self.kind.name}-{self.way.name}".lower()
 
     @property
     def fleet(self) -> str:
-        """The value of its nodes' label."""
-        return f"{self.namespace}-{self.name}"[-63:].lstrip("-")
+        """The value of its nodes' label, and its pool. Short, since Karpenter makes labels of names that begin with it."""
+        return f"{self.name}-{self.namespace[-5:]}"
 
     def workload(self, *, quick: bool) -> Workload:
         """Its workload, with short stages or with real ones."""

@@ -132,9 +132,9 @@ def late_gpus() -> list[dict[str, Any]]:
 
 def node(name: str, labels: Mapping[str, str]) -> dict[str, Any]:
     """A GPU node with room for one replica that no NodePool has made."""
-    _, gpus, cpus, memory_gib, _ = INSTANCE_TYPES[0]
+    kind, gpus, cpus, memory_gib, _ = INSTANCE_TYPES[0]
     has = {"cpu": str(cpus), "memory": f"{memory_gib}Gi", "pods": "110", GPU: str(gpus)}
-    about = {"name": name, "labels": dict(labels)}
+    about = {"name": name, "labels": {"node.kubernetes.io/instance-type": kind, **labels}}
     return {"apiVersion": "v1", "kind": "Node", "metadata": about, "status": {"allocatable": has, "capacity": has}}
 
 

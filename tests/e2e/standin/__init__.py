@@ -14,9 +14,9 @@ Kubelet
   controller enforces its own by deletion); `sleep N` ends after N seconds, `pause` never, other containers of a Job as
   soon as they have started, and all of them at once when the pod is deleted
 - check GPUs or any other resource at admission; serve its own API, node leases or node conditions (KWOK keeps those)
-- share bandwidth: each image and each set of weights takes its own time, however many are fetched at once; pods of one
-  node share a fetch, which also goes on after its pod has gone; images are never garbage-collected, and
-  `imagePullPolicy: Always` uses them, too
+- share bandwidth, but for this: images take 1.15 times as long while weights are fetched to the same node, and weights
+  while an image is; several of either do not slow one another; pods of one node share a fetch, which also goes on after
+  its pod has gone; images are never garbage-collected, and `imagePullPolicy: Always` uses them, too
 - know how large an image is, its digest or its layers, shorten the image list of a node to 50, or set DiskPressure
 - load from or write to a volume: weights are there once a replica or a prefetch Job has fetched them
 - evict, or end a pod because its node is NotReady; a pod ends when it or its node is deleted

@@ -15,6 +15,8 @@ GPUS = "outrider.test/gpus"  # how many there will be: the admission policy in h
 IMAGES = "outrider.test/images"  # on the disk from the beginning, separated by spaces
 PARALLEL_PULLS = "outrider.test/parallel-pulls"  # absent: one at a time, as by the kubelet's default
 
+CONTENTION = 1.15  # how much longer images and other things take while both are fetched
+
 
 class Disk:
     """Images, and markers of what else is there: weights, compile caches.
@@ -28,6 +30,8 @@ class Disk:
         self._images: dict[str, None] = {}
         self._fetching: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(1)
+        self._busy = {"images": 0, "others": 0}  # fetches under way
+        self._changed = asyncio.Event()  # replaced whenever those change
 
     def __contains__(self, item: str) -> bool:
         return item in self._held
@@ -76,14 +80,46 @@ class Disk:
         await asyncio.shield(self._fetching[item])
 
     async def _fetch(self, item: str, seconds: float) -> None:
-        await self._clock.sleep(seconds)
+        await self._copy("others", seconds)
         self.add(item)
         del self._fetching[item]
 
     async def _pull(self, image: str, seconds: float) -> None:
         async with self._slots:
-            await self._fetch(image, seconds)
+            await self._copy("images", seconds)
         self.add_image(image)
+        del self._fetching[image]
+
+    async def _copy(self, kind: str, seconds: float) -> None:
+        """Take so long, and longer while the other kind is copied, too."""
+        [other] = self._busy.keys() - {kind}
+        self._count(kind, 1)
+        try:
+            left_seconds = seconds
+            while left_seconds > 0:
+                slowdown = CONTENTION if self._busy[other] else 1.0
+                began_seconds = self._clock.now()
+                if await self._slept(left_seconds * slowdown):
+                    return
+                left_seconds -= (self._clock.now() - began_seconds) / slowdown
+        finally:
+            self._count(kind, -1)
+
+    async def _slept(self, seconds: float) -> bool:
+        """Whether so many seconds have passed before anything changed."""
+        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
+        change = asyncio.ensure_future(self._changed.wait())
+        try:
+            await asyncio.wait((sleep, change), return_when=asyncio.FIRST_COMPLETED)
+            return sleep.done()
+        finally:
+            sleep.cancel()
+            change.cancel()
+
+    def _count(self, kind: str, change: int) -> None:
+        self._busy[kind] += change
+        self._changed.set()
+        self._changed = asyncio.Event()
 
 
 @dataclass
