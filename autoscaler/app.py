@@ -20,9 +20,11 @@ import structlog
 
 from autoscaler.actuators.balloon import Balloons
 from autoscaler.actuators.base import Actuator
+from autoscaler.actuators.fetching import Fetches, FetchSettings
 from autoscaler.actuators.manifest import BalloonSettings
 from autoscaler.clock import Clock, ScenarioClock, WallClock
 from autoscaler.control.backfill import Backfill
+from autoscaler.control.fetching import Fetcher
 from autoscaler.control.fitter import Fitter
 from autoscaler.control.fitting import FitProcess
 from autoscaler.control.gaps import GapFiller
@@ -157,6 +159,10 @@ class Leader:
         status, events = StatusWriter(kube, clock), Events(kube, clock)
         reporter, refusals = Reporter(watches.policies, status, events, clock), Refusals(status, clock)
         actuators: tuple[Actuator, ...] = (Balloons(kube, watches, held),)
+        fetched = FetchSettings(
+            settings.max_prepulls, settings.max_parallel_prepulls, settings.prepull_deadline_seconds, settings.prefetch
+        )
+        fetcher = Fetcher(Fetches(kube, watches, fetched), kube, fetched, events, clock)
         preparers, fitter = [Preparer(each, events, clock) for each in actuators], Fitter(fitting, clock)
         prometheus = always.prometheus
         parts = Parts(
@@ -164,7 +170,7 @@ class Leader:
             target=TargetReader(kube, events, clock),
             transport=TransportReader(kube, clock),
             at_start=backfill,
-            after_decisions=(*preparers, ReadingWatch(scraper, prometheus, clock), reporter),
+            after_decisions=(*preparers, fetcher, ReadingWatch(scraper, prometheus, clock), reporter),
             on_grid=(fitter, GapFiller(scraper, prometheus, clock)) if prometheus else (fitter,),
         )
         self.board = Board(clock)
@@ -179,6 +185,7 @@ class Leader:
             self.saver.run,
             partial(collect_rarely, clock),
             *(each.sweep for each in preparers),
+            fetcher.sweep,
         )
 
 

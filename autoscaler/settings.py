@@ -193,6 +193,30 @@ class Settings(BaseSettings):
         "outrider-balloon",
         "PriorityClass of balloon pods; its value must be lower than the workloads'.",
     )
+    max_prepulls: int = _setting(
+        "Images and weights",
+        200,
+        "Maximum number of Jobs in the cluster that bring images and weights to nodes, or keep images there.",
+        ge=0,
+    )
+    max_parallel_prepulls: int = _setting(
+        "Images and weights",
+        16,
+        "Maximum number of them that pull or copy at the same time, which registries and networks feel.",
+        ge=1,
+    )
+    prepull_deadline_seconds: int = _setting(
+        "Images and weights",
+        3600,
+        "Lifetime of such a Job, in seconds, after which it ends even if the controller is down.",
+        gt=0,
+        le=86_400,
+    )
+    prefetch: bool = _setting(
+        "Images and weights",
+        False,
+        "Let policies copy weights to the disks of nodes with containers of their own (weights.method: prefetch).",
+    )
     state_dir: Path | None = _setting(
         "State and logs",
         None,

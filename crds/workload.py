@@ -1,6 +1,7 @@
 """What a ScalingPolicy becomes: the workload to scale."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from policies.model import Mode, Policy
 from policies.supply import ColdStart
@@ -52,6 +53,37 @@ class Schedule:
     min_replicas: int
 
 
+class WeightsMethod(StrEnum):
+    """How a model's weights come to the nodes."""
+
+    NONE = "none"
+    IMAGE = "image"
+    PREFETCH = "prefetch"
+    LOCAL_MODEL_CACHE = "localModelCache"
+
+
+@dataclass(frozen=True, slots=True)
+class Prefetch:
+    """The container that copies weights to a node's disk."""
+
+    image: str
+    args: tuple[str, ...]
+    secret: str  # of the policy's namespace; empty: none
+    service_account: str  # empty: no token
+    path: str  # the model's folder on the node; the folder above it is the cache
+    max_bytes: int  # of the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How the weights come to the nodes before a replica needs them, if they do."""
+
+    method: WeightsMethod = WeightsMethod.NONE
+    image: str = ""  # with method image
+    prefetch: Prefetch | None = None  # with method prefetch
+    cache: str = ""  # the name of a LocalModelCache, with method localModelCache
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """What one policy scales, and how: every default is resolved."""
@@ -66,6 +98,8 @@ class Workload:
     cold_start: ColdStart
     schedules: tuple[Schedule, ...]
     policy: Policy
+    pre_pull: bool = False  # whether the image is pulled before a replica needs it
+    weights: Weights = Weights()
 
     @property
     def mode(self) -> Mode:

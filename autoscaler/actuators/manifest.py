@@ -44,9 +44,31 @@ class BalloonSettings:
 
 def job_name(workload: Workload, slot: int) -> str:
     """The name of a slot's Job: the same from every controller at every time, so a slot never has two."""
-    tail = f"-balloon-{slot}-{short_hash(workload.uid)}"
-    head = workload.name.replace(".", "-")[: JOB_NAME_LIMIT - len(tail)].rstrip("-")
-    return head + tail
+    return name_of(workload, f"-balloon-{slot}-{short_hash(workload.uid)}")
+
+
+def name_of(workload: Workload, tail: str) -> str:
+    """A Job's name: as much of the policy's as there is room for, and its tail."""
+    return workload.name.replace(".", "-")[: JOB_NAME_LIMIT - len(tail)].rstrip("-") + tail
+
+
+def ours(workload: Workload) -> dict[str, str]:
+    """The labels of all that is made for a policy."""
+    return {MANAGED_BY: MANAGER, POLICY: policy_label(workload.name)}
+
+
+def owned(workload: Workload) -> list[dict[str, Any]]:
+    """The `ownerReferences` of all that is made for a policy."""
+    return [
+        {
+            "apiVersion": API_VERSION,
+            "kind": SCALING_POLICY.name,
+            "name": workload.name,
+            "uid": workload.uid,
+            "controller": True,
+            "blockOwnerDeletion": False,
+        }
+    ]
 
 
 def replica_footprint(template: Object) -> Footprint:
@@ -66,25 +88,15 @@ def shape(workload: Workload, template: Object, settings: BalloonSettings) -> st
 def balloon_job(workload: Workload, template: Object, slot: int, settings: BalloonSettings) -> dict[str, Any]:
     """The Job of one slot. Raises `NoBalloonError` where the template cannot be held a place for."""
     name = job_name(workload, slot)
-    ours = {MANAGED_BY: MANAGER, POLICY: policy_label(workload.name)}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": name,
             "namespace": workload.namespace,
-            "labels": {**ours, SLOT: str(slot)},
+            "labels": {**ours(workload), SLOT: str(slot)},
             "annotations": {SHAPE: shape(workload, template, settings)},
-            "ownerReferences": [
-                {
-                    "apiVersion": API_VERSION,
-                    "kind": SCALING_POLICY.name,
-                    "name": workload.name,
-                    "uid": workload.uid,
-                    "controller": True,
-                    "blockOwnerDeletion": False,
-                }
-            ],
+            "ownerReferences": owned(workload),
         },
         "spec": {
             "parallelism": 1,
@@ -94,7 +106,7 @@ def balloon_job(workload: Workload, template: Object, slot: int, settings: Ballo
             "ttlSecondsAfterFinished": ENDED_SECONDS,
             "template": {
                 "metadata": {
-                    "labels": {**ours, BALLOON: name},
+                    "labels": {**ours(workload), BALLOON: name},
                     "annotations": {
                         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
                         "karpenter.sh/do-not-disrupt": "true",

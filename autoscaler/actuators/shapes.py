@@ -1,8 +1,8 @@
 """The shapes of what actuators make, as data: tests check the makers against them, and the admission policies are made from them.
 
 A shape is a tree of plain values. A mapping names all fields that may be there: one whose name ends in `?` may be missing, and
-with `...: ...` there may be others. A list has its members in order. A range bounds an integer, `...` is anything, and any other
-value is itself.
+with `...: ...` there may be others. A list has its members in order. A range bounds an integer, a `Text` a string, `...` is anything,
+and any other value is itself.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,26 @@ from autoscaler.actuators.manifest import (
     container_restrictions,
     pod_restrictions,
 )
-from autoscaler.kube.ours import BALLOON, MANAGED_BY, MANAGER, POLICY, SLOT
+from autoscaler.actuators.prefetch import CACHE, COMMAND, ENVIRONMENT, REFRESH_SECONDS
+from autoscaler.actuators.prepull import PAUSE, PRIORITY_CLASS, PULL_ACCOUNT, RESTS_SECONDS, Form
+from autoscaler.kube.ours import BALLOON, FETCH, FETCH_JOB, MANAGED_BY, MANAGER, POLICY, SLOT
 from crds.kinds import SCALING_POLICY
+from crds.v1alpha1.fetching import CACHE_ROOT
 from crds.v1alpha1.resource import API_VERSION
 
 LONGEST_DEADLINE_SECONDS = 86_400  # a held GPU that nothing releases ends after a day, whatever the settings
 
 Fields = Mapping["str | EllipsisType", "Tree"]
-Tree = Fields | list["Tree"] | range | str | int | EllipsisType
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string that matches a pattern, from its first character to its last."""
+
+    pattern: str
+
+
+Tree = Fields | list["Tree"] | range | Text | str | int | EllipsisType
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,7 @@ class Shape:
     group: str
     resource: str  # the plural of its kind
     tree: Fields
+    form: str = ""  # by the label of a fetch; empty: without it
 
 
 _OURS: Fields = {MANAGED_BY: MANAGER, POLICY: ...}
@@ -59,13 +72,19 @@ _POD: Fields = {
     "dnsPolicy?": ...,  # this and the next are the API server's too
     "serviceAccount?": ...,
 }
-BALLOON_JOB = Shape(
-    name="balloon",
-    group="batch",
-    resource="jobs",
-    tree={
+_API_SERVERS: Fields = {  # its defaults in a pod
+    "dnsPolicy?": ...,
+    "schedulerName?": ...,
+    "serviceAccount?": ...,
+}
+_CONTAINERS_DEFAULTS: Fields = {"terminationMessagePath?": ..., "terminationMessagePolicy?": ...}
+
+
+def _job(labels: Fields, pod_labels: Fields, annotations: Fields, longest: int, ended: "Tree", pod: Fields) -> Fields:
+    """What the Jobs of every actuator have in common."""
+    return {
         "metadata": {
-            "labels": {**_OURS, SLOT: ..., ...: ...},
+            "labels": {**_OURS, **labels, ...: ...},
             "ownerReferences": [
                 {
                     "apiVersion": API_VERSION,
@@ -82,18 +101,15 @@ BALLOON_JOB = Shape(
             "parallelism": 1,
             "completions": 1,
             "backoffLimit": 0,
-            "activeDeadlineSeconds": range(1, LONGEST_DEADLINE_SECONDS + 1),
-            "ttlSecondsAfterFinished": ENDED_SECONDS,
+            "activeDeadlineSeconds": range(1, longest + 1),
+            "ttlSecondsAfterFinished": ended,
             "template": {
                 "metadata": {
-                    "labels": {**_OURS, BALLOON: ..., **_BY_THE_JOB_CONTROLLER},
-                    "annotations": {
-                        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
-                        "karpenter.sh/do-not-disrupt": "true",
-                    },
+                    "labels": {**_OURS, **pod_labels, **_BY_THE_JOB_CONTROLLER},
+                    "annotations": annotations,
                     "creationTimestamp?": ...,  # null, from older API servers
                 },
-                "spec": _POD,
+                "spec": pod,
             },
             "suspend?": ...,  # Kueue sets it; the others are the API server's
             "selector?": ...,
@@ -102,5 +118,97 @@ BALLOON_JOB = Shape(
             "podReplacementPolicy?": ...,
         },
         ...: ...,
+    }
+
+
+BALLOON_JOB = Shape(
+    name="balloon",
+    group="batch",
+    resource="jobs",
+    tree=_job(
+        {SLOT: ...},
+        {BALLOON: ...},
+        {
+            "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+            "karpenter.sh/do-not-disrupt": "true",
+        },
+        LONGEST_DEADLINE_SECONDS,
+        ENDED_SECONDS,
+        _POD,
+    ),
+)
+
+
+def _fetch(name: str, form: Form, ended: int, pod: Fields) -> Shape:
+    """A Job that brings something to one node."""
+    every: Fields = {
+        "nodeName": ...,
+        "tolerations": [{"operator": "Exists"}],
+        "priorityClassName": PRIORITY_CLASS,
+        **pod,
+        **_API_SERVERS,
+    }
+    labels: Fields = {FETCH: form.value}
+    evictable: Fields = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}
+    tree = _job(labels, {**labels, FETCH_JOB: ...}, evictable, LONGEST_DEADLINE_SECONDS, ended, every)
+    return Shape(name, "batch", "jobs", tree, form.value)
+
+
+_PULLS: Fields = {**{f"{name}?": ... for name in PULL_ACCOUNT}, **pod_restrictions()}
+_HOLD: Fields = {"name": "hold", **container_restrictions(), "resources": ..., **_CONTAINERS_DEFAULTS}
+PREPULL_JOB = _fetch(
+    "prepull",
+    Form.SLEEP,
+    RESTS_SECONDS,
+    {**_PULLS, "containers": [{**_HOLD, "image": ..., "imagePullPolicy?": ..., "command": ["sleep", ...]}]},
+)
+PREPULL_VOLUME_JOB = _fetch(
+    "prepull-volume",
+    Form.VOLUME,
+    RESTS_SECONDS,
+    {
+        **_PULLS,
+        "containers": [
+            {
+                **_HOLD,
+                "image": PAUSE,
+                "imagePullPolicy?": ...,
+                "volumeMounts": [{"name": "held", "mountPath": "/held", "readOnly": True}],
+            }
+        ],
+        "volumes": [{"name": "held", "image": {"reference": ..., "pullPolicy?": ...}}],
     },
 )
+PREFETCH_JOB = _fetch(
+    "prefetch",
+    Form.WEIGHTS,
+    REFRESH_SECONDS,
+    {
+        "serviceAccountName?": ...,
+        **pod_restrictions(),
+        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [
+            {
+                "name": "prefetch",
+                "image": ...,
+                "imagePullPolicy?": ...,
+                "command": list(COMMAND),
+                "args": ...,
+                "env": [{"name": name, "value": ...} for name in ENVIRONMENT],
+                "envFrom?": ...,
+                "resources": ...,
+                "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                "volumeMounts": [
+                    {"name": "cache", "mountPath": CACHE},
+                    {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the container
+                ],
+                **_CONTAINERS_DEFAULTS,
+            }
+        ],
+        "volumes": [
+            {"name": "cache", "hostPath": {"path": Text(CACHE_ROOT), "type": "DirectoryOrCreate"}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+        ],
+    },
+)
+FETCH_SHAPES = (PREPULL_JOB, PREPULL_VOLUME_JOB, PREFETCH_JOB)

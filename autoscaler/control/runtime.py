@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from autoscaler.actuators.base import Actuator, Refused
+from autoscaler.actuators.base import Ability, Actuator, Refused, ahead
 from autoscaler.control.supply import endpoints, replicas, supply
 from autoscaler.kube.objects import Key, Object, alive, key, labels
 from autoscaler.kube.ours import BALLOON, BALLOON_PODS
@@ -32,7 +32,7 @@ from policies.engine import Proposal
 from policies.ladder import lead_seconds
 from policies.model import Fan, Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
 from policies.series import late_after_seconds
-from policies.supply import Rung, Supply
+from policies.supply import ColdStart, Rung, StageName, Supply
 
 _UNREAD = SourceError(SourceErrorKind.TRANSPORT, "how the pods are reached has not been read yet")
 LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
@@ -69,6 +69,8 @@ class PolicyRuntime:
         self._missing_since: tuple[int, float] | None = None  # pods that the target has, and since when that is too few
         self._balloon_problem = ""
         self._unprepared = False  # no node can be prepared for the target
+        self._abilities: tuple[Ability, ...] = ()
+        self._fetch_problem = ""
         self._filled: Mapping[str, PodSample] = {}
         self._transport: Transport | SourceError = _UNREAD
         self._transport_due_seconds = -math.inf
@@ -167,6 +169,12 @@ class PolicyRuntime:
         return self._refused
 
     @property
+    def cold_start(self) -> ColdStart:
+        """How long a new replica takes to start, with what is brought to its node ahead of it."""
+        found = self._workload.cold_start
+        return replace(found, ahead=ahead(self._abilities)) if self._abilities else found
+
+    @property
     def missing(self) -> int:
         """Replicas of the scale that have no pod."""
         if self._scale is None or self._scale.status_replicas is None:
@@ -220,13 +228,14 @@ class PolicyRuntime:
         """All that one decision is made from, but for the forecast."""
         namespace, filled = self._workload.namespace, self._filled
         samples = (newest(scraped.get(Key(namespace, pod)), filled.get(pod)) for pod in self._endpoints())
-        lead = lead_seconds(self._workload.cold_start, Rung.REQUESTED)
+        cold_start = self.cold_start
+        lead = lead_seconds(cold_start, Rung.REQUESTED)
         return Inputs(
             now_seconds=now_seconds,
             on_grid=on_grid,
             samples=tuple(sample for sample in samples if sample is not None),
             supply=self.supply(now_seconds),
-            cold_start=self._workload.cold_start,
+            cold_start=cold_start,
             windows=windows(self._workload.schedules, now_seconds, lead),
         )
 
@@ -244,6 +253,7 @@ class PolicyRuntime:
             problem=self._problem,
             refused="" if self._refused is None else self._refused.sentence,
             balloon_problem=self._balloon_problem,
+            capabilities=self._capabilities,
             target_problem=self._target_problem if now_seconds - self._scale_seconds > LOST_SECONDS else "",
             state_problem=self._state_problem if now_seconds < holds_until_seconds else "",
             history_problem=self._history_problem if now_seconds < holds_until_seconds else "",
@@ -285,7 +295,7 @@ class PolicyRuntime:
 
     def restart(self, now_seconds: float) -> None:
         """Take what runs as decided, and let nothing fall until one hold has passed."""
-        self._decider.restart(self._workload.cold_start, now_seconds)
+        self._decider.restart(self.cold_start, now_seconds)
 
     def begin(self, now_seconds: float) -> None:
         """Decisions may be made from now on, and begin as after a restart."""
@@ -324,6 +334,22 @@ class PolicyRuntime:
         self._decider.policy = self._effective
         return problem not in ("", before)
 
+    def offer_abilities(self, abilities: tuple[Ability, ...], problem: str) -> bool:
+        """Take whether images and weights come to nodes ahead of replicas, and what went wrong. Gives whether that is news."""
+        before, self._fetch_problem = self._fetch_problem, problem
+        self._abilities = abilities
+        return problem not in ("", before)
+
+    @property
+    def _capabilities(self) -> tuple[Ability, ...]:
+        if not self._workload.policy.max_prepared_nodes:
+            return self._abilities
+        works, said = not self._unprepared, "Balloons hold nodes that the plan wants."
+        return (
+            Ability("PreparedNodes", StageName.NODE, works, said if works else self._balloon_problem),
+            *self._abilities,
+        )
+
     def offer_target_problem(self, problem: str) -> bool:
         """Take why the target cannot be read, empty if it can. Gives whether that is news."""
         before, self._target_problem = self._target_problem, problem
@@ -351,7 +377,7 @@ class PolicyRuntime:
     def fit_due(self, now_seconds: float) -> tuple[Series, Law] | None:
         """What the forecast has to be fitted on now, and the law that it has to save money for; None where no fit is due."""
         series = self._decider.forecaster.fit_due(now_seconds)
-        return None if series is None else (series, Law.of(self._workload.policy, self._workload.cold_start))
+        return None if series is None else (series, Law.of(self._workload.policy, self.cold_start))
 
     def adopt_fit(self, fit: Fit | None, now_seconds: float) -> None:
         """Forecast by this fit from the next grid step on; None is a fit that failed."""

@@ -15,7 +15,7 @@ from autoscaler.kube.objects import (
     phase,
     seconds,
 )
-from autoscaler.kube.ours import BALLOON
+from autoscaler.kube.ours import BALLOON, FETCH_JOB
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.store import Store
 from crds.workload import Endpoint, Workload
@@ -104,8 +104,8 @@ def _serving(pods: Iterable[Object], pod_labels: Labels) -> Iterator[Object]:
 
 
 def _of_target(pods: Iterable[Object]) -> Iterator[Object]:
-    """Those that have not ended. A balloon is none of the target, even where the selector is wide enough."""
-    return (pod for pod in pods if not ended(pod) and BALLOON not in labels(pod))
+    """Those that have not ended. What Outrider made is none of the target, even where the selector is wide enough."""
+    return (pod for pod in pods if not ended(pod) and not {BALLOON, FETCH_JOB} & labels(pod).keys())
 
 
 def _host(ip: str) -> str:

@@ -53,6 +53,21 @@ def events(namespace: str, about_uid: str = "") -> Collection:
     return Collection("v1", "events", namespace, field_selector=f"involvedObject.uid={about_uid}" if about_uid else "")
 
 
+def nodes() -> Collection:
+    """The nodes of the cluster."""
+    return Collection("v1", "nodes")
+
+
+def namespace(name: str) -> str:
+    """The path of a namespace."""
+    return f"/api/v1/namespaces/{name}"
+
+
+def local_model_cache(name: str) -> str:
+    """The path of a LocalModelCache of KServe."""
+    return f"/apis/serving.kserve.io/v1alpha1/localmodelcaches/{name}"
+
+
 def resource_quotas(namespace: str) -> Collection:
     """The ResourceQuotas of a namespace."""
     return Collection("v1", "resourcequotas", namespace)

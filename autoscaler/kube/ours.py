@@ -12,10 +12,16 @@ POLICY = "outrider.dev/policy"
 SLOT = "outrider.dev/slot"
 BALLOON = "outrider.dev/balloon"  # on a balloon's pod: the name of its Job
 SHAPE = "outrider.dev/shape"  # annotation of a Job: a hash of what its pod is made from
+FETCH = "outrider.dev/fetch"  # on a Job that brings an image or weights to a node, and on its pod: which of its forms
+FETCH_JOB = "outrider.dev/fetch-job"  # on its pod: the name of the Job
+NODE = "outrider.dev/node"  # annotation of such a Job: the node
+FETCHED = "outrider.dev/fetched"  # annotation of such a Job: what it brings
 LABEL_LIMIT = 63  # characters of a label's value
 
-BALLOONS = f"{MANAGED_BY}={MANAGER},{POLICY}"
+BALLOONS = f"{MANAGED_BY}={MANAGER},{POLICY},{SLOT}"
+FETCHES = f"{MANAGED_BY}={MANAGER},{POLICY},{FETCH}"
 BALLOON_PODS = parse(BALLOON)
+FETCH_PODS = parse(FETCH_JOB)
 
 
 def short_hash(text: str) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from autoscaler.kube.objects import Object
+from autoscaler.kube.ours import FETCH_JOB
 
 METADATA = (
     "name",
@@ -15,6 +16,10 @@ METADATA = (
 )
 PODS_COUNTED = ("active", "failed", "succeeded", "terminating", "uncountedTerminatedPods")  # of a Job, in its status
 CONDITIONS = ("Ready", "PodScheduled", "Complete", "Failed")
+NODE_CONDITIONS = ("Ready", "DiskPressure")
+NODE_INFO = ("kubeletVersion", "containerRuntimeVersion")
+DISK = "ephemeral-storage"
+LARGE_BYTES = 500_000_000  # of an image: smaller ones are those of the system
 
 
 def pod(thing: Object) -> Object:
@@ -23,8 +28,45 @@ def pod(thing: Object) -> Object:
     return {
         "metadata": _metadata(thing),
         "spec": _only(spec, ("nodeName",)),
-        "status": _only(status, ("phase", "podIP", "reason", "message")) | _conditions(status),
+        "status": _only(status, ("phase", "podIP", "reason", "message")) | _conditions(status) | _states(thing),
     }
+
+
+def _states(pod: Object) -> dict[str, Any]:
+    """What the containers of a fetch wait for, such as an image that cannot be pulled."""
+    if FETCH_JOB not in ((pod.get("metadata") or {}).get("labels") or {}):
+        return {}
+    found = (pod.get("status") or {}).get("containerStatuses") or ()
+    return {"containerStatuses": [_only(each, ("state",)) for each in found]}
+
+
+def fetch_node(thing: Object) -> Object:
+    """What fetches go by: a node's identity, taints, state, versions, devices, disk and large images. Heartbeats are no change."""
+    spec, status = thing.get("spec") or {}, thing.get("status") or {}
+    conditions = status.get("conditions") or ()
+    allocatable = {
+        name: amount for name, amount in (status.get("allocatable") or {}).items() if "/" in name or name == DISK
+    }
+    images = [each for each in status.get("images") or () if _bytes(each) >= LARGE_BYTES]
+    return {
+        "metadata": _metadata(thing),
+        "spec": _only(spec, ("taints", "unschedulable", "providerID")),
+        "status": {
+            "allocatable": allocatable,
+            "nodeInfo": _only(status.get("nodeInfo") or {}, NODE_INFO),
+            "images": [_only(each, ("names", "sizeBytes")) for each in images],
+            "conditions": [
+                _only(each, ("type", "status", "reason", "lastTransitionTime"))
+                for each in conditions
+                if each.get("type") in NODE_CONDITIONS
+            ],
+        },
+    }
+
+
+def _bytes(image: Object) -> float:
+    size = image.get("sizeBytes")
+    return size if isinstance(size, int | float) else 0.0
 
 
 def job(thing: Object) -> Object:

@@ -1,4 +1,4 @@
-"""Everything that is watched: policies and, in each namespace that has one, pods and balloon Jobs."""
+"""Everything that is watched: policies and, in each namespace that has one, pods and balloon Jobs. On demand, nodes and fetches."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ from autoscaler.kube import collection, trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection
 from autoscaler.kube.objects import Object
-from autoscaler.kube.ours import BALLOONS
+from autoscaler.kube.ours import BALLOONS, FETCHES
 from autoscaler.kube.reflector import Reflector
 from autoscaler.kube.store import Store
 from crds.notation.selectors import Selector
@@ -29,12 +29,20 @@ class Watches:
         self._group: asyncio.TaskGroup | None = None
         self._pods: dict[str, Store] = {}
         self._jobs: dict[str, Store] = {}
+        self._fetches: dict[str, Store] = {}
         self.policies = Store()
+        self._nodes: Store | None = None  # until they are asked for
+        self._sees_nodes = namespace is None
 
     @property
     def namespaces(self) -> tuple[str, ...]:
         """The namespaces whose pods and Jobs are watched."""
         return tuple(self._pods)
+
+    @property
+    def fetching(self) -> tuple[str, ...]:
+        """The namespaces of which `fetches` has been asked."""
+        return tuple(self._fetches)
 
     def pods(self, namespace: str) -> Store:
         """The pods of a watched namespace; empty and not synced for any other."""
@@ -43,6 +51,21 @@ class Watches:
     def jobs(self, namespace: str) -> Store:
         """The balloon Jobs of a watched namespace; empty and not synced for any other."""
         return self._jobs.get(namespace, Store())
+
+    @property
+    def nodes(self) -> Store | None:
+        """The nodes, watched from the first time that they are asked for; None in an installation for one namespace."""
+        if self._nodes is None and self._sees_nodes:
+            self._nodes = Store()
+            self._start_nodes(self._nodes)
+        return self._nodes
+
+    def fetches(self, namespace: str) -> Store:
+        """The Jobs of a watched namespace that bring images and weights to nodes, watched from the first time that it is asked."""
+        if namespace in self._pods and namespace not in self._fetches:
+            self._fetches[namespace] = Store()
+            self._start_fetches(namespace)
+        return self._fetches.get(namespace, Store())
 
     def subscribe(self, listener: Callable[[str, Selector], None]) -> None:
         """Call `listener` with a namespace and a selector that was asked for where the pods that it matches have changed."""
@@ -54,6 +77,8 @@ class Watches:
             self._group = group
             for namespace in self._pods:
                 self._start(namespace)
+            if self._nodes is not None:
+                self._start_nodes(self._nodes)
             await self._reflect(self._policies_at, self.policies, trim.policy)
 
     def follow(self, namespaces: Iterable[str]) -> None:
@@ -61,6 +86,7 @@ class Watches:
         wanted = set(namespaces)
         for namespace in set(self._pods) - wanted:
             del self._pods[namespace], self._jobs[namespace]
+            self._fetches.pop(namespace, None)
             for task in self._tasks.pop(namespace, ()):
                 task.cancel()
         for namespace in sorted(wanted - set(self._pods)):
@@ -76,6 +102,18 @@ class Watches:
             self._group.create_task(self._reflect(pods, self._pods[namespace], trim.pod)),
             self._group.create_task(self._reflect(jobs, self._jobs[namespace], trim.job)),
         ]
+        if namespace in self._fetches:
+            self._start_fetches(namespace)
+
+    def _start_nodes(self, nodes: Store) -> None:
+        if self._group is not None:
+            self._group.create_task(self._reflect(collection.nodes(), nodes, trim.fetch_node))
+
+    def _start_fetches(self, namespace: str) -> None:
+        if self._group is not None:
+            fetches = collection.jobs(namespace, FETCHES)
+            task = self._group.create_task(self._reflect(fetches, self._fetches[namespace], trim.job))
+            self._tasks.setdefault(namespace, []).append(task)
 
     async def _reflect(self, what: Collection, store: Store, kept: Callable[[Object], Object]) -> None:
         await Reflector(self._kube, what, store, clock=self._clock, rng=self._rng, trim=kept).run()

@@ -39,6 +39,7 @@ class EventReason(StrEnum):
     RELEASED = "ReleasedNode"
     CAPPED = "BalloonCap"
     BALLOON_FAILED = "BalloonFailed"
+    FETCH_FAILED = "FetchFailed"
     REPLICAS_REFUSED = "ReplicasRefused"
     TARGET_FAILED = "TargetFailed"
     STATE_REFUSED = "StateRefused"
@@ -49,6 +50,7 @@ class EventReason(StrEnum):
 WARNINGS = (
     EventReason.CAPPED,
     EventReason.BALLOON_FAILED,
+    EventReason.FETCH_FAILED,
     EventReason.REPLICAS_REFUSED,
     EventReason.TARGET_FAILED,
     EventReason.STATE_REFUSED,
@@ -64,6 +66,7 @@ TEXTS: Mapping[EventReason, str] = {
     EventReason.CAPPED: "Nodes not prepared, because a limit on balloons is reached: {count}. To allow more, raise --max-balloons or"
     " --max-balloons-per-namespace.",
     EventReason.BALLOON_FAILED: "{problem}",
+    EventReason.FETCH_FAILED: "{problem}",  # of an image or of weights to a node
     EventReason.REPLICAS_REFUSED: "{refused}",
     EventReason.TARGET_FAILED: "{problem}",
     EventReason.METRICS_UNREAD: "{problem}",

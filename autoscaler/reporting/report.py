@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from autoscaler.actuators.base import Ability
 from autoscaler.reporting.events import TEXTS, EventReason
 from autoscaler.reporting.readings import Readings
 from crds.workload import Workload
@@ -28,6 +29,7 @@ class PolicyReport:
     target_problem: str = ""  # why the target cannot be read
     refused: str = ""  # which replicas the API server does not let be created, as a sentence
     balloon_problem: str = ""  # why fewer nodes are prepared than planned, as a sentence
+    capabilities: tuple[Ability, ...] = ()
     state_problem: str = ""  # why the saved state was refused, for as long as nothing falls because of it
     history_problem: str = ""  # what is wrong with the history that was read at start, for as long
 

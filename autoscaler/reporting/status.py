@@ -56,6 +56,11 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
         "waitingRequests": round(demand.waiting) if demand and demand.waiting is not None else None,
         "lastDecisionTime": timestamp(plan.at_seconds) if plan else None,
         "message": report.sentence[:MESSAGE_LIMIT],
+        "capabilities": [
+            {"name": each.name, "works": each.works, "message": each.sentence[:MESSAGE_LIMIT]}
+            for each in report.capabilities
+        ]
+        or None,
         "conditions": conditions(
             [found, decided, metrics_read(report.readings), *forecast, *prepared],
             policy.get("status") or {},
@@ -129,9 +134,11 @@ class StatusWriter:
 
 def _essence(status: Mapping[str, Any]) -> dict[str, Any]:
     """What makes a status worth a write: a new time alone does not, nor a sentence with a figure a little different."""
-    kept = {name: value for name, value in status.items() if name not in ("lastDecisionTime", "message", "conditions")}
+    apart = ("lastDecisionTime", "message", "conditions", "capabilities")
+    kept = {name: value for name, value in status.items() if name not in apart}
     shown = [(each["type"], each["status"], each["reason"]) for each in status.get("conditions") or ()]
-    return {**kept, "conditions": shown}
+    means = [(each["name"], each["works"]) for each in status.get("capabilities") or ()]
+    return {**kept, "conditions": shown, "capabilities": means}
 
 
 def _rounded(replicas: float) -> str:

@@ -9,9 +9,10 @@ from crds.notation.units import quantity, seconds, share
 from crds.profiles import PROFILES
 from crds.resolve.problems import Problem, locate, spell
 from crds.schedules import overlaps
+from crds.v1alpha1 import fetching
 from crds.v1alpha1 import scalingpolicy as api
 from crds.v1alpha1.metrics import Metrics, Tls
-from crds.workload import Endpoint, KeyRef, Schedule, Target, Workload
+from crds.workload import Endpoint, KeyRef, Prefetch, Schedule, Target, Weights, WeightsMethod, Workload
 from policies.model import Engine, Mode, Policy, Signal
 from policies.supply import ColdStart, Stage
 
@@ -30,6 +31,8 @@ def workload(policy: api.ScalingPolicy) -> Workload:
         profile=spec.profile,
         cold_start=cold_start,
         schedules=tuple(_schedule(window) for window in spec.schedules),
+        pre_pull=spec.image.pre_pull,
+        weights=_weights(spec.weights),
         policy=Policy(
             name=f"{metadata.namespace}/{metadata.name}",
             mode=Mode(spec.mode),
@@ -86,6 +89,25 @@ def _endpoint(metrics: Metrics) -> Endpoint:
         bearer=KeyRef(bearer.name, bearer.key) if bearer else None,
         headers=tuple((header.name, header.value) for header in metrics.headers),
         pod_labels=tuple(sorted(metrics.pod_selector.match_labels.items())) if metrics.pod_selector else (),
+    )
+
+
+def _weights(given: fetching.Weights) -> Weights:
+    prefetch, cache = given.prefetch, given.local_model_cache
+    return Weights(
+        WeightsMethod(given.method),
+        given.image or "",
+        None
+        if prefetch is None
+        else Prefetch(
+            prefetch.image,
+            tuple(prefetch.args),
+            prefetch.secret or "",
+            prefetch.service_account_name or "",
+            prefetch.path,
+            fetching.byte_count(prefetch.max_bytes),
+        ),
+        cache.name if cache else "",
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from crds.notation import units
 from crds.profiles import DEFAULT_PROFILE
 from crds.resolve.rules import Rule, duration_between, quantity_between
+from crds.v1alpha1.fetching import FETCHING_RULES, Image, Weights
 from crds.v1alpha1.fields import (
     ClockTime,
     Duration,
@@ -138,6 +139,10 @@ class Spec(Model):
     cold_start: ColdStart | None = None
     """How long a cold start takes, if you know it better than the profile. In a replay, Outrider plans with it, while
     the simulated hardware keeps the profile's cold start."""
+    image: Image = Field(default_factory=Image, json_schema_extra={"default": {}})
+    """How the image of the target's pods comes to the nodes."""
+    weights: Weights = Field(default_factory=Weights, json_schema_extra={"default": {}})
+    """How the model's weights come to the nodes."""
     price_per_gpu_hour: Quantity | None = Field(default=None, examples=['"2.50"'])
     """Price of one GPU for an hour in US dollars, from 0.001 to 1000. Unset: the profile's on-demand price."""
     gpus_per_replica: Annotated[int, Field(ge=1, le=64)] | None = Field(default=None, examples=[1])
@@ -159,6 +164,17 @@ class Spec(Model):
     """Weekly windows with a minimum of their own. Where windows of different time zones overlap, the higher one applies."""
 
 
+class Capability(Model):
+    """Whether one of the means that the policy asks for works here."""
+
+    name: Literal["PreparedNodes", "ImagePrePull", "Weights"]
+    """PreparedNodes: spec.maxPreparedNodes. ImagePrePull: spec.image.prePull. Weights: spec.weights."""
+    works: bool
+    """Whether it does what it can. Where it does not, a replica takes longer to start, and decisions count on that."""
+    message: Annotated[str, Field(max_length=1024)]
+    """What it does, or why it does not work."""
+
+
 class Status(Model):
     """What the controller observed and decided."""
 
@@ -169,6 +185,12 @@ class Status(Model):
     )
     """Ready: the policy is valid and its target exists. Decided: the last decision is recent.
     MetricsRead: the metrics of every ready pod are read. ForecastUsed: the forecast would have saved GPU-hours over the last days."""
+    capabilities: list[Capability] | None = Field(
+        default=None,
+        max_length=8,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    """Whether what shortens a start, and the policy asks for, works here, and why not."""
     observed_generation: Count | None = None
     """Generation of the policy that was last read."""
     mode: Literal["Active", "Shadow"] | None = None
@@ -326,6 +348,7 @@ RULES = (
     ),
     *TARGET_RULES,
     *METRICS_RULES,
+    *FETCHING_RULES,
     duration_between("spec.slo", "queueWait", "100ms", "1h"),
     duration_between("spec.scaleDown", "hold", "0s", "24h"),
     quantity_between("spec.engine", "prefillTokensPerSecond", "1", "10M"),

@@ -1,16 +1,19 @@
 """Whether an object fits a shape, without the API server: tests/e2e/test_admission.py asks the real one about the same objects."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from autoscaler.actuators.shapes import Tree
+from autoscaler.actuators.shapes import Text, Tree
 
 
 def misfits(tree: Tree, thing: Any, path: str = "") -> Iterator[str]:
     """The paths at which the object is not as its shape says."""
     if tree is ...:
         return
-    if isinstance(tree, range):
+    if isinstance(tree, Text):
+        fits = isinstance(thing, str) and re.search(tree.pattern, thing) is not None
+    elif isinstance(tree, range):
         fits = isinstance(thing, int) and thing in tree
     elif isinstance(tree, list):
         fits = isinstance(thing, list) and len(thing) == len(tree)

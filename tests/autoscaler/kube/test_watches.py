@@ -11,7 +11,7 @@ from tests.support.fake_api import FakeApi
 from tests.support.fake_clock import FakeClock
 
 POLICY = "/apis/outrider.dev/v1alpha1/namespaces/ns/scalingpolicies/chat"
-OURS = {"app.kubernetes.io/managed-by": "outrider", "outrider.dev/policy": "chat"}
+OURS = {"app.kubernetes.io/managed-by": "outrider", "outrider.dev/policy": "chat", "outrider.dev/slot": "0"}
 
 
 async def test_policies_everywhere_and_pods_and_balloons_where_they_are(api: FakeApi, kube: Kube) -> None:

@@ -1,0 +1,47 @@
+"""What nodes say of their disks and images: how much room there is, how large an image is, and which nodes are fit for a fetch."""
+
+from collections.abc import Iterable, Mapping
+
+from autoscaler.kube.objects import Object, condition, created_seconds
+from autoscaler.kube.trim import DISK
+from crds.notation.units import exact_quantity
+
+# The kubelet begins to remove images at 85 %.
+FULL_SHARE = 0.8
+# containerd reports the compressed size, and keeps the layers both compressed and unpacked.
+UNPACKED = 3.0
+STARTS_WITHIN_SECONDS = 900.0  # a node that is not Ready for longer does not come up
+
+
+def image_bytes(nodes: Iterable[Object]) -> Mapping[str, float]:
+    """The size of each large image that any node lists, by each of its names."""
+    return {name: _size(image) for node in nodes for image in _images(node) for name in image.get("names") or ()}
+
+
+def has_image(node: Object, reference: str) -> bool:
+    """Whether the node lists the image. It lists 50 at most, so that one which is missing may be there."""
+    return any(reference in (image.get("names") or ()) for image in _images(node))
+
+
+def room_bytes(node: Object) -> float | None:
+    """What may still be unpacked on the node's disk; None where that is not known."""
+    text = ((node.get("status") or {}).get("allocatable") or {}).get(DISK)
+    try:
+        whole = float(exact_quantity(text)) if text is not None else None
+    except ValueError:
+        return None
+    return None if whole is None else FULL_SHARE * whole - UNPACKED * sum(map(_size, _images(node)))
+
+
+def fit(node: Object, now_seconds: float) -> bool:
+    """Whether a fetch may begin there: the disk is not full, and the node is up or coming up."""
+    young = now_seconds - (created_seconds(node) or 0.0) < STARTS_WITHIN_SECONDS
+    return condition(node, "DiskPressure") is None and (young or condition(node, "Ready") is not None)
+
+
+def _images(node: Object) -> Iterable[Object]:
+    return (node.get("status") or {}).get("images") or ()
+
+
+def _size(image: Object) -> float:
+    return float(image.get("sizeBytes") or 0.0)

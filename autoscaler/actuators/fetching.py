@@ -1,0 +1,339 @@
+"""The fetch actuator: has nodes pull images and copy weights before a replica needs them, and keeps images while they are wanted.
+
+Bounded without any memory of its own: a Job's name is fixed by what it brings and the node, so the API itself refuses a second
+one. Every Job ends by itself. Nothing here raises for an API failure: without a fetch, a replica gets what it needs itself.
+Not here: what a Job looks like (`prepull`, `prefetch`), where pods may land (`landing`), and what goes first (`policies.fetches`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from autoscaler.actuators.base import Change, Refused
+from autoscaler.actuators.claims import claimant, holder
+from autoscaler.actuators.disks import UNPACKED, fit, has_image, image_bytes, room_bytes
+from autoscaler.actuators.fetched import Fetched, Progress, busy_nodes, read
+from autoscaler.actuators.landing import Placement, landing
+from autoscaler.actuators.podless import Podless
+from autoscaler.actuators.prepull import Content, Form, fetch_job, fetch_name, form
+from autoscaler.actuators.rests import Rests
+from autoscaler.kube import collection
+from autoscaler.kube.causes import last_warning
+from autoscaler.kube.client import Kube
+from autoscaler.kube.errors import Conflict, KubeError, NotFound
+from autoscaler.kube.objects import Key, Object, alive, created_seconds, deleting, key, owned_by, uid
+from autoscaler.kube.ours import FETCH_PODS, FETCHED, FETCHES, NODE, policy_label
+from autoscaler.kube.store import Store
+from autoscaler.kube.watches import Watches
+from crds.notation.selectors import parse
+from crds.workload import WeightsMethod, Workload
+from policies.fetches import UNKNOWN_BYTES, Fetch, Limits, choose, worth
+from policies.model import Mode
+from policies.supply import StageName
+
+YOUNG_SECONDS = 1800.0  # a node this young is on its way to serve, whatever runs there yet
+AGAIN_SECONDS = 6 * 3600.0  # after which an idle node pulls again what it may have lost
+PATIENCE_SECONDS = 120.0  # a pull that fails may succeed at the kubelet's next try
+UNSEEN_SECONDS = 60.0  # a Job that we made counts so long before the watch has shown it
+LATE_SECONDS = 60.0  # a Job this far past its end has a dead Job controller
+_EVERY = parse("")
+_BY_FETCH = (WeightsMethod.IMAGE, WeightsMethod.PREFETCH)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSettings:
+    """What is the same for every fetch of this controller."""
+
+    max_fetches: int = 200  # Jobs in all the cluster
+    max_parallel: int = 16  # of which not done
+    deadline_seconds: int = 3600
+    prefetches: bool = False  # whether containers of the policies' own may copy weights
+
+    @property
+    def limits(self) -> Limits:
+        """An image and weights may come to a node at the same time."""
+        return Limits(self.max_parallel, 2, self.max_fetches)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a workload wants on its nodes, and how much."""
+
+    contents: Mapping[Form, tuple[Content, ...]]  # by the form in which a node keeps images; weights are in all
+    placement: Placement
+    probability: float  # that a replica more is needed within the lead
+    miss_seconds: Mapping[StageName, float]  # what the lack of each costs a replica
+
+
+class Fetches:
+    """Makes and deletes the Jobs of all policies."""
+
+    def __init__(self, kube: Kube, watches: Watches, settings: FetchSettings) -> None:
+        self._kube = kube
+        self._watches = watches
+        self._settings = settings
+        self._wanted: dict[Key, tuple[Fetch, ...]] = {}  # by policy: what is missing
+        self._unseen: dict[Key, tuple[str, float]] = {}  # Jobs that we made: the node, until when they count unseen
+        self._brought: dict[str, float] = {}  # names of Jobs that an idle node needs no more, since when
+        self._swept: set[str] | None = None  # namespaces that may have Jobs; None: not looked for yet
+        self._rests, self._podless = Rests(), Podless()
+
+    async def ensure(
+        self,
+        workload: Workload,
+        wish: Wish | None,
+        now_seconds: float,
+        refused: Refused | None = None,
+        *,
+        known: bool = True,
+    ) -> Change:
+        """Bring to each node what the workload wants there, and end what it does not. Idempotent; never raises for the API.
+
+        `wish` is None where it wants nothing. Where what it wants is not `known`, what is there stays. Fetches end where its
+        replicas are refused by a quota.
+        """
+        namespace = workload.namespace
+        if wish is None and known and namespace not in self._watches.fetching:
+            self._wanted.pop(claimant(workload), None)
+            return Change()
+        jobs, nodes = self._watches.fetches(namespace), self._watches.nodes if wish is not None else None
+        if not jobs.synced:
+            problem = f"the Jobs in namespace {namespace} cannot be read, so nothing is fetched: {jobs.problem}"
+            return Change(problem=problem if jobs.problem else "")
+        own = [each for each in self._seen(namespace) if holder(each.job) == claimant(workload)]
+        if not known or (wish is not None and (nodes is None or not nodes.current(now_seconds))):
+            return Change(problem=_failed(own))
+        if workload.mode is Mode.SHADOW or (refused is not None and refused.by_quota):
+            wish = None
+        targets = {} if wish is None or nodes is None else self._targets(workload, wish, nodes)
+        trouble = await self._rest(workload, own, now_seconds)
+        doomed = [each for each in own if self._ends(each, targets, now_seconds)]
+        here = {key(each.job).name for each in own}
+        missing = {
+            name: target
+            for name, target in targets.items()
+            if name not in here and not self._waits(workload, target, name, now_seconds)
+        }
+        sizes = nodes.made(_EVERY, image_bytes) if nodes is not None else {}
+        wanted = [self._fetch(workload, wish, name, at, sizes) for name, at in missing.items()] if wish else []
+        self._wanted[claimant(workload)] = tuple(wanted)
+        begun = self._choose(nodes, now_seconds) & missing.keys()
+        new = [fetch_job(workload, missing[name].content, missing[name].node) for name in sorted(begun)]
+        released, failed = await self._delete([each.job for each in doomed])
+        created, refusal = ((), "") if failed else await self._create(workload, new, now_seconds)
+        resting = next(filter(None, (self._cause(workload, what, now_seconds) for what in _whats(wish))), "")
+        return Change(created, released, problem=failed or refusal or trouble or resting or _failed(own))
+
+    def seen(self, workload: Workload) -> tuple[Fetched, ...]:
+        """The Jobs of a policy, as the watch shows them."""
+        return tuple(each for each in self._seen(workload.namespace) if holder(each.job) == claimant(workload))
+
+    def nodes(self, placement: Placement, now_seconds: float) -> tuple[Object, ...] | None:
+        """The nodes that pods may land on; None where that is unknown."""
+        nodes = self._watches.nodes
+        return nodes.made(_EVERY, landing, placement) if nodes is not None and nodes.current(now_seconds) else None
+
+    def resting(self, workload: Workload, what: str, now_seconds: float) -> str:
+        """Why something is not fetched for a while; empty if it is."""
+        return self._cause(workload, what, now_seconds)
+
+    async def release(self, now_seconds: float) -> Change:
+        """Delete every Job that no policy stands behind, found by label alone, and those that nothing has ended."""
+        if not self._watches.policies.synced:
+            return Change(problem="the ScalingPolicies have not been listed yet, so no fetch is deleted")
+        there = {Key(key(each).namespace, policy_label(key(each).name)) for each in self._watches.policies}
+        self._wanted = {policy: wanted for policy, wanted in self._wanted.items() if policy in there}
+        self._brought = {name: at for name, at in self._brought.items() if now_seconds - at < AGAIN_SECONDS}
+        self._rests.prune(now_seconds)
+        if self._swept is None:
+            self._swept = set(self._watches.namespaces)
+        released: list[str] = []
+        problems: list[str] = []
+        for namespace in sorted(self._swept):
+            try:
+                found, _ = await self._kube.list_all(collection.jobs(namespace, FETCHES))
+            except KubeError as error:
+                problems.append(str(error))
+                continue
+            if not found:
+                self._swept.discard(namespace)
+            gone, trouble = await self._delete(job for job in found if self._stray(job, now_seconds))
+            released += gone
+            problems += [trouble] if trouble else []
+        return Change(released=tuple(released), problem="; ".join(problems))
+
+    # ---------------------------------------------------------------- what there is
+
+    def _seen(self, namespace: str) -> tuple[Fetched, ...]:
+        return read(self._watches.fetches(namespace), self._watches.pods(namespace).matching(FETCH_PODS))
+
+    def _everywhere(self) -> Iterator[Fetched]:
+        for namespace in self._watches.fetching:
+            yield from self._seen(namespace)
+
+    # ---------------------------------------------------------------- what is wanted
+
+    def _targets(self, workload: Workload, wish: Wish, nodes: Store) -> "dict[str, _Target]":
+        hashes = {each.hash: each for contents in wish.contents.values() for each in contents}
+        by_form = {how: [(h, c) for h, c in hashes.items() if c in contents] for how, contents in wish.contents.items()}
+        return {
+            fetch_name(workload, content_hash, content.form, node): _Target(node, content)
+            for node in nodes.made(_EVERY, landing, wish.placement)
+            for content_hash, content in by_form.get(form(node), ())
+        }
+
+    def _fetch(self, workload: Workload, wish: Wish, name: str, target: "_Target", sizes: Mapping[str, float]) -> Fetch:
+        content = target.content
+        there = has_image(target.node, content.what)
+        bytes_ = 0.0 if there else UNPACKED * sizes.get(content.what, UNKNOWN_BYTES)
+        miss_seconds = wish.miss_seconds.get(content.stage, 0.0)
+        value = worth(wish.probability, miss_seconds, workload.gpus_per_replica, bytes_)
+        return Fetch(f"{workload.namespace}/{name}", key(target.node).name, value, bytes_)
+
+    def _waits(self, workload: Workload, target: "_Target", name: str, now_seconds: float) -> bool:
+        """Whether something that is not there is not to be brought now."""
+        at, what = key(target.node).name, target.content.what
+        if not fit(target.node, now_seconds) or self._cause(workload, what, now_seconds, at):
+            return True
+        return not self._in_use(target.node, now_seconds) and name in self._brought
+
+    def _in_use(self, node: Object, now_seconds: float) -> bool:
+        """Whether a replica may come to the node soon, or one is there: an idle node must not be kept alive by a pod of ours."""
+        if now_seconds - (created_seconds(node) or 0.0) < YOUNG_SECONDS:
+            return True
+        pods = map(self._watches.pods, self._watches.namespaces)
+        return any(key(node).name in each.made(_EVERY, busy_nodes) for each in pods)
+
+    def _ends(self, each: Fetched, targets: "Mapping[str, _Target]", now_seconds: float) -> bool:
+        """Whether a Job goes: it is not wanted, its time is up, it gets nowhere, or nothing but it is on its node."""
+        name = key(each.job).name
+        target = targets.get(name)
+        if target is None or each.progress is Progress.OVER:
+            return True
+        if each.progress is Progress.STUCK:
+            return now_seconds - (created_seconds(each.job) or now_seconds) >= PATIENCE_SECONDS
+        if each.progress is Progress.WITHOUT_POD:
+            return name in self._podless.stuck(
+                key(each.job).namespace, self._lacking(key(each.job).namespace), now_seconds
+            )
+        if each.progress is Progress.HELD and not self._in_use(target.node, now_seconds):
+            self._brought[name] = now_seconds
+            return True
+        return False
+
+    def _lacking(self, namespace: str) -> frozenset[str]:
+        seen = self._seen(namespace) if self._watches.pods(namespace).synced else ()
+        return frozenset(key(each.job).name for each in seen if each.progress is Progress.WITHOUT_POD)
+
+    # ---------------------------------------------------------------- what goes wrong
+
+    async def _rest(self, workload: Workload, own: Iterable[Fetched], now_seconds: float) -> str:
+        """Leave alone for a while what cannot be pulled, or gets no pod. Gives why."""
+        cause, own = "", list(own)
+        works = {each.what for each in own if each.progress in (Progress.HELD, Progress.DONE)}
+        stuck = self._podless.stuck(workload.namespace, self._lacking(workload.namespace), now_seconds)
+        for each in own:
+            patience_over = now_seconds - (created_seconds(each.job) or now_seconds) >= PATIENCE_SECONDS
+            if each.progress is Progress.STUCK and patience_over:
+                cause = f"{each.what} cannot be pulled on node {each.node}: {each.cause}"
+            elif key(each.job).name in stuck:
+                why = await last_warning(self._kube, each.job)
+                cause = (
+                    f"{key(each.job).name} got no pod: {why or 'the cluster reports no cause; see its Job controller'}"
+                )
+            else:
+                continue
+            at = each.node if each.what in works else ""  # it is this node's own trouble
+            self._rests.begin((claimant(workload), each.what, at), cause, now_seconds)
+        return cause
+
+    def _cause(self, workload: Workload, what: str, now_seconds: float, node: str = "") -> str:
+        """Why something rests, everywhere or on one node."""
+        causes = (self._rests.cause((claimant(workload), what, at), now_seconds) for at in {"", node})
+        return next(filter(None, causes), "")
+
+    # ---------------------------------------------------------------- what is done
+
+    def _choose(self, nodes: Store | None, now_seconds: float) -> set[str]:
+        """Names of the Jobs to begin now, of all policies."""
+        seen = list(self._everywhere())
+        known = {key(each.job) for each in seen}
+        self._unseen = {
+            at: (node, until) for at, (node, until) in self._unseen.items() if at not in known and until > now_seconds
+        }
+        unseen = Counter(node for node, _ in self._unseen.values())
+        under_way = Counter(
+            each.node for each in seen if each.progress in (Progress.UNDER_WAY, Progress.STUCK, Progress.WITHOUT_POD)
+        )
+        wanted = [fetch for fetches in self._wanted.values() for fetch in fetches]
+        concerned = {fetch.node for fetch in wanted}
+        room = {key(node).name: room_bytes(node) for node in nodes or () if key(node).name in concerned}
+        chosen = choose(
+            wanted,
+            under_way + unseen,
+            sum(alive(each.job) for each in seen) + len(self._unseen),
+            {node: left for node, left in room.items() if left is not None},
+            self._settings.limits,
+        )
+        return {fetch.name.partition("/")[2] for fetch in chosen}
+
+    async def _delete(self, jobs: Iterable[Object]) -> tuple[tuple[str, ...], str]:
+        done: list[str] = []
+        for job in jobs:
+            namespace, name = key(job)
+            try:
+                await self._kube.delete(collection.jobs(namespace).item(namespace, name), uid(job))
+                done.append(name)
+            except (NotFound, Conflict):  # gone, or another one by now
+                pass
+            except KubeError as error:
+                return tuple(done), str(error)
+        return tuple(done), ""
+
+    async def _create(
+        self, workload: Workload, new: Iterable[Object], now_seconds: float
+    ) -> tuple[tuple[str, ...], str]:
+        done: list[str] = []
+        for job in new:
+            notes = job["metadata"]["annotations"]
+            self._unseen[key(job)] = notes[NODE], now_seconds + UNSEEN_SECONDS
+            self._podless.made([key(job)], now_seconds)
+            if self._swept is not None:
+                self._swept.add(workload.namespace)
+            try:
+                await self._kube.create(collection.jobs(workload.namespace).path, job)
+                done.append(key(job).name)
+            except Conflict:  # it exists
+                pass
+            except KubeError as error:
+                del self._unseen[key(job)]
+                self._rests.begin((claimant(workload), notes[FETCHED], ""), str(error), now_seconds)
+                return tuple(done), str(error)
+        return tuple(done), ""
+
+    def _stray(self, job: Object, now_seconds: float) -> bool:
+        owner = next((each for each in self._watches.policies if owned_by(job, uid(each)) and not deleting(each)), None)
+        spec = (owner or {}).get("spec") or {}
+        asks = (spec.get("image") or {}).get("prePull") or (spec.get("weights") or {}).get("method") in _BY_FETCH
+        if owner is None or not asks or spec.get("mode") == Mode.SHADOW:
+            return True
+        age_seconds = now_seconds - (created_seconds(job) or now_seconds)
+        return alive(job) and age_seconds > self._settings.deadline_seconds + LATE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Something that is wanted on a node."""
+
+    node: Object
+    content: Content
+
+
+def _whats(wish: Wish | None) -> tuple[str, ...]:
+    return tuple({each.what for contents in wish.contents.values() for each in contents}) if wish else ()
+
+
+def _failed(own: Iterable[Fetched]) -> str:
+    """Why a fetch failed whose node is left alone now; empty if none did."""
+    failed = next((each for each in own if each.progress is Progress.FAILED), None)
+    return "" if failed is None else f"{failed.what} did not come to node {failed.node}: {failed.cause}"

@@ -1,0 +1,84 @@
+"""A weights prefetch as an object: a Job whose one container copies a model's weights to the disk of one node.
+
+The policy gives the program that copies; what is around it is Outrider's. The model's folder appears whole or not at all. The
+cache has a limit, and what no Job has asked for in a week goes: the next Job on the node sees to both, without the controller.
+"""
+
+import posixpath
+from typing import Any
+
+from autoscaler.actuators.manifest import pod_restrictions
+from autoscaler.actuators.prepull import Content, Form
+from autoscaler.kube.ours import short_hash
+from crds.workload import Prefetch, Workload
+from policies.supply import StageName
+
+REFRESH_SECONDS = 6 * 3600  # an ended Job stays as long; the next one marks the weights as wanted
+KEPT_HOURS = 12  # weights that were wanted within these are never removed for others
+EXPIRES_HOURS = 7 * 24
+CACHE = "/cache"
+RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
+
+# Folders without the mark are not Outrider's, and are left alone.
+SCRIPT = f"""set -eu
+mark=.outrider-ready
+cd "$OUTRIDER_CACHE"
+find . -maxdepth 1 -name '.*.part' -mmin +{24 * 60} -exec rm -rf {{}} +
+find . -mindepth 2 -maxdepth 2 -name $mark -mmin +{EXPIRES_HOURS * 60} | while IFS= read -r old; do
+  [ "$old" = "./$OUTRIDER_MODEL/$mark" ] || rm -rf "${{old%/*}}"
+done
+if [ -e "$OUTRIDER_MODEL/$mark" ]; then touch "$OUTRIDER_MODEL/$mark"; exit 0; fi
+if [ -e "$OUTRIDER_MODEL" ]; then echo "$OUTRIDER_MODEL is there and was not made by Outrider" >&2; exit 4; fi
+over() {{ [ "$(du -sk . | cut -f1)" -gt "$OUTRIDER_MAX_KIB" ]; }}
+rm -rf "$OUTRIDER_TARGET"
+trap 'rm -rf "$OUTRIDER_TARGET"' EXIT
+mkdir "$OUTRIDER_TARGET"
+"$@"
+while over; do
+  old=$(find . -mindepth 2 -maxdepth 2 -name $mark -mmin +{KEPT_HOURS * 60} -exec ls -1tr {{}} + | head -n 1)
+  if [ -z "$old" ]; then echo "the cache is full: raise maxBytes or take models away" >&2; exit 3; fi
+  rm -rf "${{old%/*}}"
+done
+touch "$OUTRIDER_TARGET/$mark"
+mv "$OUTRIDER_TARGET" "$OUTRIDER_MODEL"
+trap - EXIT
+"""
+COMMAND = ("sh", "-c", SCRIPT, "outrider")
+ENVIRONMENT = ("OUTRIDER_CACHE", "OUTRIDER_MODEL", "OUTRIDER_TARGET", "OUTRIDER_MAX_KIB", "HOME")
+
+
+def prefetch_content(workload: Workload, prefetch: Prefetch, deadline_seconds: int) -> Content:
+    """What brings the weights to a node."""
+    cache, model = posixpath.split(prefetch.path)
+    part = f"{CACHE}/.{model}.{short_hash(workload.uid)}.part"
+    values = (CACHE, model, part, str(prefetch.max_bytes // 1024), "/tmp")  # noqa: S108 - in the container
+    pod_spec: dict[str, Any] = {
+        **({"serviceAccountName": prefetch.service_account} if prefetch.service_account else {}),
+        **pod_restrictions(),
+        # The kubelet makes the folder for root alone.
+        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [
+            {
+                "name": "prefetch",
+                "image": prefetch.image,
+                "command": list(COMMAND),
+                "args": list(prefetch.args),
+                "env": [{"name": name, "value": value} for name, value in zip(ENVIRONMENT, values, strict=True)],
+                **({"envFrom": [{"secretRef": {"name": prefetch.secret}}]} if prefetch.secret else {}),
+                "resources": RESOURCES,
+                "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                "volumeMounts": [{"name": "cache", "mountPath": CACHE}, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+            }
+        ],
+        "volumes": [
+            {"name": "cache", "hostPath": {"path": cache, "type": "DirectoryOrCreate"}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+        ],
+    }
+    return Content(prefetch.path, StageName.WEIGHTS, Form.WEIGHTS, pod_spec, deadline_seconds, REFRESH_SECONDS)
+
+
+def reads(template_spec: dict[str, Any], path: str) -> bool:
+    """Whether a pod mounts a folder of its node in which these weights are."""
+    mounted = [(volume.get("hostPath") or {}).get("path") or "" for volume in template_spec.get("volumes") or ()]
+    return any(at and f"{path}/".startswith(f"{at.rstrip('/')}/") for at in mounted)

@@ -1,0 +1,113 @@
+"""What a workload wants to have on its nodes, and whether that works here: for the fetch actuator, the status and decisions."""
+
+from collections.abc import Iterator, Mapping
+
+from autoscaler.actuators.base import Ability
+from autoscaler.actuators.fetched import Fetched, Progress
+from autoscaler.actuators.fetching import FetchSettings, Wish
+from autoscaler.actuators.landing import Placement
+from autoscaler.actuators.prefetch import prefetch_content, reads
+from autoscaler.actuators.prepull import Content, Form, images, prepull_pod
+from autoscaler.kube.objects import Object, labels
+from crds.workload import WeightsMethod, Workload
+from policies.model import Mode
+from policies.supply import StageName
+
+PRE_PULL, WEIGHTS = "ImagePrePull", "Weights"
+ENFORCED = "pod-security.kubernetes.io/enforce"
+_STAGES = {PRE_PULL: StageName.IMAGE, WEIGHTS: StageName.WEIGHTS}
+
+
+def asked(workload: Workload) -> tuple[str, ...]:
+    """The means that a policy asks for, by the names that its status has."""
+    weights = workload.weights.method is not WeightsMethod.NONE
+    return (PRE_PULL,) * workload.pre_pull + (WEIGHTS,) * weights
+
+
+def fetches(workload: Workload) -> bool:
+    """Whether a policy asks for anything that the fetch actuator brings."""
+    return workload.pre_pull or workload.weights.method in (WeightsMethod.IMAGE, WeightsMethod.PREFETCH)
+
+
+def wish(
+    workload: Workload, template: Object, probability: float, settings: FetchSettings, *, copies: bool = True
+) -> Wish:
+    """What to bring to each node that a replica may land on. Raises ValueError where the template cannot be read.
+
+    With `copies`, weights may be copied to the nodes' disks.
+    """
+    deadline = settings.deadline_seconds
+    pulls = {
+        how: tuple(
+            Content(each.reference, each.stage, how, prepull_pod(template, each, how, deadline), deadline)
+            for each in images(workload, template)
+        )
+        for how in (Form.SLEEP, Form.VOLUME)
+    }
+    prefetch = workload.weights.prefetch
+    copied = (prefetch_content(workload, prefetch, deadline),) if prefetch and copies else ()
+    cold = workload.cold_start
+    miss_seconds = {
+        stage: found.p50_seconds
+        for stage, found in ((StageName.IMAGE, cold.image), (StageName.WEIGHTS, cold.weights))
+        if found is not None
+    }
+    contents = {how: (*found, *copied) for how, found in pulls.items()}
+    return Wish(contents, Placement.of(template), probability, miss_seconds)
+
+
+def abilities(
+    workload: Workload, wanted: Wish | None, seen: tuple[Fetched, ...], obstacles: Mapping[str, str], nodes: int | None
+) -> Iterator[Ability]:
+    """Whether each of the means that are asked for works. `obstacles` by its name: why it does not; `nodes` None: unknown."""
+    for name in asked(workload):
+        stage = _STAGES[name]
+        why = obstacles.get(name, "")
+        if workload.mode is Mode.SHADOW and not why:
+            why = "in mode Shadow nothing is brought to the nodes"
+        elif nodes is None and not why and fetches(workload):
+            why = "the nodes are not known: Outrider needs the right to list and watch them"
+        if why:
+            yield Ability(name, stage, False, f"{why[:1].upper()}{why[1:].removesuffix('.')}.")
+            continue
+        whats = {
+            each.what for found in (wanted.contents.values() if wanted else ()) for each in found if each.stage is stage
+        }
+        of_stage = [each for each in seen if each.what in whats]
+        there = len({each.node for each in of_stage if each.progress in (Progress.HELD, Progress.DONE)})
+        under_way = len({each.node for each in of_stage if each.progress is Progress.UNDER_WAY})
+        if name == WEIGHTS and workload.weights.method is WeightsMethod.LOCAL_MODEL_CACHE:
+            yield Ability(
+                name, stage, True, f"KServe's LocalModelCache {workload.weights.cache} has the weights on nodes."
+            )
+            continue
+        going = f"; on its way to {under_way}" if under_way else ""
+        yield Ability(name, stage, True, f"Brought to each node as it registers; kept on {there} of {nodes}{going}.")
+
+
+def cache_obstacle(name: str, cache: Object) -> str:
+    """Why a LocalModelCache has the weights on no node; empty where it has."""
+    states = (cache.get("status") or {}).get("nodeStatus") or {}
+    if any(state == "NodeDownloaded" for state in states.values()):
+        return ""
+    return f"the LocalModelCache {name} has the weights on no node yet: {len(states)} nodes are listed in its status"
+
+
+def prefetch_obstacle(workload: Workload, template: Object, namespace: Object | None, *, allowed: bool) -> str:
+    """Why weights cannot be copied to nodes for a workload; empty where they can. `namespace` None: not read."""
+    prefetch = workload.weights.prefetch
+    if prefetch is None:
+        return ""
+    if not allowed:
+        return (
+            "this installation copies no weights: an administrator sets --prefetch and applies the component prefetch"
+        )
+    level = labels(namespace).get(ENFORCED, "privileged") if namespace is not None else ""
+    if level not in ("", "privileged"):
+        return f"Pod Security of the namespace enforces {level}, which lets no pod use a folder of its node"
+    if not reads(dict(template.get("spec") or {}), prefetch.path):
+        return (
+            f"the target's pods mount no folder of their node that has {prefetch.path}, so they would not find the weights: "
+            "add a hostPath volume to the template"
+        )
+    return ""

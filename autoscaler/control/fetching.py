@@ -1,0 +1,136 @@
+"""Brings images and weights to nodes ahead of replicas, by the fetch actuator, and says whether that works for a policy here."""
+
+import structlog
+
+from autoscaler.actuators.base import Ability
+from autoscaler.actuators.fetching import Fetches, FetchSettings, Wish
+from autoscaler.actuators.wishes import (
+    PRE_PULL,
+    WEIGHTS,
+    abilities,
+    asked,
+    cache_obstacle,
+    fetches,
+    prefetch_obstacle,
+    wish,
+)
+from autoscaler.clock import Clock
+from autoscaler.control.runtime import PolicyRuntime
+from autoscaler.kube import collection
+from autoscaler.kube.client import Kube
+from autoscaler.kube.errors import KubeError
+from autoscaler.kube.objects import Object
+from autoscaler.reporting.events import EventReason, Events
+from crds.workload import WeightsMethod
+from policies.fetches import probability_needed
+from policies.ladder import lead_seconds
+from policies.level import VOLATILITY_PRIOR
+from policies.supply import Rung, StageName
+
+SWEEP_SECONDS = 30.0
+NAMESPACE_SECONDS = 60.0  # how old what Pod Security lets a namespace do may be
+
+_NO_TEMPLATE = "the target's pod template has not been read"
+
+_log = structlog.get_logger(__name__)
+
+
+class Fetcher:
+    """One turn for one policy after each decision."""
+
+    def __init__(self, actuator: Fetches, kube: Kube, settings: FetchSettings, events: Events, clock: Clock) -> None:
+        self._actuator = actuator
+        self._kube = kube
+        self._settings = settings
+        self._events = events
+        self._clock = clock
+        self._namespaces: dict[str, tuple[float, Object | None]] = {}
+        self._caches: dict[str, tuple[float, str]] = {}  # by name: why a LocalModelCache is of no use yet
+
+    async def run(self, runtime: PolicyRuntime) -> None:
+        """Bring one policy's images and weights to its nodes, and offer its runtime what works."""
+        workload, template, now_seconds = runtime.workload, runtime.template, self._clock.now()
+        obstacles = await self._weights_obstacle(runtime, now_seconds)
+        wanted: Wish | None = None
+        if fetches(workload) and template is None:
+            obstacles = dict.fromkeys(asked(workload), runtime.template_problem or _NO_TEMPLATE)
+        elif fetches(workload) and template is not None:
+            probability = self._probability(runtime, now_seconds)
+            try:
+                wanted = wish(workload, template, probability, self._settings, copies=WEIGHTS not in obstacles)
+            except ValueError as error:
+                obstacles = dict.fromkeys(asked(workload), str(error))
+        known = wanted is not None or not fetches(workload)
+        change = await self._actuator.ensure(workload, wanted, now_seconds, runtime.refused, known=known)
+        if wanted is not None:
+            for name, stage in ((PRE_PULL, StageName.IMAGE), (WEIGHTS, StageName.WEIGHTS)):
+                whats = {each.what for found in wanted.contents.values() for each in found if each.stage is stage}
+                rest = next(filter(None, (self._actuator.resting(workload, what, now_seconds) for what in whats)), "")
+                if rest and name not in obstacles:
+                    obstacles[name] = rest
+        nodes = self._actuator.nodes(wanted.placement, now_seconds) if wanted is not None else ()
+        seen = self._actuator.seen(workload) if wanted is not None else ()
+        found: tuple[Ability, ...] = tuple(
+            abilities(workload, wanted, seen, obstacles, None if nodes is None else len(nodes))
+        )
+        news = runtime.offer_abilities(found, change.problem)
+        if change.created or change.released or news:
+            log = _log.warning if change.problem else _log.info
+            log(
+                "fetches.changed",
+                policy=runtime.key,
+                created=change.created,
+                released=change.released,
+                problem=change.problem,
+            )
+        if news:
+            await self._events.emit(workload, EventReason.FETCH_FAILED, problem=f"{change.problem.removesuffix('.')}.")
+
+    async def sweep(self) -> None:
+        """Delete fetches that no policy stands behind, until cancelled."""
+        while True:
+            change = await self._actuator.release(self._clock.now())
+            if change.released:
+                _log.info("fetches.swept", released=change.released)
+            await self._clock.sleep(SWEEP_SECONDS)
+
+    @staticmethod
+    def _probability(runtime: PolicyRuntime, now_seconds: float) -> float:
+        filters, supply, plan = runtime.state.filters, runtime.supply(now_seconds), runtime.plan
+        if supply is None or plan is None:
+            return 1.0
+        volatility = VOLATILITY_PRIOR if filters.volatility is None else filters.volatility
+        lead = lead_seconds(runtime.workload.cold_start, Rung.REQUESTED)
+        return probability_needed(filters.level, volatility, supply.placed, plan.desired_replicas, lead)
+
+    async def _weights_obstacle(self, runtime: PolicyRuntime, now_seconds: float) -> dict[str, str]:
+        workload, template = runtime.workload, runtime.template
+        if workload.weights.method is WeightsMethod.PREFETCH and template is not None:
+            namespace = await self._namespace(workload.namespace, now_seconds)
+            why = prefetch_obstacle(workload, template, namespace, allowed=self._settings.prefetches)
+            return {WEIGHTS: why} if why else {}
+        if workload.weights.method is WeightsMethod.LOCAL_MODEL_CACHE:
+            why = await self._cache_obstacle(workload.weights.cache, now_seconds)
+            return {WEIGHTS: why} if why else {}
+        return {}
+
+    async def _cache_obstacle(self, name: str, now_seconds: float) -> str:
+        at_seconds, why = self._caches.get(name, (-NAMESPACE_SECONDS, ""))
+        if now_seconds - at_seconds >= NAMESPACE_SECONDS:
+            try:
+                why = cache_obstacle(name, await self._kube.get(collection.local_model_cache(name)))
+            except KubeError as error:
+                why = f"the LocalModelCache {name} cannot be read: {error}"
+            self._caches[name] = now_seconds, why
+        return why
+
+    async def _namespace(self, name: str, now_seconds: float) -> Object | None:
+        """The namespace itself; None where it cannot be read. Its labels change seldom."""
+        at_seconds, found = self._namespaces.get(name, (-NAMESPACE_SECONDS, None))
+        if now_seconds - at_seconds >= NAMESPACE_SECONDS:
+            try:
+                found = await self._kube.get(collection.namespace(name))
+            except KubeError:
+                found = None
+            self._namespaces[name] = now_seconds, found
+        return found

@@ -1,0 +1,81 @@
+"""Which images and weights to fetch to which nodes next: those that are worth most for their bytes, within the limits.
+
+A fetch needs no GPU. Nothing here evicts: what is on a node stays, and what does not fit waits.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+UNKNOWN_BYTES = 10e9  # of an image or of weights whose size nothing has shown yet: vLLM's image has 9.6 GB
+VOLATILITY_SECONDS = 300.0  # over which the volatility of demand is given
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """One thing that one workload wants on one node."""
+
+    name: str  # unique: of the workload, the thing and the node
+    node: str
+    worth: float  # of having it there, for each byte: `worth`
+    bytes_: float  # that it takes on the node's disk
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be fetched at a time and kept."""
+
+    parallel: int  # fetches under way in all the cluster
+    parallel_per_node: int
+    held: int  # fetches in all, under way or done, whose objects stay
+
+
+def worth(probability: float, miss_seconds: float, gpus: float, bytes_: float) -> float:
+    """What a fetch is worth for each byte: the chance that it is needed within the lead, times what its lack would cost.
+
+    A miss keeps a replica's GPUs waiting for `miss_seconds`, and its requests with them.
+    """
+    return max(0.0, probability) * max(0.0, miss_seconds) * max(0.0, gpus) / max(1.0, bytes_)
+
+
+def probability_needed(
+    level: float | None, volatility: float, replicas: int, decided: int, lead_seconds: float
+) -> float:
+    """The chance that a workload needs one replica more within the lead; 1 where one is decided, or demand is unknown.
+
+    `level` is the demand in replicas, log-normal over the lead; `replicas` those that have a node.
+    """
+    if decided > replicas or level is None or not math.isfinite(level) or replicas <= 0:
+        return 1.0
+    if level <= 0:
+        return 0.0
+    deviation = max(1e-6, volatility) * math.sqrt(max(1.0, lead_seconds) / VOLATILITY_SECONDS)
+    return 0.5 * math.erfc(math.log(replicas / level) / (deviation * math.sqrt(2)))
+
+
+def choose(
+    wanted: Iterable[Fetch],
+    under_way: Mapping[str, int],
+    held: int,
+    room_bytes: Mapping[str, float],
+    limits: Limits,
+) -> tuple[Fetch, ...]:
+    """The fetches to begin now, those first that are worth most.
+
+    `under_way` counts those of each node that have not ended, `held` all that there are. `room_bytes` is what each node's disk
+    has left, where that is known. One that has no room on its node keeps no other one waiting.
+    """
+    begun: list[Fetch] = []
+    busy, room = Counter(under_way), dict(room_bytes)
+    left = min(limits.parallel - busy.total(), limits.held - held)
+    for each in sorted(wanted, key=lambda fetch: (-fetch.worth, fetch.name)):
+        if len(begun) >= left:
+            break
+        if busy[each.node] >= limits.parallel_per_node or room.get(each.node, math.inf) < each.bytes_:
+            continue
+        busy[each.node] += 1
+        if each.node in room:
+            room[each.node] -= each.bytes_
+        begun.append(each)
+    return tuple(begun)

@@ -1,0 +1,500 @@
+"""Images brought to nodes, on the fake API: killed, refused, full, unreachable, changed or gone in the middle."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoscaler.actuators.base import Change, Refused
+from autoscaler.actuators.fetched import Progress
+from autoscaler.actuators.fetching import AGAIN_SECONDS, PATIENCE_SECONDS, YOUNG_SECONDS, Fetches, FetchSettings
+from autoscaler.actuators.podless import LIMIT_SECONDS
+from autoscaler.actuators.prepull import RESTS_SECONDS
+from autoscaler.actuators.rests import FIRST_SECONDS
+from autoscaler.actuators.wishes import wish
+from autoscaler.kube import trim
+from autoscaler.kube.client import Kube
+from autoscaler.kube.objects import key, labels, metadata
+from autoscaler.kube.ours import BALLOONS, FETCH, FETCH_JOB
+from autoscaler.kube.watches import Watches
+from crds.notation.selectors import parse
+from crds.notation.timestamps import timestamp
+from crds.workload import Weights, WeightsMethod, Workload
+from policies.model import Mode
+from tests.autoscaler.actuators.nodes import NODES, node
+from tests.autoscaler.kube.workloads import TEMPLATE, policy_object, workload
+from tests.support.fake_api import HTML, LOST, FakeApi, connected, status
+from tests.support.fake_clock import FakeClock
+
+JOBS = "/apis/batch/v1/namespaces/ns/jobs"
+IMAGE = "vllm/vllm-openai:v0.32.0"
+NEW_IMAGE = {
+    "spec": {**TEMPLATE["spec"], "containers": [{**TEMPLATE["spec"]["containers"][0], "image": "vllm@sha256:new"}]}
+}
+MODEL = "registry.example.com/models/chat@sha256:0123"
+DENIED = "failed to pull image: 401 Unauthorized"
+
+
+def pulling(name: str = "chat", namespace: str = "ns", mode: Mode = Mode.ACTIVE, **changes: Any) -> Workload:
+    return replace(workload(name, mode, namespace=namespace), pre_pull=True, **changes)
+
+
+class Cluster:
+    """A controller that can crash, an API, and what the Job controller and the kubelets do to what is there."""
+
+    def __init__(self, kube: Kube, api: FakeApi, clock: FakeClock, settings: FetchSettings) -> None:
+        self.kube, self.api, self.clock, self.settings = kube, api, clock, settings
+        self.policies = [pulling()]
+        self.admits = True  # whether pods of Jobs are admitted
+        self.crash()
+
+    def crash(self) -> None:
+        """Kill the controller and start it again: all that it remembered is gone."""
+        self.watches = Watches(self.kube, self.clock, random.Random(1), None)
+        self.watches.follow(sorted({each.namespace for each in self.policies}))
+        self.fetches = Fetches(self.kube, self.watches, self.settings)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Let the watches see what is there."""
+        assert self.watches.nodes is not None
+        for namespace in self.watches.namespaces:
+            within = {path: thing for path, thing in self.api.objects.items() if f"/namespaces/{namespace}/" in path}
+            self.watches.pods(namespace).replace(trim.pod(thing) for path, thing in within.items() if "/pods/" in path)
+            ours = [thing for path, thing in within.items() if "/jobs/" in path and FETCH in labels(thing)]
+            self.watches.fetches(namespace).replace(map(trim.job, ours))
+        nodes = [thing for path, thing in self.api.objects.items() if path.startswith(NODES)]
+        self.watches.nodes.replace(map(trim.fetch_node, nodes))
+        self.watches.policies.replace(policy_of(each) for each in self.policies)
+
+    async def add(self, *nodes: dict[str, Any]) -> None:
+        for each in nodes:
+            await self.api.put(f"{NODES}/{each['metadata']['name']}", each)
+        self.catch_up()
+
+    async def ensure(
+        self,
+        of: Workload | None = None,
+        template: dict[str, Any] = TEMPLATE,
+        probability: float = 1.0,
+        refused: Refused | None = None,
+        asks: bool = True,
+    ) -> Change:
+        of = of or self.policies[0]
+        wanted = wish(of, template, probability, self.settings) if asks else None
+        change = await self.fetches.ensure(of, wanted, self.clock.now(), refused)
+        await self.control()
+        return change
+
+    async def control(self) -> None:
+        """What the Job controller and the garbage collector do."""
+        jobs = {key(job).name: job for path, job in self.api.objects.items() if "/jobs/" in path}
+        for path, pod in list(self.api.objects.items()):
+            if "/pods/" in path and FETCH_JOB in labels(pod) and labels(pod)[FETCH_JOB] not in jobs:
+                await self.api.remove(path)
+        for name, job in jobs.items():
+            path = f"/api/v1/namespaces/{key(job).namespace}/pods/{name}-x"
+            if self.admits and path not in self.api.objects and not job.get("status", {}).get("conditions"):
+                template = job["spec"]["template"]
+                pending = {**template, "status": {"phase": "Pending"}}
+                await self.api.put(path, pending)
+        self.catch_up()
+
+    @property
+    def where(self) -> dict[str, str]:
+        """The image of each node that has a Job which has not ended."""
+        return {
+            f"{metadata(job)['annotations']['outrider.dev/node']}": metadata(job)["annotations"]["outrider.dev/fetched"]
+            for path, job in self.api.objects.items()
+            if "/jobs/" in path and not job.get("status", {}).get("conditions")
+        }
+
+    def job(self, at: str) -> tuple[str, dict[str, Any]]:
+        return next(
+            (path, job)
+            for path, job in self.api.objects.items()
+            if "/jobs/" in path and metadata(job)["annotations"]["outrider.dev/node"] == at
+        )
+
+    async def kubelet(self, at: str, phase: str = "Pending", **state: Any) -> None:
+        """What the kubelet of a node says of the pod there."""
+        _, job = self.job(at)
+        path = f"/api/v1/namespaces/{key(job).namespace}/pods/{key(job).name}-x"
+        said = {"phase": phase, "containerStatuses": [{"name": "hold", "state": state}]}
+        await self.api.put(path, {"status": said})
+        self.catch_up()
+
+    async def pulled(self, at: str) -> None:
+        await self.kubelet(at, "Running", running={})
+
+    async def end(self, at: str, kind: str = "Failed", reason: str = "BackoffLimitExceeded") -> None:
+        path, job = self.job(at)
+        over = {"type": kind, "status": "True", "reason": reason, "lastTransitionTime": timestamp(self.clock.now())}
+        await self.api.put(path, {**job, "status": {"conditions": [over]}})
+        self.catch_up()
+
+    def young(self, name: str, **about: Any) -> dict[str, Any]:
+        return node(name, created_seconds=self.clock.now(), **about)
+
+    def old(self, name: str, **about: Any) -> dict[str, Any]:
+        return node(name, created_seconds=self.clock.now() - 2 * YOUNG_SECONDS, **about)
+
+    async def replica_on(self, name: str) -> None:
+        await self.api.put(
+            "/api/v1/namespaces/ns/pods/chat-7d-x", {"spec": {"nodeName": name}, "status": {"phase": "Running"}}
+        )
+        self.catch_up()
+
+
+def policy_of(each: Workload) -> dict[str, Any]:
+    known = policy_object(each)
+    asks = {"image": {"prePull": each.pre_pull}, "weights": {"method": each.weights.method.value}}
+    return {**known, "spec": {**known["spec"], **asks}}
+
+
+@asynccontextmanager
+async def cluster(folder: Path, settings: FetchSettings | None = None) -> AsyncIterator[Cluster]:
+    clock = FakeClock()
+    api = FakeApi(now=clock.now)
+    async with connected(api, folder) as kube:
+        yield Cluster(kube, api, clock, settings or FetchSettings())
+
+
+@pytest.fixture
+async def there(tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with cluster(tmp_path) as made:
+        yield made
+
+
+# -- where
+
+
+async def test_each_node_that_a_replica_may_land_on_pulls_the_image_once(there: Cluster) -> None:
+    other = there.young("other", labels={"karpenter.sh/nodepool": "cpu"})
+    await there.add(there.young("a"), there.young("b"), other)
+    assert len((await there.ensure()).created) == 2
+    assert there.where == {"a": IMAGE, "b": IMAGE}
+    assert await there.ensure() == Change()
+
+
+async def test_a_node_that_comes_later_pulls_from_its_first_moment(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    starting = (("node.kubernetes.io/not-ready", "NoSchedule"), ("node.kubernetes.io/not-ready", "NoExecute"))
+    await there.add(there.young("b", gpus=None, ready=False, taints=starting))
+    await there.ensure()
+    assert there.where == {"a": IMAGE, "b": IMAGE}
+    pod = there.job("b")[1]["spec"]["template"]["spec"]
+    assert pod["nodeName"] == "b"
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+    assert "nvidia.com/gpu" not in pod["containers"][0]["resources"]["requests"]
+
+
+async def test_a_node_keeps_the_image_by_a_volume_where_it_can(there: Cluster) -> None:
+    await there.add(there.young("old"), there.young("new", kubelet="v1.35.0", runtime="containerd://2.1.0"))
+    await there.ensure()
+    old, new = (there.job(each)[1]["spec"]["template"]["spec"] for each in ("old", "new"))
+    assert old["containers"][0]["command"][0] == "sleep"
+    assert new["containers"][0]["image"] == "registry.k8s.io/pause:3.10"
+    assert new["volumes"] == [{"name": "held", "image": {"reference": IMAGE, "pullPolicy": "IfNotPresent"}}]
+
+
+async def test_the_images_of_models_come_as_well(there: Cluster) -> None:
+    there.policies = [pulling(weights=Weights(WeightsMethod.IMAGE, MODEL))]
+    await there.add(there.young("a"))
+    await there.ensure()
+    found = {
+        metadata(job)["annotations"]["outrider.dev/fetched"]
+        for path, job in there.api.objects.items()
+        if "/jobs/" in path
+    }
+    assert found == {IMAGE, MODEL}
+
+
+async def test_an_image_volume_of_the_template_is_a_model(there: Cluster) -> None:
+    volumes = [{"name": "model", "image": {"reference": MODEL}}]
+    await there.add(there.young("a"))
+    assert len((await there.ensure(template={"spec": {**TEMPLATE["spec"], "volumes": volumes}})).created) == 2
+
+
+async def test_balloons_and_fetches_are_told_apart(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    _, job = there.job("a")
+    assert not parse(BALLOONS).matches(labels(job))
+    assert not there.fetches.seen(pulling("other"))
+
+
+# -- how long
+
+
+async def test_an_image_stays_while_something_runs_on_its_node(there: Cluster) -> None:
+    await there.add(there.old("a"))
+    await there.replica_on("a")
+    await there.ensure()
+    await there.pulled("a")
+    await there.clock.advance(9000)
+    assert await there.ensure() == Change()
+    assert [each.progress for each in there.fetches.seen(pulling())] == [Progress.HELD]
+
+
+async def test_a_node_that_is_idle_is_not_kept_by_it(there: Cluster) -> None:
+    """Karpenter removes a node only once no pod is on it: the image was pulled, and the pod goes."""
+    await there.add(there.old("a"))
+    await there.ensure()
+    await there.pulled("a")
+    assert len((await there.ensure()).released) == 1
+    assert await there.ensure() == Change()
+    await there.replica_on("a")
+    assert len((await there.ensure()).created) == 1, "kept while a replica may come again"
+    await there.api.remove("/api/v1/namespaces/ns/pods/chat-7d-x")
+    there.catch_up()
+    await there.pulled("a")
+    await there.ensure()
+    await there.clock.advance(AGAIN_SECONDS)
+    await there.fetches.release(there.clock.now())
+    assert len((await there.ensure()).created) == 1, "it may have been lost meanwhile"
+
+
+async def test_what_its_time_ends_is_made_again(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    await there.pulled("a")
+    await there.end("a", reason="DeadlineExceeded")
+    assert len((await there.ensure()).released) == 1
+    assert len((await there.ensure()).created) == 1
+
+
+async def test_an_image_without_sleep_is_pulled_and_not_kept(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    await there.kubelet("a", "Failed", terminated={"reason": "StartError", "exitCode": 128})
+    await there.end("a")
+    assert await there.ensure() == Change()
+    assert [each.progress for each in there.fetches.seen(pulling())] == [Progress.DONE]
+    assert there.job("a")[1]["spec"]["ttlSecondsAfterFinished"] == RESTS_SECONDS, "then it is pulled again"
+
+
+async def test_in_mode_shadow_nothing_is_pulled(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    there.policies = [pulling(mode=Mode.SHADOW)]
+    await there.ensure()
+    assert there.where == {}
+
+
+async def test_what_is_no_longer_asked_for_ends(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    assert len((await there.ensure(asks=False)).released) == 1
+    assert there.where == {}
+
+
+# -- trouble
+
+
+async def test_a_killed_controller_leaks_nothing_and_makes_nothing_twice(there: Cluster) -> None:
+    await there.add(there.young("a"), there.young("b"))
+    await there.ensure()
+    there.crash()
+    assert await there.ensure() == Change()
+    there.policies = []
+    there.watches.policies.replace([])
+    assert len((await there.fetches.release(there.clock.now())).released) == 2
+    assert there.where == {}
+
+
+async def test_a_killed_controller_is_survived_by_no_job(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    _, job = there.job("a")
+    assert job["spec"]["activeDeadlineSeconds"] == there.settings.deadline_seconds
+    assert metadata(job)["ownerReferences"][0]["uid"] == there.policies[0].uid
+
+
+async def test_two_controllers_make_each_job_once(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    other = Cluster(there.kube, there.api, there.clock, there.settings)
+    await there.ensure()
+    wanted = wish(there.policies[0], TEMPLATE, 1.0, there.settings)
+    assert await other.fetches.ensure(there.policies[0], wanted, there.clock.now()) == Change()
+
+
+async def test_a_creation_whose_answer_is_lost_is_not_repeated(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    there.api.faults.append((f"POST {JOBS}", LOST))
+    assert "POST" in (await there.ensure()).problem
+    await there.clock.advance(FIRST_SECONDS)
+    assert await there.ensure() == Change()
+
+
+async def test_an_api_that_fails_is_a_problem_and_no_more(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    there.api.standing.append((f"POST {JOBS}", HTML))
+    assert "500" in (await there.ensure()).problem
+    there.api.standing.clear()
+    await there.clock.advance(FIRST_SECONDS)
+    assert len((await there.ensure()).created) == 1
+
+
+async def test_a_full_disk_gets_nothing(there: Cluster) -> None:
+    await there.add(there.young("a", full=True), there.young("b", disk="60Gi", images={IMAGE: 1.0, "x": 12e9}))
+    await there.ensure()
+    assert there.where == {}
+    await there.add(there.young("b", disk="200Gi", images={"x": 12e9}))
+    await there.ensure()
+    assert there.where == {"b": IMAGE}
+
+
+async def test_a_pod_that_is_evicted_leaves_its_node_alone(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    await there.kubelet("a", "Failed")
+    path = next(path for path in there.api.objects if "/pods/" in path)
+    await there.api.put(
+        path, {"status": {"phase": "Failed", "reason": "Evicted", "message": "The node was low on disk"}}
+    )
+    await there.end("a")
+    change = await there.ensure()
+    assert (change.created, change.released) == ((), ())
+    assert change.problem == f"{IMAGE} did not come to node a: Evicted: The node was low on disk"
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"])
+async def test_an_image_that_cannot_be_pulled_is_let_go_and_said(there: Cluster, reason: str) -> None:
+    """A pull secret that is missing looks the same: the registry refuses."""
+    await there.add(there.young("a"), there.young("b"))
+    await there.ensure()
+    await there.kubelet("a", waiting={"reason": reason, "message": DENIED})
+    await there.clock.advance(PATIENCE_SECONDS - 1)
+    assert (await there.ensure()).released == ()
+    await there.clock.advance(1)
+    change = await there.ensure()
+    assert len(change.released) == 1
+    assert change.problem == f"{IMAGE} cannot be pulled on node a: {reason}: {DENIED}"
+    assert await there.ensure() == Change(problem=change.problem)
+    await there.clock.advance(FIRST_SECONDS)
+    assert len((await there.ensure()).created) == 1
+
+
+async def test_an_image_that_other_nodes_have_rests_on_one_node_alone(there: Cluster) -> None:
+    await there.add(there.young("a"), there.young("b"))
+    await there.ensure()
+    await there.pulled("b")
+    await there.kubelet("a", waiting={"reason": "ErrImagePull", "message": "no route to host"})
+    await there.clock.advance(PATIENCE_SECONDS)
+    await there.ensure()
+    await there.add(there.young("c"))
+    await there.ensure()
+    assert set(there.where) == {"b", "c"}
+
+
+async def test_a_job_that_gets_no_pod_is_let_go_with_its_cause(there: Cluster) -> None:
+    there.admits = False
+    await there.add(there.young("a"))
+    await there.ensure()
+    _, job = there.job("a")
+    said = "no PriorityClass with name outrider-fetch was found"
+    warning = {"involvedObject": {"uid": metadata(job)["uid"]}, "type": "Warning", "message": said}
+    await there.api.put("/api/v1/namespaces/ns/events/refusal", warning)
+    await there.ensure()
+    await there.clock.advance(LIMIT_SECONDS)
+    change = await there.ensure()
+    assert change.released == (key(job).name,)
+    assert change.problem.endswith(f"got no pod: {said}")
+    assert (await there.ensure()).created == ()
+
+
+async def test_a_refused_job_is_tried_again_more_and_more_seldom(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    there.api.standing.append((f"POST {JOBS}", status(403, "Forbidden", "no")))
+    for _ in range(600):
+        assert "no" in (await there.ensure()).problem
+        await there.clock.advance(3)
+    assert sum(request.startswith("POST") for request in there.api.requests) == 5, "in half an hour"
+
+
+async def test_another_digest_in_the_middle_takes_the_place_of_the_first(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    change = await there.ensure(template=NEW_IMAGE)
+    assert (len(change.created), len(change.released)) == (1, 1)
+    assert there.where == {"a": "vllm@sha256:new"}
+
+
+async def test_a_node_that_leaves_in_the_middle_leaves_nothing(there: Cluster) -> None:
+    await there.add(there.young("a"), there.young("b"))
+    await there.ensure()
+    await there.api.remove(f"{NODES}/a")
+    there.catch_up()
+    await there.ensure()
+    assert there.where == {"b": IMAGE}
+
+
+async def test_a_node_that_does_not_come_up_is_left(there: Cluster) -> None:
+    await there.add(there.old("a", ready=False))
+    await there.ensure()
+    assert there.where == {}
+
+
+async def test_nodes_that_are_not_known_end_nothing(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    assert there.watches.nodes is not None
+    there.watches.nodes.synced = False
+    assert await there.ensure() == Change()
+    assert there.where == {"a": IMAGE}
+
+
+async def test_replicas_that_a_quota_refuses_come_first(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    assert len((await there.ensure(refused=Refused(1, "exceeded quota: pods"))).released) == 1
+    assert there.where == {}
+
+
+# -- bounds
+
+
+async def test_so_many_pull_at_a_time(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FetchSettings(max_fetches=4, max_parallel=2)) as there:
+        await there.add(*(there.young(f"n{at}") for at in range(6)))
+        await there.ensure()
+        assert len(there.where) == 2
+        await there.ensure()
+        assert len(there.where) == 2
+        for at in list(there.where):
+            await there.pulled(at)
+        await there.ensure()
+        for at in list(there.where):
+            await there.pulled(at)
+        await there.ensure()
+        assert len(there.where) == 4, "the most that there may be"
+
+
+async def test_what_is_worth_more_goes_first(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FetchSettings(max_parallel=1)) as there:
+        there.policies = [pulling("a"), pulling("b", namespace="far")]
+        there.crash()
+        await there.add(there.young("n"))
+        await there.ensure(there.policies[0], probability=0.1)
+        first = there.job("n")[1]["metadata"]["name"]
+        assert first.startswith("a-prepull-")
+        await there.add(there.young("m"))
+        await there.ensure(there.policies[1], probability=0.9)
+        await there.pulled("n")
+        await there.ensure(there.policies[0], probability=0.1)
+        assert len(there.where) == 1, "the other's is worth more"
+        await there.ensure(there.policies[1], probability=0.9)
+        assert any("/namespaces/far/jobs/" in path for path in there.api.objects)
+
+
+async def test_a_job_that_nothing_has_ended_is_swept(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    await there.clock.advance(there.settings.deadline_seconds + 61)
+    assert len((await there.fetches.release(there.clock.now())).released) == 1
