@@ -7,54 +7,45 @@ server, scheduler, KEDA, HPA and Karpenter are real.
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.e2e.coldstart.cells import (
-    AFTER,
-    BEFORE,
-    BURST_SECONDS,
-    FLEET,
-    Cell,
-    Fetches,
-    Kind,
-    Way,
-    write_burst,
-)
+from tests.e2e.coldstart.cells import AFTER, BEFORE, BURST_SECONDS, FLEET, Cell, Kind, Prefetches, Way, write_burst
 from tests.e2e.coldstart.table import medians, shares, text
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.cluster import RATE
 from tests.e2e.harness.outrider import Outrider, scaled_objects
-from tests.e2e.harness.workload import Workload
+from tests.e2e.harness.workload import IMAGE, Workload
 
 OUT = Path(__file__).parents[2] / "build" / "e2e"
 GOALS = {Kind.STOCK: 0.80, Kind.BAKED: 0.45, Kind.EXISTING: 0.35}
-MOST_SECONDS = 125.0  # after the burst; the reactive ScaledObject adds its last replicas later than that
+MOST_SECONDS = 125.0  # after the burst; the reactive ScaledObject's last replicas need longer
 
 
 def test_a_burst_on_three_kinds_of_node(
     cluster: Cluster, namespace: str, outrider: Callable[..., Outrider], tmp_path: Path
 ) -> None:
     cells = [Cell(cluster, namespace, kind, way) for kind in Kind for way in Way]
-    fetches = Fetches(cluster, cells)
-    with _deployed(cells, fetches) as workloads:
-        ours = [workload for cell, workload in workloads.items() if cell.way is not Way.REACTIVE]
-        controller = outrider(**ours[0].clock)
-        cluster.api.apply(*(workload.policy for workload in ours))
-        traffic = write_burst(tmp_path / "burst.csv")
-        until(lambda: all("desiredReplicas" in each.status() for each in ours), 60, "a decision for each")
-        manifests = scaled_objects([each.policy for each in ours], controller.scaler_address)
-        cluster.api.apply(*manifests, *(cell.scaled_object() for cell in cells if cell.way is Way.REACTIVE))
-        until(lambda: all(each.followed() for each in workloads.values()), 60, "every HPA to read its metric")
-        need = {cell: each.traffic(traffic) + BURST_SECONDS / RATE for cell, each in workloads.items()}
+    prefetches = Prefetches(cluster, cells)
+    traffic = write_burst(tmp_path / "burst.csv")
+    with _deployed(cells) as quick:
+        ours = {cell: each for cell, each in quick.items() if cell.way is not Way.REACTIVE}
+        _scale(cluster, outrider(**quick[cells[0]].clock), quick)
+        prefetches.look()
+        until(lambda: _prepared(quick), 60, "image and weights on the nodes that exist")
+        need = {}
+        for cell, before in quick.items():
+            workload = cell.workload(quick=False)
+            workload.epoch_seconds = before.epoch_seconds
+            need[cell] = workload.traffic(traffic) + BURST_SECONDS / RATE
         end_seconds = max(need.values()) + MOST_SECONDS
 
         def done() -> bool:
-            fetches.look()
-            return time.time() > end_seconds or all(_serving(each) == AFTER for each in ours)
+            looked = prefetches.look()
+            return time.time() > end_seconds or (looked and all(_serving(each) == AFTER for each in ours.values()))
 
         until(done, MOST_SECONDS + 60, "the replicas of the burst")
-        reports = {cell: each.standin() for cell, each in workloads.items()}
+        reports = {cell: each.standin() for cell, each in quick.items()}
     found = {
         (cell.kind, cell.way): medians(list(report["pods"].values()), report["nodes"], need[cell])
         for cell, report in reports.items()
@@ -67,33 +58,39 @@ def test_a_burst_on_three_kinds_of_node(
 
 
 @contextlib.contextmanager
-def _deployed(cells: list[Cell], fetches: Fetches) -> Iterator[dict[Cell, Workload]]:
-    """The workloads, each with 7 replicas that serve, and what is fetched ahead on all nodes that exist."""
+def _deployed(cells: list[Cell]) -> Iterator[dict[Cell, Workload]]:
+    """The workloads, each with 7 replicas that serve, with short stages."""
     cluster = cells[0].cluster
-    quick = [cell.workload(quick=True) for cell in cells]
+    workloads = {cell: cell.workload(quick=True) for cell in cells}
+    epoch_seconds = min(each.epoch_seconds for each in workloads.values())
     try:
-        for cell in cells:
+        for cell, each in workloads.items():
+            each.epoch_seconds = epoch_seconds
             cell.add_nodes()
-        for each in quick:
             each.create(BEFORE)
-        until(lambda: all(_serving(each) == BEFORE for each in quick), 60, f"{BEFORE} replicas of each workload")
-        fetches.look()
-        until(lambda: _weights(quick) >= 2 * BEFORE, 30, "the weights on the nodes that exist")
-        real = {cell: cell.workload(quick=False) for cell in cells}
-        for each in real.values():
-            each.epoch_seconds = quick[0].epoch_seconds
-        yield real
+        until(lambda: all(_serving(each) == BEFORE for each in workloads.values()), 60, f"{BEFORE} replicas of each")
+        yield workloads
     finally:
-        for each in quick:
+        for each in workloads.values():
+            cluster.api.delete(cluster.api.path(each.policy))
             each.delete()
-        jobs = f"/apis/batch/v1/namespaces/{cells[0].namespace}/jobs"
-        cluster.api.delete(jobs, {"propagationPolicy": "Background"})
-        pods = f"/api/v1/namespaces/{cells[0].namespace}/pods"
-        until(lambda: not cluster.api.get(pods)["items"], 60, "no pods")
+        root = f"/namespaces/{cells[0].namespace}"
+        cluster.api.delete(f"/apis/batch/v1{root}/jobs", {"propagationPolicy": "Background"})
+        until(lambda: not cluster.api.get(f"/api/v1{root}/pods")["items"], 60, "no pods")
         for made in (made for cell in cells if cell.kind is not Kind.EXISTING for made in reversed(cell.pool())):
             cluster.api.delete(cluster.api.path(made))
         cluster.api.delete(f"/api/v1/nodes?labelSelector={FLEET}")
         until(lambda: not cluster.api.items("/api/v1/nodes", FLEET), 60, "no nodes")
+
+
+def _scale(cluster: Cluster, controller: Outrider, workloads: Mapping[Cell, Workload]) -> None:
+    """Have each scaled as its cell says, and wait for the HPAs."""
+    ours = [workload for cell, workload in workloads.items() if cell.way is not Way.REACTIVE]
+    cluster.api.apply(*(each.policy for each in ours))
+    until(lambda: all("desiredReplicas" in each.status() for each in ours), 60, "a decision for each")
+    theirs = [cell.scaled_object() for cell in workloads if cell.way is Way.REACTIVE]
+    cluster.api.apply(*scaled_objects([each.policy for each in ours], controller.scaler_address), *theirs)
+    until(lambda: all(each.followed() for each in workloads.values()), 60, "every HPA to read its metric")
 
 
 def _serving(workload: Workload) -> int:
@@ -101,6 +98,10 @@ def _serving(workload: Workload) -> int:
     return ready
 
 
-def _weights(workloads: list[Workload]) -> int:
-    """The most nodes that have one workload's weights."""
-    return max(len([node for node in each.standin()["nodes"].values() if node["weights"]]) for each in workloads)
+def _prepared(workloads: Mapping[Cell, Workload]) -> bool:
+    """Whether all nodes that exist have what is brought ahead."""
+    [(cell, workload)] = [
+        each for each in workloads.items() if (each[0].kind, each[0].way) == (Kind.EXISTING, Way.AHEAD)
+    ]
+    nodes = [node for name, node in workload.standin()["nodes"].items() if name.startswith(cell.fleet)]
+    return len([node for node in nodes if node["weights"] and IMAGE in node["images"]]) == AFTER

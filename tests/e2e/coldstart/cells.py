@@ -1,5 +1,6 @@
 """The nine workloads: which nodes there are, and what is done before a replica has its GPU."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,9 +16,10 @@ from tests.e2e.harness.cluster import RATE
 from tests.e2e.harness.workload import IMAGE, Stages, Workload
 from tests.e2e.standin.disk import GPU_SECONDS, IMAGES
 from tests.e2e.traffic import scene
+from tests.e2e.traffic.watch import LOOK_SECONDS
 
 FLEET = "outrider.test/fleet"  # on a node: the workload that it is for
-FETCH = "outrider.test/fetch"  # on the pod of a Job that brings weights: the workload
+FETCH = "outrider.test/fetch"  # on the pod of a Job that fetches weights: the workload
 BEFORE, AFTER = 7, 14
 PROMPT_TOKENS, OUTPUT_TOKENS = 500, 200
 BUSY_BEFORE, BUSY_AFTER = 5.5, 13.2  # replicas that the traffic keeps busy
@@ -74,14 +76,14 @@ class Cell:
             "cached_warmup_seconds": CACHED_WARMUP_SECONDS if ahead else None,
         }
         stages = Stages(**(QUICK if quick else real), prefetch_selector={FETCH: self.name} if ahead else {})
-        bounds = {"minReplicas": BEFORE, "maxReplicas": AFTER}
+        spec = {"minReplicas": BEFORE, "maxReplicas": AFTER, "slo": {"queueWait": "5s", "attainment": "99%"}}
         return Workload(
             self.cluster,
             self.namespace,
             self.name,
             stages=stages,
             node_selector={FLEET: self.fleet},
-            policy_spec={**bounds, "slo": {"queueWait": "5s", "attainment": "99%"}},
+            policy_spec={**spec, **({"image": {"prePull": True}} if ahead else {})},
         )
 
     def pool(self) -> list[Json]:
@@ -110,42 +112,46 @@ class Cell:
         return found
 
 
-class Fetches:
-    """Has each node of the workloads that start ahead pull the image and fetch the weights, from its registration on."""
+class Prefetches:
+    """Has each node of the workloads that start ahead fetch the weights, from its registration on.
+
+    These Jobs are the test's own. The images are Outrider's.
+    """
 
     def __init__(self, cluster: Cluster, cells: list[Cell]) -> None:
         self._api = cluster.api
         self._cells = {cell.fleet: cell for cell in cells if cell.way is Way.AHEAD}
         self._known: set[str] = set()
+        self._looked_seconds = 0.0
 
-    def look(self) -> None:
-        """Make the Jobs for nodes that are new."""
-        for node in self._api.items("/api/v1/nodes", FLEET):
-            name, cell = metadata(node)["name"], self._cells.get(labels(node)[FLEET])
-            if cell is not None and name not in self._known:
+    def look(self) -> bool:
+        """Make the Jobs for nodes that are new, at most every half second; returns whether it was time."""
+        if time.time() - self._looked_seconds < LOOK_SECONDS:
+            return False
+        self._looked_seconds = time.time()
+        for node in self._api.items("/api/v1/nodes", f"{FLEET} in ({','.join(self._cells)})"):
+            name, cell = metadata(node)["name"], self._cells[labels(node)[FLEET]]
+            if name not in self._known:
                 self._known.add(name)
-                for job in (_job(cell, name, "image"), _job(cell, name, "weights")):
-                    self._api.post(f"/apis/batch/v1/namespaces/{cell.namespace}/jobs", job)
+                self._api.post(f"/apis/batch/v1/namespaces/{cell.namespace}/jobs", _job(cell, name))
+        return True
 
 
-def _job(cell: Cell, node: str, what: str) -> Json:
-    container: Json = {"name": "fetch", "image": "fetcher"}
-    if what == "image":
-        container = {"name": "hold", "image": IMAGE, "command": ["sleep", "3600"]}
-    limits = {"requests": {"cpu": "10m", "memory": "32Mi"}}
+def _job(cell: Cell, node: str) -> Json:
+    resources = {"requests": {"cpu": "10m", "memory": "32Mi"}}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"generateName": f"{cell.name}-{what}-", "namespace": cell.namespace},
+        "metadata": {"generateName": f"{cell.name}-weights-", "namespace": cell.namespace},
         "spec": {
             "backoffLimit": 0,
             "template": {
-                "metadata": {"labels": {FETCH: cell.name} if what == "weights" else {}},
+                "metadata": {"labels": {FETCH: cell.name}},
                 "spec": {
                     "nodeName": node,
                     "tolerations": [{"operator": "Exists"}],
                     "restartPolicy": "Never",
-                    "containers": [container | {"resources": limits}],
+                    "containers": [{"name": "fetch", "image": "fetcher", "resources": resources}],
                 },
             },
         },
