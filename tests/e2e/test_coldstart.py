@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.e2e.coldstart.cells import AFTER, BEFORE, BURST_SECONDS, FLEET, Cell, Kind, Prefetches, Way, write_burst
+from tests.e2e.coldstart.cells import AFTER, BEFORE, FLEET, Cell, Kind, Prefetches, Way, write_burst
 from tests.e2e.coldstart.table import medians, shares, text
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.cluster import RATE
@@ -27,18 +27,18 @@ def test_a_burst_on_three_kinds_of_node(
 ) -> None:
     cells = [Cell(cluster, namespace, kind, way) for kind in Kind for way in Way]
     prefetches = Prefetches(cluster, cells)
-    traffic = write_burst(tmp_path / "burst.csv")
+    traffic, levels = write_burst(tmp_path / "burst.csv")
     with _deployed(cells) as quick:
         ours = {cell: each for cell, each in quick.items() if cell.way is not Way.REACTIVE}
         _scale(cluster, outrider(**quick[cells[0]].clock), quick)
         prefetches.look()
         until(lambda: _prepared(quick), 60, "image and weights on the nodes that exist")
-        need = {}
+        started = {}
         for cell, before in quick.items():
             workload = cell.workload(quick=False)
             workload.epoch_seconds = before.epoch_seconds
-            need[cell] = workload.traffic(traffic) + BURST_SECONDS / RATE
-        end_seconds = max(need.values()) + MOST_SECONDS
+            started[cell] = workload.traffic(traffic)
+        end_seconds = max(started.values()) + levels[AFTER] / RATE + MOST_SECONDS
 
         def done() -> bool:
             looked = prefetches.look()
@@ -46,10 +46,10 @@ def test_a_burst_on_three_kinds_of_node(
 
         until(done, MOST_SECONDS + 60, "the replicas of the burst")
         reports = {cell: each.standin() for cell, each in quick.items()}
-    found = {
-        (cell.kind, cell.way): medians(list(report["pods"].values()), report["nodes"], need[cell])
-        for cell, report in reports.items()
-    }
+    found = {}
+    for cell, report in reports.items():
+        need = {level: started[cell] + at / RATE for level, at in levels.items()}
+        found[cell.kind, cell.way] = medians(list(report["pods"].values()), report["nodes"], need)
     print(text(found))
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "coldstart.txt").write_text(text(found))

@@ -9,20 +9,23 @@ from typing import Any
 
 from autoscaler.kube.objects import labels, metadata
 from replay.contenders.reactive import WAITING_PER_REPLICA
+from replay.scenario.build import build
 from replay.scenario.scenario import L4_8B
+from replay.traces.read import read
 from tests.e2e.harness import Cluster, nodes
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.cluster import RATE
 from tests.e2e.harness.workload import IMAGE, Stages, Workload
 from tests.e2e.standin.disk import GPU_SECONDS, IMAGES
 from tests.e2e.traffic import scene
+from tests.e2e.traffic.burst import burst
 from tests.e2e.traffic.watch import LOOK_SECONDS
 
 FLEET = "outrider.test/fleet"  # on a node: the workload that it is for
 FETCH = "outrider.test/fetch"  # on the pod of a Job that fetches weights: the workload
 BEFORE, AFTER = 7, 14
 PROMPT_TOKENS, OUTPUT_TOKENS = 500, 200
-BUSY_BEFORE, BUSY_AFTER = 5.5, 13.2  # replicas that the traffic keeps busy
+BUSY_BEFORE, BUSY_AFTER = 4.5, 13.2  # replicas that the traffic keeps busy: with what may come, Outrider wants 7 and 14
 BURST_SECONDS, LASTS_SECONDS = 60.0, 800.0  # engine time
 # Medians of 8b-l4, in the cluster's seconds. Of the warm-up, compiling takes 50 s, or 22 s from a cache.
 REGISTRATION_SECONDS, DRIVER_SECONDS = round(36 / RATE), 37 / RATE
@@ -158,12 +161,16 @@ def _job(cell: Cell, node: str) -> Json:
     }
 
 
-def write_burst(file: Path) -> Mapping[str, Any]:
-    """Write the traffic to a file; returns it in the stand-in's notation."""
+def write_burst(file: Path) -> tuple[Mapping[str, Any], Mapping[int, float]]:
+    """Write the traffic to a file. Gives it in the stand-in's notation, and when each number of replicas is needed.
+
+    The latter in engine seconds, by the work of the last half minute, as for the recorded traffic.
+    """
     each_seconds = L4_8B.work_seconds(PROMPT_TOKENS, OUTPUT_TOKENS)
     at_seconds, lines = 0.0, ["arrival_s,prompt_tokens,output_tokens"]
     while at_seconds < LASTS_SECONDS:
         lines.append(f"{at_seconds:.4f},{PROMPT_TOKENS},{OUTPUT_TOKENS}")
         at_seconds += each_seconds / (BUSY_BEFORE if at_seconds < BURST_SECONDS else BUSY_AFTER)
     file.write_text("\n".join(lines))
-    return {"trace": str(file)}
+    scenario = build(read(file), past="none", hardware=L4_8B, initial_replicas=BEFORE)
+    return {"trace": str(file)}, burst(scenario).levels

@@ -3,7 +3,7 @@
 import io
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -18,13 +18,18 @@ Medians = Mapping[str, float]  # seconds by stage; infinite: fewer than half of 
 
 
 def medians(
-    pods: Sequence[Mapping[str, Any]], machines: Mapping[str, Mapping[str, Any]], need_seconds: float
+    pods: Sequence[Mapping[str, Any]], machines: Mapping[str, Mapping[str, Any]], need_seconds: Mapping[int, float]
 ) -> dict[str, float]:
-    """Median over the replicas that were added, as the stand-in reports pods and nodes; wall seconds from the need."""
-    found = ladder(pods, _times(machines, "ready"), need_seconds)
-    found["GPU there"] = ladder(pods, _times(machines, "gpu_ready"), need_seconds)["node ready"]
+    """Median over the replicas that are added of the wall seconds from the need for each, whose Unix time is given.
+
+    Pods and nodes are as the stand-in reports them.
+    """
+    since = min(need_seconds.values())
+    found = ladder(pods, _times(machines, "ready"), since)
+    found["GPU there"] = ladder(pods, _times(machines, "gpu_ready"), since)["node ready"]
+    added = range(BEFORE + 1, AFTER + 1)
     return {
-        stage: statistics.median(found[stage].get(level, math.inf) - need_seconds for level in _levels())
+        stage: statistics.median(found[stage].get(level, math.inf) - need_seconds[level] for level in added)
         for stage in STAGES
     }
 
@@ -48,10 +53,6 @@ def shares(found: Mapping[tuple[Kind, Way], Medians]) -> dict[Kind, float]:
     """Need to serving with overlap and pre-pull, as a share of the serial start on a new node with a stock image."""
     serial_seconds = found[Kind.STOCK, Way.SERIAL]["serving"]
     return {kind: found[kind, Way.AHEAD]["serving"] / serial_seconds for kind in Kind}
-
-
-def _levels() -> Iterable[int]:
-    return range(BEFORE + 1, AFTER + 1)
 
 
 def _times(machines: Mapping[str, Mapping[str, Any]], field: str) -> dict[str, float]:
