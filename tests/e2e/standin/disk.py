@@ -7,6 +7,7 @@ from typing import Any
 
 from autoscaler.clock import Clock
 from autoscaler.kube.objects import Object, condition, created_seconds, metadata, seconds, uid
+from policies.ladder import CONTENTION
 from tests.e2e.standin.pods import GPU, dated
 
 # Annotations of a Node, which a NodePool's template may carry
@@ -14,8 +15,6 @@ GPU_SECONDS = "outrider.test/gpu-seconds"  # from registration until the GPUs ar
 GPUS = "outrider.test/gpus"  # how many there will be: the admission policy in harness/nodes.py writes it
 IMAGES = "outrider.test/images"  # on the disk from the beginning, separated by spaces
 PARALLEL_PULLS = "outrider.test/parallel-pulls"  # absent: one at a time, as by the kubelet's default
-
-CONTENTION = 1.15  # how much longer images and other things take while both are fetched
 
 
 class Disk:
