@@ -20,7 +20,8 @@ PARALLEL_PULLS = "outrider.test/parallel-pulls"  # absent: one at a time, as by 
 class Disk:
     """Images, and markers of what else is there: weights, compile caches.
 
-    Concurrent fetches of an item are one, which goes on even if its callers have gone. Images wait for one another.
+    Concurrent fetches of an item are one, which goes on even if its callers have gone. Images wait for one another, and
+    images and other things slow one another.
     """
 
     def __init__(self, clock: Clock) -> None:
