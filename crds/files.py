@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from crds.compile_cache import advised
 from crds.inspection import Found, inspect, rivals, unreadable
 from crds.kinds import SCALING_POLICY
 from crds.resolve.problems import Problem, printable
@@ -50,13 +51,16 @@ class Inspected:
 def inspect_files(names: Iterable[str]) -> Inspected:
     """Everything in files and folders. A file that cannot be read is a problem, and so are two policies for one target."""
     resources: list[Found] = []
+    beside: list[Found] = []
     files = without = 0
     for file, named in _listed(names):
-        found = list(_inspect(file, named))
+        everything = list(_inspect(file, named))
+        found = everything if named else [it for it in everything if it.judged and _is_object(it.raw)]
         resources += found
+        beside += everything
         files += 1
         without += not any(it.judged for it in found)
-    return Inspected(tuple(rivals(resources)), files, without)
+    return Inspected(tuple(advised(rivals(resources), beside)), files, without)
 
 
 def policies(name: str) -> list[PolicyDocument]:
@@ -119,7 +123,7 @@ def _inspect(file: str, named: bool) -> Iterable[Found]:
         return [unreadable(shown_name(file), 0, problem)]
     except _NotTextError as error:
         return [unreadable(shown_name(file), error.line, error.problem)]
-    return found if named else [it for it in found if it.judged and _is_object(it.raw)]
+    return found
 
 
 def _is_object(raw: object) -> bool:

@@ -1,4 +1,4 @@
-"""Which images and weights to fetch to which nodes next: those that are worth most for their bytes, within the limits.
+"""Which images and weights to fetch to which nodes next, the most worth for their bytes first; and which begin ahead of a replica.
 
 A fetch needs no GPU. Nothing here evicts: what is on a node stays, and what does not fit waits.
 """
@@ -7,6 +7,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from policies.supply import StageName
 
 UNKNOWN_BYTES = 10e9  # of an image or of weights whose size nothing has shown yet: vLLM's image has 9.6 GB
 VOLATILITY_SECONDS = 300.0  # over which the volatility of demand is given
@@ -72,10 +74,26 @@ def choose(
     for each in sorted(wanted, key=lambda fetch: (-fetch.worth, fetch.name)):
         if len(begun) >= left:
             break
-        if busy[each.node] >= limits.parallel_per_node or room.get(each.node, math.inf) < each.bytes_:
+        if busy[each.node] >= limits.parallel_per_node or each.bytes_ > max(0.0, room.get(each.node, math.inf)):
             continue
         busy[each.node] += 1
         if each.node in room:
             room[each.node] -= each.bytes_
         begun.append(each)
     return tuple(begun)
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """Whether one of the means that a policy asks for works for it here."""
+
+    name: str  # as the status has it
+    stage: StageName  # that it brings forward
+    works: bool
+    sentence: str  # what it does, or why it does not work
+
+
+def ahead(abilities: Iterable[Ability]) -> tuple[StageName, ...]:
+    """Of image and weights, what begins when a node registers: what the policy asks for and works here. Else the lead is longer."""
+    working = {each.stage for each in abilities if each.works}
+    return tuple(stage for stage in (StageName.IMAGE, StageName.WEIGHTS) if stage in working)

@@ -5,7 +5,6 @@ API. All that it makes is labelled, owned, bounded in number, and ends by itself
 what an actuator holds by preemption, so there is no call for it.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +12,7 @@ from autoscaler.actuators.shapes import Shape
 from autoscaler.kube.objects import Object
 from crds.workload import Workload
 from policies.model import Plan
-from policies.supply import Rung, StageName, Supply, Unit
+from policies.supply import Rung, Supply, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +21,6 @@ class Capabilities:
 
     rung: Rung  # the rung that its units reach and are held at
     shapes: tuple[Shape, ...] = ()  # of all that it makes
-
-
-@dataclass(frozen=True, slots=True)
-class Ability:
-    """Whether one of the means that a policy asks for works for it here."""
-
-    name: str  # as the status has it
-    stage: StageName  # that it brings forward
-    works: bool
-    sentence: str  # what it does, or why it does not work
-
-
-def ahead(abilities: Iterable[Ability]) -> tuple[StageName, ...]:
-    """Of image and weights, what begins when a node registers: what the policy asks for and works here. Else the lead is longer."""
-    working = {each.stage for each in abilities if each.works}
-    return tuple(stage for stage in (StageName.IMAGE, StageName.WEIGHTS) if stage in working)
 
 
 @dataclass(frozen=True, slots=True)

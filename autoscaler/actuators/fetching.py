@@ -103,16 +103,19 @@ class Fetches:
         own = [each for each in self._seen(namespace) if holder(each.job) == claimant(workload)]
         if not known or (wish is not None and (nodes is None or not nodes.current(now_seconds))):
             return Change(problem=_failed(own))
+        if refused is not None and refused.by_quota:
+            self._rests.begin(namespace, f"{refused.sentence} Nothing is fetched for a while.", now_seconds)
         if workload.mode is Mode.SHADOW or (refused is not None and refused.by_quota):
             wish = None
         targets = {} if wish is None or nodes is None else self._targets(workload, wish, nodes)
         trouble = await self._rest(workload, own, now_seconds)
-        doomed = [each for each in own if self._ends(each, targets, now_seconds)]
+        busy = self._busy() if targets else frozenset()
+        doomed = [each for each in own if self._ends(each, targets, busy, now_seconds)]
         here = {key(each.job).name for each in own}
         missing = {
             name: target
             for name, target in targets.items()
-            if name not in here and not self._waits(workload, target, name, now_seconds)
+            if name not in here and not self._waits(workload, target, name, busy, now_seconds)
         }
         sizes = nodes.made(_EVERY, image_bytes) if nodes is not None else {}
         wanted = [self._fetch(workload, wish, name, at, sizes) for name, at in missing.items()] if wish else []
@@ -190,21 +193,22 @@ class Fetches:
         value = worth(wish.probability, miss_seconds, workload.gpus_per_replica, bytes_)
         return Fetch(f"{workload.namespace}/{name}", key(target.node).name, value, bytes_)
 
-    def _waits(self, workload: Workload, target: "_Target", name: str, now_seconds: float) -> bool:
+    def _waits(
+        self, workload: Workload, target: "_Target", name: str, busy: frozenset[str], now_seconds: float
+    ) -> bool:
         """Whether something that is not there is not to be brought now."""
         at, what = key(target.node).name, target.content.what
         if not fit(target.node, now_seconds) or self._cause(workload, what, now_seconds, at):
             return True
-        return not self._in_use(target.node, now_seconds) and name in self._brought
+        return not _in_use(target.node, busy, now_seconds) and name in self._brought
 
-    def _in_use(self, node: Object, now_seconds: float) -> bool:
-        """Whether a replica may come to the node soon, or one is there: an idle node must not be kept alive by a pod of ours."""
-        if now_seconds - (created_seconds(node) or 0.0) < YOUNG_SECONDS:
-            return True
-        pods = map(self._watches.pods, self._watches.namespaces)
-        return any(key(node).name in each.made(_EVERY, busy_nodes) for each in pods)
+    def _busy(self) -> frozenset[str]:
+        """Nodes that have a pod of a followed namespace."""
+        return frozenset().union(
+            *(self._watches.pods(each).made(_EVERY, busy_nodes) for each in self._watches.namespaces)
+        )
 
-    def _ends(self, each: Fetched, targets: "Mapping[str, _Target]", now_seconds: float) -> bool:
+    def _ends(self, each: Fetched, targets: "Mapping[str, _Target]", busy: frozenset[str], now_seconds: float) -> bool:
         """Whether a Job goes: it is not wanted, its time is up, it gets nowhere, or nothing but it is on its node."""
         name = key(each.job).name
         target = targets.get(name)
@@ -216,7 +220,7 @@ class Fetches:
             return name in self._podless.stuck(
                 key(each.job).namespace, self._lacking(key(each.job).namespace), now_seconds
             )
-        if each.progress is Progress.HELD and not self._in_use(target.node, now_seconds):
+        if each.progress is Progress.HELD and not _in_use(target.node, busy, now_seconds):
             self._brought[name] = now_seconds
             return True
         return False
@@ -249,7 +253,8 @@ class Fetches:
 
     def _cause(self, workload: Workload, what: str, now_seconds: float, node: str = "") -> str:
         """Why something rests, everywhere or on one node."""
-        causes = (self._rests.cause((claimant(workload), what, at), now_seconds) for at in {"", node})
+        what_rests: list[object] = [workload.namespace, *((claimant(workload), what, at) for at in {"", node})]
+        causes = (self._rests.cause(each, now_seconds) for each in what_rests)
         return next(filter(None, causes), "")
 
     # ---------------------------------------------------------------- what is done
@@ -327,6 +332,11 @@ class _Target:
 
     node: Object
     content: Content
+
+
+def _in_use(node: Object, busy: frozenset[str], now_seconds: float) -> bool:
+    """Whether a replica may come to the node soon, or one is there: a pod of ours must not keep an idle node alive."""
+    return key(node).name in busy or now_seconds - (created_seconds(node) or 0.0) < YOUNG_SECONDS
 
 
 def _whats(wish: Wish | None) -> tuple[str, ...]:

@@ -22,29 +22,29 @@ RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory"
 # Folders without the mark are not Outrider's, and are left alone.
 SCRIPT = f"""set -eu
 mark=.outrider-ready
-cd "$OUTRIDER_CACHE"
+cd "$WEIGHTS_CACHE"
 find . -maxdepth 1 -name '.*.part' -mmin +{24 * 60} -exec rm -rf {{}} +
 find . -mindepth 2 -maxdepth 2 -name $mark -mmin +{EXPIRES_HOURS * 60} | while IFS= read -r old; do
-  [ "$old" = "./$OUTRIDER_MODEL/$mark" ] || rm -rf "${{old%/*}}"
+  [ "$old" = "./$WEIGHTS_MODEL/$mark" ] || rm -rf "${{old%/*}}"
 done
-if [ -e "$OUTRIDER_MODEL/$mark" ]; then touch "$OUTRIDER_MODEL/$mark"; exit 0; fi
-if [ -e "$OUTRIDER_MODEL" ]; then echo "$OUTRIDER_MODEL is there and was not made by Outrider" >&2; exit 4; fi
-over() {{ [ "$(du -sk . | cut -f1)" -gt "$OUTRIDER_MAX_KIB" ]; }}
-rm -rf "$OUTRIDER_TARGET"
-trap 'rm -rf "$OUTRIDER_TARGET"' EXIT
-mkdir "$OUTRIDER_TARGET"
+if [ -e "$WEIGHTS_MODEL/$mark" ]; then touch "$WEIGHTS_MODEL/$mark"; exit 0; fi
+if [ -e "$WEIGHTS_MODEL" ]; then echo "$WEIGHTS_MODEL is there and was not made by Outrider" >&2; exit 4; fi
+over() {{ [ "$(du -sk . | cut -f1)" -gt "$WEIGHTS_MAX_KIB" ]; }}
+rm -rf "$WEIGHTS_TARGET"
+trap 'rm -rf "$WEIGHTS_TARGET"' EXIT
+mkdir "$WEIGHTS_TARGET"
 "$@"
 while over; do
   old=$(find . -mindepth 2 -maxdepth 2 -name $mark -mmin +{KEPT_HOURS * 60} -exec ls -1tr {{}} + | head -n 1)
   if [ -z "$old" ]; then echo "the cache is full: raise maxBytes or take models away" >&2; exit 3; fi
   rm -rf "${{old%/*}}"
 done
-touch "$OUTRIDER_TARGET/$mark"
-mv "$OUTRIDER_TARGET" "$OUTRIDER_MODEL"
+touch "$WEIGHTS_TARGET/$mark"
+mv "$WEIGHTS_TARGET" "$WEIGHTS_MODEL"
 trap - EXIT
 """
 COMMAND = ("sh", "-c", SCRIPT, "outrider")
-ENVIRONMENT = ("OUTRIDER_CACHE", "OUTRIDER_MODEL", "OUTRIDER_TARGET", "OUTRIDER_MAX_KIB", "HOME")
+ENVIRONMENT = ("WEIGHTS_CACHE", "WEIGHTS_MODEL", "WEIGHTS_TARGET", "WEIGHTS_MAX_KIB", "HOME")
 
 
 def prefetch_content(workload: Workload, prefetch: Prefetch, deadline_seconds: int) -> Content:

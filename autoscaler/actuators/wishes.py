@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 
-from autoscaler.actuators.base import Ability
 from autoscaler.actuators.fetched import Fetched, Progress
 from autoscaler.actuators.fetching import FetchSettings, Wish
 from autoscaler.actuators.landing import Placement
@@ -10,6 +9,7 @@ from autoscaler.actuators.prefetch import prefetch_content, reads
 from autoscaler.actuators.prepull import Content, Form, images, prepull_pod
 from autoscaler.kube.objects import Object, labels
 from crds.workload import WeightsMethod, Workload
+from policies.fetches import Ability
 from policies.model import Mode
 from policies.supply import StageName
 

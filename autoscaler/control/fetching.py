@@ -2,7 +2,6 @@
 
 import structlog
 
-from autoscaler.actuators.base import Ability
 from autoscaler.actuators.fetching import Fetches, FetchSettings, Wish
 from autoscaler.actuators.wishes import (
     PRE_PULL,
@@ -22,7 +21,7 @@ from autoscaler.kube.errors import KubeError
 from autoscaler.kube.objects import Object
 from autoscaler.reporting.events import EventReason, Events
 from crds.workload import WeightsMethod
-from policies.fetches import probability_needed
+from policies.fetches import Ability, probability_needed
 from policies.ladder import lead_seconds
 from policies.level import VOLATILITY_PRIOR
 from policies.supply import Rung, StageName

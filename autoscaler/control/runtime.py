@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from autoscaler.actuators.base import Ability, Actuator, Refused, ahead
+from autoscaler.actuators.base import Actuator, Refused
 from autoscaler.control.supply import endpoints, replicas, supply
 from autoscaler.kube.objects import Key, Object, alive, key, labels
 from autoscaler.kube.ours import BALLOON, BALLOON_PODS
@@ -29,6 +29,7 @@ from forecasting.worth import Law
 from policies.backfill import Past
 from policies.decider import Decider
 from policies.engine import Proposal
+from policies.fetches import Ability, ahead
 from policies.ladder import lead_seconds
 from policies.model import Fan, Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
 from policies.series import late_after_seconds

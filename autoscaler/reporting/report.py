@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from autoscaler.actuators.base import Ability
 from autoscaler.reporting.events import TEXTS, EventReason
 from autoscaler.reporting.readings import Readings
 from crds.workload import Workload
 from policies.explain import duration, explain
+from policies.fetches import Ability
 from policies.ladder import hold_seconds
 from policies.model import Demand, Fan, Plan, Rule
 from policies.supply import Supply

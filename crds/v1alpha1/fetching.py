@@ -45,9 +45,9 @@ class Prefetch(Model):
     image: ImageReference = Field(examples=["amazon/aws-cli:2.31.0"])
     """Image with a shell and the program that copies the weights."""
     args: list[Annotated[str, Field(max_length=1024)]] = Field(
-        min_length=1, max_length=32, examples=['["aws", "s3", "sync", "s3://models/chat-8b", "$(OUTRIDER_TARGET)"]']
+        min_length=1, max_length=32, examples=['["aws", "s3", "sync", "s3://models/chat-8b", "$(WEIGHTS_TARGET)"]']
     )
-    """Command that copies the weights to the folder $(OUTRIDER_TARGET), with its arguments."""
+    """Command that copies the weights to the folder $(WEIGHTS_TARGET), with its arguments."""
     secret: ObjectName | None = Field(default=None, examples=["huggingface"])
     """Secret of the policy's namespace whose keys become environment variables of the container."""
     service_account_name: ObjectName | None = Field(default=None, examples=["model-reader"])

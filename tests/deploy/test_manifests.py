@@ -11,6 +11,7 @@ import pytest
 import yaml
 from kubernetes import client
 
+from autoscaler.actuators.prepull import PRIORITY_CLASS
 from crds.kinds import KINDS, SCALING_POLICY
 from crds.workload import Workload
 
@@ -98,6 +99,10 @@ def test_the_role_holds_exactly_what_the_controller_asks_for() -> None:
         ("", "events", "create"),
         ("", "events", "list"),
         ("", "resourcequotas", "list"),
+        ("", "nodes", "list"),
+        ("", "nodes", "watch"),
+        ("", "namespaces", "get"),
+        ("serving.kserve.io", "localmodelcaches", "get"),
         ("scheduling.k8s.io", "priorityclasses", "list"),
     }
 
@@ -163,17 +168,24 @@ def test_nothing_turns_grpc_reflection_on() -> None:
 def test_balloons_give_way_to_everything() -> None:
     from autoscaler.settings import Settings
 
-    priority = one("PriorityClass")
+    priority, fetches = every("PriorityClass")
+    assert fetches["metadata"]["name"] == PRIORITY_CLASS
+    assert fetches["value"] <= -(2**25), "Karpenter counts a node with more as in use"
     assert priority["metadata"]["name"] == Settings.model_fields["priority_class"].default
     assert (priority["value"], priority["preemptionPolicy"]) == (-5, "Never")
-    assert "globalDefault" not in priority, "the API server drops a false, so every apply would change it"
+    assert fetches["preemptionPolicy"] == "Never"
+    assert not [each for each in (priority, fetches) if "globalDefault" in each], (
+        "the API server drops a false, so every apply would change it"
+    )
 
 
 @pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=lambda path: path.parent.name)
 def test_a_kustomization_names_every_file_beside_it(path: Path) -> None:
     named = set(documents(path)[0].get("resources", []))
     patched = {patch["path"] for patch in documents(path)[0].get("patches", []) if "path" in patch}
-    assert named | patched == {file.name for file in path.parent.glob("*.yaml")} - {path.name}
+    assert named | patched == {file.name for file in path.parent.glob("*.*") if file.suffix in (".yaml", ".json")} - {
+        path.name
+    }
 
 
 def test_the_image_is_named_in_one_place() -> None:

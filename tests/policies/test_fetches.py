@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.fetches import Fetch, Limits, choose, probability_needed, worth
+from policies.fetches import Ability, Fetch, Limits, ahead, choose, probability_needed, worth
+from policies.supply import StageName
 
 NODES = st.sampled_from(["a", "b", "c"])
 BYTES = st.floats(0, 1e12)
@@ -79,3 +80,18 @@ def test_what_is_decided_or_unknown_is_needed(level: float | None, replicas: int
 def test_half_of_the_demand_that_is_at_the_limit_passes_it() -> None:
     assert probability_needed(4.0, 0.05, 4, 4, 300.0) == pytest.approx(0.5)
     assert probability_needed(0.0, 0.05, 4, 4, 300.0) == 0.0
+
+
+def test_only_what_works_begins_ahead_of_a_replica() -> None:
+    def means(name: str, stage: StageName, works: bool) -> Ability:
+        return Ability(name, stage, works, "")
+
+    assert ahead([]) == ()
+    assert ahead([means("PreparedNodes", StageName.NODE, True)]) == ()
+    assert ahead([means("Weights", StageName.WEIGHTS, True), means("ImagePrePull", StageName.IMAGE, True)]) == (
+        StageName.IMAGE,
+        StageName.WEIGHTS,
+    )
+    assert ahead([means("Weights", StageName.WEIGHTS, True), means("ImagePrePull", StageName.IMAGE, False)]) == (
+        StageName.WEIGHTS,
+    )

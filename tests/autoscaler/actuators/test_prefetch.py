@@ -15,12 +15,12 @@ from crds.workload import Prefetch, Weights, WeightsMethod, Workload
 from tests.autoscaler.kube.workloads import TEMPLATE, WORKLOAD
 
 PREFETCH = Prefetch(
-    "aws", ("aws", "s3", "sync", "s3://m", "$(OUTRIDER_TARGET)"), "hf", "reader", "/mnt/models/chat", 10**6
+    "aws", ("aws", "s3", "sync", "s3://m", "$(WEIGHTS_TARGET)"), "hf", "reader", "/mnt/models/chat", 10**6
 )
 MOUNTED: dict[str, Any] = {
     "spec": {**TEMPLATE["spec"], "volumes": [{"name": "m", "hostPath": {"path": "/mnt/models"}}]}
 }
-COPY = 'printf %s weights > "$OUTRIDER_TARGET/model"'
+COPY = 'printf %s weights > "$WEIGHTS_TARGET/model"'
 
 
 def copying(prefetch: Prefetch = PREFETCH) -> Workload:

@@ -10,7 +10,9 @@ from autoscaler.reporting.report import PolicyReport
 from autoscaler.reporting.status import StatusWriter, status_patch
 from crds.v1alpha1.scalingpolicy import Status
 from policies.explain import explain
+from policies.fetches import Ability
 from policies.model import Basis, Demand, Reason, Rule
+from policies.supply import StageName
 from tests.autoscaler.kube.workloads import WORKLOAD
 from tests.support.fake_api import HTML, FakeApi
 from tests.support.fake_clock import FakeClock
@@ -43,6 +45,7 @@ def test_a_status_says_what_was_seen_and_decided() -> None:
         "waitingRequests": 3,
         "lastDecisionTime": "2023-11-14T22:13:20Z",
         "message": SAYS,
+        "capabilities": None,
     }
     assert [(each["type"], each["status"], each["reason"]) for each in status["conditions"]] == [
         ("Ready", "True", "TargetFound"),
@@ -60,11 +63,25 @@ def test_a_status_says_what_was_seen_and_decided() -> None:
         patch(problem="spec.maxReplicas is missing."),
         patch(problem="x" * 50_000),
         patch(target_problem="Deployment chat: not found"),
+        patch(capabilities=(Ability("ImagePrePull", StageName.IMAGE, False, "x" * 5000),)),
     ],
-    ids=["whole", "unknown", "no demand", "invalid", "long", "no target"],
+    ids=["whole", "unknown", "no demand", "invalid", "long", "no target", "a long reason"],
 )
 def test_the_crd_takes_every_status(status: dict[str, Any]) -> None:
     Status.model_validate({name: value for name, value in status.items() if value is not None})
+
+
+async def test_what_works_is_shown_and_a_count_that_changes_is_no_news(api: FakeApi, kube: Kube) -> None:
+    def with_sentence(sentence: str, works: bool = True) -> dict[str, Any]:
+        return patch(capabilities=(Ability("ImagePrePull", StageName.IMAGE, works, sentence),))
+
+    await api.put(PATH, {})
+    writer = StatusWriter(kube, FakeClock())
+    first = with_sentence("Kept on 1 of 2.")
+    assert first["capabilities"] == [{"name": "ImagePrePull", "works": True, "message": "Kept on 1 of 2."}]
+    assert await writer.write(CHAT, first)
+    assert not await writer.write(CHAT, with_sentence("Kept on 2 of 2."))
+    assert await writer.write(CHAT, with_sentence("Not allowed.", works=False))
 
 
 def test_what_stands_in_the_way_is_the_message_and_the_last_decision_stays_shown() -> None:
