@@ -93,8 +93,8 @@ class Fetches:
         replicas are refused by a quota.
         """
         namespace = workload.namespace
+        self._wanted.pop(claimant(workload), None)  # what is not begun keeps no other workload waiting
         if wish is None and known and namespace not in self._watches.fetching:
-            self._wanted.pop(claimant(workload), None)
             return Change()
         jobs, nodes = self._watches.fetches(namespace), self._watches.nodes if wish is not None else None
         if not jobs.synced:
@@ -134,7 +134,7 @@ class Fetches:
     def nodes(self, placement: Placement, now_seconds: float) -> tuple[Object, ...] | None:
         """The nodes that pods may land on; None where that is unknown."""
         nodes = self._watches.nodes
-        return nodes.made(_EVERY, landing, placement) if nodes is not None and nodes.current(now_seconds) else None
+        return nodes.made(_EVERY, landing, placement) if nodes.current(now_seconds) else None
 
     def resting(self, workload: Workload, what: str, now_seconds: float) -> str:
         """Why something is not fetched for a while; empty if it is."""

@@ -1,6 +1,6 @@
 """What a workload wants to have on its nodes, and whether that works here: for the fetch actuator, the status and decisions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from autoscaler.actuators.fetched import Fetched, Progress
 from autoscaler.actuators.fetching import FetchSettings, Wish
@@ -15,6 +15,7 @@ from policies.supply import StageName
 
 PRE_PULL, WEIGHTS = "ImagePrePull", "Weights"
 ENFORCED = "pod-security.kubernetes.io/enforce"
+_THERE = (Progress.HELD, Progress.DONE)
 _STAGES = {PRE_PULL: StageName.IMAGE, WEIGHTS: StageName.WEIGHTS}
 
 
@@ -60,29 +61,41 @@ def abilities(
     workload: Workload, wanted: Wish | None, seen: tuple[Fetched, ...], obstacles: Mapping[str, str], nodes: int | None
 ) -> Iterator[Ability]:
     """Whether each of the means that are asked for works. `obstacles` by its name: why it does not; `nodes` None: unknown."""
+    contents = [each for found in (wanted.contents.values() if wanted else ()) for each in found]
     for name in asked(workload):
         stage = _STAGES[name]
-        why = obstacles.get(name, "")
-        if workload.mode is Mode.SHADOW and not why:
-            why = "in mode Shadow nothing is brought to the nodes"
-        elif nodes is None and not why and fetches(workload):
-            why = "the nodes are not known: Outrider needs the right to list and watch them"
-        if why:
-            yield Ability(name, stage, False, f"{why[:1].upper()}{why[1:].removesuffix('.')}.")
-            continue
-        whats = {
-            each.what for found in (wanted.contents.values() if wanted else ()) for each in found if each.stage is stage
-        }
+        whats = {each.what for each in contents if each.stage is stage}
         of_stage = [each for each in seen if each.what in whats]
-        there = len({each.node for each in of_stage if each.progress in (Progress.HELD, Progress.DONE)})
-        under_way = len({each.node for each in of_stage if each.progress is Progress.UNDER_WAY})
-        if name == WEIGHTS and workload.weights.method is WeightsMethod.LOCAL_MODEL_CACHE:
-            yield Ability(
-                name, stage, True, f"KServe's LocalModelCache {workload.weights.cache} has the weights on nodes."
-            )
-            continue
-        going = f"; on its way to {under_way}" if under_way else ""
-        yield Ability(name, stage, True, f"Brought to each node as it registers; kept on {there} of {nodes}{going}.")
+        why = obstacles.get(name) or _standstill(workload, nodes) or _failure(of_stage)
+        said = f"{why[:1].upper()}{why[1:].removesuffix('.')}." if why else _progress(workload, name, of_stage, nodes)
+        yield Ability(name, stage, not why, said)
+
+
+def _standstill(workload: Workload, nodes: int | None) -> str:
+    """Why nothing at all is brought; empty if it is."""
+    if workload.mode is Mode.SHADOW:
+        return "in mode Shadow nothing is brought to the nodes"
+    if nodes is None and fetches(workload):
+        return "the nodes are not known: Outrider needs the right to list and watch them"
+    return ""
+
+
+def _failure(of_stage: Sequence[Fetched]) -> str:
+    """Why it came to no node; empty if it came to one, or has not failed yet."""
+    failed = next((each for each in of_stage if each.progress is Progress.FAILED), None)
+    if failed is None or any(each.progress in _THERE for each in of_stage):
+        return ""
+    return f"{failed.what} did not come to node {failed.node}: {failed.cause}"
+
+
+def _progress(workload: Workload, name: str, of_stage: Sequence[Fetched], nodes: int | None) -> str:
+    """How far it is where it works."""
+    if name == WEIGHTS and workload.weights.method is WeightsMethod.LOCAL_MODEL_CACHE:
+        return f"KServe's LocalModelCache {workload.weights.cache} has the weights on nodes."
+    there = len({each.node for each in of_stage if each.progress in _THERE})
+    under_way = len({each.node for each in of_stage if each.progress is Progress.UNDER_WAY})
+    going = f"; on its way to {under_way}" if under_way else ""
+    return f"Brought to each node as it registers; kept on {there} of {nodes}{going}."
 
 
 def cache_obstacle(name: str, cache: Object) -> str:
@@ -91,6 +104,19 @@ def cache_obstacle(name: str, cache: Object) -> str:
     if any(state == "NodeDownloaded" for state in states.values()):
         return ""
     return f"the LocalModelCache {name} has the weights on no node yet: {len(states)} nodes are listed in its status"
+
+
+def image_obstacle(workload: Workload, template: Object) -> str:
+    """Why an image with the weights would be of no use to a replica; empty where it is."""
+    spec, image = template.get("spec") or {}, workload.weights.image
+    volumes = [(volume.get("image") or {}).get("reference") for volume in spec.get("volumes") or ()]
+    containers = [each.get("image") for name in ("containers", "initContainers") for each in spec.get(name) or ()]
+    if not image or image in volumes or image in containers:
+        return ""
+    return (
+        f"the target's pods use no image {image}, so they would not find the weights: "
+        "add it to the template as an image volume, by the same reference"
+    )
 
 
 def prefetch_obstacle(workload: Workload, template: Object, namespace: Object | None, *, allowed: bool) -> str:

@@ -10,6 +10,7 @@ from autoscaler.actuators.wishes import (
     asked,
     cache_obstacle,
     fetches,
+    image_obstacle,
     prefetch_obstacle,
     wish,
 )
@@ -20,7 +21,7 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import KubeError
 from autoscaler.kube.objects import Object
 from autoscaler.reporting.events import EventReason, Events
-from crds.workload import WeightsMethod
+from crds.workload import WeightsMethod, Workload
 from policies.fetches import Ability, probability_needed
 from policies.ladder import lead_seconds
 from policies.level import VOLATILITY_PRIOR
@@ -61,12 +62,7 @@ class Fetcher:
                 obstacles = dict.fromkeys(asked(workload), str(error))
         known = wanted is not None or not fetches(workload)
         change = await self._actuator.ensure(workload, wanted, now_seconds, runtime.refused, known=known)
-        if wanted is not None:
-            for name, stage in ((PRE_PULL, StageName.IMAGE), (WEIGHTS, StageName.WEIGHTS)):
-                whats = {each.what for found in wanted.contents.values() for each in found if each.stage is stage}
-                rest = next(filter(None, (self._actuator.resting(workload, what, now_seconds) for what in whats)), "")
-                if rest and name not in obstacles:
-                    obstacles[name] = rest
+        obstacles = self._resting(workload, wanted, now_seconds) | obstacles
         nodes = self._actuator.nodes(wanted.placement, now_seconds) if wanted is not None else ()
         seen = self._actuator.seen(workload) if wanted is not None else ()
         found: tuple[Ability, ...] = tuple(
@@ -93,6 +89,13 @@ class Fetcher:
                 _log.info("fetches.swept", released=change.released)
             await self._clock.sleep(SWEEP_SECONDS)
 
+    def _resting(self, workload: Workload, wanted: Wish | None, now_seconds: float) -> dict[str, str]:
+        """What cannot be fetched for a while, and why."""
+        contents = [each for found in (wanted.contents.values() if wanted else ()) for each in found]
+        names = {StageName.IMAGE: PRE_PULL, StageName.WEIGHTS: WEIGHTS}
+        causes = {names[each.stage]: self._actuator.resting(workload, each.what, now_seconds) for each in contents}
+        return {name: cause for name, cause in causes.items() if cause}
+
     @staticmethod
     def _probability(runtime: PolicyRuntime, now_seconds: float) -> float:
         filters, supply, plan = runtime.state.filters, runtime.supply(now_seconds), runtime.plan
@@ -107,6 +110,9 @@ class Fetcher:
         if workload.weights.method is WeightsMethod.PREFETCH and template is not None:
             namespace = await self._namespace(workload.namespace, now_seconds)
             why = prefetch_obstacle(workload, template, namespace, allowed=self._settings.prefetches)
+            return {WEIGHTS: why} if why else {}
+        if workload.weights.method is WeightsMethod.IMAGE and template is not None:
+            why = image_obstacle(workload, template)
             return {WEIGHTS: why} if why else {}
         if workload.weights.method is WeightsMethod.LOCAL_MODEL_CACHE:
             why = await self._cache_obstacle(workload.weights.cache, now_seconds)

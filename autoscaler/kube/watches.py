@@ -32,7 +32,6 @@ class Watches:
         self._fetches: dict[str, Store] = {}
         self.policies = Store()
         self._nodes: Store | None = None  # until they are asked for
-        self._sees_nodes = namespace is None
 
     @property
     def namespaces(self) -> tuple[str, ...]:
@@ -53,9 +52,9 @@ class Watches:
         return self._jobs.get(namespace, Store())
 
     @property
-    def nodes(self) -> Store | None:
-        """The nodes, watched from the first time that they are asked for; None in an installation for one namespace."""
-        if self._nodes is None and self._sees_nodes:
+    def nodes(self) -> Store:
+        """The nodes, watched from the first time that they are asked for."""
+        if self._nodes is None:
             self._nodes = Store()
             self._start_nodes(self._nodes)
         return self._nodes

@@ -14,7 +14,12 @@ from crds.structural import Schema
 
 Location = tuple[int | str, ...]
 _KINDS = {"model_type": "an object", "dict_type": "an object", "list_type": "a list", "string_type": "a string"}
-_KINDS |= {"int_type": "a whole number", "int_from_float": "a whole number", "int_parsing": "a whole number"}
+_KINDS |= {
+    "bool_type": "a boolean",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ def _fitting(member: Schema) -> str:
         return f"a whole number from {low} to {high}"
     if "enum" in member:
         return spell(member["enum"], "or")
+    if member.get("type") == "boolean":
+        return "true or false"
     example = _example(member)
     return f"an object; its fields are {spell(member['properties'])}" if member.get("properties") else f"{example}"
 

@@ -240,6 +240,11 @@ def test_examples_are_what_resolve_takes() -> None:
                     "bearerTokenSecret": {"name": "a"},
                     "headers": [{"name": "A", "value": "a"}],
                 }
+            if "weights.prefetch" in path:
+                copied = {"image": "aws", "args": ["aws"], "path": "/mnt/models/chat"}
+                document["spec"]["weights"] = {"method": "prefetch", "prefetch": copied}
+            elif path.startswith("spec.weights"):
+                document["spec"]["weights"] = {"method": path.split(".")[2]}
             for name in parents:
                 place = place[int(name)] if name.isdigit() else place.setdefault(name, {})
             place[last] = yaml.safe_load(str(example))

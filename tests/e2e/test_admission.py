@@ -3,14 +3,21 @@
 Every other test's controller works under the same policies, since the harness applies them.
 """
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
+from autoscaler.actuators.fetching import FetchSettings
 from autoscaler.actuators.manifest import BalloonSettings, balloon_job
+from autoscaler.actuators.prepull import fetch_job
 from autoscaler.actuators.shapes import LONGEST_DEADLINE_SECONDS
+from autoscaler.actuators.wishes import wish
+from crds.workload import Prefetch, Weights, WeightsMethod
 from tests.autoscaler.actuators.forged import FORGERIES, forged
+from tests.autoscaler.actuators.nodes import node
 from tests.autoscaler.kube.workloads import TEMPLATE, workload
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.cluster import DEPLOY
@@ -71,6 +78,17 @@ def balloon(
     return balloon_job(workload(name, namespace=namespace), template, 12, settings)
 
 
+def fetches(namespace: str) -> dict[str, dict[str, Any]]:
+    """A Job of each form of a fetch."""
+    copied = Prefetch("aws", ("aws", "s3", "sync"), "hf", "reader", "/mnt/models/chat", 10**12)
+    of = replace(
+        workload("chat", namespace=namespace), pre_pull=True, weights=Weights(WeightsMethod.PREFETCH, prefetch=copied)
+    )
+    wanted = wish(of, TEMPLATE, 1.0, FetchSettings(prefetches=True))
+    found = {each.form: each for contents in wanted.contents.values() for each in contents}
+    return {form.value: fetch_job(of, content, node("n1")) for form, content in found.items()}
+
+
 def tried(cluster: Cluster, verb: str, *objects: dict[str, Any]) -> str:
     """What the API server answers to Outrider's account; nothing is stored."""
     try:
@@ -90,6 +108,43 @@ def test_forged_jobs_are_refused_and_balloons_admitted(cluster: Cluster, namespa
         for deadline_seconds in (1, LONGEST_DEADLINE_SECONDS):
             made = balloon(namespace, template, deadline_seconds, LONG_NAME)
             assert "created" in tried(cluster, "create", made)
+
+
+@pytest.mark.usefixtures("admission")
+def test_fetches_are_admitted_by_their_form_and_nothing_like_them(cluster: Cluster, namespace: str) -> None:
+    """Image volumes are not in every version of the API server, and then no node of it has a Job with one."""
+    pulls = fetches(namespace)
+    weights = pulls.pop("weights")
+    assert "created" in tried(cluster, "create", pulls["image"])
+    mounted = tried(cluster, "create", pulls["image-volume"])
+    assert "created" in mounted or "must specify a volume type" in mounted
+    for what, job in forged(pulls["image"]):
+        _, denied, why = tried(cluster, "create", job).partition("denied request: ")
+        print(f"{what}: {why.strip()}")
+        assert denied or what == "a named node", what
+    unknown = pulls["image"]
+    unknown["metadata"]["labels"]["outrider.dev/fetch"] = "other"
+    assert "must be one of" in tried(cluster, "create", unknown)
+    assert "only with the component prefetch" in tried(cluster, "create", weights)
+
+
+@pytest.mark.usefixtures("admission")
+def test_the_component_prefetch_admits_folders_of_caches_alone(cluster: Cluster, namespace: str) -> None:
+    name = f"{POLICIES}/outrider-prefetch"
+    [patch] = json.loads((DEPLOY / "components" / "prefetch" / "admission.json").read_text())
+    closed = cluster.api.get(name)["spec"]["validations"]
+    cluster.api.patch(name, {"spec": {"validations": patch["value"]}})
+    try:
+        weights = fetches(namespace)["weights"]
+        until(lambda: "created" in tried(cluster, "create", weights), 30, "weights to be admitted")
+        for path in ("/", "/etc", "/mnt", "/mnt/../etc", "/var/lib/kubelet"):
+            weights["spec"]["template"]["spec"]["volumes"][0]["hostPath"]["path"] = path
+            assert "denied request" in tried(cluster, "create", weights), path
+        for what, job in forged(fetches(namespace)["weights"]):
+            refused = "denied request" in tried(cluster, "create", job)
+            assert refused or what in ("a named node", "arguments", "environment", "root"), what
+    finally:
+        cluster.api.patch(name, {"spec": {"validations": closed}})
 
 
 @pytest.mark.usefixtures("admission")

@@ -58,7 +58,6 @@ class Cluster:
 
     def catch_up(self) -> None:
         """Let the watches see what is there."""
-        assert self.watches.nodes is not None
         for namespace in self.watches.namespaces:
             within = {path: thing for path, thing in self.api.objects.items() if f"/namespaces/{namespace}/" in path}
             self.watches.pods(namespace).replace(trim.pod(thing) for path, thing in within.items() if "/pods/" in path)

@@ -303,7 +303,6 @@ async def test_a_node_that_does_not_come_up_is_left(there: Cluster) -> None:
 async def test_nodes_that_are_not_known_end_nothing(there: Cluster) -> None:
     await there.add(there.young("a"))
     await there.ensure()
-    assert there.watches.nodes is not None
     there.watches.nodes.synced = False
     assert await there.ensure() == Change()
     assert there.where == {"a": IMAGE}
@@ -357,3 +356,15 @@ async def test_a_job_that_nothing_has_ended_is_swept(there: Cluster) -> None:
     await there.ensure()
     await there.clock.advance(there.settings.deadline_seconds + 61)
     assert len((await there.fetches.release(there.clock.now())).released) == 1
+
+
+async def test_what_is_not_begun_keeps_no_other_workload_waiting(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FetchSettings(max_parallel=1)) as there:
+        there.policies = [pulling("a"), pulling("b", namespace="far")]
+        there.crash()
+        await there.add(there.young("n"), there.young("m"))
+        await there.ensure(there.policies[0], probability=0.9)  # one of two has begun
+        await there.pulled(next(iter(there.where)))
+        await there.fetches.ensure(there.policies[0], None, there.clock.now(), known=False)
+        await there.ensure(there.policies[1], probability=0.1)
+        assert any("/namespaces/far/jobs/" in path for path in there.api.objects)

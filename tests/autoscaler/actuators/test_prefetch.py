@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from autoscaler.actuators.prefetch import COMMAND, ENVIRONMENT, EXPIRES_HOURS, KEPT_HOURS, prefetch_content, reads
-from autoscaler.actuators.wishes import ENFORCED, cache_obstacle, prefetch_obstacle
+from autoscaler.actuators.wishes import ENFORCED, cache_obstacle, image_obstacle, prefetch_obstacle
 from crds.workload import Prefetch, Weights, WeightsMethod, Workload
 from tests.autoscaler.kube.workloads import TEMPLATE, WORKLOAD
 
@@ -156,6 +156,17 @@ def test_what_stands_in_the_way_is_said(
     found = prefetch_obstacle(copying(), template, {"metadata": {"labels": labels}}, allowed=allowed)
     assert why in found
     assert bool(found) == bool(why)
+
+
+def test_an_image_with_weights_must_be_used_by_the_template() -> None:
+    workload = replace(WORKLOAD, weights=Weights(WeightsMethod.IMAGE, "m@sha256:1"))
+    assert "use no image m@sha256:1" in image_obstacle(workload, TEMPLATE)
+    for more in (
+        {"volumes": [{"name": "m", "image": {"reference": "m@sha256:1"}}]},
+        {"initContainers": [{"image": "m@sha256:1", "restartPolicy": "Always"}]},
+    ):
+        assert not image_obstacle(workload, {"spec": {**TEMPLATE["spec"], **more}})
+    assert not image_obstacle(WORKLOAD, TEMPLATE)
 
 
 def test_a_cache_of_kserve_works_once_a_node_has_the_weights() -> None:

@@ -1,0 +1,56 @@
+"""Images come to nodes ahead of replicas on a real control plane: the Jobs are admitted, survive a kill, and leave nothing behind.
+
+KWOK runs their pods, which ask for no GPU, and pulls nothing; the stand-in for the kubelet has the times of pulls.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from autoscaler.kube.objects import metadata
+from autoscaler.kube.ours import FETCH, FETCH_JOB, NODE
+from tests.e2e.harness import Cluster, until
+from tests.e2e.harness.api import Json
+from tests.e2e.harness.outrider import Outrider
+from tests.e2e.harness.workload import IMAGE, Workload
+
+ENFORCE = "pod-security.kubernetes.io/enforce"
+
+
+def test_every_node_of_the_pool_gets_the_image_and_nothing_is_left(
+    cluster: Cluster, namespace: str, outrider: Callable[..., Outrider]
+) -> None:
+    about = {"name": namespace, "labels": {ENFORCE: "restricted"}}
+    cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": about})
+    workload = Workload(cluster, namespace, policy_spec={"image": {"prePull": True}})
+    workload.deploy(2)
+    replicas = {pod["spec"]["nodeName"] for pod in workload.pods()}
+    controller = outrider(**workload.clock)
+    cluster.api.apply(workload.policy)
+
+    def jobs() -> list[Json]:
+        return cluster.api.items(f"/apis/batch/v1/namespaces/{namespace}/jobs", FETCH)
+
+    def nodes() -> set[str]:
+        return {metadata(job)["annotations"][NODE] for job in jobs()}
+
+    def running() -> list[Json]:
+        pods = cluster.api.items(f"/api/v1/namespaces/{namespace}/pods", FETCH_JOB)
+        return [pod for pod in pods if pod["status"]["phase"] == "Running"]
+
+    def capability() -> dict[str, Any]:
+        found: list[dict[str, Any]] = workload.status().get("capabilities") or [{}]
+        return found[0]
+
+    until(
+        lambda: replicas <= nodes() and len(running()) >= len(replicas), 60, "the image to be held beside each replica"
+    )
+    assert {each["spec"]["containers"][0]["image"] for each in running()} <= {IMAGE, "registry.k8s.io/pause:3.10"}
+    until(lambda: capability().get("works"), 30, "the status to say so")
+    print(capability()["message"])
+    before = {metadata(job)["uid"] for job in jobs()}
+    controller.process.stop()
+    controller.start()
+    until(lambda: capability().get("works"), 30, "the next controller to take over")
+    assert before <= {metadata(job)["uid"] for job in jobs()}
+    cluster.api.delete(f"/apis/outrider.dev/v1alpha1/namespaces/{namespace}/scalingpolicies/{workload.name}")
+    until(lambda: not jobs() and not running(), 60, "nothing to be left")
