@@ -39,11 +39,13 @@ def text(found: Mapping[tuple[Kind, Way], Medians]) -> str:
     console = Console(file=io.StringIO(), width=110, highlight=False)
     serial_seconds = found[Kind.STOCK, Way.SERIAL]["serving"]
     for kind in Kind:
-        title = f"{kind}: seconds from the need for replicas {BEFORE + 1} to {AFTER} to each stage, median, wall (unhurried)"
+        title = (
+            f"{kind}: seconds from the need for replicas {BEFORE + 1} to {AFTER} to each stage, median, wall (scenario)"
+        )
         table = _table(title, "stage")
         for stage in STAGES:
             table.add_row(stage, *(_seconds(found[kind, way][stage]) for way in Way))
-        table.add_row("share of serial", *(f"{found[kind, way]['serving'] / serial_seconds:.2f}" for way in Way))
+        table.add_row("share of serial", *(_share(found[kind, way]["serving"] / serial_seconds) for way in Way))
         console.print(table)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -65,6 +67,10 @@ def _table(title: str, first: str) -> Table:
     for way in Way:
         table.add_column(way, justify="right")
     return table
+
+
+def _share(share: float) -> str:
+    return f"{share:.2f}" if math.isfinite(share) else ""
 
 
 def _seconds(wall_seconds: float) -> str:
