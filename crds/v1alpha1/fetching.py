@@ -79,7 +79,6 @@ class Weights(Model):
     """KServe's cache, with method localModelCache."""
 
 
-# The API server checks a default before it fills in those within it, so that an empty one has no method.
 def _belongs(method: str) -> tuple[Rule, Rule]:
     def missing(weights: dict[str, Any]) -> bool:
         return weights["method"] != method or method in weights
@@ -91,7 +90,7 @@ def _belongs(method: str) -> tuple[Rule, Rule]:
         Rule(
             "spec.weights",
             "method",
-            f"!has(self.method) || self.method != '{method}' || has(self.{method})",
+            f"self.method != '{method}' || has(self.{method})",
             f"the method {method} needs the field {method}",
             f"spec.weights.{method} beside it, or another method",
             missing,
