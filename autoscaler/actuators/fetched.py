@@ -6,12 +6,26 @@ from enum import StrEnum
 
 from autoscaler.actuators.prepull import Form
 from autoscaler.kube.causes import brief
-from autoscaler.kube.objects import Object, alive, condition, deleting, ended, key, labels, metadata, node, phase
+from autoscaler.kube.objects import (
+    Object,
+    alive,
+    condition,
+    created_seconds,
+    deleting,
+    ended,
+    key,
+    labels,
+    metadata,
+    node,
+    phase,
+    seconds,
+)
 from autoscaler.kube.ours import FETCH, FETCH_JOB, FETCHED, NODE
 from autoscaler.kube.trim import PODS_COUNTED
 
 # What the kubelet waits for where it will not get an image. It tries again more and more seldom, and never gives up.
 PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
+SHORT_SECONDS = 60.0  # a pod that ended sooner holds no image: made anew at once, it would end again and again
 NO_COMMAND = ("StartError", "ContainerCannotRun")  # the image is there, and has no `sleep`
 
 
@@ -70,8 +84,10 @@ def _progress(job: Object, pod: Object | None, form: str) -> tuple[Progress, str
 
 
 def _end(job: Object, pod: Object | None, form: str) -> tuple[Progress, str]:
-    if condition(job, "Complete"):
-        return (Progress.DONE if form == Form.WEIGHTS else Progress.OVER), ""
+    if complete := condition(job, "Complete"):
+        lasted_seconds = (seconds(complete.get("lastTransitionTime")) or 0.0) - (created_seconds(job) or 0.0)
+        held = form != Form.WEIGHTS and lasted_seconds >= SHORT_SECONDS
+        return (Progress.OVER if held else Progress.DONE), ""
     if (condition(job, "Failed") or {}).get("reason") == "DeadlineExceeded":
         return (Progress.FAILED, "it took longer than its deadline") if form == Form.WEIGHTS else (Progress.OVER, "")
     status = (pod or {}).get("status") or {}

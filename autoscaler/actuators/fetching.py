@@ -239,12 +239,10 @@ class Fetches:
         for each in own:
             patience_over = now_seconds - (created_seconds(each.job) or now_seconds) >= PATIENCE_SECONDS
             if each.progress is Progress.STUCK and patience_over:
-                cause = f"{each.what} cannot be pulled on node {each.node}: {each.cause}"
+                cause = f"node {each.node} cannot pull {each.what}: {each.cause}"
             elif key(each.job).name in stuck:
                 why = await last_warning(self._kube, each.job)
-                cause = (
-                    f"{key(each.job).name} got no pod: {why or 'the cluster reports no cause; see its Job controller'}"
-                )
+                cause = f"the Job {key(each.job).name} got no pod: {why or 'the cluster reports no cause; see its Job controller'}"
             else:
                 continue
             at = each.node if each.what in works else ""  # it is this node's own trouble
@@ -346,4 +344,4 @@ def _whats(wish: Wish | None) -> tuple[str, ...]:
 def _failed(own: Iterable[Fetched]) -> str:
     """Why a fetch failed whose node is left alone now; empty if none did."""
     failed = next((each for each in own if each.progress is Progress.FAILED), None)
-    return "" if failed is None else f"{failed.what} did not come to node {failed.node}: {failed.cause}"
+    return "" if failed is None else f"node {failed.node} did not get {failed.what}: {failed.cause}"

@@ -67,8 +67,13 @@ def abilities(
         whats = {each.what for each in contents if each.stage is stage}
         of_stage = [each for each in seen if each.what in whats]
         why = obstacles.get(name) or _standstill(workload, nodes) or _failure(of_stage)
-        said = f"{why[:1].upper()}{why[1:].removesuffix('.')}." if why else _progress(workload, name, of_stage, nodes)
+        said = sentence(why) if why else _progress(workload, name, of_stage, nodes)
         yield Ability(name, stage, not why, said)
+
+
+def sentence(why: str) -> str:
+    """A reason as a sentence of its own."""
+    return f"{why[:1].upper()}{why[1:].removesuffix('.')}."
 
 
 def _standstill(workload: Workload, nodes: int | None) -> str:
@@ -85,7 +90,7 @@ def _failure(of_stage: Sequence[Fetched]) -> str:
     failed = next((each for each in of_stage if each.progress is Progress.FAILED), None)
     if failed is None or any(each.progress in _THERE for each in of_stage):
         return ""
-    return f"{failed.what} did not come to node {failed.node}: {failed.cause}"
+    return f"node {failed.node} did not get {failed.what}: {failed.cause}"
 
 
 def _progress(workload: Workload, name: str, of_stage: Sequence[Fetched], nodes: int | None) -> str:

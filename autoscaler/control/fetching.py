@@ -12,6 +12,7 @@ from autoscaler.actuators.wishes import (
     fetches,
     image_obstacle,
     prefetch_obstacle,
+    sentence,
     wish,
 )
 from autoscaler.clock import Clock
@@ -79,7 +80,7 @@ class Fetcher:
                 problem=change.problem,
             )
         if news:
-            await self._events.emit(workload, EventReason.FETCH_FAILED, problem=f"{change.problem.removesuffix('.')}.")
+            await self._events.emit(workload, EventReason.FETCH_FAILED, problem=sentence(change.problem))
 
     async def sweep(self) -> None:
         """Delete fetches that no policy stands behind, until cancelled."""

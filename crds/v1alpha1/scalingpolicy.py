@@ -141,7 +141,9 @@ class Spec(Model):
     the simulated hardware keeps the profile's cold start."""
     image: Image = Field(default_factory=Image, json_schema_extra={"default": {}})
     """How the image of the target's pods comes to the nodes."""
-    weights: Weights = Field(default_factory=Weights, json_schema_extra={"default": {}})
+    weights: Weights = Field(
+        default_factory=Weights, json_schema_extra={"default": {"method": "none"}}
+    )  # as its rules need
     """How the model's weights come to the nodes."""
     price_per_gpu_hour: Quantity | None = Field(default=None, examples=['"2.50"'])
     """Price of one GPU for an hour in US dollars, from 0.001 to 1000. Unset: the profile's on-demand price."""

@@ -217,6 +217,19 @@ def test_a_bound_that_excludes_itself_becomes_a_pair() -> None:
     assert member == {"exclusiveMinimum": True, "minimum": 0, "type": "integer"}
 
 
+def test_the_rules_of_an_object_can_be_evaluated_on_its_default() -> None:
+    """The API server does so before it fills in the defaults of the members, and refuses the whole CRD otherwise."""
+    for path, node in nodes(version()["schema"]["openAPIV3Schema"]):
+        if isinstance(default := node.get("default"), dict):
+            for rule in node.get("x-kubernetes-validations", ()):
+                unset = re.match(r"!has\(self\.(\w+)\) \|\|", rule["rule"])
+                if unset and unset[1] not in default:
+                    continue  # no more of it is evaluated
+                guarded = set(re.findall(r"has\(self\.(\w+)\)", rule["rule"]))
+                read = set(re.findall(r"self\.(\w+)", rule["rule"])) - guarded
+                assert read <= default.keys(), (path, rule["rule"])
+
+
 def test_examples_are_what_resolve_takes() -> None:
     for path, node in nodes(SCALING_POLICY.schema["properties"]["spec"], "spec"):
         for example in node.get("examples", ()):

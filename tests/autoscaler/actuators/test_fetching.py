@@ -138,6 +138,18 @@ async def test_an_image_without_sleep_is_pulled_and_not_kept(there: Cluster) -> 
     assert there.job("a")[1]["spec"]["ttlSecondsAfterFinished"] == RESTS_SECONDS, "then it is pulled again"
 
 
+@pytest.mark.parametrize(("after_seconds", "made_again"), [(1.0, False), (3600.0, True)])
+async def test_a_pod_that_ends_at_once_is_not_made_again_and_again(
+    there: Cluster, after_seconds: float, made_again: bool
+) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    await there.pulled("a")
+    await there.clock.advance(after_seconds)
+    await there.end("a", "Complete", "CompletionsReached")
+    assert bool((await there.ensure()).released) == made_again
+
+
 async def test_in_mode_shadow_nothing_is_pulled(there: Cluster) -> None:
     await there.add(there.young("a"))
     await there.ensure()
@@ -220,7 +232,7 @@ async def test_a_pod_that_is_evicted_leaves_its_node_alone(there: Cluster) -> No
     await there.end("a")
     change = await there.ensure()
     assert (change.created, change.released) == ((), ())
-    assert change.problem == f"{IMAGE} did not come to node a: Evicted: The node was low on disk"
+    assert change.problem == f"node a did not get {IMAGE}: Evicted: The node was low on disk"
 
 
 @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"])
@@ -234,7 +246,7 @@ async def test_an_image_that_cannot_be_pulled_is_let_go_and_said(there: Cluster,
     await there.clock.advance(1)
     change = await there.ensure()
     assert len(change.released) == 1
-    assert change.problem == f"{IMAGE} cannot be pulled on node a: {reason}: {DENIED}"
+    assert change.problem == f"node a cannot pull {IMAGE}: {reason}: {DENIED}"
     assert await there.ensure() == Change(problem=change.problem)
     await there.clock.advance(FIRST_SECONDS)
     assert len((await there.ensure()).created) == 1
