@@ -18,7 +18,8 @@ from tests.e2e.harness.outrider import Outrider, scaled_objects
 from tests.e2e.harness.workload import IMAGE, Workload
 
 OUT = Path(__file__).parents[2] / "build" / "e2e"
-# Of the serial start. Measured on 2 busy cores: 0.80, 0.44, 0.24; a busier machine delays Jobs and pods by a second or two.
+# Of the serial start. Two runs on 2 cores at a load of 7: 0.80 and 0.81, 0.44 and 0.45, 0.24 and 0.25. Such a machine delays
+# Jobs and pods by a second or two of the 104 that the serial start takes.
 GOALS = {Kind.STOCK: 0.80, Kind.BAKED: 0.45, Kind.EXISTING: 0.35}
 NOISE = 0.03
 MOST_SECONDS = 125.0  # after the burst; the reactive ScaledObject's last replicas need longer
