@@ -69,7 +69,7 @@ def route(path: str) -> Route | None:
     resource = resources.find(group, version, plural or "")
     if resource is None or (subresource is not None and subresource not in resource.subresources):
         return None
-    if name is not None and namespace is None:
+    if (name is not None or namespace is not None) and (namespace is not None) != resource.namespaced:
         return None
     return Route(resource, namespace, name, subresource)
 

@@ -10,6 +10,7 @@ from replay.sim.views import BalloonView, PodView
 from replay.sim.world import World
 from replay.simcluster import failures, objects
 from replay.simcluster.admission import Admission
+from replay.simcluster.kubelet import Kubelet
 from replay.simcluster.network import PodNetwork
 from replay.simcluster.resources import DEPLOYMENTS, JOBS, PODS, SCALING_POLICIES, Json
 from replay.simcluster.store import Store
@@ -45,7 +46,10 @@ class Controllers:
         self._next_scrape_seconds = math.inf
         self.samples: dict[str, PodSample] = {}  # of the pods that serve now
         self.queue_times: Mapping[str, Sequence[float]] = {}  # of the same: finished requests by bucket
-        store.put(DEPLOYMENTS, objects.deployment(workload, world.now_seconds))
+        target = objects.deployment(workload, world.now_seconds)
+        store.put(DEPLOYMENTS, target)
+        image = target["spec"]["template"]["spec"]["containers"][0]["image"]
+        self._kubelet = Kubelet(store, image, self._admission.event)
         self.observe()
 
     def sync(self) -> None:
@@ -73,6 +77,7 @@ class Controllers:
 
     def observe(self) -> None:
         """Mirror the world in the store, and open and close the pods' listeners."""
+        self._kubelet.follow_nodes(self._world.nodes())
         self._follow_pods()
         self._follow_jobs()
         target = self._deployment()
@@ -136,7 +141,7 @@ class Controllers:
         views = {view.name: view for view in self._world.pods()}
         for name in self._pods.keys() - views.keys():
             self._network.release(name)
-            self._store.remove(PODS, self._workload.namespace, name)
+            self._removed(self._store.remove(PODS, self._workload.namespace, name))
         for name, view in views.items():
             if name in self.samples:
                 self._network.open(name)
@@ -144,7 +149,8 @@ class Controllers:
                 self._network.close(name)
             if view != self._pods.get(name):
                 address = None if view.scheduled_seconds is None else self._network.address(name)
-                self._store.put(PODS, objects.replica(target, view, address))
+                pod = self._store.put(PODS, objects.replica(target, view, address))
+                self._kubelet.report(pod, view.scheduled_seconds, view.image_ready_seconds)
         self._pods = views
 
     def _follow_jobs(self) -> None:
@@ -164,7 +170,8 @@ class Controllers:
             if view.ended is None:
                 pod = objects.balloon(job, view, None)
                 address = None if view.scheduled_seconds is None else self._network.address(pod["metadata"]["name"])
-                self._store.put(PODS, objects.balloon(job, view, address))
+                pod = self._store.put(PODS, objects.balloon(job, view, address))
+                self._kubelet.report(pod, view.scheduled_seconds, view.running_seconds)
         self._expire_jobs()
 
     def _expire_jobs(self) -> None:
@@ -181,7 +188,11 @@ class Controllers:
         for pod in self._store.objects(PODS, namespace):
             if any(reference["uid"] == job["metadata"]["uid"] for reference in pod["metadata"]["ownerReferences"]):
                 self._network.release(pod["metadata"]["name"])
-                self._store.remove(PODS, namespace, pod["metadata"]["name"])
+                self._removed(self._store.remove(PODS, namespace, pod["metadata"]["name"]))
+
+    def _removed(self, pod: Json | None) -> None:
+        if pod is not None:
+            self._kubelet.forget(pod)
 
     def _collect_orphans(self) -> None:
         """Delete Jobs whose owners are all gone. An owner of a kind that is not served counts as existing."""

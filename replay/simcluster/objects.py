@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from crds.notation.timestamps import timestamp
 from crds.workload import Workload
 from replay.sim.control_plane import GRACE_SECONDS
-from replay.sim.views import BalloonView, Ended, Phase, PodView
+from replay.sim.views import BalloonView, Ended, NodeView, Phase, PodView
+from replay.simcluster.pulls import IMAGE_BYTES
 from replay.simcluster.resources import Json
 
 _UUIDS = uuid.UUID("6f1c3f0e-52c5-4d0f-9c9b-0d9f3c3f7f11")
@@ -126,6 +127,29 @@ def replica(of: Json, view: PodView, address: str | None) -> Json:
     )
 
 
+def node(view: NodeView, image: str) -> Json:
+    """A node whose GPUs are allocatable, with the image once it is there."""
+    ready = timestamp(view.ready_seconds or 0.0)
+    has = {"nvidia.com/gpu": str(view.gpus), "pods": "110"}
+    return {
+        "kind": "Node",
+        "apiVersion": "v1",
+        "metadata": {
+            "name": view.name,
+            "uid": uid("Node", view.name, view.requested_seconds),
+            "creationTimestamp": ready,
+            "labels": {"kubernetes.io/hostname": view.name, "node.kubernetes.io/instance-type": "simulated"},
+        },
+        "spec": {},
+        "status": {
+            "capacity": has,
+            "allocatable": has,
+            "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": ready}],
+            "images": [{"names": [image], "sizeBytes": IMAGE_BYTES}] if view.has_image else [],
+        },
+    }
+
+
 def balloon(job: Json, view: BalloonView, address: str | None) -> Json:
     """A Job's pod. It has no probe, so it is ready as soon as it runs."""
     template = job["spec"]["template"]
@@ -190,6 +214,7 @@ def _pod(
         if running_seconds is not None:
             state = {"running": {"startedAt": timestamp(running_seconds)}}
         status["conditions"] += [
+            condition("PodReadyToStartContainers", scheduled_seconds, ""),
             condition("Initialized", scheduled_seconds, ""),
             condition("ContainersReady", ready_seconds, "ContainersNotReady"),
             condition("Ready", ready_seconds, "ContainersNotReady"),

@@ -65,7 +65,7 @@ def serving(cluster: Cluster) -> Iterator[Api]:
     yield cluster.api
     cluster.api.delete(DEPLOYMENT)
     cluster.api.delete(JOBS, {"propagationPolicy": "Background"})
-    until(lambda: not cluster.api.get(PODS)["items"], 30, "no pods")  # KWOK ends them while it has their node
+    until(lambda: not cluster.api.get(PODS)["items"], 30, "no pods")  # the stand-in ends them while it has their node
     cluster.api.delete(NAMESPACE)
     cluster.api.delete(NODE_PATH)
 

@@ -37,7 +37,7 @@ def test_all_of_it_applies_and_a_second_time_changes_nothing(cluster: Cluster, a
 
 @pytest.mark.usefixtures("applied")
 def test_its_pod_is_admitted_where_only_restricted_pods_are(cluster: Cluster) -> None:
-    """KWOK says that it runs; what counts is that the API server made it, defaulted it and let it be scheduled."""
+    """The stand-in says that it runs; what counts is that the API server made it, defaulted it and let it be scheduled."""
     namespace = cluster.api.get(f"/api/v1/namespaces/{NAMESPACE}")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     until(lambda: cluster.api.get(DEPLOYMENT)["status"].get("readyReplicas") == 1, 60, "the pod of the controller")

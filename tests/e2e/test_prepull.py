@@ -1,6 +1,6 @@
 """Images come to nodes ahead of replicas on a real control plane: the Jobs are admitted, survive a kill, and leave nothing behind.
 
-KWOK ends their pods at once, since they ask for no GPU, and pulls nothing.
+The pulls are the stand-in's.
 """
 
 from collections.abc import Callable

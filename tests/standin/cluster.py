@@ -60,26 +60,38 @@ class Rig:
         assert answer.status == 200, await answer.text()
         return cast(Json, await answer.json())
 
-    async def node(self, name: str = "n1", ready: str = "True") -> None:
-        about = {"uid": f"uid of {name} from {self.clock.now()}"}
+    async def node(self, name: str = "n1", ready: str = "True", gpus: int = 4, annotations: Json | None = None) -> None:
+        """A node appears, or changes; annotations are those of the stand-in, without their prefix."""
+        given = {f"outrider.test/{each}": value for each, value in (annotations or {}).items()}
+        about = {"uid": f"uid of {name} from {self.clock.now()}", "annotations": given}
         conditions = [{"type": "Ready", "status": ready}]
-        status = {"capacity": {"nvidia.com/gpu": "4"}, "conditions": conditions}
+        status = {"capacity": {"nvidia.com/gpu": str(gpus)} if gpus else {}, "conditions": conditions}
         path = f"/api/v1/nodes/{name}"
         self.kube.objects.put(
             path, {"status": status} if path in self.kube.objects else {"metadata": about, "status": status}
         )
         await self.later(0)
 
-    async def bind(self, name: str, node: str = "n1", *, app: str = "llm", command: tuple[str, ...] = ()) -> None:
-        """A pod with one GPU appears, bound to a node."""
-        limits = {"limits": {"nvidia.com/gpu": "1"}}
-        container = {"name": "vllm", "image": IMAGE, "resources": limits, "command": list(command)}
+    async def bind(
+        self,
+        name: str,
+        node: str = "n1",
+        *,
+        app: str = "llm",
+        command: tuple[str, ...] = (),
+        image: str = IMAGE,
+        gpus: int = 1,
+        **more: object,
+    ) -> None:
+        """A pod appears, bound to a node, by default with one GPU; `more` is of its spec."""
+        resources = {"limits": {"nvidia.com/gpu": str(gpus)}} if gpus else {}
+        container = {"name": "vllm", "image": image, "resources": resources, "command": list(command)}
         scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": timestamp(self.clock.now())}
         self.kube.objects.put(
             pod_path(name),
             {
                 "metadata": {"labels": {"app": app}},
-                "spec": {"nodeName": node, "containers": [container]},
+                "spec": {"nodeName": node, "containers": [container], **more},
                 "status": {"phase": "Pending", "conditions": [scheduled]},
             },
         )

@@ -102,7 +102,7 @@ class Cluster:
         for name, url in (("prometheus", f"{self.prometheus_url}/-/ready"), ("standin", f"{self.standin_url}/healthz")):
             if name in self.components:
                 self._until(name, partial(_is_ok, url), f"{name} to be ready")
-        self.api.apply(*nodes.pool())
+        self.api.apply(*nodes.pool(), *nodes.late_gpus())
 
     def _until(self, name: str, check: Callable[[], bool], what: str) -> None:
         """Wait for a component; on a time-out, show the end of its log."""

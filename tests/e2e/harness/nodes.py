@@ -1,9 +1,10 @@
 """Nodes: Karpenter's KWOK provider creates them, and KWOK keeps them Ready, both with their own upstream files.
 
-KWOK's fast pod stages run every pod except those that request a GPU; these are run by the stand-in.
+The stand-in runs their pods.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import yaml
 
 from tests.e2e.components import files, program
 from tests.e2e.harness.process import Process, free_port
+from tests.e2e.standin.disk import GPU_SECONDS, GPUS
 from tests.e2e.standin.pods import GPU
 
 POOL_LABEL = "karpenter.sh/nodepool"
-STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
+STAGES = ("node/fast", "node/heartbeat-with-lease")
 # name, GPUs, CPUs, memory in GiB, price per hour on demand; spot costs 0.35 of it
 INSTANCE_TYPES = (("g6.2xlarge", 1, 8, 32, 0.98), ("g6.12xlarge", 4, 48, 192, 4.6))
 ZONES = ("zone-a", "zone-b")
@@ -41,12 +43,8 @@ def _stages() -> list[dict[str, Any]]:
     for folder in STAGES:
         for file in sorted((files("kwok", "stages") / folder).glob("*.yaml")):
             stage = yaml.safe_load(file.read_text())
-            if stage["kind"] != "Stage":
-                continue
-            if stage["spec"]["resourceRef"]["kind"] == "Pod":
-                mine = {"key": f'.spec.containers.[].resources.requests.["{GPU}"]', "operator": "DoesNotExist"}
-                stage["spec"]["selector"]["matchExpressions"].append(mine)
-            found.append(stage)
+            if stage["kind"] == "Stage":
+                found.append(stage)
     return found
 
 
@@ -92,8 +90,63 @@ def _instance_type(name: str, gpus: int, cpus: int, memory_gib: int, price: floa
     }
 
 
-def pool(name: str = POOL, *, registration_seconds: int = 2, idle_seconds: int = 12) -> list[dict[str, Any]]:
-    """A NodePool of GPU nodes with room for one replica each, and its node class."""
+def late_gpus() -> list[dict[str, Any]]:
+    """An admission policy that takes a node's GPUs away until the stand-in adds them; of nodes that name a delay alone.
+
+    KWOK's provider creates a node with its GPUs, where a device plugin adds them after the kubelet has registered.
+    """
+    about = {"name": "late-gpus.outrider.test"}
+    resource, escaped = json.dumps(GPU), f"jsonpatch.escapeKey({json.dumps(GPU)})"
+    removed = (
+        f'JSONPatch{{op: "remove", path: "/status/{field}/" + {escaped}}}' for field in ("allocatable", "capacity")
+    )
+    kept = (
+        f'JSONPatch{{op: "add", path: "/metadata/annotations/" + jsonpatch.escapeKey({json.dumps(GPUS)}), '
+        f"value: string(object.status.allocatable[{resource}])}}"
+    )
+    late = f"{json.dumps(GPU_SECONDS)} in object.metadata.annotations"
+    there = " && ".join(
+        f"has(object.status.{field}) && {resource} in object.status.{field}" for field in ("allocatable", "capacity")
+    )
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["nodes"]}
+    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": about}
+    return [
+        {
+            **kind,
+            "kind": "MutatingAdmissionPolicy",
+            "spec": {
+                "matchConstraints": {"resourceRules": [rule]},
+                "matchConditions": [
+                    {"name": "late", "expression": f"has(object.metadata.annotations) && {late} && {there}"}
+                ],
+                "mutations": [
+                    {"patchType": "JSONPatch", "jsonPatch": {"expression": f"[{', '.join((kept, *removed))}]"}}
+                ],
+                "reinvocationPolicy": "Never",
+                "failurePolicy": "Fail",
+            },
+        },
+        {**kind, "kind": "MutatingAdmissionPolicyBinding", "spec": {"policyName": about["name"]}},
+    ]
+
+
+def node(name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """A GPU node with room for one replica that no NodePool has made."""
+    kind, gpus, cpus, memory_gib, _ = INSTANCE_TYPES[0]
+    has = {"cpu": str(cpus), "memory": f"{memory_gib}Gi", "pods": "110", GPU: str(gpus)}
+    about = {"name": name, "labels": {"node.kubernetes.io/instance-type": kind, **labels}}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": about, "status": {"allocatable": has, "capacity": has}}
+
+
+def pool(
+    name: str = POOL,
+    *,
+    registration_seconds: int = 2,
+    idle_seconds: int = 12,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> list[dict[str, Any]]:
+    """A NodePool of GPU nodes with room for one replica each, and its node class; labels and annotations of its nodes."""
     node_class = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": name}
     wanted = {"karpenter.sh/capacity-type": ["on-demand"], "node.kubernetes.io/instance-type": ["g6.2xlarge"]}
     return [
@@ -109,6 +162,7 @@ def pool(name: str = POOL, *, registration_seconds: int = 2, idle_seconds: int =
             "metadata": {"name": name},
             "spec": {
                 "template": {
+                    "metadata": {"labels": dict(labels or {}), "annotations": dict(annotations or {})},
                     "spec": {
                         "nodeClassRef": node_class,
                         "requirements": [
@@ -116,7 +170,7 @@ def pool(name: str = POOL, *, registration_seconds: int = 2, idle_seconds: int =
                         ],
                         "expireAfter": "Never",
                         "terminationGracePeriod": "30s",
-                    }
+                    },
                 },
                 "limits": {GPU: "64"},
                 "disruption": {

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 import requests
@@ -28,6 +28,8 @@ class Stages:
     image_seconds: float = 4.0
     weights_seconds: float = 2.0
     warmup_seconds: float = 2.0
+    cached_warmup_seconds: float | None = None  # with a compile cache that all nodes share; None: without one
+    prefetch_selector: Mapping[str, str] = field(default_factory=dict)  # the pods that bring its weights to a node
 
 
 class Workload:
@@ -42,11 +44,12 @@ class Workload:
         hardware: str = "8b-l4",
         stages: Stages | None = None,
         pool: str = POOL,
+        node_selector: Mapping[str, str] | None = None,
         policy_spec: Mapping[str, Any] | None = None,
     ) -> None:
         self._cluster, self._api = cluster, cluster.api
         self.namespace, self.name, self.hardware = namespace, name, hardware
-        self._stages, self._pool = stages or Stages(), pool
+        self._stages, self._node_selector = stages or Stages(), dict(node_selector or {POOL_LABEL: pool})
         self._deployment = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
         self._policy = f"/apis/outrider.dev/v1alpha1/namespaces/{namespace}/scalingpolicies/{name}"
         self.scaled_object = f"/apis/keda.sh/v1alpha1/namespaces/{namespace}/scaledobjects/{name}"
@@ -66,9 +69,13 @@ class Workload:
 
     def deploy(self, replicas: int) -> None:
         """Deploy that many replicas without traffic, and wait until they are ready."""
+        self.create(replicas)
+        until(lambda: self.ready() == replicas, 90, f"{replicas} ready replicas of {self.namespace}/{self.name}")
+
+    def create(self, replicas: int) -> None:
+        """Deploy that many replicas without traffic."""
         self._put(None)
         self._api.apply(self._manifest(replicas))
-        until(lambda: self.ready() == replicas, 90, f"{replicas} ready replicas of {self.namespace}/{self.name}")
 
     def traffic(self, traffic: Mapping[str, Any]) -> float:
         """Start this traffic, in the stand-in's notation; returns the wall time of its second 0. Engines restart."""
@@ -109,6 +116,10 @@ class Workload:
         scale = self._api.get(f"{self._deployment}/scale")
         return scale["spec"].get("replicas", 0), scale["status"].get("replicas", 0)
 
+    def deployment(self) -> Json:
+        """Its Deployment."""
+        return self._api.get(self._deployment)
+
     def pods(self) -> list[Json]:
         """Its pods that are not being deleted."""
         found = self._api.items(f"/api/v1/namespaces/{self.namespace}/pods", f"app={self.name}")
@@ -145,6 +156,7 @@ class Workload:
             "port": PORT,
             "hardware": self.hardware,
             **asdict(self._stages),
+            "compile_cache": "shared",
             "traffic": traffic,
         }
         answer = requests.put(self._control, json=body, timeout=60)
@@ -172,7 +184,7 @@ class Workload:
                     "metadata": {"labels": labels, "annotations": annotations},
                     "spec": {
                         "containers": [container],
-                        "nodeSelector": {POOL_LABEL: self._pool},
+                        "nodeSelector": self._node_selector,
                         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
                         "terminationGracePeriodSeconds": 30,
                     },

@@ -77,6 +77,7 @@ class Control:
         workload = self._known(request)
         faults = read(Faults, await _body(request))
         workload.set_fault(faults.metrics)
+        workload.pulls = faults.pulls
         return web.json_response(faults.model_dump())
 
     def _known(self, request: web.Request) -> Workload:
@@ -89,11 +90,12 @@ class Control:
 
 def _node(machine: Machine, workload: Workload) -> dict[str, Any]:
     return {
-        "images": machine.images,
+        "images": machine.disk.images,
         "weights": workload.weights in machine.disk,
         "gpus": machine.gpus,
         "created": machine.created_seconds,
         "ready": machine.ready_seconds,
+        "gpu_ready": machine.gpu_seconds,
         "gone": machine.gone_seconds,
     }
 

@@ -1,4 +1,4 @@
-"""Watches pods and nodes, and runs the lifecycle of every GPU pod that has a node."""
+"""Watches pods and nodes, runs the lifecycle of every pod that has a node, and adds what a node has late."""
 
 import asyncio
 import random
@@ -13,7 +13,7 @@ from autoscaler.kube.objects import Key, Object, key, uid
 from autoscaler.kube.reflector import Reflector
 from autoscaler.kube.store import Store
 from tests.e2e.standin import pods
-from tests.e2e.standin.disk import Disk, Machine
+from tests.e2e.standin.disk import Disk, Machine, baked_images, late_gpus
 from tests.e2e.standin.kubelet_client import NODES, PODS, Client, KubeletClient
 from tests.e2e.standin.lifecycle import PodContext, PodLifecycle
 from tests.e2e.standin.workloads import Workloads
@@ -91,7 +91,21 @@ class Kubelet:
         if node is None:
             return
         machine = self._machine(name)
+        new = not machine.uid
         machine.update(node, self._clock.now())
+        if new:
+            self._spawn(self._register(node))
+
+    async def _register(self, node: Object) -> None:
+        """A node has appeared: list the images that it came with, and add its GPUs when they are due."""
+        name, images, due = key(node)[1], baked_images(node), late_gpus(node)
+        if images:
+            await self._writer.write_images(name, images)
+        if due is not None:
+            gpus, seconds = due
+            await self._clock.sleep(seconds)
+            await self._writer.write_gpus(name, gpus)
+            log.info("GPUs", node=name, gpus=gpus)
 
     def _node_gone(self, machine: Machine) -> None:
         log.info("node gone", node=machine.name)

@@ -13,7 +13,9 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection, events
 from autoscaler.kube.errors import Conflict, Forbidden, KubeError, NotFound, Rejected, Unavailable
 from autoscaler.kube.objects import Object, key, uid
+from replay.simcluster import pulls
 from tests.e2e.standin import status
+from tests.e2e.standin.pods import GPU
 
 PODS, NODES = Collection("v1", "pods"), Collection("v1", "nodes")
 PAUSE_SECONDS = 0.2  # before a failed call is repeated
@@ -102,10 +104,19 @@ class KubeletClient:
 
     async def write_images(self, node: str, images: list[str]) -> None:
         """Write the list of images on a node, if the node still exists."""
-        listed = [{"names": [image], "sizeBytes": status.IMAGE_BYTES} for image in images]
+        listed = [{"names": [image], "sizeBytes": pulls.IMAGE_BYTES} for image in images]
         path = f"{NODES.path}/{node}/status"
         with suppress(NotFound):
             await self._retry(lambda: self._client.merge_patch(path, {"status": {"images": listed}}))
+
+    async def write_gpus(self, node: str, gpus: int) -> None:
+        """Make GPUs allocatable, as a device plugin does when it registers."""
+        count = {GPU: str(gpus)}
+        path = f"{NODES.path}/{node}/status"
+        with suppress(NotFound):
+            await self._retry(
+                lambda: self._client.merge_patch(path, {"status": {"capacity": count, "allocatable": count}})
+            )
 
     async def _retry(
         self, call: Callable[[], Awaitable[Answer]], transient: tuple[type[KubeError], ...] = TRANSIENT

@@ -8,6 +8,7 @@ import structlog
 
 from autoscaler.clock import Clock
 from autoscaler.kube.objects import Object, condition, deleting, key, metadata, uid
+from replay.simcluster import pulls
 from tests.e2e.standin import pods, status
 from tests.e2e.standin.disk import Machine
 from tests.e2e.standin.kubelet_client import KubeletClient, Spawn, WriteQueue
@@ -15,6 +16,11 @@ from tests.e2e.standin.workloads import Workload, Workloads
 
 TERMINATED = 143  # exit code after SIGTERM
 KILLED = 137  # exit code after SIGKILL
+BACK_OFF_SECONDS, MOST_BACK_OFF_SECONDS = 10.0, 300.0  # between failed pulls; it doubles
+PULL_ERRORS = {
+    "denied": "pull access denied, repository does not exist or may require authorization",
+    "disk full": "failed to extract layer: write /var/lib/containerd: no space left on device",
+}
 
 log = structlog.get_logger("standin")
 
@@ -98,13 +104,13 @@ class PodLifecycle:
             workload.times_of(self.pod).ready = workload.times_of(self.pod).ready or self._clock.now()
         self._log("ready")
         self._write_running(ready=True)
-        await self._sleep()
+        await self._work()
 
     def _resume(self) -> bool:
         """Take over a pod that is running already; returns whether it is ready."""
         held = self.pod["status"]
-        for container in pods.containers(self.pod):
-            self.machine.disk.add(container["image"])
+        for image in (*pods.image_volumes(self.pod), *(each["image"] for each in pods.containers(self.pod))):
+            self.machine.disk.add_image(image)
         if self.workload is not None and held.get("podIP"):
             self.workload.network.keep(self._name, held["podIP"])
         times = pods.Times()
@@ -115,8 +121,9 @@ class PodLifecycle:
 
     async def _start_containers(self) -> None:
         """Pull the images, then start the containers."""
-        began_seconds = self._clock.now()
-        self._write(lambda pod: status.waiting(pod, self.machine.address, began_seconds))
+        self._write_waiting()
+        for image in pods.image_volumes(self.pod):
+            await self._pull(None, image)
         for container in pods.containers(self.pod):
             await self._pull(container["name"], container["image"])
         if self.workload is not None:
@@ -130,31 +137,54 @@ class PodLifecycle:
             self._log("started")
             self._write_running(ready=False)
 
-    async def _pull(self, container: str, image: str) -> None:
-        disk, began_seconds = self.machine.disk, self._clock.now()
+    async def _pull(self, container: str | None, image: str) -> None:
+        """Pull an image, of a container or of a volume, as often as it takes."""
+        disk, workloads = self.machine.disk, self._context.workloads
         if image in disk:
-            self._event("Pulled", f'Container image "{image}" already present on machine', container)
+            self._event("Pulled", pulls.present(image), container)
             return
-        self._log("pulling")
-        self._event("Pulling", f'Pulling image "{image}"', container)
-        await disk.fetch(image, self._context.workloads.image_seconds(self.pod, image))
-        self._event("Pulled", status.pulled(image, self._clock.now() - began_seconds), container)
-        self._writes.add(lambda: self._client.write_images(self.machine.name, self.machine.images))
+        back_off_seconds = BACK_OFF_SECONDS
+        while True:
+            self._log("pulling")
+            self._event("Pulling", pulls.pulling(image), container)
+            fault = workloads.pull_fault(self.pod, image)
+            if fault == "ok":
+                break
+            self._pull_failed(container, image, PULL_ERRORS[fault])
+            await self._clock.sleep(back_off_seconds)
+            back_off_seconds = min(2 * back_off_seconds, MOST_BACK_OFF_SECONDS)
+        began_seconds = self._clock.now()
+        own_seconds = await disk.pull(image, workloads.image_seconds(self.pod, image))
+        self._event("Pulled", pulls.pulled(image, own_seconds, self._clock.now() - began_seconds), container)
+        self._writes.add(lambda: self._client.write_images(self.machine.name, disk.images))
+
+    def _pull_failed(self, container: str | None, image: str, error: str) -> None:
+        why, backing_off = f'failed to pull and unpack image "{image}": {error}', f'Back-off pulling image "{image}"'
+        self._event("Failed", f'Failed to pull image "{image}": {why}', container, warning=True)
+        self._event("Failed", "Error: ErrImagePull", container, warning=True)
+        self._write_waiting("ErrImagePull", why)
+        self._event("BackOff", backing_off, container)
+        self._event("Failed", "Error: ImagePullBackOff", container, warning=True)
+        self._write_waiting("ImagePullBackOff", backing_off)
 
     async def _load(self, workload: Workload) -> None:
         self._log("loading")
         await self.machine.disk.fetch(workload.weights, workload.spec.weights_seconds)
         workload.times_of(self.pod).weights_ready = self._clock.now()
         self._log("warming up")
-        await self._clock.sleep(workload.spec.warmup_seconds)
+        image, disk = pods.containers(self.pod)[0]["image"], self.machine.disk
+        await self._clock.sleep(workload.warmup_seconds(disk, image))
+        workload.warmed_up(disk, image)
 
-    async def _sleep(self) -> None:
-        """Wait for the end of a pod that only sleeps."""
+    async def _work(self) -> None:
+        """Wait for the end of a pod that ends: one that sleeps for a time, or one of a Job."""
         for_seconds = pods.sleep_seconds(self.pod)
-        if for_seconds is None or for_seconds == float("inf"):
+        if for_seconds == float("inf") or (for_seconds is None and not pods.ends(self.pod)):
             return
         began_seconds = self._started_seconds or self._clock.now()
-        await self._clock.sleep(began_seconds + for_seconds - self._clock.now())
+        await self._clock.sleep(began_seconds + (for_seconds or 0.0) - self._clock.now())
+        for workload in self._context.workloads.prefetched_by(self.pod):
+            await self.machine.disk.fetch(workload.weights, workload.spec.weights_seconds)
         self._log("ended")
         self._write_ended(0)
 
@@ -206,8 +236,13 @@ class PodLifecycle:
 
         self._writes.add(write)
 
-    def _event(self, reason: str, message: str, container: str) -> None:
-        event = status.event(self.pod, self.machine.name, reason, message, self._clock.now(), container)
+    def _write_waiting(self, reason: str = "ContainerCreating", message: str = "") -> None:
+        now_seconds = self._clock.now()
+        self._write(lambda pod: status.waiting(pod, self.machine.address, now_seconds, reason, message))
+
+    def _event(self, reason: str, message: str, container: str | None, *, warning: bool = False) -> None:
+        now_seconds = self._clock.now()
+        event = pulls.event(self.pod, self.machine.name, reason, message, now_seconds, container, warning=warning)
         self._writes.add(lambda: self._client.create_event(event))
 
     def _switch(self, stage: Coroutine[Any, Any, None]) -> None:

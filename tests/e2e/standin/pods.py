@@ -67,9 +67,20 @@ def gpus_of(container: Object) -> int:
 
 
 def is_ours(pod: Object) -> bool:
-    """Whether it requests a GPU, has a node, and is running or waiting to be deleted."""
+    """Whether it has a node, and is running or waiting to be deleted."""
     bound = (pod.get("spec") or {}).get("nodeName")
-    return bool(bound) and gpus(pod) > 0 and (phase(pod) not in ENDED or deleting(pod))
+    return bool(bound) and (phase(pod) not in ENDED or deleting(pod))
+
+
+def image_volumes(pod: Object) -> list[str]:
+    """The images that the pod mounts as volumes."""
+    volumes = (pod.get("spec") or {}).get("volumes") or ()
+    return [each["image"]["reference"] for each in volumes if (each.get("image") or {}).get("reference")]
+
+
+def ends(pod: Object) -> bool:
+    """Whether its containers are to end by themselves, as a Job's are."""
+    return (pod.get("spec") or {}).get("restartPolicy") in ("Never", "OnFailure")
 
 
 def phase(pod: Object) -> str:
@@ -78,11 +89,18 @@ def phase(pod: Object) -> str:
 
 
 def sleep_seconds(pod: Object) -> float | None:
-    """How long the pod sleeps, if that is all it does; None otherwise."""
+    """How long the pod sleeps, if that is all it does; None otherwise. A pause container sleeps for ever."""
+    if any(is_pause(each["image"]) for each in containers(pod)[:1]):
+        return float("inf")
     command = next(([*each.get("command", ()), *each.get("args", ())] for each in containers(pod)), [])
     if len(command) != 2 or command[0].rpartition("/")[2] != "sleep":
         return None
     return float("inf") if command[1] in ("infinity", "inf") else float(command[1])
+
+
+def is_pause(image: str) -> bool:
+    """Whether it is the image of a container that only keeps its pod alive."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0] == "pause"
 
 
 def grace_seconds(pod: Object) -> float:

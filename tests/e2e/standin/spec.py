@@ -60,6 +60,10 @@ class ServiceSpec(_Strict):
     image_seconds: NotNegative
     weights_seconds: NotNegative
     warmup_seconds: NotNegative
+    cached_warmup_seconds: NotNegative | None = None  # with the graphs in a compile cache; None: there is no such cache
+    compile_cache: Literal["node", "shared"] = "node"  # where it is: on each node's disk, or on one volume for all
+    images: dict[str, NotNegative] = {}  # how long other images take: of model images, of prefetch Jobs
+    prefetch_selector: dict[str, str] = {}  # pods with these labels bring the weights to their node, then end
     traffic: Traffic | None = None
 
     @field_validator("hardware")
@@ -71,9 +75,10 @@ class ServiceSpec(_Strict):
 
 
 class Faults(_Strict):
-    """How the pods' /metrics behave."""
+    """How the pods' /metrics behave, and what becomes of pulls of the workload's images."""
 
-    metrics: Literal["ok", "refuse", "hang", "error"]
+    metrics: Literal["ok", "refuse", "hang", "error"] = "ok"
+    pulls: Literal["ok", "denied", "disk full"] = "ok"
 
 
 Model = TypeVar("Model", bound=_Strict)

@@ -1,25 +1,24 @@
-"""What a kubelet writes: a pod's status at each stage, and Events."""
+"""What a kubelet writes of a pod: its status at each stage."""
 
 import hashlib
 from typing import Any
 
-from autoscaler.kube.objects import Object, key, uid
+from autoscaler.kube.objects import Object
 from crds.notation.timestamps import timestamp
 from tests.e2e.standin.pods import containers
 
 Json = dict[str, Any]
-IMAGE_BYTES = 9_663_676_416  # vllm-openai, about
 
 
-def waiting(pod: Object, host: str, now_seconds: float) -> Json:
-    """Admitted by its node; the containers are being made."""
+def waiting(pod: Object, host: str, now_seconds: float, reason: str = "ContainerCreating", message: str = "") -> Json:
+    """Admitted by its node, with a sandbox and a network; the images are pulled, or cannot be."""
     began = (pod.get("status") or {}).get("startTime") or timestamp(now_seconds)
-    state = {"waiting": {"reason": "ContainerCreating"}}
+    state = {"waiting": {"reason": reason} | ({"message": message} if message else {})}
     return {
         "phase": "Pending",
         **({"hostIP": host, "hostIPs": [{"ip": host}]} if host else {}),  # KWOK's nodes may have none
         "startTime": began,
-        "conditions": _conditions(pod, {"Initialized"}, now_seconds),
+        "conditions": _conditions(pod, {"Initialized", "PodReadyToStartContainers"}, now_seconds),
         "containerStatuses": [_container(each, state) for each in containers(pod)],
     }
 
@@ -77,40 +76,3 @@ def _container(container: Object, state: Json, *, started: bool = False, ready: 
         "ready": ready,
         "state": state,
     }
-
-
-def event(pod: Object, node: str, reason: str, message: str, now_seconds: float, container: str) -> Json:
-    """An Event about a pod's container."""
-    namespace, name = key(pod)
-    unique = hashlib.sha256(f"{uid(pod)} {reason} {message} {now_seconds!r}".encode()).hexdigest()[:16]
-    at = timestamp(now_seconds)
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{name}.{unique}", "namespace": namespace},
-        "involvedObject": {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "namespace": namespace,
-            "name": name,
-            "uid": uid(pod),
-            "fieldPath": f"spec.containers{{{container}}}",
-        },
-        "type": "Normal",
-        "reason": reason,
-        "message": message,
-        "count": 1,
-        "firstTimestamp": at,
-        "lastTimestamp": at,
-        "source": {"component": "kubelet", "host": node},
-        "reportingComponent": "kubelet",
-        "reportingInstance": node,
-    }
-
-
-def pulled(image: str, seconds: float) -> str:
-    """The message of a finished pull."""
-    return (
-        f'Successfully pulled image "{image}" in {seconds:.3f}s ({seconds:.3f}s including waiting). '
-        f"Image size: {IMAGE_BYTES} bytes."
-    )

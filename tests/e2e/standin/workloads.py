@@ -12,7 +12,7 @@ from autoscaler.clock import Clock
 from autoscaler.kube.objects import Object, key, labels
 from replay.simcluster.network import PodNetwork
 from tests.e2e.standin import pods, traffic
-from tests.e2e.standin.disk import WEIGHTS
+from tests.e2e.standin.disk import Disk
 from tests.e2e.standin.fleet import Fleet
 from tests.e2e.standin.pods import Times
 from tests.e2e.standin.spec import ServiceSpec
@@ -37,17 +37,37 @@ class Workload:
 
     def __init__(self, namespace: str, name: str, spec: ServiceSpec, fleet: Fleet, network: Addresses) -> None:
         self.namespace, self.name, self.spec, self.fleet, self.network = namespace, name, spec, fleet, network
-        self.fault = "ok"
+        self.fault = self.pulls = "ok"
         self.fault_changed = asyncio.Event()
         self.images: set[str] = set()  # of its engines
         self.times: dict[str, Times] = {}
-        self.weights = f"{WEIGHTS}{namespace}/{name}"  # the item on a node's disk
+        self.weights = f"weights of {namespace}/{name}"  # the marker on a node's disk
+        self._shared_cache: set[str] = set()  # the engine images whose graphs are on the shared volume
 
     def owns(self, pod: Object) -> bool:
         """Whether a pod is one of its replicas."""
         held = labels(pod)
         chosen = all(held.get(name) == value for name, value in self.spec.selector.items())
         return chosen and key(pod)[0] == self.namespace and pods.sleep_seconds(pod) is None
+
+    def prefetched_by(self, pod: Object) -> bool:
+        """Whether a pod brings its weights to a node."""
+        held, wanted = labels(pod), self.spec.prefetch_selector
+        return bool(wanted) and key(pod)[0] == self.namespace and wanted.items() <= dict(held).items()
+
+    def warmup_seconds(self, disk: Disk, image: str) -> float:
+        """How long an engine warms up on the node with that disk: a new image compiles anew."""
+        cached_seconds = self.spec.cached_warmup_seconds
+        hit = image in self._shared_cache if self.spec.compile_cache == "shared" else self._graphs(image) in disk
+        return cached_seconds if hit and cached_seconds is not None else self.spec.warmup_seconds
+
+    def warmed_up(self, disk: Disk, image: str) -> None:
+        """An engine has warmed up: its graphs are in both caches."""
+        self._shared_cache.add(image)
+        disk.add(self._graphs(image))
+
+    def _graphs(self, image: str) -> str:
+        return f"graphs of {self.namespace}/{self.name} for {image}"
 
     def times_of(self, pod: Object) -> Times:
         """The record of a pod; a new one for a new pod of an old name."""
@@ -116,9 +136,22 @@ class Workloads:
         """How long a pod's image takes: its workload's time, also for a balloon of that workload."""
         near = [workload for workload in self._workloads.values() if workload.namespace == key(pod)[0]]
         known = [workload for workload in near if image in workload.images]
+        others = [each.spec.images[image] for each in near if image in each.spec.images]
+        if others or pods.is_pause(image):
+            return others[0] if others else IMAGE_SECONDS
         if not known and len(near) == 1 and pods.sleep_seconds(pod) is not None:
             known = near  # a balloon that comes before the first replica
         return known[0].spec.image_seconds if known else IMAGE_SECONDS
+
+    def pull_fault(self, pod: Object, image: str) -> str:
+        """What becomes of a pull of this image: ok, denied or disk full."""
+        near = [workload for workload in self._workloads.values() if workload.namespace == key(pod)[0]]
+        faults = (each.pulls for each in near if image in each.images or image in each.spec.images)
+        return next(faults, "ok")
+
+    def prefetched_by(self, pod: Object) -> list[Workload]:
+        """The workloads whose weights a pod brings to its node."""
+        return [workload for workload in self._workloads.values() if workload.prefetched_by(pod)]
 
     async def put(self, namespace: str, name: str, spec: ServiceSpec, started_seconds: float | None = None) -> Workload:
         """Create a workload, or give it a new configuration. Its traffic starts now, or goes on from `started_seconds`.

@@ -21,6 +21,7 @@ class FakeWorld:
         self.spec_replicas = replicas
         self.views: dict[str, PodView] = {}
         self.held: dict[str, BalloonView] = {}
+        self.machines: list[NodeView] = []
         self.waiting = 0.0
         for _ in range(replicas):
             self.add_pod(serving=True)
@@ -70,7 +71,7 @@ class FakeWorld:
         return tuple(self.views.values())
 
     def nodes(self) -> tuple[NodeView, ...]:
-        return ()
+        return tuple(self.machines)
 
     def balloons(self) -> tuple[BalloonView, ...]:
         return tuple(self.held.values())
