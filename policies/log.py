@@ -169,6 +169,7 @@ def _read(lines: Iterable[str]) -> Iterator[_Line]:
             if is_last and not text.endswith("\n"):
                 return  # the writer was stopped in the middle of the line
             why = "it is not JSON" if isinstance(error, json.JSONDecodeError) else error
+            why = f"it has no {error}" if isinstance(error, KeyError) else why
             raise LogError(f"line {number} is not a line of a decision log: {why}") from error
         if line is not None:
             yield line

@@ -82,7 +82,8 @@ def damage(file: Path, line: int) -> Iterator[None]:
     try:
         yield
     except (*NONSENSE, OSError) as error:
-        raise LogError(f"{file}: line {line} has values that cannot be explained: {error!r}") from error
+        why = repr(error) if isinstance(error, LookupError) or not str(error) else error  # a key alone says little
+        raise LogError(f"{file}: line {line} has values that cannot be explained: {why}") from error
 
 
 def parse_time(text: str) -> float:

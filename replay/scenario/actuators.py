@@ -66,6 +66,8 @@ def named(text: str) -> Actuators:
     names = [] if text == "none" else [name.strip() for name in text.split(",")]
     found: dict[str, Any] = {}
     for name in names:
+        if name == "none":
+            raise ValueError(f"--actuators {text!r}: none stands alone; leave it out, or the others")
         if name not in NAMED:
             near = get_close_matches(name, NAMED, n=1)
             instead = f"; did you mean {near[0]}?" if near else "."

@@ -58,7 +58,9 @@ class _Page:
         of = self._of
         found = [each for each in of.hidden if each.seconds >= 0.5]
         self._heading("Hidden, on average over all starts")
-        if not found:
+        if not any(start.spans for start in of.starts):
+            self._prose("Unknown, since no stage was seen.")
+        elif not found:
             self._prose("Nothing: each stage waited for the one before it.")
         for each in found:
             self._prose(

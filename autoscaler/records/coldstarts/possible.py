@@ -18,11 +18,13 @@ def require_possible(started: Started) -> None:
     times += (
         [start.requested_seconds] if start.serving_seconds is None else [start.requested_seconds, start.serving_seconds]
     )
-    if len(start.spans) > MOST_SPANS or max(times) - min(times) > LONGEST_SECONDS:
-        raise ValueError(f"a start of over {MOST_SPANS} parts, or of over a week")
+    if len(start.spans) > MOST_SPANS:
+        raise ValueError(f"a start with {len(start.spans)} parts, more than {MOST_SPANS}")
+    if max(times) - min(times) > LONGEST_SECONDS:
+        raise ValueError("a start whose times are more than a week apart")
     for name in (started.policy, start.pod, start.node, *(span.path for span in start.spans)):
         if len(name) > NAME_CHARACTERS or not name.isprintable():
-            raise ValueError("a name that nothing can have")
+            raise ValueError(f"a name of over {NAME_CHARACTERS} characters, or with some that cannot be printed")
     if prior is not None:
         require_lengths(prior)
 
@@ -31,4 +33,4 @@ def require_lengths(cold_start: ColdStart) -> None:
     """Raises ValueError where a stage has none that can be computed with."""
     for stage in (cold_start.node, cold_start.gpu, cold_start.image, cold_start.weights, cold_start.warmup):
         if stage is not None and not SHORTEST_SECONDS <= stage.p50_seconds <= stage.p95_seconds <= LONGEST_SECONDS:
-            raise ValueError("a stage without a length, or of over a week")
+            raise ValueError("a stage whose median and 95th percentile are not in order, or not from 1 ms to a week")

@@ -145,6 +145,13 @@ def test_what_no_stage_explains_is_counted() -> None:
     assert Summary.of([start]).hidden_seconds == pytest.approx(40.0)
 
 
+def test_of_starts_whose_stages_were_not_seen_nothing_is_said_to_have_waited(tmp_path: Path) -> None:
+    starts_log(tmp_path, Start("qwen-1", "node-1", START, START + 300.0, ()))
+    shown = coldstart(tmp_path).stdout
+    assert "Unknown, since no stage was seen." in shown
+    assert "each stage waited" not in shown
+
+
 def test_what_passed_before_the_request_explains_nothing_of_the_start() -> None:
     """The image was being pulled for another pod."""
     start = Start("a", "b", 100.0, 150.0, (Span(Part.IMAGE, 20, 120, "pulled"), Span(Part.WARMUP, 130, 150)))
@@ -411,21 +418,22 @@ Change = Callable[[dict[str, Any]], object]
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "why"),
     [
-        lambda line: line["start"].update(spans=line["start"]["spans"] * 20),
-        lambda line: line["start"].update(requested_seconds=1e300),
-        lambda line: line["start"].update(serving_seconds=-1e300),
-        lambda line: line["start"].update(pod="\x1b[2J"),
-        lambda line: line["start"]["spans"][0].update(path="\x07"),
-        lambda line: line["start"]["spans"][0].update(part="teleport"),
-        lambda line: line.update(name=7),
-        lambda line: line.update(prior=7),
-        lambda line: line["prior"]["image"].update(p50_seconds=0.0),
-        lambda line: line["prior"]["node"].update(p95_seconds=1e200),
+        (lambda line: line["start"].update(spans=line["start"]["spans"] * 20), "200 parts, more than 64"),
+        (lambda line: line["start"].update(requested_seconds=1e300), "out of range"),
+        (lambda line: line["start"].update(serving_seconds=-1e300), "more than a week apart"),
+        (lambda line: line["start"].update(pod="\x1b[2J"), "cannot be printed"),
+        (lambda line: line["start"]["spans"][0].update(path="\x07"), "cannot be printed"),
+        (lambda line: line["start"]["spans"][0].update(part="teleport"), "'teleport'"),
+        (lambda line: line.pop("start"), "it has no 'start'"),
+        (lambda line: line.update(name=7), "line 2"),
+        (lambda line: line.update(prior=7), "line 2"),
+        (lambda line: line["prior"]["image"].update(p50_seconds=0.0), "from 1 ms to a week"),
+        (lambda line: line["prior"]["node"].update(p95_seconds=1e200), "from 1 ms to a week"),
     ],
 )
-def test_a_damaged_start_is_refused_with_its_line(tmp_path: Path, change: Change) -> None:
+def test_a_damaged_start_is_refused_with_its_line(tmp_path: Path, change: Change, why: str) -> None:
     file = starts_log(tmp_path, a_start(Random(1)))
     head, text = file.read_text().splitlines()
     line = json.loads(text)
@@ -435,6 +443,8 @@ def test_a_damaged_start_is_refused_with_its_line(tmp_path: Path, change: Change
         done = CliRunner().invoke(app, [command, str(tmp_path)])
         assert done.exit_code == 2, done.output
         assert "line 2" in done.stderr
+        assert why in done.stderr
+        assert "Error(" not in done.stderr
 
 
 def test_a_decision_that_nothing_can_be_computed_from_is_refused(day: Path, tmp_path: Path) -> None:

@@ -166,6 +166,8 @@ def test_the_actuators_are_those_of_the_policy_or_of_the_option() -> None:
     assert str(named("node-compile-cache")) == "a compile cache on each node"
     with pytest.raises(ValueError, match="'pre-pul' is unknown; did you mean pre-pull"):
         named("pre-pul")
+    with pytest.raises(ValueError, match="none stands alone"):
+        named("none,pre-pull")
     with pytest.raises(ValueError, match="prefetch and weights-image exclude each other; keep one"):
         named("prefetch,weights-image")
     shown = [
