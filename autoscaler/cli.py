@@ -1,6 +1,7 @@
 """The `outrider` command. Sub-commands are entry points: neither shell imports the other, and `--help` loads neither."""
 
 import ast
+import errno
 import inspect
 import os
 import re
@@ -176,6 +177,12 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:  # what `head` does once it has its lines; the interpreter would flush again, and complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        typer.echo(f"outrider: the output cannot be written: {error.strerror}", err=True)
         sys.exit(1)
     except ModuleNotFoundError as error:
         if error.name not in OFFLINE:

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -81,7 +82,7 @@ class _Page:
             for part in each.parts:
                 name = f"  {part.part} {part.path}".rstrip()
                 table.add_row(Text(name, "dim"), f"{part.starts}", *_pair(part.times))
-        self._console.print(table)
+        self._table(table)
         there = ", ".join(f"{each.stage} in {each.there}" for each in found if each.there)
         if there:
             self._prose(f"There already, and not counted: {there}.")
@@ -99,11 +100,19 @@ class _Page:
             table.add_column(name, justify="right", vertical="bottom", no_wrap=True)
         for each in found.savings:
             table.add_row(each.change.title, *_saved(each))
-        self._console.print(table)
+        self._table(table)
         for each in found.savings:
             if each.change.unknown:
                 self._prose(f"? {each.change.title}: {each.change.unknown}.", indent="  ")
         self._prose(_assumes(found.today))
+
+    def _table(self, table: Table) -> None:
+        """As wide as it is: a terminal that is narrower than that breaks its lines, and no figure is cut off."""
+        console, narrow = self._console, self._console.width
+        whole = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+        console.width = max(narrow, whole)
+        console.print(table, crop=False)
+        console.width = narrow
 
     def _heading(self, text: str) -> None:
         self._console.print()

@@ -291,6 +291,15 @@ def test_the_page_fits_the_terminal(day: Path, width: int) -> None:
     assert sum(line.startswith("image ") and "pulled" in line for line in lines) == 5
 
 
+def test_a_narrow_terminal_loses_no_figure(day: Path) -> None:
+    def tables(width: int) -> list[str]:
+        names = ("node ", "image  ", "  compile", "baked", "all that")
+        return [line.rstrip() for line in page(day, width) if line.startswith(names) and not set("█·") & set(line)]
+
+    assert len(tables(40)) == 6
+    assert tables(40) == tables(80)
+
+
 def test_a_terminal_without_unicode_gets_other_characters(day: Path) -> None:
     lines = page(day, 80, BytesConsole("ascii"))
     assert any("##" in line for line in lines)
