@@ -1,5 +1,6 @@
 """The last starts of each policy as a self-contained SVG file."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
@@ -13,6 +14,7 @@ from policies.supply import StageName
 
 WIDTH, LEFT, RIGHT, EDGE = 960, 92, 108, 16  # in pixels; bars lie between LEFT and WIDTH - RIGHT
 ROW, BAR, LINE = 18, 12, 20
+CHARACTERS = 120  # of a title in one line: bold ones are up to 7.5 pixels wide on average
 COLOURS = {
     StageName.NODE: "#57606a",
     StageName.GPU: "#8250df",
@@ -57,8 +59,10 @@ def drawing(found: Sequence[Analysis], last: int) -> str:
         shown = of.starts[-last:]
         scale = max(1.0, *map(whole_seconds, shown)) if shown else 1.0
         for start in shown:
-            y += LINE + 8
-            body.append(_text(EDGE, y, title(start).plain, weight="bold"))
+            y += 8
+            for line in textwrap.wrap(title(start).plain, CHARACTERS):
+                y += LINE
+                body.append(_text(EDGE, y, line, weight="bold"))
             y += 8
             body += _start(start, y, scale)
             y += ROW * len(start.spans) + 14

@@ -345,6 +345,14 @@ def test_the_svg_is_well_formed_and_needs_no_other_file(day: Path, tmp_path: Pat
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
 
 
+def test_the_svg_shows_long_names_whole(tmp_path: Path) -> None:
+    starts_log(tmp_path, replace(a_start(Random(1)), pod="chat-" * 16, node="ip-10-0-12-34.us-west-2.compute.internal"))
+    coldstart(tmp_path, "--svg", tmp_path / "starts.svg")
+    texts = [each.text or "" for each in ET.fromstring((tmp_path / "starts.svg").read_text()).iter()]
+    assert max(map(len, texts)) <= 120
+    assert any("served after" in text for text in texts)
+
+
 def test_what_began_before_the_request_is_drawn_from_there(tmp_path: Path) -> None:
     """The image was being pulled for another pod, to a node that took 5 s to be found."""
     early = Span(Part.IMAGE, START - 1000, START + 50, "pulled"), Span(Part.NODE, START, START + 5, "existing")
