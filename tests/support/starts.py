@@ -6,19 +6,14 @@ from pathlib import Path
 from random import Random
 
 from autoscaler.records.writer import Recorder
+from crds.profiles import PROFILES
 from policies.engine import step
 from policies.model import Policy, State
 from policies.starts import Part, Span, Start
 from policies.supply import ColdStart, Stage, StageName
 from tests.support.worlds import START, Fleet, a_policy
 
-PRIOR = ColdStart(
-    node=Stage(38.0, 92.9),
-    gpu=Stage(37.0, 110.0),
-    image=Stage(230.0, 330.0),
-    weights=Stage(60.0, 150.0),
-    warmup=Stage(149.0, 208.6),
-)
+PRIOR = PROFILES["8b-l4"].cold_start
 LEARNED = ColdStart(
     node=Stage(66.0, 95.0),
     gpu=Stage(41.0, 62.0),
