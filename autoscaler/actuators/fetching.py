@@ -5,6 +5,7 @@ one. Every Job ends by itself. Nothing here raises for an API failure: without a
 Not here: what a Job looks like (`prepull`, `prefetch`), where pods may land (`landing`), and what goes first (`policies.fetches`).
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from policies.supply import StageName
 YOUNG_SECONDS = 1800.0  # a node this young is on its way to serve, whatever runs there yet
 AGAIN_SECONDS = 6 * 3600.0  # after which an idle node pulls again what it may have lost
 PATIENCE_SECONDS = 120.0  # a pull that fails may succeed at the kubelet's next try
+TURN_SECONDS = 60.0  # by which a Job is made, and seen to have failed, late at most
 UNSEEN_SECONDS = 60.0  # a Job that we made counts so long before the watch has shown it
 LATE_SECONDS = 60.0  # a Job this far past its end has a dead Job controller
 _EVERY = parse("")
@@ -75,9 +77,13 @@ class Fetches:
         self._wanted: dict[Key, tuple[Fetch, ...]] = {}  # by policy: what is missing
         self._unseen: dict[Key, tuple[str, float]] = {}  # Jobs that we made: the node, until when they count unseen
         self._brought: dict[str, float] = {}  # names of Jobs that an idle node needs no more, since when
+        self._room: Mapping[str, float] = {}  # by node, as last looked at
+        self._full = False  # whether the limit of Jobs was reached then
         self._swept: set[str] = set()  # namespaces that may have Jobs
         self._looked: set[str] = set()  # namespaces that were looked through once since they are followed
-        self._rests, self._podless = Rests(), Podless()
+        self._rests, self._podless = Rests(PATIENCE_SECONDS + TURN_SECONDS), Podless()
+        self._failed: dict[Key, dict[str, str]] = {}  # by policy: what was tried, has come to no node since, and why
+        self._kept_out: dict[Key, dict[str, str]] = {}  # by policy: what a limit or the disks keep out, and why
 
     async def ensure(
         self,
@@ -109,6 +115,9 @@ class Fetches:
         if workload.mode is Mode.SHADOW or (refused is not None and refused.by_quota):
             wish = None
         targets = {} if wish is None or nodes is None else self._targets(workload, wish, nodes)
+        whats = _whats(wish)
+        mine = self._failed.get(claimant(workload), {})
+        self._failed[claimant(workload)] = {what: cause for what, cause in mine.items() if what in whats}
         trouble = await self._rest(workload, own, now_seconds)
         busy = self._busy() if targets else frozenset()
         doomed = [each for each in own if self._ends(each, targets, busy, now_seconds)]
@@ -122,11 +131,13 @@ class Fetches:
         wanted = [self._fetch(workload, wish, name, at, sizes) for name, at in missing.items()] if wish else []
         self._wanted[claimant(workload)] = tuple(wanted)
         begun = self._choose(nodes, now_seconds) & missing.keys()
+        self._kept_out[claimant(workload)] = self._left(missing, wanted, begun, own)
         new = [fetch_job(workload, missing[name].content, missing[name].node) for name in sorted(begun)]
         released, failed = await self._delete([each.job for each in doomed])
         created, refusal = ((), "") if failed else await self._create(workload, new, now_seconds)
-        resting = next(filter(None, (self._cause(workload, what, now_seconds) for what in _whats(wish))), "")
-        return Change(created, released, problem=failed or refusal or trouble or resting or _failed(own))
+        resting = next(filter(None, (self._cause(workload, what, now_seconds) for what in whats)), "")
+        kept_out = next(iter(self._kept_out[claimant(workload)].values()), "")
+        return Change(created, released, problem=failed or refusal or trouble or resting or _failed(own) or kept_out)
 
     def seen(self, workload: Workload) -> tuple[Fetched, ...]:
         """The Jobs of a policy, as the watch shows them."""
@@ -137,9 +148,14 @@ class Fetches:
         nodes = self._watches.nodes
         return nodes.made(_EVERY, landing, placement) if nodes.current(now_seconds) else None
 
-    def resting(self, workload: Workload, what: str, now_seconds: float) -> str:
-        """Why something is not fetched for a while; empty if it is."""
-        return self._cause(workload, what, now_seconds)
+    def obstacle(self, workload: Workload, what: str, now_seconds: float) -> str:
+        """Why a new node cannot be counted on to get something; empty if it can.
+
+        What failed counts as failing, also while it is tried again, until one node has it.
+        """
+        policy = claimant(workload)
+        known = (self._failed.get(policy, {}).get(what), self._kept_out.get(policy, {}).get(what))
+        return self._cause(workload, what, now_seconds) or next(filter(None, known), "")
 
     async def release(self, now_seconds: float) -> Change:
         """Delete every Job that no policy stands behind, found by label alone, and those that nothing has ended."""
@@ -147,6 +163,8 @@ class Fetches:
             return Change(problem="the ScalingPolicies have not been listed yet, so no fetch is deleted")
         there = {Key(key(each).namespace, policy_label(key(each).name)) for each in self._watches.policies}
         self._wanted = {policy: wanted for policy, wanted in self._wanted.items() if policy in there}
+        self._failed = {policy: causes for policy, causes in self._failed.items() if policy in there}
+        self._kept_out = {policy: causes for policy, causes in self._kept_out.items() if policy in there}
         self._brought = {name: at for name, at in self._brought.items() if now_seconds - at < AGAIN_SECONDS}
         self._rests.prune(now_seconds)
         followed = set(self._watches.namespaces)
@@ -192,7 +210,8 @@ class Fetches:
         there = has_image(target.node, content.what)
         bytes_ = 0.0 if there else UNPACKED * sizes.get(content.what, UNKNOWN_BYTES)
         miss_seconds = wish.miss_seconds.get(content.stage, 0.0)
-        value = worth(wish.probability, miss_seconds, workload.gpus_per_replica, bytes_)
+        # To keep an image is worth less than to bring any: else the nodes that have it take the Jobs of those that lack it.
+        value = 0.0 if there else worth(wish.probability, miss_seconds, workload.gpus_per_replica, bytes_)
         return Fetch(f"{workload.namespace}/{name}", key(target.node).name, value, bytes_)
 
     def _waits(
@@ -236,7 +255,13 @@ class Fetches:
     async def _rest(self, workload: Workload, own: Iterable[Fetched], now_seconds: float) -> str:
         """Leave alone for a while what cannot be pulled, or gets no pod. Gives why."""
         cause, own = "", list(own)
-        works = {each.what for each in own if each.progress in (Progress.HELD, Progress.DONE)}
+        works = _works(own)
+        failed = self._failed.setdefault(claimant(workload), {})
+        for each in own:
+            if each.what in works:
+                failed.pop(each.what, None)
+            elif each.progress is Progress.FAILED:
+                failed[each.what] = _sentence(each)
         stuck = self._podless.stuck(workload.namespace, self._lacking(workload.namespace), now_seconds)
         for each in own:
             patience_over = now_seconds - (created_seconds(each.job) or now_seconds) >= PATIENCE_SECONDS
@@ -249,6 +274,8 @@ class Fetches:
                 continue
             at = each.node if each.what in works else ""  # it is this node's own trouble
             self._rests.begin((claimant(workload), each.what, at), cause, now_seconds)
+            if not at:
+                failed[each.what] = cause
         return cause
 
     def _cause(self, workload: Workload, what: str, now_seconds: float, node: str = "") -> str:
@@ -273,14 +300,39 @@ class Fetches:
         wanted = [fetch for fetches in self._wanted.values() for fetch in fetches]
         concerned = {fetch.node for fetch in wanted}
         room = {key(node).name: room_bytes(node) for node in nodes or () if key(node).name in concerned}
+        self._room = {node: left for node, left in room.items() if left is not None}
+        held = sum(alive(each.job) for each in seen) + len(self._unseen)
         chosen = choose(
             wanted,
             under_way + unseen,
-            sum(alive(each.job) for each in seen) + len(self._unseen),
-            {node: left for node, left in room.items() if left is not None},
+            held,
+            self._room,
             self._settings.limits,
         )
+        self._full = held + len(chosen) >= self._settings.max_fetches
         return {fetch.name.partition("/")[2] for fetch in chosen}
+
+    def _left(
+        self,
+        missing: "Mapping[str, _Target]",
+        wanted: Iterable[Fetch],
+        begun: set[str],
+        own: Iterable[Fetched],
+    ) -> dict[str, str]:
+        """What does not come to some node, and not only later, and why."""
+        found: dict[str, str] = {}
+        works = _works(own)
+        for fetch in wanted:
+            name = fetch.name.partition("/")[2]
+            what = missing[name].content.what
+            if name in begun or what in found:
+                continue
+            if fetch.bytes_ > max(0.0, self._room.get(fetch.node, math.inf)) and what not in works:
+                found[what] = f"node {fetch.node} has too little room on its disk for {what}"
+            elif self._full and fetch.bytes_:
+                most = self._settings.max_fetches
+                found[what] = f"the limit of {most} Jobs in the cluster (--max-prepulls) keeps {what} from some nodes"
+        return found
 
     async def _delete(self, jobs: Iterable[Object]) -> tuple[tuple[str, ...], str]:
         done: list[str] = []
@@ -312,6 +364,7 @@ class Fetches:
             except KubeError as error:
                 del self._unseen[key(job)]
                 self._rests.begin((claimant(workload), notes[FETCHED], ""), str(error), now_seconds)
+                self._failed.setdefault(claimant(workload), {})[notes[FETCHED]] = str(error)
                 return tuple(done), str(error)
         return tuple(done), ""
 
@@ -345,4 +398,13 @@ def _whats(wish: Wish | None) -> tuple[str, ...]:
 def _failed(own: Iterable[Fetched]) -> str:
     """Why a fetch failed whose node is left alone now; empty if none did."""
     failed = next((each for each in own if each.progress is Progress.FAILED), None)
-    return "" if failed is None else f"node {failed.node} did not get {failed.what}: {failed.cause}"
+    return "" if failed is None else _sentence(failed)
+
+
+def _sentence(failed: Fetched) -> str:
+    return f"node {failed.node} did not get {failed.what}: {failed.cause}"
+
+
+def _works(own: Iterable[Fetched]) -> set[str]:
+    """What some node has."""
+    return {each.what for each in own if each.progress in (Progress.HELD, Progress.DONE)}

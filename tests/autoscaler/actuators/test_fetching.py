@@ -1,6 +1,7 @@
 """Images brought to nodes, on the fake API: killed, refused, full, unreachable, changed or gone in the middle."""
 
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -250,6 +251,52 @@ async def test_an_image_that_cannot_be_pulled_is_let_go_and_said(there: Cluster,
     assert await there.ensure() == Change(problem=change.problem)
     await there.clock.advance(FIRST_SECONDS)
     assert len((await there.ensure()).created) == 1
+
+
+async def test_an_image_that_has_failed_is_not_counted_on_until_a_node_has_it(there: Cluster) -> None:
+    """Decisions that count on an image which never comes have too short a lead: a new try is no reason to hope."""
+    await there.add(there.young("a"))
+    begun: list[float] = []
+    for _ in range(180):
+        if (await there.ensure()).created:
+            begun.append(there.clock.now())
+            await there.kubelet("a", waiting={"reason": "ErrImagePull", "message": DENIED})
+        elif len(begun) > 1:
+            assert "cannot pull" in there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+        await there.clock.advance(10)
+    lengths = [later - earlier - PATIENCE_SECONDS for earlier, later in pairwise(begun)]
+    assert lengths == sorted(lengths), "more and more seldom"
+    assert lengths[-1] >= 4 * FIRST_SECONDS
+    while not (await there.ensure()).created:
+        await there.clock.advance(10)
+    await there.pulled("a")
+    await there.ensure()
+    assert not there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+
+
+async def test_what_has_no_room_on_the_disks_is_not_counted_on(there: Cluster) -> None:
+    await there.add(there.young("a", disk="30Gi"))
+    change = await there.ensure()
+    assert change.problem == f"node a has too little room on its disk for {IMAGE}"
+    assert there.fetches.obstacle(pulling(), IMAGE, there.clock.now()) == change.problem
+
+
+async def test_what_the_limit_of_jobs_keeps_from_new_nodes_is_not_counted_on(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FetchSettings(max_fetches=1)) as there:
+        await there.add(there.young("a"))
+        await there.ensure()
+        await there.pulled("a")
+        assert not there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+        await there.add(there.young("b"))
+        await there.ensure()
+        assert "--max-prepulls" in there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+
+
+async def test_nodes_that_lack_an_image_come_before_those_that_have_it(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FetchSettings(max_fetches=1)) as there:
+        await there.add(there.young("a", images={IMAGE: 9e9}), there.young("b"))
+        await there.ensure()
+        assert list(there.where) == ["b"]
 
 
 async def test_an_image_that_other_nodes_have_rests_on_one_node_alone(there: Cluster) -> None:
