@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from autoscaler.actuators.base import Change, Refused
 from autoscaler.actuators.claims import claimant, holder
-from autoscaler.actuators.disks import UNPACKED, fit, has_image, image_bytes, room_bytes
+from autoscaler.actuators.disks import UNPACKED, fit, has_image, image_bytes, rooms_bytes
 from autoscaler.actuators.fetched import Fetched, Progress, busy_nodes, read
 from autoscaler.actuators.landing import Placement, landing
 from autoscaler.actuators.podless import Podless
@@ -74,7 +74,7 @@ class Fetches:
         self._kube = kube
         self._watches = watches
         self._settings = settings
-        self._wanted: dict[Key, tuple[Fetch, ...]] = {}  # by policy: what is missing
+        self._wanted: dict[Key, tuple[float, tuple[Fetch, ...]]] = {}  # by policy: when it had a turn, what is missing
         self._unseen: dict[Key, tuple[str, float]] = {}  # Jobs that we made: the node, until when they count unseen
         self._brought: dict[str, float] = {}  # names of Jobs that an idle node needs no more, since when
         self._room: Mapping[str, float] = {}  # by node, as last looked at
@@ -129,7 +129,7 @@ class Fetches:
         }
         sizes = nodes.made(_EVERY, image_bytes) if nodes is not None else {}
         wanted = [self._fetch(workload, wish, name, at, sizes) for name, at in missing.items()] if wish else []
-        self._wanted[claimant(workload)] = tuple(wanted)
+        self._wanted[claimant(workload)] = now_seconds, tuple(wanted)
         begun = self._choose(nodes, now_seconds) & missing.keys()
         self._kept_out[claimant(workload)] = self._left(missing, wanted, begun, own)
         new = [fetch_job(workload, missing[name].content, missing[name].node) for name in sorted(begun)]
@@ -297,10 +297,10 @@ class Fetches:
         under_way = Counter(
             each.node for each in seen if each.progress in (Progress.UNDER_WAY, Progress.STUCK, Progress.WITHOUT_POD)
         )
-        wanted = [fetch for fetches in self._wanted.values() for fetch in fetches]
-        concerned = {fetch.node for fetch in wanted}
-        room = {key(node).name: room_bytes(node) for node in nodes or () if key(node).name in concerned}
-        self._room = {node: left for node, left in room.items() if left is not None}
+        # A policy that has had no turn lately, such as one that is refused, keeps no other one waiting.
+        recent = (fetches for at, fetches in self._wanted.values() if now_seconds - at < TURN_SECONDS)
+        wanted = [fetch for fetches in recent for fetch in fetches]
+        self._room = nodes.made(_EVERY, rooms_bytes) if nodes is not None else {}
         held = sum(alive(each.job) for each in seen) + len(self._unseen)
         chosen = choose(
             wanted,

@@ -8,7 +8,7 @@ import pytest
 
 from autoscaler.actuators.base import Change, Refused
 from autoscaler.actuators.fetched import Progress
-from autoscaler.actuators.fetching import AGAIN_SECONDS, PATIENCE_SECONDS, FetchSettings
+from autoscaler.actuators.fetching import AGAIN_SECONDS, PATIENCE_SECONDS, TURN_SECONDS, FetchSettings
 from autoscaler.actuators.podless import LIMIT_SECONDS
 from autoscaler.actuators.prepull import RESTS_SECONDS
 from autoscaler.actuators.rests import FIRST_SECONDS
@@ -425,6 +425,19 @@ async def test_what_is_not_begun_keeps_no_other_workload_waiting(tmp_path: Path)
         await there.ensure(there.policies[0], probability=0.9)  # one of two has begun
         await there.pulled(next(iter(there.where)))
         await there.fetches.ensure(there.policies[0], None, there.clock.now(), known=False)
+        await there.ensure(there.policies[1], probability=0.1)
+        assert any("/namespaces/far/jobs/" in path for path in there.api.objects)
+
+
+async def test_a_policy_without_a_turn_keeps_no_other_one_waiting(tmp_path: Path) -> None:
+    """A policy that is refused has no turn, and nothing that it wanted before is begun."""
+    async with cluster(tmp_path, FetchSettings(max_parallel=1)) as there:
+        there.policies = [pulling("a"), pulling("b", namespace="far")]
+        there.crash()
+        await there.add(there.young("n"), there.young("m"))
+        await there.ensure(there.policies[0], probability=0.9)  # one of two has begun
+        await there.pulled(next(iter(there.where)))
+        await there.clock.advance(TURN_SECONDS)
         await there.ensure(there.policies[1], probability=0.1)
         assert any("/namespaces/far/jobs/" in path for path in there.api.objects)
 
