@@ -35,6 +35,7 @@ for old in */$mark; do
 done
 end_if_there() {{
   if [ -e "$WEIGHTS_MODEL/$mark" ]; then touch "$WEIGHTS_MODEL/$mark"; exit 0; fi
+  rmdir "$WEIGHTS_MODEL" 2>/dev/null || : # empty: a pod that mounts it was first
   if [ -e "$WEIGHTS_MODEL" ]; then echo "$WEIGHTS_MODEL is there and was not made by Outrider" >&2; exit 4; fi
 }}
 end_if_there

@@ -121,10 +121,17 @@ def test_of_two_jobs_that_copy_the_same_model_the_first_wins(cache: Path) -> Non
     assert [each.name for each in cache.iterdir()] == ["chat"]
 
 
+def test_a_pod_that_was_first_to_mount_the_folder_keeps_the_weights_from_no_node(cache: Path) -> None:
+    """The container runtime makes a hostPath folder that is not there, and leaves it empty."""
+    (cache / "chat").mkdir()
+    assert run(cache).returncode == 0
+    assert (cache / "chat" / "model").read_text() == "weights"
+
+
 def test_the_image_needs_no_find(cache: Path, tmp_path: Path) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("sh", "date", "stat", "touch", "du", "cut", "rm", "mkdir", "mv", "sleep"):
+    for name in ("sh", "date", "stat", "touch", "du", "cut", "rm", "rmdir", "mkdir", "mv", "sleep"):
         (programs / name).symlink_to(str(shutil.which(name)))
     old = model(cache, "old", EXPIRES_HOURS + 1)
     assert run(cache, PATH=str(programs)).returncode == 0
@@ -133,6 +140,7 @@ def test_the_image_needs_no_find(cache: Path, tmp_path: Path) -> None:
 
 def test_what_others_made_is_left_alone(cache: Path) -> None:
     (cache / "chat").mkdir()
+    (cache / "chat" / "model").touch()
     (cache / "theirs").mkdir()
     os.utime(cache / "theirs", (0, 0))
     result = run(cache, kib=1)
