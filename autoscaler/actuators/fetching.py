@@ -5,7 +5,6 @@ one. Every Job ends by itself. Nothing here raises for an API failure: without a
 Not here: what a Job looks like (`prepull`, `prefetch`), where pods may land (`landing`), and what goes first (`policies.fetches`).
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from autoscaler.actuators.landing import Placement, landing
 from autoscaler.actuators.podless import Podless
 from autoscaler.actuators.prepull import Content, Form, fetch_job, fetch_name, form
 from autoscaler.actuators.rests import Rests
+from autoscaler.actuators.shortfalls import Shortfalls, left_out, sentence, there
 from autoscaler.kube import collection
 from autoscaler.kube.causes import last_warning
 from autoscaler.kube.client import Kube
@@ -82,8 +82,7 @@ class Fetches:
         self._swept: set[str] = set()  # namespaces that may have Jobs
         self._looked: set[str] = set()  # namespaces that were looked through once since they are followed
         self._rests, self._podless = Rests(PATIENCE_SECONDS + TURN_SECONDS), Podless()
-        self._failed: dict[Key, dict[str, str]] = {}  # by policy: what was tried, has come to no node since, and why
-        self._kept_out: dict[Key, dict[str, str]] = {}  # by policy: what a limit or the disks keep out, and why
+        self._shortfalls = Shortfalls()
 
     async def ensure(
         self,
@@ -116,8 +115,7 @@ class Fetches:
             wish = None
         targets = {} if wish is None or nodes is None else self._targets(workload, wish, nodes)
         whats = _whats(wish)
-        mine = self._failed.get(claimant(workload), {})
-        self._failed[claimant(workload)] = {what: cause for what, cause in mine.items() if what in whats}
+        self._shortfalls.see(claimant(workload), own, whats, now_seconds)
         trouble = await self._rest(workload, own, now_seconds)
         busy = self._busy() if targets else frozenset()
         doomed = [each for each in own if self._ends(each, targets, busy, now_seconds)]
@@ -131,12 +129,18 @@ class Fetches:
         wanted = [self._fetch(workload, wish, name, at, sizes) for name, at in missing.items()] if wish else []
         self._wanted[claimant(workload)] = now_seconds, tuple(wanted)
         begun = self._choose(nodes, now_seconds) & missing.keys()
-        self._kept_out[claimant(workload)] = self._left(missing, wanted, begun, own)
+        kept = [
+            (missing[name].content.what, fetch)
+            for name, fetch in zip(missing, wanted, strict=True)
+            if name not in begun
+        ]
+        most = self._settings.max_fetches if self._full else None
+        self._shortfalls.keep_out(claimant(workload), left_out(kept, there(own), self._room, most))
         new = [fetch_job(workload, missing[name].content, missing[name].node) for name in sorted(begun)]
         released, failed = await self._delete([each.job for each in doomed])
         created, refusal = ((), "") if failed else await self._create(workload, new, now_seconds)
         resting = next(filter(None, (self._cause(workload, what, now_seconds) for what in whats)), "")
-        kept_out = next(iter(self._kept_out[claimant(workload)].values()), "")
+        kept_out = self._shortfalls.kept_out(claimant(workload))
         return Change(created, released, problem=failed or refusal or trouble or resting or _failed(own) or kept_out)
 
     def seen(self, workload: Workload) -> tuple[Fetched, ...]:
@@ -153,18 +157,15 @@ class Fetches:
 
         What failed counts as failing, also while it is tried again, until one node has it.
         """
-        policy = claimant(workload)
-        known = (self._failed.get(policy, {}).get(what), self._kept_out.get(policy, {}).get(what))
-        return self._cause(workload, what, now_seconds) or next(filter(None, known), "")
+        return self._cause(workload, what, now_seconds) or self._shortfalls.cause(claimant(workload), what)
 
     async def release(self, now_seconds: float) -> Change:
         """Delete every Job that no policy stands behind, found by label alone, and those that nothing has ended."""
         if not self._watches.policies.synced:
             return Change(problem="the ScalingPolicies have not been listed yet, so no fetch is deleted")
-        there = {Key(key(each).namespace, policy_label(key(each).name)) for each in self._watches.policies}
-        self._wanted = {policy: wanted for policy, wanted in self._wanted.items() if policy in there}
-        self._failed = {policy: causes for policy, causes in self._failed.items() if policy in there}
-        self._kept_out = {policy: causes for policy, causes in self._kept_out.items() if policy in there}
+        policies = {Key(key(each).namespace, policy_label(key(each).name)) for each in self._watches.policies}
+        self._wanted = {policy: wanted for policy, wanted in self._wanted.items() if policy in policies}
+        self._shortfalls.keep(policies)
         self._brought = {name: at for name, at in self._brought.items() if now_seconds - at < AGAIN_SECONDS}
         self._rests.prune(now_seconds)
         followed = set(self._watches.namespaces)
@@ -255,18 +256,12 @@ class Fetches:
     async def _rest(self, workload: Workload, own: Iterable[Fetched], now_seconds: float) -> str:
         """Leave alone for a while what cannot be pulled, or gets no pod. Gives why."""
         cause, own = "", list(own)
-        works = _works(own)
-        failed = self._failed.setdefault(claimant(workload), {})
-        for each in own:
-            if each.what in works:
-                failed.pop(each.what, None)
-            elif each.progress is Progress.FAILED:
-                failed[each.what] = _sentence(each)
+        works = there(own)
         stuck = self._podless.stuck(workload.namespace, self._lacking(workload.namespace), now_seconds)
         for each in own:
             patience_over = now_seconds - (created_seconds(each.job) or now_seconds) >= PATIENCE_SECONDS
             if each.progress is Progress.STUCK and patience_over:
-                cause = f"node {each.node} cannot pull {each.what}: {each.cause}"
+                cause = sentence(each)
             elif key(each.job).name in stuck:
                 why = await last_warning(self._kube, each.job)
                 cause = f"the Job {key(each.job).name} got no pod: {why or 'the cluster reports no cause; see its Job controller'}"
@@ -275,7 +270,7 @@ class Fetches:
             at = each.node if each.what in works else ""  # it is this node's own trouble
             self._rests.begin((claimant(workload), each.what, at), cause, now_seconds)
             if not at:
-                failed[each.what] = cause
+                self._shortfalls.fail(claimant(workload), each.what, cause)
         return cause
 
     def _cause(self, workload: Workload, what: str, now_seconds: float, node: str = "") -> str:
@@ -312,28 +307,6 @@ class Fetches:
         self._full = held + len(chosen) >= self._settings.max_fetches
         return {fetch.name.partition("/")[2] for fetch in chosen}
 
-    def _left(
-        self,
-        missing: "Mapping[str, _Target]",
-        wanted: Iterable[Fetch],
-        begun: set[str],
-        own: Iterable[Fetched],
-    ) -> dict[str, str]:
-        """What does not come to some node, and not only later, and why."""
-        found: dict[str, str] = {}
-        works = _works(own)
-        for fetch in wanted:
-            name = fetch.name.partition("/")[2]
-            what = missing[name].content.what
-            if name in begun or what in found:
-                continue
-            if fetch.bytes_ > max(0.0, self._room.get(fetch.node, math.inf)) and what not in works:
-                found[what] = f"node {fetch.node} has too little room on its disk for {what}"
-            elif self._full and fetch.bytes_:
-                most = self._settings.max_fetches
-                found[what] = f"the limit of {most} Jobs in the cluster (--max-prepulls) keeps {what} from some nodes"
-        return found
-
     async def _delete(self, jobs: Iterable[Object]) -> tuple[tuple[str, ...], str]:
         done: list[str] = []
         for job in jobs:
@@ -364,7 +337,7 @@ class Fetches:
             except KubeError as error:
                 del self._unseen[key(job)]
                 self._rests.begin((claimant(workload), notes[FETCHED], ""), str(error), now_seconds)
-                self._failed.setdefault(claimant(workload), {})[notes[FETCHED]] = str(error)
+                self._shortfalls.fail(claimant(workload), notes[FETCHED], str(error))
                 return tuple(done), str(error)
         return tuple(done), ""
 
@@ -398,13 +371,4 @@ def _whats(wish: Wish | None) -> tuple[str, ...]:
 def _failed(own: Iterable[Fetched]) -> str:
     """Why a fetch failed whose node is left alone now; empty if none did."""
     failed = next((each for each in own if each.progress is Progress.FAILED), None)
-    return "" if failed is None else _sentence(failed)
-
-
-def _sentence(failed: Fetched) -> str:
-    return f"node {failed.node} did not get {failed.what}: {failed.cause}"
-
-
-def _works(own: Iterable[Fetched]) -> set[str]:
-    """What some node has."""
-    return {each.what for each in own if each.progress in (Progress.HELD, Progress.DONE)}
+    return "" if failed is None else sentence(failed)

@@ -12,6 +12,7 @@ from autoscaler.actuators.fetching import AGAIN_SECONDS, PATIENCE_SECONDS, TURN_
 from autoscaler.actuators.podless import LIMIT_SECONDS
 from autoscaler.actuators.prepull import RESTS_SECONDS
 from autoscaler.actuators.rests import FIRST_SECONDS
+from autoscaler.actuators.shortfalls import SLOW_SECONDS
 from autoscaler.actuators.wishes import wish
 from autoscaler.kube.objects import key, labels, metadata
 from autoscaler.kube.ours import BALLOONS
@@ -236,9 +237,11 @@ async def test_a_pod_that_is_evicted_leaves_its_node_alone(there: Cluster) -> No
     assert change.problem == f"node a did not get {IMAGE}: Evicted: The node was low on disk"
 
 
-@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"])
+@pytest.mark.parametrize(
+    "reason", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"]
+)
 async def test_an_image_that_cannot_be_pulled_is_let_go_and_said(there: Cluster, reason: str) -> None:
-    """A pull secret that is missing looks the same: the registry refuses."""
+    """A pull secret that is missing looks the same: the registry refuses. So does a Secret for the environment."""
     await there.add(there.young("a"), there.young("b"))
     await there.ensure()
     await there.kubelet("a", waiting={"reason": reason, "message": DENIED})
@@ -247,7 +250,7 @@ async def test_an_image_that_cannot_be_pulled_is_let_go_and_said(there: Cluster,
     await there.clock.advance(1)
     change = await there.ensure()
     assert len(change.released) == 1
-    assert change.problem == f"node a cannot pull {IMAGE}: {reason}: {DENIED}"
+    assert change.problem == f"node a did not get {IMAGE}: {reason}: {DENIED}"
     assert await there.ensure() == Change(problem=change.problem)
     await there.clock.advance(FIRST_SECONDS)
     assert len((await there.ensure()).created) == 1
@@ -262,13 +265,28 @@ async def test_an_image_that_has_failed_is_not_counted_on_until_a_node_has_it(th
             begun.append(there.clock.now())
             await there.kubelet("a", waiting={"reason": "ErrImagePull", "message": DENIED})
         elif len(begun) > 1:
-            assert "cannot pull" in there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+            assert "did not get" in there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
         await there.clock.advance(10)
     lengths = [later - earlier - PATIENCE_SECONDS for earlier, later in pairwise(begun)]
     assert lengths == sorted(lengths), "more and more seldom"
     assert lengths[-1] >= 4 * FIRST_SECONDS
     while not (await there.ensure()).created:
         await there.clock.advance(10)
+    await there.pulled("a")
+    await there.ensure()
+    assert not there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+
+
+async def test_a_pull_that_hangs_is_not_counted_on(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    await there.kubelet("a", waiting={"reason": "ContainerCreating"})
+    await there.clock.advance(SLOW_SECONDS - 1)
+    await there.ensure()
+    assert not there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+    await there.clock.advance(1)
+    await there.ensure()
+    assert there.fetches.obstacle(pulling(), IMAGE, there.clock.now()) == f"node a has not got {IMAGE} in 20 min"
     await there.pulled("a")
     await there.ensure()
     assert not there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
