@@ -71,6 +71,8 @@ def choose(
     begun: list[Fetch] = []
     busy, room = Counter(under_way), dict(room_bytes)
     left = min(limits.parallel - busy.total(), limits.held - held)
+    if left <= 0:  # most often so where there are many: to sort what 50 policies want on 1,000 nodes takes 50 ms
+        return ()
     for each in sorted(wanted, key=lambda fetch: (-fetch.worth, fetch.name)):
         if len(begun) >= left:
             break

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from autoscaler.kube.objects import Object, condition, created_seconds
+from autoscaler.kube.objects import Object, condition, created_seconds, key
 from autoscaler.kube.trim import DISK
 from crds.notation.units import exact_quantity
 
@@ -31,6 +31,12 @@ def room_bytes(node: Object) -> float | None:
     except ValueError:
         return None
     return None if whole is None else FULL_SHARE * whole - UNPACKED * sum(map(_size, _images(node)))
+
+
+def rooms_bytes(nodes: Iterable[Object]) -> Mapping[str, float]:
+    """What may still be unpacked on each node, by name, where that is known."""
+    found = {key(node).name: room_bytes(node) for node in nodes}
+    return {name: room for name, room in found.items() if room is not None}
 
 
 def fit(node: Object, now_seconds: float) -> bool:

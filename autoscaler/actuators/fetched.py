@@ -23,8 +23,9 @@ from autoscaler.kube.objects import (
 from autoscaler.kube.ours import FETCH, FETCH_JOB, FETCHED, NODE
 from autoscaler.kube.trim import PODS_COUNTED
 
-# What the kubelet waits for where it will not get an image. It tries again more and more seldom, and never gives up.
-PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
+# What the kubelet waits for in the course of things. All else is a failure, such as ImagePullBackOff, or CreateContainerConfigError
+# for a Secret that is missing: it tries again more and more seldom, and never gives up.
+IN_COURSE = ("ContainerCreating", "PodInitializing")
 SHORT_SECONDS = 60.0  # a pod that ended sooner holds no image: made anew at once, it would end again and again
 NO_COMMAND = ("StartError", "ContainerCannotRun")  # the image is there, and has no `sleep`
 
@@ -34,7 +35,7 @@ class Progress(StrEnum):
 
     UNDER_WAY = "UnderWay"
     WITHOUT_POD = "WithoutPod"
-    STUCK = "Stuck"  # the image cannot be pulled
+    STUCK = "Stuck"  # the image cannot be pulled, or the container not be made
     HELD = "Held"  # it is there, and a pod keeps it there
     DONE = "Done"  # it is there
     FAILED = "Failed"  # the node is left alone for a while
@@ -75,7 +76,7 @@ def _progress(job: Object, pod: Object | None, form: str) -> tuple[Progress, str
     states = [each.get("state") or {} for each in (pod.get("status") or {}).get("containerStatuses") or ()]
     for state in states:
         waiting = state.get("waiting") or {}
-        if waiting.get("reason") in PULL_FAILURES:
+        if waiting.get("reason", IN_COURSE[0]) not in IN_COURSE:
             said = ": ".join(filter(None, (waiting.get("reason"), waiting.get("message"))))
             return Progress.STUCK, brief(said)
     if phase(pod) == "Running":

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from autoscaler.actuators.base import Change, Refused
 from autoscaler.actuators.claims import claimant, holder
-from autoscaler.actuators.disks import UNPACKED, fit, has_image, image_bytes, room_bytes
+from autoscaler.actuators.disks import UNPACKED, fit, has_image, image_bytes, rooms_bytes
 from autoscaler.actuators.fetched import Fetched, Progress, busy_nodes, read
 from autoscaler.actuators.landing import Placement, landing
 from autoscaler.actuators.podless import Podless
 from autoscaler.actuators.prepull import Content, Form, fetch_job, fetch_name, form
 from autoscaler.actuators.rests import Rests
+from autoscaler.actuators.shortfalls import Shortfalls, left_out, sentence, there
 from autoscaler.kube import collection
 from autoscaler.kube.causes import last_warning
 from autoscaler.kube.client import Kube
@@ -34,6 +35,7 @@ from policies.supply import StageName
 YOUNG_SECONDS = 1800.0  # a node this young is on its way to serve, whatever runs there yet
 AGAIN_SECONDS = 6 * 3600.0  # after which an idle node pulls again what it may have lost
 PATIENCE_SECONDS = 120.0  # a pull that fails may succeed at the kubelet's next try
+TURN_SECONDS = 60.0  # by which a Job is made, and seen to have failed, late at most
 UNSEEN_SECONDS = 60.0  # a Job that we made counts so long before the watch has shown it
 LATE_SECONDS = 60.0  # a Job this far past its end has a dead Job controller
 _EVERY = parse("")
@@ -72,12 +74,15 @@ class Fetches:
         self._kube = kube
         self._watches = watches
         self._settings = settings
-        self._wanted: dict[Key, tuple[Fetch, ...]] = {}  # by policy: what is missing
+        self._wanted: dict[Key, tuple[float, tuple[Fetch, ...]]] = {}  # by policy: when it had a turn, what is missing
         self._unseen: dict[Key, tuple[str, float]] = {}  # Jobs that we made: the node, until when they count unseen
         self._brought: dict[str, float] = {}  # names of Jobs that an idle node needs no more, since when
+        self._room: Mapping[str, float] = {}  # by node, as last looked at
+        self._full = False  # whether the limit of Jobs was reached then
         self._swept: set[str] = set()  # namespaces that may have Jobs
         self._looked: set[str] = set()  # namespaces that were looked through once since they are followed
-        self._rests, self._podless = Rests(), Podless()
+        self._rests, self._podless = Rests(PATIENCE_SECONDS + TURN_SECONDS), Podless()
+        self._shortfalls = Shortfalls()
 
     async def ensure(
         self,
@@ -109,6 +114,8 @@ class Fetches:
         if workload.mode is Mode.SHADOW or (refused is not None and refused.by_quota):
             wish = None
         targets = {} if wish is None or nodes is None else self._targets(workload, wish, nodes)
+        whats = _whats(wish)
+        self._shortfalls.see(claimant(workload), own, whats, now_seconds)
         trouble = await self._rest(workload, own, now_seconds)
         busy = self._busy() if targets else frozenset()
         doomed = [each for each in own if self._ends(each, targets, busy, now_seconds)]
@@ -120,13 +127,21 @@ class Fetches:
         }
         sizes = nodes.made(_EVERY, image_bytes) if nodes is not None else {}
         wanted = [self._fetch(workload, wish, name, at, sizes) for name, at in missing.items()] if wish else []
-        self._wanted[claimant(workload)] = tuple(wanted)
+        self._wanted[claimant(workload)] = now_seconds, tuple(wanted)
         begun = self._choose(nodes, now_seconds) & missing.keys()
+        kept = [
+            (missing[name].content.what, fetch)
+            for name, fetch in zip(missing, wanted, strict=True)
+            if name not in begun
+        ]
+        most = self._settings.max_fetches if self._full else None
+        self._shortfalls.keep_out(claimant(workload), left_out(kept, there(own), self._room, most))
         new = [fetch_job(workload, missing[name].content, missing[name].node) for name in sorted(begun)]
         released, failed = await self._delete([each.job for each in doomed])
         created, refusal = ((), "") if failed else await self._create(workload, new, now_seconds)
-        resting = next(filter(None, (self._cause(workload, what, now_seconds) for what in _whats(wish))), "")
-        return Change(created, released, problem=failed or refusal or trouble or resting or _failed(own))
+        resting = next(filter(None, (self._cause(workload, what, now_seconds) for what in whats)), "")
+        kept_out = self._shortfalls.kept_out(claimant(workload))
+        return Change(created, released, problem=failed or refusal or trouble or resting or _failed(own) or kept_out)
 
     def seen(self, workload: Workload) -> tuple[Fetched, ...]:
         """The Jobs of a policy, as the watch shows them."""
@@ -137,16 +152,20 @@ class Fetches:
         nodes = self._watches.nodes
         return nodes.made(_EVERY, landing, placement) if nodes.current(now_seconds) else None
 
-    def resting(self, workload: Workload, what: str, now_seconds: float) -> str:
-        """Why something is not fetched for a while; empty if it is."""
-        return self._cause(workload, what, now_seconds)
+    def obstacle(self, workload: Workload, what: str, now_seconds: float) -> str:
+        """Why a new node cannot be counted on to get something; empty if it can.
+
+        What failed counts as failing, also while it is tried again, until one node has it.
+        """
+        return self._cause(workload, what, now_seconds) or self._shortfalls.cause(claimant(workload), what)
 
     async def release(self, now_seconds: float) -> Change:
         """Delete every Job that no policy stands behind, found by label alone, and those that nothing has ended."""
         if not self._watches.policies.synced:
             return Change(problem="the ScalingPolicies have not been listed yet, so no fetch is deleted")
-        there = {Key(key(each).namespace, policy_label(key(each).name)) for each in self._watches.policies}
-        self._wanted = {policy: wanted for policy, wanted in self._wanted.items() if policy in there}
+        policies = {Key(key(each).namespace, policy_label(key(each).name)) for each in self._watches.policies}
+        self._wanted = {policy: wanted for policy, wanted in self._wanted.items() if policy in policies}
+        self._shortfalls.keep(policies)
         self._brought = {name: at for name, at in self._brought.items() if now_seconds - at < AGAIN_SECONDS}
         self._rests.prune(now_seconds)
         followed = set(self._watches.namespaces)
@@ -192,7 +211,8 @@ class Fetches:
         there = has_image(target.node, content.what)
         bytes_ = 0.0 if there else UNPACKED * sizes.get(content.what, UNKNOWN_BYTES)
         miss_seconds = wish.miss_seconds.get(content.stage, 0.0)
-        value = worth(wish.probability, miss_seconds, workload.gpus_per_replica, bytes_)
+        # To keep an image is worth less than to bring any: else the nodes that have it take the Jobs of those that lack it.
+        value = 0.0 if there else worth(wish.probability, miss_seconds, workload.gpus_per_replica, bytes_)
         return Fetch(f"{workload.namespace}/{name}", key(target.node).name, value, bytes_)
 
     def _waits(
@@ -236,12 +256,12 @@ class Fetches:
     async def _rest(self, workload: Workload, own: Iterable[Fetched], now_seconds: float) -> str:
         """Leave alone for a while what cannot be pulled, or gets no pod. Gives why."""
         cause, own = "", list(own)
-        works = {each.what for each in own if each.progress in (Progress.HELD, Progress.DONE)}
+        works = there(own)
         stuck = self._podless.stuck(workload.namespace, self._lacking(workload.namespace), now_seconds)
         for each in own:
             patience_over = now_seconds - (created_seconds(each.job) or now_seconds) >= PATIENCE_SECONDS
             if each.progress is Progress.STUCK and patience_over:
-                cause = f"node {each.node} cannot pull {each.what}: {each.cause}"
+                cause = sentence(each)
             elif key(each.job).name in stuck:
                 why = await last_warning(self._kube, each.job)
                 cause = f"the Job {key(each.job).name} got no pod: {why or 'the cluster reports no cause; see its Job controller'}"
@@ -249,6 +269,8 @@ class Fetches:
                 continue
             at = each.node if each.what in works else ""  # it is this node's own trouble
             self._rests.begin((claimant(workload), each.what, at), cause, now_seconds)
+            if not at:
+                self._shortfalls.fail(claimant(workload), each.what, cause)
         return cause
 
     def _cause(self, workload: Workload, what: str, now_seconds: float, node: str = "") -> str:
@@ -270,16 +292,19 @@ class Fetches:
         under_way = Counter(
             each.node for each in seen if each.progress in (Progress.UNDER_WAY, Progress.STUCK, Progress.WITHOUT_POD)
         )
-        wanted = [fetch for fetches in self._wanted.values() for fetch in fetches]
-        concerned = {fetch.node for fetch in wanted}
-        room = {key(node).name: room_bytes(node) for node in nodes or () if key(node).name in concerned}
+        # A policy that has had no turn lately, such as one that is refused, keeps no other one waiting.
+        recent = (fetches for at, fetches in self._wanted.values() if now_seconds - at < TURN_SECONDS)
+        wanted = [fetch for fetches in recent for fetch in fetches]
+        self._room = nodes.made(_EVERY, rooms_bytes) if nodes is not None else {}
+        held = sum(alive(each.job) for each in seen) + len(self._unseen)
         chosen = choose(
             wanted,
             under_way + unseen,
-            sum(alive(each.job) for each in seen) + len(self._unseen),
-            {node: left for node, left in room.items() if left is not None},
+            held,
+            self._room,
             self._settings.limits,
         )
+        self._full = held + len(chosen) >= self._settings.max_fetches
         return {fetch.name.partition("/")[2] for fetch in chosen}
 
     async def _delete(self, jobs: Iterable[Object]) -> tuple[tuple[str, ...], str]:
@@ -312,6 +337,7 @@ class Fetches:
             except KubeError as error:
                 del self._unseen[key(job)]
                 self._rests.begin((claimant(workload), notes[FETCHED], ""), str(error), now_seconds)
+                self._shortfalls.fail(claimant(workload), notes[FETCHED], str(error))
                 return tuple(done), str(error)
         return tuple(done), ""
 
@@ -345,4 +371,4 @@ def _whats(wish: Wish | None) -> tuple[str, ...]:
 def _failed(own: Iterable[Fetched]) -> str:
     """Why a fetch failed whose node is left alone now; empty if none did."""
     failed = next((each for each in own if each.progress is Progress.FAILED), None)
-    return "" if failed is None else f"node {failed.node} did not get {failed.what}: {failed.cause}"
+    return "" if failed is None else sentence(failed)

@@ -19,26 +19,52 @@ EXPIRES_HOURS = 7 * 24
 CACHE = "/cache"
 RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
 
-# Folders without the mark are not Outrider's, and are left alone.
+CHECK_SECONDS = 10  # between looks at how large the cache has become while weights are copied
+
+# Folders without the mark are not Outrider's, and are left alone. Not used: find, which images such as amazon/aws-cli lack.
 SCRIPT = f"""set -eu
 mark=.outrider-ready
 cd "$WEIGHTS_CACHE"
-find . -maxdepth 1 -name '.*.part' -mmin +{24 * 60} -exec rm -rf {{}} +
-find . -mindepth 2 -maxdepth 2 -name $mark -mmin +{EXPIRES_HOURS * 60} | while IFS= read -r old; do
-  [ "$old" = "./$WEIGHTS_MODEL/$mark" ] || rm -rf "${{old%/*}}"
+hours() {{ echo $((($(date +%s) - $(stat -c %Y "$1" 2>/dev/null || date +%s)) / 3600)); }}
+for old in .*.part; do
+  if [ -d "$old" ] && [ "$(hours "$old")" -ge 24 ]; then rm -rf "$old"; fi
 done
-if [ -e "$WEIGHTS_MODEL/$mark" ]; then touch "$WEIGHTS_MODEL/$mark"; exit 0; fi
-if [ -e "$WEIGHTS_MODEL" ]; then echo "$WEIGHTS_MODEL is there and was not made by Outrider" >&2; exit 4; fi
+for old in */$mark; do
+  if [ ! -e "$old" ] || [ "$old" = "$WEIGHTS_MODEL/$mark" ]; then continue; fi
+  if [ "$(hours "$old")" -ge {EXPIRES_HOURS} ]; then rm -rf "${{old%/*}}"; fi
+done
+end_if_there() {{
+  if [ -e "$WEIGHTS_MODEL/$mark" ]; then touch "$WEIGHTS_MODEL/$mark"; exit 0; fi
+  rmdir "$WEIGHTS_MODEL" 2>/dev/null || : # empty: a pod that mounts it was first
+  if [ -e "$WEIGHTS_MODEL" ]; then echo "$WEIGHTS_MODEL is there and was not made by Outrider" >&2; exit 4; fi
+}}
+end_if_there
 over() {{ [ "$(du -sk . | cut -f1)" -gt "$WEIGHTS_MAX_KIB" ]; }}
+make_room() {{
+  while over; do
+    oldest=
+    for old in */$mark; do
+      if [ ! -e "$old" ] || [ "$(hours "$old")" -lt {KEPT_HOURS} ]; then continue; fi
+      if [ -z "$oldest" ] || [ "$old" -ot "$oldest" ]; then oldest=$old; fi
+    done
+    if [ -z "$oldest" ]; then echo "the cache is full: raise maxBytes or take models away" >&2; return 3; fi
+    rm -rf "${{oldest%/*}}"
+  done
+}}
 rm -rf "$WEIGHTS_TARGET"
 trap 'rm -rf "$WEIGHTS_TARGET"' EXIT
 mkdir "$WEIGHTS_TARGET"
-"$@"
-while over; do
-  old=$(find . -mindepth 2 -maxdepth 2 -name $mark -mmin +{KEPT_HOURS * 60} -exec ls -1tr {{}} + | head -n 1)
-  if [ -z "$old" ]; then echo "the cache is full: raise maxBytes or take models away" >&2; exit 3; fi
-  rm -rf "${{old%/*}}"
-done
+make_room || exit
+"$@" &
+copy=$!
+(while sleep "${{WEIGHTS_CHECK_SECONDS:-{CHECK_SECONDS}}}" >/dev/null 2>&1; do make_room || {{ kill -9 $copy; exit; }}; done) &
+watch=$!
+result=0
+wait $copy || result=$?
+kill $watch 2>/dev/null || :
+make_room || exit
+[ $result -eq 0 ] || exit $result
+end_if_there # another policy's Job was faster
 touch "$WEIGHTS_TARGET/$mark"
 mv "$WEIGHTS_TARGET" "$WEIGHTS_MODEL"
 trap - EXIT

@@ -42,17 +42,20 @@ class Image:
     pull_policy: str = ""  # empty: the API server's default
 
 
-def images(workload: Workload, template: Object) -> tuple[Image, ...]:
-    """What is to be pulled for a workload: the engine's image, and the images that have its weights."""
+def images(workload: Workload, template: Object, *, weights: bool = True) -> tuple[Image, ...]:
+    """What is to be pulled for a workload: the engine's image, and the images that have its weights.
+
+    `weights`: whether `spec.weights.image` may be pulled.
+    """
     spec = template.get("spec") or {}
-    return tuple(dict.fromkeys(_images(workload, spec)))
+    return tuple(dict.fromkeys(_images(workload, spec, weights)))
 
 
-def _images(workload: Workload, spec: Object) -> Iterator[Image]:
+def _images(workload: Workload, spec: Object, weights: bool) -> Iterator[Image]:
     first: Object = next(iter(spec.get("containers") or ()), {})
     if workload.pre_pull and first.get("image"):
         yield Image(first["image"], StageName.IMAGE, first.get("imagePullPolicy") or "")
-    if workload.weights.image:
+    if workload.weights.image and weights:
         yield Image(workload.weights.image, StageName.WEIGHTS)
         return
     if workload.pre_pull:

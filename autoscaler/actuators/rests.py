@@ -14,10 +14,14 @@ class _Rest:
 
 
 class Rests:
-    """By whatever is refused. A refusal that comes sooner than one more rest after the last doubles it."""
+    """By whatever is refused. A refusal that comes sooner than one more rest after the last doubles it.
 
-    def __init__(self) -> None:
+    `try_seconds` is how long a new try may take until it is refused.
+    """
+
+    def __init__(self, try_seconds: float = 0.0) -> None:
         self._rests: dict[object, _Rest] = {}
+        self._try_seconds = try_seconds
 
     def begin(self, what: object, cause: str, now_seconds: float) -> None:
         """Rest because of `cause`. During a rest only the cause is taken."""
@@ -25,7 +29,7 @@ class Rests:
         if last is not None and now_seconds < last.until_seconds:
             self._rests[what] = _Rest(last.until_seconds, last.length_seconds, cause)
             return
-        again = last is not None and now_seconds < last.until_seconds + last.length_seconds
+        again = last is not None and now_seconds < self._doubles_until(last)
         length = min(LONGEST_SECONDS, 2 * last.length_seconds) if again and last is not None else FIRST_SECONDS
         self._rests[what] = _Rest(now_seconds + length, length, cause)
 
@@ -36,6 +40,7 @@ class Rests:
 
     def prune(self, now_seconds: float) -> None:
         """Forget what nothing can double any more."""
-        self._rests = {
-            what: rest for what, rest in self._rests.items() if now_seconds < rest.until_seconds + rest.length_seconds
-        }
+        self._rests = {what: rest for what, rest in self._rests.items() if now_seconds < self._doubles_until(rest)}
+
+    def _doubles_until(self, rest: _Rest) -> float:
+        return rest.until_seconds + rest.length_seconds + self._try_seconds

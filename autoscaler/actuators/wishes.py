@@ -31,22 +31,22 @@ def fetches(workload: Workload) -> bool:
 
 
 def wish(
-    workload: Workload, template: Object, probability: float, settings: FetchSettings, *, copies: bool = True
+    workload: Workload, template: Object, probability: float, settings: FetchSettings, *, weights: bool = True
 ) -> Wish:
     """What to bring to each node that a replica may land on. Raises ValueError where the template cannot be read.
 
-    With `copies`, weights may be copied to the nodes' disks.
+    `weights` is whether the policy's own weights may be brought: an image that no pod of the target uses must not run for a policy.
     """
     deadline = settings.deadline_seconds
     pulls = {
         how: tuple(
             Content(each.reference, each.stage, how, prepull_pod(template, each, how, deadline), deadline)
-            for each in images(workload, template)
+            for each in images(workload, template, weights=weights)
         )
         for how in (Form.SLEEP, Form.VOLUME)
     }
     prefetch = workload.weights.prefetch
-    copied = (prefetch_content(workload, prefetch, deadline),) if prefetch and copies else ()
+    copied = (prefetch_content(workload, prefetch, deadline),) if prefetch and weights else ()
     cold = workload.cold_start
     miss_seconds = {
         stage: found.p50_seconds
@@ -87,7 +87,7 @@ def _standstill(workload: Workload, nodes: int | None) -> str:
 
 def _failure(of_stage: Sequence[Fetched]) -> str:
     """Why it came to no node; empty if it came to one, or has not failed yet."""
-    failed = next((each for each in of_stage if each.progress is Progress.FAILED), None)
+    failed = next((each for each in of_stage if each.progress in (Progress.FAILED, Progress.STUCK)), None)
     if failed is None or any(each.progress in _THERE for each in of_stage):
         return ""
     return f"node {failed.node} did not get {failed.what}: {failed.cause}"

@@ -58,12 +58,12 @@ class Fetcher:
         elif fetches(workload) and template is not None:
             probability = self._probability(runtime, now_seconds)
             try:
-                wanted = wish(workload, template, probability, self._settings, copies=WEIGHTS not in obstacles)
+                wanted = wish(workload, template, probability, self._settings, weights=WEIGHTS not in obstacles)
             except ValueError as error:
                 obstacles = dict.fromkeys(asked(workload), str(error))
         known = wanted is not None or not fetches(workload)
         change = await self._actuator.ensure(workload, wanted, now_seconds, runtime.refused, known=known)
-        obstacles = self._resting(workload, wanted, now_seconds) | obstacles
+        obstacles = self._standing(workload, wanted, now_seconds) | obstacles
         nodes = self._actuator.nodes(wanted.placement, now_seconds) if wanted is not None else ()
         seen = self._actuator.seen(workload) if wanted is not None else ()
         found: tuple[Ability, ...] = tuple(
@@ -90,11 +90,11 @@ class Fetcher:
                 _log.info("fetches.swept", released=change.released)
             await self._clock.sleep(SWEEP_SECONDS)
 
-    def _resting(self, workload: Workload, wanted: Wish | None, now_seconds: float) -> dict[str, str]:
-        """What cannot be fetched for a while, and why."""
+    def _standing(self, workload: Workload, wanted: Wish | None, now_seconds: float) -> dict[str, str]:
+        """What does not come to new nodes, and why."""
         contents = [each for found in (wanted.contents.values() if wanted else ()) for each in found]
         names = {StageName.IMAGE: PRE_PULL, StageName.WEIGHTS: WEIGHTS}
-        causes = {names[each.stage]: self._actuator.resting(workload, each.what, now_seconds) for each in contents}
+        causes = {names[each.stage]: self._actuator.obstacle(workload, each.what, now_seconds) for each in contents}
         return {name: cause for name, cause in causes.items() if cause}
 
     @staticmethod

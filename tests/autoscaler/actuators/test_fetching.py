@@ -1,16 +1,18 @@
 """Images brought to nodes, on the fake API: killed, refused, full, unreachable, changed or gone in the middle."""
 
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from autoscaler.actuators.base import Change, Refused
 from autoscaler.actuators.fetched import Progress
-from autoscaler.actuators.fetching import AGAIN_SECONDS, PATIENCE_SECONDS, FetchSettings
+from autoscaler.actuators.fetching import AGAIN_SECONDS, PATIENCE_SECONDS, TURN_SECONDS, FetchSettings
 from autoscaler.actuators.podless import LIMIT_SECONDS
 from autoscaler.actuators.prepull import RESTS_SECONDS
 from autoscaler.actuators.rests import FIRST_SECONDS
+from autoscaler.actuators.shortfalls import SLOW_SECONDS
 from autoscaler.actuators.wishes import wish
 from autoscaler.kube.objects import key, labels, metadata
 from autoscaler.kube.ours import BALLOONS
@@ -235,9 +237,11 @@ async def test_a_pod_that_is_evicted_leaves_its_node_alone(there: Cluster) -> No
     assert change.problem == f"node a did not get {IMAGE}: Evicted: The node was low on disk"
 
 
-@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"])
+@pytest.mark.parametrize(
+    "reason", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"]
+)
 async def test_an_image_that_cannot_be_pulled_is_let_go_and_said(there: Cluster, reason: str) -> None:
-    """A pull secret that is missing looks the same: the registry refuses."""
+    """A pull secret that is missing looks the same: the registry refuses. So does a Secret for the environment."""
     await there.add(there.young("a"), there.young("b"))
     await there.ensure()
     await there.kubelet("a", waiting={"reason": reason, "message": DENIED})
@@ -246,10 +250,71 @@ async def test_an_image_that_cannot_be_pulled_is_let_go_and_said(there: Cluster,
     await there.clock.advance(1)
     change = await there.ensure()
     assert len(change.released) == 1
-    assert change.problem == f"node a cannot pull {IMAGE}: {reason}: {DENIED}"
+    assert change.problem == f"node a did not get {IMAGE}: {reason}: {DENIED}"
     assert await there.ensure() == Change(problem=change.problem)
     await there.clock.advance(FIRST_SECONDS)
     assert len((await there.ensure()).created) == 1
+
+
+async def test_an_image_that_has_failed_is_not_counted_on_until_a_node_has_it(there: Cluster) -> None:
+    """Decisions that count on an image which never comes have too short a lead: a new try is no reason to hope."""
+    await there.add(there.young("a"))
+    begun: list[float] = []
+    for _ in range(180):
+        if (await there.ensure()).created:
+            begun.append(there.clock.now())
+            await there.kubelet("a", waiting={"reason": "ErrImagePull", "message": DENIED})
+        elif len(begun) > 1:
+            assert "did not get" in there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+        await there.clock.advance(10)
+    lengths = [later - earlier - PATIENCE_SECONDS for earlier, later in pairwise(begun)]
+    assert lengths == sorted(lengths), "more and more seldom"
+    assert lengths[-1] >= 4 * FIRST_SECONDS
+    while not (await there.ensure()).created:
+        await there.clock.advance(10)
+    await there.pulled("a")
+    await there.ensure()
+    assert not there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+
+
+async def test_a_pull_that_hangs_is_not_counted_on(there: Cluster) -> None:
+    await there.add(there.young("a"))
+    await there.ensure()
+    await there.kubelet("a", waiting={"reason": "ContainerCreating"})
+    await there.clock.advance(SLOW_SECONDS - 1)
+    await there.ensure()
+    assert not there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+    await there.clock.advance(1)
+    await there.ensure()
+    assert there.fetches.obstacle(pulling(), IMAGE, there.clock.now()) == f"node a has not got {IMAGE} in 20 min"
+    await there.pulled("a")
+    await there.ensure()
+    assert not there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+
+
+async def test_what_has_no_room_on_the_disks_is_not_counted_on(there: Cluster) -> None:
+    await there.add(there.young("a", disk="30Gi"))
+    change = await there.ensure()
+    assert change.problem == f"node a has too little room on its disk for {IMAGE}"
+    assert there.fetches.obstacle(pulling(), IMAGE, there.clock.now()) == change.problem
+
+
+async def test_what_the_limit_of_jobs_keeps_from_new_nodes_is_not_counted_on(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FetchSettings(max_fetches=1)) as there:
+        await there.add(there.young("a"))
+        await there.ensure()
+        await there.pulled("a")
+        assert not there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+        await there.add(there.young("b"))
+        await there.ensure()
+        assert "--max-prepulls" in there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+
+
+async def test_nodes_that_lack_an_image_come_before_those_that_have_it(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FetchSettings(max_fetches=1)) as there:
+        await there.add(there.young("a", images={IMAGE: 9e9}), there.young("b"))
+        await there.ensure()
+        assert list(there.where) == ["b"]
 
 
 async def test_an_image_that_other_nodes_have_rests_on_one_node_alone(there: Cluster) -> None:
@@ -378,6 +443,19 @@ async def test_what_is_not_begun_keeps_no_other_workload_waiting(tmp_path: Path)
         await there.ensure(there.policies[0], probability=0.9)  # one of two has begun
         await there.pulled(next(iter(there.where)))
         await there.fetches.ensure(there.policies[0], None, there.clock.now(), known=False)
+        await there.ensure(there.policies[1], probability=0.1)
+        assert any("/namespaces/far/jobs/" in path for path in there.api.objects)
+
+
+async def test_a_policy_without_a_turn_keeps_no_other_one_waiting(tmp_path: Path) -> None:
+    """A policy that is refused has no turn, and nothing that it wanted before is begun."""
+    async with cluster(tmp_path, FetchSettings(max_parallel=1)) as there:
+        there.policies = [pulling("a"), pulling("b", namespace="far")]
+        there.crash()
+        await there.add(there.young("n"), there.young("m"))
+        await there.ensure(there.policies[0], probability=0.9)  # one of two has begun
+        await there.pulled(next(iter(there.where)))
+        await there.clock.advance(TURN_SECONDS)
         await there.ensure(there.policies[1], probability=0.1)
         assert any("/namespaces/far/jobs/" in path for path in there.api.objects)
 

@@ -1,6 +1,7 @@
 """The script that copies weights to a node's disk, run by a real shell; and where it may be used."""
 
 import os
+import shutil
 import subprocess
 import time
 from dataclasses import replace
@@ -34,9 +35,11 @@ def cache(tmp_path: Path) -> Path:
     return folder
 
 
-def run(cache: Path, program: str = COPY, model: str = "chat", kib: int = 1000) -> "subprocess.CompletedProcess[str]":
+def run(
+    cache: Path, program: str = COPY, model: str = "chat", kib: int = 1000, **more: str
+) -> "subprocess.CompletedProcess[str]":
     values = (str(cache), model, str(cache / f".{model}.0.part"), str(kib), "/tmp")
-    environment = {**os.environ, **dict(zip(ENVIRONMENT, values, strict=True))}
+    environment = {**os.environ, **dict(zip(ENVIRONMENT, values, strict=True)), **more}
     command = [*COMMAND, "sh", "-c", program]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -101,8 +104,43 @@ def test_what_is_needed_is_never_removed_for_others(cache: Path) -> None:
     assert [each.name for each in cache.iterdir()] == [wanted.name]
 
 
+def test_a_copy_that_outgrows_the_cache_is_stopped_before_it_fills_the_disk(cache: Path) -> None:
+    grow = 'head -c 300000 /dev/zero > "$WEIGHTS_TARGET/model"; exec sleep 60'
+    result = run(cache, grow, kib=200, WEIGHTS_CHECK_SECONDS="0.1")
+    assert result.returncode == 3
+    assert "the cache is full" in result.stderr
+    assert list(cache.iterdir()) == []
+
+
+def test_of_two_jobs_that_copy_the_same_model_the_first_wins(cache: Path) -> None:
+    """Else the second would move its copy into the folder of the first, where nothing ever removes it."""
+    first = "mkdir chat; echo first > chat/model; touch chat/.outrider-ready"
+    assert run(cache, f"{COPY}; {first}").returncode == 0
+    assert {each.name for each in (cache / "chat").iterdir()} == {"model", ".outrider-ready"}
+    assert (cache / "chat" / "model").read_text() == "first\n"
+    assert [each.name for each in cache.iterdir()] == ["chat"]
+
+
+def test_a_pod_that_was_first_to_mount_the_folder_keeps_the_weights_from_no_node(cache: Path) -> None:
+    """The container runtime makes a hostPath folder that is not there, and leaves it empty."""
+    (cache / "chat").mkdir()
+    assert run(cache).returncode == 0
+    assert (cache / "chat" / "model").read_text() == "weights"
+
+
+def test_the_image_needs_no_find(cache: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("sh", "date", "stat", "touch", "du", "cut", "rm", "rmdir", "mkdir", "mv", "sleep"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+    old = model(cache, "old", EXPIRES_HOURS + 1)
+    assert run(cache, PATH=str(programs)).returncode == 0
+    assert (old.exists(), (cache / "chat").exists()) == (False, True)
+
+
 def test_what_others_made_is_left_alone(cache: Path) -> None:
     (cache / "chat").mkdir()
+    (cache / "chat" / "model").touch()
     (cache / "theirs").mkdir()
     os.utime(cache / "theirs", (0, 0))
     result = run(cache, kib=1)

@@ -24,6 +24,13 @@ def test_a_refusal_long_after_the_last_begins_anew() -> None:
     assert not rests.cause("a", 361.0)
 
 
+def test_a_try_may_take_a_while_until_it_is_refused() -> None:
+    rests = Rests(try_seconds=180.0)
+    rests.begin("a", "no such image", 0.0)
+    rests.begin("a", "no such image", 60.0 + 140.0)
+    assert rests.cause("a", 200.0 + 119.0)
+
+
 def test_during_a_rest_only_the_cause_is_taken() -> None:
     rests = Rests()
     rests.begin("a", "quota", 0.0)

@@ -39,6 +39,7 @@ def the_ability(
         ),
         ((Progress.FAILED, Progress.HELD), True, "Brought to each node as it registers; kept on 1 of 4."),
         ((Progress.FAILED,), False, f"Node n0 did not get {IMAGE}: Evicted."),
+        ((Progress.STUCK, Progress.UNDER_WAY), False, f"Node n0 did not get {IMAGE}: Evicted."),
     ],
 )
 def test_how_far_an_image_is(progress: tuple[Progress, ...], works: bool, said: str) -> None:

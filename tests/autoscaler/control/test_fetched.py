@@ -71,6 +71,19 @@ async def test_a_refused_job_is_a_warning_and_a_longer_lead(api: FakeApi, kube: 
     assert len(events) == 1
 
 
+async def test_an_image_that_no_pod_of_the_target_uses_is_never_run_for_a_policy(api: FakeApi, kube: Kube) -> None:
+    """Else who may write a ScalingPolicy, and no pod, could run any image on the nodes."""
+    weights = {"method": "image", "image": "registry.example.com/not/the-targets:latest"}
+    async with a_controller(api, kube) as controller:
+        await with_nodes(controller, "n1")
+        await controller.target("a", 3)
+        await controller.policy("a", spec("a", weights=weights, **PRE_PULL))
+        await controller.until(lambda: "use no image" in capability(controller, "Weights").get("message", ""))
+        await controller.until(lambda: len(fetches(api)) == 1)
+        [job] = [api.objects[path] for path in fetches(api)]
+        assert "not/the-targets" not in str(job)
+
+
 async def test_without_it_no_nodes_are_read_and_nothing_is_said(api: FakeApi, kube: Kube) -> None:
     async with a_controller(api, kube) as controller:
         await controller.target("a", 3)
