@@ -137,7 +137,9 @@ class StartObserver:
 
     def _start(self, pod: PodSeen, image: str, now_seconds: float, *, listed: bool = False) -> Start:
         pulls = self._seen.pulls
-        seen = ImageSeen(pulls.of(pod.uid, pod.container), pulls.on(pod.namespace, pod.node, image), listed)
+        seen = ImageSeen(
+            pulls.of(pod.namespace, pod.uid, pod.container), pulls.on(pod.namespace, pod.node, image), listed
+        )
         return start(pod, self._seen.node(pod.node) if pod.node else None, seen, now_seconds)
 
     def _place(self, pod: PodSeen, otherwise: Place) -> Place:

@@ -36,7 +36,7 @@ def image_seen(*events: Mapping[str, Any], listed: bool = False) -> ImageSeen:
     pulls = Pulls()
     for each in events:
         pulls.saw(trim.event(each), END)
-    return ImageSeen(pulls.of("uid-chat-0", "vllm"), pulls.on("ns", NODE, IMAGE), listed)
+    return ImageSeen(pulls.of("ns", "uid-chat-0", "vllm"), pulls.on("ns", NODE, IMAGE), listed)
 
 
 def a_start(given: Mapping[str, Any], at_node: NodeSeen | None, image: ImageSeen, now_seconds: float = END) -> Start:
@@ -183,8 +183,8 @@ def test_observations_have_the_keys_of_their_own_node_and_image() -> None:
         Observation(Part.REACTION, WHERE, 3.0),
         Observation(Part.NODE, WHERE, 59.0),
         Observation(Part.GPU, WHERE, 37.0),
-        Observation(Part.IMAGE, ("g6.xlarge", "vllm/vllm-openai", "v0.19.1"), 185.0),
-        Observation(Part.WARMUP, ("g6.xlarge with weights", "ns/chat", IMAGE), 210.0),
+        Observation(Part.IMAGE, ("ns/vllm/vllm-openai", "g6.xlarge", "v0.19.1"), 185.0),
+        Observation(Part.WARMUP, ("ns/chat with weights", "g6.xlarge", IMAGE), 210.0),
     )
 
 
