@@ -16,6 +16,7 @@ from policies.starts import Part, Span, Start
 
 SKEW_SECONDS = 2.0  # API times are whole seconds, and two machines' clocks differ
 PULL_SECONDS = 10.0  # a container that takes longer to start, and of whose image nothing is known, has pulled it
+PROBE_SECONDS = 3.0  # a pod that is Ready sooner after its engine began has no probe: when it served is unknown
 SOON_SECONDS = 5.0  # what is given up sooner says nothing
 Keys = Mapping[Part, Key]
 
@@ -37,14 +38,14 @@ def start(pod: PodSeen, node: NodeSeen | None, image: ImageSeen, now_seconds: fl
     spans = [*_node(pod, node, requested), *_image(pod, image, requested)]
     if pod.weights is not None:
         spans.append(Span(Part.WEIGHTS, *pod.weights, "pulled"))
-    if pod.started_seconds is not None and pod.ready_seconds is not None and not pod.restarts:
-        spans.append(Span(Part.WARMUP, pod.started_seconds, pod.ready_seconds))
+    began, ready = pod.started_seconds, pod.ready_seconds
+    if began is not None and ready is not None and ready - began >= PROBE_SECONDS and not pod.restarts:
+        spans.append(Span(Part.WARMUP, began, ready))
     believed = tuple(
         Span(span.part, span.begin_seconds, max(span.begin_seconds, span.end_seconds), span.path)
         for span in spans
         if _possible(span.begin_seconds, span.end_seconds, now_seconds)
     )
-    ready = pod.ready_seconds
     serving = ready if ready is not None and _possible(requested, ready, now_seconds) else None
     return Start(pod.name, pod.node, requested, serving, believed)
 

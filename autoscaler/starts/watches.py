@@ -13,7 +13,7 @@ from autoscaler.clock import Clock
 from autoscaler.kube import collection, trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection
-from autoscaler.kube.errors import KubeError
+from autoscaler.kube.errors import KubeError, Unavailable
 from autoscaler.kube.objects import Key, Object, key
 from autoscaler.kube.reflector import Reflector, Tail
 from autoscaler.kube.store import Store, Stream
@@ -22,9 +22,8 @@ from autoscaler.starts.pulls import Pulls
 
 REASONS = ("Pulling", "Pulled")  # a pull that fails shows in its pod, and BackOff comes once a minute from each
 OPTIONAL = "NodeClaims"  # without Karpenter there are none, and little is missing
-AGAIN_SECONDS = (
-    3600.0  # until one that is missing is looked for again: sooner, it would look like a right that is needed
-)
+AGAIN_SECONDS = 3600.0  # until what is forbidden is looked for again: sooner, it would look like a right that is needed
+AWAY_SECONDS = 30.0  # the same, while the API does not answer
 FOLLOW_SECONDS = 5.0  # until Events of a new namespace are watched
 
 _log = structlog.get_logger(__name__)
@@ -105,7 +104,8 @@ class StartWatches:
                 await self._kube.get(what.path, what.selector | {"limit": "1"})
             except KubeError as error:
                 self._miss(name, what.path, str(error))
-                await self._clock.sleep(AGAIN_SECONDS)
+                away = isinstance(error, Unavailable)
+                await self._clock.sleep(AWAY_SECONDS if away else AGAIN_SECONDS)
             else:
                 self._missing.pop(name, None)
                 self._stores[what] = name, store

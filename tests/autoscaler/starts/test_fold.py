@@ -142,6 +142,12 @@ def test_an_impossible_time_is_unknown(wrong: dict[str, Any], lost: Part) -> Non
     assert lost not in {part for part, *_ in spans(found)}
 
 
+def test_a_pod_without_a_probe_teaches_no_warm_up() -> None:
+    assert Part.WARMUP not in {
+        part for part, *_ in spans(a_start(pod(**(SERVING | {"ready": 291.0})), None, ImageSeen()))
+    }
+
+
 def test_a_start_that_was_asked_for_in_the_future_has_no_parts() -> None:
     assert a_start(pod(created=90_000.0), node_seen(), ImageSeen()).spans == ()
     no_time = pod(**SERVING)
@@ -189,8 +195,8 @@ def test_observations_have_the_keys_of_their_own_node_and_image() -> None:
 
 
 def test_a_span_never_ends_before_it_begins() -> None:
-    found = a_start(pod(scheduled=100.0, started=290.0, ready=289.0), None, ImageSeen())
-    assert found.spans[-1] == Span(Part.WARMUP, T0 + 290.0, T0 + 290.0)
+    found = a_start(pod(scheduled=100.0, weights=(200.0, 199.0)), None, ImageSeen())
+    assert found.spans[-1] == Span(Part.WEIGHTS, T0 + 200.0, T0 + 200.0, "pulled")
 
 
 def test_a_node_that_was_created_after_the_pod_was_placed_is_another_one() -> None:

@@ -10,7 +10,7 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import key
 from autoscaler.kube.reflector import Tail
 from autoscaler.kube.store import Stream
-from autoscaler.starts.watches import AGAIN_SECONDS, StartWatches
+from autoscaler.starts.watches import AGAIN_SECONDS, AWAY_SECONDS, StartWatches
 from tests.autoscaler.kube.waiting import until
 from tests.autoscaler.starts.recorded import NODE, T0, node
 from tests.support.fake_api import FakeApi, status
@@ -46,6 +46,16 @@ async def test_what_cannot_be_read_is_missing_logged_once_and_looked_for_again(a
             assert watches.node(NODE) is None
     said = [each["what"] for each in logs if each["event"] == "starts.not_seen" and each["log_level"] == "info"]
     assert sorted(said) == ["Events", "nodes"]
+
+
+async def test_after_an_outage_at_the_start_nodes_are_seen_again_soon(api: FakeApi, kube: Kube) -> None:
+    api.standing.append(("/nodes", status(503, "ServiceUnavailable")))
+    clock = FakeClock()
+    async with watching(kube, clock, nodes=True) as watches:
+        await until(lambda: "nodes" in watches.missing and clock.sleeping >= 2)
+        api.standing.clear()
+        await clock.advance(AWAY_SECONDS + 1.0)
+        await until(lambda: "nodes" not in watches.missing)
 
 
 async def test_a_controller_of_one_namespace_reads_no_nodes(api: FakeApi, kube: Kube) -> None:
