@@ -1,6 +1,7 @@
 """One start, from objects as an API server gives them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,6 +66,16 @@ def test_a_node_without_a_claim_takes_as_long_as_since_the_request() -> None:
     found = a_start(pod(**SERVING), node_seen(gpu=None), ImageSeen())
     assert spans(found)[0] == (Part.NODE, 0.0, 62.0, "")
     assert Part.GPU not in {part for part, *_ in spans(found)}
+
+
+@pytest.mark.parametrize(("created", "queued"), [(62.0, True), (14.0, False), (-1.0, False)])
+def test_a_node_that_may_have_been_requested_for_another_pod_teaches_no_node(created: float, queued: bool) -> None:
+    made = NodeSeen(NODE, Place("gpu"), T0 + created)
+    given = seen(trim.pod(pod(**SERVING)), "vllm")
+    found = start(given, made, ImageSeen(), END, queued=queued)
+    assert Part.NODE not in {span.part for span in found.spans}
+    claimed = start(given, replace(made, claimed_seconds=T0 - 40.0), ImageSeen(), END, queued=queued)
+    assert Span(Part.NODE, T0 - 40.0, T0 + created) in claimed.spans
 
 
 def test_a_claim_says_when_the_gpu_came_only_if_it_asks_for_one() -> None:
