@@ -18,6 +18,7 @@ SKEW_SECONDS = 2.0  # API times are whole seconds, and two machines' clocks diff
 PULL_SECONDS = 10.0  # a container that takes longer to start, and of whose image nothing is known, has pulled it
 NODE_SECONDS = 15.0  # no machine boots sooner: a node that comes sooner after a pod was asked for before it
 PROBE_SECONDS = 3.0  # a pod that is Ready sooner after its engine began has no probe: when it served is unknown
+PROVISION_SECONDS = 900.0  # after which Karpenter and the Cluster Autoscaler give up a machine
 SOON_SECONDS = 5.0  # what is given up sooner says nothing
 Keys = Mapping[Part, Key]
 
@@ -130,6 +131,8 @@ def given_up(pod: PodSeen, now_seconds: float) -> tuple[Part, float, Outcome] | 
         part, since = Part.IMAGE, pod.since_seconds
     if since is None or now_seconds - since < SOON_SECONDS or not _possible(since, now_seconds, now_seconds):
         return None
+    if part is Part.NODE and now_seconds - since > PROVISION_SECONDS:
+        return part, 0.0, Outcome.FAILED  # no machine was to be had, or none that the pod asks for: others' may come in time
     return part, now_seconds - since, Outcome.TIMED_OUT
 
 
