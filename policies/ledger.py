@@ -18,7 +18,7 @@ from policies.supply import NORMAL_P95, Stage
 
 Key = tuple[str, ...]
 
-MOST_KEYS = 256  # of one part, parents included; those not seen for longest go first
+MOST_KEYS = 4096  # of one part, parents included: three of each of 1,000 policies; those not seen for longest go first
 MOST_DEPTH = 4
 LONGEST = 255  # characters of one item of a key
 LEAST_SECONDS = 0.5  # what is shorter is within the clocks' resolution of 1 s
