@@ -191,7 +191,7 @@ class StartObserver:
                 policy.place = place(node)  # nothing has started yet since the controller did
         given = runtime.workload.cold_start
         now = cold_start(self.ledger, What(runtime.key, image, policy.place, policy.weights_apart), given)
-        runtime.offer_cold_start(now, given, self._seen.missing)
+        runtime.offer_cold_start(now, given, self._seen.missing(runtime.workload.namespace))
         if now == given or not _news(now, policy.named or given):
             return
         text = measured(now, given)

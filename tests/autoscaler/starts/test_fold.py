@@ -170,7 +170,12 @@ def test_a_start_that_was_asked_for_in_the_future_has_no_parts() -> None:
     ("given", "part", "seconds", "outcome"),
     [
         ({}, Part.NODE, 700.0, Outcome.TIMED_OUT),
-        ({"created": -5000.0}, Part.NODE, 0.0, Outcome.FAILED),  # a pod that no node fits must not slow all others' nodes
+        (
+            {"created": -5000.0},
+            Part.NODE,
+            0.0,
+            Outcome.FAILED,
+        ),  # a pod that no node fits must not slow all others' nodes
         ({"scheduled": 100.0, "sandbox": 101.0}, Part.IMAGE, 599.0, Outcome.TIMED_OUT),
         ({"scheduled": 100.0, "sandbox": 101.0, "started": 290.0}, Part.WARMUP, 410.0, Outcome.TIMED_OUT),
         ({"scheduled": 100.0, "waiting": "ImagePullBackOff"}, Part.IMAGE, 0.0, Outcome.FAILED),
