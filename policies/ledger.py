@@ -167,7 +167,9 @@ def _impossible(entry: Entry) -> str:
         LEAST - ROUNDING <= each <= MOST + ROUNDING for each in (durations.mean, *durations.recent)
     ):
         return f"a duration is not from {LEAST_SECONDS:g} to {MOST_SECONDS:g} s"
-    if 0.0 < durations.count < 1.0 or len(durations.recent) > RECENT:
+    if 0.0 < durations.count < 1.0 or len(durations.recent) > min(RECENT, entry.seen):
+        return "the durations are not those of whole observations"
+    if durations.count == 0.0 and durations != Moments():
         return "the durations are not those of whole observations"
     return ""
 

@@ -182,6 +182,10 @@ def test_the_keys_that_were_not_seen_for_longest_go_first() -> None:
         ),
         ('{"rows":[{"part":"image","key":["a"],"entry":{"durations":{"count":0.5}}}]}', "those of whole observations"),
         (
+            '{"rows":[{"part":"image","key":["a"],"entry":{"seen":1,"durations":{"recent":[1e40]}}}]}',
+            "those of whole observations",
+        ),
+        (
             '{"rows":[{"part":"image","key":["a"],"entry":{"durations":{"squares":1e9}}}]}',
             "a count or a sum of squares is",
         ),
