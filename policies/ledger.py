@@ -18,7 +18,7 @@ from policies.supply import NORMAL_P95, Stage
 
 Key = tuple[str, ...]
 
-MOST_KEYS = 256  # of one part, parents included; those not seen for longest go first
+MOST_KEYS = 4096  # of one part, parents included: three of each of 1,000 policies; those not seen for longest go first
 MOST_DEPTH = 4
 LONGEST = 255  # characters of one item of a key
 LEAST_SECONDS = 0.5  # what is shorter is within the clocks' resolution of 1 s
@@ -167,7 +167,9 @@ def _impossible(entry: Entry) -> str:
         LEAST - ROUNDING <= each <= MOST + ROUNDING for each in (durations.mean, *durations.recent)
     ):
         return f"a duration is not from {LEAST_SECONDS:g} to {MOST_SECONDS:g} s"
-    if 0.0 < durations.count < 1.0 or len(durations.recent) > RECENT:
+    if 0.0 < durations.count < 1.0 or len(durations.recent) > min(RECENT, entry.seen):
+        return "the durations are not those of whole observations"
+    if durations.count == 0.0 and durations != Moments():
         return "the durations are not those of whole observations"
     return ""
 

@@ -3,7 +3,7 @@
 Not here: how a start is put together (`starts.fold`), and how durations are learned (`policies.ledger`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -14,7 +14,7 @@ from autoscaler.control.supply import serving
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import KubeError
 from autoscaler.kube.nodes import UNKNOWN, Place, has_image, place
-from autoscaler.kube.objects import Object, labels, uid
+from autoscaler.kube.objects import Object, created_seconds, labels, uid
 from autoscaler.kube.objects import node as node_name
 from autoscaler.kube.ours import BALLOON_PODS, POLICY, policy_label
 from autoscaler.kube.watches import Watches
@@ -36,6 +36,7 @@ from policies.starts import Part, Start, hidden_seconds
 from policies.supply import ColdStart
 
 NEWS = 0.1  # of the median of a whole start: what moves less is not worth an Event
+TOGETHER_SECONDS = 10.0  # pods of one step are created within it
 _WHOLE = "measuring warm-ups as a whole"
 _BALLOON_PARTS = (Part.REACTION, Part.NODE, Part.GPU, Part.IMAGE)  # a balloon serves nothing
 
@@ -51,6 +52,7 @@ class _Policy:
         self.place = UNKNOWN  # of the node on which its last replica started
         self.weights_apart = False
         self.present: set[str] = set()  # uids of pods whose node listed the image before they started
+        self.queued: set[str] = set()  # uids of replicas that waited for a node behind an older pod
         self.named: ColdStart | None = None  # the cold start of the last Event
 
 
@@ -87,9 +89,10 @@ class StartObserver:
         replicas = list(serving(pods.matching(runtime.selector), runtime.workload.endpoint.pod_labels))
         label = policy_label(runtime.workload.name)
         balloons = [pod for pod in pods.matching(BALLOON_PODS) if labels(pod).get(POLICY) == label]
+        self._look_at_queue(policy, [*replicas, *balloons])
         for pod in policy.balloons.look(balloons, "", now_seconds):
             what = What(runtime.key, image, self._place(pod, UNKNOWN))
-            taught = observations(self._start(pod, image, now_seconds), pod, keys(what), now_seconds)
+            taught = observations(self._start(policy, pod, image, now_seconds), pod, keys(what), now_seconds)
             self._learn(runtime, what, [each for each in taught if each.part in _BALLOON_PARTS])
         self._look_for_images(policy, replicas, image)
         for pod in policy.replicas.look(replicas, container, now_seconds):
@@ -100,7 +103,7 @@ class StartObserver:
         self, runtime: PolicyRuntime, policy: _Policy, pod: PodSeen, image: str, now_seconds: float
     ) -> None:
         """Record, measure and learn one start."""
-        found = self._start(pod, image, now_seconds, listed=pod.uid in policy.present)
+        found = self._start(policy, pod, image, now_seconds)
         policy.place = self._place(pod, policy.place)
         if self._logs is not None and found.serving_seconds is not None:
             found = in_parts(found, warmup_parts(await self._log(self._logs, pod), pod))
@@ -135,10 +138,24 @@ class StartObserver:
             if node is not None and has_image(node, image):
                 policy.present.add(who)
 
-    def _start(self, pod: PodSeen, image: str, now_seconds: float, *, listed: bool = False) -> Start:
+    @staticmethod
+    def _look_at_queue(policy: _Policy, pods: Sequence[Object]) -> None:
+        """Keep which pods may get a node that was requested for an older one, such as a balloon."""
+        created = {uid(pod): created_seconds(pod) or 0.0 for pod in pods}
+        waiting = {uid(pod): created[uid(pod)] for pod in pods if not node_name(pod)}
+        oldest = min(waiting.values(), default=0.0)
+        policy.queued &= created.keys()
+        policy.queued |= {who for who, since in waiting.items() if since > oldest + TOGETHER_SECONDS}
+
+    def _start(self, policy: _Policy, pod: PodSeen, image: str, now_seconds: float) -> Start:
         pulls = self._seen.pulls
-        seen = ImageSeen(pulls.of(pod.uid, pod.container), pulls.on(pod.namespace, pod.node, image), listed)
-        return start(pod, self._seen.node(pod.node) if pod.node else None, seen, now_seconds)
+        seen = ImageSeen(
+            pulls.of(pod.namespace, pod.uid, pod.container),
+            pulls.on(pod.namespace, pod.node, image),
+            pod.uid in policy.present,
+        )
+        node = self._seen.node(pod.node) if pod.node else None
+        return start(pod, node, seen, now_seconds, queued=pod.uid in policy.queued)
 
     def _place(self, pod: PodSeen, otherwise: Place) -> Place:
         node = self._seen.raw_node(pod.node) if pod.node else None
@@ -174,7 +191,7 @@ class StartObserver:
                 policy.place = place(node)  # nothing has started yet since the controller did
         given = runtime.workload.cold_start
         now = cold_start(self.ledger, What(runtime.key, image, policy.place, policy.weights_apart), given)
-        runtime.offer_cold_start(now, given, self._seen.missing)
+        runtime.offer_cold_start(now, given, self._seen.missing(runtime.workload.namespace))
         if now == given or not _news(now, policy.named or given):
             return
         text = measured(now, given)

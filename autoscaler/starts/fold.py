@@ -16,6 +16,9 @@ from policies.starts import Part, Span, Start
 
 SKEW_SECONDS = 2.0  # API times are whole seconds, and two machines' clocks differ
 PULL_SECONDS = 10.0  # a container that takes longer to start, and of whose image nothing is known, has pulled it
+NODE_SECONDS = 15.0  # no machine boots sooner: a node that comes sooner after a pod was asked for before it
+PROBE_SECONDS = 3.0  # a pod that is Ready sooner after its engine began has no probe: when it served is unknown
+PROVISION_SECONDS = 900.0  # after which Karpenter and the Cluster Autoscaler give up a machine
 SOON_SECONDS = 5.0  # what is given up sooner says nothing
 Keys = Mapping[Part, Key]
 
@@ -29,27 +32,27 @@ class ImageSeen:
     listed: bool = False  # the node listed it before the container ran
 
 
-def start(pod: PodSeen, node: NodeSeen | None, image: ImageSeen, now_seconds: float) -> Start:
-    """A start as it stands at `now_seconds`."""
+def start(pod: PodSeen, node: NodeSeen | None, image: ImageSeen, now_seconds: float, *, queued: bool = False) -> Start:
+    """A start as it stands at `now_seconds`; `queued`: an older pod waited for a node as well, and it may have got that one's."""
     requested = pod.created_seconds
     if requested is None or not _possible(requested, requested, now_seconds):
         return Start(pod.name, pod.node, now_seconds, None)
-    spans = [*_node(pod, node, requested), *_image(pod, image, requested)]
+    spans = [*_node(pod, node, requested, queued), *_image(pod, image, requested)]
     if pod.weights is not None:
         spans.append(Span(Part.WEIGHTS, *pod.weights, "pulled"))
-    if pod.started_seconds is not None and pod.ready_seconds is not None and not pod.restarts:
-        spans.append(Span(Part.WARMUP, pod.started_seconds, pod.ready_seconds))
+    began, ready = pod.started_seconds, pod.ready_seconds
+    if began is not None and ready is not None and ready - began >= PROBE_SECONDS and not pod.restarts:
+        spans.append(Span(Part.WARMUP, began, ready))
     believed = tuple(
         Span(span.part, span.begin_seconds, max(span.begin_seconds, span.end_seconds), span.path)
         for span in spans
         if _possible(span.begin_seconds, span.end_seconds, now_seconds)
     )
-    ready = pod.ready_seconds
     serving = ready if ready is not None and _possible(requested, ready, now_seconds) else None
     return Start(pod.name, pod.node, requested, serving, believed)
 
 
-def _node(pod: PodSeen, node: NodeSeen | None, requested: float) -> Iterator[Span]:
+def _node(pod: PodSeen, node: NodeSeen | None, requested: float, queued: bool) -> Iterator[Span]:
     if node is None or node.created_seconds is None:
         return
     if pod.scheduled_seconds is not None and node.created_seconds > pod.scheduled_seconds + SKEW_SECONDS:
@@ -61,7 +64,9 @@ def _node(pod: PodSeen, node: NodeSeen | None, requested: float) -> Iterator[Spa
     claimed = node.claimed_seconds
     if claimed is not None and claimed >= requested - SKEW_SECONDS:
         yield Span(Part.REACTION, requested, max(requested, claimed))
-    yield Span(Part.NODE, requested if claimed is None else claimed, node.created_seconds)
+    begin = requested if claimed is None else claimed
+    if claimed is not None or (not queued and node.created_seconds - begin >= NODE_SECONDS):
+        yield Span(Part.NODE, begin, node.created_seconds)
     if node.gpu_seconds is not None:
         yield Span(Part.GPU, node.created_seconds, node.gpu_seconds)
 
@@ -126,6 +131,12 @@ def given_up(pod: PodSeen, now_seconds: float) -> tuple[Part, float, Outcome] | 
         part, since = Part.IMAGE, pod.since_seconds
     if since is None or now_seconds - since < SOON_SECONDS or not _possible(since, now_seconds, now_seconds):
         return None
+    if part is Part.NODE and now_seconds - since > PROVISION_SECONDS:
+        return (
+            part,
+            0.0,
+            Outcome.FAILED,
+        )  # no machine was to be had, or none that the pod asks for: others' may come in time
     return part, now_seconds - since, Outcome.TIMED_OUT
 
 

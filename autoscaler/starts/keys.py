@@ -1,4 +1,8 @@
-"""By what the parts of a start are learned: the node's kind, the image, the model on its GPU."""
+"""By what the parts of a start are learned: the node's kind, the image, the model on its GPU.
+
+Only nodes are shared: a key teaches its parents too, so that all else begins with its tenant. A small image of one must not
+shorten what is expected of another's large one.
+"""
 
 from dataclasses import dataclass
 
@@ -11,7 +15,7 @@ from policies.starts import WARMUP_PARTS, Part
 class What:
     """What is started, and where. Empty: unknown."""
 
-    model: str  # the target that serves it: tenants do not teach one another
+    model: str  # namespace/name of the policy that serves it
     image: str = ""  # as the pod template has it
     place: Place = UNKNOWN
     weights_apart: bool = False  # they are got before the engine starts; else its warm-up includes them
@@ -22,14 +26,14 @@ def keys(what: What) -> dict[Part, Key]:
     place, (repository, version) = what.place, _image(what.image)
     node = (place.pool or _family(place.instance_type), place.instance_type, place.capacity_type)
     gpu = place.gpu or place.instance_type
-    warmup = (gpu if what.weights_apart else f"{gpu} with weights", what.model, what.image)
+    warmup = (what.model if what.weights_apart else f"{what.model} with weights", gpu, what.image)
     found: dict[Part, Key] = dict.fromkeys((*WARMUP_PARTS, Part.WARMUP), warmup)
     if any(node):
         found |= dict.fromkeys((Part.REACTION, Part.NODE, Part.GPU), node)
     if what.image:
-        found[Part.IMAGE] = (place.instance_type, repository, version)
+        found[Part.IMAGE] = (f"{what.model.partition('/')[0]}/{repository}", place.instance_type, version)
     if what.weights_apart:
-        found[Part.WEIGHTS] = ("init container", what.model)
+        found[Part.WEIGHTS] = (what.model, "init container")
     return {part: tuple(item[:LONGEST] for item in key) for part, key in found.items()}
 
 

@@ -33,7 +33,7 @@ class Pulls:
     """Feed it every Event about an image. What lies in the future is not believed."""
 
     def __init__(self) -> None:
-        self._of_container: dict[tuple[str, str], Pull] = {}  # by pod uid and container
+        self._of_container: dict[tuple[str, str, str], Pull] = {}  # by namespace, pod uid and container
         self._on_node: dict[tuple[str, str, str], Pull] = {}  # by namespace, node and image: the last real pull
 
     def saw(self, event: Object, now_seconds: float) -> None:
@@ -44,15 +44,16 @@ class Pulls:
         if message is None or at_seconds is None or at_seconds > now_seconds + FUTURE_SECONDS:
             return
         pull = Pull(message, min(at_seconds, now_seconds))
+        namespace = str((event.get("metadata") or {}).get("namespace") or "")
         if container is not None:
-            _keep(self._of_container, (str(about.get("uid") or ""), container[1]), pull)
+            _keep(self._of_container, (namespace, str(about.get("uid") or ""), container[1]), pull)
         node = str((event.get("source") or {}).get("host") or event.get("reportingInstance") or "")
         if message.state is PullState.PULLED and node:
-            _keep(self._on_node, (str(about.get("namespace") or ""), node, message.image), pull)
+            _keep(self._on_node, (namespace, node, message.image), pull)
 
-    def of(self, pod_uid: str, container: str) -> Pull | None:
-        """What was last reported of a container's image."""
-        return self._of_container.get((pod_uid, container))
+    def of(self, namespace: str, pod_uid: str, container: str) -> Pull | None:
+        """What was last reported of a container's image, in its own namespace."""
+        return self._of_container.get((namespace, pod_uid, container))
 
     def on(self, namespace: str, node: str, image: str) -> Pull | None:
         """The last pull of an image onto a node for a pod of a namespace: another tenant's Events count for nothing."""

@@ -13,7 +13,7 @@ from autoscaler.clock import Clock
 from autoscaler.kube import collection, trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection
-from autoscaler.kube.errors import KubeError
+from autoscaler.kube.errors import KubeError, Unavailable
 from autoscaler.kube.objects import Key, Object, key
 from autoscaler.kube.reflector import Reflector, Tail
 from autoscaler.kube.store import Store, Stream
@@ -22,9 +22,8 @@ from autoscaler.starts.pulls import Pulls
 
 REASONS = ("Pulling", "Pulled")  # a pull that fails shows in its pod, and BackOff comes once a minute from each
 OPTIONAL = "NodeClaims"  # without Karpenter there are none, and little is missing
-AGAIN_SECONDS = (
-    3600.0  # until one that is missing is looked for again: sooner, it would look like a right that is needed
-)
+AGAIN_SECONDS = 3600.0  # until what is forbidden is looked for again: sooner, it would look like a right that is needed
+AWAY_SECONDS = 30.0  # the same, while the API does not answer
 FOLLOW_SECONDS = 5.0  # until Events of a new namespace are watched
 
 _log = structlog.get_logger(__name__)
@@ -46,17 +45,17 @@ class StartWatches:
         self._claims = Store()
         self._seen = Nodes()
         self.pulls = Pulls()
-        self._missing: dict[str, str] = {} if nodes else {"nodes": "the controller follows one namespace"}
+        self._missing: dict[Collection, str] = {} if nodes else {collection.nodes(): "nodes"}  # as they are called
         self._stores: dict[Collection, tuple[str, Store]] = {}  # those that are watched
         self._logged: set[str] = set()  # paths of what is missing
         self._nodes.subscribe(self._node_changed)
         self._claims.subscribe(self._seen.saw_claim)
 
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """What cannot be seen now, of "nodes" and "Events"."""
-        stale = {name for name, store in self._stores.values() if store.stale_since is not None}
-        return tuple(sorted((self._missing.keys() | stale) - {OPTIONAL}))
+    def missing(self, namespace: str) -> tuple[str, ...]:
+        """What cannot be seen now of starts in a namespace, of "nodes" and "Events"."""
+        stale = {what: name for what, (name, store) in self._stores.items() if store.stale_since is not None}
+        found = {name for what, name in (self._missing | stale).items() if what.namespace in (None, namespace)}
+        return tuple(sorted(found - {OPTIONAL}))
 
     def node(self, name: str) -> NodeSeen | None:
         """What is known of a node; None where nodes cannot be seen, or it is gone."""
@@ -100,27 +99,28 @@ class StartWatches:
         kept: Callable[[Object], Object],
         kind: type[Reflector] = Reflector,
     ) -> None:
-        while True:
-            try:
-                await self._kube.get(what.path, what.selector | {"limit": "1"})
-            except KubeError as error:
-                self._miss(name, what.path, str(error))
-                await self._clock.sleep(AGAIN_SECONDS)
-            else:
-                self._missing.pop(name, None)
-                self._stores[what] = name, store
+        try:
+            while True:
                 try:
+                    await self._kube.get(what.path, what.selector | {"limit": "1"})
+                except KubeError as error:
+                    self._miss(name, what, str(error))
+                    await self._clock.sleep(AWAY_SECONDS if isinstance(error, Unavailable) else AGAIN_SECONDS)
+                else:
+                    self._missing.pop(what, None)
+                    self._stores[what] = name, store
                     await kind(self._kube, what, store, clock=self._clock, rng=self._rng, trim=kept).run()
-                finally:
-                    del self._stores[what]
+        finally:
+            self._missing.pop(what, None)
+            self._stores.pop(what, None)
 
-    def _miss(self, name: str, path: str, why: str) -> None:
-        if path not in self._logged:
-            self._logged.add(path)
+    def _miss(self, name: str, what: Collection, why: str) -> None:
+        if what.path not in self._logged:
+            self._logged.add(what.path)
             instead = "what only they show of a cold start is taken from spec.coldStart or the profile"
             log = _log.debug if name == OPTIONAL else _log.info
             log("starts.not_seen", what=name, why=why, instead=instead)
-        self._missing[name] = why
+        self._missing[what] = name
 
     def _node_changed(self, node: Object) -> None:
         if self._nodes.get(*Key("", key(node).name)) is None:

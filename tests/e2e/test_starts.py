@@ -8,13 +8,13 @@ from collections.abc import Callable
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.outrider import Outrider
-from tests.e2e.harness.workload import Workload
+from tests.e2e.harness.workload import Stages, Workload
 
 
 def test_a_start_is_measured_from_what_the_cluster_shows(
     cluster: Cluster, namespace: str, outrider: Callable[..., Outrider]
 ) -> None:
-    workload = Workload(cluster, namespace)
+    workload = Workload(cluster, namespace, stages=Stages(warmup_seconds=5.0))  # sooner, a pod has no probe
     controller = outrider(namespace=None)
     workload.deploy(1)
     cluster.api.apply(workload.policy)

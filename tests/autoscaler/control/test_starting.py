@@ -120,6 +120,19 @@ async def test_a_start_is_measured_logged_and_learned_and_decisions_are_made_wit
     assert all(each.matches for each in redecide(logged(tmp_path)))
 
 
+async def test_a_node_that_may_be_an_older_pods_says_nothing_of_how_long_a_node_takes(
+    api: FakeApi, kube: Kube, tmp_path: Path
+) -> None:
+    async with a_controller(api, kube, log=tmp_path) as controller:
+        await begin(controller)
+        older = {"metadata": {"labels": {"app": "a"}}, "status": {"phase": "Pending"}}
+        await api.put(POD.replace("a-1", "a-9"), older)
+        await controller.clock.advance(30.0)
+        await a_start(controller, "a-1")
+        await controller.until(lambda: lines(tmp_path, "start"))
+        assert [each["part"] for each in lines(tmp_path, "start")[0]["start"]["spans"]] == ["gpu", "image", "warmup"]
+
+
 async def test_a_stage_that_leaves_its_learned_range_is_an_event(api: FakeApi, kube: Kube) -> None:
     async with a_controller(api, kube) as controller:
         await begin(controller)

@@ -1,6 +1,7 @@
 """One start, from objects as an API server gives them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def image_seen(*events: Mapping[str, Any], listed: bool = False) -> ImageSeen:
     pulls = Pulls()
     for each in events:
         pulls.saw(trim.event(each), END)
-    return ImageSeen(pulls.of("uid-chat-0", "vllm"), pulls.on("ns", NODE, IMAGE), listed)
+    return ImageSeen(pulls.of("ns", "uid-chat-0", "vllm"), pulls.on("ns", NODE, IMAGE), listed)
 
 
 def a_start(given: Mapping[str, Any], at_node: NodeSeen | None, image: ImageSeen, now_seconds: float = END) -> Start:
@@ -65,6 +66,16 @@ def test_a_node_without_a_claim_takes_as_long_as_since_the_request() -> None:
     found = a_start(pod(**SERVING), node_seen(gpu=None), ImageSeen())
     assert spans(found)[0] == (Part.NODE, 0.0, 62.0, "")
     assert Part.GPU not in {part for part, *_ in spans(found)}
+
+
+@pytest.mark.parametrize(("created", "queued"), [(62.0, True), (14.0, False), (-1.0, False)])
+def test_a_node_that_may_have_been_requested_for_another_pod_teaches_no_node(created: float, queued: bool) -> None:
+    made = NodeSeen(NODE, Place("gpu"), T0 + created)
+    given = seen(trim.pod(pod(**SERVING)), "vllm")
+    found = start(given, made, ImageSeen(), END, queued=queued)
+    assert Part.NODE not in {span.part for span in found.spans}
+    claimed = start(given, replace(made, claimed_seconds=T0 - 40.0), ImageSeen(), END, queued=queued)
+    assert Span(Part.NODE, T0 - 40.0, T0 + created) in claimed.spans
 
 
 def test_a_claim_says_when_the_gpu_came_only_if_it_asks_for_one() -> None:
@@ -142,6 +153,12 @@ def test_an_impossible_time_is_unknown(wrong: dict[str, Any], lost: Part) -> Non
     assert lost not in {part for part, *_ in spans(found)}
 
 
+def test_a_pod_without_a_probe_teaches_no_warm_up() -> None:
+    assert Part.WARMUP not in {
+        part for part, *_ in spans(a_start(pod(**(SERVING | {"ready": 291.0})), None, ImageSeen()))
+    }
+
+
 def test_a_start_that_was_asked_for_in_the_future_has_no_parts() -> None:
     assert a_start(pod(created=90_000.0), node_seen(), ImageSeen()).spans == ()
     no_time = pod(**SERVING)
@@ -153,6 +170,12 @@ def test_a_start_that_was_asked_for_in_the_future_has_no_parts() -> None:
     ("given", "part", "seconds", "outcome"),
     [
         ({}, Part.NODE, 700.0, Outcome.TIMED_OUT),
+        (
+            {"created": -5000.0},
+            Part.NODE,
+            0.0,
+            Outcome.FAILED,
+        ),  # a pod that no node fits must not slow all others' nodes
         ({"scheduled": 100.0, "sandbox": 101.0}, Part.IMAGE, 599.0, Outcome.TIMED_OUT),
         ({"scheduled": 100.0, "sandbox": 101.0, "started": 290.0}, Part.WARMUP, 410.0, Outcome.TIMED_OUT),
         ({"scheduled": 100.0, "waiting": "ImagePullBackOff"}, Part.IMAGE, 0.0, Outcome.FAILED),
@@ -183,14 +206,14 @@ def test_observations_have_the_keys_of_their_own_node_and_image() -> None:
         Observation(Part.REACTION, WHERE, 3.0),
         Observation(Part.NODE, WHERE, 59.0),
         Observation(Part.GPU, WHERE, 37.0),
-        Observation(Part.IMAGE, ("g6.xlarge", "vllm/vllm-openai", "v0.19.1"), 185.0),
-        Observation(Part.WARMUP, ("g6.xlarge with weights", "ns/chat", IMAGE), 210.0),
+        Observation(Part.IMAGE, ("ns/vllm/vllm-openai", "g6.xlarge", "v0.19.1"), 185.0),
+        Observation(Part.WARMUP, ("ns/chat with weights", "g6.xlarge", IMAGE), 210.0),
     )
 
 
 def test_a_span_never_ends_before_it_begins() -> None:
-    found = a_start(pod(scheduled=100.0, started=290.0, ready=289.0), None, ImageSeen())
-    assert found.spans[-1] == Span(Part.WARMUP, T0 + 290.0, T0 + 290.0)
+    found = a_start(pod(scheduled=100.0, weights=(200.0, 199.0)), None, ImageSeen())
+    assert found.spans[-1] == Span(Part.WEIGHTS, T0 + 200.0, T0 + 200.0, "pulled")
 
 
 def test_a_node_that_was_created_after_the_pod_was_placed_is_another_one() -> None:

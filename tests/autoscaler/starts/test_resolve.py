@@ -52,19 +52,32 @@ def test_weights_that_are_got_apart_leave_the_warm_up_alone() -> None:
 
 
 def test_keys_go_from_general_to_specific_and_a_part_of_which_nothing_is_known_has_none() -> None:
-    warmup = ("L4", "ns/chat", "vllm/vllm-openai:v0.19.1")
+    warmup = ("ns/chat", "L4", "vllm/vllm-openai:v0.19.1")
     assert keys(APART) == {
         Part.REACTION: ("gpu", "g6.xlarge", "spot"),
         Part.NODE: ("gpu", "g6.xlarge", "spot"),
         Part.GPU: ("gpu", "g6.xlarge", "spot"),
-        Part.IMAGE: ("g6.xlarge", "vllm/vllm-openai", "v0.19.1"),
-        Part.WEIGHTS: ("init container", "ns/chat"),
+        Part.IMAGE: ("ns/vllm/vllm-openai", "g6.xlarge", "v0.19.1"),
+        Part.WEIGHTS: ("ns/chat", "init container"),
         **dict.fromkeys((*WARMUP_PARTS, Part.WARMUP), warmup),
     }
     assert keys(What("ns/chat")).keys() == {*WARMUP_PARTS, Part.WARMUP}
-    assert keys(What("ns/chat", "registry:5000/vllm", Place("", "p5.48xlarge")))[Part.IMAGE][1:] == (
-        "registry:5000/vllm",
+    assert keys(What("ns/chat", "registry:5000/vllm", Place("", "p5.48xlarge")))[Part.IMAGE] == (
+        "ns/registry:5000/vllm",
+        "p5.48xlarge",
         "latest",
     )
     assert keys(What("ns/chat", "vllm@sha256:ab", Place("", "p5.48xlarge")))[Part.NODE][0] == "p5"
-    assert keys(What("ns/chat", "vllm:v1@sha256:ab"))[Part.IMAGE] == ("", "vllm:v1", "sha256:ab")
+    assert keys(What("ns/chat", "vllm:v1@sha256:ab"))[Part.IMAGE] == ("ns/vllm:v1", "", "sha256:ab")
+
+
+def test_what_a_tenant_or_another_image_or_model_teaches_does_not_shorten_what_was_given() -> None:
+    theirs = [What("other/tiny", image, WHAT.place, apart) for image in (WHAT.image, "tiny") for apart in (True, False)]
+    theirs.append(What("ns/tiny", "tiny", WHAT.place))
+    ledger = Ledger()
+    for what in theirs * 20:
+        for part, key in keys(what).items():
+            if part not in (Part.REACTION, Part.NODE, Part.GPU) and part in priors(what, PRIOR):
+                ledger = observe(ledger, Observation(part, key, 1.0), priors(what, PRIOR)[part])
+    assert cold_start(ledger, WHAT, PRIOR) == PRIOR
+    assert cold_start(ledger, APART, PRIOR) == PRIOR

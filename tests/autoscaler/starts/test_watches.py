@@ -1,6 +1,6 @@
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from structlog.testing import capture_logs
@@ -10,7 +10,7 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import key
 from autoscaler.kube.reflector import Tail
 from autoscaler.kube.store import Stream
-from autoscaler.starts.watches import AGAIN_SECONDS, StartWatches
+from autoscaler.starts.watches import AGAIN_SECONDS, AWAY_SECONDS, FOLLOW_SECONDS, StartWatches
 from tests.autoscaler.kube.waiting import until
 from tests.autoscaler.starts.recorded import NODE, T0, node
 from tests.support.fake_api import FakeApi, status
@@ -20,8 +20,10 @@ FORBIDDEN = status(403, "Forbidden")
 
 
 @asynccontextmanager
-async def watching(kube: Kube, clock: FakeClock, *, nodes: bool) -> AsyncIterator[StartWatches]:
-    watches = StartWatches(kube, clock, random.Random(1), lambda: ["ns"], nodes=nodes)
+async def watching(
+    kube: Kube, clock: FakeClock, *, nodes: bool, namespaces: Sequence[str] = ("ns",)
+) -> AsyncIterator[StartWatches]:
+    watches = StartWatches(kube, clock, random.Random(1), lambda: namespaces, nodes=nodes)
     running = asyncio.create_task(watches.run())
     try:
         yield watches
@@ -40,7 +42,7 @@ async def test_what_cannot_be_read_is_missing_logged_once_and_looked_for_again(a
     clock = FakeClock()
     with capture_logs() as logs:
         async with watching(kube, clock, nodes=True) as watches:
-            await until(lambda: watches.missing == ("Events", "nodes") and clock.sleeping == 5)
+            await until(lambda: watches.missing("ns") == ("Events", "nodes") and clock.sleeping == 5)
             await clock.advance(AGAIN_SECONDS + 1.0)
             await until(lambda: asked(api, "/nodes") == 2 and asked(api, "/events") == 4)
             assert watches.node(NODE) is None
@@ -48,12 +50,33 @@ async def test_what_cannot_be_read_is_missing_logged_once_and_looked_for_again(a
     assert sorted(said) == ["Events", "nodes"]
 
 
+async def test_after_an_outage_at_the_start_nodes_are_seen_again_soon(api: FakeApi, kube: Kube) -> None:
+    api.standing.append(("/nodes", status(503, "ServiceUnavailable")))
+    clock = FakeClock()
+    async with watching(kube, clock, nodes=True) as watches:
+        await until(lambda: "nodes" in watches.missing("ns") and clock.sleeping >= 2)
+        api.standing.clear()
+        await clock.advance(AWAY_SECONDS + 1.0)
+        await until(lambda: "nodes" not in watches.missing("ns"))
+
+
 async def test_a_controller_of_one_namespace_reads_no_nodes(api: FakeApi, kube: Kube) -> None:
     api.standing += [("/events", FORBIDDEN)]
     async with watching(kube, FakeClock(), nodes=False) as watches:
-        await until(lambda: watches.missing == ("Events", "nodes"))
+        await until(lambda: watches.missing("ns") == ("Events", "nodes"))
     assert asked(api, "/nodes") == asked(api, "/nodeclaims") == 0
     assert all("involvedObject.kind=Pod,reason=Pull" in request for request in api.requests)
+
+
+async def test_events_that_cannot_be_read_are_missing_in_their_own_namespace(api: FakeApi, kube: Kube) -> None:
+    api.standing += [("/theirs/events", FORBIDDEN)]
+    clock, namespaces = FakeClock(), ["theirs"]
+    async with watching(kube, clock, nodes=False, namespaces=namespaces) as watches:
+        await until(lambda: watches.missing("theirs") == ("Events", "nodes"))
+        assert watches.missing("ns") == ("nodes",)
+        namespaces.clear()
+        await clock.advance(FOLLOW_SECONDS + 1.0)
+        await until(lambda: watches.missing("theirs") == ("nodes",))
 
 
 async def test_a_node_is_known_until_it_goes(api: FakeApi, kube: Kube) -> None:
