@@ -177,7 +177,9 @@ class Leader:
         preparers, fitter = [Preparer(each, events, clock) for each in actuators], Fitter(fitting, clock)
         prometheus = always.prometheus
         logs = kube if settings.engine_logs else None
-        observer = StartObserver(always.starts, watches, recorder, events, clock, ledger, logs)
+        observer = StartObserver(
+            always.starts, watches, recorder, events, clock, ledger, logs, learns=settings.learn_cold_starts
+        )
         parts = Parts(
             actuators=actuators,
             target=TargetReader(kube, events, clock),

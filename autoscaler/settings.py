@@ -153,6 +153,12 @@ class Settings(BaseSettings):
         unset="none",
         repr=False,
     )
+    learn_cold_starts: bool = _setting(
+        "Signals",
+        True,
+        "Decide with the cold starts that are measured here. Off: they are only measured, and decisions use spec.coldStart or the"
+        " profile.",
+    )
     engine_logs: bool = _setting(
         "Signals",
         False,

@@ -68,6 +68,8 @@ class StartObserver:
         clock: Clock,
         ledger: Ledger,
         logs: Kube | None = None,
+        *,
+        learns: bool = True,
     ) -> None:
         self._seen = seen
         self._watches = watches
@@ -75,6 +77,7 @@ class StartObserver:
         self._events = events
         self._clock = clock
         self._policies: WeakKeyDictionary[PolicyRuntime, _Policy] = WeakKeyDictionary()
+        self._learns = learns  # False: decisions keep the cold start that is given
         self._logs = logs  # where engines' logs are read from; None: they are not
         self._unread: set[str] = set()  # namespaces whose logs could not be read, which was logged
         self.ledger = ledger
@@ -189,6 +192,8 @@ class StartObserver:
         for pod in replicas:
             if policy.place == UNKNOWN and (node := self._seen.raw_node(node_name(pod))) is not None:
                 policy.place = place(node)  # nothing has started yet since the controller did
+        if not self._learns:
+            return
         given = runtime.workload.cold_start
         now = cold_start(self.ledger, What(runtime.key, image, policy.place, policy.weights_apart), given)
         runtime.offer_cold_start(now, given, self._seen.missing(runtime.workload.namespace))

@@ -124,6 +124,7 @@ async def a_controller(
     loaded: Loaded | None = None,
     log: Path | None = None,
     engine_logs: bool = False,
+    learn_cold_starts: bool = True,
     history_url: str | None = None,
     processes: Sequence[WorkerProcess] | None = None,
     prometheus: Prometheus | None = None,
@@ -131,7 +132,7 @@ async def a_controller(
     """Everything is made and runs, and ends with the block."""
     clock = FakeClock()
     api.now = clock.now
-    settings = load({"decision_log_dir": log, "engine_logs": engine_logs})
+    settings = load({"decision_log_dir": log, "engine_logs": engine_logs, "learn_cold_starts": learn_cold_starts})
     watches = Watches(kube, clock, random.Random(1), None)
     starts = StartWatches(kube, clock, random.Random(1), lambda: watches.namespaces, nodes=True)
     always = Always(clock, kube, watches, starts, Scraper(clock), prometheus)

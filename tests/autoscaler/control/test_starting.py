@@ -26,7 +26,7 @@ async def begin(controller: Controller) -> None:
     await controller.target("a", 1)
     await controller.policy("a", spec("a"))
     await controller.decided("a")
-    await controller.until(lambda: "ColdStartMeasured" in controller.conditions("a"))
+    await controller.until(lambda: "Decided" in controller.conditions("a"))
 
 
 async def a_start(controller: Controller, name: str, warmup_seconds: float = 40.0) -> None:
@@ -91,6 +91,7 @@ async def test_a_start_is_measured_logged_and_learned_and_decisions_are_made_wit
     before = observed(Part.IMAGE, "pulled")
     async with a_controller(api, kube, log=tmp_path) as controller:
         await begin(controller)
+        await controller.until(lambda: "ColdStartMeasured" in controller.conditions("a"))
         unmeasured = controller.conditions("a")["ColdStartMeasured"]
         assert unmeasured["status"] == "False"
         assert unmeasured["message"].startswith("Until a start is measured, a replica is expected to take 9 min 1 s")
@@ -156,6 +157,15 @@ async def test_an_edit_of_the_given_cold_start_counts_at_once(api: FakeApi, kube
         assert runtime.cold_start == runtime.workload.cold_start
         assert runtime.cold_start.image is not None
         assert runtime.cold_start.image.p50_seconds == 5.0
+
+
+async def test_where_it_is_not_learned_a_start_is_only_measured(api: FakeApi, kube: Kube, tmp_path: Path) -> None:
+    async with a_controller(api, kube, log=tmp_path, learn_cold_starts=False) as controller:
+        await begin(controller)
+        await a_start(controller, "a-1")
+        await controller.until(lambda: lines(tmp_path, "start"))
+        assert controller.runtime("a").cold_start == controller.runtime("a").workload.cold_start
+        assert "ColdStartMeasured" not in controller.conditions("a")
 
 
 async def test_with_the_engines_log_the_parts_of_a_warm_up_are_known(api: FakeApi, kube: Kube, tmp_path: Path) -> None:
