@@ -13,6 +13,7 @@ from autoscaler.actuators.admission import Admission
 from autoscaler.actuators.base import Capabilities, Change, Refused
 from autoscaler.actuators.bounds import Bounder, Bounds, Facts, Present
 from autoscaler.actuators.claims import Claims, claimant, holder
+from autoscaler.actuators.deleting import delete_jobs
 from autoscaler.actuators.handover import Handovers
 from autoscaler.actuators.manifest import BalloonSettings, balloon_job, job_name
 from autoscaler.actuators.podless import Podless
@@ -21,7 +22,7 @@ from autoscaler.actuators.shapes import BALLOON_JOB
 from autoscaler.kube import collection
 from autoscaler.kube.causes import last_warning
 from autoscaler.kube.client import Kube
-from autoscaler.kube.errors import Conflict, KubeError, NotFound, Unavailable
+from autoscaler.kube.errors import Conflict, KubeError, Unavailable
 from autoscaler.kube.objects import Key, Object, alive, created_seconds, deleting, ended, key, owned_by, uid
 from autoscaler.kube.ours import BALLOON_PODS, BALLOONS
 from autoscaler.kube.store import Store
@@ -123,7 +124,7 @@ class Balloons:
         # Before the first call, so that no other workload takes the places meanwhile.
         self._unseen |= {key(each): (each, now_seconds + UNSEEN_SECONDS) for each in new}
         self._podless.made(map(key, new), now_seconds)
-        released, trouble = await self._delete(doomed)
+        released, trouble = await delete_jobs(self._kube, doomed)
         if refused is not None:
             self._handovers.made_way(claimant(workload), len(released))
         if trouble:
@@ -164,7 +165,7 @@ class Balloons:
                 continue
             if not found and namespace not in self._watches.namespaces:
                 self._swept.discard(namespace)
-            gone, trouble = await self._delete(job for job in found if self._stray(job, now_seconds))
+            gone, trouble = await delete_jobs(self._kube, (job for job in found if self._stray(job, now_seconds)))
             released += gone
             problems += [trouble] if trouble else []
         return Change(released=tuple(released), problem="; ".join(problems))
@@ -275,19 +276,6 @@ class Balloons:
         others = [job for job in there if key(job) not in slots]
         here = sum(key(job).namespace == workload.namespace for job in others)
         return share, min(share, caps[0] - len(others), caps[1] - here)
-
-    async def _delete(self, jobs: Iterable[Object]) -> tuple[tuple[str, ...], str]:
-        done: list[str] = []
-        for job in jobs:
-            namespace, name = key(job)
-            try:
-                await self._kube.delete(collection.jobs(namespace).item(namespace, name), uid(job))
-                done.append(name)
-            except (NotFound, Conflict):  # gone, or another one by now
-                pass
-            except KubeError as error:
-                return tuple(done), str(error)
-        return tuple(done), ""
 
     async def _create(
         self, workload: Workload, template: Object | None, new: list[Object], now_seconds: float

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from autoscaler.actuators.base import Change, Refused
 from autoscaler.actuators.claims import claimant, holder
+from autoscaler.actuators.deleting import delete_jobs
 from autoscaler.actuators.disks import UNPACKED, fit, has_image, image_bytes, rooms_bytes
 from autoscaler.actuators.fetched import Fetched, Progress, busy_nodes, read
 from autoscaler.actuators.landing import Placement, landing
@@ -21,7 +22,7 @@ from autoscaler.actuators.shortfalls import Shortfalls, left_out, sentence, ther
 from autoscaler.kube import collection
 from autoscaler.kube.causes import last_warning
 from autoscaler.kube.client import Kube
-from autoscaler.kube.errors import Conflict, KubeError, NotFound
+from autoscaler.kube.errors import Conflict, KubeError
 from autoscaler.kube.objects import Key, Object, alive, created_seconds, deleting, key, owned_by, uid
 from autoscaler.kube.ours import FETCH_PODS, FETCHED, FETCHES, NODE, policy_label
 from autoscaler.kube.store import Store
@@ -137,7 +138,7 @@ class Fetches:
         most = self._settings.max_fetches if self._full else None
         self._shortfalls.keep_out(claimant(workload), left_out(kept, there(own), self._room, most))
         new = [fetch_job(workload, missing[name].content, missing[name].node) for name in sorted(begun)]
-        released, failed = await self._delete([each.job for each in doomed])
+        released, failed = await delete_jobs(self._kube, [each.job for each in doomed])
         created, refusal = ((), "") if failed else await self._create(workload, new, now_seconds)
         resting = next(filter(None, (self._cause(workload, what, now_seconds) for what in whats)), "")
         kept_out = self._shortfalls.kept_out(claimant(workload))
@@ -181,7 +182,7 @@ class Fetches:
                 continue
             if not found:
                 self._swept.discard(namespace)
-            gone, trouble = await self._delete(job for job in found if self._stray(job, now_seconds))
+            gone, trouble = await delete_jobs(self._kube, (job for job in found if self._stray(job, now_seconds)))
             released += gone
             problems += [trouble] if trouble else []
         return Change(released=tuple(released), problem="; ".join(problems))
@@ -306,19 +307,6 @@ class Fetches:
         )
         self._full = held + len(chosen) >= self._settings.max_fetches
         return {fetch.name.partition("/")[2] for fetch in chosen}
-
-    async def _delete(self, jobs: Iterable[Object]) -> tuple[tuple[str, ...], str]:
-        done: list[str] = []
-        for job in jobs:
-            namespace, name = key(job)
-            try:
-                await self._kube.delete(collection.jobs(namespace).item(namespace, name), uid(job))
-                done.append(name)
-            except (NotFound, Conflict):  # gone, or another one by now
-                pass
-            except KubeError as error:
-                return tuple(done), str(error)
-        return tuple(done), ""
 
     async def _create(
         self, workload: Workload, new: Iterable[Object], now_seconds: float
