@@ -6,6 +6,7 @@ What it does not do: anything but GET; fail, hang, or compress.
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,9 +18,10 @@ AGE_SECONDS = 86_400.0  # of every pod, when the run begins
 class Pods:
     """Answers for every pod."""
 
-    def __init__(self, policies: int) -> None:
+    def __init__(self, policies: int, clock: Callable[[], float] = time.time) -> None:
         self.policies = policies
-        self.started_seconds = time.time() - AGE_SECONDS
+        self._clock = clock
+        self.started_seconds = clock() - AGE_SECONDS
         self.answered = self.sent_bytes = 0
         self._pages: dict[str, bytes] = {}
 
@@ -28,7 +30,7 @@ class Pods:
         if (page := self._pages.get(target)) is None:
             names = parse_qs(urlsplit(target).query).get("name[]", [])
             page = self._pages[target] = body.page(frozenset(names))
-        known = fleet.numbers(pod % self.policies, time.time() - self.started_seconds)
+        known = fleet.numbers(pod % self.policies, self._clock() - self.started_seconds)
         known[b"started"] = int(self.started_seconds)
         content = body.filled(page, known)
         self.answered += 1
