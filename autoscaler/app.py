@@ -30,6 +30,7 @@ from autoscaler.control.fitting import FitProcess
 from autoscaler.control.gaps import GapFiller
 from autoscaler.control.garbage import collect_rarely
 from autoscaler.control.loop import Loop
+from autoscaler.control.model_caches import ModelCaches
 from autoscaler.control.preparing import Preparer
 from autoscaler.control.processes import WorkerProcess
 from autoscaler.control.reading import ReadingWatch
@@ -38,6 +39,7 @@ from autoscaler.control.runner import Parts
 from autoscaler.control.starting import StartObserver
 from autoscaler.control.target import TargetReader
 from autoscaler.control.transport import TransportReader
+from autoscaler.control.ways import Ways
 from autoscaler.kube.client import Kube
 from autoscaler.kube.watches import Watches
 from autoscaler.records.ledgers import LedgerFile
@@ -173,12 +175,14 @@ class Leader:
         fetched = FetchSettings(
             settings.max_prepulls, settings.max_parallel_prepulls, settings.prepull_deadline_seconds, settings.prefetch
         )
-        fetcher = Fetcher(Fetches(kube, watches, fetched), kube, fetched, events, clock)
+        caches = ModelCaches(kube)
+        fetcher = Fetcher(Fetches(kube, watches, fetched), kube, fetched, events, clock, caches)
         preparers, fitter = [Preparer(each, events, clock) for each in actuators], Fitter(fitting, clock)
         prometheus = always.prometheus
         logs = kube if settings.engine_logs else None
+        ways = Ways(always.starts.pulls, watches, caches)
         observer = StartObserver(
-            always.starts, watches, recorder, events, clock, ledger, logs, learns=settings.learn_cold_starts
+            always.starts, watches, ways, recorder, events, clock, ledger, logs, learns=settings.learn_cold_starts
         )
         parts = Parts(
             actuators=actuators,

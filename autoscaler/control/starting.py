@@ -11,6 +11,7 @@ import structlog
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.control.supply import serving
+from autoscaler.control.ways import Came, Ways
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import KubeError
 from autoscaler.kube.nodes import UNKNOWN, Place, has_image, place
@@ -21,17 +22,18 @@ from autoscaler.kube.watches import Watches
 from autoscaler.records.writer import Recorder
 from autoscaler.reporting.events import EventReason, Events
 from autoscaler.starts.engine_log import MOST_BYTES, warmup_parts
-from autoscaler.starts.fold import ImageSeen, in_parts, observations, start
+from autoscaler.starts.fold import ImageSeen, in_parts, observations, on_new_node, start
 from autoscaler.starts.following import Following
-from autoscaler.starts.keys import What, keys
+from autoscaler.starts.keys import Way, What, compiled, keys
 from autoscaler.starts.pods import PodSeen, engine
 from autoscaler.starts.resolve import cold_start, priors
 from autoscaler.starts.watches import StartWatches
 from autoscaler.telemetry import metrics
+from crds.compile_cache import Kept, kept
 from policies.cold_start_text import measured
 from policies.explain import duration
 from policies.ladder import lead_quantile_seconds
-from policies.ledger import Ledger, Observation, Outcome, learned, observe, usual
+from policies.ledger import Key, Ledger, Observation, Outcome, learned, observe, usual
 from policies.starts import Part, Start, hidden_seconds
 from policies.supply import ColdStart
 
@@ -50,7 +52,7 @@ class _Policy:
         self.replicas = Following()
         self.balloons = Following()
         self.place = UNKNOWN  # of the node on which its last replica started
-        self.weights_apart = False
+        self.own_way = Way.ENGINE  # how its last replica got weights that nothing brought
         self.present: set[str] = set()  # uids of pods whose node listed the image before they started
         self.queued: set[str] = set()  # uids of replicas that waited for a node behind an older pod
         self.named: ColdStart | None = None  # the cold start of the last Event
@@ -63,6 +65,7 @@ class StartObserver:
         self,
         seen: StartWatches,
         watches: Watches,
+        ways: Ways,
         recorder: Recorder,
         events: Events,
         clock: Clock,
@@ -73,6 +76,7 @@ class StartObserver:
     ) -> None:
         self._seen = seen
         self._watches = watches
+        self._ways = ways
         self._recorder = recorder
         self._events = events
         self._clock = clock
@@ -95,7 +99,8 @@ class StartObserver:
         self._look_at_queue(policy, [*replicas, *balloons])
         for pod in policy.balloons.look(balloons, "", now_seconds):
             what = What(runtime.key, image, self._place(pod, UNKNOWN))
-            taught = observations(self._start(policy, pod, image, now_seconds), pod, keys(what), now_seconds)
+            found = self._start(policy, pod, image, now_seconds, Came())
+            taught = observations(found, pod, keys(what), now_seconds)
             self._learn(runtime, what, [each for each in taught if each.part in _BALLOON_PARTS])
         self._look_for_images(policy, replicas, image)
         for pod in policy.replicas.look(replicas, container, now_seconds):
@@ -106,18 +111,19 @@ class StartObserver:
         self, runtime: PolicyRuntime, policy: _Policy, pod: PodSeen, image: str, now_seconds: float
     ) -> None:
         """Record, measure and learn one start."""
-        found = self._start(policy, pod, image, now_seconds)
+        came = self._ways.of(runtime, pod)
+        found = self._start(policy, pod, image, now_seconds, came)
         policy.place = self._place(pod, policy.place)
         if self._logs is not None and found.serving_seconds is not None:
             found = in_parts(found, warmup_parts(await self._log(self._logs, pod), pod))
         if found.serving_seconds is not None:
-            policy.weights_apart = pod.weights is not None
+            policy.own_way = came.way if came.way in (Way.ENGINE, Way.INIT) else policy.own_way
             for span in found.spans:
                 metrics.STAGE_SECONDS.labels(stage=span.part.value, path=span.path).observe(span.seconds)
             metrics.HIDDEN_SECONDS.inc(hidden_seconds(found))
         self._recorder.start(runtime.key, found, now_seconds, runtime.workload.cold_start)
-        what = What(runtime.key, image, policy.place, policy.weights_apart)
-        taught = observations(found, pod, keys(what), now_seconds)
+        what = self._what(runtime, policy, image, came)
+        taught = observations(found, pod, _keys(what, found), now_seconds)
         for each in taught:
             await self._report_unusual(runtime, what, pod, each)
         self._learn(runtime, what, taught)
@@ -150,7 +156,15 @@ class StartObserver:
         policy.queued &= created.keys()
         policy.queued |= {who for who, since in waiting.items() if since > oldest + TOGETHER_SECONDS}
 
-    def _start(self, policy: _Policy, pod: PodSeen, image: str, now_seconds: float) -> Start:
+    @staticmethod
+    def _what(runtime: PolicyRuntime, policy: _Policy, image: str, came: Came) -> What:
+        try:
+            cache = kept((runtime.template or {}).get("spec") or {})
+        except (AttributeError, TypeError):  # what is wrong with a template is the API server's to say
+            cache = Kept.NOWHERE
+        return What(runtime.key, image, policy.place, came.way, came.name, cache)
+
+    def _start(self, policy: _Policy, pod: PodSeen, image: str, now_seconds: float, came: Came) -> Start:
         pulls = self._seen.pulls
         seen = ImageSeen(
             pulls.of(pod.namespace, pod.uid, pod.container),
@@ -158,7 +172,7 @@ class StartObserver:
             pod.uid in policy.present,
         )
         node = self._seen.node(pod.node) if pod.node else None
-        return start(pod, node, seen, now_seconds, queued=pod.uid in policy.queued)
+        return start(pod, node, seen, now_seconds, weights=came.span, queued=pod.uid in policy.queued)
 
     def _place(self, pod: PodSeen, otherwise: Place) -> Place:
         node = self._seen.raw_node(pod.node) if pod.node else None
@@ -195,7 +209,8 @@ class StartObserver:
         if not self._learns:
             return
         given = runtime.workload.cold_start
-        now = cold_start(self.ledger, What(runtime.key, image, policy.place, policy.weights_apart), given)
+        what = self._what(runtime, policy, image, self._ways.expected(runtime, policy.own_way))
+        now = cold_start(self.ledger, what, given)
         runtime.offer_cold_start(now, given, self._seen.missing(runtime.workload.namespace))
         if now == given or not _news(now, policy.named or given):
             return
@@ -203,6 +218,14 @@ class StartObserver:
         if await self._events.emit(runtime.workload, EventReason.COLD_START_LEARNED, message=text):
             policy.named = now
             _log.info("starts.learned", policy=runtime.key, cold_start=text)
+
+
+def _keys(what: What, of: Start) -> dict[Part, Key]:
+    """The keys of a start. Where each node keeps a compile cache, a warm-up on a new one has missed it."""
+    found = keys(what)
+    if what.compile_cache is Kept.NODE and Part.WARMUP in found and on_new_node(of):
+        found[Part.WARMUP] = compiled(found[Part.WARMUP], "miss")
+    return found
 
 
 def _news(now: ColdStart, before: ColdStart) -> bool:
