@@ -60,6 +60,7 @@ from autoscaler.sources.scrape import Scraper
 from autoscaler.sources.transport import FileTransport
 from autoscaler.starts.watches import StartWatches
 from autoscaler.telemetry import metrics
+from autoscaler.telemetry.traces import Traces, traces
 from autoscaler.web import WebServer, app
 from policies.ledger import Ledger
 
@@ -160,6 +161,7 @@ class Leader:
         loaded: Loaded,
         ledgers: LedgerFile,
         ledger: Ledger,
+        traced: Traces | None = None,
     ) -> None:
         clock, kube, watches, scraper = always.clock, always.kube, always.watches, always.scraper
         held = BalloonSettings(
@@ -182,7 +184,16 @@ class Leader:
         logs = kube if settings.engine_logs else None
         ways = Ways(always.starts.pulls, watches, caches)
         observer = StartObserver(
-            always.starts, watches, ways, recorder, events, clock, ledger, logs, learns=settings.learn_cold_starts
+            always.starts,
+            watches,
+            ways,
+            recorder,
+            events,
+            clock,
+            ledger,
+            logs,
+            traces=traced,
+            learns=settings.learn_cold_starts,
         )
         parts = Parts(
             actuators=actuators,
@@ -216,9 +227,15 @@ async def leading(settings: Settings, always: Always) -> AsyncIterator[Leader]:
     recorder = Recorder(settings.decision_log_dir, settings.decision_log_bytes, days * DAY_SECONDS)
     processes = [WorkerProcess() for _ in range(HISTORIES)]
     reading = Backfill(settings.prometheus_url, always.clock, prometheus_transport(settings), processes)
-    with FitProcess() as fitting, reading as backfill, contextlib.closing(recorder):
+    traced = traces()
+    with (
+        FitProcess() as fitting,
+        reading as backfill,
+        contextlib.closing(recorder),
+        contextlib.closing(traced) if traced else contextlib.nullcontext(),
+    ):
         loaded, (ledger, _) = await store.load(), await ledgers.load()
-        leader = Leader(settings, always, fitting, backfill, recorder, store, loaded, ledgers, ledger)
+        leader = Leader(settings, always, fitting, backfill, recorder, store, loaded, ledgers, ledger, traced)
         tls = (
             Tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
             if settings.tls_cert and settings.tls_key

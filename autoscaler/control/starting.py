@@ -29,6 +29,7 @@ from autoscaler.starts.pods import PodSeen, engine
 from autoscaler.starts.resolve import cold_start, priors
 from autoscaler.starts.watches import StartWatches
 from autoscaler.telemetry import metrics
+from autoscaler.telemetry.traces import Traces
 from crds.compile_cache import Kept, kept
 from policies.cold_start_text import measured
 from policies.explain import duration
@@ -72,6 +73,7 @@ class StartObserver:
         ledger: Ledger,
         logs: Kube | None = None,
         *,
+        traces: Traces | None = None,
         learns: bool = True,
     ) -> None:
         self._seen = seen
@@ -82,6 +84,7 @@ class StartObserver:
         self._clock = clock
         self._policies: WeakKeyDictionary[PolicyRuntime, _Policy] = WeakKeyDictionary()
         self._learns = learns  # False: decisions keep the cold start that is given
+        self._traces = traces
         self._logs = logs  # where engines' logs are read from; None: they are not
         self._unread: set[str] = set()  # namespaces whose logs could not be read, which was logged
         self.ledger = ledger
@@ -122,6 +125,8 @@ class StartObserver:
                 metrics.STAGE_SECONDS.labels(stage=span.part.value, path=span.path).observe(span.seconds)
             metrics.HIDDEN_SECONDS.inc(hidden_seconds(found))
         self._recorder.start(runtime.key, found, now_seconds, runtime.workload.cold_start)
+        if self._traces is not None:
+            self._traces.start(runtime.key, found, image, now_seconds)
         what = self._what(runtime, policy, image, came)
         taught = observations(found, pod, _keys(what, found), now_seconds)
         for each in taught:
