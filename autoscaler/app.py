@@ -183,7 +183,7 @@ class Leader:
         prometheus = always.prometheus
         logs = kube if settings.engine_logs else None
         ways = Ways(always.starts.pulls, watches, caches)
-        observer = StartObserver(
+        self.observer = StartObserver(
             always.starts,
             watches,
             ways,
@@ -201,11 +201,11 @@ class Leader:
             transport=TransportReader(kube, clock),
             at_start=backfill,
             after_decisions=(*preparers, fetcher, ReadingWatch(scraper, prometheus, clock), reporter),
-            on_grid=(fitter, observer, *([GapFiller(scraper, prometheus, clock)] if prometheus else [])),
+            on_grid=(fitter, self.observer, *([GapFiller(scraper, prometheus, clock)] if prometheus else [])),
         )
         self.board = Board(clock)
         self.registry = PolicyRegistry(watches, scraper, self.board, parts, reporter, refusals, clock, loaded)
-        self.saver = Saver(store, self.registry.states, clock, lambda: ledgers.save(observer.ledger))
+        self.saver = Saver(store, self.registry.states, clock, lambda: ledgers.save(self.observer.ledger))
         registry = self.registry
         loop = Loop(registry.runtimes, registry.policies_of, scraper, self.board, recorder, clock)
         self.runs: Runs = (

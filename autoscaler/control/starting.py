@@ -24,7 +24,7 @@ from autoscaler.reporting.events import EventReason, Events
 from autoscaler.starts.engine_log import MOST_BYTES, warmup_parts
 from autoscaler.starts.fold import ImageSeen, in_parts, observations, on_new_node, start
 from autoscaler.starts.following import Following
-from autoscaler.starts.keys import Way, What, compiled, keys
+from autoscaler.starts.keys import Way, What, compiled, keys, node_key
 from autoscaler.starts.pods import PodSeen, engine
 from autoscaler.starts.resolve import cold_start, priors
 from autoscaler.starts.watches import StartWatches
@@ -95,6 +95,7 @@ class StartObserver:
         if runtime.selector is None or not pods.current(now_seconds):
             return
         policy = self._policies.setdefault(runtime, _Policy())
+        self._learn_of_refused(runtime)
         container, image = engine(runtime.template)
         replicas = list(serving(pods.matching(runtime.selector), runtime.workload.endpoint.pod_labels))
         label = policy_label(runtime.workload.name)
@@ -183,9 +184,18 @@ class StartObserver:
         node = self._seen.raw_node(pod.node) if pod.node else None
         return otherwise if node is None else place(node)
 
+    def _learn_of_refused(self, runtime: PolicyRuntime) -> None:
+        """Count machines that were not to be had as failures of the node, in the turn of whichever policy is first."""
+        for where in self._seen.take_refused():
+            _log.info("starts.no_capacity", pool=where.pool, instance_type=where.instance_type)
+            if (node := node_key(where)) is not None:
+                self._learn(runtime, What(runtime.key), [Observation(Part.NODE, node, 0.0, Outcome.FAILED)])
+
     def _learn(self, runtime: PolicyRuntime, what: What, taught: Iterable[Observation]) -> None:
         prior = priors(what, runtime.workload.cold_start)
         for each in taught:
+            if each.outcome is Outcome.FAILED:
+                metrics.STAGE_FAILURES.labels(stage=each.part.value).inc()
             if each.part in prior:
                 self.ledger = observe(self.ledger, each, prior[each.part])
 

@@ -63,6 +63,14 @@ def keys(what: What) -> dict[Part, Key]:
     return {part: tuple(item[:LONGEST] for item in key) for part, key in found.items()}
 
 
+def node_key(place: Place) -> Key | None:
+    """The key of a node that never came, as far as its kind is known; None where nothing of it is."""
+    found = keys(What("", place=place)).get(Part.NODE, ())
+    while found and not found[-1]:
+        found = found[:-1]
+    return found or None
+
+
 def compiled(key: Key, path: str) -> Key:
     """The key of a part of a warm-up that hit or missed the compile cache: neither is a parent of the other, or has one with it."""
     return (f"{key[0]}, {path}", *key[1:]) if path in COMPILED else key

@@ -14,6 +14,7 @@ from autoscaler.kube import collection, trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection
 from autoscaler.kube.errors import KubeError, Unavailable
+from autoscaler.kube.nodes import Place
 from autoscaler.kube.objects import Key, Object, key
 from autoscaler.kube.reflector import Reflector, Tail
 from autoscaler.kube.store import Store, Stream
@@ -49,7 +50,7 @@ class StartWatches:
         self._stores: dict[Collection, tuple[str, Store]] = {}  # those that are watched
         self._logged: set[str] = set()  # paths of what is missing
         self._nodes.subscribe(self._node_changed)
-        self._claims.subscribe(self._seen.saw_claim)
+        self._claims.subscribe(self._claim_changed)
 
     def missing(self, namespace: str) -> tuple[str, ...]:
         """What cannot be seen now of starts in a namespace, of "nodes" and "Events"."""
@@ -65,6 +66,10 @@ class StartWatches:
     def raw_node(self, name: str) -> Object | None:
         """The node as it is watched."""
         return self._nodes.get("", name)
+
+    def take_refused(self) -> list[Place]:
+        """What the machines would have been that node autoscalers asked for in vain since this was last asked."""
+        return self._seen.take_refused()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -121,6 +126,12 @@ class StartWatches:
             log = _log.debug if name == OPTIONAL else _log.info
             log("starts.not_seen", what=name, why=why, instead=instead)
         self._missing[what] = name
+
+    def _claim_changed(self, claim: Object) -> None:
+        if self._claims.get(*Key("", key(claim).name)) is None:
+            self._seen.lost_claim(claim, self._clock.now())
+        else:
+            self._seen.saw_claim(claim)
 
     def _node_changed(self, node: Object) -> None:
         if self._nodes.get(*Key("", key(node).name)) is None:

@@ -143,6 +143,12 @@ STAGE_SECONDS = _histogram(
         " (the compile cache); empty where there is one way only, or it is unknown",
     },
 )
+STAGE_FAILURES = _counter(
+    "outrider_coldstart_failures_total",
+    "Parts of starts that failed: machines that were not to be had (NodeClaims that Karpenter deleted before their launch, or a "
+    "wait of more than 15 min), images that could not be pulled, and engines that crashed before they served.",
+    {"stage": ", ".join(f"`{part}`" for part in (Part.NODE, Part.IMAGE, Part.WARMUP))},
+)
 HIDDEN_SECONDS = _counter(
     "outrider_coldstart_hidden_seconds_total",
     "Seconds of the parts of starts that passed while another part of the same start was under way.",

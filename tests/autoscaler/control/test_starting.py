@@ -9,6 +9,7 @@ from autoscaler.kube.client import Kube
 from autoscaler.telemetry import metrics
 from crds.notation.timestamps import timestamp
 from policies.ladder import lead_quantile_seconds
+from policies.ledger import FAILURES, failure_rate
 from policies.log import redecide
 from policies.starts import Part
 from tests.autoscaler.control.controller import Controller, a_controller, spec
@@ -166,6 +167,25 @@ async def test_where_it_is_not_learned_a_start_is_only_measured(api: FakeApi, ku
         await controller.until(lambda: lines(tmp_path, "start"))
         assert controller.runtime("a").cold_start == controller.runtime("a").workload.cold_start
         assert "ColdStartMeasured" not in controller.conditions("a")
+
+
+async def test_a_machine_that_was_not_to_be_had_is_a_failure_of_the_node(api: FakeApi, kube: Kube) -> None:
+    def failures() -> float:
+        return metrics.REGISTRY.get_sample_value("outrider_coldstart_failures_total", {"stage": "node"}) or 0.0
+
+    before = failures()
+    async with a_controller(api, kube) as controller:
+        await begin(controller)
+        claims = controller.always.starts._claims
+        about = {"name": "g-1", "uid": "g-1", "labels": {"karpenter.sh/nodepool": "gpu"}}
+        claim: dict[str, Any] = {
+            "metadata": {**about, "creationTimestamp": timestamp(controller.clock.now())},
+            "spec": {"resources": {"requests": {"nvidia.com/gpu": "1"}}},
+        }
+        claims.put(trim.node_claim(claim))
+        claims.drop(trim.node_claim(claim))
+        await controller.until(lambda: failures() == before + 1)
+        assert failure_rate(controller.leader.observer.ledger, Part.NODE, ("gpu", "g6.xlarge", "spot")) > FAILURES
 
 
 async def test_with_the_engines_log_the_parts_of_a_warm_up_are_known(api: FakeApi, kube: Kube, tmp_path: Path) -> None:
