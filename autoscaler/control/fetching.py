@@ -15,6 +15,7 @@ from autoscaler.actuators.wishes import (
     wish,
 )
 from autoscaler.clock import Clock
+from autoscaler.control.fetch_measures import FetchMeasures
 from autoscaler.control.model_caches import ModelCaches
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube import collection
@@ -55,6 +56,7 @@ class Fetcher:
         self._clock = clock
         self._namespaces: dict[str, tuple[float, Object | None]] = {}
         self._caches = caches
+        self._measures = FetchMeasures()
 
     async def run(self, runtime: PolicyRuntime) -> None:
         """Bring one policy's images and weights to its nodes, and offer its runtime what works."""
@@ -74,6 +76,10 @@ class Fetcher:
         obstacles = self._standing(workload, wanted, now_seconds) | obstacles
         nodes = self._actuator.nodes(wanted.placement, now_seconds) if wanted is not None else ()
         seen = self._actuator.seen(workload) if wanted is not None else ()
+        if fetches(workload):
+            self._measures.measure(runtime, seen, self._actuator.bytes_by_what(workload), now_seconds)
+        else:
+            self._measures.forget(runtime)
         found: tuple[Ability, ...] = tuple(
             abilities(workload, wanted, seen, obstacles, None if nodes is None else len(nodes))
         )

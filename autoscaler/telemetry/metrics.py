@@ -128,6 +128,24 @@ BALLOONS = _policy_gauge(
     "Balloons that exist, each of which prepares a node.",
     {**_POLICY, "state": "`prepared` (its node is up and has the image) or `preparing`"},
 )
+_KIND = {"kind": "`image` (pulled) or `weights` (copied by a prefetch)"}
+FETCHES = _counter(
+    "outrider_fetches_total",
+    "Jobs that brought an image or weights to a node ahead of replicas, as they ended. Of a policy that asks for none there is no "
+    "series.",
+    {**_POLICY, **_KIND, "outcome": "`done` (the node has it) or `failed` (it could not be pulled or copied)"},
+)
+FETCHED_NODES = _policy_gauge(
+    "outrider_fetched_nodes",
+    "Nodes to which the policy's Jobs have brought what they bring, and on which they keep it.",
+    {**_POLICY, **_KIND},
+)
+FETCHED_BYTES = _policy_gauge(
+    "outrider_fetch_reserved_bytes",
+    "What the policy's Jobs take on the disks of all nodes, or will once they are done: images unpacked (30 GB where no node lists "
+    "the image yet), and for weights the `maxBytes` of the cache on each node.",
+    {**_POLICY, **_KIND},
+)
 STEP_SECONDS = _histogram(
     "outrider_step_seconds",
     "Wall-clock time of one decision for one policy, from samples to plan.",
