@@ -122,7 +122,8 @@ async def observing(settings: Settings, clock: Clock) -> AsyncIterator[Always]:
         stack.push_async_callback(kube.close)
         rng = random.Random()  # noqa: S311 - jitter
         watches = Watches(kube, clock, rng, settings.namespace)
-        starts = StartWatches(kube, clock, rng, lambda: watches.namespaces, nodes=settings.namespace is None)
+        nodes = (lambda: watches.nodes) if settings.namespace is None else None
+        starts = StartWatches(kube, clock, rng, lambda: watches.namespaces, nodes)
         url = settings.prometheus_url
         timeout_seconds, transport = settings.prometheus_timeout_seconds, prometheus_transport(settings)
         prometheus = Prometheus(url, session, clock, timeout_seconds, transport) if url else None

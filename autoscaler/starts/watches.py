@@ -31,25 +31,35 @@ _log = structlog.get_logger(__name__)
 
 
 class StartWatches:
-    """What they show. `namespaces` gives those whose Events are watched; without `nodes`, only Events are."""
+    """What they show. `namespaces` gives those whose Events are watched; without `nodes`, only Events are.
+
+    `nodes` begins to watch them if nothing has yet: that is asked for once they may be read.
+    """
 
     def __init__(
-        self, kube: Kube, clock: Clock, rng: random.Random, namespaces: Callable[[], Iterable[str]], *, nodes: bool
+        self,
+        kube: Kube,
+        clock: Clock,
+        rng: random.Random,
+        namespaces: Callable[[], Iterable[str]],
+        nodes: Callable[[], Store] | None,
     ) -> None:
         self._kube = kube
         self._clock = clock
         self._rng = rng
         self._namespaces = namespaces
-        self._of_cluster = nodes
+        self._watched_nodes = nodes
         self._events: dict[str, list[asyncio.Task[None]]] = {}
         self._nodes = Store()
         self._claims = Store()
         self._seen = Nodes()
         self.pulls = Pulls()
-        self._missing: dict[Collection, str] = {} if nodes else {collection.nodes(): "nodes"}  # as they are called
+        self._missing: dict[Collection, str] = (
+            {} if nodes is not None else {collection.nodes(): "nodes"}
+        )  # as they are called
         self._stores: dict[Collection, tuple[str, Store]] = {}  # those that are watched
         self._logged: set[str] = set()  # paths of what is missing
-        self._nodes.subscribe(self._node_changed)
+        self._use(self._nodes)
         self._claims.subscribe(self._claim_changed)
 
     def missing(self, namespace: str) -> tuple[str, ...]:
@@ -74,8 +84,8 @@ class StartWatches:
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
-            if self._of_cluster:
-                group.create_task(self._watch("nodes", collection.nodes(), self._nodes, trim.node))
+            if self._watched_nodes is not None:
+                group.create_task(self._watch_nodes(self._watched_nodes))
                 group.create_task(self._watch(OPTIONAL, collection.node_claims(), self._claims, trim.node_claim))
             while True:
                 self._follow(group)
@@ -96,6 +106,17 @@ class StartWatches:
         stream.subscribe(lambda event: self.pulls.saw(event, self._clock.now()))
         await self._watch("Events", what, stream, trim.event, Tail)
 
+    async def _watch_nodes(self, watched: Callable[[], Store]) -> None:
+        await self._readable("nodes", collection.nodes())
+        self._use(watched())
+        self._stores[collection.nodes()] = "nodes", self._nodes
+
+    def _use(self, nodes: Store) -> None:
+        self._nodes = nodes
+        for node in nodes:
+            self._node_changed(node)
+        nodes.subscribe(self._node_changed)
+
     async def _watch(
         self,
         name: str,
@@ -105,19 +126,24 @@ class StartWatches:
         kind: type[Reflector] = Reflector,
     ) -> None:
         try:
-            while True:
-                try:
-                    await self._kube.get(what.path, what.selector | {"limit": "1"})
-                except KubeError as error:
-                    self._miss(name, what, str(error))
-                    await self._clock.sleep(AWAY_SECONDS if isinstance(error, Unavailable) else AGAIN_SECONDS)
-                else:
-                    self._missing.pop(what, None)
-                    self._stores[what] = name, store
-                    await kind(self._kube, what, store, clock=self._clock, rng=self._rng, trim=kept).run()
+            await self._readable(name, what)
+            self._stores[what] = name, store
+            await kind(self._kube, what, store, clock=self._clock, rng=self._rng, trim=kept).run()
         finally:
             self._missing.pop(what, None)
             self._stores.pop(what, None)
+
+    async def _readable(self, name: str, what: Collection) -> None:
+        """Wait until something may be read."""
+        while True:
+            try:
+                await self._kube.get(what.path, what.selector | {"limit": "1"})
+            except KubeError as error:
+                self._miss(name, what, str(error))
+                await self._clock.sleep(AWAY_SECONDS if isinstance(error, Unavailable) else AGAIN_SECONDS)
+            else:
+                self._missing.pop(what, None)
+                return
 
     def _miss(self, name: str, what: Collection, why: str) -> None:
         if what.path not in self._logged:
