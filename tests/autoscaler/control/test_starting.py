@@ -1,6 +1,7 @@
 """Starts of replicas, from the cluster's objects to the cold start that decisions are made with."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from autoscaler.kube import trim
 from autoscaler.kube.client import Kube
 from autoscaler.telemetry import metrics
 from crds.notation.timestamps import timestamp
+from crds.workload import Weights, WeightsMethod
 from policies.ladder import lead_quantile_seconds
 from policies.ledger import FAILURES, failure_rate
 from policies.log import redecide
@@ -167,6 +169,31 @@ async def test_where_it_is_not_learned_a_start_is_only_measured(api: FakeApi, ku
         await controller.until(lambda: lines(tmp_path, "start"))
         assert controller.runtime("a").cold_start == controller.runtime("a").workload.cold_start
         assert "ColdStartMeasured" not in controller.conditions("a")
+
+
+async def test_weights_that_come_to_the_node_by_an_image_are_learned_apart_from_the_warm_up(
+    api: FakeApi, kube: Kube, tmp_path: Path
+) -> None:
+    async with a_controller(api, kube, log=tmp_path) as controller:
+        await begin(controller)
+        runtime, asked = controller.runtime("a"), controller.clock.now()
+        weights = Weights(WeightsMethod.IMAGE, image="weights:v1")
+        runtime.follow(replace(runtime.workload, weights=weights), asked)
+        pulled = event('Successfully pulled image "weights:v1" in 20s (20s including waiting).', 0.0)
+        pulled |= {"lastTimestamp": timestamp(asked + 55.0), "source": {"host": "node-of-a-1"}}
+        controller.always.starts.pulls.saw(trim.event(pulled), asked + 55.0)
+        await a_start(controller, "a-1")
+        await controller.until(lambda: lines(tmp_path, "start"))
+        spans = {each["part"]: each for each in lines(tmp_path, "start")[0]["start"]["spans"]}
+        assert spans["weights"]["begin_seconds"] - asked == 35.0
+        entries = controller.leader.observer.ledger.entries
+        assert ("ns/a by image", "weights:v1") in entries[Part.WEIGHTS]
+        assert {key[0] for key in entries[Part.WARMUP]} == {"ns/a"}
+        learned = runtime.cold_start.weights
+        given = runtime.workload.cold_start.weights
+        assert learned is not None
+        assert given is not None
+        assert learned.p50_seconds < given.p50_seconds
 
 
 async def test_a_machine_that_was_not_to_be_had_is_a_failure_of_the_node(api: FakeApi, kube: Kube) -> None:
