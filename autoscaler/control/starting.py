@@ -11,6 +11,7 @@ import structlog
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.control.supply import serving
+from autoscaler.control.ways import Came, Ways
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import KubeError
 from autoscaler.kube.nodes import UNKNOWN, Place, has_image, place
@@ -21,17 +22,19 @@ from autoscaler.kube.watches import Watches
 from autoscaler.records.writer import Recorder
 from autoscaler.reporting.events import EventReason, Events
 from autoscaler.starts.engine_log import MOST_BYTES, warmup_parts
-from autoscaler.starts.fold import ImageSeen, in_parts, observations, start
+from autoscaler.starts.fold import ImageSeen, in_parts, observations, on_new_node, start
 from autoscaler.starts.following import Following
-from autoscaler.starts.keys import What, keys
+from autoscaler.starts.keys import Way, What, compiled, keys, node_key
 from autoscaler.starts.pods import PodSeen, engine
 from autoscaler.starts.resolve import cold_start, priors
 from autoscaler.starts.watches import StartWatches
 from autoscaler.telemetry import metrics
+from autoscaler.telemetry.traces import Traces
+from crds.compile_cache import Kept, kept
 from policies.cold_start_text import measured
 from policies.explain import duration
 from policies.ladder import lead_quantile_seconds
-from policies.ledger import Ledger, Observation, Outcome, learned, observe, usual
+from policies.ledger import Key, Ledger, Observation, Outcome, learned, observe, usual
 from policies.starts import Part, Start, hidden_seconds
 from policies.supply import ColdStart
 
@@ -50,7 +53,7 @@ class _Policy:
         self.replicas = Following()
         self.balloons = Following()
         self.place = UNKNOWN  # of the node on which its last replica started
-        self.weights_apart = False
+        self.own_way = Way.ENGINE  # how its last replica got weights that nothing brought
         self.present: set[str] = set()  # uids of pods whose node listed the image before they started
         self.queued: set[str] = set()  # uids of replicas that waited for a node behind an older pod
         self.named: ColdStart | None = None  # the cold start of the last Event
@@ -63,21 +66,25 @@ class StartObserver:
         self,
         seen: StartWatches,
         watches: Watches,
+        ways: Ways,
         recorder: Recorder,
         events: Events,
         clock: Clock,
         ledger: Ledger,
         logs: Kube | None = None,
         *,
+        traces: Traces | None = None,
         learns: bool = True,
     ) -> None:
         self._seen = seen
         self._watches = watches
+        self._ways = ways
         self._recorder = recorder
         self._events = events
         self._clock = clock
         self._policies: WeakKeyDictionary[PolicyRuntime, _Policy] = WeakKeyDictionary()
         self._learns = learns  # False: decisions keep the cold start that is given
+        self._traces = traces
         self._logs = logs  # where engines' logs are read from; None: they are not
         self._unread: set[str] = set()  # namespaces whose logs could not be read, which was logged
         self.ledger = ledger
@@ -88,6 +95,7 @@ class StartObserver:
         if runtime.selector is None or not pods.current(now_seconds):
             return
         policy = self._policies.setdefault(runtime, _Policy())
+        self._learn_of_refused(runtime)
         container, image = engine(runtime.template)
         replicas = list(serving(pods.matching(runtime.selector), runtime.workload.endpoint.pod_labels))
         label = policy_label(runtime.workload.name)
@@ -95,7 +103,8 @@ class StartObserver:
         self._look_at_queue(policy, [*replicas, *balloons])
         for pod in policy.balloons.look(balloons, "", now_seconds):
             what = What(runtime.key, image, self._place(pod, UNKNOWN))
-            taught = observations(self._start(policy, pod, image, now_seconds), pod, keys(what), now_seconds)
+            found = self._start(policy, pod, image, now_seconds, Came())
+            taught = observations(found, pod, keys(what), now_seconds)
             self._learn(runtime, what, [each for each in taught if each.part in _BALLOON_PARTS])
         self._look_for_images(policy, replicas, image)
         for pod in policy.replicas.look(replicas, container, now_seconds):
@@ -106,18 +115,21 @@ class StartObserver:
         self, runtime: PolicyRuntime, policy: _Policy, pod: PodSeen, image: str, now_seconds: float
     ) -> None:
         """Record, measure and learn one start."""
-        found = self._start(policy, pod, image, now_seconds)
+        came = self._ways.of(runtime, pod)
+        found = self._start(policy, pod, image, now_seconds, came)
         policy.place = self._place(pod, policy.place)
         if self._logs is not None and found.serving_seconds is not None:
             found = in_parts(found, warmup_parts(await self._log(self._logs, pod), pod))
         if found.serving_seconds is not None:
-            policy.weights_apart = pod.weights is not None
+            policy.own_way = came.way if came.way in (Way.ENGINE, Way.INIT) else policy.own_way
             for span in found.spans:
                 metrics.STAGE_SECONDS.labels(stage=span.part.value, path=span.path).observe(span.seconds)
             metrics.HIDDEN_SECONDS.inc(hidden_seconds(found))
         self._recorder.start(runtime.key, found, now_seconds, runtime.workload.cold_start)
-        what = What(runtime.key, image, policy.place, policy.weights_apart)
-        taught = observations(found, pod, keys(what), now_seconds)
+        if self._traces is not None:
+            self._traces.start(runtime.key, found, image, now_seconds)
+        what = self._what(runtime, policy, image, came)
+        taught = observations(found, pod, _keys(what, found), now_seconds)
         for each in taught:
             await self._report_unusual(runtime, what, pod, each)
         self._learn(runtime, what, taught)
@@ -150,7 +162,15 @@ class StartObserver:
         policy.queued &= created.keys()
         policy.queued |= {who for who, since in waiting.items() if since > oldest + TOGETHER_SECONDS}
 
-    def _start(self, policy: _Policy, pod: PodSeen, image: str, now_seconds: float) -> Start:
+    @staticmethod
+    def _what(runtime: PolicyRuntime, policy: _Policy, image: str, came: Came) -> What:
+        try:
+            cache = kept((runtime.template or {}).get("spec") or {})
+        except (AttributeError, TypeError):  # what is wrong with a template is the API server's to say
+            cache = Kept.NOWHERE
+        return What(runtime.key, image, policy.place, came.way, came.name, cache)
+
+    def _start(self, policy: _Policy, pod: PodSeen, image: str, now_seconds: float, came: Came) -> Start:
         pulls = self._seen.pulls
         seen = ImageSeen(
             pulls.of(pod.namespace, pod.uid, pod.container),
@@ -158,15 +178,24 @@ class StartObserver:
             pod.uid in policy.present,
         )
         node = self._seen.node(pod.node) if pod.node else None
-        return start(pod, node, seen, now_seconds, queued=pod.uid in policy.queued)
+        return start(pod, node, seen, now_seconds, weights=came.span, queued=pod.uid in policy.queued)
 
     def _place(self, pod: PodSeen, otherwise: Place) -> Place:
         node = self._seen.raw_node(pod.node) if pod.node else None
         return otherwise if node is None else place(node)
 
+    def _learn_of_refused(self, runtime: PolicyRuntime) -> None:
+        """Count machines that were not to be had as failures of the node, in the turn of whichever policy is first."""
+        for where in self._seen.take_refused():
+            _log.info("starts.no_capacity", pool=where.pool, instance_type=where.instance_type)
+            if (node := node_key(where)) is not None:
+                self._learn(runtime, What(runtime.key), [Observation(Part.NODE, node, 0.0, Outcome.FAILED)])
+
     def _learn(self, runtime: PolicyRuntime, what: What, taught: Iterable[Observation]) -> None:
         prior = priors(what, runtime.workload.cold_start)
         for each in taught:
+            if each.outcome is Outcome.FAILED:
+                metrics.STAGE_FAILURES.labels(stage=each.part.value).inc()
             if each.part in prior:
                 self.ledger = observe(self.ledger, each, prior[each.part])
 
@@ -195,7 +224,8 @@ class StartObserver:
         if not self._learns:
             return
         given = runtime.workload.cold_start
-        now = cold_start(self.ledger, What(runtime.key, image, policy.place, policy.weights_apart), given)
+        what = self._what(runtime, policy, image, self._ways.expected(runtime, policy.own_way))
+        now = cold_start(self.ledger, what, given)
         runtime.offer_cold_start(now, given, self._seen.missing(runtime.workload.namespace))
         if now == given or not _news(now, policy.named or given):
             return
@@ -203,6 +233,14 @@ class StartObserver:
         if await self._events.emit(runtime.workload, EventReason.COLD_START_LEARNED, message=text):
             policy.named = now
             _log.info("starts.learned", policy=runtime.key, cold_start=text)
+
+
+def _keys(what: What, of: Start) -> dict[Part, Key]:
+    """The keys of a start. Where each node keeps a compile cache, a warm-up on a new one has missed it."""
+    found = keys(what)
+    if what.compile_cache is Kept.NODE and Part.WARMUP in found and on_new_node(of):
+        found[Part.WARMUP] = compiled(found[Part.WARMUP], "miss")
+    return found
 
 
 def _news(now: ColdStart, before: ColdStart) -> bool:

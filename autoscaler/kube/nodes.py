@@ -70,5 +70,6 @@ def _quantity(count: object) -> float:
 
 def has_image(node: Object, image: str) -> bool:
     """Whether the node lists an image, perhaps with its registry's host. False says nothing: a kubelet lists 50."""
-    names = (node.get("status") or {}).get("images") or ()
+    images = (node.get("status") or {}).get("images") or ()
+    names = [name for each in images for name in each.get("names") or ()]
     return bool(image) and any(name == image or name.endswith(f"/{image}") for name in names)

@@ -5,10 +5,25 @@ shorten what is expected of another's large one.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from autoscaler.kube.nodes import UNKNOWN, Place
+from crds.compile_cache import Kept
 from policies.ledger import LONGEST, Key
 from policies.starts import WARMUP_PARTS, Part
+
+COMPILED = ("hit", "miss")
+_ROOT = 200  # characters of a policy's name: what follows it must not be cut off
+
+
+class Way(StrEnum):
+    """How the weights come to the disk of a pod's node."""
+
+    ENGINE = ""  # the engine gets them itself, so that its warm-up includes them
+    INIT = "init container"
+    IMAGE = "image"
+    PREFETCH = "prefetch"
+    CACHE = "LocalModelCache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +33,14 @@ class What:
     model: str  # namespace/name of the policy that serves it
     image: str = ""  # as the pod template has it
     place: Place = UNKNOWN
-    weights_apart: bool = False  # they are got before the engine starts; else its warm-up includes them
+    way: Way | None = Way.ENGINE  # of its weights; None: not known
+    weights: str = ""  # what has them, where that has a name: an image, a folder, a LocalModelCache
+    compile_cache: Kept = Kept.NOWHERE
+
+    @property
+    def weights_apart(self) -> bool:
+        """Whether the weights are there before the engine starts."""
+        return self.way is not Way.ENGINE
 
 
 def keys(what: What) -> dict[Part, Key]:
@@ -26,15 +48,36 @@ def keys(what: What) -> dict[Part, Key]:
     place, (repository, version) = what.place, _image(what.image)
     node = (place.pool or _family(place.instance_type), place.instance_type, place.capacity_type)
     gpu = place.gpu or place.instance_type
-    warmup = (what.model if what.weights_apart else f"{what.model} with weights", gpu, what.image)
-    found: dict[Part, Key] = dict.fromkeys((*WARMUP_PARTS, Part.WARMUP), warmup)
+    model = what.model[:_ROOT]
+    root = (model, *(["with weights"] * (what.way is Way.ENGINE)), *_cached(what.compile_cache))
+    warmup = (" ".join(root), gpu, what.image)
+    found: dict[Part, Key] = {}
+    if what.way is not None:  # else a warm-up without its weights would pass for one with them
+        found |= dict.fromkeys((*WARMUP_PARTS, Part.WARMUP), warmup)
     if any(node):
         found |= dict.fromkeys((Part.REACTION, Part.NODE, Part.GPU), node)
     if what.image:
         found[Part.IMAGE] = (f"{what.model.partition('/')[0]}/{repository}", place.instance_type, version)
-    if what.weights_apart:
-        found[Part.WEIGHTS] = (what.model, "init container")
+    if what.way:
+        found[Part.WEIGHTS] = (f"{model} by {what.way}", *filter(None, [what.weights]))
     return {part: tuple(item[:LONGEST] for item in key) for part, key in found.items()}
+
+
+def node_key(place: Place) -> Key | None:
+    """The key of a node that never came, as far as its kind is known; None where nothing of it is."""
+    found = keys(What("", place=place)).get(Part.NODE, ())
+    while found and not found[-1]:
+        found = found[:-1]
+    return found or None
+
+
+def compiled(key: Key, path: str) -> Key:
+    """The key of a part of a warm-up that hit or missed the compile cache: neither is a parent of the other, or has one with it."""
+    return (f"{key[0]}, {path}", *key[1:]) if path in COMPILED else key
+
+
+def _cached(where: Kept) -> tuple[str, ...]:
+    return (f"with a compile cache {where.value}",) if where is not Kept.NOWHERE else ()
 
 
 def _image(reference: str) -> tuple[str, str]:

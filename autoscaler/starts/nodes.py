@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from autoscaler.kube.nodes import Place, gpus, place
 from autoscaler.kube.objects import Object, condition, created_seconds, key, seconds, uid
 
+LAUNCH_SECONDS = (
+    330.0  # Karpenter gives up a machine that is not launched in 5 min, and at once one that is not to be had
+)
+MOST_REFUSED = 256  # kept until they are taken
+
 
 @dataclass(frozen=True, slots=True)
 class NodeSeen:
@@ -27,6 +32,8 @@ class Nodes:
         self._without: set[str] = set()  # uids of nodes that were seen without a GPU
         self._gpu_seconds: dict[str, float] = {}  # by uid
         self._claims: dict[str, tuple[float | None, float | None]] = {}  # by the node's name: created, initialized
+        self._launching: set[str] = set()  # uids of NodeClaims without a machine
+        self._refused: list[Place] = []
 
     def saw_node(self, node: Object, now_seconds: float) -> None:
         """Take a node as it is at `now_seconds`. Of one that had its GPU when it was first seen, the time is unknown."""
@@ -39,12 +46,30 @@ class Nodes:
     def saw_claim(self, claim: Object) -> None:
         """Take a NodeClaim. It is initialized once its GPU is there only if it asks for one."""
         name = (claim.get("status") or {}).get("nodeName")
+        asks = gpus((((claim.get("spec") or {}).get("resources")) or {}).get("requests"))
+        if name or condition(claim, "Launched") or not asks:
+            self._launching.discard(uid(claim))
+        else:
+            self._launching.add(uid(claim))
         if not isinstance(name, str) or not name:
             return
-        asks = gpus((((claim.get("spec") or {}).get("resources")) or {}).get("requests"))
         initialized = condition(claim, "Initialized") if asks else None
         initialized_seconds = None if initialized is None else seconds(initialized.get("lastTransitionTime"))
         self._claims[name] = created_seconds(claim), initialized_seconds
+
+    def lost_claim(self, claim: Object, now_seconds: float) -> None:
+        """A NodeClaim is gone. Karpenter deletes one for which the cloud has no capacity."""
+        if uid(claim) not in self._launching:
+            return
+        self._launching.discard(uid(claim))
+        created = created_seconds(claim)
+        if created is not None and now_seconds - created <= LAUNCH_SECONDS:
+            self._refused = [*self._refused[1 - MOST_REFUSED :], place(claim)]
+
+    def take_refused(self) -> list[Place]:
+        """What the machines would have been that were not to be had since this was last asked."""
+        found, self._refused = self._refused, []
+        return found
 
     def lost_node(self, node: Object) -> None:
         """A node is gone."""
