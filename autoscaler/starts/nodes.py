@@ -1,20 +1,8 @@
 """When each node came, and its first allocatable GPU, which has no time of its own in the API."""
 
-from dataclasses import dataclass
-
-from autoscaler.kube.nodes import Place, gpus, place
+from autoscaler.kube.nodes import gpus, place
 from autoscaler.kube.objects import Object, condition, created_seconds, key, seconds, uid
-
-
-@dataclass(frozen=True, slots=True)
-class NodeSeen:
-    """A node. Times are Unix seconds, None where unknown."""
-
-    name: str
-    place: Place
-    created_seconds: float | None
-    gpu_seconds: float | None = None  # when a GPU of it was first seen to be allocatable
-    claimed_seconds: float | None = None  # when its NodeClaim was created
+from policies.seen import NodeSeen
 
 
 class Nodes:

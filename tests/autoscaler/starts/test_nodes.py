@@ -1,6 +1,7 @@
 from autoscaler.kube import trim
-from autoscaler.kube.nodes import Place, gpus, has_image, is_gpu, place
+from autoscaler.kube.nodes import gpus, has_image, is_gpu, place
 from autoscaler.starts.nodes import Nodes
+from policies.seen import Place
 from tests.autoscaler.starts.recorded import IMAGE, T0, node, node_claim
 
 

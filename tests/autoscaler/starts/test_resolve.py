@@ -1,10 +1,10 @@
 import pytest
 
-from autoscaler.kube.nodes import Place
-from autoscaler.starts.keys import What, keys
-from autoscaler.starts.resolve import cold_start, priors
 from crds.profiles import PROFILES
+from policies.keys import What, keys
 from policies.ledger import Ledger, Observation, observe
+from policies.resolve import cold_start, priors
+from policies.seen import Place
 from policies.starts import WARMUP_PARTS, Part
 from policies.supply import ColdStart
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from autoscaler.starts.keys import What, keys
 from policies import parts
+from policies.keys import What, keys
 from policies.ladder import lead_quantile_seconds
 from policies.ledger import Ledger
 from policies.starts import Part

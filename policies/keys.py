@@ -6,8 +6,8 @@ shorten what is expected of another's large one.
 
 from dataclasses import dataclass
 
-from autoscaler.kube.nodes import UNKNOWN, Place
 from policies.ledger import LONGEST, Key
+from policies.seen import UNKNOWN, Place
 from policies.starts import WARMUP_PARTS, Part
 
 
