@@ -5,6 +5,9 @@ from autoscaler.kube.objects import Object, condition, created_seconds, key, sec
 from policies.seen import NodeSeen
 
 
+NEW_SECONDS = 5.0  # since a node registered: if it has its GPU by then, they came together
+
+
 class Nodes:
     """When each node's GPU came, and which NodeClaim it is for: allocatable resources have no time of their own.
 
@@ -17,11 +20,11 @@ class Nodes:
         self._claims: dict[str, tuple[float | None, float | None]] = {}  # by the node's name: created, initialized
 
     def saw_node(self, node: Object, now_seconds: float) -> None:
-        """Take a node as it is at `now_seconds`. Of one that had its GPU when it was first seen, the time is unknown."""
+        """Take a node as it is at `now_seconds`. Of an old one that had its GPU when it was first seen, the time is unknown."""
         who = uid(node)
         if not gpus((node.get("status") or {}).get("allocatable")):
             self._without.add(who)
-        elif who in self._without and who not in self._gpu_seconds:
+        elif who not in self._gpu_seconds and (who in self._without or _is_new(node, now_seconds)):
             self._gpu_seconds[who] = now_seconds
 
     def saw_claim(self, claim: Object) -> None:
@@ -45,3 +48,8 @@ class Nodes:
         claimed, initialized = self._claims.get(key(node).name, (None, None))
         came = self._gpu_seconds.get(uid(node), initialized)
         return NodeSeen(key(node).name, place(node), created_seconds(node), came, claimed)
+
+
+def _is_new(node: Object, now_seconds: float) -> bool:
+    created = created_seconds(node)
+    return created is not None and now_seconds - created <= NEW_SECONDS

@@ -43,8 +43,7 @@ class Starts:
         found = self._nodes.get(name)
         if found is None or found.registered_seconds is None:
             return None
-        came = found.ready_seconds is not None and found.ready_seconds > found.registered_seconds
-        return NodeSeen(name, PLACE, _whole(found.registered_seconds), found.ready_seconds if came else None)
+        return NodeSeen(name, PLACE, _whole(found.registered_seconds), found.ready_seconds)
 
     def lists_image(self, node: str, image: str) -> bool:
         """Whether a node says that it has the image."""
