@@ -13,7 +13,7 @@ from policies.ledger import Ledger, Observation, observe
 from policies.resolve import cold_start, priors
 from policies.seen import UNKNOWN, Cluster, ImageSeen, Place, PodSeen
 from policies.starts import Part, Start
-from policies.supply import ColdStart
+from policies.supply import ColdStart, StageName
 
 TOGETHER_SECONDS = 10.0  # pods of one step are created within it
 _BALLOON_PARTS = (Part.REACTION, Part.NODE, Part.GPU, Part.IMAGE)  # a balloon serves nothing
@@ -66,7 +66,7 @@ class Learner:
         self._listed = replicas
         return tuple(ended)
 
-    def lesson(self, of: Ended, image: str, now_seconds: float) -> Lesson:
+    def lesson(self, of: Ended, image: str, given: ColdStart, now_seconds: float) -> Lesson:
         """What a start teaches. Ask for each, in order: the next replica is expected on the kind of node of the last."""
         if of.is_balloon:
             what = What(self._model, image, self._placed(of.pod, UNKNOWN))
@@ -75,7 +75,7 @@ class Learner:
         self._place = self._placed(of.pod, self._place)
         if of.start.serving_seconds is not None:
             self._weights_apart = of.pod.weights is not None
-        what = self._what(image)
+        what = self._what(image, given)
         return Lesson(what, observations(of.start, of.pod, keys(what), now_seconds))
 
     def cold_start(self, ledger: Ledger, image: str, given: ColdStart) -> ColdStart:
@@ -83,10 +83,12 @@ class Learner:
         for pod in self._listed:
             if self._place == UNKNOWN:  # no replica has started since this one began to look
                 self._place = self._placed(pod, UNKNOWN)
-        return cold_start(ledger, self._what(image), given)
+        return cold_start(ledger, self._what(image, given), given)
 
-    def _what(self, image: str) -> What:
-        return What(self._model, image, self._place, self._weights_apart)
+    def _what(self, image: str, given: ColdStart) -> What:
+        """Weights that are brought to the node are no part of the warm-up either, which would seem to have become shorter."""
+        apart = self._weights_apart or StageName.WEIGHTS in given.ahead
+        return What(self._model, image, self._place, apart)
 
     def _placed(self, pod: PodSeen, otherwise: Place) -> Place:
         node = self._cluster.node(pod.node) if pod.node else None

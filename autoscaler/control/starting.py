@@ -93,15 +93,16 @@ class StartObserver:
         self, runtime: PolicyRuntime, learner: Learner, ended: Ended, image: str, now_seconds: float
     ) -> None:
         """Record, measure and learn one start. Of a balloon's, only learn."""
+        given = _given(runtime)
         if ended.is_balloon:
-            lesson = learner.lesson(ended, image, now_seconds)
+            lesson = learner.lesson(ended, image, given, now_seconds)
         else:
             found = await self._measured(ended)
             self._recorder.start(runtime.key, found, now_seconds, runtime.workload.cold_start)
-            lesson = learner.lesson(replace(ended, start=found), image, now_seconds)
+            lesson = learner.lesson(replace(ended, start=found), image, given, now_seconds)
             for each in lesson.observations:
                 await self._report_unusual(runtime, lesson.what, ended.pod, each)
-        self.ledger = learn(self.ledger, lesson, runtime.workload.cold_start)
+        self.ledger = learn(self.ledger, lesson, given)
 
     async def _measured(self, ended: Ended) -> Start:
         """A replica's start, with the parts of its warm-up where its engine's log may be read."""
@@ -146,15 +147,20 @@ class StartObserver:
         """Offer the cold start of the next replica, and report it where it has become another one."""
         if not self._learns:
             return
-        given = runtime.workload.cold_start
+        given = _given(runtime)
         now = policy.learner.cold_start(self.ledger, image, given)
-        runtime.offer_cold_start(now, given, self._seen.missing(runtime.workload.namespace))
+        runtime.offer_cold_start(now, runtime.workload.cold_start, self._seen.missing(runtime.workload.namespace))
         if now == given or not _news(now, policy.named or given):
             return
         text = measured(now, given)
         if await self._events.emit(runtime.workload, EventReason.COLD_START_LEARNED, message=text):
             policy.named = now
             _log.info("starts.learned", policy=runtime.key, cold_start=text)
+
+
+def _given(runtime: PolicyRuntime) -> ColdStart:
+    """The cold start that is stated, with what is brought to nodes ahead here."""
+    return replace(runtime.workload.cold_start, ahead=runtime.cold_start.ahead)
 
 
 def _replicas(pods: Iterable[Object], pod_labels: Labels, container: str) -> tuple[PodSeen, ...]:

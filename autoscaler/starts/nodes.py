@@ -4,7 +4,6 @@ from autoscaler.kube.nodes import gpus, place
 from autoscaler.kube.objects import Object, condition, created_seconds, key, seconds, uid
 from policies.seen import NodeSeen
 
-
 NEW_SECONDS = 5.0  # since a node registered: if it has its GPU by then, they came together
 
 

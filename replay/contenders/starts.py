@@ -35,7 +35,8 @@ class Starts:
         replicas = [self._replica(pod) for pod in self._view.pods()]
         balloons = [self._balloon(balloon) for balloon in self._view.balloons() if balloon.ended is None]
         for ended in self._learner.look(replicas, balloons, IMAGE, now_seconds):
-            self._ledger = learn(self._ledger, self._learner.lesson(ended, IMAGE, now_seconds), self._given)
+            lesson = self._learner.lesson(ended, IMAGE, self._given, now_seconds)
+            self._ledger = learn(self._ledger, lesson, self._given)
         self.cold_start = self._learner.cold_start(self._ledger, IMAGE, self._given)
 
     def node(self, name: str) -> NodeSeen | None:
