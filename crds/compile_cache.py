@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from enum import Enum
 from typing import Any
 
 from crds.inspection import Found
 from crds.resolve.problems import Problem
 from crds.workload import Workload
+from policies.keys import Kept
 
 ROOT = "VLLM_CACHE_ROOT"
 USUAL_ROOT = "/root/.cache/vllm"  # of the root user in vLLM's image
@@ -25,14 +25,6 @@ _WHY = (
     f"at {ROOT}"
 )
 _INSTEAD = f"a hostPath volume or a shared claim, mounted at {ROOT} (unset: {USUAL_ROOT})"
-
-
-class Kept(Enum):
-    """Where the target's pods keep what they compile."""
-
-    NOWHERE = ""
-    NODE = "on the node"  # a new node has nothing yet
-    SHARED = "on a volume"  # that nodes may share
 
 
 def kept(pod_spec: Mapping[str, Any]) -> Kept:

@@ -1,7 +1,6 @@
 """How the weights of a policy's pods come to their nodes: as the policy asks, where that is seen to have worked for a pod."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from autoscaler.actuators.claims import claimant, holder
 from autoscaler.actuators.fetched import Fetched, Progress, read
@@ -10,24 +9,15 @@ from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.objects import Object, condition, created_seconds, key, labels, seconds
 from autoscaler.kube.ours import FETCH_JOB, FETCH_PODS
 from autoscaler.kube.watches import Watches
-from autoscaler.starts.keys import Way
-from autoscaler.starts.pods import PodSeen
 from autoscaler.starts.pulls import Pulls
 from autoscaler.starts.weights import brought, by_images, weight_images
 from crds.workload import WeightsMethod
+from policies.seen import PodSeen
 from policies.starts import Span
 from policies.supply import StageName
+from policies.weights import Came, Way
 
 COPY_SECONDS = 10.0  # a container that ends sooner has found the weights there: 10 GB/s would bring no large model
-
-
-@dataclass(frozen=True, slots=True)
-class Came:
-    """How the weights of one pod came, or those of the next one will."""
-
-    way: Way | None = Way.ENGINE  # None: not known
-    name: str = ""  # of what has them
-    span: Span | None = None
 
 
 class Ways:

@@ -1,10 +1,10 @@
 """Reading nodes: what kind each is, by the labels of Karpenter, GKE, EKS and AKS; its GPUs; its images."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from autoscaler.kube.objects import Object, labels
 from crds.notation.units import quantity
+from policies.seen import Place
 
 POOL = (
     "karpenter.sh/nodepool",
@@ -22,19 +22,6 @@ CAPACITY_TYPE = (
 SPOT = ("cloud.google.com/gke-spot", "cloud.google.com/gke-preemptible")  # "true" on such a node
 GPU = ("nvidia.com/gpu.product", "cloud.google.com/gke-accelerator", "karpenter.k8s.aws/instance-gpu-name")
 LABELS = (*POOL, *INSTANCE_TYPE, *CAPACITY_TYPE, *SPOT, *GPU)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What kind of node it is. Empty: unknown."""
-
-    pool: str = ""
-    instance_type: str = ""
-    capacity_type: str = ""
-    gpu: str = ""
-
-
-UNKNOWN = Place()
 
 
 def place(node: Object) -> Place:

@@ -14,12 +14,13 @@ from autoscaler.kube import collection, trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection
 from autoscaler.kube.errors import KubeError, Unavailable
-from autoscaler.kube.nodes import Place
+from autoscaler.kube.nodes import has_image
 from autoscaler.kube.objects import Key, Object, key
 from autoscaler.kube.reflector import Reflector, Tail
 from autoscaler.kube.store import Store, Stream
-from autoscaler.starts.nodes import Nodes, NodeSeen
+from autoscaler.starts.nodes import Nodes
 from autoscaler.starts.pulls import Pulls
+from policies.seen import NodeSeen, Place, PodSeen, Pull
 
 REASONS = ("Pulling", "Pulled")  # a pull that fails shows in its pod, and BackOff comes once a minute from each
 OPTIONAL = "NodeClaims"  # without Karpenter there are none, and little is missing
@@ -73,9 +74,18 @@ class StartWatches:
         found = self._nodes.get("", name)
         return None if found is None else self._seen.seen(found)
 
-    def raw_node(self, name: str) -> Object | None:
-        """The node as it is watched."""
-        return self._nodes.get("", name)
+    def lists_image(self, node: str, image: str) -> bool:
+        """Whether a node says that it has an image."""
+        found = self._nodes.get("", node)
+        return found is not None and has_image(found, image)
+
+    def pull_of(self, pod: PodSeen) -> Pull | None:
+        """What was last reported of the image of a pod's container."""
+        return self.pulls.of(pod.namespace, pod.uid, pod.container)
+
+    def pull_on(self, namespace: str, node: str, image: str) -> Pull | None:
+        """The last pull of an image onto a node, for a pod of a namespace."""
+        return self.pulls.on(namespace, node, image)
 
     def take_refused(self) -> list[Place]:
         """What the machines would have been that node autoscalers asked for in vain since this was last asked."""

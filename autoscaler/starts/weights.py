@@ -6,9 +6,7 @@ None where that is not known, and where it ended too late for the pod: then its 
 from collections.abc import Iterable, Sequence
 
 from autoscaler.kube.objects import Object
-from autoscaler.starts.messages import PullState
-from autoscaler.starts.pods import PodSeen
-from autoscaler.starts.pulls import FUTURE_SECONDS, Pull
+from policies.seen import FUTURE_SECONDS, PodSeen, Pull, PullState
 from policies.starts import Part, Span
 
 

@@ -6,17 +6,18 @@ from typing import Any
 import pytest
 
 from autoscaler.control.model_caches import ModelCaches
-from autoscaler.control.ways import Came, Ways
+from autoscaler.control.ways import Ways
 from autoscaler.kube import trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import local_model_cache
 from autoscaler.kube.ours import FETCH, FETCH_JOB, FETCHED, MANAGED_BY, MANAGER, NODE, POLICY
-from autoscaler.starts.keys import Way
-from autoscaler.starts.pods import PodSeen, seen
+from autoscaler.starts.pods import seen
 from crds.workload import Prefetch, Weights, WeightsMethod
 from policies.fetches import Ability
+from policies.seen import PodSeen
 from policies.starts import Part, Span
 from policies.supply import StageName
+from policies.weights import Came, Way
 from tests.autoscaler.control.controller import Controller, a_controller, spec
 from tests.autoscaler.starts.recorded import NODE as AT
 from tests.autoscaler.starts.recorded import T0, at, event, pod

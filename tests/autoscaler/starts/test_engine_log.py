@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.kube import trim
-from autoscaler.kube.nodes import Place
 from autoscaler.starts.engine_log import warmup_parts
-from autoscaler.starts.fold import ImageSeen, in_parts, observations, start
-from autoscaler.starts.keys import What, compiled, keys
 from autoscaler.starts.pods import seen
+from policies.fold import in_parts, observations, start
+from policies.keys import What, compiled, keys
+from policies.seen import ImageSeen, Place
 from policies.starts import WARMUP_PARTS, Part, Span
 from tests.autoscaler.starts.recorded import T0, at, pod
 

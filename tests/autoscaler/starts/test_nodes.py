@@ -1,8 +1,9 @@
 from typing import Any
 
 from autoscaler.kube import trim
-from autoscaler.kube.nodes import Place, gpus, has_image, is_gpu, place
+from autoscaler.kube.nodes import gpus, has_image, is_gpu, place
 from autoscaler.starts.nodes import MOST_REFUSED, Nodes
+from policies.seen import Place
 from tests.autoscaler.starts.recorded import IMAGE, T0, condition, node, node_claim
 
 
@@ -44,6 +45,14 @@ def test_of_a_node_that_had_its_gpu_the_time_is_unknown() -> None:
     found = nodes.seen(node(gpus=1))
     assert found.gpu_seconds is None
     assert found.claimed_seconds == T0 + 3.0
+
+
+def test_a_node_that_registers_with_its_gpu_did_not_wait_for_it() -> None:
+    """Else the wait that is given would be added to a node that was seen whole."""
+    nodes = Nodes()
+    nodes.saw_node(node(gpus=1), T0 + 63.0)
+    nodes.saw_node(node(gpus=1), T0 + 90.0)
+    assert nodes.seen(node(gpus=1)).gpu_seconds == T0 + 63.0
 
 
 def test_images_are_kept_of_nodes_and_a_heartbeat_is_no_change() -> None:

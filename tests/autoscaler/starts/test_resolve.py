@@ -1,13 +1,13 @@
 import pytest
 
-from autoscaler.kube.nodes import Place
-from autoscaler.starts.keys import Way, What, compiled, keys
-from autoscaler.starts.resolve import cold_start, priors
-from crds.compile_cache import Kept
 from crds.profiles import PROFILES
+from policies.keys import Kept, What, compiled, keys
 from policies.ledger import LONGEST, Ledger, Observation, observe
+from policies.resolve import cold_start, priors
+from policies.seen import Place
 from policies.starts import WARMUP_PARTS, Part
 from policies.supply import ColdStart
+from policies.weights import Way
 
 PRIOR = PROFILES["8b-l4"].cold_start
 WHAT = What("ns/chat", "vllm/vllm-openai:v0.19.1", Place("gpu", "g6.xlarge", "spot", "L4"))

@@ -1,9 +1,10 @@
 import pytest
 
 from autoscaler.kube import trim
-from autoscaler.starts.pods import PodSeen, seen
-from autoscaler.starts.pulls import Pull, Pulls
+from autoscaler.starts.pods import seen
+from autoscaler.starts.pulls import Pulls
 from autoscaler.starts.weights import brought, by_images, weight_images
+from policies.seen import PodSeen, Pull
 from policies.starts import Part, Span
 from tests.autoscaler.starts.recorded import NODE, T0, event, pod
 

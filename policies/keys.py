@@ -5,25 +5,23 @@ shorten what is expected of another's large one.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 
-from autoscaler.kube.nodes import UNKNOWN, Place
-from crds.compile_cache import Kept
 from policies.ledger import LONGEST, Key
+from policies.seen import UNKNOWN, Place
 from policies.starts import WARMUP_PARTS, Part
+from policies.weights import Way
 
 COMPILED = ("hit", "miss")
 _ROOT = 200  # characters of a policy's name: what follows it must not be cut off
 
 
-class Way(StrEnum):
-    """How the weights come to the disk of a pod's node."""
+class Kept(Enum):
+    """Where a workload's pods keep what they compile."""
 
-    ENGINE = ""  # the engine gets them itself, so that its warm-up includes them
-    INIT = "init container"
-    IMAGE = "image"
-    PREFETCH = "prefetch"
-    CACHE = "LocalModelCache"
+    NOWHERE = ""
+    NODE = "on the node"  # a new node has nothing yet
+    SHARED = "on a volume"  # that nodes may share
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,11 @@ A time is believed only where it is possible: finite, in order, not in the futur
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from autoscaler.starts.keys import compiled
-from autoscaler.starts.messages import LONGEST_SECONDS, PullState
-from autoscaler.starts.nodes import NodeSeen
-from autoscaler.starts.pods import PodSeen
-from autoscaler.starts.pulls import FUTURE_SECONDS, Pull
+from policies.keys import compiled
 from policies.ledger import Key, Observation, Outcome
+from policies.seen import FUTURE_SECONDS, LONGEST_SECONDS, ImageSeen, NodeSeen, PodSeen, Pull, PullState
 from policies.starts import Part, Span, Start
 
 SKEW_SECONDS = 2.0  # API times are whole seconds, and two machines' clocks differ
@@ -22,15 +19,6 @@ PROBE_SECONDS = 3.0  # a pod that is Ready sooner after its engine began has no 
 PROVISION_SECONDS = 900.0  # after which Karpenter and the Cluster Autoscaler give up a machine
 SOON_SECONDS = 5.0  # what is given up sooner says nothing
 Keys = Mapping[Part, Key]
-
-
-@dataclass(frozen=True, slots=True)
-class ImageSeen:
-    """What was seen of the image of a pod's container."""
-
-    pull: Pull | None = None  # the last report of it
-    earlier: Pull | None = None  # the last pull of that image onto the pod's node, for any pod of the namespace
-    listed: bool = False  # the node listed it before the container ran
 
 
 def start(

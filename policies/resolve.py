@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from autoscaler.starts.keys import COMPILED, What, compiled, keys
-from crds.compile_cache import Kept
 from policies import parts
+from policies.keys import COMPILED, Kept, What, compiled, keys
 from policies.ladder import lead_quantile_seconds
 from policies.ledger import Key, Ledger, count
 from policies.starts import Part
