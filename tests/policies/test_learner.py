@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from policies.keys import Kept
 from policies.learner import Learner, learn
 from policies.ledger import Ledger
 from policies.seen import NodeSeen, Place, PodSeen, Pull, PullMessage, PullState
@@ -69,3 +70,17 @@ def test_a_balloon_teaches_no_warm_up() -> None:
     [ended] = learner.look([], [POD], "i:1", 420.0)
     lesson = learner.lesson(ended, "i:1", 420.0)
     assert {each.part for each in lesson.observations} == {Part.NODE, Part.GPU, Part.IMAGE}
+
+
+def test_a_warm_up_on_a_new_node_has_missed_the_compile_cache_that_each_node_keeps() -> None:
+    learner = Learner("ns/chat", OneNode())
+    learner.look([], [], "i:1", 0.0)
+    [ended] = learner.look([POD], [], "i:1", 420.0)
+    keys = [
+        {each.part: each.key for each in learner.lesson(ended, "i:1", 420.0, cache).observations}[Part.WARMUP][0]
+        for cache in (Kept.NODE, Kept.SHARED)
+    ]
+    assert keys == [
+        "ns/chat with weights with a compile cache on the node, miss",
+        "ns/chat with weights with a compile cache on a volume",
+    ]
