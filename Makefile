@@ -84,9 +84,10 @@ generate: $(READY) ## Write the generated files: CRD, RBAC, admission policies, 
 	$(BIN)/python -m autoscaler.reference
 
 COMPILE := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-annotate
-lock: $(READY) ## Write the locks from pyproject.toml: all of it, what runs, and what builds (needs uv)
-	$(COMPILE) --extra replay --extra dev --group build --output-file requirements.lock pyproject.toml
+lock: $(READY) ## Write the locks from pyproject.toml: all of it, what runs, that with traces, and what builds (needs uv)
+	$(COMPILE) --extra replay --extra otel --extra dev --group build --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
+	$(COMPILE) --constraint requirements.lock --extra otel --output-file requirements-otel.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --group build --output-file requirements-build.lock
 
 bench: $(READY) ## Measure speed beside its goals, about 7 min (BENCH=--long: larger fleets and traces; BENCH=kernel: one of them)

@@ -30,6 +30,7 @@ from autoscaler.control.fitting import FitProcess
 from autoscaler.control.gaps import GapFiller
 from autoscaler.control.garbage import collect_rarely
 from autoscaler.control.loop import Loop
+from autoscaler.control.model_caches import ModelCaches
 from autoscaler.control.preparing import Preparer
 from autoscaler.control.processes import WorkerProcess
 from autoscaler.control.reading import ReadingWatch
@@ -38,6 +39,7 @@ from autoscaler.control.runner import Parts
 from autoscaler.control.starting import StartObserver
 from autoscaler.control.target import TargetReader
 from autoscaler.control.transport import TransportReader
+from autoscaler.control.ways import Ways
 from autoscaler.kube.client import Kube
 from autoscaler.kube.watches import Watches
 from autoscaler.records.ledgers import LedgerFile
@@ -58,6 +60,7 @@ from autoscaler.sources.scrape import Scraper
 from autoscaler.sources.transport import FileTransport
 from autoscaler.starts.watches import StartWatches
 from autoscaler.telemetry import metrics
+from autoscaler.telemetry.traces import Traces, traces
 from autoscaler.web import WebServer, app
 from policies.ledger import Ledger
 
@@ -119,7 +122,8 @@ async def observing(settings: Settings, clock: Clock) -> AsyncIterator[Always]:
         stack.push_async_callback(kube.close)
         rng = random.Random()  # noqa: S311 - jitter
         watches = Watches(kube, clock, rng, settings.namespace)
-        starts = StartWatches(kube, clock, rng, lambda: watches.namespaces, nodes=settings.namespace is None)
+        nodes = (lambda: watches.nodes) if settings.namespace is None else None
+        starts = StartWatches(kube, clock, rng, lambda: watches.namespaces, nodes)
         url = settings.prometheus_url
         timeout_seconds, transport = settings.prometheus_timeout_seconds, prometheus_transport(settings)
         prometheus = Prometheus(url, session, clock, timeout_seconds, transport) if url else None
@@ -158,6 +162,7 @@ class Leader:
         loaded: Loaded,
         ledgers: LedgerFile,
         ledger: Ledger,
+        traced: Traces | None = None,
     ) -> None:
         clock, kube, watches, scraper = always.clock, always.kube, always.watches, always.scraper
         held = BalloonSettings(
@@ -173,12 +178,23 @@ class Leader:
         fetched = FetchSettings(
             settings.max_prepulls, settings.max_parallel_prepulls, settings.prepull_deadline_seconds, settings.prefetch
         )
-        fetcher = Fetcher(Fetches(kube, watches, fetched), kube, fetched, events, clock)
+        caches = ModelCaches(kube)
+        fetcher = Fetcher(Fetches(kube, watches, fetched), kube, fetched, events, clock, caches)
         preparers, fitter = [Preparer(each, events, clock) for each in actuators], Fitter(fitting, clock)
         prometheus = always.prometheus
         logs = kube if settings.engine_logs else None
-        observer = StartObserver(
-            always.starts, watches, recorder, events, clock, ledger, logs, learns=settings.learn_cold_starts
+        ways = Ways(always.starts.pulls, watches, caches)
+        self.observer = StartObserver(
+            always.starts,
+            watches,
+            ways,
+            recorder,
+            events,
+            clock,
+            ledger,
+            logs,
+            traces=traced,
+            learns=settings.learn_cold_starts,
         )
         parts = Parts(
             actuators=actuators,
@@ -186,11 +202,11 @@ class Leader:
             transport=TransportReader(kube, clock),
             at_start=backfill,
             after_decisions=(*preparers, fetcher, ReadingWatch(scraper, prometheus, clock), reporter),
-            on_grid=(fitter, observer, *([GapFiller(scraper, prometheus, clock)] if prometheus else [])),
+            on_grid=(fitter, self.observer, *([GapFiller(scraper, prometheus, clock)] if prometheus else [])),
         )
         self.board = Board(clock)
         self.registry = PolicyRegistry(watches, scraper, self.board, parts, reporter, refusals, clock, loaded)
-        self.saver = Saver(store, self.registry.states, clock, lambda: ledgers.save(observer.ledger))
+        self.saver = Saver(store, self.registry.states, clock, lambda: ledgers.save(self.observer.ledger))
         registry = self.registry
         loop = Loop(registry.runtimes, registry.policies_of, scraper, self.board, recorder, clock)
         self.runs: Runs = (
@@ -212,9 +228,15 @@ async def leading(settings: Settings, always: Always) -> AsyncIterator[Leader]:
     recorder = Recorder(settings.decision_log_dir, settings.decision_log_bytes, days * DAY_SECONDS)
     processes = [WorkerProcess() for _ in range(HISTORIES)]
     reading = Backfill(settings.prometheus_url, always.clock, prometheus_transport(settings), processes)
-    with FitProcess() as fitting, reading as backfill, contextlib.closing(recorder):
+    traced = traces()
+    with (
+        FitProcess() as fitting,
+        reading as backfill,
+        contextlib.closing(recorder),
+        contextlib.closing(traced) if traced else contextlib.nullcontext(),
+    ):
         loaded, (ledger, _) = await store.load(), await ledgers.load()
-        leader = Leader(settings, always, fitting, backfill, recorder, store, loaded, ledgers, ledger)
+        leader = Leader(settings, always, fitting, backfill, recorder, store, loaded, ledgers, ledger, traced)
         tls = (
             Tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
             if settings.tls_cert and settings.tls_key

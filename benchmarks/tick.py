@@ -370,7 +370,7 @@ async def measure(size: Size, folder: Path, stopwatch: Stopwatch) -> dict[str, A
     states = {str(key): moved(lived, key.name, tick - 15.0 - lived_seconds) for _, key in size.named()}
     kube, fits = FakeKube(size.each), Fits()
     watches = Watches(cast(Kube, kube), clock, random.Random(1), None)
-    starts = StartWatches(cast(Kube, kube), clock, random.Random(1), lambda: watches.namespaces, nodes=True)
+    starts = StartWatches(cast(Kube, kube), clock, random.Random(1), lambda: watches.namespaces, lambda: watches.nodes)
     scraper = Scraper(clock)
     store, recorder = FileStore(folder / "states"), Recorder(folder / "log")
     leader = Leader(

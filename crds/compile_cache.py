@@ -7,6 +7,7 @@ from typing import Any
 from crds.inspection import Found
 from crds.resolve.problems import Problem
 from crds.workload import Workload
+from policies.keys import Kept
 
 ROOT = "VLLM_CACHE_ROOT"
 USUAL_ROOT = "/root/.cache/vllm"  # of the root user in vLLM's image
@@ -26,21 +27,20 @@ _WHY = (
 _INSTEAD = f"a hostPath volume or a shared claim, mounted at {ROOT} (unset: {USUAL_ROOT})"
 
 
+def kept(pod_spec: Mapping[str, Any]) -> Kept:
+    """Where the compile cache is kept. Raises TypeError or AttributeError for what is no pod's spec."""
+    volumes = _volumes(pod_spec)
+    if not volumes:
+        return Kept.NOWHERE
+    return Kept.NODE if any("hostPath" in volume for volume in volumes) else Kept.SHARED
+
+
 def kept_at(pod_spec: Mapping[str, Any]) -> str | None:
     """The folder of the compile cache, where a volume that outlives the pod holds it; None where none does.
 
     Raises TypeError or AttributeError for what is no pod's spec.
     """
-    engine = _engine(pod_spec)
-    root = _root(engine)
-    lasting = {
-        volume.get("name") for volume in pod_spec.get("volumes") or () if not any(kind in volume for kind in _PASSING)
-    }
-    mounts = [
-        each for each in engine.get("volumeMounts") or () if each.get("name") in lasting and not each.get("readOnly")
-    ]
-    held = any(f"{root}/".startswith(f"{str(each.get('mountPath') or '-').rstrip('/')}/") for each in mounts)
-    return root if held else None
+    return _root(_engine(pod_spec)) if _volumes(pod_spec) else None
 
 
 def compiles(pod_spec: Mapping[str, Any]) -> bool:
@@ -79,6 +79,19 @@ def _templates(resources: Iterable[Found]) -> Iterator[tuple[tuple[str, str, str
             continue
         if isinstance(spec, Mapping):
             yield place, spec
+
+
+def _volumes(pod_spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The volumes that outlive the pod and hold the cache."""
+    engine = _engine(pod_spec)
+    root = _root(engine)
+    mounted = {
+        each.get("name")
+        for each in engine.get("volumeMounts") or ()
+        if not each.get("readOnly") and f"{root}/".startswith(f"{str(each.get('mountPath') or '-').rstrip('/')}/")
+    }
+    volumes = (each for each in pod_spec.get("volumes") or () if not any(kind in each for kind in _PASSING))
+    return [volume for volume in volumes if volume.get("name") in mounted]
 
 
 def _engine(pod_spec: Mapping[str, Any]) -> Mapping[str, Any]:

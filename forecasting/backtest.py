@@ -5,6 +5,7 @@ This is rolling-origin evaluation (Tashman, 2000), with a refit each hour.
 Each family is scored alone; `chosen` are the forecasts of a `Forecaster`, which chooses a family once an hour.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -71,7 +72,7 @@ def backtest(
     names = (NAIVE.name, *(family.name for family in FAMILIES), CHOSEN)
     hours: dict[str, list[Floats]] = {name: [] for name in names}  # the forecasts, an hour's at a time
     refusals = dict.fromkeys(names, 0)
-    used: list[bool] = []
+    used: list[float] = []
     for start in range(first, len(demand), hour):
         end = min(start + hour, len(demand))
         for name, values in _alone(demand.cut(max(0, start - history), end), end - start).items():
@@ -79,7 +80,7 @@ def backtest(
             hours[name].append(hours[NAIVE.name][-1] if values is None else values)
         fans = _live(forecaster, demand.cut(start, end), law)
         hours[CHOSEN].append(np.array([fan.values for fan in fans]))
-        used.extend(fan.proven for fan in fans)
+        used.extend(fan.headroom if fan.proven else math.nan for fan in fans)
         progress(end / len(demand))
     forecasts = {name: np.concatenate(values) for name, values in hours.items()}
     counterfactual = Counterfactual(demand, len(demand) - first, law, forecasts[NAIVE.name])
@@ -87,7 +88,9 @@ def backtest(
         name: counterfactual.worth(values, np.array(used) if name == CHOSEN else None)
         for name, values in forecasts.items()
     }
-    return _scored(demand, first, forecasts, worth, refusals, sum(used), hour if errors else None)
+    return _scored(
+        demand, first, forecasts, worth, refusals, int(np.count_nonzero(~np.isnan(used))), hour if errors else None
+    )
 
 
 def _alone(demand: Series, steps: int) -> dict[str, Floats | None]:

@@ -81,4 +81,6 @@ class Forecaster:
         if own and not note:
             note = self._fit.worth.text(used=self._used)
         rows = tuple(tuple(row) for row in np.round(values, 6).tolist())
-        return Fan(demand.end_seconds, HORIZONS_SECONDS, PROBABILITIES, rows, fitted.family, own and self._used, note)
+        proven = own and self._used
+        headroom = round(self._fit.worth.headroom, 6) if proven else 1.0
+        return Fan(demand.end_seconds, HORIZONS_SECONDS, PROBABILITIES, rows, fitted.family, proven, note, headroom)

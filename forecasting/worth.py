@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forecasting import guard
 from forecasting.log_demand import smooth
 from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES
 from forecasting.series import Floats, Series
 from policies.combine import SLACK
+from policies.headroom import LEAST_FACTOR
 from policies.ladder import headroom_deviations, hold_seconds, lead_seconds
 from policies.level import (
     LEVEL_OFFSET,
@@ -34,6 +34,9 @@ AS_DECIDED = int(np.flatnonzero(SCALES == 1.0)[0])
 TARGETS = np.array(
     (0.5, 1.0, 2.0)
 )  # of the policy's late share, at which costs are compared; their mean is steadier than one
+# Of the policy's late share: what may be late where a forecast is used with less than its headroom. With half of it, 2 % more of
+# the requests were late on working weeks at 97 %; a tenth costs 1 to 4 % more.
+ENOUGH = 0.25
 LEAST_LATE = 1e-5  # below this share of the work, nothing counts as late
 WARM_SECONDS = 2 * VOLATILITY_TAU_SECONDS  # before what is replayed
 # Shares of the GPU-hours that a forecast has to save to be used, and to stay in use. By chance, forecasts of traffic without a
@@ -76,6 +79,7 @@ class Worth:
     gpu_hours: float = 0.0
     share: float = 0.0  # of the GPU-hours without it
     days: float = 0.0  # that were replayed
+    headroom: float = 1.0  # the share of its headroom that the forecast needed
 
     def proven(self, *, used: bool) -> bool:
         """Whether the forecast is to be used, given whether the one before is."""
@@ -132,29 +136,36 @@ class Counterfactual:
         if naive is not None:
             self._without.append(self._play(self._floors(naive)))
 
-    def worth(self, quantiles: Floats, used: NDArray[np.bool_] | None = None) -> Worth:
-        """The worth of forecasts [step, horizon, probability], in replicas, as of each step, where `used` [step]; None: always.
+    def worth(self, quantiles: Floats, used: Floats | None = None) -> Worth:
+        """The worth of forecasts [step, horizon, probability], in replicas, as of each step.
 
+        `used` [step] is the share of its headroom that each is used with, NaN where it is not used; None: always, with all of it.
         Of forecasts that are used now and then, all that is saved counts, whatever naive's save.
         """
-        floors = self._floors(quantiles)
         without = self._without if used is None else self._without[:1]
-        played = self._play(floors if used is None else np.where(used, floors, self._by_level))
+        played = self._play(self._floors(quantiles, used))
         cost, used_cost = min((self._compared(each, played) for each in without), key=_saved)
         hours = self._gpu_hours_each
-        return Worth((cost - used_cost) * hours, 1.0 - used_cost / cost if cost > 0.0 else 0.0, self._days)
+        saved = 1.0 - used_cost / cost if cost > 0.0 else 0.0
+        return Worth((cost - used_cost) * hours, saved, self._days, self._needed(played[1]))
 
-    def outcome(self, quantiles: Floats, used: NDArray[np.bool_]) -> Outcome:
+    def outcome(self, quantiles: Floats, used: Floats) -> Outcome:
         """What the law comes to with forecasts as `worth` takes them."""
-        cost, late = self._play(np.where(used, self._floors(quantiles), self._by_level))
+        cost, late = self._play(self._floors(quantiles, used))
         return Outcome(float(cost[AS_DECIDED]) * self._gpu_hours_each, float(late[AS_DECIDED]))
 
-    def _floors(self, quantiles: Floats) -> Floats:
-        """The law's floors by these forecasts, [scale, step]."""
+    def _floors(self, quantiles: Floats, used: Floats | None = None) -> Floats:
+        """The law's floors by these forecasts, [scale, step]. `used` as `worth` takes it."""
         median, high = (at_horizon(quantiles, self._horizon, p) for p in (0.5, predictive.HIGH))
         sigma = np.log((high + LEVEL_OFFSET) / (median + LEVEL_OFFSET)) / predictive.HIGH_DEVIATIONS
-        asked = headroom(median, self._z * sigma)
-        return np.maximum(np.minimum(asked, predictive.FORECAST_LIMIT * self._by_level), self._level)
+        asked = headroom(median, self._z * sigma * (1.0 if used is None else used))
+        floors = np.maximum(np.minimum(asked, predictive.FORECAST_LIMIT * self._by_level), self._level)
+        return floors if used is None else np.where(np.isnan(used), self._by_level, floors)
+
+    def _needed(self, late: Floats) -> float:
+        """The least share of the headroom with which little enough was late; `late` is the share of the work, [scale]."""
+        target = np.array([ENOUGH * (1.0 - self._law.attainment)])
+        return min(1.0, max(LEAST_FACTOR, float(at_late(SCALES, late, target)[0])))
 
     def _compared(self, without: tuple[Floats, Floats], used: tuple[Floats, Floats]) -> tuple[float, float]:
         """Mean replicas without and with the forecast, at equal attainment.

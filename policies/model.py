@@ -98,6 +98,7 @@ class Fan:
     model: str  # the family of the fitted model
     proven: bool  # has saved GPU-hours at equal attainment; otherwise it is not used
     note: str = ""  # what it would have saved or cost, or why the model is a fallback
+    headroom: float = 1.0  # the share of the headroom that is used with it
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ def cold_start(ledger: Ledger, keys: Mapping[Part, Key], prior: ColdStart) -> Co
     seen = {part: count(ledger, part, keys.get(part, ())) for part in Part}
     if prior.gpu is None and seen[Part.GPU]:
         prior = replace(prior, node=_sum([priors[Part.REACTION], priors[Part.NODE]]), gpu=priors[Part.GPU])
+    # Without NodeClaims a node is seen from the request on, the reaction included.
+    node = [Part.NODE] if seen[Part.NODE] and not seen[Part.REACTION] else [Part.REACTION, Part.NODE]
 
     def together(whole: Stage, *parts: Part) -> Stage:
         if not any(seen[part] for part in parts):
@@ -50,7 +52,7 @@ def cold_start(ledger: Ledger, keys: Mapping[Part, Key], prior: ColdStart) -> Co
     in_parts = max(seen[part] for part in WARMUP_PARTS) > seen[Part.WARMUP]
     return replace(
         prior,
-        node=together(prior.node, Part.REACTION, Part.NODE, *([] if prior.gpu else [Part.GPU])),
+        node=together(prior.node, *node, *([] if prior.gpu else [Part.GPU])),
         gpu=prior.gpu and together(prior.gpu, Part.GPU),
         image=prior.image and together(prior.image, Part.IMAGE),
         weights=prior.weights and together(prior.weights, Part.WEIGHTS),

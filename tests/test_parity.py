@@ -23,33 +23,53 @@ from autoscaler.actuators.balloon import Balloons
 from autoscaler.actuators.manifest import BalloonSettings, balloon_job
 from autoscaler.control import loop as loops
 from autoscaler.control.loop import Loop
+from autoscaler.control.model_caches import ModelCaches
 from autoscaler.control.runtime import PolicyRuntime
+from autoscaler.control.starting import StartObserver
+from autoscaler.control.ways import Ways
 from autoscaler.kube import trim
 from autoscaler.kube.client import Kube
-from autoscaler.kube.objects import Key, Object
+from autoscaler.kube.objects import Key, Object, key
 from autoscaler.kube.scale import Scale
+from autoscaler.kube.store import Store
 from autoscaler.kube.watches import Watches
 from autoscaler.records.writer import Recorder
+from autoscaler.reporting.events import Events
 from autoscaler.scaler.board import Board
 from autoscaler.sources.scrape import Scraper
+from autoscaler.starts.watches import StartWatches
 from crds.notation.selectors import parse
 from crds.workload import Workload
 from forecasting.fit import fit
 from policies.engine import GRID_SECONDS
+from policies.ledger import Ledger
 from policies.model import Fan, Inputs, PodSample, State, StepResult
+from policies.supply import ColdStart
 from replay.contenders.contender import Periodic
-from replay.contenders.outrider import SCRAPE_SECONDS, Outrider, history
+from replay.contenders.outrider import LEARN_PHASE_SECONDS, SCRAPE_SECONDS, Outrider, history
 from replay.contenders.view import View
 from replay.driver import Outcome, run
 from replay.scenario.build import PastKind
 from replay.scenario.scenario import Scenario
-from replay.sim.views import BalloonView
+from replay.sim.views import BalloonView, NodeView, PodView
 from replay.simcluster import objects
+from replay.simcluster.kubelet import Kubelet
+from replay.simcluster.store import Store as SimulatedStore
 from tests.replay.demo.live import a_pair, logged, the_scenario, the_workload
 from tests.support.fake_clock import FakeClock, settle
 
 ADDRESS = "127.77.0.2"
+IMAGE = objects.deployment(the_workload(), 0.0)["spec"]["template"]["spec"]["containers"][0]["image"]
+Decided = tuple[float, StepResult, ColdStart]
 Ticks = dict[float, int]  # desired replicas at each tick of the decision grid
+
+
+class NoEvents:
+    """Writes none."""
+
+    async def emit(self, *_: object, **__: object) -> bool:
+        """Drop it."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -60,7 +80,10 @@ class Moment:
     replicas: int
     pods: Sequence[Object]
     jobs: Sequence[Object]
+    nodes: Sequence[NodeView]
+    events: Sequence[Object]  # of kubelets, since the moment before
     scraped: Sequence[PodSample] | None
+    learns: bool  # it takes up the starts that have ended
 
 
 class Filmed:
@@ -69,39 +92,76 @@ class Filmed:
     def __init__(self, contender: Outrider, workload: Workload) -> None:
         self.moments = list[Moment]()
         self._contender, self._workload = contender, workload
+        self._events = list[Object]()
 
     def attach(self, view: View) -> list[Periodic]:
         self._deployment = objects.deployment(self._workload, view.now_seconds)
+        self._kubelet = Kubelet(
+            SimulatedStore(), IMAGE, lambda _namespace, event: self._events.append(trim.event(event))
+        )
         return [replace(duty, act=partial(self._act, view, duty)) for duty in self._contender.attach(view)]
 
     def _act(self, view: View, duty: Periodic, now_seconds: float) -> None:
         balloons = [balloon for balloon in view.balloons() if balloon.ended is None]
         jobs = [self._job(balloon) for balloon in balloons]
-        pods = [objects.replica(self._deployment, pod, ADDRESS) for pod in view.pods()]
-        pods += [objects.balloon(job, balloon, ADDRESS) for job, balloon in zip(jobs, balloons, strict=True)]
+        pods = [self._replica(pod) for pod in view.pods()]
+        pods += [self._balloon(job, balloon) for job, balloon in zip(jobs, balloons, strict=True)]
+        events, self._events = self._events, []
         self.moments.append(
             Moment(
                 now_seconds,
                 view.spec_replicas,
                 [trim.pod(pod) for pod in pods],
                 [trim.job(job) for job in jobs],
+                view.nodes(),
+                events,
                 view.readings().judged(self._workload.policy.queue_wait_seconds)
                 if duty.period_seconds == SCRAPE_SECONDS
                 else None,
+                learns=now_seconds % GRID_SECONDS == LEARN_PHASE_SECONDS and duty.period_seconds == GRID_SECONDS,
             )
         )
         duty.act(now_seconds)
 
+    def _replica(self, view: PodView) -> Object:
+        pod = objects.replica(self._deployment, view, _address(view))
+        self._kubelet.report(pod, view.scheduled_seconds, view.image_ready_seconds)
+        return pod
+
+    def _balloon(self, job: dict[str, Any], view: BalloonView) -> Object:
+        pod = objects.balloon(job, view, _address(view))
+        self._kubelet.report(pod, view.scheduled_seconds, view.running_seconds)
+        return pod
+
     def _job(self, view: BalloonView) -> dict[str, Any]:
         slot = int(view.name.rpartition("-")[2])
         job = balloon_job(self._workload, self._deployment["spec"]["template"], slot, BalloonSettings(max_balloons=10))
-        return {**job, "metadata": {**job["metadata"], "uid": view.name}}
+        return {**job, "metadata": {**job["metadata"], "uid": f"{view.name} of {view.created_seconds}"}}
 
 
-async def decided_live(
-    scenario: Scenario, workload: Workload, moments: Sequence[Moment]
-) -> list[tuple[float, StepResult]]:
-    """What the live loop decides of what the moments show, and when."""
+def _address(view: PodView | BalloonView) -> str | None:
+    return None if view.scheduled_seconds is None else ADDRESS
+
+
+async def show_nodes(nodes: Sequence[NodeView], seen: StartWatches, clock: FakeClock) -> None:
+    """Let the live controller's watch see each node as it registers, with its GPUs as they come, and without those that are gone."""
+    changes = list[tuple[float, NodeView]]()
+    for view in nodes:
+        if view.registered_seconds is not None and view.registered_seconds != view.ready_seconds:
+            changes.append((view.registered_seconds, replace(view, ready_seconds=None)))
+        if view.ready_seconds is not None:
+            changes.append((view.ready_seconds, view))
+    for at_seconds, view in sorted(changes, key=lambda change: change[0]):
+        if view.ready_seconds is not None or seen.node(view.name) is None:
+            await clock.advance(max(0.0, at_seconds - clock.now()))
+            seen._nodes.put(trim.node(objects.node(view, IMAGE)))
+    there = {view.name for view in nodes}
+    for gone in [each for each in seen._nodes if key(each).name not in there]:
+        seen._nodes.drop(gone)
+
+
+async def decided_live(scenario: Scenario, workload: Workload, moments: Sequence[Moment]) -> list[Decided]:
+    """What the live loop decides of what the moments show, when, and by which cold start."""
     clock = FakeClock(scenario.start_seconds)
     scraper = Scraper(clock)
     watches = Watches(cast(Kube, None), clock, random.Random(0), None)  # nothing is asked of the API
@@ -110,12 +170,16 @@ async def decided_live(
     runtime = PolicyRuntime(workload, State(), watches, actuators, clock.now())
     runtime.remember(history(scenario.past), clock.now())
     runtime.begin(clock.now())
+    runtime.offer_template(objects.deployment(workload, clock.now())["spec"]["template"], clock.now())
+    seen = StartWatches(cast(Kube, None), clock, random.Random(0), tuple, Store)
+    ways = Ways(seen.pulls, watches, ModelCaches(cast(Kube, None)))
+    observer = StartObserver(seen, watches, ways, Recorder(None), cast(Events, NoEvents()), clock, Ledger())
     loop = Loop({runtime.key: runtime}, lambda _pod: (runtime.key,), scraper, Board(clock), Recorder(None), clock)
-    decided: list[tuple[float, StepResult]] = []
+    decided: list[Decided] = []
 
     def keep() -> None:
         assert runtime.result is not None
-        decided.append((clock.now(), runtime.result))
+        decided.append((clock.now(), runtime.result, runtime.cold_start))
         if clock.now() % GRID_SECONDS == 0 and (due := runtime.fit_due(clock.now())) is not None:
             runtime.adopt_fit(fit(*due), clock.now())
 
@@ -125,7 +189,12 @@ async def decided_live(
         runtime.offer_scale(Scale(moment.replicas, parse(f"app={workload.target.name}")), clock.now())
         watches.pods(workload.namespace).replace(moment.pods)
         watches.jobs(workload.namespace).replace(moment.jobs)
+        await show_nodes(moment.nodes, seen, clock)
+        for event in moment.events:
+            seen.pulls.saw(event, moment.at_seconds)
         await clock.advance(moment.at_seconds - clock.now())
+        if moment.learns:
+            await observer.run(runtime)
         if moment.scraped is not None:
             scraper.latest.clear()
             for sample in moment.scraped:
@@ -142,20 +211,21 @@ async def test_the_live_loop_decides_what_replay_decides(
 ) -> None:
     """It takes up to 2 s, most of it two fits of a week. Without a past, with less headroom, it answers between two ticks."""
     monkeypatch.setattr(loops, "ROUND_SECONDS", 0.0)  # offline, a round of scrapes takes no time
-    scenario, workload = the_scenario(start="12m", duration="12m", past=past), the_workload()
+    scenario, workload = the_scenario(start="12m", duration="16m", past=past), the_workload()
     workload = replace(workload, policy=replace(workload.policy, attainment=attainment))
-    offline: list[tuple[float, StepResult]] = []
+    offline: list[Decided] = []
     forecasts: list[Fan | None] = []
 
     def watch(_before: State, inputs: Inputs, result: StepResult) -> None:
-        offline.append((inputs.now_seconds, result))
+        offline.append((inputs.now_seconds, result, inputs.cold_start))
         forecasts.append(inputs.fan)
 
     filmed = Filmed(Outrider(workload.policy, workload.cold_start, scenario.past, watch=watch), workload)
     run(scenario, filmed)
     live = await decided_live(scenario, workload, filmed.moments)
-    assert len({result.plan.desired_replicas for _, result in offline if result.plan is not None}) > 3
-    assert any(forecasts if past == "trace" else [at % GRID_SECONDS for at, _ in offline])
+    assert len({result.plan.desired_replicas for _, result, _ in offline if result.plan is not None}) > 3
+    assert any(forecasts if past == "trace" else [at % GRID_SECONDS for at, _, _ in offline])
+    assert len({cold_start for _, _, cold_start in offline}) > 3  # it has learned
     for ours, theirs in zip(live, offline, strict=True):
         assert ours == theirs
 

@@ -148,6 +148,14 @@ class Fetches:
         """The Jobs of a policy, as the watch shows them."""
         return tuple(each for each in self._seen(workload.namespace) if holder(each.job) == claimant(workload))
 
+    def bytes_by_what(self, workload: Workload) -> Mapping[str, float]:
+        """What each thing that a policy's Jobs bring takes on a node's disk: its size unpacked, or the limit of the cache."""
+        prefetch = workload.weights.prefetch
+        limits = {prefetch.path: float(prefetch.max_bytes)} if prefetch else {}
+        whats = {each.what for each in self.seen(workload)} - limits.keys()
+        sizes = self._watches.nodes.made(_EVERY, image_bytes) if whats else {}
+        return limits | {what: UNPACKED * sizes.get(what, UNKNOWN_BYTES) for what in whats}
+
     def nodes(self, placement: Placement, now_seconds: float) -> tuple[Object, ...] | None:
         """The nodes that pods may land on; None where that is unknown."""
         nodes = self._watches.nodes

@@ -8,7 +8,6 @@ from autoscaler.actuators.wishes import (
     WEIGHTS,
     abilities,
     asked,
-    cache_obstacle,
     fetches,
     image_obstacle,
     prefetch_obstacle,
@@ -16,6 +15,8 @@ from autoscaler.actuators.wishes import (
     wish,
 )
 from autoscaler.clock import Clock
+from autoscaler.control.fetch_measures import FetchMeasures
+from autoscaler.control.model_caches import ModelCaches
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
@@ -39,14 +40,23 @@ _log = structlog.get_logger(__name__)
 class Fetcher:
     """One turn for one policy after each decision."""
 
-    def __init__(self, actuator: Fetches, kube: Kube, settings: FetchSettings, events: Events, clock: Clock) -> None:
+    def __init__(
+        self,
+        actuator: Fetches,
+        kube: Kube,
+        settings: FetchSettings,
+        events: Events,
+        clock: Clock,
+        caches: ModelCaches,
+    ) -> None:
         self._actuator = actuator
         self._kube = kube
         self._settings = settings
         self._events = events
         self._clock = clock
         self._namespaces: dict[str, tuple[float, Object | None]] = {}
-        self._caches: dict[str, tuple[float, str]] = {}  # by name: why a LocalModelCache is of no use yet
+        self._caches = caches
+        self._measures = FetchMeasures()
 
     async def run(self, runtime: PolicyRuntime) -> None:
         """Bring one policy's images and weights to its nodes, and offer its runtime what works."""
@@ -66,6 +76,10 @@ class Fetcher:
         obstacles = self._standing(workload, wanted, now_seconds) | obstacles
         nodes = self._actuator.nodes(wanted.placement, now_seconds) if wanted is not None else ()
         seen = self._actuator.seen(workload) if wanted is not None else ()
+        if fetches(workload):
+            self._measures.measure(runtime, seen, self._actuator.bytes_by_what(workload), now_seconds)
+        else:
+            self._measures.forget(runtime)
         found: tuple[Ability, ...] = tuple(
             abilities(workload, wanted, seen, obstacles, None if nodes is None else len(nodes))
         )
@@ -116,19 +130,9 @@ class Fetcher:
             why = image_obstacle(workload, template)
             return {WEIGHTS: why} if why else {}
         if workload.weights.method is WeightsMethod.LOCAL_MODEL_CACHE:
-            why = await self._cache_obstacle(workload.weights.cache, now_seconds)
+            why = await self._caches.obstacle(workload.weights.cache, now_seconds)
             return {WEIGHTS: why} if why else {}
         return {}
-
-    async def _cache_obstacle(self, name: str, now_seconds: float) -> str:
-        at_seconds, why = self._caches.get(name, (-NAMESPACE_SECONDS, ""))
-        if now_seconds - at_seconds >= NAMESPACE_SECONDS:
-            try:
-                why = cache_obstacle(name, await self._kube.get(collection.local_model_cache(name)))
-            except KubeError as error:
-                why = f"the LocalModelCache {name} cannot be read: {error}"
-            self._caches[name] = now_seconds, why
-        return why
 
     async def _namespace(self, name: str, now_seconds: float) -> Object | None:
         """The namespace itself; None where it cannot be read. Its labels change seldom."""

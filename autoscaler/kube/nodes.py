@@ -1,10 +1,10 @@
 """Reading nodes: what kind each is, by the labels of Karpenter, GKE, EKS and AKS; its GPUs; its images."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from autoscaler.kube.objects import Object, labels
 from crds.notation.units import quantity
+from policies.seen import Place
 
 POOL = (
     "karpenter.sh/nodepool",
@@ -22,19 +22,6 @@ CAPACITY_TYPE = (
 SPOT = ("cloud.google.com/gke-spot", "cloud.google.com/gke-preemptible")  # "true" on such a node
 GPU = ("nvidia.com/gpu.product", "cloud.google.com/gke-accelerator", "karpenter.k8s.aws/instance-gpu-name")
 LABELS = (*POOL, *INSTANCE_TYPE, *CAPACITY_TYPE, *SPOT, *GPU)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What kind of node it is. Empty: unknown."""
-
-    pool: str = ""
-    instance_type: str = ""
-    capacity_type: str = ""
-    gpu: str = ""
-
-
-UNKNOWN = Place()
 
 
 def place(node: Object) -> Place:
@@ -70,5 +57,6 @@ def _quantity(count: object) -> float:
 
 def has_image(node: Object, image: str) -> bool:
     """Whether the node lists an image, perhaps with its registry's host. False says nothing: a kubelet lists 50."""
-    names = (node.get("status") or {}).get("images") or ()
+    images = (node.get("status") or {}).get("images") or ()
+    names = [name for each in images for name in each.get("names") or ()]
     return bool(image) and any(name == image or name.endswith(f"/{image}") for name in names)

@@ -4,7 +4,7 @@ import sys
 from functools import lru_cache
 from typing import Any
 
-from autoscaler.kube.nodes import LABELS, gpus, is_gpu
+from autoscaler.kube.nodes import LABELS, is_gpu
 from autoscaler.kube.objects import Object
 from autoscaler.kube.ours import FETCH_JOB
 
@@ -49,16 +49,16 @@ def _states(pod: Object) -> dict[str, Any]:
     return {"containerStatuses": [_only(each, ("state",)) for each in found]}
 
 
-def fetch_node(thing: Object) -> Object:
-    """What fetches go by: a node's identity, taints, state, versions, devices, disk and large images. Heartbeats are no change."""
+def node(thing: Object) -> Object:
+    """A node's identity, taints, state, versions, devices, disk and large images. Heartbeats are no change."""
     spec, status = thing.get("spec") or {}, thing.get("status") or {}
     conditions = status.get("conditions") or ()
     allocatable = {
         name: amount for name, amount in (status.get("allocatable") or {}).items() if "/" in name or name == DISK
     }
-    images = [each for each in status.get("images") or () if _bytes(each) >= LARGE_BYTES]
+    images = [each for each in (status.get("images") or ())[:MOST_IMAGES] if _bytes(each) >= LARGE_BYTES]
     return {
-        "metadata": _metadata(thing),
+        "metadata": _metadata(thing) | {"labels": _interned((thing.get("metadata") or {}).get("labels") or {})},
         "spec": _only(spec, ("taints", "unschedulable", "providerID")),
         "status": {
             "allocatable": allocatable,
@@ -78,6 +78,11 @@ def _image(names: tuple[str, ...], size_bytes: float) -> Object:
     return {"names": list(names), "sizeBytes": size_bytes}
 
 
+def _interned(labels: dict[str, str]) -> dict[str, str]:
+    """Labels whose texts all nodes share: each has dozens, and most are the same everywhere."""
+    return {sys.intern(name): sys.intern(value) for name, value in labels.items()}
+
+
 def _bytes(image: Object) -> float:
     size = image.get("sizeBytes")
     return size if isinstance(size, int | float) else 0.0
@@ -91,18 +96,6 @@ def job(thing: Object) -> Object:
         "metadata": about,
         "spec": _only(spec, ("suspend",)),
         "status": _only(status, PODS_COUNTED) | _conditions(status),
-    }
-
-
-def node(thing: Object) -> Object:
-    """A node's identity, its GPUs and, once it has any, its images. Heartbeats are no change."""
-    status = thing.get("status") or {}
-    allocatable = {name: count for name, count in (status.get("allocatable") or {}).items() if is_gpu(name)}
-    images = status.get("images") or () if gpus(allocatable) else ()
-    names = [sys.intern(name) for image in images[:MOST_IMAGES] for name in image.get("names") or ()]
-    return {
-        "metadata": _placed(thing),
-        "status": {"allocatable": allocatable, **({"images": names} if names else {})},
     }
 
 

@@ -106,7 +106,7 @@ class Watches:
 
     def _start_nodes(self, nodes: Store) -> None:
         if self._group is not None:
-            self._group.create_task(self._reflect(collection.nodes(), nodes, trim.fetch_node))
+            self._group.create_task(self._reflect(collection.nodes(), nodes, trim.node))
 
     def _start_fetches(self, namespace: str) -> None:
         if self._group is not None:

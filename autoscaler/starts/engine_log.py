@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from autoscaler.kube.objects import seconds
-from autoscaler.starts.pods import PodSeen
-from autoscaler.starts.pulls import FUTURE_SECONDS
+from policies.seen import FUTURE_SECONDS, PodSeen
 from policies.starts import Part, Span
 
 MOST_BYTES = 1 << 20  # of the log's beginning: a start writes 20 to 100 kB

@@ -10,12 +10,10 @@ number that no pull has is no number.
 """
 
 import re
-from dataclasses import dataclass
-from enum import StrEnum
 
 from autoscaler.kube.trim import MESSAGE_LIMIT
+from policies.seen import LONGEST_SECONDS, PullMessage, PullState
 
-LONGEST_SECONDS = 6 * 3600.0  # of one pull; 155 GB took 19 minutes
 LARGEST_BYTES = 10**13
 _IMAGE = r'"([^"\s]{1,512})"'
 _DURATION = r"([0-9hmsµμun.]{1,32})"
@@ -29,26 +27,6 @@ _FAILED = re.compile(rf"(?:Failed to pull|Back-off pulling) image {_IMAGE}")
 _GO_DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{0,9})?(?:h|ms|m|s|µs|μs|us|ns))+")
 _GO_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?)(h|ms|m|s|µs|μs|us|ns)")
 _UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e-6, "us": 1e-6, "ns": 1e-9}
-
-
-class PullState(StrEnum):
-    """What became of an image that a container needs."""
-
-    PULLING = "Pulling"
-    PULLED = "Pulled"
-    PRESENT = "Present"
-    FAILED = "Failed"
-
-
-@dataclass(frozen=True, slots=True)
-class PullMessage:
-    """One message about an image. Seconds and bytes are None where it does not say."""
-
-    image: str
-    state: PullState
-    pull_seconds: float | None = None
-    total_seconds: float | None = None  # with the wait for other pulls of the node
-    size_bytes: int | None = None
 
 
 def pull_message(message: object) -> PullMessage | None:

@@ -1,36 +1,11 @@
 """What a pod says of its own start: when it was asked for, placed, let start and ready, and how its containers stand."""
 
-from dataclasses import dataclass
-
 from autoscaler.kube.nodes import is_gpu
 from autoscaler.kube.objects import Object, condition, created_seconds, deleting, ended, key, node, seconds, uid
 from autoscaler.kube.trim import WEIGHTS_CONTAINER
+from policies.seen import PodSeen
 
 PULL_FAILED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
-
-
-@dataclass(frozen=True, slots=True)
-class PodSeen:
-    """A pod under way. Times are Unix seconds, None where it has not come so far, or does not say."""
-
-    namespace: str
-    name: str
-    uid: str
-    node: str
-    container: str  # the one that serves; empty: not known yet
-    created_seconds: float | None
-    scheduled_seconds: float | None = None
-    sandbox_seconds: float | None = None  # its network is up, and the pulls begin
-    started_seconds: float | None = None  # its engine's container runs
-    ready_seconds: float | None = None
-    weights: tuple[float, float] | None = None  # from when to when an init container got them
-    pull_failed: bool = False
-    restarts: int = 0
-
-    @property
-    def since_seconds(self) -> float | None:
-        """Since when it can pull images."""
-        return self.sandbox_seconds if self.sandbox_seconds is not None else self.scheduled_seconds
 
 
 def seen(pod: Object, engine: str) -> PodSeen:
@@ -54,12 +29,9 @@ def seen(pod: Object, engine: str) -> PodSeen:
         _weights(status),
         (state.get("waiting") or {}).get("reason") in PULL_FAILED,
         restarts if type(restarts) is int else 0,
+        bool(status.get("podIP")),
+        deleting(pod) or ended(pod),
     )
-
-
-def gone(pod: Object) -> bool:
-    """Whether the pod will not come to serve any more."""
-    return deleting(pod) or ended(pod)
 
 
 def engine(template: Object | None) -> tuple[str, str]:

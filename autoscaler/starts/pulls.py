@@ -2,31 +2,17 @@
 
 import re
 from collections.abc import MutableMapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from autoscaler.kube.objects import Object, seconds
-from autoscaler.starts.messages import PullMessage, PullState, pull_message
+from autoscaler.starts.messages import pull_message
+from policies.seen import FUTURE_SECONDS, Pull, PullState
 
 MOST_PULLS = 4096  # of containers, and of images on nodes; those of before go first
-FUTURE_SECONDS = 5.0  # by how much another machine's clock may be ahead
 _CONTAINER = re.compile(r"spec\.containers\{([a-z0-9.-]{1,63})\}")
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-@dataclass(frozen=True, slots=True)
-class Pull:
-    """What was last reported of an image, and when."""
-
-    message: PullMessage
-    at_seconds: float
-
-    @property
-    def begin_seconds(self) -> float:
-        """When the wait for it began. Events are stamped to the second: the duration is the message's own."""
-        return self.at_seconds - (self.message.total_seconds or 0.0)
 
 
 class Pulls:

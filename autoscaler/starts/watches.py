@@ -14,11 +14,13 @@ from autoscaler.kube import collection, trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection
 from autoscaler.kube.errors import KubeError, Unavailable
+from autoscaler.kube.nodes import has_image
 from autoscaler.kube.objects import Key, Object, key
 from autoscaler.kube.reflector import Reflector, Tail
 from autoscaler.kube.store import Store, Stream
-from autoscaler.starts.nodes import Nodes, NodeSeen
+from autoscaler.starts.nodes import Nodes
 from autoscaler.starts.pulls import Pulls
+from policies.seen import NodeSeen, Place, PodSeen, Pull
 
 REASONS = ("Pulling", "Pulled")  # a pull that fails shows in its pod, and BackOff comes once a minute from each
 OPTIONAL = "NodeClaims"  # without Karpenter there are none, and little is missing
@@ -30,26 +32,36 @@ _log = structlog.get_logger(__name__)
 
 
 class StartWatches:
-    """What they show. `namespaces` gives those whose Events are watched; without `nodes`, only Events are."""
+    """What they show. `namespaces` gives those whose Events are watched; without `nodes`, only Events are.
+
+    `nodes` begins to watch them if nothing has yet: that is asked for once they may be read.
+    """
 
     def __init__(
-        self, kube: Kube, clock: Clock, rng: random.Random, namespaces: Callable[[], Iterable[str]], *, nodes: bool
+        self,
+        kube: Kube,
+        clock: Clock,
+        rng: random.Random,
+        namespaces: Callable[[], Iterable[str]],
+        nodes: Callable[[], Store] | None,
     ) -> None:
         self._kube = kube
         self._clock = clock
         self._rng = rng
         self._namespaces = namespaces
-        self._of_cluster = nodes
+        self._watched_nodes = nodes
         self._events: dict[str, list[asyncio.Task[None]]] = {}
         self._nodes = Store()
         self._claims = Store()
         self._seen = Nodes()
         self.pulls = Pulls()
-        self._missing: dict[Collection, str] = {} if nodes else {collection.nodes(): "nodes"}  # as they are called
+        self._missing: dict[Collection, str] = (
+            {} if nodes is not None else {collection.nodes(): "nodes"}
+        )  # as they are called
         self._stores: dict[Collection, tuple[str, Store]] = {}  # those that are watched
         self._logged: set[str] = set()  # paths of what is missing
-        self._nodes.subscribe(self._node_changed)
-        self._claims.subscribe(self._seen.saw_claim)
+        self._use(self._nodes)
+        self._claims.subscribe(self._claim_changed)
 
     def missing(self, namespace: str) -> tuple[str, ...]:
         """What cannot be seen now of starts in a namespace, of "nodes" and "Events"."""
@@ -62,15 +74,28 @@ class StartWatches:
         found = self._nodes.get("", name)
         return None if found is None else self._seen.seen(found)
 
-    def raw_node(self, name: str) -> Object | None:
-        """The node as it is watched."""
-        return self._nodes.get("", name)
+    def lists_image(self, node: str, image: str) -> bool:
+        """Whether a node says that it has an image."""
+        found = self._nodes.get("", node)
+        return found is not None and has_image(found, image)
+
+    def pull_of(self, pod: PodSeen) -> Pull | None:
+        """What was last reported of the image of a pod's container."""
+        return self.pulls.of(pod.namespace, pod.uid, pod.container)
+
+    def pull_on(self, namespace: str, node: str, image: str) -> Pull | None:
+        """The last pull of an image onto a node, for a pod of a namespace."""
+        return self.pulls.on(namespace, node, image)
+
+    def take_refused(self) -> list[Place]:
+        """What the machines would have been that node autoscalers asked for in vain since this was last asked."""
+        return self._seen.take_refused()
 
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
-            if self._of_cluster:
-                group.create_task(self._watch("nodes", collection.nodes(), self._nodes, trim.node))
+            if self._watched_nodes is not None:
+                group.create_task(self._watch_nodes(self._watched_nodes))
                 group.create_task(self._watch(OPTIONAL, collection.node_claims(), self._claims, trim.node_claim))
             while True:
                 self._follow(group)
@@ -91,6 +116,17 @@ class StartWatches:
         stream.subscribe(lambda event: self.pulls.saw(event, self._clock.now()))
         await self._watch("Events", what, stream, trim.event, Tail)
 
+    async def _watch_nodes(self, watched: Callable[[], Store]) -> None:
+        await self._readable("nodes", collection.nodes())
+        self._use(watched())
+        self._stores[collection.nodes()] = "nodes", self._nodes
+
+    def _use(self, nodes: Store) -> None:
+        self._nodes = nodes
+        for node in nodes:
+            self._node_changed(node)
+        nodes.subscribe(self._node_changed)
+
     async def _watch(
         self,
         name: str,
@@ -100,19 +136,24 @@ class StartWatches:
         kind: type[Reflector] = Reflector,
     ) -> None:
         try:
-            while True:
-                try:
-                    await self._kube.get(what.path, what.selector | {"limit": "1"})
-                except KubeError as error:
-                    self._miss(name, what, str(error))
-                    await self._clock.sleep(AWAY_SECONDS if isinstance(error, Unavailable) else AGAIN_SECONDS)
-                else:
-                    self._missing.pop(what, None)
-                    self._stores[what] = name, store
-                    await kind(self._kube, what, store, clock=self._clock, rng=self._rng, trim=kept).run()
+            await self._readable(name, what)
+            self._stores[what] = name, store
+            await kind(self._kube, what, store, clock=self._clock, rng=self._rng, trim=kept).run()
         finally:
             self._missing.pop(what, None)
             self._stores.pop(what, None)
+
+    async def _readable(self, name: str, what: Collection) -> None:
+        """Wait until something may be read."""
+        while True:
+            try:
+                await self._kube.get(what.path, what.selector | {"limit": "1"})
+            except KubeError as error:
+                self._miss(name, what, str(error))
+                await self._clock.sleep(AWAY_SECONDS if isinstance(error, Unavailable) else AGAIN_SECONDS)
+            else:
+                self._missing.pop(what, None)
+                return
 
     def _miss(self, name: str, what: Collection, why: str) -> None:
         if what.path not in self._logged:
@@ -121,6 +162,12 @@ class StartWatches:
             log = _log.debug if name == OPTIONAL else _log.info
             log("starts.not_seen", what=name, why=why, instead=instead)
         self._missing[what] = name
+
+    def _claim_changed(self, claim: Object) -> None:
+        if self._claims.get(*Key("", key(claim).name)) is None:
+            self._seen.lost_claim(claim, self._clock.now())
+        else:
+            self._seen.saw_claim(claim)
 
     def _node_changed(self, node: Object) -> None:
         if self._nodes.get(*Key("", key(node).name)) is None:

@@ -128,6 +128,24 @@ BALLOONS = _policy_gauge(
     "Balloons that exist, each of which prepares a node.",
     {**_POLICY, "state": "`prepared` (its node is up and has the image) or `preparing`"},
 )
+_KIND = {"kind": "`image` (pulled) or `weights` (copied by a prefetch)"}
+FETCHES = _counter(
+    "outrider_fetches_total",
+    "Jobs that brought an image or weights to a node ahead of replicas, as they ended. Of a policy that asks for none there is no "
+    "series.",
+    {**_POLICY, **_KIND, "outcome": "`done` (the node has it) or `failed` (it could not be pulled or copied)"},
+)
+FETCHED_NODES = _policy_gauge(
+    "outrider_fetched_nodes",
+    "Nodes to which the policy's Jobs have brought what they bring, and on which they keep it.",
+    {**_POLICY, **_KIND},
+)
+FETCHED_BYTES = _policy_gauge(
+    "outrider_fetch_reserved_bytes",
+    "What the policy's Jobs take on the disks of all nodes, or will once they are done: images unpacked (30 GB where no node lists "
+    "the image yet), and for weights the `maxBytes` of the cache on each node.",
+    {**_POLICY, **_KIND},
+)
 STEP_SECONDS = _histogram(
     "outrider_step_seconds",
     "Wall-clock time of one decision for one policy, from samples to plan.",
@@ -142,6 +160,12 @@ STAGE_SECONDS = _histogram(
         "path": "how it came about: `pulled`, `present` (the image was there), `existing` (the node was there), `hit` or `miss`"
         " (the compile cache); empty where there is one way only, or it is unknown",
     },
+)
+STAGE_FAILURES = _counter(
+    "outrider_coldstart_failures_total",
+    "Parts of starts that failed: machines that were not to be had (NodeClaims that Karpenter deleted before their launch, or a "
+    "wait of more than 15 min), images that could not be pulled, and engines that crashed before they served.",
+    {"stage": ", ".join(f"`{part}`" for part in (Part.NODE, Part.IMAGE, Part.WARMUP))},
 )
 HIDDEN_SECONDS = _counter(
     "outrider_coldstart_hidden_seconds_total",

@@ -30,6 +30,11 @@ def main() -> None:
     parser.add_argument(
         "--actuators", action="store_true", help="play what each actuator is worth, and store the figures for the page"
     )
+    parser.add_argument(
+        "--learning",
+        action="store_true",
+        help="play what learning cold starts is worth, and store the figures for the page",
+    )
     parser.add_argument("--write-quick", action="store_true", help="store the figures of --quick as the expected ones")
     parser.add_argument(
         "--write-baseline",

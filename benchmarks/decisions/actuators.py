@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from benchmarks.decisions.cases import HOUR, Traffic
 from crds.notation.units import DAY_SECONDS
@@ -72,6 +72,7 @@ class Key(NamedTuple):
 
 
 Played = tuple[float, float]  # GPU-hours, and the share of the requests within 5 s
+K = TypeVar("K", bound=tuple[str, ...])
 Known = Mapping[Key, list[Played]]  # at each setting; the clairvoyant's is one
 
 
@@ -93,7 +94,8 @@ def gpu_hours_at(played: Iterable[Played], attainment: float) -> float | None:
     return frontier[0][0]
 
 
-def _scenario(profile: str, traffic: Traffic) -> Scenario:
+def scenario(profile: str, traffic: Traffic) -> Scenario:
+    """An hour or two of a traffic before the past that a trace has of it."""
     return for_workload(
         traffic.trace(),
         default(profile),
@@ -119,15 +121,15 @@ def goal(known: Known, profile: str, traffic: str) -> float:
 
 def play(profile: str, traffic: Traffic, known: dict[Key, list[Played]]) -> None:
     """All contenders at all their settings on one traffic with each set of actuators. Raises TraceError."""
-    workload, scenario = default(profile), _scenario(profile, traffic)
-    played = {variant: replace(scenario, actuators=actuators) for variant, actuators in VARIANTS.items()}
+    workload, without = default(profile), scenario(profile, traffic)
+    played = {variant: replace(without, actuators=actuators) for variant, actuators in VARIANTS.items()}
     for variant, each in played.items():
         known[Key(profile, traffic.name, variant, OURS.key)] = [
-            _play(Run(str(share), OURS, each, KNOBS["attainment"].turned(workload, share)))
+            play_one(Run(str(share), OURS, each, KNOBS["attainment"].turned(workload, share)))
             for share in SETTINGS[OURS.key]
         ]
         known[Key(profile, traffic.name, variant, PEER.key)] = [
-            _play(Run(str(value), PEER, each, workload, value)) for value in SETTINGS[PEER.key]
+            play_one(Run(str(value), PEER, each, workload, value)) for value in SETTINGS[PEER.key]
         ]
     for variant, each in played.items():
         (least,) = best(each, workload, (goal(known, profile, traffic.name),))
@@ -136,7 +138,8 @@ def play(profile: str, traffic: Traffic, known: dict[Key, list[Played]]) -> None
         )
 
 
-def _play(run: Run) -> Played:
+def play_one(run: Run) -> Played:
+    """What a run comes to."""
     outcome = run.play()
     return outcome.score.gpu_hours, outcome.attainment
 
@@ -146,13 +149,13 @@ def stored() -> dict[Key, list[Played]]:
     return {Key(*row["of"]): [(hours, share) for hours, share in row["played"]] for row in json.loads(FILE.read_text())}
 
 
-def store(known: Known) -> None:
+def store(known: Mapping[K, list[Played]], file: Path = FILE) -> None:
     """Write it down, a line for each contender on a traffic."""
     rows = [
         json.dumps({"of": key, "played": [(round(hours, 4), round(share, 6)) for hours, share in played]})
         for key, played in known.items()
     ]
-    FILE.write_text("[\n" + ",\n".join(rows) + "\n]\n")
+    file.write_text("[\n" + ",\n".join(rows) + "\n]\n")
 
 
 def run(only: str) -> int:

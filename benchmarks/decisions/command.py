@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.decisions import actuators, plan, play, quick
+from benchmarks.decisions import actuators, learning, plan, play, quick
 from benchmarks.decisions.cases import MAIN, OWN, missing
 from benchmarks.decisions.chart import chart
 from benchmarks.decisions.figures import BEFORE, Figures
@@ -37,6 +37,8 @@ def run(options: Namespace) -> int:
 
     if options.actuators:
         return actuators.run(options.only)
+    if options.learning:
+        return learning.run(options.only)
     if options.quick or options.write_quick:
         return quick.run(options.processes, write=options.write_quick)
     known, failures = play.finished(wanted) if options.finished else play.until_known(wanted, options.processes)

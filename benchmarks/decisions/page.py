@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from benchmarks.decisions import actuators
+from benchmarks.decisions import actuators, learning
 from benchmarks.decisions.cases import COLD_STARTS, LONG, MAIN, OWN, SMALL, Case
 from benchmarks.decisions.figures import Figures, Mean, named
 from benchmarks.decisions.jobs import OURS, PEERS, Job
@@ -27,7 +27,7 @@ slightly less than 99%.
 
 def page(figures: Figures, failures: Sequence[str]) -> str:
     """The whole page."""
-    sections = (_goals, _traffic, _long, _beside, _steps, _frontiers, _small, _wrong, _actuators, _late)
+    sections = (_goals, _traffic, _long, _beside, _steps, _frontiers, _small, _wrong, _actuators, _learning, _late)
     parts = [INTRODUCTION.format(seeds=len(SEEDS)), *("\n".join(section(figures)) + "\n" for section in sections)]
     if failures:
         parts.append("## Runs that failed\n\n" + "\n".join(f"- {each}" for each in failures) + "\n")
@@ -208,6 +208,21 @@ def _actuators(_figures: Figures) -> Iterator[str]:
     for profile in actuators.PLAYED:
         yield f"\n### {profile}\n"
         yield from table(head, actuators.rows(known, profile))
+
+
+def _learning(_figures: Figures) -> Iterator[str]:
+    yield "## What learning cold starts is worth\n"
+    yield (
+        "Outrider on the same traffic without actuators. It decides with the cold start that is stated, or learns from the starts that"
+        " it sees, beginning with that one. Stated are the true times, half of them, or twice; changes are from the true times as"
+        " stated. *Default* and *equal* are as above. `make benchmark BENCHMARK=--learning` plays this table alone."
+    )
+    known = learning.stored()
+    for profile in actuators.PLAYED:
+        yield f"\n### Learning, {profile}\n"
+        yield from table(
+            ("traffic, within 5 s", "stated", "decides by", "default", "equal"), learning.rows(known, profile)
+        )
 
 
 def _late(figures: Figures) -> Iterator[str]:

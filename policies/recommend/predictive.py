@@ -67,7 +67,7 @@ def forecast_floor(fan: Fan | None, now_seconds: float, lead_seconds: float, by_
     high = interpolate(fan, horizon, HIGH)
     sigma = math.log((high + LEVEL_OFFSET) / (median + LEVEL_OFFSET)) / HIGH_DEVIATIONS
     base = dict(by_level.numbers)
-    level, z = base["level"], base["deviations"]
+    level, z = base["level"], base["deviations"] * fan.headroom
     asked = (median + LEVEL_OFFSET) * math.exp(z * sigma) - LEVEL_OFFSET
     floor = max(level, min(asked, FORECAST_LIMIT * by_level.replicas))
     numbers = (

@@ -1,7 +1,8 @@
 """Outrider as a contender: the decider that the live controller runs, its balloons, and the HPA that follows its number."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from policies.model import Inputs, Plan, Policy, Window
 from policies.supply import ColdStart, Rung, Supply
 from replay.contenders.contender import Entry, Periodic, Setup, Watch
 from replay.contenders.hpa_on_metric import follow
+from replay.contenders.starts import Starts
 from replay.contenders.view import View
 from replay.sim.agenda import aligned
 from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS, Behavior, Hpa, HpaPolicy, Rules, Unit
@@ -26,6 +28,7 @@ from replay.sim.views import BalloonView
 from replay.traces.trace import Totals
 
 SCRAPE_SECONDS = 2.0
+LEARN_PHASE_SECONDS = 9.0  # after a tick: the live controller does it from 3 to 15 s after one
 BALLOON_DEADLINE_SECONDS = 1800.0
 BALLOON = "balloon-"  # and the slot: the name of a balloon
 AT_ONCE = HpaPolicy(Unit.PODS, 10_000, 1.0)
@@ -35,13 +38,17 @@ EXACT = Behavior(up=Rules(0.0, (AT_ONCE,), tolerance=0.0), down=Rules(0.0, (ALL_
 
 @dataclass
 class Outrider:
-    """One policy at work. `windows` resolves the policy's schedules at a time. `watch` is called with every decision."""
+    """One policy at work. `windows` resolves the policy's schedules at a time, with the lead of a cold start.
+
+    `watch` is called with every decision. With `learns`, `cold_start` is what is stated, until starts were seen.
+    """
 
     policy: Policy
     cold_start: ColdStart
     past: Totals | None = None
-    windows: Callable[[float], tuple[Window, ...]] = lambda _now: ()
+    windows: Callable[[float, float], tuple[Window, ...]] = lambda _now, _lead: ()
     watch: Watch = lambda _before, _inputs, _result: None
+    learns: bool = True
     _latest: Readings | None = None
     _marks: Marks = field(default_factory=lambda: Marks(()))
     _desired: int | None = None
@@ -51,14 +58,17 @@ class Outrider:
         start = view.now_seconds
         self._view = view
         self._decider = Decider(self.policy, Forecaster())
+        self._starts = Starts(view, self.cold_start)
         self._decider.remember(history(self.past), start)
         self._decider.restart(self.cold_start, start)
         self._hpa = Hpa(self.policy.min_replicas, self.policy.max_replicas, EXACT)
-        return (
+        duties = (
             Periodic(aligned(start, GRID_SECONDS), GRID_SECONDS, self._tick),
             Periodic(aligned(start, SCRAPE_SECONDS), SCRAPE_SECONDS, self._scrape),
             Periodic(aligned(start, SYNC_SECONDS, SYNC_PHASE_SECONDS), SYNC_SECONDS, self._sync),
         )
+        learning = Periodic(aligned(start, GRID_SECONDS, LEARN_PHASE_SECONDS), GRID_SECONDS, self._starts.look)
+        return (*duties, learning) if self.learns else duties
 
     def _scrape(self, now_seconds: float) -> None:
         self._latest = self._view.readings()
@@ -73,7 +83,7 @@ class Outrider:
         self._decide(now_seconds, on_grid=True)
         due = self._decider.forecaster.fit_due(now_seconds)
         if due is not None:
-            self._decider.forecaster.adopt(fit(due, Law.of(self.policy, self.cold_start)), now_seconds)
+            self._decider.forecaster.adopt(fit(due, Law.of(self.policy, self._starts.cold_start)), now_seconds)
 
     def _decide(self, now_seconds: float, *, on_grid: bool) -> None:
         before = self._decider.state
@@ -90,7 +100,9 @@ class Outrider:
         supply = self._view.supply()
         samples = () if self._latest is None else self._latest.judged(self.policy.queue_wait_seconds)
         samples = tuple(sorted(samples, key=lambda sample: sample.pod))
-        return Inputs(now_seconds, on_grid, samples, supply, self.cold_start, windows=self.windows(now_seconds))
+        cold_start = self._starts.cold_start
+        ahead = self.windows(now_seconds, lead_seconds(cold_start, Rung.REQUESTED))
+        return Inputs(now_seconds, on_grid, samples, supply, cold_start, windows=ahead)
 
     def _sync(self, now_seconds: float) -> None:
         usage = None if self._desired is None else float(self._desired)
@@ -135,14 +147,18 @@ def history(past: Totals | None) -> Iterable[Past]:
 def make(setup: Setup) -> Outrider:
     """Outrider with the workload's policy."""
     workload = setup.workload
-    ahead_seconds = lead_seconds(workload.cold_start, Rung.REQUESTED)
     return Outrider(
         workload.policy,
         workload.cold_start,
         setup.past,
-        lambda now_seconds: windows(workload.schedules, now_seconds, ahead_seconds),
+        partial(windows, workload.schedules),
         setup.watch,
     )
+
+
+def make_stated(setup: Setup) -> Outrider:
+    """The same, but that it decides with the stated cold start whatever is seen."""
+    return replace(make(setup), learns=False)
 
 
 ENTRY = Entry("outrider", "Outrider", "green", make=make)

@@ -99,7 +99,6 @@ class Controller:
             "OUTRIDER_WEB_BIND": "127.0.0.1:0",
             "OUTRIDER_DECISION_LOG_DIR": str(folder / DECISIONS),
             "OUTRIDER_STATE_DIR": str(folder / "state"),
-            "OUTRIDER_LEARN_COLD_STARTS": "false",  # nor does the replay that it is compared with
         }
         self._process = self._start()
 

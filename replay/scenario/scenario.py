@@ -91,7 +91,7 @@ class Scenario:
         return replace(found, warmup=Stage(p50, max(p50, p95)))
 
     def resolved(self, workload: Workload) -> Workload:
-        """The workload with the cold start that the live controller resolves here: it knows its actuators, and has learned."""
+        """The workload with the cold start that the live controller begins with here: it knows its actuators."""
         return replace(workload, cold_start=self.cold_start(workload.cold_start))
 
 

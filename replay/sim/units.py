@@ -142,6 +142,7 @@ class Node:
         return NodeView(
             name=self.name,
             requested_seconds=self.launched_seconds,
+            registered_seconds=come(self.registered_seconds, now_seconds),
             ready_seconds=come(self.ready_seconds, now_seconds),
             has_image=self.image_seconds <= now_seconds,
             occupants=tuple(unit.name for unit in self.units),

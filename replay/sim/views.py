@@ -56,6 +56,7 @@ class NodeView:
 
     name: str
     requested_seconds: float  # its launch; billing starts here
+    registered_seconds: float | None  # its kubelet
     ready_seconds: float | None  # its GPUs are allocatable
     has_image: bool
     occupants: tuple[str, ...]  # pods and balloons that hold its GPUs

@@ -7,7 +7,7 @@ Kubernetes
 - authentication, RBAC or TLS: every client may do everything
 - serve anything but ScalingPolicies, Pods, Nodes, Deployments with /scale, Jobs, Events, ResourceQuotas (there are none)
   and the PriorityClass of balloons; no Secrets, no Leases
-- show a node before its GPUs are allocatable, heartbeats, or more of a kubelet's Events than those of image pulls
+- show heartbeats of a node, or more of a kubelet's Events than those of image pulls
 - run more than one workload: one ScalingPolicy, one Deployment, one kind of node
 - validate a ScalingPolicy that is changed after the start, or fill in its defaults then
 - read formats other than JSON, or patches other than merge patches; page through lists; dry-run

@@ -18,13 +18,13 @@ class Kubelet:
         self._reported: dict[str, set[str]] = {}  # by a pod's uid: the reasons of its Events
 
     def follow_nodes(self, views: Iterable[NodeView]) -> None:
-        """Mirror the nodes whose GPUs are allocatable. The others are not shown: the world has no registration of its own."""
-        there = {view.name: view for view in views if view.ready_seconds is not None}
+        """Mirror the nodes whose kubelets have registered."""
+        there = {view.name: view for view in views if view.registered_seconds is not None}
         for name in self._nodes.keys() - there.keys():
             self._store.remove(NODES, "", name)
         for name, view in there.items():
             before = self._nodes.get(name)
-            if before is None or (before.has_image, before.gpus) != (view.has_image, view.gpus):
+            if before is None or _shown(before) != _shown(view):
                 self._store.put(NODES, objects.node(view, self._image))
         self._nodes = there
 
@@ -51,3 +51,7 @@ class Kubelet:
             container = pod["spec"]["containers"][0]["name"]
             event = pulls.event(pod, pod["spec"]["nodeName"], reason, message, at_seconds, container)
             self._record(pod["metadata"]["namespace"], event)
+
+
+def _shown(view: NodeView) -> tuple[object, ...]:
+    return view.ready_seconds, view.has_image, view.gpus

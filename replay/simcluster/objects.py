@@ -128,23 +128,25 @@ def replica(of: Json, view: PodView, address: str | None) -> Json:
 
 
 def node(view: NodeView, image: str) -> Json:
-    """A node whose GPUs are allocatable, with the image once it is there."""
-    ready = timestamp(view.ready_seconds or 0.0)
-    has = {"nvidia.com/gpu": str(view.gpus), "pods": "110"}
+    """A node that has registered, with its GPUs once they are allocatable, and the image once it is there."""
+    registered = timestamp(view.registered_seconds or 0.0)
+    has = {"pods": "110"} if view.ready_seconds is None else {"nvidia.com/gpu": str(view.gpus), "pods": "110"}
     return {
         "kind": "Node",
         "apiVersion": "v1",
         "metadata": {
             "name": view.name,
             "uid": uid("Node", view.name, view.requested_seconds),
-            "creationTimestamp": ready,
+            "creationTimestamp": registered,
             "labels": {"kubernetes.io/hostname": view.name, "node.kubernetes.io/instance-type": "simulated"},
         },
         "spec": {},
         "status": {
             "capacity": has,
             "allocatable": has,
-            "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": ready}],
+            "conditions": [
+                {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": registered}
+            ],
             "images": [{"names": [image], "sizeBytes": IMAGE_BYTES}] if view.has_image else [],
         },
     }

@@ -41,6 +41,7 @@ def _labelled(series: dict[str, str]) -> dict[str, str]:
     for name, values in series.items():
         metric, _, value = name.partition("__")
         labels = [OWN] if metric in OF_NO_POLICY else [OWN, CHAT]
+        labels += ['kind="image"'] if metric == "outrider_fetches_total" else []
         labels += [f'{LAST_LABELS[metric]}="{value}"'] if value else []
         found[f"{metric}{{{','.join(labels)}}}"] = values
     return found
@@ -50,6 +51,7 @@ OF_NO_POLICY = ("up", "outrider_decision_log_errors_total", "outrider_kube_error
 LAST_LABELS = {
     "outrider_kube_errors_total": "kind",
     "outrider_failures_total": "part",
+    "outrider_fetches_total": "outcome",
     "outrider_pod_readings": "verdict",
     "outrider_source_answers_total": "source",
     "outrider_state_refused_total": "reason",
@@ -180,6 +182,22 @@ CASES: dict[str, tuple[Case, ...]] = {
         ),
         Case("three of three", False, "80m", queue("5.0", "0.99", ("chat-0", "0x40 1 2 3x40", "0x90"))),
         Case("without vLLM's series", False, "80m", queue("5.0", "0.99")),
+    ),
+    "OutriderFetchesFail": (
+        no("none was needed", "90m", outrider_fetches_total__failed="0x100", outrider_fetches_total__done="0x100"),
+        no(
+            "the second try worked",
+            "90m",
+            outrider_fetches_total__failed="0x30 1x70",
+            outrider_fetches_total__done="0x35 1x65",
+        ),
+        yes(
+            "each one fails",
+            "60m",
+            outrider_fetches_total__failed="0x5 1x30 2x60",
+            outrider_fetches_total__done="3x100",
+        ),
+        no("two hours ago", "160m", outrider_fetches_total__failed="0x5 1x200", outrider_fetches_total__done="3x200"),
     ),
     "OutriderStateNotSaved": (
         no("it is saved", "20m", outrider_state_age_seconds="29x30"),

@@ -1,4 +1,4 @@
-"""The three locks: one set of versions, hashes for all, and no address to download from."""
+"""The four locks: one set of versions, hashes for all, and no address to download from."""
 
 import re
 import tomllib
@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = ("requirements.lock", "requirements-runtime.lock", "requirements-build.lock")
+LOCKS = ("requirements.lock", "requirements-runtime.lock", "requirements-otel.lock", "requirements-build.lock")
 
 
 def locked(name: str) -> set[str]:
@@ -40,7 +40,13 @@ def test_the_runtime_lock_holds_the_dependencies_and_no_extra() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     runtime = names(locked("requirements-runtime.lock"))
     assert names(PROJECT["project"]["dependencies"]) <= runtime
-    assert runtime & names(extras["replay"] + extras["dev"]) == set()
+    assert runtime & names(extras["replay"] + extras["otel"] + extras["dev"]) == set()
+
+
+def test_the_lock_with_traces_holds_what_runs_and_that_extra() -> None:
+    assert locked("requirements-runtime.lock") <= locked("requirements-otel.lock")
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert names(extras["otel"]) <= names(locked("requirements-otel.lock"))
 
 
 def test_the_build_lock_holds_the_build_system() -> None:

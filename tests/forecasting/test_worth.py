@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from forecasting.fit import fit_family
 from forecasting.models.naive import NAIVE
@@ -15,6 +14,7 @@ from forecasting.quantiles import PROBABILITIES, Recent, realised_maxima
 from forecasting.series import Floats
 from forecasting.worth import (
     AS_DECIDED,
+    ENOUGH,
     KEPT_SHARE,
     LEAST_DAYS,
     LEAST_SHARE,
@@ -26,6 +26,7 @@ from forecasting.worth import (
     headroom,
     newest_max,
 )
+from policies.headroom import LEAST_FACTOR
 from policies.ladder import headroom_deviations
 from policies.level import LEVEL_OFFSET
 from policies.model import Filters
@@ -40,7 +41,7 @@ def foreseen(values: Floats) -> Floats:
     return np.repeat(maxima[:, :, None], len(PROBABILITIES), axis=2)
 
 
-def worth_of(values: Floats, forecast: Floats, law: Law = LAW, used: NDArray[np.bool_] | None = None) -> Worth:
+def worth_of(values: Floats, forecast: Floats, law: Law = LAW, used: Floats | None = None) -> Worth:
     """The worth of a forecast of all of these values."""
     demand = minutes(values)
     naive = fit_family(NAIVE, demand).quantiles(Recent.of(demand, len(demand)))
@@ -71,19 +72,19 @@ def test_a_replica_of_several_gpus_saves_as_many_times_the_gpu_hours() -> None:
 def test_the_outcome_of_a_shorter_lead_is_cheaper_and_less_late() -> None:
     """And with forecasts that know the future, nothing of the spikes is late."""
     demand, foresight = minutes(spikes()), foreseen(spikes())
-    used = np.ones(len(demand), dtype=bool)
+    used, unused = np.ones(len(demand)), np.full(len(demand), np.nan)
     long, short = (
-        Counterfactual(demand, len(demand), replace(LAW, lead_seconds=lead)).outcome(foresight, ~used)
+        Counterfactual(demand, len(demand), replace(LAW, lead_seconds=lead)).outcome(foresight, unused)
         for lead in (600.0, 120.0)
     )
     assert short.gpu_hours < long.gpu_hours
     assert short.late_share < long.late_share
     foreseeing = Counterfactual(demand, len(demand), LAW).outcome(foresight, used)
-    assert foreseeing.late_share < Counterfactual(demand, len(demand), LAW).outcome(foresight, ~used).late_share
+    assert foreseeing.late_share < Counterfactual(demand, len(demand), LAW).outcome(foresight, unused).late_share
 
 
 def test_a_forecast_that_is_not_used_is_worth_nothing() -> None:
-    unused = np.zeros(len(spikes(0.5)), dtype=bool)
+    unused = np.full(len(spikes(0.5)), np.nan)
     assert worth_of(spikes(0.5), foreseen(spikes(0.5)), used=unused).gpu_hours == 0.0
 
 
@@ -92,6 +93,21 @@ def test_what_naive_saves_as_well_is_no_foresight() -> None:
     demand = minutes(values)
     naive = fit_family(NAIVE, demand).quantiles(Recent.of(demand, len(demand)))
     assert worth_of(values, naive).gpu_hours <= 0.0
+
+
+def test_a_forecast_is_used_with_the_headroom_that_it_needed() -> None:
+    """Wide quantiles need little of it: the law then costs less, and still no more is late than may be."""
+    values = wave(1, noise=0.05)
+    demand, wide = minutes(values), foreseen(values) * np.linspace(1.0, 1.5, len(PROBABILITIES))
+    worth, played = worth_of(values, wide), Counterfactual(demand, len(demand), LAW)
+    assert worth.headroom == LEAST_FACTOR
+    full, used = (played.outcome(wide, np.full(len(demand), share)) for share in (1.0, worth.headroom))
+    assert used.gpu_hours < 0.9 * full.gpu_hours
+    assert used.late_share <= ENOUGH * (1.0 - LAW.attainment)
+
+
+def test_a_forecast_after_which_too_much_was_late_keeps_all_of_its_headroom() -> None:
+    assert worth_of(spikes(), 0.5 * foreseen(spikes())).headroom == 1.0
 
 
 def test_forecasts_of_too_much_cost_gpu_hours() -> None:

@@ -60,6 +60,11 @@ def test_the_node_is_reaction_and_registration() -> None:
     assert p50s(found.node, found.gpu) == pytest.approx([55.0, 37.0], rel=0.02)
 
 
+def test_a_node_of_which_no_request_is_seen_is_seen_from_the_need_on() -> None:
+    found = cold_start(after({Part.NODE: 50.0}, prior=WITH_GPU), KEYS, WITH_GPU)
+    assert p50s(found.node) == pytest.approx([50.0], rel=0.02)
+
+
 def test_a_node_until_its_gpu_is_split_once_gpus_were_seen() -> None:
     whole = cold_start(after({Part.REACTION: 2.0, Part.NODE: 36.0}), KEYS, WITHOUT_GPU)
     assert whole.gpu is None

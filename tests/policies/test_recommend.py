@@ -1,5 +1,7 @@
 """Each recommender by itself, and how they are combined."""
 
+from dataclasses import replace
+
 import pytest
 
 from policies.combine import combine, whole
@@ -86,6 +88,16 @@ def test_a_forecast_gives_median_and_deviation_between_the_level_and_three_times
         assert reason.replicas == 3.0 * by_level.replicas
     else:
         assert median < reason.replicas < 3.0 * by_level.replicas
+
+
+def test_a_forecast_that_needs_less_headroom_asks_for_less_and_never_less_than_its_median() -> None:
+    asked = [
+        demand_floor(POLICY, CALM, replace(a_fan(START, 8.0), headroom=share), START, 120.0)
+        for share in (0.0, 0.5, 1.0)
+    ]
+    least, less, full = (reason.replicas for reason in asked if reason is not None)
+    assert least == pytest.approx(4.0)
+    assert least < less < full
 
 
 def test_without_a_level_there_is_no_floor_from_a_forecast() -> None:

@@ -98,7 +98,7 @@ class _Day:
         self._steps = min(len(demand), round(DAY_SECONDS / STEP_SECONDS))
         first = demand.end_seconds - self._steps * STEP_SECONDS
         self._quantiles = np.zeros((self._steps, len(HORIZONS_SECONDS), len(PROBABILITIES)))
-        self._used = np.zeros(self._steps, dtype=bool)
+        self._used = np.full(self._steps, np.nan)  # the share of its headroom; NaN: not used
         arrivals = []
         for tick in ticks:
             step = round((tick.at_seconds - first) / STEP_SECONDS) - 1
@@ -107,7 +107,7 @@ class _Day:
             if tick.arrivals_per_second is not None:
                 arrivals.append(tick.arrivals_per_second)
             if tick.fan is not None and _usable(tick.fan):
-                self._quantiles[step], self._used[step] = tick.fan.values, True
+                self._quantiles[step], self._used[step] = tick.fan.values, tick.fan.headroom
         self._requests = sum(arrivals) * STEP_SECONDS if arrivals else None
 
     @classmethod

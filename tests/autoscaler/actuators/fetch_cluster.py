@@ -64,7 +64,7 @@ class Cluster:
             ours = [thing for path, thing in within.items() if "/jobs/" in path and FETCH in labels(thing)]
             self.watches.fetches(namespace).replace(map(trim.job, ours))
         nodes = [thing for path, thing in self.api.objects.items() if path.startswith(NODES)]
-        self.watches.nodes.replace(map(trim.fetch_node, nodes))
+        self.watches.nodes.replace(map(trim.node, nodes))
         self.watches.policies.replace(policy_of(each) for each in self.policies)
 
     async def add(self, *nodes: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from tests.autoscaler.kube.workloads import TEMPLATE
 
 
 def lands(template: dict[str, Any], *nodes: dict[str, Any]) -> list[str]:
-    return [each["metadata"]["name"] for each in landing(map(trim.fetch_node, nodes), Placement.of(template))]
+    return [each["metadata"]["name"] for each in landing(map(trim.node, nodes), Placement.of(template))]
 
 
 def with_spec(**spec: Any) -> dict[str, Any]:

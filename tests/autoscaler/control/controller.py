@@ -134,7 +134,7 @@ async def a_controller(
     api.now = clock.now
     settings = load({"decision_log_dir": log, "engine_logs": engine_logs, "learn_cold_starts": learn_cold_starts})
     watches = Watches(kube, clock, random.Random(1), None)
-    starts = StartWatches(kube, clock, random.Random(1), lambda: watches.namespaces, nodes=True)
+    starts = StartWatches(kube, clock, random.Random(1), lambda: watches.namespaces, lambda: watches.nodes)
     always = Always(clock, kube, watches, starts, Scraper(clock), prometheus)
     recorder = Recorder(log)
     backfill = Backfill(history_url, clock, FileTransport(), [InThread()] if processes is None else processes)

@@ -1,6 +1,7 @@
 """Starts of replicas, from the cluster's objects to the cold start that decisions are made with."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ from autoscaler.kube import trim
 from autoscaler.kube.client import Kube
 from autoscaler.telemetry import metrics
 from crds.notation.timestamps import timestamp
+from crds.workload import Weights, WeightsMethod
 from policies.ladder import lead_quantile_seconds
+from policies.ledger import FAILURES, failure_rate
 from policies.log import redecide
 from policies.starts import Part
 from tests.autoscaler.control.controller import Controller, a_controller, spec
@@ -166,6 +169,50 @@ async def test_where_it_is_not_learned_a_start_is_only_measured(api: FakeApi, ku
         await controller.until(lambda: lines(tmp_path, "start"))
         assert controller.runtime("a").cold_start == controller.runtime("a").workload.cold_start
         assert "ColdStartMeasured" not in controller.conditions("a")
+
+
+async def test_weights_that_come_to_the_node_by_an_image_are_learned_apart_from_the_warm_up(
+    api: FakeApi, kube: Kube, tmp_path: Path
+) -> None:
+    async with a_controller(api, kube, log=tmp_path) as controller:
+        await begin(controller)
+        runtime, asked = controller.runtime("a"), controller.clock.now()
+        weights = Weights(WeightsMethod.IMAGE, image="weights:v1")
+        runtime.follow(replace(runtime.workload, weights=weights), asked)
+        pulled = event('Successfully pulled image "weights:v1" in 20s (20s including waiting).', 0.0)
+        pulled |= {"lastTimestamp": timestamp(asked + 55.0), "source": {"host": "node-of-a-1"}}
+        controller.always.starts.pulls.saw(trim.event(pulled), asked + 55.0)
+        await a_start(controller, "a-1")
+        await controller.until(lambda: lines(tmp_path, "start"))
+        spans = {each["part"]: each for each in lines(tmp_path, "start")[0]["start"]["spans"]}
+        assert spans["weights"]["begin_seconds"] - asked == 35.0
+        entries = controller.leader.observer.ledger.entries
+        assert ("ns/a by image", "weights:v1") in entries[Part.WEIGHTS]
+        assert {key[0] for key in entries[Part.WARMUP]} == {"ns/a"}
+        learned = runtime.cold_start.weights
+        given = runtime.workload.cold_start.weights
+        assert learned is not None
+        assert given is not None
+        assert learned.p50_seconds < given.p50_seconds
+
+
+async def test_a_machine_that_was_not_to_be_had_is_a_failure_of_the_node(api: FakeApi, kube: Kube) -> None:
+    def failures() -> float:
+        return metrics.REGISTRY.get_sample_value("outrider_coldstart_failures_total", {"stage": "node"}) or 0.0
+
+    before = failures()
+    async with a_controller(api, kube) as controller:
+        await begin(controller)
+        claims = controller.always.starts._claims
+        about = {"name": "g-1", "uid": "g-1", "labels": {"karpenter.sh/nodepool": "gpu"}}
+        claim: dict[str, Any] = {
+            "metadata": {**about, "creationTimestamp": timestamp(controller.clock.now())},
+            "spec": {"resources": {"requests": {"nvidia.com/gpu": "1"}}},
+        }
+        claims.put(trim.node_claim(claim))
+        claims.drop(trim.node_claim(claim))
+        await controller.until(lambda: failures() == before + 1)
+        assert failure_rate(controller.leader.observer.ledger, Part.NODE, ("gpu", "g6.xlarge", "spot")) > FAILURES
 
 
 async def test_with_the_engines_log_the_parts_of_a_warm_up_are_known(api: FakeApi, kube: Kube, tmp_path: Path) -> None:

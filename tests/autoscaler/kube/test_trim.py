@@ -7,9 +7,7 @@ def test_nodes_share_what_is_kept_of_an_image() -> None:
     def images() -> list[object]:
         image = {"names": ["vllm/vllm-openai:v1"], "sizeBytes": 9_600_000_000}
         small = {"names": ["pause"], "sizeBytes": 300_000}
-        found: list[object] = trim.fetch_node({"metadata": {}, "status": {"images": [image, small]}})["status"][
-            "images"
-        ]
+        found: list[object] = trim.node({"metadata": {}, "status": {"images": [image, small]}})["status"]["images"]
         return found
 
     assert images() == [{"names": ["vllm/vllm-openai:v1"], "sizeBytes": 9_600_000_000}]

@@ -76,7 +76,7 @@ def node(created: float = 62.0, gpus: int = 0, images: tuple[str, ...] = (), **l
         "metadata": {"name": NODE, "uid": "uid-node", "creationTimestamp": at(created), "labels": known | labels},
         "status": {
             "allocatable": allocatable,
-            "images": [{"names": [f"docker.io/{name}"], "sizeBytes": 1} for name in images],
+            "images": [{"names": [f"docker.io/{name}"], "sizeBytes": 9_612_695_005} for name in images],
             "conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": at(created)}],
         },
     }

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.kube import trim
-from autoscaler.kube.nodes import Place
 from autoscaler.starts.engine_log import warmup_parts
-from autoscaler.starts.fold import ImageSeen, in_parts, observations, start
-from autoscaler.starts.keys import What, keys
 from autoscaler.starts.pods import seen
+from policies.fold import in_parts, observations, start
+from policies.keys import What, compiled, keys
+from policies.seen import ImageSeen, Place
 from policies.starts import WARMUP_PARTS, Part, Span
 from tests.autoscaler.starts.recorded import T0, at, pod
 
@@ -82,5 +82,5 @@ def test_parts_take_the_place_of_the_whole_and_a_miss_has_a_key_of_its_own() -> 
     what = keys(What("ns/chat", "vllm:v1", Place(gpu="L4")))
     taught = {each.part: each for each in observations(found, POD, what, T0 + 200.0)}
     assert taught.keys() == set(WARMUP_PARTS)
-    assert taught[Part.COMPILE].key == (*what[Part.COMPILE], "miss")
+    assert taught[Part.COMPILE].key == compiled(what[Part.COMPILE], "miss")
     assert taught[Part.LOAD].seconds == Span(Part.LOAD, 34.0, 47.0).seconds

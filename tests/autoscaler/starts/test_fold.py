@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from autoscaler.kube import trim
-from autoscaler.kube.nodes import Place
-from autoscaler.starts.fold import ImageSeen, observations, start
-from autoscaler.starts.keys import What, keys
-from autoscaler.starts.nodes import Nodes, NodeSeen
+from autoscaler.starts.nodes import Nodes
 from autoscaler.starts.pods import seen
 from autoscaler.starts.pulls import Pulls
+from policies.fold import observations, start
+from policies.keys import What, keys
 from policies.ledger import Observation, Outcome
+from policies.seen import ImageSeen, NodeSeen, Place
 from policies.starts import Part, Span, Start, hidden_seconds
 from tests.autoscaler.starts.recorded import IMAGE, NODE, PRESENT, PULLED, T0, event, node, node_claim, pod
 

@@ -2,13 +2,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from autoscaler.kube import trim
-from autoscaler.starts.following import Following
+from autoscaler.starts.pods import seen
+from policies.following import Following
 from tests.autoscaler.starts.recorded import T0, pod
 
 
 def look(following: Following, seconds: float, *pods: Mapping[str, Any]) -> list[tuple[str, bool]]:
     """Who has ended by then, and whether it serves."""
-    ended = following.look(map(trim.pod, pods), "vllm", T0 + seconds)
+    ended = following.look([seen(trim.pod(each), "vllm") for each in pods], T0 + seconds)
     return [(each.name, each.ready_seconds is not None) for each in ended]
 
 

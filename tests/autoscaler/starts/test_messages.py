@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.starts.messages import PullMessage, PullState, go_seconds, pull_message
+from autoscaler.starts.messages import go_seconds, pull_message
+from policies.seen import PullMessage, PullState
 
 VLLM = "vllm/vllm-openai:v0.19.1"
 PULLED = f'Successfully pulled image "{VLLM}" in '

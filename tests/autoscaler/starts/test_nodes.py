@@ -1,7 +1,10 @@
+from typing import Any
+
 from autoscaler.kube import trim
-from autoscaler.kube.nodes import Place, gpus, has_image, is_gpu, place
-from autoscaler.starts.nodes import Nodes
-from tests.autoscaler.starts.recorded import IMAGE, T0, node, node_claim
+from autoscaler.kube.nodes import gpus, has_image, is_gpu, place
+from autoscaler.starts.nodes import MOST_REFUSED, Nodes
+from policies.seen import Place
+from tests.autoscaler.starts.recorded import IMAGE, T0, condition, node, node_claim
 
 
 def test_labels_of_each_cloud() -> None:
@@ -44,8 +47,15 @@ def test_of_a_node_that_had_its_gpu_the_time_is_unknown() -> None:
     assert found.claimed_seconds == T0 + 3.0
 
 
-def test_images_are_kept_of_nodes_with_a_gpu_and_a_heartbeat_is_no_change() -> None:
-    assert "images" not in trim.node(node(images=(IMAGE,)))["status"]
+def test_a_node_that_registers_with_its_gpu_did_not_wait_for_it() -> None:
+    """Else the wait that is given would be added to a node that was seen whole."""
+    nodes = Nodes()
+    nodes.saw_node(node(gpus=1), T0 + 63.0)
+    nodes.saw_node(node(gpus=1), T0 + 90.0)
+    assert nodes.seen(node(gpus=1)).gpu_seconds == T0 + 63.0
+
+
+def test_images_are_kept_of_nodes_and_a_heartbeat_is_no_change() -> None:
     kept = trim.node(node(gpus=1, images=(IMAGE, "pause")))
     assert has_image(kept, IMAGE)
     assert not has_image(kept, "openai:v0.19.1")
@@ -53,4 +63,31 @@ def test_images_are_kept_of_nodes_with_a_gpu_and_a_heartbeat_is_no_change() -> N
     beat = node(gpus=1, images=(IMAGE, "pause"))
     beat["status"]["conditions"][0]["lastHeartbeatTime"] = "2030-01-01T00:00:00Z"
     assert trim.node(beat) == kept
-    assert "kubernetes.io/hostname" not in kept["metadata"]["labels"]
+
+
+def claim(name: str, *, launched: bool = False, asks: bool = True) -> dict[str, Any]:
+    found = node_claim(asks=asks)
+    found["metadata"] |= {"name": name, "uid": name, "labels": {"karpenter.sh/nodepool": "gpu"}}
+    found["status"] = {"conditions": condition("Launched", 5.0 if launched else None)}
+    kept: dict[str, Any] = dict(trim.node_claim(found))
+    return kept
+
+
+def test_a_claim_that_goes_before_its_launch_was_refused() -> None:
+    nodes = Nodes()
+    for each in (claim("a"), claim("b"), claim("c", asks=False), claim("d")):
+        nodes.saw_claim(each)
+    nodes.saw_claim(claim("b", launched=True))
+    for each in (claim("a"), claim("b", launched=True), claim("c", asks=False), claim("unseen")):
+        nodes.lost_claim(each, T0 + 20.0)
+    nodes.lost_claim(claim("d"), T0 + 4000.0)  # it was not looked at for an hour
+    assert nodes.take_refused() == [Place("gpu")]
+    assert nodes.take_refused() == []
+
+
+def test_of_claims_that_nobody_takes_the_last_are_kept() -> None:
+    nodes = Nodes()
+    for number in range(MOST_REFUSED + 9):
+        nodes.saw_claim(claim(str(number)))
+        nodes.lost_claim(claim(str(number)), T0 + 20.0)
+    assert len(nodes.take_refused()) == MOST_REFUSED

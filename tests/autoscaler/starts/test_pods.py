@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.kube import trim
-from autoscaler.starts.fold import ImageSeen, start
 from autoscaler.starts.pods import engine, seen
 from autoscaler.starts.pulls import Pulls
+from policies.fold import start
+from policies.seen import ImageSeen
 from tests.autoscaler.starts.recorded import IMAGE, T0, at, event, pod
 
 JSON = st.recursive(

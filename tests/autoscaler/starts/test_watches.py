@@ -9,7 +9,8 @@ from autoscaler.kube import collection, trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import key
 from autoscaler.kube.reflector import Tail
-from autoscaler.kube.store import Stream
+from autoscaler.kube.store import Store, Stream
+from autoscaler.kube.watches import Watches
 from autoscaler.starts.watches import AGAIN_SECONDS, AWAY_SECONDS, FOLLOW_SECONDS, StartWatches
 from tests.autoscaler.kube.waiting import until
 from tests.autoscaler.starts.recorded import NODE, T0, node
@@ -23,7 +24,7 @@ FORBIDDEN = status(403, "Forbidden")
 async def watching(
     kube: Kube, clock: FakeClock, *, nodes: bool, namespaces: Sequence[str] = ("ns",)
 ) -> AsyncIterator[StartWatches]:
-    watches = StartWatches(kube, clock, random.Random(1), lambda: namespaces, nodes=nodes)
+    watches = StartWatches(kube, clock, random.Random(1), lambda: namespaces, Store if nodes else None)
     running = asyncio.create_task(watches.run())
     try:
         yield watches
@@ -81,7 +82,7 @@ async def test_events_that_cannot_be_read_are_missing_in_their_own_namespace(api
 
 async def test_a_node_is_known_until_it_goes(api: FakeApi, kube: Kube) -> None:
     clock = FakeClock(T0 + 62.0)
-    watches = StartWatches(kube, clock, random.Random(1), list, nodes=True)
+    watches = StartWatches(kube, clock, random.Random(1), list, Store)
     watches._nodes.put(trim.node(node()))
     await clock.advance(37.0)
     watches._nodes.put(trim.node(node(gpus=1)))
@@ -90,6 +91,25 @@ async def test_a_node_is_known_until_it_goes(api: FakeApi, kube: Kube) -> None:
     assert found.gpu_seconds == T0 + 99.0
     watches._nodes.drop(trim.node(node(gpus=1)))
     assert watches.node(NODE) is None
+
+
+async def test_nodes_that_something_else_has_begun_to_watch_are_watched_once(api: FakeApi, kube: Kube) -> None:
+    clock = FakeClock(T0 + 62.0)
+    theirs = Watches(kube, clock, random.Random(1), None)
+    await api.put(f"/api/v1/nodes/{NODE}", node())
+    running = asyncio.create_task(theirs.run())
+    await until(lambda: theirs.nodes.synced)
+    watches = StartWatches(kube, clock, random.Random(1), list, lambda: theirs.nodes)
+    starting = asyncio.create_task(watches.run())
+    await until(lambda: watches.node(NODE) is not None)
+    await clock.advance(37.0)
+    await api.put(f"/api/v1/nodes/{NODE}", node(gpus=1))
+    await until(lambda: (found := watches.node(NODE)) is not None and found.gpu_seconds is not None)
+    assert watches.missing("ns") == ()
+    assert sum("/api/v1/nodes?" in request and "watch" in request for request in api.requests) == 1
+    for task in (running, starting):
+        task.cancel()
+    await asyncio.gather(running, starting, return_exceptions=True)
 
 
 async def test_a_tail_passes_on_what_comes_and_keeps_nothing(api: FakeApi, kube: Kube) -> None:

@@ -1,9 +1,11 @@
 """Nodes, and what the kubelets report of image pulls."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from crds.notation.timestamps import timestamp
 from replay.sim.views import NodeView, Phase
 from replay.simcluster.pulls import duration
 from tests.replay.simcluster.conftest import Running
@@ -11,8 +13,9 @@ from tests.replay.simcluster.fake_world import START
 from tests.replay.simcluster.test_api import PODS
 
 NODES = "/api/v1/nodes"
-STARTING = NodeView("node-1", START, None, False, (), 1)
-READY = NodeView("node-1", START, START + 60, False, (), 1)
+LAUNCHED = NodeView("node-1", START, None, None, False, (), 1)
+REGISTERED = replace(LAUNCHED, registered_seconds=START + 30)
+READY = replace(REGISTERED, ready_seconds=START + 60)
 
 
 async def _messages(cluster: Running, pod: str) -> list[str]:
@@ -20,16 +23,21 @@ async def _messages(cluster: Running, pod: str) -> list[str]:
     return [each["message"].replace(each["message"].split('"')[1], "X") for each in found["items"]]
 
 
-async def test_a_node_appears_with_its_gpus_and_lists_the_image_once_it_has_it(cluster: Running) -> None:
-    cluster.world.machines = [STARTING]
+async def test_a_node_appears_as_it_registers_then_its_gpus_and_its_image(cluster: Running) -> None:
+    cluster.world.machines = [LAUNCHED]
     cluster.pass_time(1)
     assert (await cluster.get(NODES))["items"] == []
+    cluster.world.machines = [REGISTERED]
+    cluster.pass_time(1)
+    node = await cluster.get(f"{NODES}/node-1")
+    assert node["metadata"]["creationTimestamp"] == timestamp(START + 30)
+    assert "nvidia.com/gpu" not in node["status"]["allocatable"]
     cluster.world.machines = [READY]
     cluster.pass_time(1)
     node = await cluster.get(f"{NODES}/node-1")
     assert node["status"]["allocatable"]["nvidia.com/gpu"] == "1"
     assert node["status"]["images"] == []
-    cluster.world.machines = [NodeView("node-1", START, START + 60, True, ("llm-0",), 1)]
+    cluster.world.machines = [replace(READY, has_image=True, occupants=("llm-0",))]
     cluster.pass_time(1)
     [image] = (await cluster.get(f"{NODES}/node-1"))["status"]["images"]
     pod = await cluster.get(f"{PODS}/llm-0")

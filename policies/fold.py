@@ -5,13 +5,11 @@ A time is believed only where it is possible: finite, in order, not in the futur
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from autoscaler.starts.messages import LONGEST_SECONDS, PullState
-from autoscaler.starts.nodes import NodeSeen
-from autoscaler.starts.pods import PodSeen
-from autoscaler.starts.pulls import FUTURE_SECONDS, Pull
+from policies.keys import compiled
 from policies.ledger import Key, Observation, Outcome
+from policies.seen import FUTURE_SECONDS, LONGEST_SECONDS, ImageSeen, NodeSeen, PodSeen, Pull, PullState
 from policies.starts import Part, Span, Start
 
 SKEW_SECONDS = 2.0  # API times are whole seconds, and two machines' clocks differ
@@ -23,23 +21,27 @@ SOON_SECONDS = 5.0  # what is given up sooner says nothing
 Keys = Mapping[Part, Key]
 
 
-@dataclass(frozen=True, slots=True)
-class ImageSeen:
-    """What was seen of the image of a pod's container."""
+def start(
+    pod: PodSeen,
+    node: NodeSeen | None,
+    image: ImageSeen,
+    now_seconds: float,
+    *,
+    weights: Span | None = None,
+    queued: bool = False,
+) -> Start:
+    """A start as it stands at `now_seconds`.
 
-    pull: Pull | None = None  # the last report of it
-    earlier: Pull | None = None  # the last pull of that image onto the pod's node, for any pod of the namespace
-    listed: bool = False  # the node listed it before the container ran
-
-
-def start(pod: PodSeen, node: NodeSeen | None, image: ImageSeen, now_seconds: float, *, queued: bool = False) -> Start:
-    """A start as it stands at `now_seconds`; `queued`: an older pod waited for a node as well, and it may have got that one's."""
+    `weights` came to the node without its own doing. `queued`: an older pod waited for a node as well, and it may have got that one's.
+    """
     requested = pod.created_seconds
     if requested is None or not _possible(requested, requested, now_seconds):
         return Start(pod.name, pod.node, now_seconds, None)
     spans = [*_node(pod, node, requested, queued), *_image(pod, image, requested)]
     if pod.weights is not None:
         spans.append(Span(Part.WEIGHTS, *pod.weights, "pulled"))
+    elif weights is not None:
+        spans.append(weights)
     began, ready = pod.started_seconds, pod.ready_seconds
     if began is not None and ready is not None and ready - began >= PROBE_SECONDS and not pod.restarts:
         spans.append(Span(Part.WARMUP, began, ready))
@@ -110,12 +112,16 @@ def in_parts(of: Start, warmup: tuple[Span, ...]) -> Start:
     return replace(of, spans=(*[span for span in of.spans if span.part is not Part.WARMUP], *warmup))
 
 
+def on_new_node(of: Start) -> bool:
+    """Whether its node came after the request, so that nothing was on it."""
+    return any(span.part in (Part.NODE, Part.GPU) and span.path != "existing" for span in of.spans)
+
+
 def done(of: Start, keys: Keys) -> Iterator[Observation]:
     """The parts of a start that took place. A node or an image that was there already teaches nothing."""
     for span in of.spans:
         if span.part in keys and span.path not in ("existing", "present"):
-            cache = (span.path,) if span.path in ("hit", "miss") else ()
-            yield Observation(span.part, (*keys[span.part], *cache), span.seconds)
+            yield Observation(span.part, compiled(keys[span.part], span.path), span.seconds)
 
 
 def given_up(pod: PodSeen, now_seconds: float) -> tuple[Part, float, Outcome] | None:

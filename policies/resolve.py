@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from autoscaler.starts.keys import What, keys
 from policies import parts
+from policies.keys import COMPILED, Kept, What, compiled, keys
 from policies.ladder import lead_quantile_seconds
-from policies.ledger import Ledger
+from policies.ledger import Key, Ledger, count
 from policies.starts import Part
 from policies.supply import NORMAL_P95, ColdStart, Stage
 
@@ -18,14 +18,31 @@ def cold_start(ledger: Ledger, what: What, prior: ColdStart) -> ColdStart:
     """
     weights, warmup = prior.weights, prior.warmup
     if what.weights_apart or weights is None:
-        return parts.cold_start(ledger, keys(what), prior)
+        return parts.cold_start(ledger, _next(ledger, what), prior)
     whole = _sum(weights, warmup)
-    found = parts.cold_start(ledger, keys(what), replace(prior, weights=None, warmup=whole))
+    found = parts.cold_start(ledger, _next(ledger, what), replace(prior, weights=None, warmup=whole))
     if found.warmup == whole:
         return replace(found, weights=weights, warmup=warmup)
     share50 = found.warmup.p50_seconds / whole.p50_seconds
     share95 = found.warmup.p95_seconds / whole.p95_seconds
     return replace(found, weights=_scaled(weights, share50, share95), warmup=_scaled(warmup, share50, share95))
+
+
+def _next(ledger: Ledger, what: What) -> Mapping[Part, Key]:
+    """The keys of the next start. It misses the compile cache, unless the cache is on a volume that others have hit.
+
+    What was not seen to miss is taken as given: hits on a node of before must not shorten the lead to a new one.
+    """
+    found = keys(what)
+    if what.way is None:
+        return found
+    hit, miss = (compiled(found[Part.COMPILE], path) for path in COMPILED)
+    seen = {key for key in (hit, miss) if count(ledger, Part.COMPILE, key)}
+    if seen:
+        found[Part.COMPILE] = hit if hit in seen and what.compile_cache is Kept.SHARED else miss
+    if what.compile_cache is Kept.NODE:
+        found[Part.WARMUP] = compiled(found[Part.WARMUP], "miss")
+    return found
 
 
 def _scaled(stage: Stage, share50: float, share95: float) -> Stage:
