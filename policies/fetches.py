@@ -65,8 +65,8 @@ def choose(
 ) -> tuple[Fetch, ...]:
     """The fetches to begin now, those first that are worth most.
 
-    `under_way` counts those of each node that have not ended, `held` all that there are. `room_bytes` is what each node's disk
-    has left, where that is known. One that has no room on its node keeps no other one waiting.
+    `under_way` counts those of each node that have not ended, `held` all that there are but those that make way. `room_bytes`
+    is what each node's disk has left, where that is known. One that has no room on its node keeps no other one waiting.
     """
     begun: list[Fetch] = []
     busy, room = Counter(under_way), dict(room_bytes)

@@ -13,8 +13,8 @@ from autoscaler.actuators.admission import Admission
 from autoscaler.actuators.base import Capabilities, Change, Refused
 from autoscaler.actuators.bounds import Bounder, Bounds, Facts, Present
 from autoscaler.actuators.claims import Claims, claimant, holder
-from autoscaler.actuators.deleting import delete_jobs
 from autoscaler.actuators.handover import Handovers
+from autoscaler.actuators.jobs import Unseen, create_jobs, delete_jobs, outlived, served, sweep_jobs
 from autoscaler.actuators.manifest import BalloonSettings, balloon_job, job_name
 from autoscaler.actuators.podless import Podless
 from autoscaler.actuators.rests import Rests
@@ -22,8 +22,8 @@ from autoscaler.actuators.shapes import BALLOON_JOB
 from autoscaler.kube import collection
 from autoscaler.kube.causes import last_warning
 from autoscaler.kube.client import Kube
-from autoscaler.kube.errors import Conflict, KubeError, Unavailable
-from autoscaler.kube.objects import Key, Object, alive, created_seconds, deleting, ended, key, owned_by, uid
+from autoscaler.kube.errors import KubeError, Unavailable
+from autoscaler.kube.objects import Key, Object, alive, deleting, ended, key
 from autoscaler.kube.ours import BALLOON_PODS, BALLOONS
 from autoscaler.kube.store import Store
 from autoscaler.kube.watches import Watches
@@ -33,8 +33,6 @@ from policies.model import Mode, Plan
 from policies.supply import Rung, Supply, Unit
 
 UNREADABLE_SECONDS = 120.0  # by then the pods are unknown as well if the API is away: it is the Jobs alone
-UNSEEN_SECONDS = 60.0  # a balloon that we made counts so long before the watch has shown it
-LATE_SECONDS = 60.0  # a Job this far past its deadline has a dead Job controller
 _STALLED = (
     "replicas waited for a node although balloons had some that they could take, so balloons made way: see the Events of the "
     "pending pods, and check that their scheduler preempts pods of lower priority"
@@ -63,7 +61,7 @@ class Balloons:
         self._kube = kube
         self._watches = watches
         self._settings = settings
-        self._unseen: dict[Key, tuple[Object, float]] = {}  # balloons that we made, until when they count unseen
+        self._unseen = Unseen()
         self._swept: set[str] = set()  # namespaces that have a policy, or had one whose balloons outlive it
         self._admission = Admission(kube)
         self._claims, self._rests, self._podless, self._handovers = Claims(), Rests(), Podless(), Handovers()
@@ -121,14 +119,13 @@ class Balloons:
         new: list[Object] = (
             [balloon_job(workload, template, slot, self._settings) for slot in moves.create_slots] if template else []
         )
-        # Before the first call, so that no other workload takes the places meanwhile.
-        self._unseen |= {key(each): (each, now_seconds + UNSEEN_SECONDS) for each in new}
+        self._unseen.expect(new, now_seconds)
         self._podless.made(map(key, new), now_seconds)
         released, trouble = await delete_jobs(self._kube, doomed)
         if refused is not None:
             self._handovers.made_way(claimant(workload), len(released))
         if trouble:
-            self._forget(new)
+            self._unseen.forget(new)
         created, refusal = ((), "") if trouble else await self._create(workload, template, new, now_seconds)
         return Change(
             created, released, moves.refused, trouble or refusal or bounds.problem or failed, bool(impossible)
@@ -155,20 +152,9 @@ class Balloons:
         self._claims.keep(self._watches.policies)
         self._bounder.prune(now_seconds)
         self._swept.update(self._watches.namespaces)
-        released: list[str] = []
-        problems: list[str] = []
-        for namespace in sorted(self._swept):
-            try:
-                found, _ = await self._kube.list_all(collection.jobs(namespace, BALLOONS))
-            except KubeError as error:
-                problems.append(str(error))
-                continue
-            if not found and namespace not in self._watches.namespaces:
-                self._swept.discard(namespace)
-            gone, trouble = await delete_jobs(self._kube, (job for job in found if self._stray(job, now_seconds)))
-            released += gone
-            problems += [trouble] if trouble else []
-        return Change(released=tuple(released), problem="; ".join(problems))
+        change, empty = await sweep_jobs(self._kube, self._swept, BALLOONS, lambda job: self._stray(job, now_seconds))
+        self._swept -= empty - set(self._watches.namespaces)
+        return change
 
     def _stalled(self, workload: Workload, supply: Supply | None, now_seconds: float) -> int:
         held_units = self.observe(workload, now_seconds)
@@ -259,11 +245,8 @@ class Balloons:
     def _everywhere(self, namespace: str, jobs: Iterable[Object], now_seconds: float) -> list[Object]:
         """The balloons that are held in the cluster; those of the namespace as given, and those that no watch shows yet."""
         watched = {key(job): job for each in self._watches.namespaces for job in self._watches.jobs(each) if alive(job)}
-        self._unseen = {
-            at: (job, until) for at, (job, until) in self._unseen.items() if at not in watched and until > now_seconds
-        }
+        unseen = {key(job): job for job in self._unseen.beside(watched, now_seconds)}
         elsewhere = {at: job for at, job in watched.items() if at.namespace != namespace}
-        unseen = {at: job for at, (job, _) in self._unseen.items()}
         there = {key(job): job for job in jobs if alive(job)}
         return list((unseen | elsewhere | there).values())
 
@@ -280,33 +263,16 @@ class Balloons:
     async def _create(
         self, workload: Workload, template: Object | None, new: list[Object], now_seconds: float
     ) -> tuple[tuple[str, ...], str]:
-        done: list[str] = []
-        for at, each in enumerate(new):
-            try:
-                await self._kube.create(collection.jobs(key(each)[0]).path, each)
-                done.append(key(each)[1])
-            except Conflict:  # it exists: the slot is held
-                pass
-            except Unavailable as error:  # it may have been made
-                self._forget(new[at + 1 :])
-                return tuple(done), str(error)
-            except KubeError as error:
-                self._forget(new[at:])
-                self._bounder.refused(workload, template, str(error), now_seconds)
-                return tuple(done), str(error)
-        return tuple(done), ""
-
-    def _forget(self, new: Iterable[Object]) -> None:
-        """These were not made after all, and take no place."""
-        for each in new:
-            self._unseen.pop(key(each), None)
+        created, stopped = await create_jobs(self._kube, new, self._unseen)
+        if stopped is None:
+            return created, ""
+        if not isinstance(stopped.error, Unavailable):
+            self._bounder.refused(workload, template, str(stopped.error), now_seconds)
+        return created, str(stopped.error)
 
     def _stray(self, job: Object, now_seconds: float) -> bool:
-        owner = next((each for each in self._watches.policies if owned_by(job, uid(each)) and not deleting(each)), None)
-        if owner is None or (owner.get("spec") or {}).get("mode") == Mode.SHADOW:
-            return True
-        age_seconds = now_seconds - (created_seconds(job) or now_seconds)
-        return age_seconds > self._settings.deadline_seconds + LATE_SECONDS
+        served_by = served(job, self._watches.policies)
+        return served_by is None or outlived(job, self._settings.deadline_seconds, now_seconds)
 
 
 def _unreadable(jobs: Store, now_seconds: float) -> bool:

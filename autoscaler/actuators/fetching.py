@@ -6,24 +6,23 @@ Not here: what a Job looks like (`prepull`, `prefetch`), where pods may land (`l
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autoscaler.actuators.base import Change, Refused
 from autoscaler.actuators.claims import claimant, holder
-from autoscaler.actuators.deleting import delete_jobs
 from autoscaler.actuators.disks import UNPACKED, fit, has_image, image_bytes, rooms_bytes
 from autoscaler.actuators.fetched import Fetched, Progress, busy_nodes, read
+from autoscaler.actuators.jobs import Unseen, create_jobs, delete_jobs, outlived, served, sweep_jobs
 from autoscaler.actuators.landing import Placement, landing
 from autoscaler.actuators.podless import Podless
 from autoscaler.actuators.prepull import Content, Form, fetch_job, fetch_name, form
 from autoscaler.actuators.rests import Rests
+from autoscaler.actuators.sharing import making_way, within_share
 from autoscaler.actuators.shortfalls import Shortfalls, left_out, sentence, there
-from autoscaler.kube import collection
 from autoscaler.kube.causes import last_warning
 from autoscaler.kube.client import Kube
-from autoscaler.kube.errors import Conflict, KubeError
-from autoscaler.kube.objects import Key, Object, alive, created_seconds, deleting, key, owned_by, uid
+from autoscaler.kube.objects import Key, Object, alive, created_seconds, key, metadata
 from autoscaler.kube.ours import FETCH_PODS, FETCHED, FETCHES, NODE, policy_label
 from autoscaler.kube.store import Store
 from autoscaler.kube.watches import Watches
@@ -37,9 +36,8 @@ YOUNG_SECONDS = 1800.0  # a node this young is on its way to serve, whatever run
 AGAIN_SECONDS = 6 * 3600.0  # after which an idle node pulls again what it may have lost
 PATIENCE_SECONDS = 120.0  # a pull that fails may succeed at the kubelet's next try
 TURN_SECONDS = 60.0  # by which a Job is made, and seen to have failed, late at most
-UNSEEN_SECONDS = 60.0  # a Job that we made counts so long before the watch has shown it
-LATE_SECONDS = 60.0  # a Job this far past its end has a dead Job controller
 _EVERY = parse("")
+_UNDER_WAY = (Progress.UNDER_WAY, Progress.STUCK, Progress.WITHOUT_POD)
 _BY_FETCH = (WeightsMethod.IMAGE, WeightsMethod.PREFETCH)
 
 
@@ -75,8 +73,8 @@ class Fetches:
         self._kube = kube
         self._watches = watches
         self._settings = settings
-        self._wanted: dict[Key, tuple[float, tuple[Fetch, ...]]] = {}  # by policy: when it had a turn, what is missing
-        self._unseen: dict[Key, tuple[str, float]] = {}  # Jobs that we made: the node, until when they count unseen
+        self._wanted: dict[Key, _Wanted] = {}  # by policy
+        self._unseen = Unseen()
         self._brought: dict[str, float] = {}  # names of Jobs that an idle node needs no more, since when
         self._room: Mapping[str, float] = {}  # by node, as last looked at
         self._full = False  # whether the limit of Jobs was reached then
@@ -126,18 +124,9 @@ class Fetches:
             for name, target in targets.items()
             if name not in here and not self._waits(workload, target, name, busy, now_seconds)
         }
-        sizes = nodes.made(_EVERY, image_bytes) if nodes is not None else {}
-        wanted = [self._fetch(workload, wish, name, at, sizes) for name, at in missing.items()] if wish else []
-        self._wanted[claimant(workload)] = now_seconds, tuple(wanted)
-        begun = self._choose(nodes, now_seconds) & missing.keys()
-        kept = [
-            (missing[name].content.what, fetch)
-            for name, fetch in zip(missing, wanted, strict=True)
-            if name not in begun
-        ]
-        most = self._settings.max_fetches if self._full else None
-        self._shortfalls.keep_out(claimant(workload), left_out(kept, there(own), self._room, most))
-        new = [fetch_job(workload, missing[name].content, missing[name].node) for name in sorted(begun)]
+        self._shortfalls.keep_out(claimant(workload), {})
+        new, way = self._begin(workload, wish, missing, own, doomed, now_seconds) if wish else ([], [])
+        doomed += way
         released, failed = await delete_jobs(self._kube, [each.job for each in doomed])
         created, refusal = ((), "") if failed else await self._create(workload, new, now_seconds)
         resting = next(filter(None, (self._cause(workload, what, now_seconds) for what in whats)), "")
@@ -180,20 +169,9 @@ class Fetches:
         followed = set(self._watches.namespaces)
         self._swept |= followed - self._looked
         self._looked = followed
-        released: list[str] = []
-        problems: list[str] = []
-        for namespace in sorted(self._swept):
-            try:
-                found, _ = await self._kube.list_all(collection.jobs(namespace, FETCHES))
-            except KubeError as error:
-                problems.append(str(error))  # it stays among those that are swept
-                continue
-            if not found:
-                self._swept.discard(namespace)
-            gone, trouble = await delete_jobs(self._kube, (job for job in found if self._stray(job, now_seconds)))
-            released += gone
-            problems += [trouble] if trouble else []
-        return Change(released=tuple(released), problem="; ".join(problems))
+        change, empty = await sweep_jobs(self._kube, self._swept, FETCHES, lambda job: self._stray(job, now_seconds))
+        self._swept -= empty
+        return change
 
     # ---------------------------------------------------------------- what there is
 
@@ -217,10 +195,9 @@ class Fetches:
 
     def _fetch(self, workload: Workload, wish: Wish, name: str, target: "_Target", sizes: Mapping[str, float]) -> Fetch:
         content = target.content
-        there = has_image(target.node, content.what)
+        there = name in self._brought or has_image(target.node, content.what)
         bytes_ = 0.0 if there else UNPACKED * sizes.get(content.what, UNKNOWN_BYTES)
         miss_seconds = wish.miss_seconds.get(content.stage, 0.0)
-        # To keep an image is worth less than to bring any: else the nodes that have it take the Jobs of those that lack it.
         value = 0.0 if there else worth(wish.probability, miss_seconds, workload.gpus_per_replica, bytes_)
         return Fetch(f"{workload.namespace}/{name}", key(target.node).name, value, bytes_)
 
@@ -290,61 +267,91 @@ class Fetches:
 
     # ---------------------------------------------------------------- what is done
 
-    def _choose(self, nodes: Store | None, now_seconds: float) -> set[str]:
+    def _begin(
+        self,
+        workload: Workload,
+        wish: Wish,
+        missing: "Mapping[str, _Target]",
+        own: Iterable[Fetched],
+        doomed: Iterable[Fetched],
+        now_seconds: float,
+    ) -> tuple[list[Object], list[Fetched]]:
+        """The Jobs to make for what is missing, and those of any policy that only keep an image and make way for them."""
+        policy, most = claimant(workload), self._settings.max_fetches
+        sizes = self._watches.nodes.made(_EVERY, image_bytes)
+        wanted = [self._fetch(workload, wish, name, at, sizes) for name, at in missing.items()]
+        everywhere = list(self._everywhere())
+        unseen = self._unseen.beside({key(each.job) for each in everywhere}, now_seconds)
+        jobs = {key(job): job for job in (*(each.job for each in everywhere if alive(each.job)), *unseen)}
+        lacking = {at: asked.missing for at, asked in self._recent(now_seconds).items()}
+        may_begin = within_share(policy, wanted, Counter(map(holder, jobs.values())), lacking, most)
+        self._wanted[policy] = _Wanted(now_seconds, len(wanted), may_begin)
+        begun = self._choose(everywhere, unseen, now_seconds) & missing.keys()
+        waiting = tuple(each for each in may_begin if each.name.partition("/")[2] not in begun)
+        self._wanted[policy] = _Wanted(now_seconds, len(wanted) - len(begun), waiting)
+        left = [
+            (at.content.what, each)
+            for (name, at), each in zip(missing.items(), wanted, strict=True)
+            if name not in begun
+        ]
+        on_a_node, limit = there(own), most if self._full else None
+        self._shortfalls.keep_out(policy, left_out(left, on_a_node, self._room, limit))
+        new: list[Object] = [fetch_job(workload, missing[name].content, missing[name].node) for name in sorted(begun)]
+        if not new:
+            return [], []
+        for each in doomed:
+            jobs.pop(key(each.job), None)
+        kept = [each for each in everywhere if each.progress is Progress.HELD and key(each.job) in jobs]
+        way = making_way(kept, [*jobs.values(), *new], most)
+        self._brought |= {key(each.job).name: now_seconds for each in way}
+        return new, way
+
+    def _choose(self, everywhere: list[Fetched], unseen: list[Object], now_seconds: float) -> set[str]:
         """Names of the Jobs to begin now, of all policies."""
-        seen = list(self._everywhere())
-        known = {key(each.job) for each in seen}
-        self._unseen = {
-            at: (node, until) for at, (node, until) in self._unseen.items() if at not in known and until > now_seconds
-        }
-        unseen = Counter(node for node, _ in self._unseen.values())
-        under_way = Counter(
-            each.node for each in seen if each.progress in (Progress.UNDER_WAY, Progress.STUCK, Progress.WITHOUT_POD)
+        under_way = Counter(_notes(job)[NODE] for job in unseen) + Counter(
+            each.node for each in everywhere if each.progress in _UNDER_WAY
         )
-        # A policy that has had no turn lately, such as one that is refused, keeps no other one waiting.
-        recent = (fetches for at, fetches in self._wanted.values() if now_seconds - at < TURN_SECONDS)
-        wanted = [fetch for fetches in recent for fetch in fetches]
-        self._room = nodes.made(_EVERY, rooms_bytes) if nodes is not None else {}
-        held = sum(alive(each.job) for each in seen) + len(self._unseen)
-        chosen = choose(
-            wanted,
-            under_way + unseen,
-            held,
-            self._room,
-            self._settings.limits,
-        )
+        wanted = [fetch for asked in self._recent(now_seconds).values() for fetch in asked.fetches]
+        self._room = self._watches.nodes.made(_EVERY, rooms_bytes)
+        at_work = [each for each in everywhere if alive(each.job) and each.progress is not Progress.HELD]
+        held = len(at_work) + len(unseen)
+        chosen = choose(wanted, under_way, held, self._room, self._settings.limits)
         self._full = held + len(chosen) >= self._settings.max_fetches
         return {fetch.name.partition("/")[2] for fetch in chosen}
 
+    def _recent(self, now_seconds: float) -> "dict[Key, _Wanted]":
+        """What policies want. One that has had no turn lately, such as one that is refused, keeps no other one waiting."""
+        return {at: asked for at, asked in self._wanted.items() if now_seconds - asked.at_seconds < TURN_SECONDS}
+
     async def _create(
-        self, workload: Workload, new: Iterable[Object], now_seconds: float
+        self, workload: Workload, new: Sequence[Object], now_seconds: float
     ) -> tuple[tuple[str, ...], str]:
-        done: list[str] = []
-        for job in new:
-            notes = job["metadata"]["annotations"]
-            self._unseen[key(job)] = notes[NODE], now_seconds + UNSEEN_SECONDS
-            self._podless.made([key(job)], now_seconds)
-            self._swept.add(workload.namespace)
-            try:
-                await self._kube.create(collection.jobs(workload.namespace).path, job)
-                done.append(key(job).name)
-            except Conflict:  # it exists
-                pass
-            except KubeError as error:
-                del self._unseen[key(job)]
-                self._rests.begin((claimant(workload), notes[FETCHED], ""), str(error), now_seconds)
-                self._shortfalls.fail(claimant(workload), notes[FETCHED], str(error))
-                return tuple(done), str(error)
-        return tuple(done), ""
+        self._unseen.expect(new, now_seconds)
+        self._podless.made(map(key, new), now_seconds)
+        self._swept |= {workload.namespace} if new else set()
+        created, stopped = await create_jobs(self._kube, new, self._unseen)
+        if stopped is None:
+            return created, ""
+        what, why = _notes(stopped.job)[FETCHED], str(stopped.error)
+        self._rests.begin((claimant(workload), what, ""), why, now_seconds)
+        self._shortfalls.fail(claimant(workload), what, why)
+        return created, why
 
     def _stray(self, job: Object, now_seconds: float) -> bool:
-        owner = next((each for each in self._watches.policies if owned_by(job, uid(each)) and not deleting(each)), None)
-        spec = (owner or {}).get("spec") or {}
-        asks = (spec.get("image") or {}).get("prePull") or (spec.get("weights") or {}).get("method") in _BY_FETCH
-        if owner is None or not asks or spec.get("mode") == Mode.SHADOW:
+        spec = served(job, self._watches.policies)
+        if spec is None:
             return True
-        age_seconds = now_seconds - (created_seconds(job) or now_seconds)
-        return alive(job) and age_seconds > self._settings.deadline_seconds + LATE_SECONDS
+        asks = (spec.get("image") or {}).get("prePull") or (spec.get("weights") or {}).get("method") in _BY_FETCH
+        return not asks or (alive(job) and outlived(job, self._settings.deadline_seconds, now_seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a policy lacked at its last turn."""
+
+    at_seconds: float
+    missing: int  # on all nodes
+    fetches: tuple[Fetch, ...]  # of which may begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +365,11 @@ class _Target:
 def _in_use(node: Object, busy: frozenset[str], now_seconds: float) -> bool:
     """Whether a replica may come to the node soon, or one is there: a pod of ours must not keep an idle node alive."""
     return key(node).name in busy or now_seconds - (created_seconds(node) or 0.0) < YOUNG_SECONDS
+
+
+def _notes(job: Object) -> Mapping[str, str]:
+    notes: Mapping[str, str] = metadata(job).get("annotations") or {}
+    return notes
 
 
 def _whats(wish: Wish | None) -> tuple[str, ...]:

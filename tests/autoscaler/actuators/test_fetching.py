@@ -1,5 +1,6 @@
 """Images brought to nodes, on the fake API: killed, refused, full, unreachable, changed or gone in the middle."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from autoscaler.actuators.base import Change, Refused
 from autoscaler.actuators.fetched import Progress
 from autoscaler.actuators.fetching import AGAIN_SECONDS, PATIENCE_SECONDS, TURN_SECONDS, FetchSettings
+from autoscaler.actuators.jobs import UNSEEN_SECONDS
 from autoscaler.actuators.podless import LIMIT_SECONDS
 from autoscaler.actuators.prepull import RESTS_SECONDS
 from autoscaler.actuators.rests import FIRST_SECONDS
@@ -303,11 +305,14 @@ async def test_what_the_limit_of_jobs_keeps_from_new_nodes_is_not_counted_on(tmp
     async with cluster(tmp_path, FetchSettings(max_fetches=1)) as there:
         await there.add(there.young("a"))
         await there.ensure()
-        await there.pulled("a")
         assert not there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
         await there.add(there.young("b"))
         await there.ensure()
         assert "--max-prepulls" in there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
+        await there.pulled("a")
+        await there.ensure()
+        assert list(there.where) == ["b"], "a Job that only keeps an image makes way"
+        assert not there.fetches.obstacle(pulling(), IMAGE, there.clock.now())
 
 
 async def test_nodes_that_lack_an_image_come_before_those_that_have_it(tmp_path: Path) -> None:
@@ -393,6 +398,70 @@ async def test_replicas_that_a_quota_refuses_come_first(there: Cluster) -> None:
 
 
 # -- bounds
+
+
+async def test_with_more_nodes_than_jobs_each_node_gets_the_image_once(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FetchSettings(max_fetches=3, max_parallel=2)) as there:
+        await there.add(*(there.young(f"n{at}") for at in range(10)))
+        begun: list[str] = []
+        for _ in range(12):
+            begun += (await there.ensure()).created
+            assert len(there.where) <= 3
+            for at in there.where:
+                await there.pulled(at)
+        assert len(begun) == len(set(begun)) == 10
+        assert await there.ensure() == Change(), "the last 3 are kept"
+
+
+async def test_to_bring_an_image_the_policy_with_most_jobs_keeps_one_fewer(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FetchSettings(max_fetches=4)) as there:
+        there.policies = [pulling("a"), pulling("b", namespace="far")]
+        there.crash()
+        await there.add(*(there.young(f"n{at}", images={IMAGE: 9e9}) for at in range(4)))
+        await there.ensure(there.policies[0])
+        assert shares(there) == {"a": 4}
+        for at in there.where:
+            await there.pulled(at)
+        await there.ensure(there.policies[1])
+        assert shares(there) == {"a": 2, "b": 2}, "each keeps as many"
+        for _ in range(4):
+            for of in there.policies:
+                for path in [path for path in there.api.objects if "/pods/" in path]:
+                    await there.api.put(path, {"status": {"phase": "Running"}})
+                there.catch_up()
+                assert await there.ensure(of) == Change()
+        await there.add(there.young("new"))
+        await there.ensure(there.policies[1])
+        assert shares(there) == {"a": 2, "b": 2}
+        await there.ensure(there.policies[0])
+        assert shares(there) == {"a": 2, "b": 2}
+        assert sum(name.startswith("a-prepull") for name in jobs_on(there, "new")) == 1
+
+
+def shares(there: Cluster) -> Counter[str]:
+    return Counter(key(job).name.partition("-")[0] for path, job in there.api.objects.items() if "/jobs/" in path)
+
+
+def jobs_on(there: Cluster, node: str) -> list[str]:
+    return [
+        key(job).name
+        for path, job in there.api.objects.items()
+        if "/jobs/" in path and metadata(job)["annotations"]["outrider.dev/node"] == node
+    ]
+
+
+async def test_a_creation_whose_answer_is_lost_counts_until_it_is_seen(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FetchSettings(max_fetches=1)) as there:
+        await there.add(there.young("a"))
+        there.api.faults.append((f"POST {JOBS}", LOST))
+        wanted = wish(there.policies[0], TEMPLATE, 1.0, there.settings)
+        await there.fetches.ensure(there.policies[0], wanted, there.clock.now())  # the watch does not show it yet
+        there.policies = [pulling("b")]
+        there.watches.policies.replace([])
+        other = await there.fetches.ensure(there.policies[0], wanted, there.clock.now())
+        assert other.created == ()
+        await there.clock.advance(UNSEEN_SECONDS)
+        assert sum("/jobs/" in path for path in there.api.objects) == 1
 
 
 async def test_so_many_pull_at_a_time(tmp_path: Path) -> None:
