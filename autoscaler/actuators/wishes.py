@@ -1,6 +1,6 @@
 """What a workload wants to have on its nodes, and whether that works here: for the fetch actuator, the status and decisions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from autoscaler.actuators.fetched import Fetched, Progress
 from autoscaler.actuators.fetching import FetchSettings, Wish
@@ -14,6 +14,7 @@ from policies.model import Mode
 from policies.supply import StageName
 
 PRE_PULL, WEIGHTS = "ImagePrePull", "Weights"
+NODES_UNKNOWN = "the nodes are not known: Outrider needs the right to list and watch them"
 ENFORCED = "pod-security.kubernetes.io/enforce"
 _THERE = (Progress.HELD, Progress.DONE)
 _STAGES = {PRE_PULL: StageName.IMAGE, WEIGHTS: StageName.WEIGHTS}
@@ -80,8 +81,8 @@ def _standstill(workload: Workload, nodes: int | None) -> str:
     """Why nothing at all is brought; empty if it is."""
     if workload.mode is Mode.SHADOW:
         return "in mode Shadow nothing is brought to the nodes"
-    if nodes is None and fetches(workload):
-        return "the nodes are not known: Outrider needs the right to list and watch them"
+    if nodes is None:
+        return NODES_UNKNOWN
     return ""
 
 
@@ -96,19 +97,24 @@ def _failure(of_stage: Sequence[Fetched]) -> str:
 def _progress(workload: Workload, name: str, of_stage: Sequence[Fetched], nodes: int | None) -> str:
     """How far it is where it works."""
     if name == WEIGHTS and workload.weights.method is WeightsMethod.LOCAL_MODEL_CACHE:
-        return f"KServe's LocalModelCache {workload.weights.cache} has the weights on nodes."
+        return f"KServe's LocalModelCache {workload.weights.cache} has the weights on each node that a replica may land on."
     there = len({each.node for each in of_stage if each.progress in _THERE})
     under_way = len({each.node for each in of_stage if each.progress is Progress.UNDER_WAY})
     going = f"; on its way to {under_way}" if under_way else ""
     return f"Brought to each node as it registers; kept on {there} of {nodes}{going}."
 
 
-def cache_obstacle(name: str, cache: Object) -> str:
-    """Why a LocalModelCache has the weights on no node; empty where it has."""
-    states = (cache.get("status") or {}).get("nodeStatus") or {}
-    if any(state == "NodeDownloaded" for state in states.values()):
+def cache_obstacle(name: str, nodes: Sequence[str], having: Collection[str]) -> str:
+    """Why a LocalModelCache cannot be counted on; empty where all `nodes` that a replica may land on are `having` its weights."""
+    lacking = [node for node in nodes if node not in having]
+    if not nodes:
+        return f"there is no node yet that a replica may land on, so that no weights of the LocalModelCache {name} can be there"
+    if not lacking:
         return ""
-    return f"the LocalModelCache {name} has the weights on no node yet: {len(states)} nodes are listed in its status"
+    return (
+        f"the LocalModelCache {name} has the weights on {len(nodes) - len(lacking)} of the {len(nodes)} nodes that a replica may land "
+        f"on, and not on {lacking[0]}: wait for the download, or see its status and its node groups"
+    )
 
 
 def image_obstacle(workload: Workload, template: Object) -> str:

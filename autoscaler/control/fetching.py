@@ -3,7 +3,9 @@
 import structlog
 
 from autoscaler.actuators.fetching import Fetches, FetchSettings, Wish
+from autoscaler.actuators.landing import Placement
 from autoscaler.actuators.wishes import (
+    NODES_UNKNOWN,
     PRE_PULL,
     WEIGHTS,
     abilities,
@@ -21,7 +23,7 @@ from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import KubeError
-from autoscaler.kube.objects import Object
+from autoscaler.kube.objects import Object, key
 from autoscaler.reporting.events import EventReason, Events
 from crds.workload import WeightsMethod, Workload
 from policies.fetches import Ability, probability_needed
@@ -130,9 +132,21 @@ class Fetcher:
             why = image_obstacle(workload, template)
             return {WEIGHTS: why} if why else {}
         if workload.weights.method is WeightsMethod.LOCAL_MODEL_CACHE:
-            why = await self._caches.obstacle(workload.weights.cache, now_seconds)
+            await self._caches.look(workload.weights.cache, now_seconds)
+            why = self._cache_obstacle(runtime, now_seconds)
             return {WEIGHTS: why} if why else {}
         return {}
+
+    def _cache_obstacle(self, runtime: PolicyRuntime, now_seconds: float) -> str:
+        if runtime.template is None:
+            return runtime.template_problem or _NO_TEMPLATE
+        try:
+            nodes = self._actuator.nodes(Placement.of(runtime.template), now_seconds)
+        except ValueError as error:
+            return str(error)
+        if nodes is None:
+            return NODES_UNKNOWN
+        return self._caches.obstacle(runtime.workload.weights.cache, [key(each).name for each in nodes])
 
     async def _namespace(self, name: str, now_seconds: float) -> Object | None:
         """The namespace itself; None where it cannot be read. Its labels change seldom."""

@@ -1,6 +1,6 @@
-"""KServe's LocalModelCaches: whether one has its weights on any node, and when they came to each: its status has no times."""
+"""KServe's LocalModelCaches: which nodes have the weights of one, and when they came to each: its status has no times."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoscaler.actuators.wishes import cache_obstacle
@@ -24,7 +24,7 @@ class Copy:
 
 @dataclass(slots=True)
 class _Cache:
-    why: str = ""
+    problem: str = ""  # why it cannot be read
     due_seconds: float = 0.0
     looked_seconds: float | None = None
     copies: Mapping[str, Copy] = field(default_factory=dict)  # by node
@@ -37,17 +37,23 @@ class ModelCaches:
         self._kube = kube
         self._caches: dict[str, _Cache] = {}
 
-    async def obstacle(self, name: str, now_seconds: float) -> str:
-        """Why a cache is of no use yet; empty where some node has its weights. Looks at it where that is due."""
+    async def look(self, name: str, now_seconds: float) -> None:
+        """Read a cache where that is due."""
         cache = self._caches.setdefault(name, _Cache())
-        if now_seconds >= cache.due_seconds:
-            try:
-                self._look(cache, await self._kube.get(collection.local_model_cache(name)), name, now_seconds)
-            except KubeError as error:
-                cache.why = f"the LocalModelCache {name} cannot be read: {error}"
-            under_way = any(copy.end_seconds is None for copy in cache.copies.values())
-            cache.due_seconds = now_seconds + (UNDER_WAY_SECONDS if under_way else LOOK_SECONDS)
-        return cache.why
+        if now_seconds < cache.due_seconds:
+            return
+        try:
+            self._take(cache, await self._kube.get(collection.local_model_cache(name)), now_seconds)
+        except KubeError as error:
+            cache.problem = f"the LocalModelCache {name} cannot be read: {error}"
+        under_way = any(copy.end_seconds is None for copy in cache.copies.values())
+        cache.due_seconds = now_seconds + (UNDER_WAY_SECONDS if under_way else LOOK_SECONDS)
+
+    def obstacle(self, name: str, nodes: Sequence[str]) -> str:
+        """Why a cache cannot be counted on, as last looked at; empty where all these nodes have its weights."""
+        cache = self._caches.get(name, _Cache())
+        having = {node for node, copy in cache.copies.items() if copy.end_seconds is not None}
+        return cache.problem or cache_obstacle(name, nodes, having)
 
     def on(self, name: str, node: str) -> Copy | None:
         """What was seen of a cache's weights on a node; None if nothing was."""
@@ -55,8 +61,8 @@ class ModelCaches:
         return None if cache is None else cache.copies.get(node)
 
     @staticmethod
-    def _look(cache: _Cache, found: Object, name: str, now_seconds: float) -> None:
-        cache.why = cache_obstacle(name, found)
+    def _take(cache: _Cache, found: Object, now_seconds: float) -> None:
+        cache.problem = ""
         copies = dict[str, Copy]()
         for node, state in ((found.get("status") or {}).get("nodeStatus") or {}).items():
             copy = cache.copies.get(node, Copy(cache.looked_seconds))

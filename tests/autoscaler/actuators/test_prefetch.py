@@ -207,8 +207,7 @@ def test_an_image_with_weights_must_be_used_by_the_template() -> None:
     assert not image_obstacle(WORKLOAD, TEMPLATE)
 
 
-def test_a_cache_of_kserve_works_once_a_node_has_the_weights() -> None:
-    states = {"a": "NodeDownloading"}
-    assert "on no node yet" in cache_obstacle("chat", {"status": {"nodeStatus": states}})
-    assert "0 nodes" in cache_obstacle("chat", {})
-    assert not cache_obstacle("chat", {"status": {"nodeStatus": {**states, "b": "NodeDownloaded"}}})
+def test_a_cache_of_kserve_works_once_each_node_has_the_weights() -> None:
+    assert "no node yet" in cache_obstacle("chat", [], {"a"})
+    assert "0 of the 1 nodes" in cache_obstacle("chat", ["a"], set())
+    assert not cache_obstacle("chat", ["a"], {"a", "b"})

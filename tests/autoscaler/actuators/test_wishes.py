@@ -54,9 +54,10 @@ def test_why_it_does_not_work() -> None:
     assert the_ability(PULLING, Progress.HELD, obstacles={PRE_PULL: "a quota."}).sentence == "A quota."
 
 
-def test_a_cache_of_kserve_needs_no_nodes() -> None:
-    found = the_ability(CACHED, nodes=None)
+def test_a_cache_of_kserve_is_counted_on_where_the_nodes_are_known() -> None:
+    found = the_ability(CACHED)
     assert (found.name, found.works) == (WEIGHTS, True)
+    assert not the_ability(CACHED, nodes=None).works
     assert not fetches(CACHED)
 
 

@@ -5,12 +5,13 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from autoscaler.kube.client import Kube
+from autoscaler.kube.collection import local_model_cache
 from autoscaler.kube.objects import labels
 from autoscaler.kube.ours import FETCH
 from policies.supply import StageName
 from tests.autoscaler.actuators.nodes import NODES, node
 from tests.autoscaler.control.controller import Controller, a_controller, spec
-from tests.support.fake_api import FakeApi, status
+from tests.support.fake_api import FakeApi, answer, status
 
 JOBS = "/apis/batch/v1/namespaces/ns/jobs"
 PRE_PULL = {"image": {"prePull": True}}
@@ -54,6 +55,21 @@ async def test_without_the_right_to_nodes_the_lead_is_longer(api: FakeApi, kube:
         }
         assert controller.runtime("a").cold_start.ahead == ()
         await controller.until(lambda: controller.desired("a") == 3)
+
+
+async def test_a_cache_of_kserve_is_not_counted_on_while_a_new_node_lacks_the_weights(api: FakeApi, kube: Kube) -> None:
+    api.standing.append((local_model_cache("chat"), answer({"status": {"nodeStatus": {"n1": "NodeDownloaded"}}})))
+    weights = {"method": "localModelCache", "localModelCache": {"name": "chat"}}
+    async with a_controller(api, kube) as controller:
+        await with_nodes(controller, "n1")
+        await controller.target("a", 3)
+        await controller.policy("a", spec("a", weights=weights))
+        await controller.until(lambda: capability(controller, "Weights").get("works"))
+        assert controller.runtime("a").cold_start.ahead == (StageName.WEIGHTS,)
+        await with_nodes(controller, "n2")
+        await controller.until(lambda: controller.runtime("a").cold_start.ahead == ())
+        await controller.until(lambda: "and not on n2" in capability(controller, "Weights").get("message", ""))
+        assert fetches(api) == []
 
 
 async def test_a_refused_job_is_a_warning_and_a_longer_lead(api: FakeApi, kube: Kube) -> None:

@@ -95,7 +95,7 @@ async def test_weights_of_a_local_model_cache(api: FakeApi, kube: Kube) -> None:
         assert ways.of(runtime, POD) == Came(None)
         for since, state in ((60.0, {}), (125.0, {AT: "NodeDownloading"}), (141.0, {AT: "NodeDownloaded"})):
             api.standing[:] = [(local_model_cache("chat"), answer({"status": {"nodeStatus": state}}))]
-            await ways._caches.obstacle("chat", T0 + since)
+            await ways._caches.look("chat", T0 + since)
         assert ways.of(runtime, POD) == Came(Way.CACHE, "chat", span(60.0, 141.0, "pulled"))
 
 
