@@ -176,7 +176,11 @@ class Leader:
         reporter, refusals = Reporter(watches.policies, status, events, clock), Refusals(status, clock)
         actuators: tuple[Actuator, ...] = (Balloons(kube, watches, held),)
         fetched = FetchSettings(
-            settings.max_prepulls, settings.max_parallel_prepulls, settings.prepull_deadline_seconds, settings.prefetch
+            settings.max_prepulls,
+            settings.max_parallel_prepulls,
+            settings.prepull_deadline_seconds,
+            settings.prefetch,
+            settings.pause_image,
         )
         caches = ModelCaches(kube)
         fetcher = Fetcher(Fetches(kube, watches, fetched), kube, fetched, events, clock, caches)

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from autoscaler.clock import pace
 from autoscaler.telemetry.redact import MASK, redact_mapping, redact_url
+from crds.v1alpha1.fetching import IMAGE
 
 PREFIX = "OUTRIDER_"
 # What the kubelet sets in every pod for Services named outrider-..., and what the tests and the Makefile use.
@@ -65,6 +66,12 @@ def _server_name(value: str) -> str:
     return value
 
 
+def _image(value: str) -> str:
+    if len(value) > 512 or not re.fullmatch(IMAGE, value):
+        raise ValueError("must be the reference of an image like registry.example.com/pause:3.10")
+    return value
+
+
 def _header_value(value: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]{1,256}", value):
         raise ValueError("must be at most 256 printable characters without spaces")
@@ -74,6 +81,7 @@ def _header_value(value: str) -> str:
 Bind = Annotated[str, AfterValidator(_bind)]
 ServerName = Annotated[str, AfterValidator(_server_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
+Image = Annotated[str, AfterValidator(_image)]
 ClockFile = Annotated[Path, AfterValidator(_clock_file)]
 Url = Annotated[str, AfterValidator(_url)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -222,6 +230,11 @@ class Settings(BaseSettings):
         "Lifetime of such a Job, in seconds, after which it ends even if the controller is down.",
         gt=0,
         le=86_400,
+    )
+    pause_image: Image = _setting(
+        "Images and weights",
+        "registry.k8s.io/pause:3.10",
+        "Image that only waits, in whose container a node keeps what it pulled as a volume; the component admission has it too.",
     )
     prefetch: bool = _setting(
         "Images and weights",

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from autoscaler.actuators.balloon import Balloons
-from autoscaler.actuators.shapes import FETCH_SHAPES, PREFETCH_JOB, Fields, Shape, Text, Tree
+from autoscaler.actuators.shapes import FETCH_SHAPES, PREFETCH_JOB, Configured, Fields, Shape, Text, Tree
 from autoscaler.kube.ours import FETCH, MANAGED_BY, MANAGER
 
 ACCOUNT = "system:serviceaccount:outrider-system:outrider"
@@ -110,12 +110,27 @@ def _field(name: str, member: Tree, at: str) -> Iterator[tuple[str, str]]:
             f"[{value}.orValue('')].all(text, text.matches({json.dumps(member.pattern)}))",
             f"{bare} like {member.pattern}",
         )
+    elif isinstance(member, Configured):
+        yield f"{value} == optional.of(variables.{member.variable})", f"{bare} as the variable {member.variable} has it"
     elif member is not ...:
         fixed = json.dumps(member)
         equal = f"{value}.orValue({fixed}) == {fixed}" if optional else f"{value} == optional.of({fixed})"
         yield equal, f"{bare} {fixed}"
     elif not optional:
         yield f"{value}.hasValue()", bare
+
+
+def _variables(shape: Shape) -> list[dict[str, str]]:
+    """What the settings of the controller decide."""
+    return [{"name": each.variable, "expression": json.dumps(each.default)} for each in _configured(shape.tree)]
+
+
+def _configured(tree: Tree) -> Iterator[Configured]:
+    if isinstance(tree, Configured):
+        yield tree
+    elif isinstance(tree, dict | list):
+        for member in tree.values() if isinstance(tree, dict) else tree:
+            yield from _configured(member)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -140,7 +155,7 @@ def _policy(
         "matchConstraints": {"resourceRules": [rule]},
         "matchConditions": concerned + ([{"name": "form", "expression": of}] if of else []),
         # Untyped, since a typed object has no list of its fields
-        "variables": [{"name": "it", "expression": f"dyn({thing})"}],
+        "variables": [{"name": "it", "expression": f"dyn({thing})"}, *_variables(shape)],
         "validations": validations,
     }
     binding = {"policyName": name, "validationActions": ["Deny"]}

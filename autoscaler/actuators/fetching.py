@@ -16,7 +16,7 @@ from autoscaler.actuators.fetched import Fetched, Progress, busy_nodes, read
 from autoscaler.actuators.jobs import Unseen, create_jobs, delete_jobs, outlived, served, sweep_jobs
 from autoscaler.actuators.landing import Placement, landing
 from autoscaler.actuators.podless import Podless
-from autoscaler.actuators.prepull import Content, Form, fetch_job, fetch_name, form
+from autoscaler.actuators.prepull import PAUSE_IMAGE, Content, Form, fetch_job, fetch_name, form
 from autoscaler.actuators.rests import Rests
 from autoscaler.actuators.sharing import making_way, within_share
 from autoscaler.actuators.shortfalls import Shortfalls, left_out, sentence, there
@@ -49,6 +49,7 @@ class FetchSettings:
     max_parallel: int = 16  # of which not done
     deadline_seconds: int = 3600
     prefetches: bool = False  # whether containers of the policies' own may copy weights
+    pause_image: str = PAUSE_IMAGE
 
     @property
     def limits(self) -> Limits:

@@ -17,7 +17,7 @@ from autoscaler.kube.ours import FETCH, FETCH_JOB, FETCHED, NODE, short_hash
 from crds.workload import Workload
 from policies.supply import StageName
 
-PAUSE = "registry.k8s.io/pause:3.10"
+PAUSE_IMAGE = "registry.k8s.io/pause:3.10"  # unless a setting has another one
 # Below the Cluster Autoscaler's cutoff of -10 and Karpenter's of -2^25: such a pod brings no node, and keeps none from being removed.
 PRIORITY_CLASS = "outrider-fetch"
 RESTS_SECONDS = 1800  # a Job that failed stays as long, and its node is left alone meanwhile
@@ -79,8 +79,10 @@ def _version(text: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def prepull_pod(template: Object, image: Image, how: Form, deadline_seconds: int) -> dict[str, Any]:
-    """The spec of a pod that pulls one image and keeps it until it ends."""
+def prepull_pod(
+    template: Object, image: Image, how: Form, deadline_seconds: int, pause_image: str = PAUSE_IMAGE
+) -> dict[str, Any]:
+    """The spec of a pod that pulls one image and keeps it until it ends; mounted in a container of `pause_image`, or by itself."""
     spec = template.get("spec") or {}
     container: dict[str, Any] = {"name": "hold", **container_restrictions()}
     volumes: dict[str, Any] = {}
@@ -88,7 +90,7 @@ def prepull_pod(template: Object, image: Image, how: Form, deadline_seconds: int
         policy = {"pullPolicy": image.pull_policy} if image.pull_policy else {}
         volumes = {"volumes": [{"name": "held", "image": {"reference": image.reference, **policy}}]}
         mount = {"name": "held", "mountPath": "/held", "readOnly": True}
-        container |= {"image": PAUSE, "volumeMounts": [mount]}
+        container |= {"image": pause_image, "volumeMounts": [mount]}
     else:
         policy = {"imagePullPolicy": image.pull_policy} if image.pull_policy else {}
         container |= {"image": image.reference, **policy, "command": ["sleep", str(deadline_seconds)]}

@@ -1,8 +1,8 @@
 """The shapes of what actuators make, as data: tests check the makers against them, and the admission policies are made from them.
 
 A shape is a tree of plain values. A mapping names all fields that may be there: one whose name ends in `?` may be missing, and
-with `...: ...` there may be others. A list has its members in order. A range bounds an integer, a `Text` a string, `...` is anything,
-and any other value is itself.
+with `...: ...` there may be others. A list has its members in order. A range bounds an integer, a `Text` a string, a setting decides
+a `Configured` one, `...` is anything, and any other value is itself.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from autoscaler.actuators.manifest import (
     pod_restrictions,
 )
 from autoscaler.actuators.prefetch import CACHE, COMMAND, ENVIRONMENT, REFRESH_SECONDS
-from autoscaler.actuators.prepull import PAUSE, PRIORITY_CLASS, PULL_ACCOUNT, RESTS_SECONDS, Form
+from autoscaler.actuators.prepull import PAUSE_IMAGE, PRIORITY_CLASS, PULL_ACCOUNT, RESTS_SECONDS, Form
 from autoscaler.kube.ours import BALLOON, FETCH, FETCH_JOB, MANAGED_BY, MANAGER, POLICY, SLOT
 from crds.kinds import SCALING_POLICY
 from crds.v1alpha1.fetching import CACHE_ROOT
@@ -35,7 +35,15 @@ class Text:
     pattern: str
 
 
-Tree = Fields | list["Tree"] | range | Text | str | int | EllipsisType
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A string that a setting of the controller decides: the admission policy has it as a variable, which an install may patch."""
+
+    variable: str
+    default: str
+
+
+Tree = Fields | list["Tree"] | range | Text | Configured | str | int | EllipsisType
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +179,7 @@ PREPULL_VOLUME_JOB = _fetch(
         "containers": [
             {
                 **_HOLD,
-                "image": PAUSE,
+                "image": Configured("pauseImage", PAUSE_IMAGE),
                 "imagePullPolicy?": ...,
                 "volumeMounts": [{"name": "held", "mountPath": "/held", "readOnly": True}],
             }

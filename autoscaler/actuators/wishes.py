@@ -41,7 +41,13 @@ def wish(
     deadline = settings.deadline_seconds
     pulls = {
         how: tuple(
-            Content(each.reference, each.stage, how, prepull_pod(template, each, how, deadline), deadline)
+            Content(
+                each.reference,
+                each.stage,
+                how,
+                prepull_pod(template, each, how, deadline, settings.pause_image),
+                deadline,
+            )
             for each in images(workload, template, weights=weights)
         )
         for how in (Form.SLEEP, Form.VOLUME)

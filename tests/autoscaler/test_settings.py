@@ -72,6 +72,8 @@ def test_every_problem_is_reported_at_once_with_its_name(monkeypatch: pytest.Mon
         ),
         ({"web_bind": "0.0.0.0:99999"}, "must be HOST:PORT"),
         ({"web_bind": "0.0.0.0:http"}, "must be HOST:PORT"),
+        ({"pause_image": "pause 3.10"}, "must be the reference of an image"),
+        ({"pause_image": ""}, "must be the reference of an image"),
         ({"scrape_interval_seconds": 0}, "greater than 0"),
         ({"scrape_interval_seconds": float("inf")}, "finite"),
         ({"max_balloons": -1}, "greater than or equal to 0"),

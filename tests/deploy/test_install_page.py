@@ -10,7 +10,7 @@ from tests.deploy.test_manifests import DEPLOY, documents
 from tests.support.pages import blocks
 
 PAGE = DEPLOY.parent / "docs" / "install.md"
-VALUES, NETWORK, RULE, CERTIFICATE = (yaml.safe_load(block) for _, block in blocks(PAGE, "yaml"))
+VALUES, NETWORK, PAUSE, RULE, CERTIFICATE = (yaml.safe_load(block) for _, block in blocks(PAGE, "yaml"))
 
 
 def target(patch: dict[str, Any]) -> list[str]:
@@ -33,11 +33,22 @@ def test_every_setting_and_target_exists() -> None:
     [generated] = VALUES["configMapGenerator"]
     names = [literal.partition("=")[0] for literal in generated["literals"]]
     assert [name for name in names if name.removeprefix(PREFIX).lower() not in Settings.model_fields] == []
-    assert [target(patch) for patch in [*VALUES["patches"], *NETWORK, *RULE]] == [
+    assert [target(patch) for patch in [*VALUES["patches"], *NETWORK, *PAUSE, *RULE]] == [
         ["Deployment"],
         ["NetworkPolicy"],
+        ["ValidatingAdmissionPolicy"],
         ["ClusterRole"],
     ]
+
+
+def test_the_pause_image_is_patched_where_the_policy_has_it() -> None:
+    [patch] = PAUSE
+    [change] = yaml.safe_load(patch["patch"])
+    policies = documents(DEPLOY / "components" / "admission" / "policies.yaml")
+    policy = next(each for each in policies if each["metadata"]["name"] == patch["target"]["name"])
+    variables = policy["spec"]["variables"]
+    assert change["path"] == f"/spec/variables/{len(variables) - 1}/expression"
+    assert variables[-1] == {"name": "pauseImage", "expression": f'"{Settings().pause_image}"'}
 
 
 def test_the_table_has_every_component() -> None:

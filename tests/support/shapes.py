@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from autoscaler.actuators.shapes import Text, Tree
+from autoscaler.actuators.shapes import Configured, Text, Tree
 
 
 def misfits(tree: Tree, thing: Any, path: str = "") -> Iterator[str]:
@@ -13,6 +13,8 @@ def misfits(tree: Tree, thing: Any, path: str = "") -> Iterator[str]:
         return
     if isinstance(tree, Text):
         fits = isinstance(thing, str) and re.search(tree.pattern, thing) is not None
+    elif isinstance(tree, Configured):
+        fits = thing == tree.default
     elif isinstance(tree, range):
         fits = isinstance(thing, int) and thing in tree
     elif isinstance(tree, list):

@@ -66,6 +66,14 @@ async def test_a_node_keeps_the_image_by_a_volume_where_it_can(there: Cluster) -
     assert new["volumes"] == [{"name": "held", "image": {"reference": IMAGE, "pullPolicy": "IfNotPresent"}}]
 
 
+async def test_the_pause_image_may_come_from_a_mirror(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FetchSettings(pause_image="mirror.example.com/pause:3.10")) as there:
+        await there.add(there.young("new", kubelet="v1.35.0", runtime="cri-o://1.35.0"))
+        await there.ensure()
+        pod = there.job("new")[1]["spec"]["template"]["spec"]
+        assert pod["containers"][0]["image"] == "mirror.example.com/pause:3.10"
+
+
 async def test_the_images_of_models_come_as_well(there: Cluster) -> None:
     there.policies = [pulling(weights=Weights(WeightsMethod.IMAGE, MODEL))]
     await there.add(there.young("a"))

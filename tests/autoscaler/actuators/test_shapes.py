@@ -132,3 +132,4 @@ def test_the_default_settings_make_what_it_admits() -> None:
         WORKLOAD, TEMPLATE, 0, BalloonSettings(10, deadline_seconds=deadline_seconds, priority_class=priority_class)
     )
     assert list(misfits(BALLOON_JOB.tree, made)) == []
+    assert Settings.model_fields["pause_image"].default == FetchSettings().pause_image
