@@ -234,7 +234,7 @@ class Settings(BaseSettings):
     pause_image: Image = _setting(
         "Images and weights",
         "registry.k8s.io/pause:3.10",
-        "Image that only waits, in whose container a node keeps what it pulled as a volume; the component admission has it too.",
+        "Image that only waits, to mount images in that a node keeps; the component admission has it too.",
     )
     prefetch: bool = _setting(
         "Images and weights",

@@ -1,12 +1,9 @@
 """Whether the pods of a target keep what vLLM compiles, so that the next one on the node need not compile it again."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
-from crds.inspection import Found
 from crds.resolve.problems import Problem
-from crds.workload import Workload
 from policies.keys import Kept
 
 ROOT = "VLLM_CACHE_ROOT"
@@ -50,35 +47,14 @@ def compiles(pod_spec: Mapping[str, Any]) -> bool:
     return any("vllm" in word for word in words) and not any("--enforce-eager" in word for word in words)
 
 
-def advised(resources: Iterable[Found], beside: Iterable[Found]) -> list[Found]:
-    """The same resources; a policy whose target is among those `beside` it, and keeps no compile cache, gets a warning."""
-    templates = dict(_templates(beside))
-    return [_advised(found, templates) for found in resources]
+def advice(pod_spec: Mapping[str, Any], target: str) -> Problem | None:
+    """Why the pods of a target compile again, and what to write instead; None where they do not.
 
-
-def _advised(found: Found, templates: Mapping[tuple[str, str, str], Mapping[str, Any]]) -> Found:
-    if not isinstance(found.resolved, Workload):
-        return found
-    target = found.resolved.target
-    spec = templates.get((found.resolved.namespace, target.kind, target.name))
-    try:
-        if spec is None or not compiles(spec) or kept_at(spec) is not None:
-            return found
-    except (AttributeError, TypeError):  # what is wrong with a workload is not ours to say
-        return found
-    return replace(found, warnings=(*found.warnings, (found.line, Problem("spec.target", target.name, _WHY, _INSTEAD))))
-
-
-def _templates(resources: Iterable[Found]) -> Iterator[tuple[tuple[str, str, str], Mapping[str, Any]]]:
-    for found in resources:
-        try:
-            raw: Any = found.raw
-            about, spec = raw["metadata"], raw["spec"]["template"]["spec"]
-            place = str(about.get("namespace") or "default"), str(raw["kind"]), str(about["name"])
-        except (AttributeError, KeyError, TypeError, IndexError):  # no workload
-            continue
-        if isinstance(spec, Mapping):
-            yield place, spec
+    Raises TypeError or AttributeError for what is no pod's spec.
+    """
+    if not compiles(pod_spec) or kept_at(pod_spec) is not None:
+        return None
+    return Problem("spec.target", target, _WHY, _INSTEAD)
 
 
 def _volumes(pod_spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:

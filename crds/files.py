@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from crds.compile_cache import advised
+from crds.advice import advised
 from crds.inspection import Found, inspect, rivals, unreadable
 from crds.kinds import SCALING_POLICY
 from crds.resolve.problems import Problem, printable

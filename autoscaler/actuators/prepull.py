@@ -5,7 +5,6 @@ makes a node autoscaler bring a node.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import Any
 from autoscaler.actuators.manifest import container_restrictions, name_of, ours, owned, pod_restrictions
 from autoscaler.kube.objects import Object, key, uid
 from autoscaler.kube.ours import FETCH, FETCH_JOB, FETCHED, NODE, short_hash
+from crds.image_weights import mounts_images
 from crds.workload import Workload
 from policies.supply import StageName
 
@@ -66,17 +66,8 @@ def _images(workload: Workload, spec: Object, weights: bool) -> Iterator[Image]:
 
 
 def form(node: Object) -> Form:
-    """How the node keeps an image: image volumes need Kubernetes 1.35, and containerd 2.1 or CRI-O."""
-    info = (node.get("status") or {}).get("nodeInfo") or {}
-    runtime, _, version = str(info.get("containerRuntimeVersion") or "").partition("://")
-    mounts = runtime == "cri-o" or (runtime == "containerd" and _version(version) >= (2, 1))
-    return Form.VOLUME if mounts and _version(str(info.get("kubeletVersion") or "")) >= (1, 35) else Form.SLEEP
-
-
-def _version(text: str) -> tuple[int, int]:
-    """Major and minor; zeros where it cannot be read."""
-    found = re.match(r"v?(\d{1,6})\.(\d{1,6})", text)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    """How the node keeps an image."""
+    return Form.VOLUME if mounts_images(node) else Form.SLEEP
 
 
 def prepull_pod(

@@ -8,6 +8,7 @@ from autoscaler.actuators.landing import Placement
 from autoscaler.actuators.prefetch import prefetch_content, reads
 from autoscaler.actuators.prepull import Content, Form, images, prepull_pod
 from autoscaler.kube.objects import Object, labels
+from crds.image_weights import used
 from crds.workload import WeightsMethod, Workload
 from policies.fetches import Ability
 from policies.model import Mode
@@ -125,10 +126,8 @@ def cache_obstacle(name: str, nodes: Sequence[str], having: Collection[str]) -> 
 
 def image_obstacle(workload: Workload, template: Object) -> str:
     """Why an image with the weights would be of no use to a replica; empty where it is."""
-    spec, image = template.get("spec") or {}, workload.weights.image
-    volumes = [(volume.get("image") or {}).get("reference") for volume in spec.get("volumes") or ()]
-    containers = [each.get("image") for name in ("containers", "initContainers") for each in spec.get(name) or ()]
-    if not image or image in volumes or image in containers:
+    image = workload.weights.image
+    if not image or used(template.get("spec") or {}, image):
         return ""
     return (
         f"the target's pods use no image {image}, so they would not find the weights: "

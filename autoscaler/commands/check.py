@@ -33,7 +33,7 @@ def command(
     """Check policy files offline and list every problem, with its line, its reason and what to write instead.
 
     A warning marks what is valid but contradicts itself, such as more prepared nodes than replicas. Where a target is in the
-    files as well, it also says if its pods keep no compile cache.
+    files as well, it also says if its pods keep no compile cache, or do not find weights that come as an image.
 
     Of a folder, all *.yaml, *.yml and *.json files below it are read. Resources of other APIs are skipped.
 
