@@ -46,16 +46,14 @@ def command(
     from autoscaler.records.coldstarts.document import document
     from autoscaler.records.coldstarts.drawing import drawing
     from autoscaler.records.coldstarts.page import show
-    from autoscaler.records.reader import BadTimeError, damage
+    from autoscaler.records.reader import BadTimeError
     from autoscaler.records.selection import Selection
     from policies.errors import LogError
 
     try:
         selection = Selection.of(logs, policy, since, until, last)
         collected = Collection()
-        for file, record in selection.read():
-            with damage(file, record.line):
-                collected.add(record)
+        selection.collect(collected.add)
         found = [Analysis.of(each) for each in collected.close()]
         if svg is not None:
             svg.write_text(drawing(found, starts), encoding="utf-8")

@@ -38,7 +38,7 @@ def command(
     from autoscaler.records.comparison.compare import Comparisons
     from autoscaler.records.comparison.document import document
     from autoscaler.records.comparison.page import show
-    from autoscaler.records.reader import BadTimeError, damage
+    from autoscaler.records.reader import BadTimeError
     from autoscaler.records.selection import Selection
     from policies.errors import LogError
 
@@ -47,9 +47,7 @@ def command(
             raise BadTimeError(f"--price-per-gpu-hour {price_per_gpu_hour} is not a price in US dollars")
         selection = Selection.of(logs, policy, since, until, last)
         collected = Comparisons(price_per_gpu_hour)
-        for file, record in selection.read():
-            with damage(file, record.line):
-                collected.add(record)
+        selection.collect(collected.add)
         comparisons = collected.close()
     except (LogError, BadTimeError) as error:
         typer.echo(f"outrider report: {error}", err=True)

@@ -1,7 +1,5 @@
 """Brings images and weights to nodes ahead of replicas, by the fetch actuator, and says whether that works for a policy here."""
 
-import structlog
-
 from autoscaler.actuators.fetching import Fetches, FetchSettings, Wish
 from autoscaler.actuators.landing import Placement
 from autoscaler.actuators.wishes import (
@@ -17,6 +15,7 @@ from autoscaler.actuators.wishes import (
     wish,
 )
 from autoscaler.clock import Clock
+from autoscaler.control.changes import log_change, sweep
 from autoscaler.control.fetch_measures import FetchMeasures
 from autoscaler.control.model_caches import ModelCaches
 from autoscaler.control.runtime import PolicyRuntime
@@ -31,12 +30,9 @@ from policies.ladder import lead_seconds
 from policies.level import VOLATILITY_PRIOR
 from policies.supply import Rung, StageName
 
-SWEEP_SECONDS = 30.0
 NAMESPACE_SECONDS = 60.0  # how old what Pod Security lets a namespace do may be
 
 _NO_TEMPLATE = "the target's pod template has not been read"
-
-_log = structlog.get_logger(__name__)
 
 
 class Fetcher:
@@ -86,25 +82,13 @@ class Fetcher:
             abilities(workload, wanted, seen, obstacles, None if nodes is None else len(nodes))
         )
         news = runtime.offer_abilities(found, change.problem)
-        if change.created or change.released or news:
-            log = _log.warning if change.problem else _log.info
-            log(
-                "fetches.changed",
-                policy=runtime.key,
-                created=change.created,
-                released=change.released,
-                problem=change.problem,
-            )
+        log_change("fetches", runtime.key, change, news=news)
         if news:
             await self._events.emit(workload, EventReason.FETCH_FAILED, problem=sentence(change.problem))
 
     async def sweep(self) -> None:
         """Delete fetches that no policy stands behind, until cancelled."""
-        while True:
-            change = await self._actuator.release(self._clock.now())
-            if change.released:
-                _log.info("fetches.swept", released=change.released)
-            await self._clock.sleep(SWEEP_SECONDS)
+        await sweep("fetches", self._actuator, self._clock)
 
     def _standing(self, workload: Workload, wanted: Wish | None, now_seconds: float) -> dict[str, str]:
         """What does not come to new nodes, and why."""

@@ -2,18 +2,13 @@
 
 from dataclasses import replace
 
-import structlog
-
 from autoscaler.actuators.base import Actuator, Change
 from autoscaler.clock import Clock
+from autoscaler.control.changes import log_change, sweep
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.reporting.events import TEXTS, EventReason, Events
 from crds.workload import Workload
 from policies.explain import explain
-
-SWEEP_SECONDS = 30.0
-
-_log = structlog.get_logger(__name__)
 
 
 class Preparer:
@@ -36,25 +31,13 @@ class Preparer:
         if change.problem and runtime.template is None and runtime.template_problem:
             change = replace(change, problem=runtime.template_problem, impossible=True)
         news = runtime.offer_balloon_problem(_sentence(change), impossible=change.impossible)
-        if change.created or change.released or news:
-            log = _log.warning if change.problem else _log.info
-            log(
-                "balloons.changed",
-                policy=runtime.key,
-                created=change.created,
-                released=change.released,
-                problem=change.problem,
-            )
+        log_change("balloons", runtime.key, change, news=news)
         explanation = explain(plan, before) if change.created or change.released else ""
         await self._report(runtime.workload, change, explanation)
 
     async def sweep(self) -> None:
         """Delete balloons that no policy stands behind, until cancelled."""
-        while True:
-            change = await self._actuator.release(self._clock.now())
-            if change.released:
-                _log.info("balloons.swept", released=change.released)
-            await self._clock.sleep(SWEEP_SECONDS)
+        await sweep("balloons", self._actuator, self._clock)
 
     async def _report(self, workload: Workload, change: Change, explanation: str) -> None:
         emit = self._events.emit

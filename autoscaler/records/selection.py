@@ -1,6 +1,6 @@
 """Which records of which logs a command reads: of one policy, and of a span of time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -8,7 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import Progress
 
-from autoscaler.records.reader import BadTimeError, files, last_seconds, parse_time, read, within
+from autoscaler.records.reader import BadTimeError, damage, files, last_seconds, parse_time, read, within
 from crds.notation.units import span_seconds
 from policies.log import Decision, Started, records
 
@@ -63,6 +63,12 @@ class Selection:
 
             for file in self.files:
                 yield from ((file, record) for record in read(file, counted) if self._has(record))
+
+    def collect(self, add: Callable[[Decision | Started], None]) -> None:
+        """Add each record to something. LogError, also where a record cannot be used."""
+        for file, record in self.read():
+            with damage(file, record.line):
+                add(record)
 
     def _has(self, record: Decision | Started) -> bool:
         if isinstance(record, Started):

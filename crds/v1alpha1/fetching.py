@@ -12,13 +12,13 @@ from crds.v1alpha1.fields import Model, ObjectName, Quantity, shaped
 _STEP = r"(/[A-Za-z0-9][A-Za-z0-9._@-]*)"
 CACHE_ROOT = rf"^/(mnt|var/lib/outrider){_STEP}{{1,7}}$"
 CACHE_PATH = rf"^/(mnt|var/lib/outrider){_STEP}{{2,8}}$"
-IMAGE = r"^[a-z0-9][A-Za-z0-9._:/@-]*$"
+_IMAGE = r"^[a-z0-9][A-Za-z0-9._:/@-]*$"
 Method = Literal["none", "image", "prefetch", "localModelCache"]
 
 ImageReference = Annotated[
     str,
-    Field(pattern=IMAGE, max_length=512),
-    shaped(IMAGE, "not the reference of an image", "a reference such as registry.example.com/models/chat@sha256:..."),
+    Field(pattern=_IMAGE, max_length=512),
+    shaped(_IMAGE, "not the reference of an image", "a reference such as registry.example.com/models/chat@sha256:..."),
 ]
 CachePath = Annotated[
     str,
