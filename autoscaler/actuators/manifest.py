@@ -52,25 +52,6 @@ def name_of(workload: Workload, tail: str) -> str:
     return workload.name.replace(".", "-")[: JOB_NAME_LIMIT - len(tail)].rstrip("-") + tail
 
 
-def ours(workload: Workload) -> dict[str, str]:
-    """The labels of all that is made for a policy."""
-    return {MANAGED_BY: MANAGER, POLICY: policy_label(workload.name)}
-
-
-def owned(workload: Workload) -> list[dict[str, Any]]:
-    """The `ownerReferences` of all that is made for a policy."""
-    return [
-        {
-            "apiVersion": API_VERSION,
-            "kind": SCALING_POLICY.name,
-            "name": workload.name,
-            "uid": workload.uid,
-            "controller": True,
-            "blockOwnerDeletion": False,
-        }
-    ]
-
-
 def replica_footprint(template: Object) -> Footprint:
     """What one replica asks for. Raises `NoBalloonError` where that cannot be read."""
     try:
@@ -88,31 +69,63 @@ def shape(workload: Workload, template: Object, settings: BalloonSettings) -> st
 def balloon_job(workload: Workload, template: Object, slot: int, settings: BalloonSettings) -> dict[str, Any]:
     """The Job of one slot. Raises `NoBalloonError` where the template cannot be held a place for."""
     name = job_name(workload, slot)
+    return one_pod(
+        workload,
+        name,
+        labels={SLOT: str(slot)},
+        annotations={SHAPE: shape(workload, template, settings)},
+        deadline_seconds=settings.deadline_seconds,
+        ended_seconds=ENDED_SECONDS,
+        pod_labels={BALLOON: name},
+        pod_annotations={
+            "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+            "karpenter.sh/do-not-disrupt": "true",
+        },
+        pod_spec=_pod_spec(template, settings),
+    )
+
+
+def one_pod(
+    workload: Workload,
+    name: str,
+    *,
+    labels: dict[str, str],
+    annotations: dict[str, str],
+    deadline_seconds: int,
+    ended_seconds: int,
+    pod_labels: dict[str, str],
+    pod_annotations: dict[str, str],
+    pod_spec: dict[str, Any],
+) -> dict[str, Any]:
+    """A Job of one pod, made for a policy: it ends at its deadline, is not repeated, and is gone `ended_seconds` after its end."""
+    ours = {MANAGED_BY: MANAGER, POLICY: policy_label(workload.name)}
+    owner = {
+        "apiVersion": API_VERSION,
+        "kind": SCALING_POLICY.name,
+        "name": workload.name,
+        "uid": workload.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": name,
             "namespace": workload.namespace,
-            "labels": {**ours(workload), SLOT: str(slot)},
-            "annotations": {SHAPE: shape(workload, template, settings)},
-            "ownerReferences": owned(workload),
+            "labels": {**ours, **labels},
+            "annotations": annotations,
+            "ownerReferences": [owner],
         },
         "spec": {
             "parallelism": 1,
             "completions": 1,
             "backoffLimit": 0,
-            "activeDeadlineSeconds": settings.deadline_seconds,
-            "ttlSecondsAfterFinished": ENDED_SECONDS,
+            "activeDeadlineSeconds": deadline_seconds,
+            "ttlSecondsAfterFinished": ended_seconds,
             "template": {
-                "metadata": {
-                    "labels": {**ours(workload), BALLOON: name},
-                    "annotations": {
-                        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
-                        "karpenter.sh/do-not-disrupt": "true",
-                    },
-                },
-                "spec": _pod_spec(template, settings),
+                "metadata": {"labels": {**ours, **pod_labels}, "annotations": pod_annotations},
+                "spec": pod_spec,
             },
         },
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from autoscaler.actuators.manifest import container_restrictions, name_of, ours, owned, pod_restrictions
+from autoscaler.actuators.manifest import container_restrictions, name_of, one_pod, pod_restrictions
 from autoscaler.kube.objects import Object, key, uid
 from autoscaler.kube.ours import FETCH, FETCH_JOB, FETCHED, NODE, short_hash
 from crds.image_weights import mounts_images
@@ -119,34 +119,20 @@ def fetch_name(workload: Workload, content_hash: str, form: Form, node: Object) 
 def fetch_job(workload: Workload, content: Content, node: Object) -> dict[str, Any]:
     """The Job that brings something to one node."""
     name, at = fetch_name(workload, content.hash, content.form, node), key(node).name
-    labels = {**ours(workload), FETCH: content.form.value}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            "name": name,
-            "namespace": workload.namespace,
-            "labels": labels,
-            "annotations": {NODE: at, FETCHED: content.what},
-            "ownerReferences": owned(workload),
+    labels = {FETCH: content.form.value}
+    return one_pod(
+        workload,
+        name,
+        labels=labels,
+        annotations={NODE: at, FETCHED: content.what},
+        deadline_seconds=content.deadline_seconds,
+        ended_seconds=content.rests_seconds,
+        pod_labels={**labels, FETCH_JOB: name},
+        pod_annotations={"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"},
+        pod_spec={
+            "nodeName": at,
+            "tolerations": [{"operator": "Exists"}],
+            "priorityClassName": PRIORITY_CLASS,
+            **content.pod_spec,
         },
-        "spec": {
-            "parallelism": 1,
-            "completions": 1,
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": content.deadline_seconds,
-            "ttlSecondsAfterFinished": content.rests_seconds,
-            "template": {
-                "metadata": {
-                    "labels": {**labels, FETCH_JOB: name},
-                    "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"},
-                },
-                "spec": {
-                    "nodeName": at,
-                    "tolerations": [{"operator": "Exists"}],
-                    "priorityClassName": PRIORITY_CLASS,
-                    **content.pod_spec,
-                },
-            },
-        },
-    }
+    )
