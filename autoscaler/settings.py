@@ -233,7 +233,7 @@ class Settings(BaseSettings):
     pause_image: Image = _setting(
         "Images and weights",
         "registry.k8s.io/pause:3.10",
-        "Image that only waits, to mount images in that a node keeps; the component admission has it too.",
+        "Image of pods that hold an image volume on a node; set it in the component admission as well.",
     )
     prefetch: bool = _setting(
         "Images and weights",

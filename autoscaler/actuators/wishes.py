@@ -115,7 +115,7 @@ def cache_obstacle(name: str, nodes: Sequence[str], having: Collection[str]) -> 
     """Why a LocalModelCache cannot be counted on; empty where all `nodes` that a replica may land on are `having` its weights."""
     lacking = [node for node in nodes if node not in having]
     if not nodes:
-        return f"there is no node yet that a replica may land on, so that no weights of the LocalModelCache {name} can be there"
+        return f"there is no node yet that a replica may land on, so the LocalModelCache {name} cannot have the weights there"
     if not lacking:
         return ""
     return (
