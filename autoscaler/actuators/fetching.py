@@ -196,7 +196,8 @@ class Fetches:
 
     def _fetch(self, workload: Workload, wish: Wish, name: str, target: "_Target", sizes: Mapping[str, float]) -> Fetch:
         content = target.content
-        there = name in self._brought or has_image(target.node, content.what)
+        # Nodes list large images, by one form of their name alone: where no node lists this one, what was brought counts as there.
+        there = has_image(target.node, content.what) or (name in self._brought and content.what not in sizes)
         bytes_ = 0.0 if there else UNPACKED * sizes.get(content.what, UNKNOWN_BYTES)
         miss_seconds = wish.miss_seconds.get(content.stage, 0.0)
         value = 0.0 if there else worth(wish.probability, miss_seconds, workload.gpus_per_replica, bytes_)

@@ -421,6 +421,19 @@ async def test_with_more_nodes_than_jobs_each_node_gets_the_image_once(tmp_path:
         assert await there.ensure() == Change(), "the last 3 are kept"
 
 
+async def test_a_node_that_loses_an_image_that_nodes_list_gets_it_again(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FetchSettings(max_fetches=1)) as there:
+        await there.add(there.young("a", images={IMAGE: 9e9}), there.young("b"))
+        await there.ensure()
+        await there.pulled("b")
+        await there.add(there.young("a"), there.young("b", images={IMAGE: 9e9}))
+        await there.ensure()
+        assert list(there.where) == ["a"], "and the Job on b makes way"
+        await there.pulled("a")
+        await there.add(there.young("a", images={IMAGE: 9e9}))
+        assert await there.ensure() == Change()
+
+
 async def test_to_bring_an_image_the_policy_with_most_jobs_keeps_one_fewer(tmp_path: Path) -> None:
     async with cluster(tmp_path, FetchSettings(max_fetches=4)) as there:
         there.policies = [pulling("a"), pulling("b", namespace="far")]
