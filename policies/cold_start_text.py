@@ -1,7 +1,10 @@
 """The cold start of a replica as a sentence: how long it takes, stage by stage, and what goes on side by side."""
 
+from collections.abc import Sequence
+
 from policies.explain import duration
 from policies.ladder import lead_quantile_seconds
+from policies.residual import Starting
 from policies.supply import NORMAL_P95, ColdStart, Stage, StageName
 
 NAMES = {
@@ -29,6 +32,37 @@ def measured(cold_start: ColdStart, given: ColdStart) -> str:
 def expected(given: ColdStart) -> str:
     """What a replica's start is taken to be while nothing of it was measured."""
     return f"Until a start is measured, a replica is expected to take {_lead(given)}: {stages(given)}."
+
+
+def coming(starting: Sequence[Starting]) -> str:
+    """When the replicas that are starting are expected to serve, the first in front, and which is late; empty without any."""
+    said, on_time = [], [each for each in starting if not each.is_late]
+    if on_time:
+        first, last = (f"about {duration(each.left.p50_seconds)}" for each in (on_time[0], on_time[-1]))
+        if len(on_time) == 1:
+            said.append(f"1 replica is starting, and is expected to serve in {first}.")
+        elif first == last:
+            said.append(f"{len(on_time)} replicas are starting, and are expected to serve in {first}.")
+        else:
+            said.append(
+                f"{len(on_time)} replicas are starting: the first is expected to serve in {first}, the last in {last}."
+            )
+    if late := [each for each in starting if each.is_late]:
+        said.append(_late(late))
+    return " ".join(said)
+
+
+def _late(late: Sequence[Starting]) -> str:
+    latest = max(late, key=lambda each: each.elapsed_seconds - each.usual_seconds)
+    elapsed, usual = duration(latest.elapsed_seconds), duration(latest.usual_seconds)
+    if StageName.GPU in latest.unit.done:
+        text = (
+            f"{latest.unit.name} has had a node for {elapsed} and does not serve, while 19 of 20 serve within {usual}"
+        )
+    else:
+        text = f"{latest.unit.name} has waited {elapsed} for a node, while 19 of 20 get one within {usual}"
+    others = len(late) - 1
+    return f"{text}; {others} more {'is' if others == 1 else 'are'} late too." if others else f"{text}."
 
 
 def stages(cold_start: ColdStart) -> str:

@@ -3,13 +3,13 @@
 The live controller feeds it what the Kubernetes API shows, and a replay what its view does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from policies.fold import observations, on_new_node, start
 from policies.following import Following
 from policies.keys import Kept, What, compiled, keys
-from policies.ledger import Key, Ledger, Observation, observe
+from policies.ledger import Key, Ledger, Observation, failure_rate, observe
 from policies.resolve import cold_start, priors
 from policies.seen import UNKNOWN, Cluster, ImageSeen, Place, PodSeen
 from policies.starts import Part, Start
@@ -17,6 +17,7 @@ from policies.supply import ColdStart
 from policies.weights import Came, Way
 
 TOGETHER_SECONDS = 10.0  # pods of one step are created within it
+FAILING = (Part.NODE, Part.IMAGE, Part.WARMUP)  # where a start is seen to fail
 _BALLOON_PARTS = (Part.REACTION, Part.NODE, Part.GPU, Part.IMAGE)  # a balloon serves nothing
 
 
@@ -97,10 +98,19 @@ class Learner:
         self, ledger: Ledger, image: str, given: ColdStart, came: Came, cache: Kept = Kept.NOWHERE
     ) -> ColdStart:
         """How the next replica starts, as far as a ledger knows; `came` is how its weights will have come."""
+        return cold_start(ledger, self._next(image, came, cache), given)
+
+    def failure_rates(self, ledger: Ledger, image: str, came: Came, cache: Kept = Kept.NOWHERE) -> Mapping[Part, float]:
+        """The probability, from 0 to 1, that the next replica fails at its node, its image or its warm-up."""
+        found = keys(self._next(image, came, cache))
+        return {part: failure_rate(ledger, part, found.get(part, ())) for part in FAILING}
+
+    def _next(self, image: str, came: Came, cache: Kept) -> What:
+        """What is started next, on the kind of node of the last replica."""
         for pod in self._listed:
             if self._place == UNKNOWN:  # no replica has started since this one began to look
                 self._place = self._placed(pod, UNKNOWN)
-        return cold_start(ledger, self._what(image, came, cache), given)
+        return self._what(image, came, cache)
 
     def _what(self, image: str, came: Came, cache: Kept) -> What:
         return What(self._model, image, self._place, came.way, came.name, cache)

@@ -1,30 +1,54 @@
-"""How long a stage that is under way still takes, given that it has not ended yet."""
+"""How long the replicas that are starting still take, given that they do not serve yet."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
 
-from policies.supply import ColdStart, Stage, StageName
+from policies.ladder import lead_quantile_seconds
+from policies.supply import NORMAL_P95, ColdStart, Role, Rung, Stage, StageName, Supply, Unit
 
 LEAST_SECONDS = 0.5  # what is shorter is within the clocks' resolution of 1 s
 LEAST_SIGMA = 0.03
 FAR = 30.0  # standard deviations from which the survival function is taken as its first term
 
 
-def residual(cold_start: ColdStart, elapsed_seconds: Mapping[StageName, float]) -> ColdStart:
-    """The cold start of a unit whose stages have been under way for so long: what is left of each.
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """A replica that does not serve yet."""
 
-    Image and weights wait for their turn where they are not fetched ahead: name only those that are really under way.
-    """
-    left: dict[str, Any] = {}
-    for name, seconds in elapsed_seconds.items():
-        stage: Stage | None = getattr(cold_start, name)
-        if stage is not None:
-            left[name] = rest(stage, seconds)
-    return replace(cold_start, **left)
+    unit: Unit
+    elapsed_seconds: float  # on its node; without one, since it was requested
+    usual_seconds: float  # within which 19 of 20 replicas serve once they have a node; without one, get it
+    left: Stage  # until it serves
+
+    @property
+    def is_late(self) -> bool:
+        """Whether 19 of 20 are faster."""
+        return self.elapsed_seconds > self.usual_seconds
 
 
+def starting(supply: Supply, cold_start: ColdStart, now_seconds: float) -> tuple[Starting, ...]:
+    """Replicas that do not serve yet, the one that is expected first in front. Those of unknown age are left out."""
+    found = [
+        _starting(unit, cold_start, max(0.0, now_seconds - unit.since_seconds))
+        for unit in supply.units
+        if unit.role is Role.REPLICA and StageName.WARMUP not in unit.done and unit.since_seconds is not None
+    ]
+    return tuple(sorted(found, key=lambda each: each.left.p50_seconds))
+
+
+def _starting(unit: Unit, cold_start: ColdStart, elapsed_seconds: float) -> Starting:
+    """What has begun of image, weights and warm-up is not seen from outside, so that they count as one stage."""
+    if StageName.GPU in unit.done:
+        whole = _quantiles(cold_start, unit.done)
+        return Starting(unit, elapsed_seconds, whole.p95_seconds, rest(whole, elapsed_seconds))
+    placed = _quantiles(cold_start, (StageName.IMAGE, StageName.WEIGHTS, StageName.WARMUP))
+    after = _quantiles(cold_start, Rung.NODE_READY.passed)
+    both = ColdStart(node=rest(placed, elapsed_seconds), image=None, weights=None, warmup=after)
+    return Starting(unit, elapsed_seconds, placed.p95_seconds, _quantiles(both, ()))
+
+
+@lru_cache(maxsize=4096)  # pods of one step have the same age, and each takes 0.1 ms
 def rest(stage: Stage, elapsed_seconds: float) -> Stage:
     """The p50 and the p95 of what is left of a stage. One that is late is expected to take longer still."""
     if elapsed_seconds < LEAST_SECONDS:
@@ -34,6 +58,11 @@ def rest(stage: Stage, elapsed_seconds: float) -> Stage:
     return Stage(
         *[max(LEAST_SECONDS, elapsed_seconds * math.expm1(sigma * _further(start, share))) for share in (0.5, 0.05)]
     )
+
+
+def _quantiles(cold_start: ColdStart, done: tuple[StageName, ...]) -> Stage:
+    seconds = (lead_quantile_seconds(cold_start, done, normal_quantile) for normal_quantile in (0.0, NORMAL_P95))
+    return Stage(*[max(LEAST_SECONDS, each) for each in seconds])
 
 
 def _further(start: float, share: float) -> float:

@@ -25,7 +25,8 @@ def command(
 ) -> None:
     """Explain, from a decision log, why the number of replicas is what it is.
 
-    Lists every change of every policy, or the decisions in force at a time. Several files are read in the order of time.
+    Lists every change of every policy, or the decisions in force at a time, with when the replicas that were starting then were
+    expected to serve. Several files are read in the order of time.
 
     Exit code 0: decisions were found. 1: none matches. 2: a log or the time cannot be read.
 

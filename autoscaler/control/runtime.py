@@ -32,6 +32,7 @@ from policies.engine import Proposal
 from policies.fetches import Ability, ahead
 from policies.ladder import lead_seconds
 from policies.model import Fan, Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
+from policies.residual import starting
 from policies.series import late_after_seconds
 from policies.supply import ColdStart, Rung, StageName, Supply
 
@@ -247,9 +248,11 @@ class PolicyRuntime:
     def report(self, now_seconds: float) -> PolicyReport:
         """What there is to report at `now_seconds`."""
         holds_until_seconds = self.state.decided.blind_until_seconds or 0.0
+        supply = self.supply(now_seconds)
         return PolicyReport(
             workload=self._workload,
-            supply=self.supply(now_seconds),
+            supply=supply,
+            starting=() if supply is None else starting(supply, self.cold_start, now_seconds),
             demand=None if self._result is None else self._result.demand,
             plan=self._plan,
             plan_before=self._plan_before,

@@ -171,7 +171,10 @@ class StartObserver:
         if not self._learns:
             return
         given, came = runtime.workload.cold_start, self._ways.expected(runtime, policy.learner.own_way)
-        now = policy.learner.cold_start(self.ledger, image, given, came, _compile_cache(runtime))
+        cache = _compile_cache(runtime)
+        now = policy.learner.cold_start(self.ledger, image, given, came, cache)
+        for part, rate in policy.learner.failure_rates(self.ledger, image, came, cache).items():
+            metrics.FAILURE_RATIO.labels(policy=runtime.key, stage=part.value).set(rate)
         runtime.offer_cold_start(now, given, self._seen.missing(runtime.workload.namespace))
         if now == given or not _news(now, policy.named or given):
             return

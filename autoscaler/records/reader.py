@@ -8,17 +8,19 @@ import math
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from crds.notation.timestamps import timestamp, unix_seconds
 from policies.codec import plain
+from policies.cold_start_text import coming
 from policies.errors import LogError
 from policies.explain import explain
 from policies.log import NONSENSE, Decision, decisions
 from policies.model import Plan
+from policies.residual import starting
 
 T = TypeVar("T")
 STDIN = Path("-")
@@ -73,7 +75,17 @@ def select(logs: Iterable[Path], *, policy: str | None, at_seconds: float | None
             before[name] = decision.plan
     if at_seconds is None:
         return found
-    return list({each.policy: each for each in found}.values())
+    return [_with_starting(each) for each in {each.policy: each for each in found}.values()]
+
+
+def _with_starting(explained: Explained) -> Explained:
+    """And when the replicas that were starting were expected to serve."""
+    inputs = explained.decision.inputs
+    if inputs.supply is None:
+        return explained
+    with damage(explained.file, explained.decision.line):
+        text = coming(starting(inputs.supply, inputs.cold_start, inputs.now_seconds))
+    return replace(explained, sentence=f"{explained.sentence} {text}") if text else explained
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
-"""Sets the metrics of one decision. Not here: what is measured beside decisions, which is set where it happens."""
+"""Sets the metrics of one decision, and of the replicas that are starting. Not here: what is set where it happens."""
 
 import math
 from collections import Counter
 
+from autoscaler.reporting.report import PolicyReport
 from autoscaler.telemetry import metrics
 from policies.model import Demand, Inputs, Plan, Policy, StepResult, Verdict
 
@@ -22,6 +23,18 @@ def measure(policy: Policy, inputs: Inputs, result: StepResult) -> None:
     _demand(name, result.demand)
     if result.plan is not None:
         _plan(name, result.plan)
+
+
+def measure_starting(policy: str, report: PolicyReport) -> None:
+    """Export how long the replicas that are starting still take. Without a supply it is unknown whether any is."""
+    known, left = report.supply is not None, [each.left for each in report.starting]
+    late = sum(each.is_late for each in report.starting)
+    metrics.LATE_REPLICAS.labels(policy=policy).set(late if known else math.nan)
+    for quantile, seconds in (
+        ("0.5", max([each.p50_seconds for each in left], default=0.0)),
+        ("0.95", max([each.p95_seconds for each in left], default=0.0)),
+    ):
+        metrics.REMAINING_SECONDS.labels(policy=policy, quantile=quantile).set(seconds if known else math.nan)
 
 
 def _demand(policy: str, demand: Demand) -> None:

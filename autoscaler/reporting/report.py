@@ -7,10 +7,12 @@ from typing import Protocol
 from autoscaler.reporting.events import TEXTS, EventReason
 from autoscaler.reporting.readings import Readings
 from crds.workload import Workload
+from policies.cold_start_text import coming
 from policies.explain import duration, explain
 from policies.fetches import Ability
 from policies.ladder import hold_seconds
 from policies.model import Demand, Fan, Plan, Rule
+from policies.residual import Starting
 from policies.supply import ColdStart, Supply
 
 
@@ -26,6 +28,7 @@ class PolicyReport:
     readings: Readings | None = None  # None: unknown
     cold_start: ColdStart | None = None  # as it is known now; None: as the workload has it
     unseen: tuple[str, ...] = ()  # what shows parts of starts, and cannot be read
+    starting: tuple[Starting, ...] = ()  # replicas that do not serve yet, the one that is expected first in front
     fan: Fan | None = None  # the forecast that the last decision had
     problem: str = ""  # why the newest version of the policy cannot be followed; its last valid one is
     target_problem: str = ""  # why the target cannot be read
@@ -49,6 +52,8 @@ class PolicyReport:
     def sentence(self) -> str:
         """The explanation, and what an SRE has to know beside it."""
         said = [self.explanation]
+        if self.starting:
+            said.append(coming(self.starting))
         if self._is_from_the_past:
             said.append("Demand is unknown now, so nothing is scaled down.")
         if self.refused:

@@ -15,6 +15,7 @@ from autoscaler.kube.errors import KubeError
 from autoscaler.kube.objects import Key
 from autoscaler.kube.store import Store
 from autoscaler.reporting.events import EventReason, Events
+from autoscaler.reporting.measures import measure_starting
 from autoscaler.reporting.readings import metrics_read
 from autoscaler.reporting.report import PolicyReport, Reported
 from autoscaler.reporting.status import StatusWriter, status_patch
@@ -51,6 +52,7 @@ class Reporter:
         if report.supply is not None:
             metrics.BALLOONS.labels(policy=str(key), state="prepared").set(report.supply.prepared)
             metrics.BALLOONS.labels(policy=str(key), state="preparing").set(report.supply.preparing)
+        measure_starting(str(key), report)
 
     def forget(self, policy: str) -> None:
         """Forget a policy that is gone, also in the metrics."""

@@ -6,6 +6,7 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from autoscaler.telemetry.collectors import Age, SloPods
+from policies.learner import FAILING
 from policies.model import Verdict
 from policies.starts import Part
 
@@ -161,11 +162,27 @@ STAGE_SECONDS = _histogram(
         " (the compile cache); empty where there is one way only, or it is unknown",
     },
 )
+_FAILING = {"stage": ", ".join(f"`{part}`" for part in FAILING)}
 STAGE_FAILURES = _counter(
     "outrider_coldstart_failures_total",
     "Parts of starts that failed: machines that were not to be had (NodeClaims that Karpenter deleted before their launch, or a "
     "wait of more than 15 min), images that could not be pulled, and engines that crashed before they served.",
-    {"stage": ", ".join(f"`{part}`" for part in (Part.NODE, Part.IMAGE, Part.WARMUP))},
+    _FAILING,
+)
+FAILURE_RATIO = _policy_gauge(
+    "outrider_coldstart_failure_ratio",
+    "Probability that the next start of a replica fails at this stage, by what was seen of such starts; 0.02 before any was. "
+    "Not exported where cold starts are not learned.",
+    {**_POLICY, **_FAILING},
+)
+REMAINING_SECONDS = _policy_gauge(
+    "outrider_coldstart_remaining_seconds",
+    "How long it is expected to take until every replica that is starting now serves; 0 where none is. NaN while it is unknown.",
+    {**_POLICY, "quantile": "`0.5` or `0.95`"},
+)
+LATE_REPLICAS = _policy_gauge(
+    "outrider_late_replicas",
+    "Replicas that wait for a node, or to serve on one, for longer than 19 of 20 do. NaN while it is unknown.",
 )
 HIDDEN_SECONDS = _counter(
     "outrider_coldstart_hidden_seconds_total",

@@ -1,4 +1,6 @@
-"""Made-up traffic that repeats, which a forecast has to earn on: jobs at each full hour, and working weeks."""
+"""Made-up traffic that repeats, which a forecast has to earn on: jobs at each full hour, working weeks, a burst a day."""
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,20 @@ def working_weeks(days: float, per_second: float = 10.0) -> BinTrace:
     share = np.interp(at % DAY / HOUR, hours, [0.12, 0.15, 1, 1, 0.5, 0.5, 1, 1, 0.2, 0.12])
     works = at // DAY % 7 < 5
     return _trace("working-weeks", at, per_second * np.where(works, share, 0.12) * _noise(at, random), random)
+
+
+def daily_bursts(days: float, replica_seconds: float) -> BinTrace:
+    """Each day at nine, within 20 s of it, half an hour that keeps 13.2 replicas busy, and else 4.5; from one to the other in 30 s.
+
+    With what may come on top these are 14 and 7 replicas. A request takes `replica_seconds` of one.
+    """
+    random = np.random.default_rng(13)
+    at = np.arange(0.0, days * DAY, BIN_SECONDS)
+    busy = np.full(len(at), 4.5)
+    for day in range(math.ceil(days)):
+        since = at - day * DAY - 9 * HOUR - random.uniform(-20.0, 20.0)
+        busy += (13.2 - 4.5) * np.interp(since, [0.0, 30.0, 1800.0, 1860.0], [0.0, 1.0, 1.0, 0.0])
+    return _trace("daily-bursts", at, busy * _noise(at, random) / replica_seconds, random)
 
 
 def _noise(at: Floats, random: np.random.Generator) -> Floats:

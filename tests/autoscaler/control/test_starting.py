@@ -215,6 +215,19 @@ async def test_a_machine_that_was_not_to_be_had_is_a_failure_of_the_node(api: Fa
         assert failure_rate(controller.leader.observer.ledger, Part.NODE, ("gpu", "g6.xlarge", "spot")) > FAILURES
 
 
+async def test_how_likely_the_next_start_is_to_fail_is_a_metric_of_each_stage(api: FakeApi, kube: Kube) -> None:
+    def ratio(stage: str) -> float:
+        labels = {"policy": "ns/a", "stage": stage}
+        return metrics.REGISTRY.get_sample_value("outrider_coldstart_failure_ratio", labels) or 0.0
+
+    async with a_controller(api, kube) as controller:
+        await begin(controller)
+        await controller.until(lambda: ratio("warmup") == FAILURES)
+        await a_start(controller, "a-1")
+        await controller.until(lambda: ratio("warmup") < FAILURES)
+        assert ratio("node") < FAILURES
+
+
 async def test_with_the_engines_log_the_parts_of_a_warm_up_are_known(api: FakeApi, kube: Kube, tmp_path: Path) -> None:
     async with a_controller(api, kube, log=tmp_path, engine_logs=True) as controller:
         await begin(controller)

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import threading
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,9 +12,14 @@ import pytest
 
 from autoscaler.records import reader
 from autoscaler.records.reader import BadTimeError, files, parse_time, select
+from autoscaler.records.writer import Recorder
+from autoscaler.settings import DECISION_LOG_BYTES
+from policies.engine import step
 from policies.errors import LogError
+from policies.model import State
+from policies.supply import Role, Rung, Supply, Unit
 from tests.autoscaler.records.logs import RATES, run, write_log
-from tests.support.worlds import START, TICK
+from tests.support.worlds import START, TICK, Fleet, a_policy
 
 LEAD_OF_NO_LENGTH = [{"rule": "LeadTime", "replicas": 5.6, "numbers": [], "note": ""}]
 
@@ -42,6 +48,19 @@ def test_at_a_time_the_decision_in_force_is_listed(log: Path) -> None:
     assert set(found) == {"chat/qwen", "chat/calm"}
     assert found["chat/qwen"].decision.inputs.now_seconds == START + 10 * TICK
     assert select([log], policy=None, at_seconds=START, every=False) == []
+
+
+def test_at_a_time_it_says_when_replicas_that_were_starting_were_expected_to_serve(tmp_path: Path) -> None:
+    inputs = Fleet().tick(3.0)
+    replica = Unit("qwen-9", Role.REPLICA, Rung.NODE_READY.passed, inputs.now_seconds - 10_000.0)
+    policy, inputs = a_policy(), replace(inputs, supply=Supply(1, (replica,)))
+    recorder = Recorder(tmp_path, DECISION_LOG_BYTES)
+    recorder.record(policy, State(), inputs, step(policy, State(), inputs))
+    recorder.close()
+    [said] = select([tmp_path], policy=None, at_seconds=inputs.now_seconds, every=False)
+    assert "qwen-9 has had a node for 2 h 46 min 40 s and does not serve, while 19 of 20 serve within " in said.sentence
+    [bare] = select([tmp_path], policy=None, at_seconds=None, every=False)
+    assert said.sentence.startswith(f"{bare.sentence} qwen-9 ")
 
 
 @pytest.mark.parametrize(

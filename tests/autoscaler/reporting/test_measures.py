@@ -5,10 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from autoscaler.reporting.measures import measure
+from autoscaler.reporting.measures import measure, measure_starting
+from autoscaler.reporting.report import PolicyReport
 from autoscaler.telemetry import metrics
 from policies.model import Basis, Demand, Inputs, Reading, State, StepResult, Verdict
-from policies.supply import Supply
+from policies.residual import starting
+from policies.supply import Role, Rung, Supply, Unit
+from tests.autoscaler.kube.workloads import WORKLOAD
 from tests.support.worlds import COLD_START, a_plan, a_policy, a_supply
 
 POLICY = a_policy(min_replicas=2, max_replicas=8, queue_wait_seconds=3.0, attainment=0.99)
@@ -90,3 +93,22 @@ def test_a_policy_that_is_gone_leaves_no_series() -> None:
         if POLICY.name in sample.labels.values()
     ]
     assert left == []
+
+
+def test_replicas_that_are_starting_have_what_is_left_of_the_last_and_how_many_are_late() -> None:
+    def left() -> list[float | None]:
+        name = "outrider_coldstart_remaining_seconds"
+        return [exported(name, quantile=each) for each in ("0.5", "0.95")] + [exported("outrider_late_replicas")]
+
+    measure_starting(POLICY.name, PolicyReport(WORKLOAD))
+    assert all(math.isnan(each or 0.0) for each in left())
+    measure_starting(POLICY.name, PolicyReport(WORKLOAD, supply=a_supply(2)))
+    assert left() == [0.0, 0.0, 0.0]
+    units = [Unit(f"{since}", Role.REPLICA, Rung.NODE_READY.passed, since) for since in (0.0, 9_900.0, 9_990.0)]
+    supply = Supply(3, tuple(units))
+    found = starting(supply, COLD_START, 10_000.0)
+    measure_starting(POLICY.name, PolicyReport(WORKLOAD, supply=supply, starting=found))
+    median, high, late = left()
+    assert late == 1.0
+    assert median == max(each.left.p50_seconds for each in found)
+    assert high == max(each.left.p95_seconds for each in found)

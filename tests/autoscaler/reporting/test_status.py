@@ -12,11 +12,12 @@ from crds.v1alpha1.scalingpolicy import Status
 from policies.explain import explain
 from policies.fetches import Ability
 from policies.model import Basis, Demand, Reason, Rule
-from policies.supply import Stage, StageName
+from policies.residual import starting
+from policies.supply import Role, Rung, Stage, StageName, Supply, Unit
 from tests.autoscaler.kube.workloads import WORKLOAD
 from tests.support.fake_api import HTML, FakeApi
 from tests.support.fake_clock import FakeClock
-from tests.support.worlds import a_fan, a_plan, a_supply
+from tests.support.worlds import COLD_START, a_fan, a_plan, a_supply
 
 AT = 1_700_000_000.0
 PLAN = a_plan(5, Reason(Rule.MINIMUM, 5.0), prepared=2, prepared_reasons=(Reason(Rule.HANDOVER, 2.0),), at_seconds=AT)
@@ -52,6 +53,14 @@ def test_a_status_says_what_was_seen_and_decided() -> None:
         ("Decided", "True", "Minimum"),
         ("MetricsRead", "Unknown", "TargetUnknown"),
     ]
+
+
+def test_a_status_says_when_replicas_that_are_starting_are_expected_to_serve() -> None:
+    replica = Unit("chat-1", Role.REPLICA, Rung.NODE_READY.passed, AT - 60.0)
+    found = starting(Supply(1, (replica,)), COLD_START, AT)
+    assert patch(starting=found)["message"].startswith(
+        f"{SAYS} 1 replica is starting, and is expected to serve in about "
+    )
 
 
 @pytest.mark.parametrize(
