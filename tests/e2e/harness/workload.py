@@ -29,6 +29,7 @@ class Stages:
     weights_seconds: float = 2.0
     warmup_seconds: float = 2.0
     cached_warmup_seconds: float | None = None  # with a compile cache that all nodes share; None: without one
+    readiness_stages: bool = False  # whether engines say at which stage of their start they are
     prefetch_selector: Mapping[str, str] = field(default_factory=dict)  # the pods that bring its weights to a node
 
 
