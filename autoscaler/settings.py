@@ -167,8 +167,7 @@ class Settings(BaseSettings):
     readiness_stages: bool = _setting(
         "Signals",
         True,
-        "Ask engines that start at which stage they are (vLLM's /readiness/stages: unreleased), for the parts of their warm-up; one"
-        " that does not serve it is not asked again.",
+        "Ask engines that start for their stage (vLLM's /readiness/stages, unreleased): it gives the parts of a warm-up.",
     )
     scaler_bind: Bind = _setting("Servers", "0.0.0.0:6000", "HOST:PORT of the gRPC external scaler, which KEDA calls.")
     scaler_reflection: bool = _setting(
