@@ -46,12 +46,15 @@ test-slow: $(READY) ## Run the slow tests, and search for counter-examples with 
 	OUTRIDER_HYPOTHESIS=thorough $(BIN)/python -m pytest $(PARALLEL) -m "(slow or hypothesis) and not realtime and not e2e"
 	$(BIN)/python -m pytest -m realtime
 
-fuzz: $(READY) ## Search for counter-examples: SCHEDULES=2000 faults in the twin, and examples of each property (ONLY=tests/twin)
+fuzz: $(READY) ## Search for counter-examples: SCHEDULES=2000 faults in the twin, and examples of each property (ONLY=tests/twin); KILLS=30 schedules of kills on a real control plane
 ifneq ($(filter tests tests/twin,$(or $(ONLY),tests)),)
 	$(BIN)/python -m tests.twin --schedules $(SCHEDULES)
 endif
-ifneq ($(ONLY),tests/twin)
+ifeq ($(filter tests/twin tests/e2e,$(ONLY)),)
 	OUTRIDER_HYPOTHESIS=explore OUTRIDER_SCHEDULES=$(SCHEDULES) $(BIN)/python -m pytest $(PARALLEL) -m hypothesis $(ONLY)
+endif
+ifdef KILLS
+	OUTRIDER_KILLS=$(KILLS) OUTRIDER_FIRST=$(FIRST) $(BIN)/python -m pytest -m e2e -rP tests/e2e/test_kills.py
 endif
 
 e2e: $(READY) ## Run the tests on a real control plane (needs Go; the first build takes about 25 min)

@@ -36,6 +36,7 @@ from autoscaler.control.processes import WorkerProcess
 from autoscaler.control.reading import ReadingWatch
 from autoscaler.control.registry import PolicyRegistry
 from autoscaler.control.runner import Parts
+from autoscaler.control.stage_reader import StageReader
 from autoscaler.control.starting import StartObserver
 from autoscaler.control.target import TargetReader
 from autoscaler.control.transport import TransportReader
@@ -187,6 +188,7 @@ class Leader:
         preparers, fitter = [Preparer(each, events, clock) for each in actuators], Fitter(fitting, clock)
         prometheus = always.prometheus
         logs = kube if settings.engine_logs else None
+        stages = StageReader(clock) if settings.readiness_stages else None
         ways = Ways(always.starts.pulls, watches, caches)
         self.observer = StartObserver(
             always.starts,
@@ -197,6 +199,7 @@ class Leader:
             clock,
             ledger,
             logs,
+            stages,
             traces=traced,
             learns=settings.learn_cold_starts,
         )
@@ -221,6 +224,7 @@ class Leader:
             partial(collect_rarely, clock),
             *(each.sweep for each in preparers),
             fetcher.sweep,
+            *([partial(stages.run, self.registry.runtimes)] if stages is not None else []),
         )
 
 

@@ -171,6 +171,11 @@ class Settings(BaseSettings):
         False,
         "Read the beginning of each new replica's log once it serves, for the parts of its warm-up; needs the right to get pods/log.",
     )
+    readiness_stages: bool = _setting(
+        "Signals",
+        True,
+        "Ask engines that start for their stage (vLLM's /readiness/stages, unreleased): it gives the parts of a warm-up.",
+    )
     scaler_bind: Bind = _setting("Servers", "0.0.0.0:6000", "HOST:PORT of the gRPC external scaler, which KEDA calls.")
     scaler_reflection: bool = _setting(
         "Servers",

@@ -2,6 +2,7 @@
 
 The policy gives the program that copies; what is around it is Outrider's. The model's folder appears whole or not at all. The
 cache has a limit, and what no Job has asked for in a week goes: the next Job on the node sees to both, without the controller.
+A Job that is deleted while it copies takes its half with it; of one that is killed, the next Job on the node removes it.
 """
 
 import posixpath
@@ -57,6 +58,7 @@ mkdir "$WEIGHTS_TARGET"
 make_room || exit
 "$@" &
 copy=$!
+trap 'kill -9 $copy 2>/dev/null; exit 143' TERM # the Job is deleted: a shell that is process 1 would ignore it
 (while sleep "${{WEIGHTS_CHECK_SECONDS:-{CHECK_SECONDS}}}" >/dev/null 2>&1; do make_room || {{ kill -9 $copy; exit; }}; done) &
 watch=$!
 result=0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from autoscaler.actuators.base import Actuator, Refused
-from autoscaler.control.supply import endpoints, replicas, supply
+from autoscaler.control.supply import endpoints, replicas, starts, supply
 from autoscaler.kube.objects import Key, Object, alive, key, labels
 from autoscaler.kube.ours import BALLOON, BALLOON_PODS
 from autoscaler.kube.scale import Scale
@@ -33,6 +33,7 @@ from policies.fetches import Ability, ahead
 from policies.ladder import lead_seconds
 from policies.model import Fan, Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
 from policies.residual import starting
+from policies.seen import PodSeen
 from policies.series import late_after_seconds
 from policies.supply import ColdStart, Rung, StageName, Supply
 
@@ -223,6 +224,13 @@ class PolicyRuntime:
 
     def _endpoints(self) -> Mapping[str, tuple[str, ...]]:
         return endpoints(self._workload, self._scale, self._watches.pods(self._workload.namespace))
+
+    def replicas(self, container: str) -> tuple[PodSeen, ...]:
+        """Its pods that serve or will, as they are seen to start; the engine is the container of that name."""
+        if self._scale is None:
+            return ()
+        pods = self._watches.pods(self._workload.namespace)
+        return pods.made(self._scale.selector, starts, self._workload.endpoint.pod_labels, container)
 
     def supply(self, now_seconds: float) -> Supply | None:
         """What there is of it; None (unknown) also where the API has been away for too long."""

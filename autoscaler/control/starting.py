@@ -3,7 +3,6 @@
 Not here: how a start is put together and what it teaches (`policies.learner`), and how durations are learned (`policies.ledger`).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
@@ -11,11 +10,11 @@ import structlog
 
 from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
-from autoscaler.control.supply import Labels, serving
+from autoscaler.control.stage_reader import StageReader
 from autoscaler.control.ways import Ways
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import KubeError
-from autoscaler.kube.objects import Object, labels
+from autoscaler.kube.objects import labels
 from autoscaler.kube.ours import BALLOON_PODS, POLICY, policy_label
 from autoscaler.kube.watches import Watches
 from autoscaler.records.writer import Recorder
@@ -65,6 +64,7 @@ class StartObserver:
         clock: Clock,
         ledger: Ledger,
         logs: Kube | None = None,
+        stages: StageReader | None = None,
         *,
         traces: Traces | None = None,
         learns: bool = True,
@@ -79,6 +79,7 @@ class StartObserver:
         self._learns = learns  # False: decisions keep the cold start that is given
         self._traces = traces
         self._logs = logs  # where engines' logs are read from; None: they are not
+        self._stages = stages  # what engines said of their stages; None: they are not asked
         self._unread: set[str] = set()  # namespaces whose logs could not be read, which was logged
         self.ledger = ledger
 
@@ -91,10 +92,9 @@ class StartObserver:
         self._learn_of_refused(runtime)
         container, image = engine(runtime.template)
         label = policy_label(runtime.workload.name)
-        replicas = pods.made(runtime.selector, _replicas, runtime.workload.endpoint.pod_labels, container)
         balloons = [seen(pod, "") for pod in pods.matching(BALLOON_PODS) if labels(pod).get(POLICY) == label]
         for each in policy.learner.look(
-            replicas, balloons, image, now_seconds, lambda pod: self._ways.of(runtime, pod)
+            runtime.replicas(container), balloons, image, now_seconds, lambda pod: self._ways.of(runtime, pod)
         ):
             await self._ended(runtime, policy.learner, each, image, now_seconds)
         await self._offer(runtime, policy, image)
@@ -115,12 +115,16 @@ class StartObserver:
         self._learn(runtime, lesson)
 
     async def _measured(self, ended: Ended) -> Start:
-        """A replica's start, with the parts of its warm-up where its engine's log may be read."""
+        """A replica's start, with the parts of its warm-up where its engine's log or its stages show them.
+
+        The log wins: it has the engine's own times, and says whether the compile cache was hit.
+        """
         found, pod = ended.start, ended.pod
+        asked = () if self._stages is None else self._stages.parts(pod)
         if found.serving_seconds is None:
             return found
-        if self._logs is not None:
-            found = in_parts(found, warmup_parts(await self._log(self._logs, pod), pod))
+        logged = () if self._logs is None else warmup_parts(await self._log(self._logs, pod), pod)
+        found = in_parts(found, logged or asked)
         for span in found.spans:
             metrics.STAGE_SECONDS.labels(stage=span.part.value, path=span.path).observe(span.seconds)
         metrics.HIDDEN_SECONDS.inc(hidden_seconds(found))
@@ -189,10 +193,6 @@ def _compile_cache(runtime: PolicyRuntime) -> Kept:
         return kept((runtime.template or {}).get("spec") or {})
     except (AttributeError, TypeError):  # what is wrong with a template is the API server's to say
         return Kept.NOWHERE
-
-
-def _replicas(pods: Iterable[Object], pod_labels: Labels, container: str) -> tuple[PodSeen, ...]:
-    return tuple([seen(pod, container) for pod in serving(pods, pod_labels)])
 
 
 def _news(now: ColdStart, before: ColdStart) -> bool:

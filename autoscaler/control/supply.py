@@ -18,7 +18,9 @@ from autoscaler.kube.objects import (
 from autoscaler.kube.ours import BALLOON, FETCH_JOB
 from autoscaler.kube.scale import Scale
 from autoscaler.kube.store import Store
+from autoscaler.starts.pods import seen
 from crds.workload import Endpoint, Workload
+from policies.seen import PodSeen
 from policies.supply import STAGES, Role, Rung, Supply, Unit
 
 Labels = tuple[tuple[str, str], ...]
@@ -95,6 +97,11 @@ def _endpoints(pods: Iterable[Object], at: Endpoint) -> Mapping[str, tuple[str, 
 def replicas(scale: Scale, pods: Store) -> int:
     """How many pods the target has that serve or will."""
     return len(pods.made(scale.selector, _units, ()))
+
+
+def starts(pods: Iterable[Object], pod_labels: Labels, container: str) -> tuple[PodSeen, ...]:
+    """How the pods of a target are seen to start."""
+    return tuple([seen(pod, container) for pod in serving(pods, pod_labels)])
 
 
 def serving(pods: Iterable[Object], pod_labels: Labels) -> Iterator[Object]:

@@ -20,6 +20,7 @@ class SourceErrorKind(StrEnum):
 class SourceError(Exception):
     """One reading failed. The text says what was read, from where, and what to check."""
 
-    def __init__(self, kind: SourceErrorKind, message: str) -> None:
+    def __init__(self, kind: SourceErrorKind, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.kind = kind
+        self.status = status  # of an HTTP answer that was not 200

@@ -79,6 +79,7 @@ async def get(
         raise SourceError(
             SourceErrorKind.STATUS,
             f"{where} answered with {answer}: {excerpt(body, transport)}" + _advice(response.status, transport),
+            response.status,
         )
     return bytes(body)
 

@@ -15,25 +15,30 @@ def test_a_start_is_measured_from_what_the_cluster_shows(
     cluster: Cluster, namespace: str, outrider: Callable[..., Outrider]
 ) -> None:
     workload = Workload(cluster, namespace, stages=Stages(warmup_seconds=5.0))  # sooner, a pod has no probe
+    says_stages = Stages(weights_seconds=3.0, warmup_seconds=9.0, readiness_stages=True)
+    staged = Workload(cluster, namespace, "staged", stages=says_stages)
     controller = outrider(namespace=None)
-    workload.deploy(1)
-    cluster.api.apply(workload.policy)
+    for each in (workload, staged):
+        each.deploy(1)
+        cluster.api.apply(each.policy)
 
-    def condition() -> Json | None:
-        found = workload.status().get("conditions") or ()
+    def condition(of: Workload = workload) -> Json | None:
+        found = of.status().get("conditions") or ()
         return next((each for each in found if each["type"] == "ColdStartMeasured"), None)
 
     unmeasured = until(condition, 60, "the condition ColdStartMeasured")
     assert unmeasured["status"] == "False"
     assert "cannot be read" not in unmeasured["message"], "all rights are given"
+    until(lambda: condition(staged), 60, "the same of the other, whose next replica is measured")
+    staged.create(2)
     workload.deploy(2)
 
-    def start() -> Json | None:
+    def start(of: Workload) -> Json | None:
         lines = [line for file in controller.decisions.glob("*.jsonl") for line in file.read_text().splitlines()]
         found = [json.loads(line) for line in lines if '"kind":"start"' in line.replace(" ", "")]
-        return next((each for each in found if each["name"] == f"{namespace}/{workload.name}"), None)
+        return next((each for each in found if each["name"] == f"{namespace}/{of.name}"), None)
 
-    measured = until(start, 60, "a start in the decision log")["start"]
+    measured = until(lambda: start(workload), 60, "a start in the decision log")["start"]
     spans = {each["part"]: each for each in measured["spans"]}
     print(json.dumps(measured, indent=1))
     assert measured["serving_seconds"] is not None
@@ -44,4 +49,9 @@ def test_a_start_is_measured_from_what_the_cluster_shows(
     seconds = {part: each["end_seconds"] - each["begin_seconds"] for part, each in spans.items()}
     assert all(0.0 <= each <= 60.0 for each in seconds.values()), seconds
     assert until(lambda: (now := condition()) and now["status"] == "True", 60, "the condition to be True")
-    workload.delete()
+    said = until(lambda: start(staged), 60, "a start of an engine that says its stages")["start"]["spans"]
+    seconds = {each["part"]: each["end_seconds"] - each["begin_seconds"] for each in said}
+    assert {"process", "load", "compile", "graphs", "probe"} <= seconds.keys(), said
+    assert all(1.0 <= seconds[part] <= 8.0 for part in ("load", "compile", "graphs")), seconds
+    for each in (workload, staged):
+        each.delete()

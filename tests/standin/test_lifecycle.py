@@ -54,6 +54,7 @@ async def test_the_second_pod_of_a_node_finds_image_and_weights(rig: Rig) -> Non
     assert times(await rig.report(), "b") == [0.0, 0.0, 0.0, 3.0]
     assert (await rig.report())["nodes"]["n1"] | {"created": 0, "ready": 0, "gpu_ready": 0} == {
         "images": [IMAGE],
+        "disk": ["graphs of ns/llm for vllm/vllm-openai:v0.32.0", IMAGE, "weights of ns/llm"],
         "weights": True,
         "gpus": 4,
         "created": 0,

@@ -1,4 +1,4 @@
-"""The `/metrics` page of many vLLM pods, on one real HTTP server.
+"""The `/metrics` page of many vLLM pods, on one real HTTP server; and `/readiness/stages` of those that a test gives a stage.
 
 The page is the simulated cluster's, whose series are held to a real server's. What it does not do:
 - serve requests: running, waiting and the counters are what the test sets;
@@ -7,6 +7,7 @@ The page is the simulated cluster's, whose series are held to a real server's. W
 - use compression.
 """
 
+import json
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -60,6 +61,8 @@ class FakeVllm:
         self.bodies: dict[str, bytes] = {}
         self.faults: dict[str, Handler] = {}
         self.asked: Counter[str] = Counter()
+        self.stages: dict[str, bytes | Handler] = {}  # without one, 404 as from every release
+        self.asked_stage: Counter[str] = Counter()
         self.bearer = ""
         self.headers: Mapping[str, str] = {}
         self.at_once = 0
@@ -86,6 +89,26 @@ class FakeVllm:
         finally:
             self.at_once -= 1
 
+    async def answer_stage(self, request: web.Request) -> web.StreamResponse:
+        pod = request.match_info["pod"]
+        self.asked_stage[pod] += 1
+        self.headers = request.headers
+        if self.bearer and request.headers.get("Authorization") != f"Bearer {self.bearer}":
+            return web.Response(status=401)
+        found = self.stages.get(pod)
+        if found is None:
+            return web.json_response({"detail": "Not Found"}, status=404)
+        return (
+            web.Response(body=found, content_type="application/json")
+            if isinstance(found, bytes)
+            else await found(request)
+        )
+
+
+def stage_body(stage: str) -> bytes:
+    """An answer of `/readiness/stages`, as it is proposed."""
+    return json.dumps({"stage": stage, "model_ready": stage == "model_ready", "residual_delay_s": 56.0}).encode()
+
 
 @asynccontextmanager
 async def fake_vllm(tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeVllm]:
@@ -93,6 +116,7 @@ async def fake_vllm(tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeVllm
     server = TestServer(application, scheme="http" if tls is None else "https")
     fake = FakeVllm("")
     application.router.add_get("/{pod}/metrics", fake.answer)
+    application.router.add_get("/{pod}/readiness/stages", fake.answer_stage)
     await server.start_server(shutdown_timeout=0.01, ssl=tls)
     fake.base = str(server.make_url("")).rstrip("/")
     try:

@@ -35,13 +35,16 @@ def cache(tmp_path: Path) -> Path:
     return folder
 
 
+def environment(cache: Path, model: str = "chat", kib: int = 1000) -> dict[str, str]:
+    values = (str(cache), model, str(cache / f".{model}.0.part"), str(kib), "/tmp")
+    return {**os.environ, **dict(zip(ENVIRONMENT, values, strict=True))}
+
+
 def run(
     cache: Path, program: str = COPY, model: str = "chat", kib: int = 1000, **more: str
 ) -> "subprocess.CompletedProcess[str]":
-    values = (str(cache), model, str(cache / f".{model}.0.part"), str(kib), "/tmp")
-    environment = {**os.environ, **dict(zip(ENVIRONMENT, values, strict=True)), **more}
-    command = [*COMMAND, "sh", "-c", program]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    given = {**environment(cache, model, kib), **more}
+    return subprocess.run([*COMMAND, "sh", "-c", program], env=given, capture_output=True, text=True, check=False)
 
 
 def model(cache: Path, name: str, age_hours: float, kib: int = 1) -> Path:
@@ -71,6 +74,19 @@ def test_what_is_there_is_marked_as_wanted_and_not_copied_again(cache: Path) -> 
 def test_a_copy_that_fails_leaves_nothing(cache: Path) -> None:
     assert run(cache, f"{COPY}; exit 7").returncode == 7
     assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_job_that_is_deleted_while_it_copies_leaves_what_was_there_before(cache: Path, kept: bool) -> None:
+    before = [model(cache, "other", 1.0).name] if kept else []
+    copy = [*COMMAND, "sh", "-c", f"{COPY}; echo; exec sleep 60"]
+    with subprocess.Popen(copy, env=environment(cache), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
+        assert job.stdout is not None
+        job.stdout.readline()
+        assert (cache / ".chat.0.part" / "model").exists()
+        job.terminate()
+        assert job.wait(10) == 143
+    assert [each.name for each in cache.iterdir()] == before
 
 
 def test_a_copy_that_was_killed_is_begun_anew(cache: Path) -> None:

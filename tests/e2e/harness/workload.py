@@ -29,6 +29,7 @@ class Stages:
     weights_seconds: float = 2.0
     warmup_seconds: float = 2.0
     cached_warmup_seconds: float | None = None  # with a compile cache that all nodes share; None: without one
+    readiness_stages: bool = False  # whether engines say at which stage of their start they are
     prefetch_selector: Mapping[str, str] = field(default_factory=dict)  # the pods that bring its weights to a node
 
 
@@ -46,7 +47,9 @@ class Workload:
         pool: str = POOL,
         node_selector: Mapping[str, str] | None = None,
         policy_spec: Mapping[str, Any] | None = None,
+        weights_folder: str = "",
     ) -> None:
+        self._weights_folder = weights_folder  # of the node, from which the pods read; empty: none
         self._cluster, self._api = cluster, cluster.api
         self.namespace, self.name, self.hardware = namespace, name, hardware
         self._stages, self._node_selector = stages or Stages(), dict(node_selector or {POOL_LABEL: pool})
@@ -173,6 +176,8 @@ class Workload:
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }
         annotations = {ENGINE_PORT_ANNOTATION: str(PORT)}
+        folder = self._weights_folder
+        volumes = [{"name": "weights", "hostPath": {"path": folder}}] if folder else []
         return {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -187,6 +192,7 @@ class Workload:
                         "nodeSelector": self._node_selector,
                         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
                         "terminationGracePeriodSeconds": 30,
+                        "volumes": volumes,
                     },
                 },
             },

@@ -26,7 +26,8 @@ Network
 - give an address to pods that serve nothing; route Services
 
 Engine
-- answer anything but `/metrics`: no completions, no /health; the requests come from the trace, not from the network
+- answer anything but `/metrics` and, where a workload's engines say their stages, `/readiness/stages`, as it is proposed
+  upstream: no completions, no /health; the requests come from the trace, not from the network
 - have histogram buckets other than +Inf, or families that no autoscaler reads
 - answer while it drains: the listener closes when the pod's deletion begins, though its requests finish
 - survive a restart of this process: workloads (saved beside the kubeconfig) and pods are resumed, but the engines and

@@ -91,6 +91,7 @@ class Control:
 def _node(machine: Machine, workload: Workload) -> dict[str, Any]:
     return {
         "images": machine.disk.images,
+        "disk": machine.disk.items,
         "weights": workload.weights in machine.disk,
         "gpus": machine.gpus,
         "created": machine.created_seconds,

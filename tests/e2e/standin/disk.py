@@ -41,6 +41,11 @@ class Disk:
         """All images, oldest first."""
         return list(self._images)
 
+    @property
+    def items(self) -> list[str]:
+        """All that is there or on its way, sorted."""
+        return sorted({*self._held, *self._fetching})
+
     def parallel_pulls(self, most: int) -> None:
         """Pull up to so many images at a time. Call it before the first pull."""
         self._slots = asyncio.Semaphore(most)

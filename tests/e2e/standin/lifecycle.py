@@ -168,12 +168,24 @@ class PodLifecycle:
         self._write_waiting("ImagePullBackOff", backing_off)
 
     async def _load(self, workload: Workload) -> None:
+        """Load the weights and warm up. An engine that says its stages spends a third of the latter before it loads."""
+        image, disk, staged = pods.containers(self.pod)[0]["image"], self.machine.disk, workload.spec.readiness_stages
+        workload.at_stage(self._name, "engine_init")
+        if staged:
+            await self._clock.sleep(workload.warmup_seconds(disk, image) / 3)
         self._log("loading")
+        workload.at_stage(self._name, "loading_weights")
         await self.machine.disk.fetch(workload.weights, workload.spec.weights_seconds)
         workload.times_of(self.pod).weights_ready = self._clock.now()
         self._log("warming up")
-        image, disk = pods.containers(self.pod)[0]["image"], self.machine.disk
-        await self._clock.sleep(workload.warmup_seconds(disk, image))
+        warmup_seconds = workload.warmup_seconds(disk, image)
+        if staged:
+            for stage in ("weights_loaded", "kv_cache_ready"):
+                workload.at_stage(self._name, stage)
+                await self._clock.sleep(warmup_seconds / 3)
+        else:
+            await self._clock.sleep(warmup_seconds)
+        workload.at_stage(self._name, "model_ready")
         workload.warmed_up(disk, image)
 
     async def _work(self) -> None:

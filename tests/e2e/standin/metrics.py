@@ -18,9 +18,20 @@ class Pages:
     def __call__(self, workloads: Workloads, network: Addresses) -> web.Application:
         """An application that serves the pods of one port."""
 
-        async def metrics(request: web.Request) -> web.Response:
+        def called(request: web.Request) -> str | None:
+            """The pod whose address it is."""
             transport = request.transport
-            pod = network.pod_at(transport.get_extra_info("sockname")[0]) if transport is not None else None
+            return network.pod_at(transport.get_extra_info("sockname")[0]) if transport is not None else None
+
+        async def stages(request: web.Request) -> web.Response:
+            """As proposed upstream; and 404 by engines that do not serve it."""
+            stage = workloads.stage_of(called(request) or "")
+            if stage is None:
+                return web.json_response({"detail": "Not Found"}, status=404)
+            return web.json_response({"stage": stage, "model_ready": stage == "model_ready", "residual_delay_s": 0.0})
+
+        async def metrics(request: web.Request) -> web.Response:
+            transport, pod = request.transport, called(request)
             workload = None if pod is None else workloads.serving(pod)
             if workload is not None and workload.fault == "error":
                 return web.Response(status=500, text="the engine is broken\n")
@@ -38,4 +49,5 @@ class Pages:
 
         application = web.Application()
         application.router.add_get("/metrics", metrics)
+        application.router.add_get("/readiness/stages", stages)
         return application

@@ -62,6 +62,7 @@ class ServiceSpec(_Strict):
     warmup_seconds: NotNegative
     cached_warmup_seconds: NotNegative | None = None  # with the graphs in a compile cache; None: there is no such cache
     compile_cache: Literal["node", "shared"] = "node"  # where it is: on each node's disk, or on one volume for all
+    readiness_stages: bool = False  # engines listen from their start on, and serve /readiness/stages
     images: dict[str, NotNegative] = {}  # how long other images take: of model images, of prefetch Jobs
     prefetch_selector: dict[str, str] = {}  # pods with these labels bring the weights to their node, then end
     traffic: Traffic | None = None

@@ -41,6 +41,7 @@ class Workload:
         self.fault_changed = asyncio.Event()
         self.images: set[str] = set()  # of its engines
         self.times: dict[str, Times] = {}
+        self.stages: dict[str, str] = {}  # of engines that say theirs
         self.weights = f"weights of {namespace}/{name}"  # the marker on a node's disk
         self._shared_cache: set[str] = set()  # the engine images whose graphs are on the shared volume
 
@@ -80,6 +81,12 @@ class Workload:
         """A pod's engine is up: it listens and accepts requests."""
         self.fleet.join(pod, now_seconds)
         if self.fault != "refuse":
+            self.network.open(pod)
+
+    def at_stage(self, pod: str, stage: str) -> None:
+        """A pod's engine is at a stage of its start; it listens where the workload's engines say so."""
+        if self.spec.readiness_stages:
+            self.stages[pod] = stage
             self.network.open(pod)
 
     def leave(self, pod: str, now_seconds: float, grace_seconds: float) -> float:
@@ -131,6 +138,10 @@ class Workloads:
     def serving(self, pod: str) -> Workload | None:
         """The workload of a pod that serves."""
         return next((workload for workload in self._workloads.values() if pod in workload.fleet.pods), None)
+
+    def stage_of(self, pod: str) -> str | None:
+        """The stage of a pod's engine; None if it does not say."""
+        return next((each.stages[pod] for each in self._workloads.values() if pod in each.stages), None)
 
     def image_seconds(self, pod: Object, image: str) -> float:
         """How long a pod's image takes: its workload's time, also for a balloon of that workload."""
