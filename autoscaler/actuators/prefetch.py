@@ -56,14 +56,15 @@ rm -rf "$WEIGHTS_TARGET"
 trap 'rm -rf "$WEIGHTS_TARGET"' EXIT
 mkdir "$WEIGHTS_TARGET"
 make_room || exit
+end() {{ kill -9 ${{copy-}} ${{watch-}} 2>/dev/null || :; }} # a shell that has just been forked may lose a gentler signal
+trap 'end; exit 143' TERM # the Job is deleted: a shell that is process 1 would ignore it
 "$@" &
 copy=$!
-trap 'kill -9 $copy 2>/dev/null; exit 143' TERM # the Job is deleted: a shell that is process 1 would ignore it
 (while sleep "${{WEIGHTS_CHECK_SECONDS:-{CHECK_SECONDS}}}" >/dev/null 2>&1; do make_room || {{ kill -9 $copy; exit; }}; done) &
 watch=$!
 result=0
 wait $copy || result=$?
-kill $watch 2>/dev/null || :
+end
 make_room || exit
 [ $result -eq 0 ] || exit $result
 end_if_there # another policy's Job was faster
