@@ -38,7 +38,7 @@ class Slo(Model):
     """How long a request may wait in the engine's queue, from 100ms to 1h."""
     attainment: Percent = Field(default="99%", examples=['"99%"'])
     """Share of the requests that must wait no longer than queueWait, from 50% to 99.99%. A higher share keeps more capacity
-    in reserve: on public traffic 99.9% costs 5 to 18% more than 99%, and 95% costs 3 to 10% less."""
+    in reserve: on public traffic 99.9% costs 6 to 15% more than 99%, and 95% costs 3 to 10% less."""
 
 
 class Engine(Model):

@@ -160,7 +160,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "scpol.spec.slo": (
         "at least the share `attainment` of the requests waits no longer than `queueWait` before it runs.",
         "queueWait <string> How long a request may wait in the engine's queue, from 100ms to 1h. Default: 5s.",
-        "on public traffic 99.9% costs 5 to 18% more than 99%, and 95% costs 3 to 10% less. Default: 99%.",
+        "on public traffic 99.9% costs 6 to 15% more than 99%, and 95% costs 3 to 10% less. Default: 99%.",
     ),
     "scpol.spec.engine": ("at a full batch; u means a millionth. Example: 200u.",),
     "scpol.spec.coldStart.node": ("p95 <string> -required- 95th percentile, from p50 to 1h. Example: 4m.",),
