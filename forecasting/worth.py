@@ -16,7 +16,6 @@ from forecasting.log_demand import smooth
 from forecasting.quantiles import HORIZONS_SECONDS, PROBABILITIES
 from forecasting.series import Floats, Series
 from policies.combine import SLACK
-from policies.headroom import LEAST_FACTOR
 from policies.ladder import headroom_deviations, hold_seconds, lead_seconds
 from policies.level import (
     LEVEL_OFFSET,
@@ -165,7 +164,7 @@ class Counterfactual:
     def _needed(self, late: Floats) -> float:
         """The least share of the headroom with which little enough was late; `late` is the share of the work, [scale]."""
         target = np.array([ENOUGH * (1.0 - self._law.attainment)])
-        return min(1.0, max(LEAST_FACTOR, float(at_late(SCALES, late, target)[0])))
+        return min(1.0, max(predictive.LEAST_FACTOR, float(at_late(SCALES, late, target)[0])))
 
     def _compared(self, without: tuple[Floats, Floats], used: tuple[Floats, Floats]) -> tuple[float, float]:
         """Mean replicas without and with the forecast, at equal attainment.

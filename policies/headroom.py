@@ -11,10 +11,10 @@ from dataclasses import replace
 from policies.ladder import lead_seconds, replica_rung
 from policies.model import Filters, Headroom, Inputs, Mode, Policy, Verdict
 from policies.physics import queue_times
-from policies.recommend.predictive import volatility_floor
+from policies.recommend.predictive import LEAST_FACTOR, volatility_floor
 from policies.signals import Judged
 
-LEAST_FACTOR, LARGEST_FACTOR = 0.45, 1.29
+LARGEST_FACTOR = 1.29
 AIM = 0.7  # late requests that leave the factor as it is, as a share of those that the policy allows
 RAISED = 0.05  # by a tick of mean traffic in which every request was late
 LOWERED = (

@@ -74,6 +74,12 @@ def compiled(key: Key, path: str) -> Key:
     return (f"{key[0]}, {path}", *key[1:]) if path in COMPILED else key
 
 
+def another_version(image: str, other: str) -> bool:
+    """Whether two references are of one repository, and differ in their tags, or in their digests."""
+    (repository, version), (of_other, version_of_other) = _image(image), _image(other)
+    return (repository, "@" in image) == (of_other, "@" in other) and version != version_of_other
+
+
 def _cached(where: Kept) -> tuple[str, ...]:
     return (f"with a compile cache {where.value}",) if where is not Kept.NOWHERE else ()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from policies.fold import observations, on_new_node, start
 from policies.following import Following
-from policies.keys import Kept, What, compiled, keys
+from policies.keys import Kept, What, another_version, compiled, keys
 from policies.ledger import Key, Ledger, Observation, failure_rate, observe
 from policies.resolve import cold_start, priors
 from policies.seen import UNKNOWN, Cluster, ImageSeen, Place, PodSeen
@@ -83,7 +83,13 @@ class Learner:
         return tuple(ended)
 
     def lesson(self, of: Ended, image: str, now_seconds: float, cache: Kept = Kept.NOWHERE) -> Lesson:
-        """What a start teaches. Ask for each, in order: the next replica is expected on the kind of node of the last."""
+        """What a start teaches. Ask for each, in order: the next replica is expected on the kind of node of the last.
+
+        `image` is that of the template now: a pod that was created before a change of it teaches by its own.
+        """
+        pull = self._cluster.pull_of(of.pod)
+        if pull is not None and another_version(pull.message.image, image):
+            image = pull.message.image
         if of.is_balloon:
             what = What(self._model, image, self._placed(of.pod, UNKNOWN))
             taught = observations(of.start, of.pod, keys(what), now_seconds)

@@ -105,11 +105,11 @@ class StartObserver:
         """Record, measure and learn one start. Of a balloon's, only learn."""
         if not ended.is_balloon:
             ended = replace(ended, start=await self._measured(ended))
-            self._recorder.start(runtime.key, ended.start, now_seconds, runtime.workload.cold_start)
-            if self._traces is not None:
-                self._traces.start(runtime.key, ended.start, image, now_seconds)
         lesson = learner.lesson(ended, image, now_seconds, _compile_cache(runtime))
         if not ended.is_balloon:
+            self._recorder.start(runtime.key, ended.start, now_seconds, runtime.workload.cold_start)
+            if self._traces is not None:
+                self._traces.start(runtime.key, ended.start, lesson.what.image, now_seconds)
             for each in lesson.observations:
                 await self._report_unusual(runtime, lesson.what, ended.pod, each)
         self._learn(runtime, lesson)

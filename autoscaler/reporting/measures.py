@@ -26,10 +26,11 @@ def measure(policy: Policy, inputs: Inputs, result: StepResult) -> None:
 
 
 def measure_starting(policy: str, report: PolicyReport) -> None:
-    """Export how long the replicas that are starting still take. Without a supply it is unknown whether any is."""
-    known, left = report.supply is not None, [each.left for each in report.starting]
+    """Export how long the replicas that are starting still take: unknown without a supply, and where one's age is."""
+    supply, left = report.supply, [each.left for each in report.starting]
     late = sum(each.is_late for each in report.starting)
-    metrics.LATE_REPLICAS.labels(policy=policy).set(late if known else math.nan)
+    metrics.LATE_REPLICAS.labels(policy=policy).set(math.nan if supply is None else late)
+    known = supply is not None and len(left) == supply.starting + supply.unplaced
     for quantile, seconds in (
         ("0.5", max([each.p50_seconds for each in left], default=0.0)),
         ("0.95", max([each.p95_seconds for each in left], default=0.0)),

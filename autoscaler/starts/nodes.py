@@ -47,7 +47,8 @@ class Nodes:
         self._claims[name] = created_seconds(claim), initialized_seconds
 
     def lost_claim(self, claim: Object, now_seconds: float) -> None:
-        """A NodeClaim is gone. Karpenter deletes one for which the cloud has no capacity."""
+        """A NodeClaim is gone. Karpenter deletes one for which the cloud has no capacity, and others after their nodes."""
+        self._claims.pop((claim.get("status") or {}).get("nodeName") or "", None)
         if uid(claim) not in self._launching:
             return
         self._launching.discard(uid(claim))

@@ -4,6 +4,7 @@ Spans go to a queue of 2,048, which a thread of the library sends from: one that
 standard OTEL_ variables say where to and how; without an endpoint nothing of the library is imported.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ class Traces:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+        logging.getLogger("opentelemetry.util.re").addFilter(_without_header)
         named = Resource({"service.name": "outrider"}).merge(OTELResourceDetector().detect())
         self._provider = TracerProvider(resource=named, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))
@@ -76,6 +78,12 @@ def traces(environment: Mapping[str, str] = os.environ) -> Traces | None:
     except Exception as error:  # noqa: BLE001 - whatever the library makes of its variables
         _log.warning("traces.off", why=f"an OTEL_ variable cannot be used: {error}")
     return None
+
+
+def _without_header(record: logging.LogRecord) -> bool:
+    """Leave the text of an invalid header out of the library's warning: it may hold a token."""
+    record.args = ("(not shown)",)
+    return True
 
 
 def _nanoseconds(seconds: float) -> int:

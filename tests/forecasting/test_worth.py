@@ -26,11 +26,10 @@ from forecasting.worth import (
     headroom,
     newest_max,
 )
-from policies.headroom import LEAST_FACTOR
 from policies.ladder import headroom_deviations
 from policies.level import LEVEL_OFFSET
 from policies.model import Filters
-from policies.recommend.predictive import BASE_DEVIATION, SAMPLING_VARIANCE, volatility_floor
+from policies.recommend.predictive import BASE_DEVIATION, LEAST_FACTOR, SAMPLING_VARIANCE, volatility_floor
 from tests.forecasting.traffic import DAY_STEPS, LAW, minutes, wave
 from tests.support.worlds import COLD_START, a_policy
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.headroom import AIM, ENOUGH_LATE, ENOUGH_REQUESTS, LARGEST_FACTOR, LEAST_FACTOR, trimmed
+from policies.headroom import AIM, ENOUGH_LATE, ENOUGH_REQUESTS, LARGEST_FACTOR, trimmed
 from policies.ladder import lead_seconds
 from policies.model import Filters, Headroom, Inputs, Mode, PodSample, Policy, Verdict
 from policies.physics import queue_times
-from policies.recommend.predictive import volatility_floor
+from policies.recommend.predictive import LEAST_FACTOR, volatility_floor
 from policies.signals import Judged
 from policies.supply import Rung, Supply
 from tests.support.worlds import COLD_START, START, a_policy, a_sample

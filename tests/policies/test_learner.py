@@ -72,6 +72,20 @@ def test_a_balloon_teaches_no_warm_up() -> None:
     assert {each.part for each in lesson.observations} == {Part.NODE, Part.GPU, Part.IMAGE}
 
 
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [("i:2", "1"), ("mirror/i:2", "2"), ("i@sha256:2", "sha256:2")],
+    ids=["before a change", "pulled from a mirror", "pinned by a webhook"],
+)
+def test_a_start_from_before_a_change_of_the_image_teaches_nothing_of_the_new_one(image: str, version: str) -> None:
+    learner = Learner("ns/chat", OneNode())
+    learner.look([], [], image, 0.0)
+    [ended] = learner.look([POD], [], image, 420.0)
+    taught = {each.part: each.key for each in learner.lesson(ended, image, 420.0).observations}
+    assert taught[Part.IMAGE][-1] == version
+    assert taught[Part.WARMUP][-1] == ("i:1" if version == "1" else image)
+
+
 def test_a_warm_up_on_a_new_node_has_missed_the_compile_cache_that_each_node_keeps() -> None:
     learner = Learner("ns/chat", OneNode())
     learner.look([], [], "i:1", 0.0)

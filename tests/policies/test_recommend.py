@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from policies.combine import combine, whole
-from policies.model import Basis, Demand, Fan, Filters, Reason, Rule, Window
-from policies.recommend.predictive import FAN_STALE_SECONDS, demand_floor, interpolate, volatility_floor
+from policies.model import Basis, Demand, Fan, Filters, Headroom, Reason, Rule, Window
+from policies.recommend.predictive import FAN_STALE_SECONDS, LEAST_FACTOR, demand_floor, interpolate, volatility_floor
 from policies.recommend.reactive import reactive
 from policies.recommend.scheduled import scheduled
 from tests.support.worlds import START, a_fan, a_policy
@@ -98,6 +98,16 @@ def test_a_forecast_that_needs_less_headroom_asks_for_less_and_never_less_than_i
     least, less, full = (reason.replicas for reason in asked if reason is not None)
     assert least == pytest.approx(4.0)
     assert least < less < full
+
+
+def test_late_requests_and_a_forecast_together_leave_the_least_headroom() -> None:
+    trimmed = replace(CALM, headroom=Headroom(factor=LEAST_FACTOR))
+    found = [
+        demand_floor(POLICY, filters, replace(a_fan(START, 8.0), headroom=share), START, 120.0)
+        for filters, share in ((CALM, LEAST_FACTOR), (trimmed, LEAST_FACTOR), (trimmed, 0.7), (trimmed, 1.0))
+    ]
+    first, *others = (reason.replicas for reason in found if reason is not None)
+    assert others == pytest.approx([first] * 3)
 
 
 def test_without_a_level_there_is_no_floor_from_a_forecast() -> None:

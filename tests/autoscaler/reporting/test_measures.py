@@ -112,3 +112,11 @@ def test_replicas_that_are_starting_have_what_is_left_of_the_last_and_how_many_a
     assert late == 1.0
     assert median == max(each.left.p50_seconds for each in found)
     assert high == max(each.left.p95_seconds for each in found)
+
+
+def test_what_a_replica_of_unknown_age_still_takes_is_unknown() -> None:
+    """Zero would say that none is starting."""
+    supply = Supply(1, (Unit("qwen-0", Role.REPLICA, Rung.NODE_READY.passed),))
+    report = PolicyReport(WORKLOAD, supply=supply, starting=starting(supply, COLD_START, 10_000.0))
+    measure_starting(POLICY.name, report)
+    assert math.isnan(exported("outrider_coldstart_remaining_seconds", quantile="0.5") or 0.0)

@@ -85,6 +85,16 @@ def test_a_claim_that_goes_before_its_launch_was_refused() -> None:
     assert nodes.take_refused() == []
 
 
+def test_of_a_claim_that_goes_after_its_node_nothing_is_kept() -> None:
+    """Karpenter changes it once more in between, and names of nodes may come again."""
+    nodes = Nodes()
+    nodes.saw_claim(node_claim())
+    nodes.lost_node(node())
+    nodes.saw_claim(node_claim())
+    nodes.lost_claim(node_claim(), T0 + 4000.0)
+    assert nodes.seen(node()).claimed_seconds is None
+
+
 def test_of_claims_that_nobody_takes_the_last_are_kept() -> None:
     nodes = Nodes()
     for number in range(MOST_REFUSED + 9):

@@ -1,3 +1,4 @@
+import logging
 import subprocess
 import sys
 import threading
@@ -99,6 +100,18 @@ def test_what_keeps_traces_off_is_logged(monkeypatch: pytest.MonkeyPatch, broken
         assert traces({ENDPOINTS[1]: "http://localhost:4318"}) is None
     [line] = logs
     assert why in line["why"]
+
+
+def test_a_header_that_is_invalid_is_not_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "Authorization: Bearer s3cret")
+    with caplog.at_level(logging.DEBUG):
+        found = traces({ENDPOINTS[1]: "http://localhost:4318"})
+    assert found is not None
+    found.close()
+    assert "Header format invalid" in caplog.text
+    assert "s3cret" not in caplog.text
 
 
 def test_nothing_of_the_library_is_imported_without_an_endpoint() -> None:
