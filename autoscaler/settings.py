@@ -173,7 +173,7 @@ class Settings(BaseSettings):
     )
     readiness_stages: bool = _setting(
         "Signals",
-        True,
+        False,
         "Ask engines that start for their stage (vLLM's /readiness/stages, unreleased): it gives the parts of a warm-up.",
     )
     scaler_bind: Bind = _setting("Servers", "0.0.0.0:6000", "HOST:PORT of the gRPC external scaler, which KEDA calls.")

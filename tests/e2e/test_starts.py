@@ -17,7 +17,7 @@ def test_a_start_is_measured_from_what_the_cluster_shows(
     workload = Workload(cluster, namespace, stages=Stages(warmup_seconds=5.0))  # sooner, a pod has no probe
     says_stages = Stages(weights_seconds=3.0, warmup_seconds=9.0, readiness_stages=True)
     staged = Workload(cluster, namespace, "staged", stages=says_stages)
-    controller = outrider(namespace=None)
+    controller = outrider(namespace=None, readiness_stages="yes")
     for each in (workload, staged):
         each.deploy(1)
         cluster.api.apply(each.policy)

@@ -99,12 +99,16 @@ class Controller:
         """The conditions of a policy's status, by type."""
         return {each["type"]: each for each in self.status(name).get("conditions") or ()}
 
-    async def until(self, true: Callable[[], object]) -> None:
-        """Let time pass, a quarter of a second after the other, until something is true."""
+    async def until(self, true: Callable[[], object], pause_seconds: float = 0.001) -> None:
+        """Let time pass, a quarter of a second after the other, until something is true.
+
+        `pause_seconds` of real time pass at each step: what the fake API answers meanwhile took no time. A test that bounds
+        the time needs more, or it measures the machine.
+        """
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not true():
                 await self.clock.advance(0.25)
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(pause_seconds)
 
     async def decided(self, name: str) -> None:
         """Until a decision of the policy is on the board that is younger than now."""
@@ -124,6 +128,7 @@ async def a_controller(
     loaded: Loaded | None = None,
     log: Path | None = None,
     engine_logs: bool = False,
+    readiness_stages: bool = False,
     learn_cold_starts: bool = True,
     history_url: str | None = None,
     processes: Sequence[WorkerProcess] | None = None,
@@ -132,7 +137,8 @@ async def a_controller(
     """Everything is made and runs, and ends with the block."""
     clock = FakeClock()
     api.now = clock.now
-    settings = load({"decision_log_dir": log, "engine_logs": engine_logs, "learn_cold_starts": learn_cold_starts})
+    sources = {"engine_logs": engine_logs, "readiness_stages": readiness_stages}
+    settings = load({"decision_log_dir": log, "learn_cold_starts": learn_cold_starts, **sources})
     watches = Watches(kube, clock, random.Random(1), None)
     starts = StartWatches(kube, clock, random.Random(1), lambda: watches.namespaces, lambda: watches.nodes)
     always = Always(clock, kube, watches, starts, Scraper(clock), prometheus)

@@ -23,7 +23,7 @@ STAGES = ("engine_init", "loading_weights", "weights_loaded", "kv_cache_ready", 
 @asynccontextmanager
 async def starting(api: FakeApi, kube: Kube, log: Path) -> AsyncIterator[tuple[Controller, FakeVllm]]:
     """A policy whose engines are a fake's."""
-    async with fake_vllm() as fake, a_controller(api, kube, log=log) as controller:
+    async with fake_vllm() as fake, a_controller(api, kube, log=log, readiness_stages=True) as controller:
         await begin(controller)
         await reached_by(controller, fake, "engine")
         yield controller, fake
@@ -122,7 +122,7 @@ async def test_it_is_asked_as_the_metrics_are_and_a_token_goes_only_to_a_server_
     known = authority if trusted else Authority("another")
     set_answers(api, secret=secret(TOKEN), ca=config_map(known.certificate.decode()))
     tls = server_context(tmp_path, authority.issue("vllm", hosts=["127.0.0.1"]))
-    async with fake_vllm(tls) as fake, a_controller(api, kube) as controller:
+    async with fake_vllm(tls) as fake, a_controller(api, kube, readiness_stages=True) as controller:
         fake.bearer = TOKEN
         fake.stages["engine"] = stage_body(STAGES[0])
         await controller.target("a", 1)
