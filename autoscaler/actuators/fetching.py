@@ -28,7 +28,7 @@ from autoscaler.kube.store import Store
 from autoscaler.kube.watches import Watches
 from crds.notation.selectors import parse
 from crds.workload import WeightsMethod, Workload
-from policies.fetches import UNKNOWN_BYTES, Fetch, Limits, choose, worth
+from policies.fetches import UNKNOWN_BYTES, Fetch, Limits, candidates, choose, worth
 from policies.model import Mode
 from policies.supply import StageName
 
@@ -201,7 +201,7 @@ class Fetches:
         bytes_ = 0.0 if there else UNPACKED * sizes.get(content.what, UNKNOWN_BYTES)
         miss_seconds = wish.miss_seconds.get(content.stage, 0.0)
         value = 0.0 if there else worth(wish.probability, miss_seconds, workload.gpus_per_replica, bytes_)
-        return Fetch(f"{workload.namespace}/{name}", key(target.node).name, value, bytes_)
+        return Fetch(workload.namespace, name, key(target.node).name, value, bytes_)
 
     def _waits(
         self, workload: Workload, target: "_Target", name: str, busy: frozenset[str], now_seconds: float
@@ -224,6 +224,8 @@ class Fetches:
         target = targets.get(name)
         if target is None or each.progress is Progress.OVER:
             return True
+        if each.progress in _UNDER_WAY and not fit(target.node, now_seconds):
+            return True  # it gets nowhere there, and would keep others waiting until its deadline
         if each.progress is Progress.STUCK:
             return now_seconds - (created_seconds(each.job) or now_seconds) >= PATIENCE_SECONDS
         if each.progress is Progress.WITHOUT_POD:
@@ -280,6 +282,8 @@ class Fetches:
     ) -> tuple[list[Object], list[Fetched]]:
         """The Jobs to make for what is missing, and those of any policy that only keep an image and make way for them."""
         policy, most = claimant(workload), self._settings.max_fetches
+        if not missing:
+            return [], []
         sizes = self._watches.nodes.made(_EVERY, image_bytes)
         wanted = [self._fetch(workload, wish, name, at, sizes) for name, at in missing.items()]
         everywhere = list(self._everywhere())
@@ -287,9 +291,11 @@ class Fetches:
         jobs = {key(job): job for job in (*(each.job for each in everywhere if alive(each.job)), *unseen)}
         lacking = {at: asked.missing for at, asked in self._recent(now_seconds).items()}
         may_begin = within_share(policy, wanted, Counter(map(holder, jobs.values())), lacking, most)
+        self._room = self._watches.nodes.made(_EVERY, rooms_bytes)
+        may_begin = candidates(may_begin, self._room, self._settings.limits)
         self._wanted[policy] = _Wanted(now_seconds, len(wanted), may_begin)
         begun = self._choose(everywhere, unseen, now_seconds) & missing.keys()
-        waiting = tuple(each for each in may_begin if each.name.partition("/")[2] not in begun)
+        waiting = tuple(each for each in may_begin if each.name not in begun)
         self._wanted[policy] = _Wanted(now_seconds, len(wanted) - len(begun), waiting)
         left = [
             (at.content.what, each)
@@ -310,16 +316,15 @@ class Fetches:
 
     def _choose(self, everywhere: list[Fetched], unseen: list[Object], now_seconds: float) -> set[str]:
         """Names of the Jobs to begin now, of all policies."""
-        under_way = Counter(_notes(job)[NODE] for job in unseen) + Counter(
-            each.node for each in everywhere if each.progress in _UNDER_WAY
-        )
-        wanted = [fetch for asked in self._recent(now_seconds).values() for fetch in asked.fetches]
-        self._room = self._watches.nodes.made(_EVERY, rooms_bytes)
+        going = [*unseen, *(each.job for each in everywhere if each.progress in _UNDER_WAY)]
+        under_way = Counter(_notes(job).get(NODE, "") for job in going)
+        tenants = dict.fromkeys(self._watches.fetching, 0) | Counter(key(job).namespace for job in going)
+        wanted = (asked.fetches for asked in self._recent(now_seconds).values())
         at_work = [each for each in everywhere if alive(each.job) and each.progress is not Progress.HELD]
         held = len(at_work) + len(unseen)
-        chosen = choose(wanted, under_way, held, self._room, self._settings.limits)
+        chosen = choose(wanted, under_way, tenants, held, self._room, self._settings.limits)
         self._full = held + len(chosen) >= self._settings.max_fetches
-        return {fetch.name.partition("/")[2] for fetch in chosen}
+        return {fetch.name for fetch in chosen}
 
     def _recent(self, now_seconds: float) -> "dict[Key, _Wanted]":
         """What policies want. One that has had no turn lately, such as one that is refused, keeps no other one waiting."""
