@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from autoscaler.actuators.base import Change, Refused
 from autoscaler.actuators.claims import claimant, holder
-from autoscaler.actuators.disks import UNPACKED, fit, has_image, image_bytes, rooms_bytes
+from autoscaler.actuators.disks import UNPACKED, fit, has_image, image_bytes, listed_bytes, rooms_bytes
 from autoscaler.actuators.fetched import Fetched, Progress, busy_nodes, read
 from autoscaler.actuators.jobs import Unseen, create_jobs, delete_jobs, outlived, served, sweep_jobs
 from autoscaler.actuators.landing import Placement, landing
@@ -144,7 +144,8 @@ class Fetches:
         limits = {prefetch.path: float(prefetch.max_bytes)} if prefetch else {}
         whats = {each.what for each in self.seen(workload)} - limits.keys()
         sizes = self._watches.nodes.made(_EVERY, image_bytes) if whats else {}
-        return limits | {what: UNPACKED * sizes.get(what, UNKNOWN_BYTES) for what in whats}
+        found = {what: listed_bytes(sizes, what) for what in whats}
+        return limits | {what: UNPACKED * (UNKNOWN_BYTES if size is None else size) for what, size in found.items()}
 
     def nodes(self, placement: Placement, now_seconds: float) -> tuple[Object, ...] | None:
         """The nodes that pods may land on; None where that is unknown."""
@@ -196,9 +197,10 @@ class Fetches:
 
     def _fetch(self, workload: Workload, wish: Wish, name: str, target: "_Target", sizes: Mapping[str, float]) -> Fetch:
         content = target.content
-        # Nodes list large images, by one form of their name alone: where no node lists this one, what was brought counts as there.
-        there = has_image(target.node, content.what) or (name in self._brought and content.what not in sizes)
-        bytes_ = 0.0 if there else UNPACKED * sizes.get(content.what, UNKNOWN_BYTES)
+        size = listed_bytes(sizes, content.what)
+        # Nodes list large images alone: where no node lists this one, what was brought counts as there.
+        there = has_image(target.node, content.what) or (name in self._brought and size is None)
+        bytes_ = 0.0 if there else UNPACKED * (UNKNOWN_BYTES if size is None else size)
         miss_seconds = wish.miss_seconds.get(content.stage, 0.0)
         value = 0.0 if there else worth(wish.probability, miss_seconds, workload.gpus_per_replica, bytes_)
         return Fetch(workload.namespace, name, key(target.node).name, value, bytes_)
