@@ -7,7 +7,7 @@ from crds.resolve.problems import Problem
 from policies.keys import Kept
 
 ROOT = "VLLM_CACHE_ROOT"
-USUAL_ROOT = "/root/.cache/vllm"  # of the root user in vLLM's image
+USUAL_ROOT = "/root/.cache/vllm"  # of the root user in vLLM's image, without XDG_CACHE_HOME and HOME
 _PASSING = (
     "emptyDir",
     "configMap",
@@ -77,4 +77,5 @@ def _engine(pod_spec: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _root(engine: Mapping[str, Any]) -> str:
     given = {each.get("name"): each.get("value") for each in engine.get("env") or ()}
-    return str(given.get(ROOT) or USUAL_ROOT).rstrip("/")
+    caches = given.get("XDG_CACHE_HOME") or f"{str(given.get('HOME') or '/root').rstrip('/')}/.cache"
+    return str(given.get(ROOT) or f"{str(caches).rstrip('/')}/vllm").rstrip("/")

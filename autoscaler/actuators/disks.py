@@ -1,6 +1,7 @@
 """What nodes say of their disks and images: how much room there is, how large an image is, and which nodes are fit for a fetch."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from autoscaler.kube.objects import Object, condition, created_seconds, key
 from autoscaler.kube.trim import DISK
@@ -18,9 +19,27 @@ def image_bytes(nodes: Iterable[Object]) -> Mapping[str, float]:
     return {name: _size(image) for node in nodes for image in _images(node) for name in image.get("names") or ()}
 
 
+def listed_bytes(sizes: Mapping[str, float], reference: str) -> float | None:
+    """The size of an image, of those that `image_bytes` gives; None where no node lists it."""
+    return next((sizes[name] for name in _names(reference) if name in sizes), None)
+
+
 def has_image(node: Object, reference: str) -> bool:
     """Whether the node lists the image. It lists 50 at most, so that one which is missing may be there."""
-    return any(reference in (image.get("names") or ()) for image in _images(node))
+    names = _names(reference)
+    return any(name in names for image in _images(node) for name in image.get("names") or ())
+
+
+@lru_cache(maxsize=4096)
+def _names(reference: str) -> tuple[str, str]:
+    """The names under which a node may list an image: as written, and in full, as containerd and CRI-O have it."""
+    first, slash, _ = reference.partition("/")
+    hosted = slash and ("." in first or ":" in first or first == "localhost")
+    full = reference if hosted else f"docker.io/{reference}" if slash else f"docker.io/library/{reference}"
+    name, _, digest = full.partition("@")
+    path, _, last = name.rpartition("/")
+    base, _, tag = last.partition(":")
+    return reference, f"{path}/{base}@{digest}" if digest else f"{path}/{base}:{tag or 'latest'}"
 
 
 def room_bytes(node: Object) -> float | None:

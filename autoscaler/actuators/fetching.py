@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from autoscaler.actuators.base import Change, Refused
 from autoscaler.actuators.claims import claimant, holder
-from autoscaler.actuators.disks import UNPACKED, fit, has_image, image_bytes, rooms_bytes
+from autoscaler.actuators.disks import UNPACKED, fit, has_image, image_bytes, listed_bytes, rooms_bytes
 from autoscaler.actuators.fetched import Fetched, Progress, busy_nodes, read
 from autoscaler.actuators.jobs import Unseen, create_jobs, delete_jobs, outlived, served, sweep_jobs
 from autoscaler.actuators.landing import Placement, landing
@@ -28,7 +28,7 @@ from autoscaler.kube.store import Store
 from autoscaler.kube.watches import Watches
 from crds.notation.selectors import parse
 from crds.workload import WeightsMethod, Workload
-from policies.fetches import UNKNOWN_BYTES, Fetch, Limits, choose, worth
+from policies.fetches import UNKNOWN_BYTES, Fetch, Limits, candidates, choose, worth
 from policies.model import Mode
 from policies.supply import StageName
 
@@ -144,7 +144,8 @@ class Fetches:
         limits = {prefetch.path: float(prefetch.max_bytes)} if prefetch else {}
         whats = {each.what for each in self.seen(workload)} - limits.keys()
         sizes = self._watches.nodes.made(_EVERY, image_bytes) if whats else {}
-        return limits | {what: UNPACKED * sizes.get(what, UNKNOWN_BYTES) for what in whats}
+        found = {what: listed_bytes(sizes, what) for what in whats}
+        return limits | {what: UNPACKED * (UNKNOWN_BYTES if size is None else size) for what, size in found.items()}
 
     def nodes(self, placement: Placement, now_seconds: float) -> tuple[Object, ...] | None:
         """The nodes that pods may land on; None where that is unknown."""
@@ -196,12 +197,13 @@ class Fetches:
 
     def _fetch(self, workload: Workload, wish: Wish, name: str, target: "_Target", sizes: Mapping[str, float]) -> Fetch:
         content = target.content
-        # Nodes list large images, by one form of their name alone: where no node lists this one, what was brought counts as there.
-        there = has_image(target.node, content.what) or (name in self._brought and content.what not in sizes)
-        bytes_ = 0.0 if there else UNPACKED * sizes.get(content.what, UNKNOWN_BYTES)
+        size = listed_bytes(sizes, content.what)
+        # Nodes list large images alone: where no node lists this one, what was brought counts as there.
+        there = has_image(target.node, content.what) or (name in self._brought and size is None)
+        bytes_ = 0.0 if there else UNPACKED * (UNKNOWN_BYTES if size is None else size)
         miss_seconds = wish.miss_seconds.get(content.stage, 0.0)
         value = 0.0 if there else worth(wish.probability, miss_seconds, workload.gpus_per_replica, bytes_)
-        return Fetch(f"{workload.namespace}/{name}", key(target.node).name, value, bytes_)
+        return Fetch(workload.namespace, name, key(target.node).name, value, bytes_)
 
     def _waits(
         self, workload: Workload, target: "_Target", name: str, busy: frozenset[str], now_seconds: float
@@ -224,6 +226,8 @@ class Fetches:
         target = targets.get(name)
         if target is None or each.progress is Progress.OVER:
             return True
+        if each.progress in _UNDER_WAY and not fit(target.node, now_seconds):
+            return True  # it gets nowhere there, and would keep others waiting until its deadline
         if each.progress is Progress.STUCK:
             return now_seconds - (created_seconds(each.job) or now_seconds) >= PATIENCE_SECONDS
         if each.progress is Progress.WITHOUT_POD:
@@ -280,6 +284,8 @@ class Fetches:
     ) -> tuple[list[Object], list[Fetched]]:
         """The Jobs to make for what is missing, and those of any policy that only keep an image and make way for them."""
         policy, most = claimant(workload), self._settings.max_fetches
+        if not missing:
+            return [], []
         sizes = self._watches.nodes.made(_EVERY, image_bytes)
         wanted = [self._fetch(workload, wish, name, at, sizes) for name, at in missing.items()]
         everywhere = list(self._everywhere())
@@ -287,9 +293,11 @@ class Fetches:
         jobs = {key(job): job for job in (*(each.job for each in everywhere if alive(each.job)), *unseen)}
         lacking = {at: asked.missing for at, asked in self._recent(now_seconds).items()}
         may_begin = within_share(policy, wanted, Counter(map(holder, jobs.values())), lacking, most)
+        self._room = self._watches.nodes.made(_EVERY, rooms_bytes)
+        may_begin = candidates(may_begin, self._room, self._settings.limits)
         self._wanted[policy] = _Wanted(now_seconds, len(wanted), may_begin)
         begun = self._choose(everywhere, unseen, now_seconds) & missing.keys()
-        waiting = tuple(each for each in may_begin if each.name.partition("/")[2] not in begun)
+        waiting = tuple(each for each in may_begin if each.name not in begun)
         self._wanted[policy] = _Wanted(now_seconds, len(wanted) - len(begun), waiting)
         left = [
             (at.content.what, each)
@@ -310,16 +318,15 @@ class Fetches:
 
     def _choose(self, everywhere: list[Fetched], unseen: list[Object], now_seconds: float) -> set[str]:
         """Names of the Jobs to begin now, of all policies."""
-        under_way = Counter(_notes(job)[NODE] for job in unseen) + Counter(
-            each.node for each in everywhere if each.progress in _UNDER_WAY
-        )
-        wanted = [fetch for asked in self._recent(now_seconds).values() for fetch in asked.fetches]
-        self._room = self._watches.nodes.made(_EVERY, rooms_bytes)
+        going = [*unseen, *(each.job for each in everywhere if each.progress in _UNDER_WAY)]
+        under_way = Counter(_notes(job).get(NODE, "") for job in going)
+        tenants = dict.fromkeys(self._watches.fetching, 0) | Counter(key(job).namespace for job in going)
+        wanted = (asked.fetches for asked in self._recent(now_seconds).values())
         at_work = [each for each in everywhere if alive(each.job) and each.progress is not Progress.HELD]
         held = len(at_work) + len(unseen)
-        chosen = choose(wanted, under_way, held, self._room, self._settings.limits)
+        chosen = choose(wanted, under_way, tenants, held, self._room, self._settings.limits)
         self._full = held + len(chosen) >= self._settings.max_fetches
-        return {fetch.name.partition("/")[2] for fetch in chosen}
+        return {fetch.name for fetch in chosen}
 
     def _recent(self, now_seconds: float) -> "dict[Key, _Wanted]":
         """What policies want. One that has had no turn lately, such as one that is refused, keeps no other one waiting."""

@@ -45,11 +45,11 @@ class Watches:
 
     def pods(self, namespace: str) -> Store:
         """The pods of a watched namespace; empty and not synced for any other."""
-        return self._pods.get(namespace, Store())
+        return self._pods.get(namespace) or Store()
 
     def jobs(self, namespace: str) -> Store:
         """The balloon Jobs of a watched namespace; empty and not synced for any other."""
-        return self._jobs.get(namespace, Store())
+        return self._jobs.get(namespace) or Store()
 
     @property
     def nodes(self) -> Store:
@@ -64,7 +64,7 @@ class Watches:
         if namespace in self._pods and namespace not in self._fetches:
             self._fetches[namespace] = Store()
             self._start_fetches(namespace)
-        return self._fetches.get(namespace, Store())
+        return self._fetches.get(namespace) or Store()
 
     def subscribe(self, listener: Callable[[str, Selector], None]) -> None:
         """Call `listener` with a namespace and a selector that was asked for where the pods that it matches have changed."""

@@ -52,6 +52,20 @@ def test_where_it_is_kept(spec: dict[str, Any], at: str | None) -> None:
     assert kept_at(spec) == at
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "mount", "at"),
+    [
+        ("XDG_CACHE_HOME", "/cache", "/cache", "/cache/vllm"),
+        ("XDG_CACHE_HOME", "/cache", "/root/.cache", None),
+        ("HOME", "/home/vllm/", "/home/vllm/.cache", "/home/vllm/.cache/vllm"),
+    ],
+)
+def test_the_folder_without_a_root_of_its_own_is_that_of_the_user(
+    name: str, value: str, mount: str, at: str | None
+) -> None:
+    assert kept_at(pod(HOST, mount, env=[{"name": name, "value": value}])) == at
+
+
 def test_a_volume_that_cannot_be_written_keeps_nothing() -> None:
     spec = pod(HOST)
     spec["containers"][0]["volumeMounts"][0]["readOnly"] = True

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from autoscaler.actuators.base import Change, Refused
+from autoscaler.actuators.disks import STARTS_WITHIN_SECONDS
 from autoscaler.actuators.fetched import Progress
 from autoscaler.actuators.fetching import AGAIN_SECONDS, PATIENCE_SECONDS, TURN_SECONDS, FetchSettings
 from autoscaler.actuators.jobs import UNSEEN_SECONDS
@@ -388,6 +389,33 @@ async def test_a_node_that_does_not_come_up_is_left(there: Cluster) -> None:
     await there.add(there.old("a", ready=False))
     await there.ensure()
     assert there.where == {}
+
+
+async def test_nodes_that_do_not_come_up_keep_no_others_waiting(tmp_path: Path) -> None:
+    """A pod there stays pending until the Job's deadline, an hour later, and counts as under way."""
+    starting = (("node.kubernetes.io/not-ready", "NoSchedule"),)
+    async with cluster(tmp_path, FetchSettings(max_parallel=2)) as there:
+        await there.add(*(there.young(name, ready=False, taints=starting) for name in ("a", "b")))
+        await there.ensure()
+        assert set(there.where) == {"a", "b"}
+        await there.clock.advance(STARTS_WITHIN_SECONDS)
+        await there.add(there.young("c"))
+        await there.ensure()
+        await there.ensure()
+        assert set(there.where) == {"c"}
+
+
+async def test_one_tenant_whose_pulls_hang_does_not_stop_another(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FetchSettings(max_parallel=4)) as there:
+        there.policies = [pulling("a"), pulling("b", namespace="far")]
+        there.crash()
+        await there.add(*(there.young(f"n{at}") for at in range(6)))
+        await there.ensure(there.policies[1], asks=False)
+        for _ in range(3):
+            for policy in there.policies:
+                await there.ensure(policy)
+        far = [path for path in there.api.objects if "/namespaces/far/jobs/" in path]
+        assert (len(there.where), len(far)) == (3, 1)
 
 
 async def test_nodes_that_are_not_known_end_nothing(there: Cluster) -> None:

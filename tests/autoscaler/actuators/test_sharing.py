@@ -37,7 +37,7 @@ class Kept:
         lacking = {
             each: [at for at in range(self.nodes[each]) if job(each, at) not in self.jobs] for each in self.nodes
         }
-        wanted = [Fetch(str(at), f"n{at}", 0.0, 0.0) for at in lacking[policy]]
+        wanted = [Fetch(policy.namespace, str(at), f"n{at}", 0.0, 0.0) for at in lacking[policy]]
         others = {each: len(found) for each, found in lacking.items()}
         begun = within_share(policy, wanted, Counter(map(holder, self.jobs)), others, self.most)
         new = [job(policy, int(each.name)) for each in begun]
@@ -63,6 +63,6 @@ def test_each_policy_keeps_its_share_and_then_nothing_moves(nodes: dict[Key, int
 
 
 def test_what_is_to_be_brought_passes_the_share() -> None:
-    wanted = [Fetch("new", "n1", 1.0, 9e9), Fetch("old", "n2", 0.0, 0.0)]
+    wanted = [Fetch("x", "new", "n1", 1.0, 9e9), Fetch("x", "old", "n2", 0.0, 0.0)]
     policy, other = Key("x", "a"), Key("y", "a")
     assert within_share(policy, wanted, Counter({policy: 2, other: 2}), {}, 4) == (wanted[0],)
