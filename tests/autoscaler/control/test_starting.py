@@ -117,6 +117,7 @@ async def test_a_start_is_measured_logged_and_learned_and_decisions_are_made_wit
         assert lead_quantile_seconds(learned, (), 0.0) < lead_quantile_seconds(given, (), 0.0)
         await controller.until(lambda: controller.conditions("a")["ColdStartMeasured"]["status"] == "True")
         await controller.until(lambda: lines(tmp_path, "decision")[-1]["inputs"]["cold_start"]["gpu"] is not None)
+        await controller.until(lambda: [each for each in api.bodies if each.get("reason") == "ColdStartLearned"])
         [learned_here] = [each["message"] for each in api.bodies if each.get("reason") == "ColdStartLearned"]
         assert learned_here.startswith("A replica takes ")
         assert "spec.coldStart or the profile expects 9 min 1 s" in learned_here
