@@ -87,7 +87,7 @@ class SimulatedCluster:
 class Controller:
     """The process of the live controller: `outrider run`, configured by environment variables."""
 
-    def __init__(self, endpoints: "Endpoints", scaler_address: str, folder: Path) -> None:
+    def __init__(self, endpoints: "Endpoints", scaler_address: str, folder: Path, *, learns: bool) -> None:
         self._folder = folder
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("OUTRIDER_")},
@@ -99,6 +99,7 @@ class Controller:
             "OUTRIDER_WEB_BIND": "127.0.0.1:0",
             "OUTRIDER_DECISION_LOG_DIR": str(folder / DECISIONS),
             "OUTRIDER_STATE_DIR": str(folder / "state"),
+            "OUTRIDER_LEARN_COLD_STARTS": str(learns).lower(),
         }
         self._process = self._start()
 
@@ -145,7 +146,10 @@ class Controller:
 
 
 class Pair:
-    """Both processes of one run, as a context. `outcome` is set once `frames` is exhausted."""
+    """Both processes of one run, as a context. `outcome` is set once `frames` is exhausted.
+
+    Without `learns`, the controller decides with the cold start of the policy.
+    """
 
     def __init__(
         self,
@@ -156,9 +160,11 @@ class Pair:
         queue_wait_seconds: float,
         folder: Path,
         slowest_speed: float = simulated.SLOWEST_SPEED,
+        learns: bool = True,
     ) -> None:
         address = f"127.0.0.1:{_free_port()}"
         self._play = Play(scenario, policy, speed, queue_wait_seconds, address, folder, slowest_speed)
+        self._learns = learns
         self.outcome: Outcome | None = None
         self._cluster: SimulatedCluster | None = None
         self._controller: Controller | None = None
@@ -179,7 +185,8 @@ class Pair:
         play = self._play
         try:
             self._cluster = SimulatedCluster(play)
-            self._controller = Controller(self._cluster.endpoints(), play.scaler_address, play.folder)
+            endpoints = self._cluster.endpoints()
+            self._controller = Controller(endpoints, play.scaler_address, play.folder, learns=self._learns)
         except BaseException:
             self.__exit__()
             raise

@@ -25,9 +25,17 @@ def the_scenario(*, start: str | None = None, duration: str | None = None, past:
     return scenario_of(workload, name, scale=1.0, start=start, duration=duration, past=past, seed=0)
 
 
-def a_pair(scenario: Scenario, folder: Path, *, slowest_speed: float = 1.0) -> Pair:
+def a_pair(scenario: Scenario, folder: Path, *, slowest_speed: float = 1.0, learns: bool = True) -> Pair:
     wait = the_workload().policy.queue_wait_seconds
-    return Pair(scenario, POLICY, speed=SPEED, queue_wait_seconds=wait, folder=folder, slowest_speed=slowest_speed)
+    return Pair(
+        scenario,
+        POLICY,
+        speed=SPEED,
+        queue_wait_seconds=wait,
+        folder=folder,
+        slowest_speed=slowest_speed,
+        learns=learns,
+    )
 
 
 def logged(folder: Path) -> Iterator[Decision]:
