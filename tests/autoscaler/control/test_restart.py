@@ -61,6 +61,7 @@ async def test_a_refused_state_is_counted_is_an_event_and_stands_in_the_status_f
         )
         assert controller.status("a")["message"].endswith(sentence)
         assert "saved state" not in controller.status("b")["message"]
+        await controller.until(lambda: events(api, "StateRefused"))
         assert [event["message"] for event in events(api, "StateRefused")] == [sentence]
         assert counted("ns/a") == 1.0  # following the policy forgets none of it
         await controller.clock.advance(900.0)
