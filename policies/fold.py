@@ -138,11 +138,8 @@ def given_up(pod: PodSeen, now_seconds: float) -> tuple[Part, float, Outcome] | 
     if since is None or now_seconds - since < SOON_SECONDS or not _possible(since, now_seconds, now_seconds):
         return None
     if part is Part.NODE and now_seconds - since > PROVISION_SECONDS:
-        return (
-            part,
-            0.0,
-            Outcome.FAILED,
-        )  # no machine was to be had, or none that the pod asks for: others' may come in time
+        # No machine was to be had, or none that the pod asks for: others' may come in time.
+        return part, 0.0, Outcome.FAILED
     return part, now_seconds - since, Outcome.TIMED_OUT
 
 

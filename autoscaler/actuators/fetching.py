@@ -106,7 +106,7 @@ class Fetches:
         if not jobs.synced:
             problem = f"the Jobs in namespace {namespace} cannot be read, so nothing is fetched: {jobs.problem}"
             return Change(problem=problem if jobs.problem else "")
-        own = [each for each in self._seen(namespace) if holder(each.job) == claimant(workload)]
+        own = self.seen(workload)
         if not known or (wish is not None and (nodes is None or not nodes.current(now_seconds))):
             return Change(problem=_failed(own))
         if refused is not None and refused.by_quota:
@@ -116,9 +116,10 @@ class Fetches:
         targets = {} if wish is None or nodes is None else self._targets(workload, wish, nodes)
         whats = _whats(wish)
         self._shortfalls.see(claimant(workload), own, whats, now_seconds)
-        trouble = await self._rest(workload, own, now_seconds)
+        stuck = self._stuck(namespace, now_seconds)
+        trouble = await self._rest(workload, own, stuck, now_seconds)
         busy = self._busy() if targets else frozenset()
-        doomed = [each for each in own if self._ends(each, targets, busy, now_seconds)]
+        doomed = [each for each in own if self._ends(each, targets, busy, stuck, now_seconds)]
         here = {key(each.job).name for each in own}
         missing = {
             name: target
@@ -220,7 +221,14 @@ class Fetches:
             *(self._watches.pods(each).made(_EVERY, busy_nodes) for each in self._watches.namespaces)
         )
 
-    def _ends(self, each: Fetched, targets: "Mapping[str, _Target]", busy: frozenset[str], now_seconds: float) -> bool:
+    def _ends(
+        self,
+        each: Fetched,
+        targets: "Mapping[str, _Target]",
+        busy: frozenset[str],
+        stuck: frozenset[str],
+        now_seconds: float,
+    ) -> bool:
         """Whether a Job goes: it is not wanted, its time is up, it gets nowhere, or nothing but it is on its node."""
         name = key(each.job).name
         target = targets.get(name)
@@ -231,25 +239,23 @@ class Fetches:
         if each.progress is Progress.STUCK:
             return now_seconds - (created_seconds(each.job) or now_seconds) >= PATIENCE_SECONDS
         if each.progress is Progress.WITHOUT_POD:
-            return name in self._podless.stuck(
-                key(each.job).namespace, self._lacking(key(each.job).namespace), now_seconds
-            )
+            return name in stuck
         if each.progress is Progress.HELD and not _in_use(target.node, busy, now_seconds):
             self._brought[name] = now_seconds
             return True
         return False
 
-    def _lacking(self, namespace: str) -> frozenset[str]:
+    def _stuck(self, namespace: str, now_seconds: float) -> frozenset[str]:
+        """Names of the Jobs that have had no pod for too long."""
         seen = self._seen(namespace) if self._watches.pods(namespace).synced else ()
-        return frozenset(key(each.job).name for each in seen if each.progress is Progress.WITHOUT_POD)
+        lacking = frozenset(key(each.job).name for each in seen if each.progress is Progress.WITHOUT_POD)
+        return self._podless.stuck(namespace, lacking, now_seconds)
 
     # ---------------------------------------------------------------- what goes wrong
 
-    async def _rest(self, workload: Workload, own: Iterable[Fetched], now_seconds: float) -> str:
+    async def _rest(self, workload: Workload, own: Sequence[Fetched], stuck: frozenset[str], now_seconds: float) -> str:
         """Leave alone for a while what cannot be pulled, or gets no pod. Gives why."""
-        cause, own = "", list(own)
-        works = there(own)
-        stuck = self._podless.stuck(workload.namespace, self._lacking(workload.namespace), now_seconds)
+        cause, works = "", there(own)
         for each in own:
             patience_over = now_seconds - (created_seconds(each.job) or now_seconds) >= PATIENCE_SECONDS
             if each.progress is Progress.STUCK and patience_over:

@@ -53,9 +53,9 @@ class Ways:
             return Came(Way.ENGINE) if jobs and span is None else _seen(asked, span)
         if asked.way is Way.CACHE:
             copy = self._caches.on(asked.name, pod.node)
-            there = copy is not None and copy.end_seconds is not None
-            span = brought(pod, copy.begin_seconds, copy.end_seconds) if there and copy and copy.end_seconds else None
-            return _seen(asked, span)
+            if copy is None or copy.end_seconds is None:
+                return _seen(asked, None)
+            return _seen(asked, brought(pod, copy.begin_seconds, copy.end_seconds))
         return Came()
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -553,13 +554,20 @@ async def test_a_job_that_nothing_has_ended_is_swept(there: Cluster) -> None:
     assert len((await there.fetches.release(there.clock.now())).released) == 1
 
 
-async def test_what_is_not_begun_keeps_no_other_workload_waiting(tmp_path: Path) -> None:
+@asynccontextmanager
+async def one_of_two_begun(tmp_path: Path) -> AsyncIterator[Cluster]:
+    """Two policies and one slot: one of the first one's fetches has ended, and the other has not begun."""
     async with cluster(tmp_path, FetchSettings(max_parallel=1)) as there:
         there.policies = [pulling("a"), pulling("b", namespace="far")]
         there.crash()
         await there.add(there.young("n"), there.young("m"))
-        await there.ensure(there.policies[0], probability=0.9)  # one of two has begun
+        await there.ensure(there.policies[0], probability=0.9)
         await there.pulled(next(iter(there.where)))
+        yield there
+
+
+async def test_what_is_not_begun_keeps_no_other_workload_waiting(tmp_path: Path) -> None:
+    async with one_of_two_begun(tmp_path) as there:
         await there.fetches.ensure(there.policies[0], None, there.clock.now(), known=False)
         await there.ensure(there.policies[1], probability=0.1)
         assert any("/namespaces/far/jobs/" in path for path in there.api.objects)
@@ -567,12 +575,7 @@ async def test_what_is_not_begun_keeps_no_other_workload_waiting(tmp_path: Path)
 
 async def test_a_policy_without_a_turn_keeps_no_other_one_waiting(tmp_path: Path) -> None:
     """A policy that is refused has no turn, and nothing that it wanted before is begun."""
-    async with cluster(tmp_path, FetchSettings(max_parallel=1)) as there:
-        there.policies = [pulling("a"), pulling("b", namespace="far")]
-        there.crash()
-        await there.add(there.young("n"), there.young("m"))
-        await there.ensure(there.policies[0], probability=0.9)  # one of two has begun
-        await there.pulled(next(iter(there.where)))
+    async with one_of_two_begun(tmp_path) as there:
         await there.clock.advance(TURN_SECONDS)
         await there.ensure(there.policies[1], probability=0.1)
         assert any("/namespaces/far/jobs/" in path for path in there.api.objects)
