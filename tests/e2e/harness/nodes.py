@@ -22,6 +22,7 @@ INSTANCE_TYPES = (("g6.2xlarge", 1, 8, 32, 0.98), ("g6.12xlarge", 4, 48, 192, 4.
 ZONES = ("zone-a", "zone-b")
 SPOT_SHARE = 0.35
 POOL = "gpu"
+REFUSED = "refused-nodepools"  # a file in the cluster's folder: NodePools for which no machine is to be had
 
 
 def kwok(folder: Path, kubeconfig: Path) -> Process:
@@ -61,7 +62,11 @@ def karpenter(folder: Path, kubeconfig: Path) -> Process:
         "--batch-max-duration=2s",
         "--feature-gates=CapacityBuffer=true",
     ]
-    environment = {"KUBECONFIG": str(kubeconfig), "SYSTEM_NAMESPACE": "kube-system"}
+    environment = {
+        "KUBECONFIG": str(kubeconfig),
+        "SYSTEM_NAMESPACE": "kube-system",
+        "REFUSED_NODEPOOLS": str(folder / REFUSED),
+    }
     offered = json.dumps([_instance_type(*each) for each in INSTANCE_TYPES])
     return Process("karpenter", command, folder, environment, {types: offered})
 
