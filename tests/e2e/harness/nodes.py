@@ -150,10 +150,16 @@ def pool(
     idle_seconds: int = 12,
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
+    capacity: str = "on-demand",
+    most_gpus: int = 64,
+    weight: int = 0,
 ) -> list[dict[str, Any]]:
-    """A NodePool of GPU nodes with room for one replica each, and its node class; labels and annotations of its nodes."""
+    """A NodePool of GPU nodes with room for one replica each, and its node class; labels and annotations of its nodes.
+
+    Of several that would do, Karpenter takes the one of the highest weight.
+    """
     node_class = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": name}
-    wanted = {"karpenter.sh/capacity-type": ["on-demand"], "node.kubernetes.io/instance-type": ["g6.2xlarge"]}
+    wanted = {"karpenter.sh/capacity-type": [capacity], "node.kubernetes.io/instance-type": ["g6.2xlarge"]}
     return [
         {
             "apiVersion": "karpenter.kwok.sh/v1alpha1",
@@ -177,7 +183,8 @@ def pool(
                         "terminationGracePeriod": "30s",
                     },
                 },
-                "limits": {GPU: "64"},
+                "limits": {GPU: str(most_gpus)},
+                **({"weight": weight} if weight else {}),
                 "disruption": {
                     "consolidationPolicy": "WhenEmpty",
                     "consolidateAfter": f"{idle_seconds}s",
