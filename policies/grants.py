@@ -106,15 +106,17 @@ class Division:
 
     def against(self, share: Share, *, prepared: bool = False) -> Limit | None:
         """What stands against one unit more; None if it fits."""
-        ask, seat = share.ask, share.rule.seat
-        gpus = ask.gpus_per_replica
-        is_new = not prepared or share.prepared >= ask.held_prepared
-        if ask.seat is None:
+        if share.ask.seat is None:
             return Limit.NO_MEMBER
-        if ask.shadow:
+        if share.ask.shadow:
             return Limit.SHADOW
-        if seat.max_gpus is not None and share.rule.gpus + gpus > seat.max_gpus:
+        most, gpus = share.rule.seat.max_gpus, share.ask.gpus_per_replica
+        if most is not None and share.rule.gpus + gpus > most:
             return Limit.MEMBER_GPUS
+        return self._against_all(share, gpus, is_new=not prepared or share.prepared >= share.ask.held_prepared)
+
+    def _against_all(self, share: Share, gpus: int, *, is_new: bool) -> Limit | None:
+        """Which limit of the whole pool stands against so many GPUs more."""
         if gpus > self.room_gpus:
             return Limit.POOL_GPUS
         if gpus > self.room_gpus - self.reserved_gpus(share.rule):

@@ -1,6 +1,17 @@
 """Renders what a pool refuses to a member: which limit it is, and who holds what."""
 
+from collections.abc import Mapping
+
 from policies.pool import Granted, Limit, Refusal
+
+LIMITS: Mapping[Limit, str] = {
+    Limit.MEMBER_GPUS: "its member rule in pool {pool} allows {gpus}",
+    Limit.MONEY: "pool {pool} would spend more than its limit of {usd} a day",
+    Limit.GUARANTEES: "what is left of pool {pool} is guaranteed to others",
+    Limit.NO_MEMBER: "no member rule of pool {pool} matches it",
+    Limit.NO_POOL: "{its_pool} does not exist or is invalid",
+    Limit.SHADOW: "in mode Shadow it is granted what runs",
+}
 
 
 def refusal_sentence(pool: str, granted: Granted) -> str:
@@ -25,24 +36,14 @@ def refusal_clause(pool: str, refusal: Refusal, ended_hold_for: str = "") -> str
 
 
 def _limit(pool: str, refusal: Refusal) -> str:
-    held, value = sum([gpus for _, _, gpus in refusal.holders]), refusal.limit_value
-    match refusal.limit:
-        case Limit.POOL_GPUS if held < value:
-            return f"pool {pool} has {value - held:g} of its {_gpus(value)} left, too few for the replica that is next"
-        case Limit.POOL_GPUS:
-            return f"pool {pool} is {'over' if held > value else 'at'} its limit of {_gpus(value)}"
-        case Limit.MEMBER_GPUS:
-            return f"its member rule in pool {pool} allows {_gpus(value)}"
-        case Limit.MONEY:
-            return f"pool {pool} would spend more than its limit of ${value:,.2f} a day"
-        case Limit.GUARANTEES:
-            return f"what is left of pool {pool} is guaranteed to others"
-        case Limit.NO_MEMBER:
-            return f"no member rule of pool {pool} matches it"
-        case Limit.NO_POOL:
-            return f"{f'pool {pool}' if pool else 'its pool'} does not exist or is invalid"
-        case Limit.SHADOW:
-            return "in mode Shadow it is granted what runs"
+    value, left = refusal.limit_value, refusal.limit_value - sum([gpus for _, _, gpus in refusal.holders])
+    if refusal.limit is Limit.POOL_GPUS:
+        if left > 0:
+            return f"pool {pool} has {left:g} of its {_gpus(value)} left, too few for the replica that is next"
+        return f"pool {pool} is {'over' if left < 0 else 'at'} its limit of {_gpus(value)}"
+    return LIMITS[refusal.limit].format(
+        pool=pool, gpus=_gpus(value), usd=f"${value:,.2f}", its_pool=f"pool {pool}" if pool else "its pool"
+    )
 
 
 def _held(refusal: Refusal) -> str:
