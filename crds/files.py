@@ -10,13 +10,14 @@ from typing import Any, BinaryIO
 
 from crds.advice import advised
 from crds.inspection import Found, inspect, rivals, unreadable
-from crds.kinds import SCALING_POLICY
+from crds.joining import joined
+from crds.kinds import KINDS, SCALING_POLICY
 from crds.resolve.problems import Problem, printable
 from crds.workload import Workload
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _MAX_BYTES = 4 * 2**20  # parsed in about 10 s; the API server takes 1.5 MiB for one object
-_MARKS = (b"outrider", b"scalingpolicy")
+_MARKS = (b"outrider", *(kind.name.lower().encode() for kind in KINDS))
 
 
 class PolicyFileError(Exception):
@@ -48,8 +49,11 @@ class Inspected:
     without_policy: int
 
 
-def inspect_files(names: Iterable[str]) -> Inspected:
-    """Everything in files and folders. A file that cannot be read is a problem, and so are two policies for one target."""
+def inspect_files(names: Iterable[str], now_seconds: float | None = None) -> Inspected:
+    """Everything in files and folders. A file that cannot be read is a problem, and so are two policies for one target.
+
+    With `now_seconds` it is also warned of what has ended by then.
+    """
     resources: list[Found] = []
     beside: list[Found] = []
     files = without = 0
@@ -60,7 +64,7 @@ def inspect_files(names: Iterable[str]) -> Inspected:
         beside += everything
         files += 1
         without += not any(it.judged for it in found)
-    return Inspected(tuple(advised(rivals(resources), beside)), files, without)
+    return Inspected(tuple(joined(advised(rivals(resources), beside), beside, now_seconds)), files, without)
 
 
 def policies(name: str) -> list[PolicyDocument]:
