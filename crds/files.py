@@ -6,17 +6,19 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from crds.advice import advised
 from crds.inspection import Found, inspect, rivals, unreadable
 from crds.joining import joined
 from crds.kinds import KINDS, SCALING_POLICY
+from crds.pool import GpuPool
 from crds.resolve.problems import Problem, printable
 from crds.workload import Workload
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _MAX_BYTES = 4 * 2**20  # parsed in about 10 s; the API server takes 1.5 MiB for one object
+ResolvedT = TypeVar("ResolvedT", Workload, GpuPool)
 _MARKS = (b"outrider", *(kind.name.lower().encode() for kind in KINDS))
 
 
@@ -38,6 +40,15 @@ class PolicyDocument:
     where: str  # FILE:LINE
     raw: Mapping[str, Any]  # as it is written
     workload: Workload
+
+
+@dataclass(frozen=True, slots=True)
+class PoolDocument:
+    """One valid GPUPool of a file."""
+
+    where: str  # FILE:LINE
+    raw: Mapping[str, Any]  # as it is written
+    pool: GpuPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +80,21 @@ def inspect_files(names: Iterable[str], now_seconds: float | None = None) -> Ins
 
 def policies(name: str) -> list[PolicyDocument]:
     """The ScalingPolicies of a file or folder; other resources are skipped. Raises PolicyFileError for any problem."""
+    return [PolicyDocument(*found) for found in _valid(name, Workload)]
+
+
+def pools(name: str) -> list[PoolDocument]:
+    """The GPUPools of a file or folder; other resources are skipped. Raises PolicyFileError for any problem."""
+    return [PoolDocument(*found) for found in _valid(name, GpuPool)]
+
+
+def _valid(name: str, resolved: type[ResolvedT]) -> Iterator[tuple[str, Mapping[str, Any], ResolvedT]]:
     resources = inspect_files([name]).resources
     if lines := [line for found in resources for line in found.lines()]:
         raise PolicyFileError("\n".join(lines))
-    return [
-        PolicyDocument(found.where, found.raw, found.resolved)
-        for found in resources
-        if isinstance(found.resolved, Workload) and isinstance(found.raw, Mapping)
-    ]
+    for found in resources:
+        if isinstance(found.resolved, resolved) and isinstance(found.raw, Mapping):
+            yield found.where, found.raw, found.resolved
 
 
 def one_policy(file: str) -> PolicyDocument:
