@@ -21,6 +21,7 @@ from policies.engine import propose, settle
 from policies.errors import CodecError, LogError
 from policies.model import Demand, Grant, Inputs, Plan, Policy, State, StepResult
 from policies.pool import Pool, PoolInputs, PoolPlan, PoolResult, PoolState
+from policies.pool_step import pool_step
 from policies.starts import Start
 from policies.supply import ColdStart
 
@@ -205,8 +206,6 @@ def _redecided(decision: Decision, state: State) -> Redecided:
 
 
 def _reallocated(allocation: Allocation, folded: PoolState | None) -> Reallocated:
-    from policies.pool_step import pool_step
-
     state = folded if allocation.before is None else allocation.before
     try:
         return Reallocated(allocation, pool_step(allocation.pool, state or PoolState(), allocation.inputs))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
@@ -12,15 +13,18 @@ from policies.log import (
     Allocation,
     Decision,
     LogWriter,
+    Reallocated,
     allocation_line,
     decisions,
     header_line,
     pool_line,
     records,
+    redecide,
 )
 from policies.model import State
 from policies.pool import PoolResult, PoolState
-from tests.support.pool_logs import POOL, a_result, pool_inputs
+from policies.pool_step import pool_step
+from tests.support.pool_logs import POOL, a_result, an_ask, pool_inputs
 from tests.support.worlds import Fleet, a_policy
 
 
@@ -102,3 +106,49 @@ def test_a_log_of_format_6_is_refused_in_one_sentence() -> None:
         LogError, match=r"the log has format 6; this version of outrider reads format 7: move the file away$"
     ):
         list(records(['{"kind":"header","format":6,"platform":"x"}\n']))
+
+
+def live(moments: int) -> Iterator[str]:
+    """A pool that decides by the core, on the grid and between two ticks; its demand rises and falls."""
+    writer, state = LogWriter("test"), PoolState()
+    yield writer.opening() + "\n"
+    for moment in range(moments):
+        asked = 2 + moment % 5 * 3
+        on_grid = moment % 3 != 2
+        asks = an_ask(asked=asked, level_gpus=float(asked)), an_ask("code/llama", "tools", asked=4 + moment % 2)
+        inputs = pool_inputs(15.0 * moment, *asks, on_grid=on_grid)
+        result = pool_step(POOL, state, inputs)
+        yield from (f"{line}\n" for line in writer.allocated(POOL, state, inputs, result))
+        state = result.state
+
+
+def test_every_decision_of_a_pool_comes_out_again() -> None:
+    again = list(redecide(live(60)))
+    assert len(again) == 60
+    assert all(isinstance(each, Reallocated) and each.matches for each in again)
+
+
+def test_folding_a_pool_starts_at_any_state() -> None:
+    header, _, *lines = live(30)
+    state = next(islice((each.again.state for each in redecide(live(30)) if isinstance(each, Reallocated)), 9, None))
+    again = list(redecide([header, pool_line(POOL, state) + "\n", *lines[10:]]))
+    assert len(again) == 20
+    assert all(each.matches for each in again)
+
+
+def test_a_grant_that_was_changed_afterwards_does_not_match() -> None:
+    *lines, last = live(20)
+    data = json.loads(last)
+    data["plan"]["grants"][0]["grant"]["replicas"] += 1
+    assert [each.matches for each in redecide([*lines, json.dumps(data)])] == [True] * 19 + [False]
+
+
+def test_values_from_which_no_pool_decides_are_refused_with_their_line() -> None:
+    *lines, last = live(3)
+    data = json.loads(last)
+    data["inputs"]["asks"][0]["used_gpus"] = 1e308
+    data["inputs"]["asks"][0]["price_per_gpu_hour"] = 1e308
+    data["inputs"]["on_grid"] = True
+    data["inputs"]["now_seconds"] += 60.0
+    with pytest.raises(LogError, match=r"line 5 has values from which nothing can be decided"):
+        list(redecide([*lines, json.dumps(data) + "\n"]))
