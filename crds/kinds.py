@@ -9,12 +9,13 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from pydantic import ValidationError
 
 from crds.resolve import gpupool as pools
+from crds.resolve import pool_contradictions
 from crds.resolve.contradictions import contradictions
 from crds.resolve.problems import Problem, broken, problem
 from crds.resolve.rules import Rule
 from crds.resolve.scalingpolicy import clashes, workload
 from crds.structural import Schema, defaulted, described
-from crds.v1alpha1 import gpupool, scalingpolicy
+from crds.v1alpha1 import gpupool, gpupool_rules, scalingpolicy
 from crds.v1alpha1.resource import GROUP, Column, Resource
 
 MOST_PROBLEMS = 100  # of one resource; a file of 200,000 misspelt fields would take minutes to be listed
@@ -96,9 +97,11 @@ GPU_POOL = Kind(
     short_names=("gpool",),
     scope="Cluster",
     columns=gpupool.COLUMNS,
-    rules=(),
+    rules=gpupool_rules.RULES,
     introduction=gpupool.INTRODUCTION,
     resolved=pools.pool,
+    clashes=pools.clashes,
+    contradictions=pool_contradictions.contradictions,
 )
 KINDS: tuple[Kind[Any, Any], ...] = (SCALING_POLICY, GPU_POOL)
 

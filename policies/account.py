@@ -60,11 +60,11 @@ def hours_left(inputs: PoolInputs) -> float:
 
 
 def members_usd_per_hour(asks: Sequence[Ask], grants: Sequence[Granted] = ()) -> float:
-    """What the members' GPUs cost, those that are decided and not there yet included; with grants, as soon as they are carried out."""
+    """What the members' GPUs cost, those that are decided and not there yet included; with grants, once these are carried out."""
     granted = {each.workload: each.grant for each in grants}
     total = 0.0
     for ask in asks:
-        units, grant = ask.held_replicas, granted.get(ask.workload)
+        units, grant = ask.held_replicas + ask.held_prepared, granted.get(ask.workload)
         if grant is not None and not ask.shadow:
             units = grant.replicas + grant.prepared_nodes
         total += units * ask.gpus_per_replica * ask.price_per_gpu_hour
@@ -95,9 +95,7 @@ def on_node(unit: StandbyUnit) -> bool:
 
 
 def _of_replicas(ask: Ask, elapsed: float) -> Usage:
-    serving, starting = ask.serving_gpus, ask.starting_gpus
-    if not serving + starting + ask.unplaced_gpus:  # of none of them anything is known: they count as if they served
-        serving = ask.held_replicas * ask.gpus_per_replica
+    serving, starting = ask.serving_gpus, ask.starting_gpus + ask.held_prepared * ask.gpus_per_replica
     usd = (serving + starting) * ask.price_per_gpu_hour * elapsed / HOUR_SECONDS
     used = min(max(0.0, ask.used_gpus), serving) * elapsed
     return Usage(serving=serving * elapsed, starting=starting * elapsed, used=used, usd=usd)
@@ -136,15 +134,12 @@ def _of_idle(pool: Pool, inputs: PoolInputs, elapsed: float) -> Usage:
         return Usage()
     price = sum([nodes.get(each.name, 0) * node_usd_per_hour(each) for each in pool.offerings]) / gpus
     sizes = {each.name: each.gpus_per_node for each in pool.offerings}
-    held = sum([max(ask.serving_gpus + ask.starting_gpus, _unseen(ask)) for ask in inputs.asks]) + inputs.other_gpus
+    held = inputs.other_gpus
+    for ask in inputs.asks:
+        held += ask.serving_gpus + ask.starting_gpus + ask.held_prepared * ask.gpus_per_replica
     held += sum([sizes.get(unit.offering, 0) for unit in inputs.standby if on_node(unit)])
     idle = max(0, gpus - held) * elapsed
     return Usage(idle=idle, usd=idle * price / HOUR_SECONDS)
-
-
-def _unseen(ask: Ask) -> int:
-    """The GPUs of a member of whose replicas nothing is known."""
-    return 0 if ask.serving_gpus + ask.starting_gpus + ask.unplaced_gpus else ask.held_replicas * ask.gpus_per_replica
 
 
 def _opened(account: Account, held: Mapping[str, tuple[float, float]]) -> tuple[tuple[str, float, float], ...]:
@@ -190,9 +185,9 @@ def _closed(account: Account, inputs: PoolInputs) -> Account:
 
 
 def _day_usd(account: Account, inputs: PoolInputs, at: float | None, usd: float, elapsed: float) -> float:
-    """Dollars since the day began. A day ends where the last tick was before the current one's start, whatever its name is:
+    """Dollars since the day began, which it did if the last tick was before its start.
 
-    another time zone changes the name in the middle of a day, and then what was spent is no less.
+    Its name does not matter: another time zone changes that in the middle of a day, and then what was spent is no less.
     """
     start = inputs.day.start_seconds
     goes_on = account.day in ("", inputs.day.name) if at is None else at >= start

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from policies import account, offerings, standby
+from policies.allocate import allocate
 from policies.finite import require_pool_inputs, require_pool_state
-from policies.model import Grant
 from policies.pool import Ask, Claim, Granted, Pool, PoolInputs, PoolPlan, PoolResult, PoolState
 
 
@@ -19,8 +19,13 @@ def pool_step(pool: Pool, state: PoolState, inputs: PoolInputs) -> PoolResult:
     require_pool_state(state)
     spent = account.accounted(pool, state.account, inputs)
     # Standby makes way for growth: what it would cost until the day's end refuses nothing.
-    projected = account.projected_usd(spent, inputs, account.members_usd_per_hour(inputs.asks))
-    grants = _grants(inputs.asks)
+    grants = allocate(
+        pool,
+        inputs.asks,
+        spent_usd=spent.day_usd,
+        projected_usd=account.projected_usd(spent, inputs, account.members_usd_per_hour(inputs.asks)),
+        hours_left=account.hours_left(inputs),
+    )
     before = replace(state, account=spent)
     if inputs.on_grid:
         before = replace(before, offerings=offerings.observed(pool, state.offerings, inputs))
@@ -50,7 +55,7 @@ def _claims(
     if inputs.standby is None:
         return state.claims
     held = standby.holdings(inputs.asks, grants)
-    return offerings.claims(pool, state.offerings, inputs, nodes, standby.room_for(pool, inputs, held))
+    return offerings.claims(pool, state.offerings, inputs, nodes, standby.room_gpus(pool, inputs, held))
 
 
 def _usd_per_hour(pool: Pool, claims: Sequence[Claim]) -> float:
@@ -62,13 +67,3 @@ def _gpus(granted: Granted, members: dict[str, Ask]) -> int:
     ask = members.get(granted.workload)
     units = granted.grant.replicas + granted.grant.prepared_nodes
     return 0 if ask is None else units * ask.gpus_per_replica
-
-
-def _grants(asks: Sequence[Ask]) -> tuple[Granted, ...]:
-    """What every member asks for; a shadow member what runs."""
-    return tuple(
-        [
-            Granted(ask.workload, Grant(ask.kept_replicas, 0) if ask.shadow else ask.asked)
-            for ask in sorted(asks, key=lambda ask: ask.workload)
-        ]
-    )

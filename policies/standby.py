@@ -14,7 +14,7 @@ from policies import account
 from policies.combine import whole
 from policies.level import LEVEL_OFFSET, VOLATILITY_PRIOR, advance_level, interrupted, ticked
 from policies.model import Filters
-from policies.offerings import rests
+from policies.offerings import PLACED, rests
 from policies.pool import Ask, Granted, Offering, Pool, PoolInputs, PoolReason, PoolState, StandbyPhase
 from policies.stabilize import remember
 
@@ -57,39 +57,47 @@ class Held:
 def standby(
     pool: Pool, state: PoolState, inputs: PoolInputs, grants: Sequence[Granted]
 ) -> tuple[int, tuple[PoolReason, ...], PoolState]:
-    """Nodes to hold, why, and what to remember. `state.account` is that of now; between two ticks it only raises."""
-    held = holdings(inputs.asks, grants)
-    size = min([each.gpus_per_node for each in pool.offerings], default=1) or 1
-    now, last = inputs.now_seconds, _last(state, inputs)
-    if not inputs.on_grid:
-        after, count, reasons = state, last, (PoolReason(StandbyRule.BETWEEN_TICKS, float(last)),)
-    else:
-        after, gpus, why = _needed(state, inputs, held)
-        count = _nodes(gpus - held.gpus + inputs.leaving_nodes * size, size)
-        reasons = (PoolReason(StandbyRule.SHARED, float(count), why),)
-        peaks = state.standby_peaks
-        if state.tick_seconds is None and last:  # after a restart nothing goes before one hold has passed
-            peaks = remember((), now, held.gpus + last * size, pool.standby.hold_seconds)
-        peaks = remember(peaks, now, gpus, pool.standby.hold_seconds)
-        after = replace(after, standby_peaks=peaks)
-        # No more than was held: where a member scales down with its demand, no node takes its place.
-        kept = min(_nodes(peaks[0][1] - held.gpus, size), last)
-        count, reasons = _raised(
-            count, reasons, StandbyRule.HOLD, kept, (("hold_seconds", pool.standby.hold_seconds),)
-        )
-        if lacking := _lacking(inputs):
-            count, reasons = _raised(count, reasons, StandbyRule.UNKNOWN, last, lacking)
+    """Nodes to hold, why, and what to remember. `state.account` is that of now.
+
+    Between two ticks nothing is remembered, and only nodes that are given notice raise the count.
+    """
+    held, last = holdings(inputs.asks, grants), _last(state, inputs)
+    after, count, reasons = _recommended(pool, state, inputs, held, last) if inputs.on_grid else _kept(state, last)
     count, reasons = _raised(count, reasons, StandbyRule.LEAVING, inputs.leaving_nodes)
-    awaited = _awaited(held, inputs, last, size)
+    awaited = awaited_nodes(pool, inputs, held)
     if inputs.on_grid:
-        count, reasons = _raised(
-            count, reasons, StandbyRule.HANDOVER, count + awaited, (("awaited", float(awaited)),)
-        )
+        count, reasons = _raised(count, reasons, StandbyRule.HANDOVER, count + awaited, (("awaited", float(awaited)),))
     count, reasons = _raised(count, reasons, StandbyRule.MINIMUM, pool.standby.min_nodes)
-    for rule, most, numbers in _limits(pool, after, inputs, held, awaited, size):
+    for rule, most, numbers in _limits(pool, state, inputs, held, awaited):
         if count > most:
-            count, reasons = most, (PoolReason(rule, float(most), (("asked", float(count)), *numbers)), *reasons)
+            reasons = (PoolReason(rule, float(most), (("asked", float(count)), *numbers)), *reasons)
+            count = most
     return count, reasons, replace(after, standby_nodes=count) if inputs.on_grid else state
+
+
+def _recommended(
+    pool: Pool, state: PoolState, inputs: PoolInputs, held: Held, last: int
+) -> tuple[PoolState, int, tuple[PoolReason, ...]]:
+    """What is remembered at a tick, and the nodes that demand asks for, or that are held."""
+    now, size, window = inputs.now_seconds, _size(pool), pool.standby.hold_seconds
+    after, gpus, numbers = _needed(state, inputs, held)
+    count = _nodes(gpus - held.gpus + inputs.leaving_nodes * size, size)
+    reasons: tuple[PoolReason, ...] = (PoolReason(StandbyRule.SHARED, float(count), numbers),)
+    peaks = state.standby_peaks
+    if state.tick_seconds is None and last:  # after a restart nothing goes before one hold has passed
+        peaks = remember((), now, held.gpus + last * size, window)
+    # The peak of all GPUs, not of standby nodes: where replicas take these over, nothing is missing.
+    peaks = remember(peaks, now, gpus, window)
+    # No more than was held: where a member scales down with its demand, no node takes its place.
+    kept = min(_nodes(peaks[0][1] - held.gpus, size), last)
+    count, reasons = _raised(count, reasons, StandbyRule.HOLD, kept, (("hold_seconds", window),))
+    if lacking := _lacking(inputs):
+        count, reasons = _raised(count, reasons, StandbyRule.UNKNOWN, last, lacking)
+    return replace(after, standby_peaks=peaks), count, reasons
+
+
+def _kept(state: PoolState, last: int) -> tuple[PoolState, int, tuple[PoolReason, ...]]:
+    return state, last, (PoolReason(StandbyRule.BETWEEN_TICKS, float(last)),)
 
 
 def holdings(asks: Sequence[Ask], grants: Sequence[Granted]) -> Held:
@@ -99,19 +107,17 @@ def holdings(asks: Sequence[Ask], grants: Sequence[Granted]) -> Held:
     taking = [ask for ask in asks if not ask.shadow]
     for ask in asks:
         grant = granted.get(ask.workload)
-        units = ask.held_replicas
+        replicas, prepared = ask.held_replicas, ask.held_prepared
         if grant is not None and not ask.shadow:
-            units = max(units, grant.replicas) + grant.prepared_nodes
-        of = min(units * ask.gpus_per_replica, MOST_GPUS)
+            replicas, prepared = max(replicas, grant.replicas), grant.prepared_nodes
+        of = min((replicas + prepared) * ask.gpus_per_replica, MOST_GPUS)
         all_gpus += of
         if ask.shadow:
             continue
         gpus += of
         largest = max(largest, ask.gpus_per_replica)
         placed = ask.serving_gpus + ask.starting_gpus
-        if placed + ask.unplaced_gpus:  # of the others nothing is known
-            prepared = 0 if grant is None else grant.prepared_nodes * ask.gpus_per_replica
-            awaiting += max(0, of - prepared - placed)
+        awaiting += max(0, replicas * ask.gpus_per_replica - placed)
     return Held(gpus, all_gpus, awaiting, len(taking), largest)
 
 
@@ -133,9 +139,7 @@ def deviations(lead_seconds: float) -> float:
     return min(z_low + share * (z_high - z_low), Z_LIMIT)
 
 
-def _needed(
-    state: PoolState, inputs: PoolInputs, held: Held
-) -> tuple[PoolState, int, tuple[tuple[str, float], ...]]:
+def _needed(state: PoolState, inputs: PoolInputs, held: Held) -> tuple[PoolState, int, tuple[tuple[str, float], ...]]:
     """The filters one tick later, the GPUs that members and standby need together, and the numbers for the reason.
 
     A member whose level is not known needs what it holds: the filters wait for it.
@@ -195,27 +199,27 @@ def _lacking(inputs: PoolInputs) -> tuple[tuple[str, float], ...]:
     return (*numbers, ("standby", 1.0)) if inputs.standby is None else numbers
 
 
-def _awaited(held: Held, inputs: PoolInputs, last: int, size: int) -> int:
+def awaited_nodes(pool: Pool, inputs: PoolInputs, held: Held) -> int:
     """Standby nodes that replicas without a node will take: only those that are there are of use to them."""
-    there = last
-    if inputs.standby is not None:
-        there = min(last, sum([account.on_node(unit) for unit in inputs.standby]))
-    return min(there, _nodes(held.awaiting_gpus, size))
+    there = sum([unit.phase in PLACED for unit in inputs.standby or ()])
+    return min(there, _nodes(held.awaiting_gpus, _size(pool)))
 
 
 def _limits(
-    pool: Pool, state: PoolState, inputs: PoolInputs, held: Held, awaited: int, size: int
+    pool: Pool, state: PoolState, inputs: PoolInputs, held: Held, awaited: int
 ) -> list[tuple[StandbyRule, int, tuple[tuple[str, float], ...]]]:
     """(rule, the most nodes that it allows, numbers). Members come first: what they hold or are granted is not for standby."""
     found: list[tuple[StandbyRule, int, tuple[tuple[str, float], ...]]] = [
         (StandbyRule.MAXIMUM, max(0, pool.standby.max_nodes), ())
     ]
-    room = room_gpus(pool, held, awaited * size)
+    room = room_gpus(pool, inputs, held)
     if room is not None:
-        found.append((StandbyRule.POOL_LIMIT, room // size, (("limit_gpus", float(pool.limits.gpus or 0)),)))
-    limit, price = pool.limits.usd_per_day, account.node_usd_per_hour(_next(pool, state, inputs))
-    cost = price * account.hours_left(inputs)
-    if limit is not None and cost > 0.0:
+        found.append((StandbyRule.POOL_LIMIT, room // _size(pool), (("limit_gpus", float(pool.limits.gpus or 0)),)))
+    limit = pool.limits.usd_per_day
+    if limit is None or not pool.offerings:
+        return found
+    cost = account.node_usd_per_hour(_next(pool, state, inputs)) * account.hours_left(inputs)
+    if cost > 0.0:
         members = account.members_usd_per_hour(inputs.asks)
         left = limit - account.projected_usd(state.account, inputs, members)
         most = awaited + max(0, int(min(left / cost, float(MOST_GPUS))))
@@ -223,11 +227,11 @@ def _limits(
     return found
 
 
-def room_gpus(pool: Pool, held: Held, awaited_gpus: int) -> int | None:
-    """GPUs that standby nodes may have: those that wait for replicas are theirs already. None: no limit."""
+def room_gpus(pool: Pool, inputs: PoolInputs, held: Held) -> int | None:
+    """GPUs that standby nodes may have: those that replicas wait for are counted among theirs. None: no limit."""
     if pool.limits.gpus is None:
         return None
-    return max(0, pool.limits.gpus - held.all_gpus) + awaited_gpus
+    return max(0, pool.limits.gpus - held.all_gpus) + awaited_nodes(pool, inputs, held) * _size(pool)
 
 
 def _next(pool: Pool, state: PoolState, inputs: PoolInputs) -> Offering:
@@ -236,6 +240,11 @@ def _next(pool: Pool, state: PoolState, inputs: PoolInputs) -> Offering:
     closed = {each.name for each in inputs.offerings if not each.open}
     asked = [each for each in pool.offerings if each.name not in resting | closed]
     return (asked or list(pool.offerings))[0]
+
+
+def _size(pool: Pool) -> int:
+    """The GPUs of a node: of the smallest, so that there are never too few nodes."""
+    return max(1, min([each.gpus_per_node for each in pool.offerings], default=1))
 
 
 def _nodes(gpus: float, size: int) -> int:
