@@ -1,0 +1,172 @@
+"""Reads scenario files: YAML that is validated like a custom resource, with the policies and the pool that it names."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from crds.documents import Document, Unreadable, read
+from crds.files import PolicyFileError, one_policy
+from crds.inspection import Found
+from crds.kinds import MOST_PROBLEMS, SCALING_POLICY
+from crds.notation.units import span_seconds
+from crds.resolve.problems import Problem, printable, problem
+from crds.structural import defaulted, described
+from crds.v1alpha1.resource import API_VERSION
+from crds.workload import Workload
+from policies.model import Mode
+from replay.scenario import model
+
+SHIPPED = "scenario:"
+MOST_BYTES = 1 << 20
+MOST_REPLICAS = 400  # of a policy that does not say it
+_FOLDER = "shipped"
+
+
+class ScenarioFileError(Exception):
+    """A scenario file that cannot be played. The message has a line for each problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One workload of a scenario file: what it says, and its policy with every default resolved."""
+
+    stated: model.Workload
+    workload: Workload
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioFile:
+    """A valid scenario file."""
+
+    name: str
+    folder: Path  # that its traces lie in
+    spec: model.Spec
+    parts: tuple[Part, ...]
+    pool: Any | None = None
+
+
+def is_scenario(name: str) -> bool:
+    """Whether an argument names a scenario, not a trace."""
+    return name.startswith(SHIPPED) or name.endswith((".yaml", ".yml"))
+
+
+def shipped() -> tuple[str, ...]:
+    """The names of the shipped scenarios."""
+    folder = files("replay.scenario") / _FOLDER
+    return tuple(sorted(it.name.removesuffix(".yaml") for it in folder.iterdir() if it.name.endswith(".yaml")))
+
+
+def load(name: str) -> ScenarioFile:
+    """The scenario of a file, or of scenario:NAME. Raises ScenarioFileError."""
+    if name.startswith(SHIPPED):
+        wanted = name.removeprefix(SHIPPED)
+        if wanted not in shipped():
+            raise ScenarioFileError(f"no scenario {printable(repr(wanted))}; available: {', '.join(shipped())}")
+        path = Path(str(files("replay.scenario") / _FOLDER / f"{wanted}.yaml"))
+    else:
+        path = Path(name)
+    try:
+        with path.open("rb") as opened:
+            data = opened.read(MOST_BYTES + 1)
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise ScenarioFileError(f"{printable(name)}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ScenarioFileError(f"{printable(name)}: not UTF-8; instead: a text file in UTF-8") from None
+    if len(data) > MOST_BYTES:
+        raise ScenarioFileError(f"{printable(name)}: larger than 1 MiB; instead: traces as files of their own")
+    return parse(text, printable(name), path.parent)
+
+
+def parse(text: str, file: str, folder: Path) -> ScenarioFile:
+    """The scenario of a file's text. Raises ScenarioFileError with a line for each problem."""
+    documents = list(read(text))
+    for unread in documents:
+        if isinstance(unread, Unreadable):
+            why = f"not valid YAML at column {unread.column}: {unread.why}"
+            _refuse(file, None, [Problem("", None, printable(why), printable(unread.instead))], unread.line)
+    if len(documents) != 1 or not isinstance(document := documents[0], Document):
+        raise ScenarioFileError(f"{file}: expected exactly one Scenario, found {len(documents)}")
+    valid = _valid(document, file)
+    problems: list[Problem] = []
+    parts = tuple(_parts(valid.spec, folder, problems))
+    problems += _contradictions(valid.spec)
+    if problems:
+        _refuse(file, document, problems)
+    return ScenarioFile(valid.metadata.name, folder, valid.spec, parts)
+
+
+def _valid(document: Document, file: str) -> model.Scenario:
+    schema = described(model.Scenario)
+    if not isinstance(document.value, Mapping):
+        _refuse(file, document, [Problem("", document.value, "not an object", "a Scenario")])
+    problems = list(document.problems)
+    try:
+        valid = model.Scenario.model_validate(defaulted(document.value, schema))
+    except ValidationError as errors:
+        found = islice(errors.errors(include_url=False), MOST_PROBLEMS)
+        problems += [problem(error, schema, ()) for error in found]
+    if problems:
+        _refuse(file, document, problems)
+    return valid
+
+
+def _refuse(file: str, document: Document | None, problems: Sequence[Problem], line: int = 0) -> None:
+    """Raise with a line for each problem, in the order of the file."""
+    placed = sorted(((document.line(it.path) if document else line, it) for it in problems), key=lambda pair: pair[0])
+    raise ScenarioFileError("\n".join(Found(file, 0, "Scenario", problems=tuple(placed)).lines()))
+
+
+def _parts(spec: model.Spec, folder: Path, problems: list[Problem]) -> Iterator[Part]:
+    for i, stated in enumerate(spec.workloads):
+        at = f"spec.workloads[{i}].policy"
+        try:
+            found = _policy(stated, folder, at)
+        except PolicyFileError as error:
+            problems.append(Problem(at, stated.policy, str(error).replace("\n", "; "), "a file with one ScalingPolicy"))
+            continue
+        if isinstance(found, list):
+            problems += found
+            continue
+        policy = replace(found.policy, name=f"{stated.namespace}/{stated.name}", mode=Mode.ACTIVE)
+        yield Part(stated, replace(found, namespace=stated.namespace, name=stated.name, policy=policy))
+
+
+def _policy(stated: model.Workload, folder: Path, at: str) -> Workload | list[Problem]:
+    if isinstance(stated.policy, str):
+        return one_policy(str(folder / stated.policy)).workload
+    given = stated.policy or {}
+    if not given.keys().isdisjoint(("apiVersion", "kind")):
+        result = SCALING_POLICY.resolve(given)
+        return result if isinstance(result, Workload) else [replace(it, path=f"{at}.{it.path}") for it in result]
+    spec = {"target": {"name": stated.name}, "maxReplicas": MOST_REPLICAS} | given
+    result = policy_of(spec, stated.name, stated.namespace)
+    if isinstance(result, Workload):
+        return result
+    return [replace(it, path=re.sub(r"^spec\b", at, it.path)) for it in result]
+
+
+def policy_of(spec: Mapping[str, Any], name: str, namespace: str = "default") -> Workload | list[Problem]:
+    """The workload of a ScalingPolicy's spec, or its problems."""
+    metadata = {"name": name, "namespace": namespace}
+    return SCALING_POLICY.resolve(
+        {"apiVersion": API_VERSION, "kind": SCALING_POLICY.name, "metadata": metadata, "spec": spec}
+    )
+
+
+def _contradictions(spec: model.Spec) -> Iterator[Problem]:
+    """What no field is wrong in by itself."""
+    seen: dict[tuple[str, str], int] = {}
+    for i, stated in enumerate(spec.workloads):
+        first = seen.setdefault((stated.namespace, stated.name), i)
+        if first != i:
+            path = f"spec.workloads[{i}].name"
+            yield Problem(path, stated.name, f"the name of workloads[{first}] as well", "another name")
+    if span_seconds(spec.duration) < 60.0:
+        yield Problem("spec.duration", spec.duration, "too short", "a duration of 1m or more")
