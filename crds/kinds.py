@@ -8,12 +8,13 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import ValidationError
 
+from crds.resolve import gpupool as pools
 from crds.resolve.contradictions import contradictions
 from crds.resolve.problems import Problem, broken, problem
 from crds.resolve.rules import Rule
 from crds.resolve.scalingpolicy import clashes, workload
 from crds.structural import Schema, defaulted, described
-from crds.v1alpha1 import scalingpolicy
+from crds.v1alpha1 import gpupool, scalingpolicy
 from crds.v1alpha1.resource import GROUP, Column, Resource
 
 MOST_PROBLEMS = 100  # of one resource; a file of 200,000 misspelt fields would take minutes to be listed
@@ -89,7 +90,17 @@ SCALING_POLICY = Kind(
     clashes=clashes,
     contradictions=contradictions,
 )
-KINDS: tuple[Kind[Any, Any], ...] = (SCALING_POLICY,)
+GPU_POOL = Kind(
+    model=gpupool.GPUPool,
+    plural="gpupools",
+    short_names=("gpool",),
+    scope="Cluster",
+    columns=gpupool.COLUMNS,
+    rules=(),
+    introduction=gpupool.INTRODUCTION,
+    resolved=pools.pool,
+)
+KINDS: tuple[Kind[Any, Any], ...] = (SCALING_POLICY, GPU_POOL)
 
 
 def meant(raw: object) -> Kind[Any, Any] | None:

@@ -100,6 +100,7 @@ class Workload:
     policy: Policy
     pre_pull: bool = False  # whether the image is pulled before a replica needs it
     weights: Weights = Weights()
+    pool: str = ""  # the name of a GPUPool; empty: none
 
     @property
     def mode(self) -> Mode:
