@@ -93,6 +93,8 @@ class Ask:
     shadow: bool = False  # only reported: what runs counts, and nothing is granted beyond it
     price_per_gpu_hour: float = 0.0  # of its nodes' offerings where these are known, else its policy's
     used_gpus: float = 0.0  # of those that serve, what demand keeps busy
+    held_prepared: int = 0  # prepared nodes that exist or are decided, with the GPUs of one replica each
+    settled: bool = False  # it does not ask in this turn: what it has stays, its holds too
 
 
 class StandbyPhase(StrEnum):
@@ -225,6 +227,7 @@ class Limit(StrEnum):
     NO_MEMBER = "NoMember"  # no rule of the pool matches the workload
     NO_POOL = "NoPool"  # the pool does not exist, or is invalid
     GUARANTEES = "Guarantees"  # what is left is guaranteed to others
+    SHADOW = "Shadow"  # only what runs counts of a workload whose decisions are not carried out
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +237,10 @@ class Refusal:
     limit: Limit
     refused_replicas: int
     limit_value: float  # GPUs, or dollars a day
-    holders: tuple[tuple[str, str, int], ...] = ()  # (workload, owner, GPUs), most first: who holds what
+    # (workload, owner, GPUs), most first: who holds what. An empty workload: all others. Of GUARANTEES: member rules
+    # instead of workloads, and what is guaranteed to them beyond what they hold.
+    holders: tuple[tuple[str, str, int], ...] = ()
+    refused_prepared: int = 0  # nodes
 
 
 @dataclass(frozen=True, slots=True)
