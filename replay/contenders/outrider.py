@@ -76,8 +76,8 @@ class Outrider:
         self._hpa = Hpa(self.policy.min_replicas, self.policy.max_replicas, EXACT)
 
     @property
-    def cold_start(self) -> ColdStart:
-        """What it decides with now."""
+    def learned(self) -> ColdStart:
+        """The cold start that it decides with now."""
         return self._starts.cold_start
 
     def learn(self, now_seconds: float) -> None:
@@ -116,14 +116,15 @@ class Outrider:
         """What it asks for; None between two ticks if nothing is urgent."""
         return self._decider.propose(self._inputs(now_seconds, on_grid=on_grid))
 
-    def settle(self, proposal: Proposal, grant: Grant | None) -> None:
-        """Carry out what was granted of the latest proposal."""
+    def settle(self, proposal: Proposal, grant: Grant | None) -> Plan | None:
+        """Carry out what was granted of the latest proposal. None where nothing is decided yet."""
         before = self._decider.state
         result = self._decider.settle(proposal, grant)
         self.watch(before, proposal.inputs, result)
         if result.plan is not None:
             self._desired = result.plan.desired_replicas
             self._prepare(result.plan, proposal.inputs.supply)
+        return result.plan
 
     def _inputs(self, now_seconds: float, *, on_grid: bool) -> Inputs:
         supply = self._view.supply()

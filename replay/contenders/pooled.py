@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from policies.ask import ask
 from policies.engine import GRID_SECONDS, Proposal
 from policies.ladder import lead_quantile_seconds, lead_seconds
+from policies.model import Plan
 from policies.pool import Ask, Day, OfferingInput, Pool, PoolInputs, PoolPlan, PoolResult, PoolState, Seat
 from policies.pool_step import pool_step
 from policies.supply import ColdStart, Rung, Stage
@@ -39,12 +40,13 @@ class Pooled:
     pool: Pool
     members: Mapping[str, Member]
     day: Callable[[float], Day]
-    is_open: Callable[[str, float], tuple[bool, float | None]]  # an offering, now -> whether, and until when
+    is_open: Callable[[str, float], tuple[bool, float | None]]  # an offering, now -> whether, and when that changes
     watch: PoolWatch = lambda _before, _inputs, _result: None
     fills: bool = True  # has images and weights of the members fetched onto standby nodes
     plan: PoolPlan | None = None
     _state: PoolState = field(default_factory=PoolState)
     _proposals: dict[str, Proposal] = field(default_factory=dict)  # the last of each member
+    _settled: dict[str, Plan | None] = field(default_factory=dict)  # its plan, of a member that does not ask now
 
     def attach(self, view: ClusterView) -> Sequence[Periodic]:
         """Take control of a cluster."""
@@ -89,17 +91,19 @@ class Pooled:
         if not asking and not on_grid:
             return
         self._proposals |= asking
+        self._settled |= dict.fromkeys(asking)
         before, inputs = self._state, self._inputs(now_seconds, on_grid=on_grid)
         result = pool_step(self.pool, before, inputs)
         self.watch(before, inputs, result)
         self._state, self.plan = result.state, result.plan
         for name, proposal in asking.items():
             granted = result.plan.granted(self.members[name].workload)
-            self.members[name].outrider.settle(proposal, None if granted is None else granted.grant)
+            grant = None if granted is None else granted.grant
+            self._settled[name] = self.members[name].outrider.settle(proposal, grant)
         self._standby.hold(result.plan.claims)
 
     def _inputs(self, now_seconds: float, *, on_grid: bool) -> PoolInputs:
-        colds = [member.outrider.cold_start for member in self.members.values()]
+        colds = [member.outrider.learned for member in self.members.values()]
         offerings = self._view.offerings()
         patience = max(_patience_seconds(cold) for cold in colds)
         return PoolInputs(
@@ -108,9 +112,9 @@ class Pooled:
             asks=self._asks(),
             standby=self._view.standby(),
             offerings=tuple(
-                OfferingInput(each.name, opened, each.nodes, patience, until, each.refused_seconds)
+                OfferingInput(each.name, opened, each.nodes, patience, change if opened else None, each.refused_seconds)
                 for each in offerings
-                for opened, until in (self.is_open(each.name, now_seconds),)
+                for opened, change in (self.is_open(each.name, now_seconds),)
             ),
             day=self.day(now_seconds),
             node_lead_seconds=max(map(node_lead_seconds, colds)),
@@ -121,7 +125,7 @@ class Pooled:
         asks = []
         for name, proposal in self._proposals.items():
             member = self.members[name]
-            found = ask(proposal, member.seat, workload=member.workload)
+            found = ask(proposal, member.seat, settled=self._settled.get(name))
             if found is not None:
                 asks.append(found)
         return tuple(sorted(asks, key=lambda each: each.workload))

@@ -11,11 +11,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from crds.documents import Document, Unreadable, read
-from crds.files import PolicyFileError, one_policy
+from crds.files import PolicyFileError, inspect_files, one_policy
 from crds.inspection import Found
-from crds.kinds import MOST_PROBLEMS, SCALING_POLICY
+from crds.kinds import GPU_POOL, MOST_PROBLEMS, SCALING_POLICY
 from crds.notation.units import span_seconds
-from crds.resolve.problems import Problem, printable, problem
+from crds.pool import GpuPool
+from crds.resolve.problems import Problem, printable, problem, spell
 from crds.structural import defaulted, described
 from crds.v1alpha1.resource import API_VERSION
 from crds.workload import Workload
@@ -25,6 +26,7 @@ from replay.scenario import model
 SHIPPED = "scenario:"
 MOST_BYTES = 1 << 20
 MOST_REPLICAS = 400  # of a policy that does not say it
+UNTUNED = ("outrider", "reactive")  # contenders that play as they come
 _FOLDER = "shipped"
 
 
@@ -48,12 +50,7 @@ class ScenarioFile:
     folder: Path  # that its traces lie in
     spec: model.Spec
     parts: tuple[Part, ...]
-    pool: Any | None = None
-
-
-def is_scenario(name: str) -> bool:
-    """Whether an argument names a scenario, not a trace."""
-    return name.startswith(SHIPPED) or name.endswith((".yaml", ".yml"))
+    pool: GpuPool | None
 
 
 def shipped() -> tuple[str, ...]:
@@ -96,10 +93,11 @@ def parse(text: str, file: str, folder: Path) -> ScenarioFile:
     valid = _valid(document, file)
     problems: list[Problem] = []
     parts = tuple(_parts(valid.spec, folder, problems))
-    problems += _contradictions(valid.spec)
+    pool = _pool(valid.spec, folder, problems)
+    problems += _contradictions(valid.spec, pool)
     if problems:
         _refuse(file, document, problems)
-    return ScenarioFile(valid.metadata.name, folder, valid.spec, parts)
+    return ScenarioFile(valid.metadata.name, folder, valid.spec, parts, pool)
 
 
 def _valid(document: Document, file: str) -> model.Scenario:
@@ -142,7 +140,7 @@ def _policy(stated: model.Workload, folder: Path, at: str) -> Workload | list[Pr
     if isinstance(stated.policy, str):
         return one_policy(str(folder / stated.policy)).workload
     given = stated.policy or {}
-    if not given.keys().isdisjoint(("apiVersion", "kind")):
+    if _is_resource(given):
         result = SCALING_POLICY.resolve(given)
         return result if isinstance(result, Workload) else [replace(it, path=f"{at}.{it.path}") for it in result]
     spec = {"target": {"name": stated.name}, "maxReplicas": MOST_REPLICAS} | given
@@ -160,13 +158,62 @@ def policy_of(spec: Mapping[str, Any], name: str, namespace: str = "default") ->
     )
 
 
-def _contradictions(spec: model.Spec) -> Iterator[Problem]:
+def _pool(spec: model.Spec, folder: Path, problems: list[Problem]) -> GpuPool | None:
+    """The pool that all workloads share. What is wrong with it is added to `problems`."""
+    at, given = "spec.pool", spec.pool
+    if given is None:
+        return None
+    if isinstance(given, str):
+        found = inspect_files([str(folder / given)]).resources
+        pools = [it.resolved for it in found if isinstance(it.resolved, GpuPool)]
+        if len(pools) == 1:
+            return pools[0]
+        why = "; ".join(line for it in found for line in it.lines()) or f"has {len(pools)} GPUPools"
+        problems.append(Problem(at, given, why, "a file with one GPUPool"))
+        return None
+    if _is_resource(given):
+        result, prefix = GPU_POOL.resolve(given), f"{at}."
+    else:
+        filled = {"owner": "scenario", "members": [{"name": "everyone", "namespaceSelector": {}}]} | given
+        if isinstance(offerings := filled.get("offerings"), list):
+            filled["offerings"] = [_placed(each) for each in offerings]
+        metadata = {"name": "pool"}
+        result = GPU_POOL.resolve({"apiVersion": API_VERSION, "kind": GPU_POOL.name, "metadata": metadata, "spec": filled})
+        prefix = ""
+    if isinstance(result, GpuPool):
+        return result
+    problems += [replace(it, path=f"{prefix}{it.path}" if prefix else re.sub(r"^spec\b", at, it.path)) for it in result]
+    return None
+
+
+def _is_resource(given: Mapping[str, Any]) -> bool:
+    return not given.keys().isdisjoint(("apiVersion", "kind"))
+
+
+def _placed(offering: object) -> object:
+    """An offering with a node selector: in a scenario its name alone says where its nodes are."""
+    if not isinstance(offering, Mapping) or "name" not in offering:
+        return offering
+    return {"nodeSelector": {"offering": str(offering["name"])}} | dict(offering)
+
+
+def _contradictions(spec: model.Spec, pool: GpuPool | None) -> Iterator[Problem]:
     """What no field is wrong in by itself."""
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[str, int] = {}
     for i, stated in enumerate(spec.workloads):
-        first = seen.setdefault((stated.namespace, stated.name), i)
+        first = seen.setdefault(stated.name, i)
         if first != i:
             path = f"spec.workloads[{i}].name"
             yield Problem(path, stated.name, f"the name of workloads[{first}] as well", "another name")
     if span_seconds(spec.duration) < 60.0:
         yield Problem("spec.duration", spec.duration, "too short", "a duration of 1m or more")
+    known = [each.name for each in pool.offerings] if pool else []
+    for field, named in (("offerings", "name"), ("outages", "offering")):
+        for i, each in enumerate(getattr(spec, field)):
+            name = getattr(each, named)
+            if name not in known and (pool or spec.pool is None):
+                instead = spell(known, "or") if known else "a pool that has it, in spec.pool"
+                yield Problem(f"spec.{field}[{i}].{named}", name, "the pool has no such offering", instead)
+    for i, contender in enumerate(spec.contenders):
+        if contender.value is not None and contender.name in UNTUNED:
+            yield Problem(f"spec.contenders[{i}].value", contender.value, "it has no setting here", "no value")

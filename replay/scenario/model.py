@@ -51,7 +51,7 @@ class Workload(Model):
     """One model: its traffic, its policy, and how long its replicas really take to start."""
 
     name: Label = Field(examples=["chat"])
-    """Name of the workload, unique in its namespace."""
+    """Name of the workload, unique in the scenario."""
     namespace: Label = Field(default="default", examples=["search"])
     """Its namespace, which decides on the member rule of the pool."""
     namespace_labels: Labels = Field(default={}, examples=["{team: search}"])
