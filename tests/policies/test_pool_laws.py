@@ -54,13 +54,25 @@ def lacks_replicas(granted: Granted) -> bool:
     return granted.refusal is not None and granted.refusal.refused_replicas > 0
 
 
-def grew_freely(found: Found) -> list[tuple[Ask, Granted]]:
-    """Those whose last replica was given to them beyond the guarantee of their rule."""
-    after = by_rule(found, lambda ask, granted: ask.gpus_per_replica * granted.grant.replicas if not ask.shadow else 0)
+def largest(found: Found) -> dict[str, int]:
+    """GPUs of the largest replica of each rule."""
+    return {
+        name: max(ask.gpus_per_replica for ask, _ in found if ask.seat is not None and ask.seat.member == name)
+        for name in by_rule(found)
+    }
+
+
+def grew_freely(found: Found) -> Found:
+    """Those whose replicas grew, the last one for sure wholly beyond the guarantee of their rule."""
+    after = by_rule(
+        found, lambda ask, granted: gpus_of(ask, granted) - granted.grant.prepared_nodes * ask.gpus_per_replica
+    )
     return [
         (ask, granted)
         for ask, granted in found
-        if ask.seat is not None and grown(ask, granted) > 0 and after[ask.seat.member] > ask.seat.guaranteed_gpus
+        if ask.seat is not None
+        and grown(ask, granted) > 0
+        and after[ask.seat.member] - largest(found)[ask.seat.member] >= ask.seat.guaranteed_gpus
     ]
 
 
@@ -131,11 +143,7 @@ def l6_equal_priorities_share_by_weight_in_gpus(turn: Turn) -> None:
     """Who grew had no more for its weight before its last replica than the one that was refused has now."""
     plain = [replace(ask, asked=Grant(ask.asked.replicas, 0), held_prepared=0) for ask in turn.asks]
     found = allocated(replace(turn, asks=tuple(plain)))
-    totals = by_rule(found)
-    largest: dict[str, int] = defaultdict(int)
-    for ask, _ in found:
-        if ask.seat is not None:
-            largest[ask.seat.member] = max(largest[ask.seat.member], ask.gpus_per_replica)
+    totals, most = by_rule(found), largest(found)
     for ask, granted in found:
         refused = ask.seat
         if refused is None or limit_of(granted) not in POOL_WIDE or grown(ask, granted) < 0:
@@ -143,7 +151,7 @@ def l6_equal_priorities_share_by_weight_in_gpus(turn: Turn) -> None:
         for other, _ in grew_freely(found):
             seat = other.seat
             if seat is not None and seat.member != refused.member and seat.priority == refused.priority:
-                before = (totals[seat.member] - largest[seat.member]) / seat.weight
+                before = (totals[seat.member] - most[seat.member]) / seat.weight
                 assert before <= totals[refused.member] / refused.weight + 1e-9
 
 
