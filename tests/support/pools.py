@@ -42,9 +42,9 @@ def a_pool(*offerings: Offering, limits: Limits | None = None, most: int = 4, le
     )
 
 
-def an_ask(workload: str = "chat/qwen", replicas: int = 4, **changes: object) -> Ask:
+def an_ask(workload: str = "chat/qwen", replicas: int = 4, gpus_per_replica: int = 1, **changes: object) -> Ask:
     """A member of so many replicas that serve, that asks for no more and needs what it has."""
-    gpus = int(str(changes.get("gpus_per_replica", 1)))
+    gpus = gpus_per_replica
     found = Ask(
         workload=workload,
         seat=SEAT,
