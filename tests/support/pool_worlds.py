@@ -161,7 +161,7 @@ def asks(draw: st.DrawFn, workload: str) -> Ask:
 def histories(draw: st.DrawFn, pool: Pool, *, known: bool = False) -> list[PoolInputs]:
     """Some ticks of a pool, at which anything may be seen; `known`: nothing is unknown at any of them."""
     now, found = START, []
-    for _ in range(draw(st.integers(1, 8))):
+    for _ in range(draw(st.integers(1, 6))):
         now += draw(st.sampled_from([TICK, TICK, 60.0, 600.0, 30_000.0]))
         found.append(draw(moments(pool, now, known=known)))
     return found
@@ -169,7 +169,7 @@ def histories(draw: st.DrawFn, pool: Pool, *, known: bool = False) -> list[PoolI
 
 @st.composite
 def moments(draw: st.DrawFn, pool: Pool, now: float, *, known: bool = False) -> PoolInputs:
-    units = [draw(_units(pool, index, now)) for index in range(draw(st.integers(0, 5)))]
+    units = [draw(_units(pool, index, now)) for index in range(draw(st.integers(0, 4)))]
     offerings = [
         OfferingInput(
             each.name,
@@ -181,7 +181,7 @@ def moments(draw: st.DrawFn, pool: Pool, now: float, *, known: bool = False) -> 
         )
         for each in pool.offerings
     ]
-    members = [draw(asks(f"space/member-{index}")) for index in range(draw(st.integers(0, 4)))]
+    members = [draw(asks(f"space/member-{index}")) for index in range(draw(st.integers(0, 3)))]
     if known:
         members = [replace(each, level_gpus=each.level_gpus or 0.0) for each in members]
     day = now // 86_400 * 86_400
