@@ -171,7 +171,7 @@ def _of_pool(files: _Files, found: Found, pool: GpuPool, now_seconds: float | No
             )
             if same is not None:
                 why = f"all of its nodes belong to offering {same.name} of GPUPool {other.name} as well, and would count twice"
-                instead = "a label that tells the two apart"
+                instead = "a label that the nodes of only one of the two have"
                 yield Problem(f"spec.offerings[{i}].nodeSelector", dict(place.node_selector), why, instead)
                 break
 
