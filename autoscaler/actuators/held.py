@@ -53,11 +53,11 @@ def without_pod_because(job: Object, cause: str, what: str = "balloon", none: st
     return f"the {what} {name} got no pod and was let go: {cause or 'the cluster reports no cause; see its Job controller'}"
 
 
-def failed_because(
-    jobs: Iterable[Object], pods: Iterable[Object], by: str = BALLOON, what: str = "balloon"
-) -> str:
+def failed_because(jobs: Iterable[Object], pods: Iterable[Object], by: str = BALLOON, what: str = "balloon") -> str:
     """Why a pod of these Jobs failed: the kubelet did not admit it, or its container ended. Empty if none did."""
-    failures = {labels(pod)[by]: pod.get("status") or {} for pod in pods if phase(pod) == "Failed" and by in labels(pod)}
+    failures = {
+        labels(pod)[by]: pod.get("status") or {} for pod in pods if phase(pod) == "Failed" and by in labels(pod)
+    }
     for name in sorted(key(job).name for job in jobs):
         if name in failures:
             said = ": ".join(filter(None, (failures[name].get("reason"), failures[name].get("message"))))

@@ -15,7 +15,8 @@ from policies.balloons import BROKEN_REST_SECONDS
 JOB_NAME_LIMIT = 63  # characters; the name becomes a label of the pod
 ENDED_SECONDS = int(BROKEN_REST_SECONDS)  # an ended Job is gone after that, but one that rests is still seen
 NOBODY = 65534
-KEPT = {  # on a pod: no node autoscaler removes its node
+NAMESPACE = "outrider-system"  # Outrider's own, as deployed
+KEPT: dict[Any, Any] = {  # on a pod: no node autoscaler removes its node
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
     "karpenter.sh/do-not-disrupt": "true",
 }

@@ -4,15 +4,11 @@ As every actuator it degrades to a longer lead time, never blocks a scale-up, an
 replica takes a node over by preemption, or since nothing holds it, so there is no call for it.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from autoscaler.actuators.base import Change
-
-if TYPE_CHECKING:
-    from crds.pool import GpuPool
-    from policies.pool import PoolPlan, StandbyUnit
+from crds.pool import GpuPool
+from policies.pool import PoolPlan, StandbyUnit
 
 
 class StandbyActuator(Protocol):

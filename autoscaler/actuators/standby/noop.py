@@ -1,14 +1,8 @@
 """The standby actuator that holds nothing: for an installation without rights to hold nodes, and for tests."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from autoscaler.actuators.base import Change
-
-if TYPE_CHECKING:
-    from crds.pool import GpuPool
-    from policies.pool import PoolPlan, StandbyUnit
+from crds.pool import GpuPool
+from policies.pool import PoolPlan, StandbyUnit
 
 
 class NoStandby:
