@@ -19,13 +19,16 @@ Grants = Mapping[str, Granted]
 
 
 class Granting:
-    """Decides for `pools`, by name. `problem` says why there is no pool of a name that is not among them."""
+    """Decides for `pools`, by name. `problem` says why there is no pool of a name that is not among them.
+
+    Without `sources` no pool can be read.
+    """
 
     def __init__(
         self,
         pools: Mapping[str, PoolRuntime],
         problem: Callable[[str], str],
-        sources: Sources,
+        sources: Sources | None,
         recorder: Recorder,
     ) -> None:
         self.pools = pools
@@ -40,7 +43,7 @@ class Granting:
     def grants(self, pool: str, members: Sequence[Member], now_seconds: float, *, on_grid: bool) -> Grants:
         """What each member may have, by its name. A decision of the pool is recorded."""
         runtime = self.pools.get(pool)
-        if runtime is None:
+        if runtime is None or self._sources is None:
             asks = [member_ask(each, None) for each in members]
             return {each.workload: each for each in without_pool(asks)}
         inputs = pool_inputs(runtime, members, self._sources, now_seconds, on_grid=on_grid)

@@ -4,7 +4,7 @@ As for a policy, a part bounds its own time; what it raises is a fault of ours, 
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 import structlog
@@ -70,7 +70,7 @@ class StandbyKeeper:
 class OtherPods:
     """Looks at which pods hold the GPUs of a pool's nodes, a few nodes a turn: not all namespaces' pods are watched."""
 
-    def __init__(self, kube: Kube, nodes: Store, clock: Clock) -> None:
+    def __init__(self, kube: Kube, nodes: Callable[[], Store], clock: Clock) -> None:
         self._kube = kube
         self._nodes = nodes
         self._clock = clock
@@ -83,7 +83,7 @@ class OtherPods:
         if now_seconds < self._due_seconds.get(runtime.name, 0.0):
             return
         self._due_seconds[runtime.name] = now_seconds + GRID_SECONDS
-        found = pool_nodes(runtime.pool, self._nodes, (), (), now_seconds)
+        found = pool_nodes(runtime.pool, self._nodes(), (), (), now_seconds)
         if found is None:
             return
         for gone in runtime.gpus_by_pod.keys() - found.nodes.keys():
