@@ -25,7 +25,7 @@ from policies.pool import StandbyUnit
 from tests.autoscaler.actuators.nodes import NODES, node
 from tests.support.fake_api import FakeApi, connected
 from tests.support.fake_clock import FakeClock
-from tests.support.pools import RESERVED, a_gpu_pool, a_pool_plan
+from tests.support.gpu_pools import RESERVED, a_gpu_pool, a_pool_plan
 
 OURS = "outrider-system"
 JOBS = f"/apis/batch/v1/namespaces/{OURS}/jobs"
