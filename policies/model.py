@@ -381,6 +381,7 @@ class Grant:
 
     replicas: int
     prepared_nodes: int
+    note: str = ""  # where it is less than was asked for: which limit refuses more, and who holds what
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from autoscaler.reporting.measures import measure
 from autoscaler.scaler.board import FRESH_SECONDS, Board
 from autoscaler.sources.scrape import Scraper
 from autoscaler.telemetry import metrics
-from policies.allocate import allocate
 from policies.engine import Proposal, next_tick
 from policies.explain import explain
 from policies.model import Grant, Mode, Plan
@@ -99,7 +98,7 @@ class Loop:
         *,
         on_grid: bool,
     ) -> None:
-        """Propose for those that ask, allocate against the last proposals of their pool, settle. Nothing comes in between."""
+        """Propose for those that ask, grant what each asks for since there is no pool, settle. Nothing comes in between."""
         took_seconds: dict[str, float] = {}
         for runtime in asking:
             with _contained(runtime.key):
@@ -107,11 +106,10 @@ class Loop:
                 if runtime.deciding and self._propose(runtime, now_seconds, on_grid=on_grid):
                     took_seconds[runtime.key] = stopwatch_seconds() - started
         last = {each.key: self._proposals[each.key] for each in members if each.key in self._proposals}
-        grants = allocate(last)
         for runtime in asking:
             if runtime.key in took_seconds:
                 with _contained(runtime.key):
-                    self._settle(runtime, last[runtime.key], grants[runtime.key], took_seconds[runtime.key])
+                    self._settle(runtime, last[runtime.key], last[runtime.key].asked, took_seconds[runtime.key])
 
     def _propose(self, runtime: PolicyRuntime, now_seconds: float, *, on_grid: bool) -> bool:
         """Whether there is a proposal of this moment."""

@@ -207,6 +207,12 @@ STATE_REFUSED = _counter(
         " `invalid` (it does not hold a state, or a number in it is not finite)",
     },
 )
+POOL_STATE_REFUSED = _counter(
+    "outrider_pool_state_refused_total",
+    "Saved states of pools that could not be used at the start. Such a pool starts without its state, and counts its spend from what "
+    "the pool's status says.",
+    {"pool": "name of the GPUPool", "reason": "as of `outrider_state_refused_total`"},
+)
 SOURCE_ANSWERS = _counter(
     "outrider_source_answers_total",
     "Turns in which a source answered, by policy. 0 means that it was asked and has never worked since the start.",
