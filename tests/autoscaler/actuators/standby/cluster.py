@@ -16,7 +16,7 @@ from autoscaler.actuators.standby.manifest import HoldSettings
 from autoscaler.actuators.standby.watches import StandbyWatches
 from autoscaler.kube import trim
 from autoscaler.kube.client import Kube
-from autoscaler.kube.objects import alive, key, labels
+from autoscaler.kube.objects import alive, key, labels, metadata, uid
 from autoscaler.kube.ours import SLOT, STANDBY
 from autoscaler.kube.store import Store
 from crds.notation.timestamps import timestamp
@@ -76,15 +76,21 @@ class Cluster:
 
     async def control(self) -> None:
         """What the Job controller and the garbage collector do."""
-        jobs = {key(job).name: job for path, job in self.api.objects.items() if path.startswith(JOBS)}
+        jobs = {uid(job): job for path, job in self.api.objects.items() if path.startswith(JOBS)}
         for path, pod in list(self.api.objects.items()):
-            if path.startswith(PODS) and STANDBY in labels(pod) and labels(pod)[STANDBY] not in jobs:
+            owners = metadata(pod).get("ownerReferences") or [{}]
+            if path.startswith(PODS) and STANDBY in labels(pod) and owners[0].get("uid") not in jobs:
                 await self.api.remove(path)
-        for name, job in jobs.items():
-            path = f"{PODS}/{name}-x"
+        for job in jobs.values():
+            path = f"{PODS}/{key(job).name}-x"
             if self.admits and SLOT in labels(job) and alive(job) and path not in self.api.objects:
-                pending = {"metadata": job["spec"]["template"]["metadata"], "status": {"phase": "Pending"}}
-                await self.api.put(path, pending)
+                await self.api.put(path, {"metadata": self._of(job), "status": {"phase": "Pending"}})
+
+    @staticmethod
+    def _of(job: Any) -> dict[str, Any]:
+        """What the pod of a Job is called and belongs to."""
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": key(job).name, "uid": uid(job), "controller": True}
+        return {**job["spec"]["template"]["metadata"], "ownerReferences": [owner]}
 
     def jobs(self) -> list[str]:
         """The Jobs that are there, without the hashes at the end of their names."""
@@ -109,7 +115,7 @@ class Cluster:
         now = timestamp(self.clock.now())
         seen = [{"type": kind, "status": "True", "lastTransitionTime": now} for kind in ("PodScheduled", "Ready")]
         pod = {
-            "metadata": job["spec"]["template"]["metadata"],
+            "metadata": self._of(job),
             "spec": {"nodeName": at},
             "status": {"phase": phase, "conditions": seen},
         }
