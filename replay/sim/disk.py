@@ -110,7 +110,7 @@ class Disk:
             return
         kept = [(places, key, copy) for places in (self._images, self._weights) for key, copy in places.items()]
         excess = sum(copy.size_bytes for _, _, copy in kept) + size_bytes - self._size_bytes
-        for places, key, copy in sorted(kept, key=lambda each: each[2].used_seconds):
+        for places, key, copy in sorted(kept, key=lambda each: max(each[2].seconds, each[2].used_seconds)):
             if excess <= 0.0:
                 break
             if copy.seconds <= now_seconds and not copy.users & in_use:

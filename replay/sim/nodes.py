@@ -35,7 +35,7 @@ class Source:
 
 
 class Nodes:
-    """Nodes from launch to removal. A node that stays empty is removed, and one that the cloud takes back.
+    """Nodes from launch to removal. A node that stays empty is removed; one that the cloud takes back stays to the end of its notice.
 
     `became_ready` and `removed` are called with the time, `noticed` with the node that is to be taken back, `ends` with
     one that is gone, while its units are still on it.
@@ -239,7 +239,7 @@ class Nodes:
         self._if_empty(node, node.ready_seconds)
 
     def _if_empty(self, node: Node, now_seconds: float) -> None:
-        if not node.units:
+        if not node.units and node.notice_seconds > now_seconds:
             node.empty_since_seconds = now_seconds
             removal_seconds = self._removal_seconds(now_seconds)
             self._agenda.at(removal_seconds, partial(self._remove_empty, node, now_seconds, removal_seconds))
@@ -252,7 +252,7 @@ class Nodes:
         return unneeded_since_seconds + autoscaler.unneeded_seconds
 
     def _remove_empty(self, node: Node, empty_since_seconds: float, now_seconds: float) -> None:
-        if node.empty_since_seconds == empty_since_seconds and node in self.all:
+        if node.empty_since_seconds == empty_since_seconds and node in self.all and node.notice_seconds > now_seconds:
             self._remove(node, now_seconds)
 
     def _remove(self, node: Node, now_seconds: float) -> None:

@@ -23,10 +23,14 @@ class Member:
 
 
 class Simulation:
-    """Nothing moves but in `advance`. The engines of a workload are moved when they are looked at, or change."""
+    """Nothing moves but in `advance`. The engines of a workload are moved when they are looked at, or change.
 
-    def __init__(self, scenario: ClusterScenario) -> None:
+    With `is_alone` its one workload has all nodes to itself: they count for it, whether it is on them or not.
+    """
+
+    def __init__(self, scenario: ClusterScenario, *, is_alone: bool = False) -> None:
         self.scenario = scenario
+        self.is_alone = is_alone
         self.now_seconds = scenario.start_seconds
         self._agenda = Agenda()
         self.plane = ControlPlane(scenario, self._agenda)
@@ -65,11 +69,11 @@ class Simulation:
 
     def note(self) -> None:
         """Remember what each fleet is now."""
-        now, plane, is_alone = self.now_seconds, self.plane, len(self.members) == 1
+        now, all_nodes = self.now_seconds, len(self.plane.nodes.all)
         for member in self.members.values():
             fleet = member.fleet
             ready = len(fleet.serving)
             starting = len(fleet.alive(now)) - ready
             balloons = sum([balloon.ended is None for balloon in fleet.balloons.values()])
-            nodes = len(plane.nodes.all) if is_alone else fleet.nodes()
+            nodes = all_nodes if self.is_alone else fleet.nodes()
             member.history.note(now, (fleet.spec_replicas, ready, starting, balloons, nodes))

@@ -28,7 +28,7 @@ class World:
         places = scenario.hardware.max_nodes * scenario.hardware.replicas_per_node
         if not 0 <= scenario.initial_replicas <= places:
             raise ValueError(f"initial_replicas is {scenario.initial_replicas}; the pool holds 0 to {places}")
-        self._join(Simulation(alone(scenario, target)), target)
+        self._join(Simulation(alone(scenario, target), is_alone=True), target)
 
     @classmethod
     def of(cls, simulation: Simulation, workload: str) -> "World":
@@ -152,7 +152,7 @@ class World:
         )
 
     def _bill(self) -> tuple[float, float]:
-        if len(self._simulation.members) > 1:
+        if not self._simulation.is_alone:
             held = self._fleet.held(self.now_seconds)
             return held.gpu_seconds / 3600.0, held.cost
         (source,) = self._plane.nodes.sources.values()
