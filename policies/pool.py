@@ -178,7 +178,7 @@ class Usage:
     """GPU-seconds by what they were for, and their cost."""
 
     serving: float = 0.0
-    starting: float = 0.0
+    starting: float = 0.0  # nodes that members prepare for themselves included
     standby: float = 0.0  # taken over by this workload later (of a workload), or by any (of a pool)
     wasted: float = 0.0  # standby that nobody took
     idle: float = 0.0  # of a pool: nodes' GPUs that neither members nor standby nor others held
