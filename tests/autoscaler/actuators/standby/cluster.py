@@ -25,7 +25,7 @@ from policies.pool import StandbyUnit
 from tests.autoscaler.actuators.nodes import NODES, node
 from tests.support.fake_api import FakeApi, connected
 from tests.support.fake_clock import FakeClock
-from tests.support.gpu_pools import RESERVED, a_gpu_pool, a_pool_plan
+from tests.support.standby_pools import RESERVED, a_gpu_pool, a_pool_plan
 
 OURS = "outrider-system"
 JOBS = f"/apis/batch/v1/namespaces/{OURS}/jobs"
@@ -63,7 +63,7 @@ class Cluster:
         self.watches.pods.replace(trim.pod(thing) for path, thing in there if path.startswith(PODS))
         self.nodes.replace(trim.node(thing) for path, thing in there if path.startswith(NODES))
 
-    async def ensure(self, of: GpuPool | None = None, **nodes: int) -> Change:
+    async def ensure(self, of: GpuPool | None = None, /, **nodes: int) -> Change:
         """A turn of a plan that claims so many nodes of each offering."""
         plan = a_pool_plan(self.clock.now(), **nodes)
         change = await self.standby.ensure(of or self.pools[0], plan, self.clock.now())

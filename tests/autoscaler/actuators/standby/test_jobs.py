@@ -15,7 +15,7 @@ from policies.pool import StandbyPhase
 from tests.autoscaler.actuators.nodes import NODES
 from tests.autoscaler.actuators.standby.cluster import JOBS, PODS, Cluster, cluster
 from tests.support.fake_api import HTML, status
-from tests.support.gpu_pools import RESERVED, SPOT, a_gpu_pool, a_pool_plan, offering
+from tests.support.standby_pools import RESERVED, SPOT, a_gpu_pool, a_pool_plan, offering
 
 ZERO, ONE, SPOT_ZERO = "h100-reserved-standby-0", "h100-reserved-standby-1", "h100-spot-standby-0"
 

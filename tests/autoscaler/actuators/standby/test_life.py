@@ -10,7 +10,7 @@ from autoscaler.kube.objects import metadata
 from autoscaler.kube.ours import MANAGED_BY, POOL
 from tests.autoscaler.actuators.standby.cluster import JOBS, Cluster, cluster
 from tests.support.fake_api import HTML, LOST
-from tests.support.gpu_pools import RESERVED, a_gpu_pool, offering
+from tests.support.standby_pools import RESERVED, a_gpu_pool, offering
 
 ZERO, ONE = "h100-reserved-standby-0", "h100-reserved-standby-1"
 SPOT_ZERO = "h100-spot-standby-0"

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from autoscaler.actuators.standby.watches import StandbyWatches
 from autoscaler.kube.objects import uid
 from crds.notation.timestamps import timestamp
 from policies.pool import StandbyPhase
-from tests.autoscaler.actuators.standby.cluster import JOBS, PODS, cluster
+from tests.autoscaler.actuators.standby.cluster import JOBS, PODS, Cluster, cluster
 from tests.support.fake_clock import settle
 
 OUT = (
@@ -107,11 +108,12 @@ async def test_jobs_pods_and_events_are_watched_once_they_are_wanted(tmp_path: P
                 await running
 
 
-def phase_of(there: Any) -> StandbyPhase | None:
+def phase_of(there: Cluster) -> StandbyPhase | None:
     return next((each.phase for each in there.observe() or ()), None)
 
 
-async def until(holds: Any) -> None:
+async def until(holds: Callable[[], bool]) -> None:
+    """What the loop's sockets still hold comes in its own time."""
     async with asyncio.timeout(10):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - no event tells it
             await asyncio.sleep(0.01)
