@@ -171,7 +171,7 @@ def _of_pool(files: _Files, found: Found, pool: GpuPool, now_seconds: float | No
             )
             if same is not None:
                 why = f"all of its nodes belong to offering {same.name} of GPUPool {other.name} as well, and would count twice"
-                instead = "a label that tells the two apart"
+                instead = "a label that the nodes of only one of the two have"
                 yield Problem(f"spec.offerings[{i}].nodeSelector", dict(place.node_selector), why, instead)
                 break
 
@@ -181,9 +181,9 @@ def _sum(path: str, limit: int, members: Sequence[_Member]) -> Iterator[Problem]
     needed = sum(each.minimum_gpus for each in members)
     if needed > limit and all(each.minimum_gpus <= limit for each in members):
         by_size = sorted(members, key=lambda each: (-each.minimum_gpus, each.name))
-        holders = spell(f"{each.name} {each.minimum_gpus}" for each in by_size[:5])
-        more = f" and {len(by_size) - 5} more" if len(by_size) > 5 else ""
-        why = f"the highest minimums of the policies in the files need {needed} GPUs: {holders}{more}"
+        holders = [f"{each.name} {each.minimum_gpus}" for each in by_size[:5]]
+        holders += [f"{len(by_size) - 5} more"] if len(by_size) > 5 else []
+        why = f"the highest minimums of the policies in the files need {needed} GPUs: {spell(holders)}"
         yield Problem(path, limit, why, f"{needed} or more, or smaller minimums")
 
 

@@ -75,32 +75,29 @@ def _end_holds_beyond_limits(found: Division) -> None:
 
 
 def _give_all(found: Division) -> bool:
-    """Give every member all that it asks for, if all of it fits; else nothing."""
-    before = [(share, share.replicas, share.prepared) for share in found.shares]
-    for share in found.shares:
+    """Give every member that may grow all that it asks for, if all of it fits; else nothing."""
+    before = [(share, share.replicas, share.prepared) for share in found.shares if share.refused_by is None]
+    for share, _, _ in before:
         asked = share.ask.asked
         found.add(share, replicas=asked.replicas - share.replicas)
         found.add(share, prepared=asked.prepared_nodes - share.prepared)
-    grew = [share for share, replicas, prepared in before if (share.replicas, share.prepared) != (replicas, prepared)]
-    reserved = sum([rule.unused_gpus for rule in found.rules.values()])
     fits = (
-        found.room_gpus >= reserved
+        found.room_gpus >= sum([rule.unused_gpus for rule in found.rules.values()])
         and found.room_usd > 0.0
         and all(rule.seat.max_gpus is None or rule.gpus <= rule.seat.max_gpus for rule in found.rules.values())
-        and all(share.ask.seat and not share.ask.shadow and share.refused_by is None for share in grew)
     )
-    if not fits and grew:
-        for share, replicas, prepared in before:
-            found.add(share, prepared=prepared - share.prepared)
-            found.add(share, replicas=replicas - share.replicas)
-    return fits or not grew
+    for share, replicas, prepared in () if fits else before:
+        found.add(share, prepared=prepared - share.prepared)
+        found.add(share, replicas=replicas - share.replicas)
+    return fits
 
 
 def _fill(found: Division, *, prepared: bool, guaranteed: bool) -> None:
     """Give one unit after another to who is next, with `guaranteed` within the guarantee of its rule only."""
-    waiting = [share for share in found.shares if share.lacks(prepared=prepared)]
     if prepared:
-        waiting = _not_behind(found, waiting)
+        _refuse_behind_replicas(found)
+    waiting = [share for share in found.shares if share.lacks(prepared=prepared)]
+    is_left_guaranteed = False  # whether only those may grow to whom what is left is guaranteed
     while waiting:
         share = min(waiting, key=lambda each: each.rank)
         if guaranteed and share.rule.gpus + share.ask.gpus_per_replica > share.rule.seat.guaranteed_gpus:
@@ -114,6 +111,11 @@ def _fill(found: Division, *, prepared: bool, guaranteed: bool) -> None:
         else:
             for each in _behind(share, waiting, limit, prepared=prepared):
                 each.refused_by = limit
+        if share.refused_by is Limit.GUARANTEES:
+            is_left_guaranteed = True
+        for each in waiting if is_left_guaranteed else ():
+            if each.refused_by is None and not each.rule.unused_gpus:
+                each.refused_by = Limit.GUARANTEES
         waiting = [each for each in waiting if each.lacks(prepared=prepared)]
 
 
@@ -121,19 +123,22 @@ def _behind(share: Share, waiting: list[Share], limit: Limit, *, prepared: bool)
     """Who gets no more, where the next does not: all that wait for the same limit."""
     if limit is Limit.MEMBER_GPUS:
         return [each for each in waiting if each.rule is share.rule]
-    if limit in POOL_WIDE and not (prepared and limit is Limit.MONEY):  # a prepared node that exists costs nothing more
+    if limit is Limit.POOL_GPUS or (limit is Limit.MONEY and not prepared):  # a prepared node that exists costs no more
         return waiting
     return [share]
 
 
-def _not_behind(found: Division, waiting: list[Share]) -> list[Share]:
-    """Those for whose prepared nodes no replica of their priority or a higher one was refused."""
+def _refuse_behind_replicas(found: Division) -> None:
+    """Refuse prepared nodes where a replica of the same priority or a higher one was refused."""
     lacking = [each for each in found.shares if each.refused_by in (Limit.POOL_GPUS, Limit.GUARANTEES)]
-    first = min(lacking, key=lambda each: each.rank, default=None)
-    for share in waiting:
-        if first is not None and share.priority <= first.priority:
-            share.refused_by = first.refused_by
-    return [share for share in waiting if share.refused_by is None]
+    for share in found.shares:
+        if not share.lacks(prepared=True):
+            continue
+        before = [each for each in lacking if each.priority >= share.priority]
+        if share.rule.unused_gpus:
+            before = [each for each in before if each.refused_by is Limit.POOL_GPUS]
+        if before:
+            share.refused_by = min(before, key=lambda each: each.rank).refused_by
 
 
 def _make_room(found: Division, share: Share, limit: Limit) -> bool:
@@ -149,7 +154,7 @@ def _make_room(found: Division, share: Share, limit: Limit) -> bool:
         return False
     for victim in ended:
         victim.ended_for = victim.ended_for or share.ask.workload
-        victim.refused_by = victim.refused_by or limit
+        victim.refused_by = limit
     return True
 
 

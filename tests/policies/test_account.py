@@ -59,7 +59,9 @@ NODE = UNIT.node or ""
 
 def test_standby_is_open_while_it_stands_and_costs_at_once() -> None:
     found = after(standing(START, UNIT), standing(START + TICK, UNIT))
-    assert found.open_standby == ((NODE, 30.0, pytest.approx(2.0 * 30.0 / HOUR)),)
+    ((node, seconds, usd),) = found.open_standby
+    assert (node, seconds) == (NODE, 30.0)
+    assert usd == pytest.approx(2.0 * 30.0 / HOUR)
     assert found.total.usd == pytest.approx(2.0 * 30.0 / HOUR)
     assert found.total.standby == found.total.wasted == 0.0
 

@@ -42,9 +42,9 @@ def a_pool(*offerings: Offering, limits: Limits | None = None, most: int = 4, le
     )
 
 
-def an_ask(workload: str = "chat/qwen", replicas: int = 4, **changes: object) -> Ask:
+def an_ask(workload: str = "chat/qwen", replicas: int = 4, gpus_per_replica: int = 1, **changes: object) -> Ask:
     """A member of so many replicas that serve, that asks for no more and needs what it has."""
-    gpus = int(str(changes.get("gpus_per_replica", 1)))
+    gpus = gpus_per_replica
     found = Ask(
         workload=workload,
         seat=SEAT,
@@ -161,7 +161,7 @@ def asks(draw: st.DrawFn, workload: str) -> Ask:
 def histories(draw: st.DrawFn, pool: Pool, *, known: bool = False) -> list[PoolInputs]:
     """Some ticks of a pool, at which anything may be seen; `known`: nothing is unknown at any of them."""
     now, found = START, []
-    for _ in range(draw(st.integers(1, 8))):
+    for _ in range(draw(st.integers(1, 6))):
         now += draw(st.sampled_from([TICK, TICK, 60.0, 600.0, 30_000.0]))
         found.append(draw(moments(pool, now, known=known)))
     return found
@@ -169,7 +169,7 @@ def histories(draw: st.DrawFn, pool: Pool, *, known: bool = False) -> list[PoolI
 
 @st.composite
 def moments(draw: st.DrawFn, pool: Pool, now: float, *, known: bool = False) -> PoolInputs:
-    units = [draw(_units(pool, index, now)) for index in range(draw(st.integers(0, 5)))]
+    units = [draw(_units(pool, index, now)) for index in range(draw(st.integers(0, 4)))]
     offerings = [
         OfferingInput(
             each.name,
@@ -181,7 +181,7 @@ def moments(draw: st.DrawFn, pool: Pool, now: float, *, known: bool = False) -> 
         )
         for each in pool.offerings
     ]
-    members = [draw(asks(f"space/member-{index}")) for index in range(draw(st.integers(0, 4)))]
+    members = [draw(asks(f"space/member-{index}")) for index in range(draw(st.integers(0, 3)))]
     if known:
         members = [replace(each, level_gpus=each.level_gpus or 0.0) for each in members]
     day = now // 86_400 * 86_400

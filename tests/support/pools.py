@@ -59,13 +59,13 @@ def seats(draw: st.DrawFn, member: str) -> Seat:
         priority=draw(st.integers(0, 2)),
         weight=draw(st.sampled_from([0.5, 1.0, 2.0, 3.0])),
         guaranteed_gpus=guaranteed,
-        max_gpus=draw(st.one_of(st.none(), st.integers(guaranteed, guaranteed + 12))),
+        max_gpus=draw(st.one_of(st.none(), st.none(), st.none(), st.integers(guaranteed, guaranteed + 12))),
     )
 
 
 @st.composite
 def asks(draw: st.DrawFn, workload: str, seat: Seat | None, *, prepared: bool) -> Ask:
-    asked, shadow = draw(st.integers(0, 12)), draw(st.integers(0, 9)) == 0
+    asked, shadow = draw(st.integers(0, 12)), draw(st.integers(0, 14)) == 0
     kept = min(asked, draw(st.integers(0, 12)))
     nodes = draw(st.integers(0, 2)) if prepared else 0
     return Ask(
@@ -73,7 +73,7 @@ def asks(draw: st.DrawFn, workload: str, seat: Seat | None, *, prepared: bool) -
         seat=seat,
         gpus_per_replica=draw(st.sampled_from([1, 1, 2, 4])),
         kept_replicas=kept,
-        needed_replicas=kept if shadow else draw(st.integers(0, asked)),
+        needed_replicas=kept if shadow else draw(st.one_of(st.just(asked), st.integers(0, kept))),
         held_replicas=kept + draw(st.integers(0, 2)),
         asked=Grant(asked, nodes),
         shadow=shadow,
@@ -87,11 +87,14 @@ def asks(draw: st.DrawFn, workload: str, seat: Seat | None, *, prepared: bool) -
 def turns(draw: st.DrawFn, *, prepared: bool = True) -> Turn:
     """Up to eight members of up to three rules, or of none, on a pool that is often too small."""
     rules = [draw(seats(f"rule-{at}")) for at in range(draw(st.integers(1, 3)))]
-    seated = st.sampled_from([*rules, *rules, *rules, None])
+    seated = st.sampled_from([*rules * 4, None])
     members = [draw(asks(f"team/{at}", draw(seated), prepared=prepared)) for at in range(draw(st.integers(1, 8)))]
+    kept = sum(kept_gpus(ask) for ask in members)
+    spare = draw(st.one_of(st.none(), st.integers(-3, 6), st.integers(-3, 6), st.integers(-30, 30)))
+    limit = None if spare is None else max(0, kept + spare)
     projected = draw(st.one_of(st.none(), st.floats(0, 1500)))
     return Turn(
-        a_pool(draw(st.one_of(st.none(), st.integers(0, 60))), draw(st.one_of(st.none(), st.floats(0, 1500)))),
+        a_pool(limit, draw(st.one_of(st.none(), st.none(), st.floats(0, 1500)))),
         tuple(members),
         draw(st.floats(0, 500)),
         projected,

@@ -15,7 +15,7 @@ from autoscaler.actuators.rests import Rests
 from autoscaler.actuators.shapes import STANDBY_JOB
 from autoscaler.actuators.standby.handovers import Handovers
 from autoscaler.actuators.standby.manifest import HoldSettings, shape, standby_job
-from autoscaler.actuators.standby.units import Sight, leaving_jobs, of_offering, of_pool, placed, units
+from autoscaler.actuators.standby.units import Sight, leaving_jobs, of_offering, of_pool, owned, placed, units
 from autoscaler.actuators.standby.watches import StandbyWatches
 from autoscaler.kube import collection
 from autoscaler.kube.causes import last_warning
@@ -147,7 +147,7 @@ class StandbyJobs:
     def _part(
         self, pool: GpuPool, offering: OfferingAt, plan: PoolPlan, jobs: Sequence[Object], now_seconds: float
     ) -> _Part:
-        pods, made_of = tuple(self._own.pods), shape(pool, offering, self._settings)
+        pods, made_of = owned(self._own.pods, jobs), shape(pool, offering, self._settings)
         stuck = self._stuck(self._own.jobs, now_seconds)
         seen = held.read(jobs, pods, pool.uid, made_of, stuck, STANDBY)
         going = leaving_jobs(pods, self._nodes())
@@ -164,7 +164,7 @@ class StandbyJobs:
         """Why fewer nodes are held than claimed, as far as that shows; empty if they are not."""
         shapes = [shape(pool, each, self._settings) for each in pool.offerings if _claimed(plan, each)]
         rests = (self._rests.cause((pool.uid, made_of), now_seconds) for made_of in shapes)
-        return next(filter(None, rests), "") or held.failed_because(own, self._own.pods, STANDBY, _WHAT)
+        return next(filter(None, rests), "") or held.failed_because(own, owned(self._own.pods, own), STANDBY, _WHAT)
 
     async def _rest(self, pool: GpuPool, own: Sequence[Object], now_seconds: float) -> None:
         """Ask an offering for none for a while where the last Job got no pod."""
@@ -188,7 +188,8 @@ class StandbyJobs:
         """Names of the Jobs that have had no pod for too long."""
         if not self._own.pods.current(now_seconds):
             return frozenset()
-        lacking = held.without_pod(jobs, tuple(self._own.pods), STANDBY)
+        jobs = list(jobs)
+        lacking = held.without_pod(jobs, owned(self._own.pods, jobs), STANDBY)
         return self._podless.stuck(self._own.namespace, lacking, now_seconds)
 
     def _unknown(self, jobs: Store) -> str:

@@ -49,6 +49,12 @@ def of_offering(offering: OfferingAt, jobs: Iterable[Object]) -> list[Object]:
     return [job for job in jobs if labels(job).get(OFFERING) == offering.name]
 
 
+def owned(pods: Iterable[Object], jobs: Iterable[Object]) -> list[Object]:
+    """The pods of these Jobs. Their names do not tell: a slot's last pod may still end when its next Job is there."""
+    there = {uid(job) for job in jobs}
+    return [pod for pod in pods if there & {owner.get("uid") for owner in metadata(pod).get("ownerReferences") or ()}]
+
+
 def leaves(node: Object) -> bool:
     """Whether a node is being taken away."""
     taints = {taint.get("key") for taint in (node.get("spec") or {}).get("taints") or ()}
@@ -86,7 +92,7 @@ def unit_name(job: Object) -> str:
 def _of_offering(
     offering: OfferingAt, jobs: Sequence[Object], registered: list[float], sight: Sight
 ) -> Iterable[StandbyUnit]:
-    by_job = {labels(pod).get(STANDBY): pod for pod in sight.pods if not ended(pod)}
+    by_job = {labels(pod).get(STANDBY): pod for pod in owned(sight.pods, jobs) if not ended(pod)}
     lacking = held.without_pod([job for job in jobs if alive(job)], list(by_job.values()), STANDBY)
     going = {key(each).name for each in sight.nodes if leaves(each)}
     for job in jobs:
@@ -138,5 +144,8 @@ def _up(node: Object) -> bool:
 
 def placed(jobs: Iterable[Object], pods: Iterable[Object]) -> Mapping[str, str]:
     """The offering of each Job that holds a node now, by the Job's uid."""
-    on_nodes = {labels(pod).get(STANDBY) for pod in pods if node(pod) and not ended(pod) and not deleting(pod)}
+    jobs = list(jobs)
+    on_nodes = {
+        labels(pod).get(STANDBY) for pod in owned(pods, jobs) if node(pod) and not ended(pod) and not deleting(pod)
+    }
     return {uid(job): labels(job).get(OFFERING, "") for job in jobs if alive(job) and key(job).name in on_nodes}

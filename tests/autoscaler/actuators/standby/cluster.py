@@ -16,7 +16,7 @@ from autoscaler.actuators.standby.manifest import HoldSettings
 from autoscaler.actuators.standby.watches import StandbyWatches
 from autoscaler.kube import trim
 from autoscaler.kube.client import Kube
-from autoscaler.kube.objects import alive, key, labels
+from autoscaler.kube.objects import alive, key, labels, metadata, uid
 from autoscaler.kube.ours import SLOT, STANDBY
 from autoscaler.kube.store import Store
 from crds.notation.timestamps import timestamp
@@ -25,7 +25,7 @@ from policies.pool import StandbyUnit
 from tests.autoscaler.actuators.nodes import NODES, node
 from tests.support.fake_api import FakeApi, connected
 from tests.support.fake_clock import FakeClock
-from tests.support.gpu_pools import RESERVED, a_gpu_pool, a_pool_plan
+from tests.support.standby_pools import RESERVED, a_gpu_pool, a_pool_plan
 
 OURS = "outrider-system"
 JOBS = f"/apis/batch/v1/namespaces/{OURS}/jobs"
@@ -63,7 +63,7 @@ class Cluster:
         self.watches.pods.replace(trim.pod(thing) for path, thing in there if path.startswith(PODS))
         self.nodes.replace(trim.node(thing) for path, thing in there if path.startswith(NODES))
 
-    async def ensure(self, of: GpuPool | None = None, **nodes: int) -> Change:
+    async def ensure(self, of: GpuPool | None = None, /, **nodes: int) -> Change:
         """A turn of a plan that claims so many nodes of each offering."""
         plan = a_pool_plan(self.clock.now(), **nodes)
         change = await self.standby.ensure(of or self.pools[0], plan, self.clock.now())
@@ -76,15 +76,21 @@ class Cluster:
 
     async def control(self) -> None:
         """What the Job controller and the garbage collector do."""
-        jobs = {key(job).name: job for path, job in self.api.objects.items() if path.startswith(JOBS)}
+        jobs = {uid(job): job for path, job in self.api.objects.items() if path.startswith(JOBS)}
         for path, pod in list(self.api.objects.items()):
-            if path.startswith(PODS) and STANDBY in labels(pod) and labels(pod)[STANDBY] not in jobs:
+            owners = metadata(pod).get("ownerReferences") or [{}]
+            if path.startswith(PODS) and STANDBY in labels(pod) and owners[0].get("uid") not in jobs:
                 await self.api.remove(path)
-        for name, job in jobs.items():
-            path = f"{PODS}/{name}-x"
+        for job in jobs.values():
+            path = f"{PODS}/{key(job).name}-x"
             if self.admits and SLOT in labels(job) and alive(job) and path not in self.api.objects:
-                pending = {"metadata": job["spec"]["template"]["metadata"], "status": {"phase": "Pending"}}
-                await self.api.put(path, pending)
+                await self.api.put(path, {"metadata": self._of(job), "status": {"phase": "Pending"}})
+
+    @staticmethod
+    def _of(job: Any) -> dict[str, Any]:
+        """What the pod of a Job is called and belongs to."""
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": key(job).name, "uid": uid(job), "controller": True}
+        return {**job["spec"]["template"]["metadata"], "ownerReferences": [owner]}
 
     def jobs(self) -> list[str]:
         """The Jobs that are there, without the hashes at the end of their names."""
@@ -109,7 +115,7 @@ class Cluster:
         now = timestamp(self.clock.now())
         seen = [{"type": kind, "status": "True", "lastTransitionTime": now} for kind in ("PodScheduled", "Ready")]
         pod = {
-            "metadata": job["spec"]["template"]["metadata"],
+            "metadata": self._of(job),
             "spec": {"nodeName": at},
             "status": {"phase": phase, "conditions": seen},
         }

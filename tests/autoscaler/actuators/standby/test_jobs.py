@@ -15,7 +15,7 @@ from policies.pool import StandbyPhase
 from tests.autoscaler.actuators.nodes import NODES
 from tests.autoscaler.actuators.standby.cluster import JOBS, PODS, Cluster, cluster
 from tests.support.fake_api import HTML, status
-from tests.support.gpu_pools import RESERVED, SPOT, a_gpu_pool, offering
+from tests.support.standby_pools import RESERVED, SPOT, a_gpu_pool, a_pool_plan, offering
 
 ZERO, ONE, SPOT_ZERO = "h100-reserved-standby-0", "h100-reserved-standby-1", "h100-spot-standby-0"
 
@@ -58,7 +58,7 @@ def test_a_job_claims_a_whole_node_of_its_offering() -> None:
 
 def test_names_fit_and_differ_by_offering_and_pool() -> None:
     long = "a-pool-with-a-name." * 12
-    pools = [a_gpu_pool(name, offering("a" * 63), offering("b" * 63)) for name in (f"{long}a", f"{long}b")]
+    pools = [a_gpu_pool(name, offering("a" * 58), offering("b" * 58)) for name in (f"{long}a", f"{long}b")]
     names = {
         standby_job(pool, each, slot, HoldSettings())["metadata"]["name"]
         for pool in pools
@@ -225,18 +225,12 @@ async def test_what_has_ended_is_none(there: Cluster) -> None:
 async def test_without_a_list_it_is_unknown(there: Cluster) -> None:
     there.watches.jobs.synced = False
     assert there.observe() is None
-    change = await there.ensure(reserved=1)
+    change = await there.standby.ensure(there.pools[0], a_pool_plan(), there.clock.now())
     assert change == Change(
         problem="the Jobs in namespace outrider-system have not been listed yet, so no standby node is held"
     )
     there.watches.jobs.problem = "forbidden"
-    assert "cannot be read" in (await there.standby.ensure(there.pools[0], plan_of(0), 0.0)).problem
-
-
-def plan_of(nodes: int):  # type: ignore[no-untyped-def]
-    from tests.support.gpu_pools import a_pool_plan
-
-    return a_pool_plan(reserved=nodes)
+    assert "cannot be read" in (await there.standby.ensure(there.pools[0], a_pool_plan(), there.clock.now())).problem
 
 
 # -- what does not come
