@@ -73,8 +73,12 @@ def _image(value: str) -> str:
 
 def _taint_keys(value: str) -> str:
     for name in value.split(","):
-        if not re.fullmatch(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", name):
-            raise ValueError("must be keys of taints like karpenter.sh/disrupted, separated by commas and without spaces")
+        if not re.fullmatch(
+            r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", name
+        ):
+            raise ValueError(
+                "must be keys of taints like karpenter.sh/disrupted, separated by commas and without spaces"
+            )
     return value
 
 
@@ -224,10 +228,11 @@ class Settings(BaseSettings):
         "outrider-balloon",
         "PriorityClass of balloon pods; its value must be lower than the workloads'.",
     )
-    notice_taints: TaintKeys = _setting(
+    notice_taints: TaintKeys | None = _setting(
         "Pools",
-        "karpenter.sh/disrupted,aws-node-termination-handler/spot-itn,cloud.google.com/impending-node-termination",
-        "Keys of taints by which a node is given notice, separated by commas; a pool replaces such a node of its members at once.",
+        None,
+        "Keys of taints, separated by commas, by which nodes are given notice, beside karpenter.sh/disrupted.",
+        unset="no others",
     )
     max_prepulls: int = _setting(
         "Images and weights",

@@ -29,6 +29,7 @@ from autoscaler.starts.shortages import Shortages
 from autoscaler.starts.watches import StartWatches
 from policies.ledger import Ledger
 
+DISRUPTED = "karpenter.sh/disrupted"  # the taint of a node that Karpenter is about to take
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -96,7 +97,7 @@ class Pooling:
             shortages=shortages,
             standby=actuator,
             ledger=ledger,
-            notice_taints=frozenset(settings.notice_taints.split(",")),
+            notice_taints=frozenset([DISRUPTED, *(settings.notice_taints or "").split(",")]),
         )
         self.granting = Granting(self.registry.runtimes, self.registry.problem, sources, recorder)
         self.runs: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
@@ -106,7 +107,7 @@ class Pooling:
         )
 
 
-def _take_claim(shortages: Shortages, claim: Object, refused: bool) -> None:  # noqa: FBT001 - a listener
+def _take_claim(shortages: Shortages, claim: Object, refused: bool) -> None:
     shortages.saw_claim(claim)
     if refused:
         shortages.saw_refused(claim)
