@@ -160,5 +160,28 @@ class ClusterScenario:
                 yield f"a disk of {self.disk_bytes / 1e9:.0f} GB does not hold the {needs:.0f} GB of workload {each.name}"
 
 
+def alone(scenario: Scenario, name: str) -> ClusterScenario:
+    """A scenario of one workload that has its nodes to itself, all of one kind."""
+    hardware = scenario.hardware
+    return ClusterScenario(
+        scenario.name,
+        scenario.start_seconds,
+        scenario.duration_seconds,
+        (ClusterWorkload(name, scenario),),
+        (
+            SimOffering(
+                "nodes",
+                OfferingKind.ON_DEMAND,
+                hardware.price_per_gpu_hour,
+                hardware.gpus_per_node,
+                hardware.max_nodes,
+            ),
+        ),
+        scenario.seed,
+        autoscaler=Karpenter(hardware.node_idle_seconds),
+        reaction_seconds=hardware.reaction_seconds,
+    )
+
+
 def _unknown(name: str, offerings: tuple[SimOffering, ...]) -> SimOffering:
     raise KeyError(f"no offering {name!r}; there are {[each.name for each in offerings]}")

@@ -23,6 +23,7 @@ class Ended(StrEnum):
 
     DEADLINE = "Deadline"
     PREEMPTED = "Preempted"
+    EVICTED = "Evicted"  # the cloud takes its node back
 
 
 @dataclass(frozen=True, slots=True)
