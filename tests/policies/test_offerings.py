@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 
 from policies.offerings import LEAST_REST_SECONDS, MOST_REST_SECONDS, claims, observed, rests
 from policies.pool import Claim, OfferingState, Pool, PoolInputs, StandbyPhase, StandbyUnit, Step
-from tests.support.pools import LEAD, PATIENCE, RESERVED, SPOT, a_pool, a_unit, histories, pool_inputs, pools, seeing
+from tests.support.pool_worlds import (
+    LEAD,
+    PATIENCE,
+    RESERVED,
+    SPOT,
+    a_pool,
+    a_unit,
+    histories,
+    pool_inputs,
+    pools,
+    seeing,
+)
 from tests.support.worlds import START, TICK
 
 POOL = a_pool()

@@ -26,7 +26,7 @@ from policies.pool import (
     Usage,
 )
 from policies.pool_step import pool_step
-from tests.support.pools import PATIENCE, SEAT, a_pool, a_unit, an_ask, histories, pool_inputs, pools, seeing
+from tests.support.pool_worlds import PATIENCE, SEAT, a_pool, a_unit, an_ask, histories, pool_inputs, pools, seeing
 from tests.support.worlds import START, TICK
 
 BUSY = (an_ask("a/a", 10), an_ask("b/b", 10))

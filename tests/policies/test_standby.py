@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from policies.model import Grant
 from policies.pool import Account, Ask, Granted, Limits, Pool, PoolInputs, PoolState, StandbyPhase
 from policies.standby import MEMBER_REPLICAS, Z_TABLE, StandbyRule, deviations, holdings, quantile_gpus, standby
-from tests.support.pools import (
+from tests.support.pool_worlds import (
     LEAD,
     ON_DEMAND,
     RESERVED,
