@@ -15,6 +15,7 @@ from policies.pool import Day, Pool, Seat
 NAMESPACE_NAME = "kubernetes.io/metadata.name"  # the label that every namespace has
 _AHEAD_SECONDS = 8 * 86_400.0  # a weekly calendar repeats within
 _Span = tuple[float, float]
+_ALWAYS = (-inf, inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,16 @@ class OfferingAt:
         change = end if is_open else start
         return is_open, None if change == inf else change
 
+    def ever_opens(self) -> bool:
+        """Whether there is a moment at which it can be used: its calendar and its validity may never meet."""
+        return not self.calendar or any(
+            end - start >= _AHEAD_SECONDS or any(self._within((start, end), start))
+            for start, end in self.validity or (_ALWAYS,)
+        )
+
     def _spans(self, now_seconds: float) -> Iterable[_Span]:
         """When it can be used from now on, by start."""
-        valid = [span for span in self.validity or ((-inf, inf),) if span[1] > now_seconds]
+        valid = [span for span in self.validity or (_ALWAYS,) if span[1] > now_seconds]
         if not self.calendar:
             return _merged(valid)
         return _merged(chain.from_iterable(self._within(span, now_seconds) for span in valid))

@@ -1,16 +1,17 @@
 """What a GPUPool becomes: a GpuPool, every default resolved."""
 
+from collections.abc import Iterator
+from itertools import islice
 from math import inf
 
-from crds.notation.selectors import Requirement, Selector
+from crds.notation.selectors import EXPRESSIONS, Requirement, Selector
 from crds.notation.timestamps import unix_seconds
 from crds.notation.units import quantity, seconds
 from crds.pool import GpuPool, MemberRule, OfferingAt, Taint
+from crds.resolve.problems import Problem, locate, spell
 from crds.v1alpha1 import gpupool as api
 from crds.workload import Schedule
 from policies.pool import Limits, Offering, OfferingKind, Pool, Seat, StandbySettings
-
-_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
 
 
 def pool(resource: api.GPUPool) -> GpuPool:
@@ -40,7 +41,7 @@ def pool(resource: api.GPUPool) -> GpuPool:
 def selector(given: api.NamespaceSelector) -> Selector:
     """A selector of namespaces; without any term it selects all of them."""
     equal = [Requirement(key, "in", frozenset((value,))) for key, value in given.match_labels.items()]
-    more = [Requirement(it.key, _OPERATORS[it.operator], frozenset(it.values)) for it in given.match_expressions]
+    more = [Requirement(it.key, EXPRESSIONS[it.operator], frozenset(it.values)) for it in given.match_expressions]
     return Selector((*equal, *more))
 
 
@@ -81,3 +82,19 @@ def _rule(given: api.Member) -> MemberRule:
         max_gpus=given.max_gpus,
     )
     return MemberRule(selector(given.namespace_selector), seat)
+
+
+def clashes(document: object) -> Iterator[Problem]:
+    """Offerings or members that share a name, and days that are listed twice."""
+    for field, most in (("offerings", api.MOST_OFFERINGS), ("members", api.MOST_MEMBERS)):
+        names: dict[str, str] = {}
+        for path, item in islice(locate(document, f"spec.{field}[]"), most):
+            name = item.get("name")
+            if isinstance(name, str) and name in names:
+                yield Problem(f"{path}.name", name, f"{names[name]} already has this name", "a different name")
+            names.setdefault(str(name), path)
+    most = api.MOST_OFFERINGS * api.MOST_PERIODS
+    for path, hours in islice(locate(document, "spec.offerings[].calendar[]"), most):
+        days = hours.get("days")
+        if isinstance(days, list) and all(isinstance(day, str) for day in days) and len(set(days)) < len(days):
+            yield Problem(f"{path}.days", days, "a day is listed twice", spell(dict.fromkeys(days)))

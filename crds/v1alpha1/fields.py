@@ -215,6 +215,15 @@ LabelValue = Annotated[
     Field(pattern=_LABEL_VALUE, max_length=63),
     shaped(_LABEL_VALUE, "not a label value: at most 63 letters, digits, -, _ and .", "a value such as leader"),
 ]
+LabelKey = Annotated[
+    str,
+    Field(pattern=LABEL_KEY, min_length=1, max_length=317),
+    shaped(
+        LABEL_KEY,
+        "not a key: at most 63 letters, digits, -, _ and ., optionally after a domain and /",
+        "a key such as team or nvidia.com/gpu",
+    ),
+]
 DataKey = Annotated[
     str,
     Field(pattern=_DATA_KEY, max_length=253),

@@ -8,6 +8,7 @@ from crds.v1alpha1.fields import (
     ClockTime,
     Duration,
     Label,
+    LabelKey,
     LabelValue,
     Model,
     ObjectName,
@@ -22,6 +23,7 @@ from crds.v1alpha1.scalingpolicy import Day
 
 MOST_OFFERINGS = 16
 MOST_MEMBERS = 64
+MOST_PERIODS = 16
 MOST_GPUS = 100_000
 Gpus = Annotated[int, Field(ge=0, le=MOST_GPUS)]
 NodeLabels = dict[str, LabelValue]
@@ -30,7 +32,7 @@ NodeLabels = dict[str, LabelValue]
 class Taint(Model):
     """A taint that nodes keep for as long as they serve."""
 
-    key: str = Field(min_length=1, max_length=317, examples=["nvidia.com/gpu"])
+    key: LabelKey = Field(examples=["nvidia.com/gpu"])
     """Key of the taint."""
     value: LabelValue = Field(default="", examples=["present"])
     """Value of the taint."""
@@ -41,9 +43,9 @@ class Taint(Model):
 class Validity(Model):
     """A period in which an offering can be used, such as a capacity block's."""
 
-    start: Utc | None = Field(default=None, examples=["2026-12-01T11:30:00Z"])
+    start: Utc | None = Field(default=None, examples=['"2026-12-01T11:30:00Z"'])
     """When the period starts. Unset: it has started."""
-    end: Utc | None = Field(default=None, examples=["2026-12-08T11:30:00Z"])
+    end: Utc | None = Field(default=None, examples=['"2026-12-08T11:30:00Z"'])
     """When the period ends. Unset: it does not end."""
 
 
@@ -82,16 +84,16 @@ class Offering(Model):
     """Nodes that there can be of it; no standby node is asked for beyond them. Unset: no limit."""
     capacity_buffer: ObjectName | None = Field(default=None, examples=["h100-reserved"])
     """CapacityBuffer in Outrider's namespace that holds its standby nodes; it must have spec.limits. Unset: Jobs hold them."""
-    validity: list[Validity] = Field(default=[], max_length=16)
+    validity: list[Validity] = Field(default=[], max_length=MOST_PERIODS)
     """Periods in which it can be used, such as those of capacity blocks. Unset: at any time."""
-    calendar: list[Hours] = Field(default=[], max_length=16)
+    calendar: list[Hours] = Field(default=[], max_length=MOST_PERIODS)
     """Weekly windows in which it can be used, within the periods of validity. Unset: at all hours."""
 
 
 class Expression(Model):
     """A condition on one label."""
 
-    key: str = Field(min_length=1, max_length=317, examples=["team"])
+    key: LabelKey = Field(examples=["team"])
     """Key of the label."""
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
     """In and NotIn compare the label with values; a label that is absent is not in them."""
