@@ -9,7 +9,9 @@ from functools import partial
 from typing import Any, Protocol
 
 from autoscaler.actuators.standby.base import StandbyActuator
-from autoscaler.actuators.standby.noop import NoStandby
+from autoscaler.actuators.standby.jobs import StandbyJobs
+from autoscaler.actuators.standby.manifest import HoldSettings
+from autoscaler.actuators.standby.watches import StandbyWatches
 from autoscaler.clock import Clock
 from autoscaler.control.changes import sweep
 from autoscaler.control.granting import Granting
@@ -76,8 +78,15 @@ class Pooling:
         standby: StandbyActuator | None = None,
     ) -> None:
         clock, kube, watches, starts = reading.clock, reading.kube, reading.watches, reading.starts
-        actuator = NoStandby() if standby is None else standby
         rng = random.Random()  # noqa: S311 - jitter
+        held = HoldSettings(
+            deadline_seconds=settings.balloon_deadline_seconds,
+            priority_class=settings.priority_class,
+            pause_image=settings.pause_image,
+        )
+        own = StandbyWatches(kube, clock, rng, held.namespace)
+        jobs = StandbyJobs(kube, own, lambda: watches.nodes, lambda: self.registry.uids, held)
+        actuator = jobs if standby is None else standby
         shortages = Shortages(
             kube,
             clock,
@@ -103,6 +112,7 @@ class Pooling:
         self.runs: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
             self.registry.run,
             shortages.run,
+            own.run,
             partial(sweep, "standby", actuator, clock),
         )
 
