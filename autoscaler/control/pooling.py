@@ -85,7 +85,7 @@ class Pooling:
             pause_image=settings.pause_image,
         )
         own = StandbyWatches(kube, clock, rng, held.namespace)
-        jobs = StandbyJobs(kube, own, lambda: watches.nodes, lambda: self.registry.uids, held)
+        jobs = StandbyJobs(kube, own, lambda: watches.nodes, lambda: self.registry.uids(), held)
         actuator = jobs if standby is None else standby
         shortages = Shortages(
             kube,
