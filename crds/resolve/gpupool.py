@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 from math import inf
 
-from crds.notation.selectors import Requirement, Selector
+from crds.notation.selectors import EXPRESSIONS, Requirement, Selector
 from crds.notation.timestamps import unix_seconds
 from crds.notation.units import quantity, seconds
 from crds.pool import GpuPool, MemberRule, OfferingAt, Taint
@@ -12,8 +12,6 @@ from crds.resolve.problems import Problem, locate, spell
 from crds.v1alpha1 import gpupool as api
 from crds.workload import Schedule
 from policies.pool import Limits, Offering, OfferingKind, Pool, Seat, StandbySettings
-
-_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
 
 
 def pool(resource: api.GPUPool) -> GpuPool:
@@ -43,7 +41,7 @@ def pool(resource: api.GPUPool) -> GpuPool:
 def selector(given: api.NamespaceSelector) -> Selector:
     """A selector of namespaces; without any term it selects all of them."""
     equal = [Requirement(key, "in", frozenset((value,))) for key, value in given.match_labels.items()]
-    more = [Requirement(it.key, _OPERATORS[it.operator], frozenset(it.values)) for it in given.match_expressions]
+    more = [Requirement(it.key, EXPRESSIONS[it.operator], frozenset(it.values)) for it in given.match_expressions]
     return Selector((*equal, *more))
 
 

@@ -43,9 +43,9 @@ class Taint(Model):
 class Validity(Model):
     """A period in which an offering can be used, such as a capacity block's."""
 
-    start: Utc | None = Field(default=None, examples=["2026-12-01T11:30:00Z"])
+    start: Utc | None = Field(default=None, examples=['"2026-12-01T11:30:00Z"'])
     """When the period starts. Unset: it has started."""
-    end: Utc | None = Field(default=None, examples=["2026-12-08T11:30:00Z"])
+    end: Utc | None = Field(default=None, examples=['"2026-12-08T11:30:00Z"'])
     """When the period ends. Unset: it does not end."""
 
 

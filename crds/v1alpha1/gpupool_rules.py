@@ -70,7 +70,7 @@ RULES = (
         "offerings",
         "self.offerings.all(one, !has(one.capacityBuffer) || self.offerings.exists_one(other, "
         "has(other.capacityBuffer) && other.capacityBuffer == one.capacityBuffer))",
-        "two offerings have the same capacityBuffer, and its nodes could not be told apart",
+        "two offerings have the same capacityBuffer, and its nodes would count for both",
         "a CapacityBuffer of its own for each offering",
         lambda spec: len(set(_buffers(spec))) == len(_buffers(spec)),
         culprits=lambda spec: [

@@ -37,7 +37,7 @@ def score(
     start_seconds: float,
     now_seconds: float,
     gpu_hours: float,
-    price_per_gpu_hour: float,
+    cost: float,
     pods_created: int,
     nodes_launched: int,
 ) -> Score:
@@ -59,7 +59,7 @@ def score(
     (p99_first_token,) = _quantiles(first_token, 0.99)
     return Score(
         gpu_hours=gpu_hours,
-        cost=gpu_hours * price_per_gpu_hour,
+        cost=cost,
         requests=len(waits.arrival_s),
         share_within_1s=shares[0],
         share_within_5s=shares[1],

@@ -26,11 +26,14 @@ def engine_of(hardware: Hardware) -> kernel.Engine:
 
 
 class Serving:
-    """Replicas that serve a scenario's requests. Times are Unix seconds; `pod` is a pod's ordinal."""
+    """Replicas that serve a scenario's requests, `slots` at the most, by default as its nodes hold.
 
-    def __init__(self, scenario: Scenario) -> None:
+    Times are Unix seconds; `pod` is a pod's ordinal.
+    """
+
+    def __init__(self, scenario: Scenario, slots: int | None = None) -> None:
         hardware = scenario.hardware
-        slots = hardware.max_nodes * hardware.replicas_per_node
+        slots = hardware.max_nodes * hardware.replicas_per_node if slots is None else slots
         self._start_seconds = scenario.start_seconds
         self._engine = engine_of(hardware)
         self._requests = UnderWay(scenario.requests)
@@ -41,8 +44,10 @@ class Serving:
         self._now_s = 0.0
 
     def advance(self, to_seconds: float) -> None:
-        """Serve up to and including that time."""
+        """Serve up to and including that time. At the start itself nothing is routed yet: replicas may still join."""
         to_s = to_seconds - self._start_seconds
+        if to_s <= 0.0:
+            return
         while len(self._serving) and self._requests.complete_s <= to_s:
             self._serve(max(self._now_s, self._requests.complete_s))
             kernel.renumber(self._fleet, self._ends, self._serving, self._requests.load(self._now_s))
@@ -73,6 +78,10 @@ class Serving:
         until_s = self._now_s + grace_seconds
         end_s = kernel.drain(self._requests.rows, self._fleet, self._ends, self._engine, slot, until_s)
         return self._start_seconds + max(self._now_s, end_s)
+
+    def cut(self, pod: int, until_seconds: float) -> None:
+        """What a replica that takes nothing new has not finished by then fails."""
+        self._requests.cut(pod, until_seconds - self._start_seconds)
 
     def readings(self, pods: Sequence[Pod]) -> Readings:
         """What the /metrics of the pods that serve say now; `pods` are these in order of readiness."""

@@ -17,6 +17,16 @@ class StageKind(IntEnum):
     WARMUP = 4
     GPU = 5
     SLOWNESS = 6
+    STOCK = 7
+    LIFE = 8
+
+
+APART = 1_000_003
+
+
+def seed_of(seed: int, index: int) -> int:
+    """The seed of one of several workloads or offerings; of the first it is the scenario's own."""
+    return seed + APART * index
 
 
 def draw_seconds(stage: Stage | None, kind: StageKind, ordinal: int, seed: int) -> float:
@@ -27,6 +37,11 @@ def draw_seconds(stage: Stage | None, kind: StageKind, ordinal: int, seed: int) 
 def draw_slowness(sigma: float, ordinal: int, seed: int) -> float:
     """By how much a node is slower than others: log-normal with a median of 1."""
     return math.exp(sigma * _normal(StageKind.SLOWNESS, ordinal, seed)) if sigma else 1.0
+
+
+def draw_life_seconds(mean_seconds: float, ordinal: int, seed: int) -> float:
+    """How long the cloud leaves a spot node: exponential."""
+    return float(np.random.default_rng((seed, StageKind.LIFE, ordinal)).exponential(mean_seconds))
 
 
 def _normal(kind: StageKind, ordinal: int, seed: int) -> float:

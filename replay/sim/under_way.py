@@ -58,6 +58,14 @@ class UnderWay:
         self._first_token_seconds[to] = _come(rows["first_token_s"], now_s) - rows["arrival_s"]
         self._failed[to] = rows["failed_s"] <= now_s
 
+    def cut(self, pod: int, until_s: float) -> None:
+        """The requests of a replica that has run ahead fail at `until_s` where they are not finished by then."""
+        of_pod = self.rows["pod"] == pod
+        failed = of_pod & ((self.rows["finish_s"] > until_s) | (self.rows["failed_s"] > until_s))
+        self.rows["failed_s"][failed] = until_s
+        for field in ("admitted_s", "first_token_s", "finish_s"):
+            self.rows[field][of_pod & (self.rows[field] > until_s)] = math.nan
+
     def _arrived(self, now_s: float) -> int:
         return int(np.searchsorted(self._requests.arrival_s, now_s, side="right"))
 

@@ -3,24 +3,35 @@
 import math
 from dataclasses import dataclass, field
 
+from policies.pool import StandbyPhase, StandbyUnit
 from policies.supply import STAGES, Role, Rung
 from policies.supply import Unit as SupplyUnit
+from replay.sim.disk import Disk, Model
 from replay.sim.views import BalloonView, Ended, NodeView, Phase, PodView
 
 
 @dataclass(eq=False)
 class Unit:
-    """A pod that asks for the GPUs of one replica."""
+    """A pod that asks for GPUs, on a node of one of some offerings."""
 
     name: str
     created_seconds: float
+    gpus: int
+    offerings: tuple[str, ...]  # in the order in which they are asked for a node
     node: "Node | None" = None
     scheduled_seconds: float = math.inf
     image_seconds: float = math.inf  # its node holds the image
 
 
 @dataclass(eq=False)
-class Pod(Unit):
+class ModelUnit(Unit):
+    """A pod of a workload, for the GPUs of one replica."""
+
+    model: Model = field(kw_only=True)
+
+
+@dataclass(eq=False)
+class Pod(ModelUnit):
     """A replica."""
 
     ordinal: int = 0
@@ -70,8 +81,8 @@ class Pod(Unit):
 
 
 @dataclass(eq=False)
-class Balloon(Unit):
-    """Holds a node and pulls the image, of the lowest priority."""
+class Balloon(ModelUnit):
+    """Holds a replica's place and pulls the image, of the lowest priority."""
 
     deadline_seconds: float = math.inf
     ended: Ended | None = None
@@ -105,10 +116,20 @@ class Balloon(Unit):
 
 
 @dataclass(eq=False)
-class Compiled:
-    """A place where engines keep what they compile, and since when there is something."""
+class Standby(Unit):
+    """Holds a whole node for whichever replica needs it next, of the lowest priority."""
 
-    seconds: float = math.inf
+    deadline_seconds: float = math.inf
+
+    @property
+    def offering(self) -> str:
+        """The only one that it can land on."""
+        return self.offerings[0]
+
+    def view(self, phase: StandbyPhase, since_seconds: float, images: int) -> StandbyUnit:
+        """What can be seen of it now."""
+        node = None if self.node is None else self.node.name
+        return StandbyUnit(self.name, self.offering, phase, self.created_seconds, since_seconds, node, images)
 
 
 @dataclass(eq=False)
@@ -117,36 +138,44 @@ class Node:
 
     name: str
     ordinal: int
+    offering: str
+    price_per_gpu_hour: float
     launched_seconds: float
     registered_seconds: float
     ready_seconds: float  # its GPUs are allocatable
     gpus: int
-    places: int  # replicas that fit
-    slowness: float = 1.0  # of its image, weights and process
-    compiled: Compiled = field(default_factory=Compiled)
-    image_seconds: float = math.inf
-    weights_seconds: float = math.inf
+    disk: Disk
+    free_gpus: int
+    notice_seconds: float = math.inf  # the cloud has said that it takes it back
     empty_since_seconds: float = math.inf
+    last_model: Model | None = None  # of the replica that came last
     units: list[Unit] = field(default_factory=list)
 
-    def has_place(self, now_seconds: float) -> bool:
-        """A replica's GPUs are allocatable and free."""
-        return self.ready_seconds <= now_seconds and len(self.units) < self.places
+    def takes(self, unit: Unit, gpus: int, now_seconds: float) -> bool:
+        """A unit can land on it where that many GPUs are free."""
+        return (
+            gpus >= unit.gpus
+            and self.ready_seconds <= now_seconds < self.notice_seconds
+            and self.offering in unit.offerings
+        )
 
-    def caches(self, now_seconds: float) -> tuple[bool, bool]:
-        """Whether the weights and the image are on its disk."""
-        return self.weights_seconds <= now_seconds, self.image_seconds <= now_seconds
+    @property
+    def in_use(self) -> set[str]:
+        """The names of the workloads that have pods on it."""
+        return {unit.model.name for unit in self.units if isinstance(unit, ModelUnit)}
 
-    def view(self, now_seconds: float) -> NodeView:
+    def view(self, has_image: bool, now_seconds: float) -> NodeView:
         """What can be seen of it now."""
         return NodeView(
             name=self.name,
             requested_seconds=self.launched_seconds,
             registered_seconds=come(self.registered_seconds, now_seconds),
             ready_seconds=come(self.ready_seconds, now_seconds),
-            has_image=self.image_seconds <= now_seconds,
+            has_image=has_image,
             occupants=tuple(unit.name for unit in self.units),
             gpus=self.gpus,
+            offering=self.offering,
+            notice_seconds=come(self.notice_seconds, now_seconds),
         )
 
 

@@ -23,6 +23,7 @@ class Ended(StrEnum):
 
     DEADLINE = "Deadline"
     PREEMPTED = "Preempted"
+    EVICTED = "Evicted"  # the cloud takes its node back
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,12 @@ class NodeView:
     registered_seconds: float | None  # its kubelet
     ready_seconds: float | None  # its GPUs are allocatable
     has_image: bool
-    occupants: tuple[str, ...]  # pods and balloons that hold its GPUs
+    occupants: tuple[str, ...]  # pods, balloons and standby units that hold its GPUs
     gpus: int
+    offering: str = ""
+    notice_seconds: float | None = (
+        None  # since when it is known that the cloud takes it back: tainted, its pods evicted
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +152,47 @@ class Score:
     pods_created: int  # those that served at the start included
     nodes_launched: int  # likewise
     timeline: Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class OfferingView:
+    """What can be seen of one offering."""
+
+    name: str
+    nodes: int  # launched and not yet removed
+    in_flight: int  # of these, whose GPUs are not allocatable yet
+    leaving: int  # of these, given notice
+    claims: int  # asked for, and neither refused nor launched yet
+    refused_seconds: float | None  # when a create was last refused
+    refused: int  # creates refused so far
+
+
+@dataclass(frozen=True, slots=True)
+class OfferingScore:
+    """What one offering cost, from the launch of each node to its end."""
+
+    name: str
+    gpu_hours: float
+    cost: float
+    nodes_launched: int  # those at the start included
+    refused: int  # creates
+    reclaimed: int  # nodes taken back by the cloud
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterScore:
+    """The outcome of a cluster up to now."""
+
+    gpu_hours: float  # billed
+    cost: float
+    offerings: tuple[OfferingScore, ...]  # in order
+    workloads: tuple[tuple[str, Score], ...]  # by name; what each held, where a node that nobody held is in none
+    standby_gpu_hours: float  # held by standby units
+    standby_wasted_gpu_hours: float  # of these, by units that no replica took over (yet)
+    standby_taken: int  # units that a replica took over
+    switches: int  # times that a node got a replica of another workload than the one before
+
+    @property
+    def refused(self) -> int:
+        """Creates refused by all offerings."""
+        return sum(each.refused for each in self.offerings)

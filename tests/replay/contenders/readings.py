@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 
 from replay.contenders.view import View
+from replay.scenario.actuators import NO_ACTUATORS
+from replay.scenario.scenario import L4_8B
+from replay.sim.disk import Model
 from replay.sim.kernel import Metrics, rows
 from replay.sim.readings import Readings
 from replay.sim.units import Pod
@@ -65,4 +68,5 @@ def passed(
     return Passed(requests, requests * prompt, requests, requests * output, *times)
 
 
-POD: Any = {ordinal: Pod(f"llm-{ordinal}", 0.0, ordinal=ordinal) for ordinal in range(9)}
+MODEL = Model("llm", L4_8B, NO_ACTUATORS, 0, (), "llm")
+POD: Any = {ordinal: Pod(f"llm-{ordinal}", 0.0, 1, (), ordinal=ordinal, model=MODEL) for ordinal in range(9)}
