@@ -46,8 +46,7 @@ async def test_an_offering_without_capacity_rests_and_the_next_is_asked(api: Fak
         assert "spot" in next(iter(jobs(api)))
         await a_pod(controller, node="")
         await controller.until(lambda: pooled.status().get("lastDecisionTime"))
-        events = "/api/v1/events?watch=true&resourceVersion"
-        await controller.until(lambda: [each for each in api.requests if events in each and "Insufficient" in each], 0.01)
+        await controller.until(lambda: watches_refusals(api))
         await refuse(controller, "spot-x7k2p")
         await controller.until(lambda: len(jobs(api)) == 2)
         await controller.until(lambda: pooled.events("OfferingRests"))
@@ -84,12 +83,18 @@ async def test_gpus_of_others_are_shown_and_not_limited(api: FakeApi, kube: Kube
         await controller.until(lambda: pooled.status().get("otherGpus") == 3)
 
 
+def watches_refusals(api: FakeApi) -> bool:
+    return any(OF_CLAIM in each and "watch=true" in each for each in api.requests)
+
+
 async def a_pod(controller: Controller, node: str) -> None:
     """The pod of the only standby Job, as its Job controller and the scheduler would make it."""
     [(name, job)] = jobs(controller.api).items()
     template = job["spec"]["template"]
     status = {"phase": "Running" if node else "Pending"}
-    about = {"metadata": {"labels": template["metadata"]["labels"]}, "spec": {"nodeName": node}, "status": status}
+    owner = {"kind": "Job", "name": name, "uid": job["metadata"]["uid"]}
+    made = {"labels": template["metadata"]["labels"], "ownerReferences": [owner]}
+    about = {"metadata": made, "spec": {"nodeName": node}, "status": status}
     await controller.api.put(f"{PODS}{name}-0", about)
     await controller.api.put(f"{JOBS}{name}", {**job, "status": {"active": 1}})
 
