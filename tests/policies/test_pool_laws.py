@@ -283,7 +283,7 @@ LAWS = (
 
 
 # `make fuzz` draws 10,000 pools where it draws 2,000 of all else: each takes 8 ms.
-POOLS = settings.default.max_examples * (5 if os.environ.get("OUTRIDER_HYPOTHESIS") == "explore" else 1)
+POOLS = settings().max_examples * (5 if os.environ.get("OUTRIDER_HYPOTHESIS") == "explore" else 1)
 
 
 @settings(max_examples=POOLS)
