@@ -73,8 +73,12 @@ def _image(value: str) -> str:
 
 def _taint_keys(value: str) -> str:
     for name in value.split(","):
-        if not re.fullmatch(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", name):
-            raise ValueError("must be keys of taints like karpenter.sh/disrupted, separated by commas and without spaces")
+        if not re.fullmatch(
+            r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", name
+        ):
+            raise ValueError(
+                "must be keys of taints like karpenter.sh/disrupted, separated by commas and without spaces"
+            )
     return value
 
 

@@ -117,9 +117,7 @@ class Loop:
         alone = [_Group("", [runtime]) for runtime in found if not runtime.workload.pool]
         return [*alone, *(_Group(pool, together) for pool, together in members.items())]
 
-    def _turn(
-        self, group: _Group, asking: Sequence[PolicyRuntime], now_seconds: float, *, on_grid: bool
-    ) -> None:
+    def _turn(self, group: _Group, asking: Sequence[PolicyRuntime], now_seconds: float, *, on_grid: bool) -> None:
         """Propose for those that ask, grant against the last proposals of their pool, settle. Nothing comes in between."""
         took_seconds: dict[str, float] = {}
         for runtime in asking:
@@ -148,7 +146,9 @@ class Loop:
             return grants, self._granting.problem(group.pool)
         except Exception:  # noqa: BLE001 - a fault of ours, of any kind
             metrics.POOL_FAILURES.labels(pool=group.pool, part="decision").inc()
-            _log.exception("pool.failed", pool=group.pool, instead="its members keep what they have until the next tick")
+            _log.exception(
+                "pool.failed", pool=group.pool, instead="its members keep what they have until the next tick"
+            )
             return {}, "its last decision failed in Outrider itself; see the controller's log"
 
     def _propose(self, runtime: PolicyRuntime, now_seconds: float, *, on_grid: bool) -> bool:

@@ -55,9 +55,7 @@ def pool_nodes(
 
 def selector(node_labels: Mapping[str, str]) -> Selector:
     """The selector of the nodes that have all these labels."""
-    return Selector(
-        tuple([Requirement(name, "in", frozenset([value])) for name, value in sorted(node_labels.items())])
-    )
+    return Selector(tuple([Requirement(name, "in", frozenset([value])) for name, value in sorted(node_labels.items())]))
 
 
 def _read(nodes: Iterable[Object], notice_taints: frozenset[str]) -> tuple[tuple[str, Place, bool], ...]:

@@ -24,7 +24,9 @@ class PoolRuntime:
         self._problem = ""
         self._standby_problem = ""
         self._gpus_by_pod: Mapping[str, Mapping[tuple[str, str], int]] = {}
-        self._seats: dict[str, tuple[Mapping[str, str], Seat | None]] = {}  # by namespace: its labels, and what they give
+        self._seats: dict[
+            str, tuple[Mapping[str, str], Seat | None]
+        ] = {}  # by namespace: its labels, and what they give
         self._listeners: list[Callable[[], None]] = []
 
     @property

@@ -105,7 +105,6 @@ class Reporter:
             _log.info("metrics.read", policy=policy)
             del self._unread[policy]
 
-
     async def _report_granted(self, policy: str, report: PolicyReport) -> None:
         """An Event where the pool refuses something, by another limit than before, and where it grants all again."""
         now, before = granted(report), self._granted.get(policy, "")
@@ -118,9 +117,7 @@ class Reporter:
             if await emit(workload, reason, problem=now.message, refused=now.message):
                 _log.warning("pool.refused", policy=policy, pool=workload.pool, reason=now.reason, why=now.message)
                 self._granted[policy] = now.reason
-        elif (
-            now.status == "True" and before and await emit(workload, EventReason.POOL_GRANTED, pool=workload.pool)
-        ):
+        elif now.status == "True" and before and await emit(workload, EventReason.POOL_GRANTED, pool=workload.pool):
             _log.info("pool.granted", policy=policy, pool=workload.pool)
             del self._granted[policy]
 
