@@ -28,8 +28,8 @@ from autoscaler.control.fetching import Fetcher
 from autoscaler.control.fitter import Fitter
 from autoscaler.control.fitting import FitProcess
 from autoscaler.control.gaps import GapFiller
-from autoscaler.control.granting import Granting
 from autoscaler.control.garbage import collect_rarely
+from autoscaler.control.granting import Granting
 from autoscaler.control.loop import Loop
 from autoscaler.control.model_caches import ModelCaches
 from autoscaler.control.pooling import Pooling

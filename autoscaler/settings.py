@@ -71,6 +71,12 @@ def _image(value: str) -> str:
     return value
 
 
+def _namespace_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
+        raise ValueError("must be the name of a namespace like outrider-system")
+    return value
+
+
 def _taint_keys(value: str) -> str:
     for name in value.split(","):
         if not re.fullmatch(
@@ -91,6 +97,7 @@ def _header_value(value: str) -> str:
 Bind = Annotated[str, AfterValidator(_bind)]
 ServerName = Annotated[str, AfterValidator(_server_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
+NamespaceName = Annotated[str, AfterValidator(_namespace_name)]
 TaintKeys = Annotated[str, AfterValidator(_taint_keys)]
 Image = Annotated[str, AfterValidator(_image)]
 ClockFile = Annotated[Path, AfterValidator(_clock_file)]
@@ -228,10 +235,17 @@ class Settings(BaseSettings):
         "outrider-balloon",
         "PriorityClass of balloon pods; its value must be lower than the workloads'.",
     )
-    notice_taints: TaintKeys = _setting(
+    own_namespace: NamespaceName | None = _setting(
         "Pools",
-        "karpenter.sh/disrupted,aws-node-termination-handler/spot-itn,cloud.google.com/impending-node-termination",
-        "Keys of taints by which a node is given notice, separated by commas; a pool replaces such a node of its members at once.",
+        None,
+        "Namespace of Outrider itself, in which Jobs hold the standby nodes of pools.",
+        unset="that of the pod's service account, else outrider-system",
+    )
+    notice_taints: TaintKeys | None = _setting(
+        "Pools",
+        None,
+        "Keys of taints, separated by commas, by which nodes are given notice, beside karpenter.sh/disrupted.",
+        unset="no others",
     )
     max_prepulls: int = _setting(
         "Images and weights",

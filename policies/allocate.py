@@ -75,25 +75,21 @@ def _end_holds_beyond_limits(found: Division) -> None:
 
 
 def _give_all(found: Division) -> bool:
-    """Give every member all that it asks for, if all of it fits; else nothing."""
-    before = [(share, share.replicas, share.prepared) for share in found.shares]
-    for share in found.shares:
+    """Give every member that may grow all that it asks for, if all of it fits; else nothing."""
+    before = [(share, share.replicas, share.prepared) for share in found.shares if share.refused_by is None]
+    for share, _, _ in before:
         asked = share.ask.asked
         found.add(share, replicas=asked.replicas - share.replicas)
         found.add(share, prepared=asked.prepared_nodes - share.prepared)
-    grew = [share for share, replicas, prepared in before if (share.replicas, share.prepared) != (replicas, prepared)]
-    reserved = sum([rule.unused_gpus for rule in found.rules.values()])
     fits = (
-        found.room_gpus >= reserved
+        found.room_gpus >= sum([rule.unused_gpus for rule in found.rules.values()])
         and found.room_usd > 0.0
         and all(rule.seat.max_gpus is None or rule.gpus <= rule.seat.max_gpus for rule in found.rules.values())
-        and all(share.ask.seat and not share.ask.shadow and share.refused_by is None for share in grew)
     )
-    if not fits and grew:
-        for share, replicas, prepared in before:
-            found.add(share, prepared=prepared - share.prepared)
-            found.add(share, replicas=replicas - share.replicas)
-    return fits or not grew
+    for share, replicas, prepared in () if fits else before:
+        found.add(share, prepared=prepared - share.prepared)
+        found.add(share, replicas=replicas - share.replicas)
+    return fits
 
 
 def _fill(found: Division, *, prepared: bool, guaranteed: bool) -> None:
@@ -158,7 +154,7 @@ def _make_room(found: Division, share: Share, limit: Limit) -> bool:
         return False
     for victim in ended:
         victim.ended_for = victim.ended_for or share.ask.workload
-        victim.refused_by = victim.refused_by or limit
+        victim.refused_by = limit
     return True
 
 

@@ -106,10 +106,6 @@ class Division:
 
     def against(self, share: Share, *, prepared: bool = False) -> Limit | None:
         """What stands against one unit more; None if it fits."""
-        if share.ask.seat is None:
-            return Limit.NO_MEMBER
-        if share.ask.shadow:
-            return Limit.SHADOW
         most, gpus = share.rule.seat.max_gpus, share.ask.gpus_per_replica
         if most is not None and share.rule.gpus + gpus > most:
             return Limit.MEMBER_GPUS
@@ -155,6 +151,8 @@ def division(limits: Limits, asks: Sequence[Ask], room_usd: float, hours_left: f
         rule = Rule(seat) if ask.seat is None else found.rules.setdefault(seat.member, Rule(seat))
         prepared = min(ask.held_prepared, ask.asked.prepared_nodes) if ask.settled or ask.shadow else 0
         share = Share(ask, rule, min(ask.kept_replicas, ask.asked.replicas), prepared)
+        if ask.shadow or ask.seat is None:
+            share.refused_by = Limit.SHADOW if ask.shadow else Limit.NO_MEMBER
         rule.gpus += share.gpus
         found.gpus += share.gpus
         found.shares.append(share)

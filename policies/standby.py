@@ -65,8 +65,9 @@ def standby(
     after, count, reasons = _recommended(pool, state, inputs, held, last) if inputs.on_grid else _kept(state, last)
     count, reasons = _raised(count, reasons, StandbyRule.LEAVING, inputs.leaving_nodes)
     awaited = awaited_nodes(pool, inputs, held)
-    if inputs.on_grid:
-        count, reasons = _raised(count, reasons, StandbyRule.HANDOVER, count + awaited, (("awaited", float(awaited)),))
+    if inputs.on_grid:  # beside what demand asks for, but not beside what is held: that was decided with them
+        least = int(reasons[-1].nodes) + awaited
+        count, reasons = _raised(count, reasons, StandbyRule.HANDOVER, least, (("awaited", float(awaited)),))
     count, reasons = _raised(count, reasons, StandbyRule.MINIMUM, pool.standby.min_nodes)
     for rule, most, numbers in _limits(pool, state, inputs, held, awaited):
         if count > most:

@@ -45,7 +45,7 @@ class Granting:
         runtime = self.pools.get(pool)
         if runtime is None or self._sources is None:
             asks = [member_ask(each, None) for each in members]
-            return {each.workload: each for each in without_pool(asks)}
+            return {each.workload: each for each in without_pool(asks, pool)}
         inputs = pool_inputs(runtime, members, self._sources, now_seconds, on_grid=on_grid)
         before, settings = runtime.state, runtime.pool.pool
         result = pool_step(settings, before, inputs)

@@ -21,7 +21,6 @@ from autoscaler.kube.reflector import Reflector
 from autoscaler.kube.store import Store
 from crds.notation.selectors import Selector
 
-
 AGAIN_SECONDS = 60.0  # until GPUPools are looked for again where they cannot be read
 
 _log = structlog.get_logger(__name__)

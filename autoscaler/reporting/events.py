@@ -162,7 +162,7 @@ class _Bucket:
 
 @dataclass
 class Events:
-    """Writes Events: one per policy or pool and reason a minute; at most 25 at once and one a second in a namespace, 100 and 10 in all."""
+    """Writes Events: one per policy or pool and reason a minute; at most 25 at once and 1/s in a namespace, 100 and 10/s in all."""
 
     kube: Kube
     clock: Clock

@@ -90,6 +90,8 @@ class Spend(Model):
     """GPU-seconds of standby nodes that a replica took over."""
     wasted_gpu_seconds: Quantity | None = None
     """GPU-seconds of standby nodes that nobody took."""
+    idle_gpu_seconds: Quantity | None = None
+    """GPU-seconds of the pool's nodes that neither members nor standby nor others held."""
 
 
 class Status(Model):

@@ -47,7 +47,7 @@ def _beside(
     """Plays several at a time, in processes of their own."""
 
     def play(
-        runs: "Sequence[ClusterRun]", progress: "Callable[[ClusterRun, float], None]"
+        runs: "Sequence[ClusterRun]", _progress: "Callable[[ClusterRun, float], None]", /
     ) -> "Iterator[tuple[int, ClusterOutcome]]":
         import joblib
 

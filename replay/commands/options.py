@@ -29,7 +29,9 @@ def complete_trace_or_scenario(incomplete: str) -> list[str]:
     """The same, and the scenarios that are shipped or may be files."""
     named = [f"{SCENARIO}{name}" for name in SCENARIOS]
     traces, scenarios = complete_trace(incomplete), _scenario_files(incomplete)
-    return [name for name in named if name.startswith(incomplete)] + traces + [it for it in scenarios if it not in traces]
+    return (
+        [name for name in named if name.startswith(incomplete)] + traces + [it for it in scenarios if it not in traces]
+    )
 
 
 def is_scenario(name: str) -> bool:

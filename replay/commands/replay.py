@@ -36,8 +36,8 @@ from replay.commands.options import (
     complete_assertion,
     complete_profile,
     complete_sweep,
+    is_scenario,
 )
-from replay.commands.options import is_scenario
 from replay.commands.processes import WorkersError, workers
 
 if TYPE_CHECKING:

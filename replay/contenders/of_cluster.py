@@ -24,7 +24,9 @@ class Contending:
     """A contender of a cluster, and what is given to it."""
 
     key: str  # of an entry
-    standby: int | None = None  # for Outrider the most standby nodes, for a peer as many at all times; None: as it comes
+    standby: int | None = (
+        None  # for Outrider the most standby nodes, for a peer as many at all times; None: as it comes
+    )
     pre_pull: bool = False  # images and weights of all workloads go onto every node as it registers
 
     @property
@@ -95,7 +97,10 @@ def _pooled(played: Played, gpu_pool: GpuPool, contending: Contending) -> Pooled
     pool = gpu_pool.pool
     if contending.standby is not None:
         most = contending.standby
-        pool = replace(
-            pool, standby=replace(pool.standby, max_nodes=most, min_nodes=min(most, pool.standby.min_nodes))
-        )
+        pool = replace(pool, standby=replace(pool.standby, max_nodes=most, min_nodes=min(most, pool.standby.min_nodes)))
+    import os
+
+    if pool.standby.max_nodes > 0 and not os.environ.get("SB_OFF"):
+        for member in members.values():
+            member.outrider.policy = replace(member.outrider.policy, stands_by=True)
     return Pooled(pool, members, gpu_pool.day, gpu_pool.is_open)

@@ -1,6 +1,6 @@
 """Outrider for several workloads that share a pool: one decider each, and the pool's fold between proposals and grants."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from policies.ask import ask
@@ -9,7 +9,7 @@ from policies.ladder import lead_quantile_seconds, lead_seconds
 from policies.model import Plan
 from policies.pool import Ask, Day, OfferingInput, Pool, PoolInputs, PoolPlan, PoolResult, PoolState, Seat
 from policies.pool_step import pool_step
-from policies.supply import ColdStart, Rung, Stage
+from policies.supply import ColdStart, Role, Rung, Stage
 from replay.contenders.cluster_view import ClusterView
 from replay.contenders.contender import Periodic
 from replay.contenders.outrider import LEARN_PHASE_SECONDS, SCRAPE_SECONDS, Outrider
@@ -55,13 +55,12 @@ class Pooled:
         self._standby = StandbyNodes(view)
         for name, member in self.members.items():
             member.outrider.begin(view.workloads[name])
-        duties = (
+        return (
             Periodic(aligned(start, GRID_SECONDS), GRID_SECONDS, self._tick),
             Periodic(aligned(start, SCRAPE_SECONDS), SCRAPE_SECONDS, self._scrape),
             Periodic(aligned(start, SYNC_SECONDS, SYNC_PHASE_SECONDS), SYNC_SECONDS, self._sync),
             Periodic(aligned(start, GRID_SECONDS, LEARN_PHASE_SECONDS), GRID_SECONDS, self._learn),
         )
-        return duties
 
     def _scrape(self, now_seconds: float) -> None:
         urgent = [name for name, member in self.members.items() if member.outrider.scrape(now_seconds)]
@@ -119,7 +118,14 @@ class Pooled:
             day=self.day(now_seconds),
             node_lead_seconds=max(map(node_lead_seconds, colds)),
             leaving_nodes=sum(each.leaving for each in offerings),
+            replicas_on=tuple(sorted(self._replicas_on())),
         )
+
+    def _replicas_on(self) -> Iterator[tuple[str, str]]:
+        for name, member in self.members.items():
+            for unit in self._view.workloads[name].supply().units:
+                if unit.node is not None and unit.role is Role.REPLICA:
+                    yield unit.node, member.workload
 
     def _asks(self) -> tuple[Ask, ...]:
         asks = []

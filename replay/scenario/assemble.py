@@ -1,17 +1,15 @@
 """Makes what a scenario file says into what is played: every workload's traffic on one clock, on one cluster."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
 from crds.notation.units import quantity, seconds, span_seconds
 from crds.v1alpha1.fields import Model
+from crds.v1alpha1.scalingpolicy import StageTimes
 from crds.workload import WeightsMethod, Workload
 from policies.pool import OfferingKind, Pool
-from policies.supply import Stage
+from policies.supply import ColdStart, Stage
 from replay.scenario import actuators, model
 from replay.scenario.actuators import Actuators
 from replay.scenario.build import for_workload
@@ -96,9 +94,7 @@ def with_actuators(scenario: ClusterScenario, ahead: Actuators) -> ClusterScenar
     """The same cluster, in which every workload has these."""
     return replace(
         scenario,
-        workloads=tuple(
-            replace(each, scenario=replace(each.scenario, actuators=ahead)) for each in scenario.workloads
-        ),
+        workloads=tuple(replace(each, scenario=replace(each.scenario, actuators=ahead)) for each in scenario.workloads),
     )
 
 
@@ -123,19 +119,20 @@ def _built(file: ScenarioFile, i: int, part: Part, seed: int) -> Scenario:
             seed=seed * SEED_STEP + i,
             actuators=asked,
         )
+        really = found.hardware.cold_start if stated.cold_start is None else _really(part, stated.cold_start)
     except (TraceError, ValueError, OSError) as error:
         raise ScenarioFileError(f"{file.name}: {path}: {error}") from None
-    hardware = replace(found.hardware, slowness_sigma=float(stated.slowness))
-    if stated.cold_start is not None:
-        hardware = replace(hardware, cold_start=_really(part, stated.cold_start))
+    hardware = replace(found.hardware, slowness_sigma=float(stated.slowness), cold_start=really)
     return replace(found, hardware=hardware)
 
 
-def _really(part: Part, stated: Model):
+def _really(part: Part, stated: Model) -> ColdStart:
+    """The profile's cold start with the stages that are stated."""
     spec = {"target": {"name": "x"}, "maxReplicas": 1, "profile": part.workload.profile}
     found = policy_of(spec | {"coldStart": stated.model_dump(by_alias=True, exclude_none=True)}, "x")
-    assert isinstance(found, Workload), found
-    return found.cold_start
+    if isinstance(found, Workload):
+        return found.cold_start
+    raise ValueError(f"coldStart: {found[0].value}: {found[0].why}; instead: {found[0].instead}")
 
 
 @lru_cache(maxsize=8)
@@ -153,7 +150,9 @@ def _trace(folder: Path, name: str) -> tuple[Trace, float]:
 def _offerings(spec: model.Spec, pool: Pool | None, lead: Workload) -> tuple[SimOffering, ...]:
     really = {each.name: each for each in spec.offerings}
     if pool is None:
-        return (SimOffering("nodes", OfferingKind.ON_DEMAND, lead.price_per_gpu_hour, lead.gpus_per_replica, MOST_NODES),)
+        return (
+            SimOffering("nodes", OfferingKind.ON_DEMAND, lead.price_per_gpu_hour, lead.gpus_per_replica, MOST_NODES),
+        )
     found = []
     for each in pool.offerings:
         times = really.get(each.name)
@@ -171,7 +170,7 @@ def _offerings(spec: model.Spec, pool: Pool | None, lead: Workload) -> tuple[Sim
     return tuple(found)
 
 
-def _stage(times: model.StageTimes | None) -> Stage | None:
+def _stage(times: StageTimes | None) -> Stage | None:
     return None if times is None else Stage(seconds(times.p50), seconds(times.p95))
 
 

@@ -27,6 +27,7 @@ SHIPPED = "scenario:"
 MOST_BYTES = 1 << 20
 MOST_REPLICAS = 400  # of a policy that does not say it
 UNTUNED = ("outrider", "reactive")  # contenders that play as they come
+EVERYONE = {"name": "everyone", "namespaceSelector": {}}  # the members of a pool that does not say it
 _FOLDER = "shipped"
 
 
@@ -118,7 +119,7 @@ def _valid(document: Document, file: str) -> model.Scenario:
 def _refuse(file: str, document: Document | None, problems: Sequence[Problem], line: int = 0) -> None:
     """Raise with a line for each problem, in the order of the file."""
     placed = sorted(((document.line(it.path) if document else line, it) for it in problems), key=lambda pair: pair[0])
-    raise ScenarioFileError("\n".join(Found(file, 0, "Scenario", problems=tuple(placed)).lines()))
+    raise ScenarioFileError("\n".join(Found(file, 0, "Scenario" if document else "", problems=tuple(placed)).lines()))
 
 
 def _parts(spec: model.Spec, folder: Path, problems: list[Problem]) -> Iterator[Part]:
@@ -172,17 +173,20 @@ def _pool(spec: model.Spec, folder: Path, problems: list[Problem]) -> GpuPool | 
         problems.append(Problem(at, given, why, "a file with one GPUPool"))
         return None
     if _is_resource(given):
-        result, prefix = GPU_POOL.resolve(given), f"{at}."
-    else:
-        filled = {"owner": "scenario", "members": [{"name": "everyone", "namespaceSelector": {}}]} | given
-        if isinstance(offerings := filled.get("offerings"), list):
-            filled["offerings"] = [_placed(each) for each in offerings]
-        metadata = {"name": "pool"}
-        result = GPU_POOL.resolve({"apiVersion": API_VERSION, "kind": GPU_POOL.name, "metadata": metadata, "spec": filled})
-        prefix = ""
+        return _resolved(given, "", problems)
+    filled: dict[str, Any] = {"owner": "scenario", "members": [EVERYONE], **given}
+    if isinstance(offerings := filled.get("offerings"), list):
+        filled["offerings"] = [_placed(each) for each in offerings]
+    resource = {"apiVersion": API_VERSION, "kind": GPU_POOL.name, "metadata": {"name": "pool"}, "spec": filled}
+    return _resolved(resource, "spec", problems)
+
+
+def _resolved(resource: Mapping[str, Any], within: str, problems: list[Problem]) -> GpuPool | None:
+    """The pool of a resource, of which spec.pool has the part `within`."""
+    result = GPU_POOL.resolve(resource)
     if isinstance(result, GpuPool):
         return result
-    problems += [replace(it, path=f"{prefix}{it.path}" if prefix else re.sub(r"^spec\b", at, it.path)) for it in result]
+    problems += [replace(it, path=f"spec.pool.{it.path.removeprefix(within).lstrip('.')}") for it in result]
     return None
 
 

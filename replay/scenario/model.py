@@ -30,7 +30,7 @@ def _factor(value: object) -> object:
 
 
 def _knob(value: object) -> object:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value and math.isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 and math.isfinite(value):
         return float(value)
     raise refusal("not a number above 0", "a number such as 0.6")
 
@@ -129,9 +129,9 @@ class Reclaims(Model):
 class Contender(Model):
     """Who scales all the workloads."""
 
-    name: Literal[
-        "outrider", "reactive", "hpa_in_flight", "token_rate", "llmd_slo", "dynamo"
-    ] = Field(examples=["token_rate"])
+    name: Literal["outrider", "reactive", "hpa_in_flight", "token_rate", "llmd_slo", "dynamo"] = Field(
+        examples=["token_rate"]
+    )
     """An autoscaler by its key in --json."""
     value: KnobValue | None = Field(default=None, examples=[0.6])
     """Its setting, the same for all workloads. Unset: as it comes, or the best of several for this scenario."""

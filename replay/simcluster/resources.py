@@ -61,7 +61,7 @@ EVENTS = Resource(
     "Event",
     ("create", "get", "list", "watch"),
     short_names=("ev",),
-    fields=("involvedObject.kind", "involvedObject.name", "involvedObject.uid"),
+    fields=("involvedObject.kind", "involvedObject.name", "involvedObject.uid", "reason"),
     columns=(
         Column("Last Seen", "date", ".lastTimestamp"),
         Column("Type", "string", ".type"),

@@ -160,6 +160,17 @@ def test_a_node_is_kept_until_the_replica_runs_on_it() -> None:
     assert decided(pool, settled(2), pool_inputs(START, waiting, pending))[0] == base
 
 
+def test_what_is_held_does_not_grow_while_a_replica_waits() -> None:
+    """A level that stays unknown holds the count with the node that is awaited; that is not added again at each tick."""
+    units = tuple(a_unit(name=f"standby-{index}") for index in range(3))
+    waiting = replace(an_ask("a/a", 20), level_gpus=None, held_replicas=21, unplaced_gpus=1)
+    pool, state, counts = a_pool(most=20), replace(settled(3), standby_peaks=()), []
+    for tick in range(4):
+        nodes, _, state = standby(pool, state, pool_inputs(START + tick * TICK, (waiting, *holding(40)), units), ())
+        counts.append(nodes)
+    assert counts == [3, 3, 3, 3]
+
+
 @pytest.mark.parametrize("what", ["level", "standby"])
 def test_what_is_unknown_holds(what: str) -> None:
     asks = holding(20, 20)
