@@ -11,6 +11,7 @@ import structlog
 from autoscaler.control.pool_inputs import Member, Sources, member_ask, pool_inputs
 from autoscaler.control.pool_runtime import PoolRuntime
 from autoscaler.records.writer import Recorder
+from autoscaler.reporting.spending import count_pool
 from policies.allocate import without_pool
 from policies.engine import Proposal
 from policies.model import Grant
@@ -59,6 +60,7 @@ class Granting:
             _log.info("pool.decided", pool=pool, standby_nodes=result.plan.standby_nodes, why=why)
         runtime.settle(inputs, result)
         self._recorder.record_pool(settings, before, inputs, result)
+        count_pool(settings, inputs, before.account, result.state.account)
         return {each.workload: each for each in result.plan.grants}
 
 
