@@ -6,19 +6,14 @@ A member whose pool does not exist, or was never valid, keeps what it has and do
 
 from collections.abc import Callable, Mapping, Sequence
 
-import structlog
-
 from autoscaler.control.pool_inputs import Member, Sources, member_ask, pool_inputs
 from autoscaler.control.pool_runtime import PoolRuntime
 from autoscaler.records.writer import Recorder
 from policies.allocate import without_pool
 from policies.engine import Proposal
 from policies.model import Grant
-from policies.pool import Granted, PoolPlan
-from policies.pool_explain import explain_pool
+from policies.pool import Granted
 from policies.pool_step import pool_step
-
-_log = structlog.get_logger(__name__)
 
 Grants = Mapping[str, Granted]
 
@@ -54,22 +49,9 @@ class Granting:
         inputs = pool_inputs(runtime, members, self._sources, now_seconds, on_grid=on_grid)
         before, settings = runtime.state, runtime.pool.pool
         result = pool_step(settings, before, inputs)
-        if _news(result.plan, runtime.plan):
-            why = " ".join(explain_pool(settings, result.plan))
-            _log.info("pool.decided", pool=pool, standby_nodes=result.plan.standby_nodes, why=why)
         runtime.settle(inputs, result)
         self._recorder.record_pool(settings, before, inputs, result)
         return {each.workload: each for each in result.plan.grants}
-
-
-def _news(now: PoolPlan, before: PoolPlan | None) -> bool:
-    """Whether a pool asks for other standby nodes, or refuses something to another member or by another limit."""
-    return before is None or _essence(now) != _essence(before)
-
-
-def _essence(plan: PoolPlan) -> tuple[object, ...]:
-    refused = [(each.workload, each.refusal.limit) for each in plan.grants if each.refusal is not None]
-    return plan.standby_nodes, plan.claims, refused
 
 
 def kept(proposal: Proposal) -> Grant | None:
