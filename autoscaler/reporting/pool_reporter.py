@@ -77,7 +77,7 @@ class PoolReporter:
         at_seconds, before = self._written.get(pool, (-math.inf, {}))
         passed_seconds = now_seconds - at_seconds
         is_news = _essence(before) != _essence(status)
-        if passed_seconds < GRID_SECONDS or (not is_news and passed_seconds < PERIOD_SECONDS):
+        if passed_seconds < GRID_SECONDS or (not is_news and passed_seconds < PERIOD_SECONDS) or status == before:
             return
         try:
             await self._kube.merge_patch(collection.gpu_pools().item("", pool, "status"), {"status": status})
