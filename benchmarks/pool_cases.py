@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.decisions.cases import COLD_STARTS, MAIN, PROFILE, SPREAD
 from crds.kinds import GPU_POOL
 from crds.pool import GpuPool
@@ -19,7 +21,7 @@ from replay.scenario.cluster import ClusterScenario, ClusterWorkload, Outage, Si
 from replay.scenario.files import policy_of
 from replay.scenario.scenario import Scenario
 from replay.traces.read import read
-from replay.traces.trace import Trace
+from replay.traces.trace import Requests, Trace, in_order
 
 TRACES = Path(os.environ.get("OUTRIDER_SHARED", Path(__file__).parents[2] / "shared")) / "traces"
 HOUR_SECONDS = 3600.0
@@ -29,6 +31,7 @@ CONV, TENANTS, SMALL = (
     "servegen_small_all_s40_d0-8_1s",
 )
 DISK_BYTES = 500e9
+FLOODING = "batch"  # the namespace of the last model
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,10 @@ class Case:
     hours: float = 24.0
     offerings: tuple[str, ...] = ("on-demand",)
     outage: tuple[float, float] | None = None  # of the first offering: hours from the start, and for how many
-    flood: float = 1.0  # factor of the traffic of the flooding tenant, in `flooded`
+    flood: float = 1.0  # factor of the traffic of the last model, in `flooded`
     flooded: tuple[float, float] = (0.0, 0.0)  # hours from the start, and for how many
     limit_gpus: int | None = None
+    flooding_gpus: int | None = None  # that the last model may have at the most; the others are guaranteed the rest
 
 
 @cache
@@ -116,6 +120,12 @@ def pool(case: Case) -> GpuPool:
     }
     if case.limit_gpus is not None:
         spec["limits"] = {"gpus": case.limit_gpus}
+    if case.limit_gpus is not None and case.flooding_gpus is not None:
+        flooding = {"matchLabels": {"kubernetes.io/metadata.name": FLOODING}}
+        spec["members"] = [
+            {"name": "flooding", "namespaceSelector": flooding, "maxGpus": case.flooding_gpus},
+            {"name": "others", "namespaceSelector": {}, "guaranteedGpus": case.limit_gpus - case.flooding_gpus},
+        ]
     found = GPU_POOL.resolve({"apiVersion": API_VERSION, "kind": "GPUPool", "metadata": {"name": "h100"}, "spec": spec})
     assert isinstance(found, GpuPool), found
     return found
@@ -138,6 +148,7 @@ def played(case: Case, seed: int) -> Played:
             ClusterWorkload(
                 model.name,
                 at(each, start),
+                namespace=FLOODING if model is SIX[-1] else "default",
                 image_bytes=IMAGE_BYTES,
                 weights_bytes=weights_bytes(workload(model.name)),
             )
@@ -166,7 +177,24 @@ def _scenario(case: Case, model: Model, seed: int) -> Scenario:
         past="trace",
         seed=seed,
     )
+    if model is SIX[-1] and case.flood > 1.0:
+        more = _trace(model.path).window(
+            (model.start_hours + case.start_hours + case.flooded[0]) * HOUR_SECONDS,
+            (model.start_hours + case.start_hours + sum(case.flooded)) * HOUR_SECONDS,
+            model.scale * (case.flood - 1.0),
+            seed + 1,
+        )
+        found = replace(found, requests=_together(found.requests, more, case.flooded[0] * HOUR_SECONDS))
     return replace(found, hardware=replace(found.hardware, cold_start=asked.cold_start))
+
+
+def _together(some: Requests, more: Requests, later_seconds: float) -> Requests:
+    """Both, `more` of them so much later."""
+    return in_order(
+        np.concatenate((some.arrival_s, more.arrival_s + later_seconds)),
+        np.concatenate((some.prompt_tokens, np.maximum(more.prompt_tokens, 1))),
+        np.concatenate((some.output_tokens, np.maximum(more.output_tokens, 1))),
+    )
 
 
 def missing() -> list[Path]:

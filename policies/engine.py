@@ -105,7 +105,7 @@ def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> 
     seen = replace(seen, filters=replace(seen.filters, headroom=trimmed(policy, seen.filters, seen.judged, inputs)))
     lead = lead_seconds(inputs.cold_start, Rung.REQUESTED)
     total = total_floor(policy, seen.filters, inputs, lead)
-    recommended = recommend(policy, decided, seen, inputs, None if total is None else _unprepared(policy, total, lead))
+    recommended = recommend(policy, decided, seen, inputs, None if total is None or policy.stands_by else _unprepared(policy, total, lead))
     replicas, reasons, decided, needed = stabilized(policy, decided, recommended, seen, inputs)
     prepared, prepared_reasons, decided = prepare(policy, decided, total, inputs, replicas, _based_on(seen))
     return Proposal(

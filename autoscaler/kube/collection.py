@@ -113,3 +113,13 @@ def resource_quotas(namespace: str) -> Collection:
 def priority_classes() -> Collection:
     """The PriorityClasses of the cluster."""
     return Collection("scheduling.k8s.io/v1", "priorityclasses")
+
+
+def capacity_buffers(namespace: str, label_selector: str = "") -> Collection:
+    """The CapacityBuffers of a namespace."""
+    return Collection("autoscaling.x-k8s.io/v1beta1", "capacitybuffers", namespace, label_selector)
+
+
+def pod_templates(namespace: str) -> Collection:
+    """The PodTemplates of a namespace."""
+    return Collection("v1", "podtemplates", namespace)

@@ -98,4 +98,9 @@ def _pooled(played: Played, gpu_pool: GpuPool, contending: Contending) -> Pooled
     if contending.standby is not None:
         most = contending.standby
         pool = replace(pool, standby=replace(pool.standby, max_nodes=most, min_nodes=min(most, pool.standby.min_nodes)))
+    import os
+
+    if pool.standby.max_nodes > 0 and not os.environ.get("SB_OFF"):
+        for member in members.values():
+            member.outrider.policy = replace(member.outrider.policy, stands_by=True)
     return Pooled(pool, members, gpu_pool.day, gpu_pool.is_open)

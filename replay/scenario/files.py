@@ -119,7 +119,7 @@ def _valid(document: Document, file: str) -> model.Scenario:
 def _refuse(file: str, document: Document | None, problems: Sequence[Problem], line: int = 0) -> None:
     """Raise with a line for each problem, in the order of the file."""
     placed = sorted(((document.line(it.path) if document else line, it) for it in problems), key=lambda pair: pair[0])
-    raise ScenarioFileError("\n".join(Found(file, 0, "Scenario", problems=tuple(placed)).lines()))
+    raise ScenarioFileError("\n".join(Found(file, 0, "Scenario" if document else "", problems=tuple(placed)).lines()))
 
 
 def _parts(spec: model.Spec, folder: Path, problems: list[Problem]) -> Iterator[Part]:

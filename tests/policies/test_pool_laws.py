@@ -233,6 +233,29 @@ def l12_without_its_pool_nothing_grows(turn: Turn) -> None:
         assert limit_of(granted) in (None, Limit.NO_POOL)
 
 
+def l13_growth_beyond_guarantees_leaves_what_is_guaranteed_to_others(turn: Turn) -> None:
+    found, limit = allocated(turn), turn.pool.limits.gpus
+    room = float("inf") if limit is None else limit - sum(gpus_of(*each) for each in found)
+    totals = by_rule(found)
+    guaranteed = {ask.seat.member: ask.seat.guaranteed_gpus for ask in turn.asks if ask.seat is not None}
+    for ask, _ in grew_freely(found):
+        others = [name for name in totals if ask.seat is not None and name != ask.seat.member]
+        assert room >= sum(max(0, guaranteed[name] - totals[name]) for name in others)
+
+
+def l14_where_more_is_kept_than_the_limit_no_hold_is_left(turn: Turn) -> None:
+    found, limit = allocated(turn), turn.pool.limits.gpus
+    totals = by_rule(found)
+    if limit is None or sum(gpus_of(*each) for each in found) <= limit:
+        return
+    for ask, granted in found:
+        is_held = granted.grant.replicas > min(ask.kept_replicas, ask.needed_replicas)
+        if not is_held or ask.settled or ask.shadow:
+            continue
+        assert ask.seat is not None
+        assert totals[ask.seat.member] - ask.gpus_per_replica < ask.seat.guaranteed_gpus
+
+
 def _settled(ask: Ask, granted: Granted) -> Ask:
     grant = granted.grant
     held = ask.held_replicas if ask.shadow else max(ask.held_replicas, grant.replicas)
@@ -253,6 +276,8 @@ LAWS = (
     l10_what_fits_is_granted,
     l11_a_second_turn_in_which_nobody_asks_changes_nothing,
     l12_without_its_pool_nothing_grows,
+    l13_growth_beyond_guarantees_leaves_what_is_guaranteed_to_others,
+    l14_where_more_is_kept_than_the_limit_no_hold_is_left,
 )
 
 

@@ -25,6 +25,10 @@ class Handovers:
         recent = [each for each in self._taken.get(pool_uid, ()) if now_seconds - each[1] < GRID_SECONDS]
         self._taken[pool_uid] = recent + [(offering, now_seconds) for offering in gone]
 
+    def units(self, pool_uid: str) -> set[str]:
+        """The units that held a node when that was last looked at."""
+        return set(self._placed.get(pool_uid, ()))
+
     def released(self, units: Iterable[str]) -> None:
         """These were let go, by the uids of their Jobs."""
         for unit in units:

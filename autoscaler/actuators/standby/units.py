@@ -79,7 +79,7 @@ def units(pool: GpuPool, jobs: Iterable[Object], sight: Sight) -> tuple[StandbyU
         of = [job for job in of_offering(offering, own) if alive(job) or deleting(job)]
         of.sort(key=lambda job: (created_seconds(job) or 0.0, key(job).name))
         nodes = [each for each in sight.nodes if offering.selects(labels(each)) and not leaves(each)]
-        registered = sorted(created_seconds(each) or 0.0 for each in nodes if not _up(each))
+        registered = sorted((created_seconds(each) or 0.0, key(each).name) for each in nodes if not up(each))
         found += _of_offering(offering, of, registered, sight)
     return tuple(sorted(found, key=lambda each: each.name))
 
@@ -90,7 +90,7 @@ def unit_name(job: Object) -> str:
 
 
 def _of_offering(
-    offering: OfferingAt, jobs: Sequence[Object], registered: list[float], sight: Sight
+    offering: OfferingAt, jobs: Sequence[Object], registered: list[tuple[float, str]], sight: Sight
 ) -> Iterable[StandbyUnit]:
     by_job = {labels(pod).get(STANDBY): pod for pod in owned(sight.pods, jobs) if not ended(pod)}
     lacking = held.without_pod([job for job in jobs if alive(job)], list(by_job.values()), STANDBY)
@@ -102,10 +102,10 @@ def _of_offering(
         phase_, since_seconds = _phase(job, pod, key(job).name in lacking, sight)
         if at in going or deleting(pod):
             phase_ = StandbyPhase.LEAVING
-        elif phase_ is StandbyPhase.REQUESTED and registered and registered[-1] >= asked_seconds:
-            since_seconds = next(each for each in registered if each >= asked_seconds)
-            registered.remove(since_seconds)
-            phase_ = StandbyPhase.STARTING
+        elif phase_ is StandbyPhase.REQUESTED and registered and registered[-1][0] >= asked_seconds:
+            found = next(each for each in registered if each[0] >= asked_seconds)
+            registered.remove(found)
+            phase_, (since_seconds, at) = StandbyPhase.STARTING, found
         yield StandbyUnit(
             unit_name(job),
             offering.name,
@@ -137,7 +137,7 @@ def _since(pod: Object, kind: str) -> float | None:
     return None if found is None else seconds(found.get("lastTransitionTime"))
 
 
-def _up(node: Object) -> bool:
+def up(node: Object) -> bool:
     """Whether a node's GPUs can be used."""
     return condition(node, "Ready") is not None and gpus((node.get("status") or {}).get("allocatable")) > 0
 

@@ -167,6 +167,7 @@ async def test_each_phase_is_seen_with_its_time(there: Cluster) -> None:
     await there.add_node("n", gpus=None)
     [unit] = there.observe() or ()
     assert (unit.phase, unit.requested_seconds, unit.since_seconds) == (StandbyPhase.STARTING, asked, registered)
+    assert unit.node == "n", "whose cost counts from now on"
     await there.clock.advance(30)
     await there.land(ZERO, phase="Pending")
     assert phases(there) == [StandbyPhase.STARTING]
