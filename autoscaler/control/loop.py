@@ -143,6 +143,8 @@ class Loop:
         if self._granting is None or not group.pool or not (asking or on_grid):
             return {}, ""
         try:
+            for each in group.members:
+                self._granting.tell(each)
             members = [Member(each, self._proposals.get(each), each.key in asking) for each in group.members]
             grants = self._granting.grants(group.pool, members, now_seconds, on_grid=on_grid)
             return grants, self._granting.problem(group.pool)
