@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from policies import account, offerings, standby
-from policies.allocate import allocate
+from policies.allocate import allocate, granted_gpus
 from policies.finite import require_pool_inputs, require_pool_state
-from policies.pool import Ask, Claim, Granted, Pool, PoolInputs, PoolPlan, PoolResult, PoolState
+from policies.pool import Claim, Granted, Pool, PoolInputs, PoolPlan, PoolResult, PoolState
 
 
 def pool_step(pool: Pool, state: PoolState, inputs: PoolInputs) -> PoolResult:
@@ -33,7 +33,6 @@ def pool_step(pool: Pool, state: PoolState, inputs: PoolInputs) -> PoolResult:
     claims = _claims(pool, before, inputs, grants, nodes)
     after = replace(after, claims=claims) if inputs.on_grid else state
     require_pool_state(after)
-    members = {ask.workload: ask for ask in inputs.asks}
     usd_per_hour = account.members_usd_per_hour(inputs.asks, grants) + _usd_per_hour(pool, claims)
     plan = PoolPlan(
         at_seconds=inputs.now_seconds,
@@ -41,7 +40,7 @@ def pool_step(pool: Pool, state: PoolState, inputs: PoolInputs) -> PoolResult:
         standby_nodes=nodes,
         claims=claims,
         reasons=reasons,
-        granted_gpus=sum([_gpus(each, members) for each in grants]),
+        granted_gpus=granted_gpus(inputs.asks, grants),
         held_gpus=sum([ask.held_replicas * ask.gpus_per_replica for ask in inputs.asks]),
         projected_usd=account.projected_usd(spent, inputs, usd_per_hour),
     )
@@ -61,9 +60,3 @@ def _claims(
 def _usd_per_hour(pool: Pool, claims: Sequence[Claim]) -> float:
     prices = {each.name: account.node_usd_per_hour(each) for each in pool.offerings}
     return sum([claim.nodes * prices.get(claim.offering, 0.0) for claim in claims])
-
-
-def _gpus(granted: Granted, members: dict[str, Ask]) -> int:
-    ask = members.get(granted.workload)
-    units = granted.grant.replicas + granted.grant.prepared_nodes
-    return 0 if ask is None else units * ask.gpus_per_replica

@@ -52,6 +52,14 @@ def test_what_is_guaranteed_and_not_used_stays_free() -> None:
     )
 
 
+def test_what_fits_only_beside_unused_guarantees_is_refused() -> None:
+    search = a_seat("search", guaranteed_gpus=4)
+    found = granted(a_pool(8), an_ask("chat", 5), an_ask("code", 1, seat=search))
+    assert replicas(found) == {"chat": 4, "code": 1}
+    assert found["chat"].refusal is not None
+    assert found["chat"].refusal.limit is Limit.GUARANTEES
+
+
 def test_a_guarantee_and_a_maximum_are_shared_by_the_workloads_of_a_rule() -> None:
     search = a_seat("search", guaranteed_gpus=4, max_gpus=5)
     found = granted(a_pool(8), an_ask("chat", 8), an_ask("code", 4, seat=search), an_ask("docs", 4, seat=search))

@@ -92,9 +92,10 @@ def turns(draw: st.DrawFn, *, prepared: bool = True) -> Turn:
     kept = sum(kept_gpus(ask) for ask in members)
     spare = draw(st.one_of(st.none(), st.integers(-3, 6), st.integers(-3, 6), st.integers(-30, 30)))
     limit = None if spare is None else max(0, kept + spare)
-    projected = draw(st.one_of(st.none(), st.floats(0, 1500)))
+    usd = draw(st.one_of(st.none(), st.none(), st.floats(0, 1500)))
+    projected = draw(st.one_of(st.none(), st.floats(-100, 10).map(lambda over: max(0.0, (usd or 0.0) + over))))
     return Turn(
-        a_pool(limit, draw(st.one_of(st.none(), st.none(), st.floats(0, 1500)))),
+        a_pool(limit, usd),
         tuple(members),
         draw(st.floats(0, 500)),
         projected,
