@@ -160,7 +160,7 @@ class Sandbox:
         namespace = metadata(about).get("namespace", "default")
         found = self.cluster.api.get(f"/api/v1/namespaces/{namespace}/events")["items"]
         name = metadata(about)["name"]
-        return {each["reason"]: each["message"] for each in found if each["involvedObject"]["name"] == name}
+        return {each["reason"]: each["message"] for each in found if each["involvedObject"].get("name") == name}
 
 
 def granted(workload: Workload) -> Json:
