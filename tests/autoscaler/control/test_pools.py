@@ -8,6 +8,7 @@ from autoscaler.telemetry.metrics import REGISTRY
 from policies.pool import Account, PoolState
 from tests.autoscaler.control.controller import a_controller, spec
 from tests.autoscaler.control.pooled import GRID, OFFERING, Pooled, pool_path
+from tests.autoscaler.kube.workloads import TEMPLATE
 from tests.support.fake_api import FakeApi, status
 
 
@@ -150,7 +151,8 @@ async def test_a_member_is_told_which_standby_nodes_its_pods_cannot_land_on(api:
         await controller.until(lambda: pooled.ability("a"))
         assert not pooled.ability("a")["works"]
         assert "do not tolerate its taint spot" in pooled.ability("a")["message"]
-        await pooled.pool(offerings=[tainted, OFFERING], standby={"maxNodes": 1})
+        ours = OFFERING | {"nodeSelector": TEMPLATE["spec"]["nodeSelector"]}
+        await pooled.pool(offerings=[tainted, ours], standby={"maxNodes": 1})
         await controller.until(lambda: pooled.ability("a")["works"])
         assert "but not on those of spot" in pooled.ability("a")["message"]
         await pooled.pool()
