@@ -377,7 +377,7 @@ class PolicyRuntime:
 
     @property
     def _capabilities(self) -> tuple[Ability, ...]:
-        shared = () if self._standby is None else (self._standby,)
+        shared = () if self._standby is None or not self._workload.pool else (self._standby,)
         if not self._workload.policy.max_prepared_nodes:
             return (*shared, *self._abilities)
         works, said = not self._unprepared, "Balloons hold nodes that the plan wants."
