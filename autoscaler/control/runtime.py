@@ -117,7 +117,9 @@ class PolicyRuntime:
 
     @property
     def _effective(self) -> Policy:
-        policy = self._workload.policy
+        policy, standby = self._workload.policy, self._standby
+        if self._workload.pool and standby is not None and standby.works:
+            policy = replace(policy, stands_by=True)
         return replace(policy, max_prepared_nodes=0) if self._unprepared else policy
 
     @property
@@ -372,8 +374,13 @@ class PolicyRuntime:
         return problem not in ("", before)
 
     def offer_standby(self, found: Ability | None) -> None:
-        """Take whether standby nodes of its pool are of use to it; None where it has none."""
-        self._standby = found
+        """Take whether standby nodes of its pool are of use to it; None where it has none.
+
+        Where they are, its replicas only have to cover the lead from such a node.
+        """
+        if found != self._standby:
+            self._standby = found
+            self._decider.policy = self._effective
 
     @property
     def _capabilities(self) -> tuple[Ability, ...]:
