@@ -107,6 +107,8 @@ def test_the_role_holds_exactly_what_the_controller_asks_for() -> None:
         ("", "nodes", "list"),
         ("", "nodes", "watch"),
         ("", "namespaces", "get"),
+        ("", "namespaces", "list"),
+        ("", "namespaces", "watch"),
         ("serving.kserve.io", "localmodelcaches", "get"),
         ("scheduling.k8s.io", "priorityclasses", "list"),
     }
