@@ -12,6 +12,7 @@ from autoscaler.control.pool_runtime import PoolRuntime
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.objects import Object
 from autoscaler.records.writer import Recorder
+from autoscaler.reporting.spending import count_pool
 from crds.pool import GpuPool
 from crds.pool_landing import obstacle
 from policies.allocate import without_pool
@@ -72,6 +73,7 @@ class Granting:
         result = pool_step(settings, before, inputs)
         runtime.settle(inputs, result)
         self._recorder.record_pool(settings, before, inputs, result)
+        count_pool(settings, inputs, before.account, result.state.account)
         return {each.workload: each for each in result.plan.grants}
 
 
