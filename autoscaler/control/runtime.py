@@ -21,7 +21,7 @@ from autoscaler.sources.scrape import Address
 from autoscaler.sources.transport import Transport
 from crds.notation.selectors import Selector
 from crds.schedules import windows
-from crds.workload import Endpoint, Workload
+from crds.workload import Endpoint, WeightsMethod, Workload
 from forecasting.fit import Fit
 from forecasting.forecaster import Forecaster
 from forecasting.series import Series
@@ -119,8 +119,17 @@ class PolicyRuntime:
     def _effective(self) -> Policy:
         policy, standby = self._workload.policy, self._standby
         if self._workload.pool and standby is not None and standby.works:
-            policy = replace(policy, stands_by=True)
+            policy = replace(policy, standby_rung=self._standby_rung)
         return replace(policy, max_prepared_nodes=0) if self._unprepared else policy
+
+    @property
+    def _standby_rung(self) -> Rung:
+        """What a standby node has for it: what is fetched to nodes, unless that is known not to work here."""
+        workload, broken = self._workload, {each.stage for each in self._abilities if not each.works}
+        if not workload.pre_pull or StageName.IMAGE in broken:
+            return Rung.NODE_READY
+        has_weights = workload.weights.method is not WeightsMethod.NONE and StageName.WEIGHTS not in broken
+        return Rung.WEIGHTS_READY if has_weights else Rung.IMAGE_READY
 
     @property
     def state(self) -> State:
@@ -371,6 +380,7 @@ class PolicyRuntime:
         """Take whether images and weights come to nodes ahead of replicas, and what went wrong. Gives whether that is news."""
         before, self._fetch_problem = self._fetch_problem, problem
         self._abilities = abilities
+        self._decider.policy = self._effective
         return problem not in ("", before)
 
     def offer_standby(self, found: Ability | None) -> None:
