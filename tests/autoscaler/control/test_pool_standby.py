@@ -150,6 +150,7 @@ async def test_what_is_fetched_to_nodes_is_on_standby_nodes_unless_that_does_not
         ours = OFFERING | {"nodeSelector": TEMPLATE["spec"]["nodeSelector"]}
         await pooled.pool(offerings=[ours], standby=ONE)
         await pooled.member("a", 1, image={"prePull": True})
+        await controller.decided("a")
         await controller.until(lambda: controller.runtime("a").policy.standby_rung is Rung.IMAGE_READY)
         broken = Ability("ImagePrePull", StageName.IMAGE, works=False, sentence="No.")
         controller.runtime("a").offer_abilities((broken,), "")
