@@ -9,9 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from autoscaler.actuators.fetching import Fetches
 from autoscaler.actuators.manifest import NAMESPACE
+from autoscaler.actuators.standby.buffer import CapacityBuffers
 from autoscaler.actuators.standby.jobs import StandbyJobs
-from autoscaler.actuators.standby.manifest import HoldSettings
+from autoscaler.actuators.standby.manifest import LEAVING_TAINTS, HoldSettings
+from autoscaler.actuators.standby.methods import Standby
 from autoscaler.actuators.standby.watches import StandbyWatches
 from autoscaler.clock import Clock
 from autoscaler.control.changes import sweep
@@ -23,7 +26,7 @@ from autoscaler.control.pools import PoolRegistry
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.client import Kube
 from autoscaler.kube.nodes import has_image
-from autoscaler.kube.objects import Key, Object, key, labels
+from autoscaler.kube.objects import Key, Object, deleting, key, labels
 from autoscaler.kube.store import Store
 from autoscaler.kube.watches import Watches
 from autoscaler.records.store import Loaded
@@ -37,7 +40,6 @@ from autoscaler.starts.watches import StartWatches
 from crds.pool import GpuPool
 from policies.ledger import Ledger
 
-DISRUPTED = "karpenter.sh/disrupted"  # the taint of a node that Karpenter is about to take
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _NOTHING: Mapping[str, str] = {}
 
@@ -82,13 +84,17 @@ class Pooling:
         recorder: Recorder,
         loaded: Loaded,
         ledger: Callable[[], Ledger],
+        fetches: Fetches,
     ) -> None:
         clock, kube, watches, starts = reading.clock, reading.kube, reading.watches, reading.starts
         rng = random.Random()  # noqa: S311 - jitter
         namespace = settings.own_namespace or service_account_namespace() or NAMESPACE
         own = StandbyWatches(kube, clock, rng, namespace)
-        held = HoldSettings(namespace, settings.balloon_deadline_seconds, settings.priority_class, settings.pause_image)
-        actuator = StandbyJobs(
+        taints = frozenset([*LEAVING_TAINTS, *filter(None, (settings.notice_taints or "").split(","))])
+        held = HoldSettings(
+            namespace, settings.balloon_deadline_seconds, settings.priority_class, settings.pause_image, taints
+        )
+        jobs = StandbyJobs(
             kube,
             own,
             lambda: watches.nodes,
@@ -96,6 +102,9 @@ class Pooling:
             held,
             lambda pool: images(pool, watches.nodes, policies),
         )
+        buffers = CapacityBuffers(kube, clock, held, lambda: watches.nodes, lambda: _there(watches.pools), fetches.busy)
+        actuator = Standby(jobs, buffers, own)
+        fetches.use_held(own.held_nodes)
         shortages = Shortages(
             kube,
             clock,
@@ -115,18 +124,23 @@ class Pooling:
             shortages=shortages,
             standby=actuator,
             ledger=ledger,
-            notice_taints=frozenset([DISRUPTED, *(settings.notice_taints or "").split(",")]),
+            notice_taints=taints,
         )
         self.granting = Granting(self.registry.runtimes, self.registry.problem, sources, recorder)
         self.runs: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
             self.registry.run,
-            own.run,
+            actuator.run,
             shortages.run,
             partial(sweep, "standby", actuator, clock),
         )
 
     def _uids(self) -> Collection[str] | None:
         return self.registry.uids()
+
+
+def _there(pools: Store) -> Collection[str] | None:
+    """The names of the pools that there are; None before they were listed."""
+    return {key(raw).name for raw in pools if not deleting(raw)} if pools.synced else None
 
 
 def service_account_namespace(path: Path = SERVICE_ACCOUNT) -> str:
