@@ -35,13 +35,16 @@ def command(
     A warning marks what is valid but contradicts itself, such as more prepared nodes than replicas. Where a target is in the
     files as well, it also says if its pods keep no compile cache, or do not find weights that come as an image.
 
+    Pools and the policies that join them are checked together: a pool that is not in the files, a namespace that no member of
+    it selects, minimums above what it grants, and offerings that the pods of a target cannot land on.
+
     Of a folder, all *.yaml, *.yml and *.json files below it are read. Resources of other APIs are skipped.
 
     Exit code 0: no problems; 2: problems were found, or there was no policy at all.
 
     Examples:
-        outrider check policies/
-        kubectl get scpol -A -o yaml | outrider check -
+        outrider check policies/ pools/
+        kubectl get scpol,gpool -A -o yaml | outrider check -
     """
     from dataclasses import replace
 

@@ -19,6 +19,7 @@ from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.objects import Key
 from autoscaler.records.writer import Recorder
 from autoscaler.reporting.measures import measure
+from autoscaler.reporting.spending import Meter
 from autoscaler.scaler.board import FRESH_SECONDS, Board
 from autoscaler.sources.scrape import Scraper
 from autoscaler.telemetry import metrics
@@ -65,6 +66,7 @@ class Loop:
         self._recorder = recorder
         self._sampled_policies: set[str] = set()
         self._proposals: WeakKeyDictionary[PolicyRuntime, Proposal] = WeakKeyDictionary()  # the last of each policy
+        self._meters: WeakKeyDictionary[PolicyRuntime, Meter] = WeakKeyDictionary()
         self._has_samples = asyncio.Event()
         scraper.subscribe(self._sampled)
 
@@ -141,6 +143,8 @@ class Loop:
         if self._granting is None or not group.pool or not (asking or on_grid):
             return {}, ""
         try:
+            for each in group.members:
+                self._granting.tell(each)
             members = [Member(each, self._proposals.get(each), each.key in asking) for each in group.members]
             grants = self._granting.grants(group.pool, members, now_seconds, on_grid=on_grid)
             return grants, self._granting.problem(group.pool)
@@ -165,6 +169,8 @@ class Loop:
         metrics.STEP_SECONDS.observe(took_seconds + stopwatch_seconds() - started)
         self._recorder.record(runtime.policy, proposal.state, proposal.inputs, result)
         measure(runtime.policy, proposal.inputs, result)
+        is_pooled = self._granting is not None and runtime.workload.pool in self._granting.pools
+        self._meters.setdefault(runtime, Meter()).decided(runtime.policy, proposal.inputs, result, is_pooled=is_pooled)
         if result.plan is not None:
             self._publish(runtime, result.plan, proposal.inputs.supply)
 

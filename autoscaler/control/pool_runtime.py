@@ -23,6 +23,7 @@ class PoolRuntime:
         self._usd_per_hour: float | None = None
         self._problem = ""
         self._standby_problem = ""
+        self._foreign = ""
         self._gpus_by_pod: Mapping[str, Mapping[tuple[str, str], int]] = {}
         self._seats: dict[
             str, tuple[Mapping[str, str], Seat | None]
@@ -50,6 +51,11 @@ class PoolRuntime:
         return self._plan
 
     @property
+    def standby_problem(self) -> str:
+        """Why fewer standby nodes are held than claimed; empty if they are not."""
+        return self._standby_problem
+
+    @property
     def gpus_by_pod(self) -> Mapping[str, Mapping[tuple[str, str], int]]:
         """By node: the GPUs of each pod (namespace, name) that was on it when it was last looked at."""
         return self._gpus_by_pod
@@ -74,6 +80,7 @@ class PoolRuntime:
             usd_per_hour=self._usd_per_hour,
             problem=self._problem,
             standby_problem=self._standby_problem,
+            foreign=self._foreign,
         )
 
     def subscribe(self, listener: Callable[[], None]) -> None:
@@ -98,9 +105,13 @@ class PoolRuntime:
         found = {name: held for name, held in self._gpus_by_pod.items() if name != node}
         self._gpus_by_pod = found if pods is None else {**found, node: pods}
 
-    def offer_standby_problem(self, problem: str) -> bool:
-        """Take why fewer standby nodes are held than claimed; empty if they are not. Gives whether that is news."""
+    def offer_standby_problem(self, problem: str, foreign: str = "") -> bool:
+        """Take why fewer standby nodes are held than claimed, empty if they are not. Gives whether that is news.
+
+        `foreign` is what somebody else does to what holds them.
+        """
         before, self._standby_problem = self._standby_problem, problem
+        self._foreign = foreign
         return problem not in ("", before)
 
     def settle(self, inputs: PoolInputs, result: PoolResult) -> None:

@@ -26,7 +26,7 @@ from autoscaler.control.pools import PoolRegistry
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.client import Kube
 from autoscaler.kube.nodes import has_image
-from autoscaler.kube.objects import Key, Object, deleting, key, labels
+from autoscaler.kube.objects import Key, Object, key, labels
 from autoscaler.kube.store import Store
 from autoscaler.kube.watches import Watches
 from autoscaler.records.store import Loaded
@@ -102,7 +102,9 @@ class Pooling:
             held,
             lambda pool: images(pool, watches.nodes, policies),
         )
-        buffers = CapacityBuffers(kube, clock, held, lambda: watches.nodes, lambda: _there(watches.pools), fetches.busy)
+        buffers = CapacityBuffers(
+            kube, clock, held, lambda: watches.nodes, self._names, partial(self._busy, policies, clock)
+        )
         actuator = Standby(jobs, buffers, own)
         fetches.use_held(own.held_nodes)
         shortages = Shortages(
@@ -137,10 +139,16 @@ class Pooling:
     def _uids(self) -> Collection[str] | None:
         return self.registry.uids()
 
+    def _names(self) -> Collection[str] | None:
+        return self.registry.names()
 
-def _there(pools: Store) -> Collection[str] | None:
-    """The names of the pools that there are; None before they were listed."""
-    return {key(raw).name for raw in pools if not deleting(raw)} if pools.synced else None
+    def _busy(self, policies: Followed, clock: Clock) -> Collection[str]:
+        """Nodes with a replica of a member, or with another pod that holds GPUs."""
+        found = {node for pool in self.registry.runtimes.values() for node, pods in pool.gpus_by_pod.items() if pods}
+        for runtime in policies.runtimes.values():
+            supply = runtime.supply(clock.now()) if runtime.workload.pool else None
+            found |= {unit.node for unit in (supply.units if supply else ()) if unit.node}
+        return found
 
 
 def service_account_namespace(path: Path = SERVICE_ACCOUNT) -> str:

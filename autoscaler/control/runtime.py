@@ -83,6 +83,7 @@ class PolicyRuntime:
         self._unseen: tuple[str, ...] = ()  # what shows parts of starts, and cannot be read
         self._granted: Granted | None = None
         self._pool_problem = ""
+        self._standby: Ability | None = None
         self._result: StepResult | None = None
         self._fan: Fan | None = None
         self._plan: Plan | None = None
@@ -370,13 +371,19 @@ class PolicyRuntime:
         self._abilities = abilities
         return problem not in ("", before)
 
+    def offer_standby(self, found: Ability | None) -> None:
+        """Take whether standby nodes of its pool are of use to it; None where it has none."""
+        self._standby = found
+
     @property
     def _capabilities(self) -> tuple[Ability, ...]:
+        shared = () if self._standby is None else (self._standby,)
         if not self._workload.policy.max_prepared_nodes:
-            return self._abilities
+            return (*shared, *self._abilities)
         works, said = not self._unprepared, "Balloons hold nodes that the plan wants."
         return (
             Ability("PreparedNodes", StageName.NODE, works, said if works else self._balloon_problem),
+            *shared,
             *self._abilities,
         )
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from crds.pool import GpuPool
 from policies.pool import Ask, Granted, PoolInputs, PoolPlan, PoolState, StandbyPhase, StandbyUnit
+from policies.pool_explain import explain_pool
 from policies.pool_text import refusal_sentence
 
 READY = (StandbyPhase.READY,)
@@ -23,6 +24,7 @@ class PoolReport:
     usd_per_hour: float | None = None  # between the last two ticks; None: unknown
     problem: str = ""  # why the newest version cannot be followed; the last valid one is
     standby_problem: str = ""  # why fewer standby nodes are held than claimed
+    foreign: str = ""  # what somebody else does to what holds them
 
     @property
     def standby(self) -> tuple[StandbyUnit, ...]:
@@ -73,19 +75,9 @@ class PoolReport:
 
     @property
     def sentence(self) -> str:
-        """How the pool stands, in a sentence or a few."""
+        """The last decision and its reasons, and why fewer standby nodes are held than it says."""
         if self.plan is None:
             return "No decision has been made yet."
-        limit = self.pool.pool.limits.gpus
-        of = "" if limit is None else f" of {limit}"
-        said = [f"Members hold {self.plan.held_gpus}{of} GPUs"]
-        if self.plan.standby_nodes or self.standby:
-            said.append(f"{self.ready} of {self.plan.standby_nodes} standby nodes are ready")
-        if self.resting:
-            said.append(f"resting for lack of capacity: {', '.join(self.resting)}")
-        text = "; ".join(said) + "."
-        if self.refusals:
-            text += f" {self.refusals}."
-        if self.standby_problem:
-            text += f" {self.standby_problem[:1].upper()}{self.standby_problem[1:].removesuffix('.')}."
-        return text
+        said = explain_pool(self.pool.pool, self.plan)
+        problem = self.standby_problem.removesuffix(".")
+        return " ".join([*said, *([f"{problem[:1].upper()}{problem[1:]}."] if problem else [])])

@@ -307,6 +307,36 @@ POOL_FAILURES = _counter(
     {**_POOL, "part": "`decision`, `pool` (taking a new version of it) or the part's name, such as `StandbyKeeper`"},
 )
 
+_SPENT = {"namespace": "namespace of the ScalingPolicy", **_POLICY}
+_BASIS = {"cost_basis": "`allocation` (what was held) or `usage` (what demand kept busy of it), as OpenCost has them"}
+GPU_SECONDS = _counter(
+    "outrider_gpu_seconds_total",
+    "GPU-seconds of the workload by what they were for. What is not known counts as what it was last known to be.",
+    {
+        **_SPENT,
+        "rung": "`serving`, `starting` (on a node, and not serving yet), `prepared` (its own prepared nodes) or `standby` (of a"
+        " pool's nodes, before its replicas took them)",
+        **_BASIS,
+    },
+)
+COST = _counter(
+    "outrider_cost_usd_total",
+    "What the workload's GPUs cost, in US dollars: at the prices of its pool's offerings, else at the policy's.",
+    {**_SPENT, **_BASIS},
+)
+POOL_GPU_SECONDS = _counter(
+    "outrider_pool_gpu_seconds_total",
+    "GPU-seconds of the pool by what they were for.",
+    {
+        **_POOL,
+        "rung": "`serving` and `starting` (of members), `standby` (taken over by a member), `wasted` (standby that nobody took) or"
+        " `idle` (nodes that nobody held)",
+    },
+)
+POOL_COST = _counter(
+    "outrider_pool_cost_usd_total", "What the pool's GPUs cost, in US dollars, those of its members included.", _POOL
+)
+
 
 def forget_pool(pool: str) -> None:
     """Remove every series of a pool that was deleted."""

@@ -7,7 +7,7 @@ from autoscaler.records.store import Loaded
 from autoscaler.telemetry.metrics import REGISTRY
 from policies.pool import Account, PoolState
 from tests.autoscaler.control.controller import a_controller, spec
-from tests.autoscaler.control.pooled import GRID, Pooled, pool_path
+from tests.autoscaler.control.pooled import GRID, OFFERING, Pooled, pool_path
 from tests.support.fake_api import FakeApi, status
 
 
@@ -141,6 +141,67 @@ async def test_a_pool_that_is_not_read_holds_its_members(api: FakeApi, kube: Kub
         await controller.until(lambda: controller.desired("a") == 4)
 
 
+async def test_a_member_is_told_which_standby_nodes_its_pods_cannot_land_on(api: FakeApi, kube: Kube) -> None:
+    tainted = OFFERING | {"name": "spot", "nodeSelector": {"tier": "spot"}, "taints": [{"key": "spot"}]}
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.pool(offerings=[tainted], standby={"maxNodes": 1})
+        await pooled.member("a", 1)
+        await controller.until(lambda: pooled.ability("a"))
+        assert not pooled.ability("a")["works"]
+        assert "do not tolerate its taint spot" in pooled.ability("a")["message"]
+        await pooled.pool(offerings=[tainted, OFFERING], standby={"maxNodes": 1})
+        await controller.until(lambda: pooled.ability("a")["works"])
+        assert "but not on those of spot" in pooled.ability("a")["message"]
+        await pooled.pool()
+        await controller.until(lambda: not pooled.ability("a"))
+
+
+async def test_growth_between_two_ticks_is_within_the_pool_too(api: FakeApi, kube: Kube) -> None:
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.pool(limits={"gpus": 6})
+        await pooled.member("a", 2, minReplicas=2)
+        await pooled.member("b", 2, minReplicas=2)
+        for name in ("a", "b"):
+            await controller.decided(name)
+        await controller.until(lambda: controller.clock.now() % GRID < 1.0)
+        tick = controller.clock.now() // GRID
+        for name in ("a", "b"):
+            for index in range(2):
+                controller.sample(f"{name}-{index}", running=64.0, waiting=400.0, finished=10.0)
+        await controller.until(lambda: (controller.desired("a") or 0) + (controller.desired("b") or 0) > 4)
+        assert controller.clock.now() // GRID == tick
+        await controller.until(lambda: controller.clock.now() // GRID > tick + 2)
+        assert (controller.desired("a"), controller.desired("b")) == (3, 3)
+
+
+async def test_what_was_spent_and_rests_is_taken_up_by_the_next_controller(api: FakeApi, kube: Kube) -> None:
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.pool()
+        await pooled.member("a", 4)
+        await controller.until(lambda: float(pooled.status().get("spend", {}).get("usdToday", 0)) > 0.0)
+        before = float(pooled.status()["spend"]["usdToday"])
+    async with a_controller(api, kube) as controller:  # no folder for states
+        pooled = Pooled(controller)
+        await controller.until(lambda: controller.leader.pools and controller.leader.pools.runtimes)
+        assert pooled.state().account.day_usd == before
+
+
+async def test_with_rights_in_one_namespace_a_member_does_not_grow_and_is_told_why(api: FakeApi, kube: Kube) -> None:
+    async with a_controller(api, kube, namespace="ns") as controller:
+        pooled = Pooled(controller)
+        await pooled.pool()
+        await pooled.member("a", 2, minReplicas=4)
+        await controller.until(lambda: pooled.granted("a") == ("False", "NoPool"))
+        assert "rights in one namespace alone" in controller.conditions("a")["Granted"]["message"]
+        assert controller.desired("a") == 2
+        assert not [each for each in api.requests if "gpupools" in each]
+        await controller.policy("a", spec("a", minReplicas=4))
+        await controller.until(lambda: controller.desired("a") == 4)
+
+
 async def test_the_status_is_patched_at_most_once_a_grid_step(api: FakeApi, kube: Kube) -> None:
     async with a_controller(api, kube) as controller:
         pooled = Pooled(controller)
@@ -148,7 +209,7 @@ async def test_the_status_is_patched_at_most_once_a_grid_step(api: FakeApi, kube
         await pooled.member("a", 2)
         await controller.until(lambda: pooled.status().get("heldGpus") == 2)
         before, patches = controller.clock.now(), len(pooled.patches())
-        await controller.until(lambda: controller.clock.now() >= before + 4 * GRID)
+        await controller.until(lambda: controller.clock.now() >= before + 6 * GRID)
         assert 1 <= len(pooled.patches()) - patches <= 2  # what was spent alone is written once a minute
 
 
