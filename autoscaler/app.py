@@ -29,8 +29,10 @@ from autoscaler.control.fitter import Fitter
 from autoscaler.control.fitting import FitProcess
 from autoscaler.control.gaps import GapFiller
 from autoscaler.control.garbage import collect_rarely
+from autoscaler.control.granting import Granting
 from autoscaler.control.loop import Loop
 from autoscaler.control.model_caches import ModelCaches
+from autoscaler.control.pooling import Pooling
 from autoscaler.control.preparing import Preparer
 from autoscaler.control.processes import WorkerProcess
 from autoscaler.control.reading import ReadingWatch
@@ -66,8 +68,10 @@ from autoscaler.web import WebServer, app
 from policies.ledger import Ledger
 
 ONE_NAMESPACE = (
-    "without rights elsewhere, no nodes and no PriorityClasses are read; node times come from spec.coldStart or profile"
+    "without rights elsewhere, no nodes, GPUPools and PriorityClasses are read; node times come from spec.coldStart or profile, "
+    "and policies with spec.pool do not grow"
 )
+NO_POOLS = "Outrider has rights in one namespace alone, so it reads no GPUPools; remove spec.pool or install it for all namespaces"
 HISTORIES = 2  # read at a time: each takes a query of Prometheus and a process of 50 MB until all are read
 
 DAY_SECONDS = 86_400.0
@@ -213,9 +217,15 @@ class Leader:
         )
         self.board = Board(clock)
         self.registry = PolicyRegistry(watches, scraper, self.board, parts, reporter, refusals, clock, loaded)
-        self.saver = Saver(store, self.registry.states, clock, lambda: ledgers.save(self.observer.ledger))
         registry = self.registry
-        loop = Loop(registry.runtimes, registry.policies_of, scraper, self.board, recorder, clock)
+        pooling = None
+        if settings.namespace is None:
+            pooling = Pooling(settings, always, registry, events, recorder, loaded, lambda: self.observer.ledger)
+        self.pools = None if pooling is None else pooling.registry
+        granting = Granting({}, lambda _pool: NO_POOLS, None, recorder) if pooling is None else pooling.granting
+        states = dict if pooling is None else pooling.registry.states
+        self.saver = Saver(store, registry.states, clock, lambda: ledgers.save(self.observer.ledger), states)
+        loop = Loop(registry.runtimes, registry.policies_of, scraper, self.board, recorder, clock, granting)
         self.runs: Runs = (
             loop.run,
             self.registry.run,
@@ -225,6 +235,7 @@ class Leader:
             *(each.sweep for each in preparers),
             fetcher.sweep,
             *([partial(stages.run, self.registry.runtimes)] if stages is not None else []),
+            *([] if pooling is None else pooling.runs),
         )
 
 

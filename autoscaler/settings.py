@@ -71,6 +71,23 @@ def _image(value: str) -> str:
     return value
 
 
+def _namespace_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
+        raise ValueError("must be the name of a namespace like outrider-system")
+    return value
+
+
+def _taint_keys(value: str) -> str:
+    for name in value.split(","):
+        if not re.fullmatch(
+            r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", name
+        ):
+            raise ValueError(
+                "must be keys of taints like karpenter.sh/disrupted, separated by commas and without spaces"
+            )
+    return value
+
+
 def _header_value(value: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]{1,256}", value):
         raise ValueError("must be at most 256 printable characters without spaces")
@@ -80,6 +97,8 @@ def _header_value(value: str) -> str:
 Bind = Annotated[str, AfterValidator(_bind)]
 ServerName = Annotated[str, AfterValidator(_server_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
+NamespaceName = Annotated[str, AfterValidator(_namespace_name)]
+TaintKeys = Annotated[str, AfterValidator(_taint_keys)]
 Image = Annotated[str, AfterValidator(_image)]
 ClockFile = Annotated[Path, AfterValidator(_clock_file)]
 Url = Annotated[str, AfterValidator(_url)]
@@ -215,6 +234,18 @@ class Settings(BaseSettings):
         "Prepared nodes",
         "outrider-balloon",
         "PriorityClass of balloon pods; its value must be lower than the workloads'.",
+    )
+    own_namespace: NamespaceName | None = _setting(
+        "Pools",
+        None,
+        "Namespace of Outrider itself, in which Jobs hold the standby nodes of pools.",
+        unset="that of the pod's service account, else outrider-system",
+    )
+    notice_taints: TaintKeys | None = _setting(
+        "Pools",
+        None,
+        "Keys of taints, separated by commas, by which nodes are given notice, beside karpenter.sh/disrupted.",
+        unset="no others",
     )
     max_prepulls: int = _setting(
         "Images and weights",

@@ -13,18 +13,18 @@ from crds.workload import Workload
 def advised(resources: Iterable[Found], beside: Iterable[Found]) -> list[Found]:
     """The same resources; a policy whose target is among those `beside` it gets a warning for what the target lacks."""
     beside = list(beside)
-    templates = dict(_templates(beside))
+    specs = dict(templates(beside))
     nodes = [found.raw for found in beside if isinstance(found.raw, Mapping) and found.raw.get("kind") == "Node"]
-    return [_advised(found, templates, nodes) for found in resources]
+    return [_advised(found, specs, nodes) for found in resources]
 
 
 def _advised(
-    found: Found, templates: Mapping[tuple[str, str, str], Mapping[str, Any]], nodes: list[Mapping[str, Any]]
+    found: Found, specs: Mapping[tuple[str, str, str], Mapping[str, Any]], nodes: list[Mapping[str, Any]]
 ) -> Found:
     if not isinstance(found.resolved, Workload):
         return found
     target, image = found.resolved.target, found.resolved.weights.image
-    spec = templates.get((found.resolved.namespace, target.kind, target.name))
+    spec = specs.get((found.resolved.namespace, target.kind, target.name))
     problems: list[Problem | None] = []
     try:
         if spec is not None:
@@ -36,7 +36,8 @@ def _advised(
     return replace(found, warnings=(*found.warnings, *warnings)) if warnings else found
 
 
-def _templates(resources: Iterable[Found]) -> Iterator[tuple[tuple[str, str, str], Mapping[str, Any]]]:
+def templates(resources: Iterable[Found]) -> Iterator[tuple[tuple[str, str, str], Mapping[str, Any]]]:
+    """The spec of each workload's pods, by the workload's namespace, kind and name."""
     for found in resources:
         try:
             raw: Any = found.raw

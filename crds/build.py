@@ -93,7 +93,7 @@ def _explained(node: Schema) -> Schema:
     node = dict(node)
     if text := node.get("description"):
         default, examples = node.get("default"), node.get("examples", ())
-        if isinstance(default, str | int):
+        if isinstance(default, str | int) and default != "":
             text += f" Default: {str(default).lower() if isinstance(default, bool) else default}."
         elif examples and isinstance(examples[0], str):
             text += f" Example: {examples[0]}."

@@ -6,17 +6,20 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from crds.advice import advised
 from crds.inspection import Found, inspect, rivals, unreadable
-from crds.kinds import SCALING_POLICY
+from crds.joining import joined
+from crds.kinds import KINDS, SCALING_POLICY
+from crds.pool import GpuPool
 from crds.resolve.problems import Problem, printable
 from crds.workload import Workload
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _MAX_BYTES = 4 * 2**20  # parsed in about 10 s; the API server takes 1.5 MiB for one object
-_MARKS = (b"outrider", b"scalingpolicy")
+ResolvedT = TypeVar("ResolvedT", Workload, GpuPool)
+_MARKS = (b"outrider", *(kind.name.lower().encode() for kind in KINDS))
 
 
 class PolicyFileError(Exception):
@@ -40,6 +43,15 @@ class PolicyDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolDocument:
+    """One valid GPUPool of a file."""
+
+    where: str  # FILE:LINE
+    raw: Mapping[str, Any]  # as it is written
+    pool: GpuPool
+
+
+@dataclass(frozen=True, slots=True)
 class Inspected:
     """Everything in the files, in order, and how many of them have no policy."""
 
@@ -48,8 +60,11 @@ class Inspected:
     without_policy: int
 
 
-def inspect_files(names: Iterable[str]) -> Inspected:
-    """Everything in files and folders. A file that cannot be read is a problem, and so are two policies for one target."""
+def inspect_files(names: Iterable[str], now_seconds: float | None = None) -> Inspected:
+    """Everything in files and folders. A file that cannot be read is a problem, and so are two policies for one target.
+
+    With `now_seconds` it is also warned of what has ended by then.
+    """
     resources: list[Found] = []
     beside: list[Found] = []
     files = without = 0
@@ -60,19 +75,26 @@ def inspect_files(names: Iterable[str]) -> Inspected:
         beside += everything
         files += 1
         without += not any(it.judged for it in found)
-    return Inspected(tuple(advised(rivals(resources), beside)), files, without)
+    return Inspected(tuple(joined(advised(rivals(resources), beside), beside, now_seconds)), files, without)
 
 
 def policies(name: str) -> list[PolicyDocument]:
     """The ScalingPolicies of a file or folder; other resources are skipped. Raises PolicyFileError for any problem."""
+    return [PolicyDocument(*found) for found in _valid(name, Workload)]
+
+
+def pools(name: str) -> list[PoolDocument]:
+    """The GPUPools of a file or folder; other resources are skipped. Raises PolicyFileError for any problem."""
+    return [PoolDocument(*found) for found in _valid(name, GpuPool)]
+
+
+def _valid(name: str, resolved: type[ResolvedT]) -> Iterator[tuple[str, Mapping[str, Any], ResolvedT]]:
     resources = inspect_files([name]).resources
     if lines := [line for found in resources for line in found.lines()]:
         raise PolicyFileError("\n".join(lines))
-    return [
-        PolicyDocument(found.where, found.raw, found.resolved)
-        for found in resources
-        if isinstance(found.resolved, Workload) and isinstance(found.raw, Mapping)
-    ]
+    for found in resources:
+        if isinstance(found.resolved, resolved) and isinstance(found.raw, Mapping):
+            yield found.where, found.raw, found.resolved
 
 
 def one_policy(file: str) -> PolicyDocument:

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os.path import dirname
+from typing import Any
 
 from crds.documents import Document, Unreadable, read
-from crds.kinds import KINDS, MOST_PROBLEMS, Resolved, meant
+from crds.kinds import MOST_PROBLEMS, Kind, Resolved, meant, names
 from crds.resolve.problems import Problem, printable
 from crds.rivals import Claim, age, taken
 from crds.v1alpha1.resource import API_VERSION
 
-_NO_RESOURCE = ("neither apiVersion nor kind is set", f"apiVersion: {API_VERSION} and kind: {KINDS[0].name}")
+_NO_OBJECT = ("not an object", f"a {names()}")
+_NO_RESOURCE = ("neither apiVersion nor kind is set", f"apiVersion: {API_VERSION} and kind: {names()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Found:
     resolved: Resolved | None = None
     problems: tuple[tuple[int, Problem], ...] = ()
     warnings: tuple[tuple[int, Problem], ...] = ()  # of a valid resource
+    document: Document | None = field(default=None, repr=False, compare=False)
+    prefix: str = ""  # of its paths in the document
 
     @property
     def judged(self) -> bool:
@@ -35,6 +39,12 @@ class Found:
     def where(self) -> str:
         """FILE:LINE, or FILE where there is no line."""
         return f"{self.file}:{self.line}" if self.line else self.file
+
+    def at(self, problem: Problem) -> tuple[int, Problem]:
+        """A problem of this resource with its line."""
+        if self.document is None:
+            return self.line, problem
+        return _placed(self.document, _below(self.prefix, [problem]))[0]
 
     def lines(self) -> Iterator[str]:
         """A line for each problem, as compilers write them."""
@@ -60,23 +70,29 @@ def inspect(file: str, text: str) -> Iterator[Found]:
         for prefix, raw in _resources(document.value):
             doubled = [problem for problem in document.problems if problem.path.startswith(prefix)]
             line = document.line(prefix.removesuffix("."))
-            kind = meant(raw)
-            if kind is None:
+            kind, result = _judged(raw)
+            if kind is None and result is None:
                 yield Found(file, line, _title(raw), raw)
                 continue
-            result = [Problem("", None, *_NO_RESOURCE)] if _anything(raw) else kind.resolve(raw)
             resolved, wrong = (None, result) if isinstance(result, list) else (result, [])
             problems = _placed(document, [*doubled[:MOST_PROBLEMS], *_below(prefix, wrong)])
-            if problems or resolved is None:
+            if problems or resolved is None or kind is None:
                 yield Found(file, line, _title(raw), raw, problems=problems)
             else:
                 warnings = _placed(document, _below(prefix, kind.contradictions(resolved)))
-                yield Found(file, line, _title(raw), raw, resolved, warnings=warnings)
+                yield Found(file, line, _title(raw), raw, resolved, (), warnings, document, prefix)
 
 
-def _anything(raw: object) -> bool:
-    """Whether it is an object of any kind, such as a file of values; a list of what a resource needs would not help."""
-    return isinstance(raw, Mapping) and raw.keys().isdisjoint(("apiVersion", "kind", "spec"))
+def _judged(raw: object) -> tuple[Kind[Any, Any] | None, Any]:
+    """The kind, and the resource resolved or its problems; both None for another API's."""
+    if not isinstance(raw, Mapping):
+        return None, [Problem("", raw, *_NO_OBJECT)]
+    kind = meant(raw)
+    if kind is not None and raw.keys().isdisjoint(("apiVersion", "kind", "spec")):
+        return None, [
+            Problem("", None, *_NO_RESOURCE)
+        ]  # a file of values; a list of what a resource needs would not help
+    return kind, None if kind is None else kind.resolve(raw)
 
 
 def unreadable(file: str, line: int, problem: Problem) -> Found:

@@ -8,12 +8,14 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import ValidationError
 
+from crds.resolve import gpupool as pools
+from crds.resolve import pool_contradictions
 from crds.resolve.contradictions import contradictions
-from crds.resolve.problems import Problem, broken, problem
+from crds.resolve.problems import Problem, broken, problem, spell
 from crds.resolve.rules import Rule
 from crds.resolve.scalingpolicy import clashes, workload
 from crds.structural import Schema, defaulted, described
-from crds.v1alpha1 import scalingpolicy
+from crds.v1alpha1 import gpupool, gpupool_rules, scalingpolicy
 from crds.v1alpha1.resource import GROUP, Column, Resource
 
 MOST_PROBLEMS = 100  # of one resource; a file of 200,000 misspelt fields would take minutes to be listed
@@ -89,18 +91,39 @@ SCALING_POLICY = Kind(
     clashes=clashes,
     contradictions=contradictions,
 )
-KINDS: tuple[Kind[Any, Any], ...] = (SCALING_POLICY,)
+GPU_POOL = Kind(
+    model=gpupool.GPUPool,
+    plural="gpupools",
+    short_names=("gpool",),
+    scope="Cluster",
+    columns=gpupool.COLUMNS,
+    rules=gpupool_rules.RULES,
+    introduction=gpupool.INTRODUCTION,
+    resolved=pools.pool,
+    clashes=pools.clashes,
+    contradictions=pool_contradictions.contradictions,
+)
+KINDS: tuple[Kind[Any, Any], ...] = (SCALING_POLICY, GPU_POOL)
 
 
-def meant(raw: object) -> Kind[Any, Any] | None:
-    """The kind that a resource is meant to be, even with a typo in its kind or group; None for another API's resource."""
-    first = KINDS[0]
-    if not isinstance(raw, Mapping):
-        return first
+def meant(raw: Mapping[str, object]) -> Kind[Any, Any] | None:
+    """The kind that an object is meant to be, even with a typo in its kind or group; None for another API's object."""
     group, slash, _ = str(raw.get("apiVersion") or "").rpartition("/")
     if slash and group != GROUP and not difflib.get_close_matches(group, [GROUP]):
         return None
     names = {kind.name.lower(): kind for kind in KINDS}
-    written = str(raw.get("kind") or first.name).lower()
-    close = difflib.get_close_matches(written, names, n=1, cutoff=0.8)
-    return names[close[0]] if close else first if group == GROUP else None
+    close = difflib.get_close_matches(str(raw.get("kind") or "").lower(), names, n=1, cutoff=0.8)
+    if close:
+        return names[close[0]]
+    return _alike(raw.get("spec")) if group == GROUP or not raw.get("kind") else None
+
+
+def _alike(spec: object) -> Kind[Any, Any]:
+    """The kind that has most of the fields; the first if none has more."""
+    fields = set(spec) if isinstance(spec, Mapping) else set()
+    return max(KINDS, key=lambda kind: len(fields & kind.schema["properties"]["spec"]["properties"].keys()))
+
+
+def names(last: str = "or") -> str:
+    """The names of all kinds in a sentence."""
+    return spell((kind.name for kind in KINDS), last)

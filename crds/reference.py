@@ -43,6 +43,7 @@ _STAGES = """\
 Seconds, median / 95th percentile, of a plain vLLM pod on a new node with a stock image.
 [Cold starts](../cold-starts.md) explains the stages."""
 
+_SCOPES = {"Namespaced": "namespaced", "Cluster": "cluster-scoped"}
 _NOTATIONS = {units.DURATION: "duration", units.PERCENT: "percentage", units.CLOCK_TIME: "time of day"}
 
 
@@ -52,7 +53,7 @@ def page(kind: Kind[Any, Any]) -> str:
     names = spell((f"`{name}`" for name in kind.short_names), "or")
     parts = [
         f"# {kind.name}",
-        f"`{API_VERSION}`, {kind.scope.lower()}, short name {names}. Generated from the models by `make generate`.",
+        f"`{API_VERSION}`, {_SCOPES[kind.scope]}, short name {names}. Generated from the models by `make generate`.",
     ]
     parts += [kind.introduction, _NOTATION, "## spec", *_table("spec", members["spec"]), *_rules(kind.rules)]
     parts += ["## status", *_table("status", members["status"])]

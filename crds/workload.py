@@ -100,6 +100,7 @@ class Workload:
     policy: Policy
     pre_pull: bool = False  # whether the image is pulled before a replica needs it
     weights: Weights = Weights()
+    pool: str = ""  # the name of a GPUPool; empty: none
 
     @property
     def mode(self) -> Mode:
@@ -123,6 +124,7 @@ class Workload:
         return (
             f"{target.kind} {target.name}, {policy.min_replicas} to {policy.max_replicas} replicas; "
             f"{policy.attainment * 100:g}% of requests wait at most {policy.queue_wait_seconds:g} s; {self.mode}"
+            + (f"; GPUs of pool {self.pool}" if self.pool else "")
         )
 
     @property

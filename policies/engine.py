@@ -15,7 +15,7 @@ from policies.echelons import prepare
 from policies.finite import require_state
 from policies.headroom import trimmed
 from policies.ladder import hold_seconds, lead_seconds, replica_rung
-from policies.model import Decided, Demand, Echelon, Grant, Inputs, Mode, Plan, Policy, Reason, Rule, State, StepResult
+from policies.model import Decided, Demand, Echelon, Grant, Inputs, Plan, Policy, Reason, Rule, State, StepResult
 from policies.recommend.predictive import demand_floor
 from policies.recommend.reactive import reactive
 from policies.recommend.scheduled import scheduled
@@ -24,18 +24,21 @@ from policies.supply import ColdStart, Rung
 
 GRID_SECONDS = 15.0
 
+Rules = tuple[Callable[[int], Reason | None], ...]  # each gives another count, or None
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """What a workload asks for at each rung, what it must keep, and what the decision is based on."""
 
+    policy: Policy
     state: State  # before the decision
     inputs: Inputs
     seen: Observation
     decided: Decided  # what will be remembered, except for the counts
     replicas: Echelon | None  # None while not even the number of replicas is known
     prepared: Echelon | None
-    mode: Mode
+    needed_replicas: int = 0  # what would be asked for without the hold: present demand, under all the other rules
 
     @property
     def asked(self) -> Grant | None:
@@ -46,7 +49,7 @@ class Proposal:
 
     @property
     def kept_replicas(self) -> int:
-        """Replicas that no pool may refuse: those asked for that already run or were decided before."""
+        """Of the replicas asked for, those that already run or were decided before: no limit of a pool refuses them."""
         spec = 0 if self.inputs.supply is None else self.inputs.supply.spec_replicas
         asked = 0 if self.replicas is None else self.replicas.count
         return min(asked, max(self.decided.replicas or 0, spec))
@@ -98,36 +101,43 @@ def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> 
     """What the workload asks for now, and why. Nothing is committed."""
     decided = _start(state.decided, inputs)
     if decided.replicas is None:
-        return Proposal(state, inputs, seen, decided, None, None, policy.mode)
+        return Proposal(policy, state, inputs, seen, decided, None, None)
     seen = replace(seen, filters=replace(seen.filters, headroom=trimmed(policy, seen.filters, seen.judged, inputs)))
     lead = lead_seconds(inputs.cold_start, Rung.REQUESTED)
     total = total_floor(policy, seen.filters, inputs, lead)
-    recommended = recommend(policy, decided, seen, inputs, None if total is None else _unprepared(policy, total, lead))
-    replicas, reasons, decided = stabilized(policy, decided, recommended, seen, inputs)
+    recommended = recommend(policy, decided, seen, inputs, _unprepared(policy, total, lead))
+    replicas, reasons, decided, needed = stabilized(policy, decided, recommended, seen, inputs)
     prepared, prepared_reasons, decided = prepare(policy, decided, total, inputs, replicas, _based_on(seen))
     return Proposal(
+        policy,
         state,
         inputs,
         seen,
         decided,
         Echelon(Rung.SERVING, replicas, reasons),
         Echelon(Rung.IMAGE_READY, prepared, prepared_reasons),
-        policy.mode,
+        needed,
     )
 
 
 def settle(proposal: Proposal, grant: Grant | None) -> StepResult:
-    """Commit what was granted of a proposal. A grant removes nothing that must be kept, and adds nothing that was not asked for."""
+    """Commit what was granted of a proposal.
+
+    A grant may end a hold, but removes nothing that present demand needs; it adds nothing that was not asked for.
+    """
     state, inputs, seen = proposal.state, proposal.inputs, proposal.seen
     if proposal.replicas is None or proposal.prepared is None or grant is None:
         kept = replace(state, filters=seen.filters) if inputs.on_grid else state
         require_state(kept)
         return StepResult(kept, None, seen.demand)
-    replicas = _granted(proposal.replicas, max(grant.replicas, proposal.kept_replicas))
-    prepared = _granted(proposal.prepared, grant.prepared_nodes)
+    least = min(proposal.kept_replicas, proposal.needed_replicas)
+    replicas = _granted(proposal.replicas, max(grant.replicas, least), grant.note)
+    prepared = _granted(proposal.prepared, grant.prepared_nodes, grant.note)
     current = None if inputs.supply is None else inputs.supply.spec_replicas
-    plan = Plan(inputs.now_seconds, (replicas, prepared), proposal.mode, current)
+    plan = Plan(inputs.now_seconds, (replicas, prepared), proposal.policy.mode, current)
     decided = replace(stabilize.moved(proposal.decided, replicas.count, inputs.now_seconds), prepared=prepared.count)
+    if replicas.count < proposal.replicas.count:  # what was not granted is not held either
+        decided = replace(decided, peaks=stabilize.lowered(decided.peaks, replicas.count))
     after = State(seen.filters, seen.capacity, decided) if inputs.on_grid else replace(state, decided=decided)
     require_state(after)
     return StepResult(after, plan, seen.demand, grant)
@@ -151,30 +161,43 @@ def recommend(
 
 def stabilized(
     policy: Policy, decided: Decided, recommended: tuple[Reason, ...], seen: Observation, inputs: Inputs
-) -> tuple[int, tuple[Reason, ...], Decided]:
-    """From recommendations to what is asked for. The last rule that changed the number comes first among the reasons."""
+) -> tuple[int, tuple[Reason, ...], Decided, int]:
+    """From recommendations to what is asked for, and last, what would be asked for without the hold.
+
+    The last rule that changed the number comes first among the reasons.
+    """
     now, demand = inputs.now_seconds, _based_on(seen)
     window = hold_seconds(policy, inputs.cold_start)
     recommendation = whole(recommended[0].replicas)
     # What is held for a fault is needed: its hold begins when the fault ends.
     needed = max(recommendation, decided.replicas or 0) if seen.faulty else recommendation
     peaks = stabilize.remember(decided.peaks, now, needed, window)
-    rules: tuple[Callable[[int], Reason | None], ...] = (
-        lambda n: stabilize.hold(peaks, n, now, window),
+    rules: Rules = (
         lambda n: _unknown(decided, demand, inputs, n),
         lambda n: stabilize.scale_down_limit(policy, decided, inputs.supply, n, now),
         lambda n: stabilize.scale_up_limit(policy, decided, n, now),
         lambda n: stabilize.bound(policy, n),
     )
-    replicas, reasons = recommendation, recommended
-    for rule in rules:
-        reason = rule(replicas)
-        if reason is not None:
-            replicas, reasons = whole(reason.replicas), (reason, *reasons)
+    held = stabilize.hold(peaks, recommendation, now, window)
+    if held is None:
+        replicas, reasons = _limited(rules, recommendation, recommended)
+        needed_now = replicas
+    else:
+        replicas, reasons = _limited(rules, whole(held.replicas), (held, *recommended))
+        needed_now, _ = _limited(rules, needed, recommended)
     lacking = missing.lacking(replicas, inputs, demand)
     if lacking is not None and all(reason.rule is not lacking.rule for reason in reasons):
         reasons = (*reasons, lacking)  # the level is held, so that nothing lower was asked for
-    return replicas, reasons, replace(decided, peaks=peaks)
+    return replicas, reasons, replace(decided, peaks=peaks), needed_now
+
+
+def _limited(rules: Rules, asked: int, reasons: tuple[Reason, ...]) -> tuple[int, tuple[Reason, ...]]:
+    """The count after all rules. The last that changed it comes first among the reasons."""
+    for rule in rules:
+        reason = rule(asked)
+        if reason is not None:
+            asked, reasons = whole(reason.replicas), (reason, *reasons)
+    return asked, reasons
 
 
 def _raises(policy: Policy, decided: Decided, demand: Demand, serving: int) -> bool:
@@ -188,8 +211,13 @@ def _serving(decided: Decided, inputs: Inputs) -> int:
     return (decided.replicas or 0) if inputs.supply is None else len(inputs.supply.ready)
 
 
-def _unprepared(policy: Policy, total: Reason, lead_seconds: float) -> Reason:
-    """Units beyond the limit of prepared nodes must serve, or the lead from a request would not be covered."""
+def _unprepared(policy: Policy, total: Reason | None, lead_seconds: float) -> Reason | None:
+    """Units beyond the limit of prepared nodes must serve, or the lead from a request would not be covered.
+
+    In a pool with standby nodes that lead is the pool's to cover: for the sum of its members' demand.
+    """
+    if total is None or policy.standby_rung is not None:
+        return None
     return Reason(Rule.LEAD, total.replicas - policy.max_prepared_nodes, (("lead_seconds", lead_seconds),))
 
 
@@ -213,8 +241,8 @@ def _based_on(seen: Observation) -> Demand:
     return seen.demand if seen.filters.level is not None else replace(seen.demand, coverage=0.0)
 
 
-def _granted(asked: Echelon, granted: int) -> Echelon:
+def _granted(asked: Echelon, granted: int, note: str) -> Echelon:
     if granted >= asked.count:
         return asked
-    reason = Reason(Rule.GRANT, float(granted), (("asked", float(asked.count)),))
+    reason = Reason(Rule.GRANT, float(granted), (("asked", float(asked.count)),), note)
     return Echelon(asked.rung, granted, (reason, *asked.reasons))

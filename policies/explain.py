@@ -30,7 +30,7 @@ PHRASES: Mapping[Rule, str] = {
     Rule.PREPARED_LIMIT: "at most {replicas:g} may be prepared",
     Rule.PREPARED_HOLD: "the need was {replicas:g} less than {hold} ago, and prepared nodes are held that long",
     Rule.HANDOVER: "kept for {count} still without a node",
-    Rule.GRANT: "the pool grants {replicas:g}",
+    Rule.GRANT: "the pool grants {replicas:g}{limit}",
 }
 
 VERDICTS: Mapping[Verdict, str] = {
@@ -95,6 +95,7 @@ def phrase(reason: Reason) -> str:
         **durations,
         **numbers,
         "why": _unread(reason),
+        "limit": f", since {reason.note}" if reason.note else "",
         "count": _count(whole(reason.replicas), "replica"),
         "opens": opens,
         "read": read,

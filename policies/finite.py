@@ -5,6 +5,7 @@ from dataclasses import fields, is_dataclass
 
 from policies.errors import NotFiniteError
 from policies.model import Inputs, PodSample, State
+from policies.pool import Account, PoolInputs, PoolState, Usage
 
 
 def require_inputs(inputs: Inputs) -> None:
@@ -43,6 +44,46 @@ def require_state(state: State) -> None:
         total += sum([at + value for at, value in series])
     if not math.isfinite(total):
         _refuse(state, "state")
+
+
+def require_pool_inputs(inputs: PoolInputs) -> None:
+    """Raise NotFiniteError, which says where, if any number of a pool's inputs is not finite."""
+    total = inputs.now_seconds + inputs.node_lead_seconds + inputs.day.start_seconds + inputs.day.end_seconds
+    for ask in inputs.asks:
+        total += (ask.level_gpus or 0.0) + ask.price_per_gpu_hour + ask.used_gpus
+        total += 0.0 if ask.seat is None else ask.seat.weight
+    for unit in inputs.standby or ():
+        total += unit.requested_seconds + unit.since_seconds
+    for each in inputs.offerings:
+        total += each.patience_seconds + (each.until_seconds or 0.0) + (each.refused_seconds or 0.0)
+    if not math.isfinite(total):
+        _refuse(inputs, "inputs")
+
+
+def require_pool_state(state: PoolState) -> None:
+    """Raise NotFiniteError, which says where, if any number of a pool's state is not finite."""
+    total = (state.tick_seconds or 0.0) + (state.level or 0.0) + (state.volatility or 0.0)
+    for series in (state.levels, state.standby_peaks):
+        total += sum([at + value for at, value in series])
+    for each in state.offerings:
+        total += (each.resting_until_seconds or 0.0) + each.rest_seconds
+        total += (each.refused_seconds or 0.0) + (each.landed_seconds or 0.0)
+    total += _sum_of(state.account)
+    if not math.isfinite(total):
+        _refuse(state, "state")
+
+
+def _sum_of(account: Account) -> float:
+    total = (account.since_seconds or 0.0) + (account.at_seconds or 0.0) + account.day_usd
+    for usage in (account.total, *[each for _, each in account.workloads]):
+        total += _sum_of_usage(usage)
+    total += sum([seconds + usd for _, seconds, usd in account.open_standby])
+    return total + sum([since for _, since in account.ended_standby])
+
+
+def _sum_of_usage(usage: Usage) -> float:
+    spent = usage.standby + usage.wasted + usage.idle
+    return usage.serving + usage.starting + usage.used + usage.usd + spent
 
 
 def _sum(sample: PodSample) -> float:

@@ -54,6 +54,7 @@ class Policy:
     max_prepared_nodes: int
     gpus_per_replica: int
     price_per_gpu_hour: float  # in US dollars
+    standby_rung: Rung | None = None  # of the nodes that its pool holds for whoever needs one next; None: it holds none
 
 
 # ---------------------------------------------------------------- inputs
@@ -381,6 +382,7 @@ class Grant:
 
     replicas: int
     prepared_nodes: int
+    note: str = ""  # where it is less than was asked for: which limit refuses more, and who holds what
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,8 @@ class Ask:
     shadow: bool = False  # only reported: what runs counts, and nothing is granted beyond it
     price_per_gpu_hour: float = 0.0  # of its nodes' offerings where these are known, else its policy's
     used_gpus: float = 0.0  # of those that serve, what demand keeps busy
+    held_prepared: int = 0  # prepared nodes that exist or are decided, with the GPUs of one replica each
+    settled: bool = False  # it does not ask in this turn: what it has stays, its holds too
 
 
 class StandbyPhase(StrEnum):
@@ -152,6 +154,7 @@ class PoolInputs:
     day: Day
     node_lead_seconds: float  # request -> a replica can start there: what a standby node saves
     leaving_nodes: int = 0  # of members, given notice (spot, disruption): one more is needed for each at once
+    replicas_on: tuple[tuple[str, str], ...] = ()  # (node, workload) of members' replicas: who took a standby node
     other_gpus: int = 0  # of the pool's nodes, held by nobody of the pool: shown, not limited
 
 
@@ -167,6 +170,7 @@ class OfferingState:
     rest_seconds: float = 180.0  # of the next rest: doubles with each refusal up to 30 min, halves with each success
     refused_seconds: float | None = None  # the last refusal that was counted
     landed_seconds: float | None = None  # the last node that came
+    nodes: int | None = None  # that existed at the last tick; None: not observed yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +178,10 @@ class Usage:
     """GPU-seconds by what they were for, and their cost."""
 
     serving: float = 0.0
-    starting: float = 0.0
+    starting: float = 0.0  # nodes that members prepare for themselves included
     standby: float = 0.0  # taken over by this workload later (of a workload), or by any (of a pool)
     wasted: float = 0.0  # standby that nobody took
+    idle: float = 0.0  # of a pool: nodes' GPUs that neither members nor standby nor others held
     used: float = 0.0  # of `serving`, what demand kept busy
     usd: float = 0.0
 
@@ -189,7 +194,8 @@ class Account:
     at_seconds: float | None = None  # up to when everything is counted
     total: Usage = Usage()
     workloads: tuple[tuple[str, Usage], ...] = ()  # by name
-    open_standby: tuple[tuple[str, float, float], ...] = ()  # (unit, GPU-seconds, dollars) not yet used or wasted
+    open_standby: tuple[tuple[str, float, float], ...] = ()  # (node, GPU-seconds, dollars) not yet used or wasted
+    ended_standby: tuple[tuple[str, float], ...] = ()  # (node, since when): of the open, those that are standby no more
     day: str = ""
     day_usd: float = 0.0  # since the day began
 
@@ -203,8 +209,9 @@ class PoolState:
     level: float | None = None  # smoothed demand of all members, GPUs
     levels: tuple[tuple[float, float], ...] = ()  # (tick, level), about 5 min
     volatility: float | None = None  # of the sum
-    standby_peaks: tuple[tuple[float, int], ...] = ()  # (time, nodes needed)
+    standby_peaks: tuple[tuple[float, int], ...] = ()  # (time, GPUs needed, of members' replicas and standby together)
     standby_nodes: int = 0  # decided last
+    claims: "tuple[Claim, ...]" = ()  # decided last
     account: Account = Account()
 
 
@@ -220,6 +227,7 @@ class Limit(StrEnum):
     NO_MEMBER = "NoMember"  # no rule of the pool matches the workload
     NO_POOL = "NoPool"  # the pool does not exist, or is invalid
     GUARANTEES = "Guarantees"  # what is left is guaranteed to others
+    SHADOW = "Shadow"  # only what runs counts of a workload whose decisions are not carried out
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +237,10 @@ class Refusal:
     limit: Limit
     refused_replicas: int
     limit_value: float  # GPUs, or dollars a day
-    holders: tuple[tuple[str, str, int], ...] = ()  # (workload, owner, GPUs), most first: who holds what
+    # (workload, owner, GPUs), most first: who holds what. An empty workload: all others. Of GUARANTEES: member rules
+    # instead of workloads, and what is guaranteed to them beyond what they hold.
+    holders: tuple[tuple[str, str, int], ...] = ()
+    refused_prepared: int = 0  # nodes
 
 
 @dataclass(frozen=True, slots=True)

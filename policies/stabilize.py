@@ -16,6 +16,12 @@ def remember(peaks: Peaks, now_seconds: float, asked: int, window_seconds: float
     return (*kept, (now_seconds, asked))
 
 
+def lowered(peaks: Peaks, most: int) -> Peaks:
+    """The candidates when no more than `most` was granted: the last of those above it counts as so many."""
+    above = [at_seconds for at_seconds, count in peaks if count >= most]
+    return (*[(at_seconds, most) for at_seconds in above[-1:]], *[peak for peak in peaks if peak[1] < most])
+
+
 def hold(peaks: Peaks, asked: int, now_seconds: float, window_seconds: float) -> Reason | None:
     """Keep the most that was asked for within the window; None if that is not more than `asked`."""
     at_seconds, peak = peaks[0]

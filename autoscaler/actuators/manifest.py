@@ -15,6 +15,11 @@ from policies.balloons import BROKEN_REST_SECONDS
 JOB_NAME_LIMIT = 63  # characters; the name becomes a label of the pod
 ENDED_SECONDS = int(BROKEN_REST_SECONDS)  # an ended Job is gone after that, but one that rests is still seen
 NOBODY = 65534
+NAMESPACE = "outrider-system"  # Outrider's own, as deployed
+KEPT: dict[Any, Any] = {  # on a pod: no node autoscaler removes its node
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+    "karpenter.sh/do-not-disrupt": "true",
+}
 
 PLACEMENT = (
     "nodeSelector",
@@ -42,14 +47,40 @@ class BalloonSettings:
     reads_classes: bool = True  # PriorityClasses are cluster-wide: an installation in one namespace cannot
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What a Job is made for. Kubernetes deletes the Job with it."""
+
+    kind: str
+    name: str
+    uid: str
+    label: str  # under which the Job has its name
+
+    @classmethod
+    def of(cls, workload: Workload) -> "Owner":
+        """A policy."""
+        return cls(SCALING_POLICY.name, workload.name, workload.uid, POLICY)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """By which its Jobs and their pods are found."""
+        return {MANAGED_BY: MANAGER, self.label: policy_label(self.name)}
+
+    @property
+    def reference(self) -> dict[str, Any]:
+        """As an owner in the metadata of a Job."""
+        about = {"apiVersion": API_VERSION, "kind": self.kind, "name": self.name, "uid": self.uid}
+        return {**about, "controller": True, "blockOwnerDeletion": False}
+
+
 def job_name(workload: Workload, slot: int) -> str:
     """The name of a slot's Job: the same from every controller at every time, so a slot never has two."""
-    return name_of(workload, f"-balloon-{slot}-{short_hash(workload.uid)}")
+    return name_of(workload.name, f"-balloon-{slot}-{short_hash(workload.uid)}")
 
 
-def name_of(workload: Workload, tail: str) -> str:
-    """A Job's name: as much of the policy's as there is room for, and its tail."""
-    return workload.name.replace(".", "-")[: JOB_NAME_LIMIT - len(tail)].rstrip("-") + tail
+def name_of(name: str, tail: str) -> str:
+    """A Job's name: as much of its owner's as there is room for, and its tail."""
+    return name.replace(".", "-")[: JOB_NAME_LIMIT - len(tail)].rstrip("-") + tail
 
 
 def replica_footprint(template: Object) -> Footprint:
@@ -70,23 +101,22 @@ def balloon_job(workload: Workload, template: Object, slot: int, settings: Ballo
     """The Job of one slot. Raises `NoBalloonError` where the template cannot be held a place for."""
     name = job_name(workload, slot)
     return one_pod(
-        workload,
+        workload.namespace,
+        Owner.of(workload),
         name,
         labels={SLOT: str(slot)},
         annotations={SHAPE: shape(workload, template, settings)},
         deadline_seconds=settings.deadline_seconds,
         ended_seconds=ENDED_SECONDS,
         pod_labels={BALLOON: name},
-        pod_annotations={
-            "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
-            "karpenter.sh/do-not-disrupt": "true",
-        },
+        pod_annotations=KEPT,
         pod_spec=_pod_spec(template, settings),
     )
 
 
 def one_pod(
-    workload: Workload,
+    namespace: str,
+    owner: Owner,
     name: str,
     *,
     labels: dict[str, str],
@@ -97,25 +127,17 @@ def one_pod(
     pod_annotations: dict[str, str],
     pod_spec: dict[str, Any],
 ) -> dict[str, Any]:
-    """A Job of one pod, made for a policy: it ends at its deadline, is not repeated, and is gone `ended_seconds` after its end."""
-    ours = {MANAGED_BY: MANAGER, POLICY: policy_label(workload.name)}
-    owner = {
-        "apiVersion": API_VERSION,
-        "kind": SCALING_POLICY.name,
-        "name": workload.name,
-        "uid": workload.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
+    """A Job of one pod, made for its owner: it ends at its deadline, is not repeated, and is gone `ended_seconds` after its end."""
+    ours = owner.labels
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": name,
-            "namespace": workload.namespace,
+            "namespace": namespace,
             "labels": {**ours, **labels},
             "annotations": annotations,
-            "ownerReferences": [owner],
+            "ownerReferences": [owner.reference],
         },
         "spec": {
             "parallelism": 1,

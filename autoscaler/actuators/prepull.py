@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from autoscaler.actuators.manifest import container_restrictions, name_of, one_pod, pod_restrictions
+from autoscaler.actuators.manifest import Owner, container_restrictions, name_of, one_pod, pod_restrictions
 from autoscaler.kube.objects import Object, key, uid
 from autoscaler.kube.ours import FETCH, FETCH_JOB, FETCHED, NODE, short_hash
 from crds.image_weights import mounts_images
@@ -113,7 +113,7 @@ class Content:
 def fetch_name(workload: Workload, content_hash: str, form: Form, node: Object) -> str:
     """A Job's name: the same from every controller for the same thing on the same node, so that none is made twice."""
     where = short_hash(f"{workload.uid} {key(node).name} {uid(node)}")
-    return name_of(workload, f"-{'prefetch' if form is Form.WEIGHTS else 'prepull'}-{where}-{content_hash}")
+    return name_of(workload.name, f"-{'prefetch' if form is Form.WEIGHTS else 'prepull'}-{where}-{content_hash}")
 
 
 def fetch_job(workload: Workload, content: Content, node: Object) -> dict[str, Any]:
@@ -121,7 +121,8 @@ def fetch_job(workload: Workload, content: Content, node: Object) -> dict[str, A
     name, at = fetch_name(workload, content.hash, content.form, node), key(node).name
     labels = {FETCH: content.form.value}
     return one_pod(
-        workload,
+        workload.namespace,
+        Owner.of(workload),
         name,
         labels=labels,
         annotations={NODE: at, FETCHED: content.what},

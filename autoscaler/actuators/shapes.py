@@ -11,6 +11,8 @@ from types import EllipsisType
 
 from autoscaler.actuators.manifest import (
     ENDED_SECONDS,
+    KEPT,
+    NAMESPACE,
     PLACEMENT,
     BalloonSettings,
     container_restrictions,
@@ -18,8 +20,19 @@ from autoscaler.actuators.manifest import (
 )
 from autoscaler.actuators.prefetch import CACHE, COMMAND, ENVIRONMENT, REFRESH_SECONDS
 from autoscaler.actuators.prepull import PAUSE_IMAGE, PRIORITY_CLASS, PULL_ACCOUNT, RESTS_SECONDS, Form
-from autoscaler.kube.ours import BALLOON, FETCH, FETCH_JOB, MANAGED_BY, MANAGER, POLICY, SLOT
-from crds.kinds import SCALING_POLICY
+from autoscaler.kube.ours import (
+    BALLOON,
+    FETCH,
+    FETCH_JOB,
+    MANAGED_BY,
+    MANAGER,
+    OFFERING,
+    POLICY,
+    POOL,
+    SLOT,
+    STANDBY,
+)
+from crds.kinds import GPU_POOL, SCALING_POLICY
 from crds.v1alpha1.fetching import CACHE_ROOT
 from crds.v1alpha1.resource import API_VERSION
 
@@ -55,9 +68,11 @@ class Shape:
     resource: str  # the plural of its kind
     tree: Fields
     form: str = ""  # by the label of a fetch; empty: without it
+    label: str = ""  # that its objects have, and those of no other shape; empty: they have none of these
 
 
 _OURS: Fields = {MANAGED_BY: MANAGER, POLICY: ...}
+_OF_POOLS: Fields = {MANAGED_BY: MANAGER, POOL: ...}
 _BY_THE_JOB_CONTROLLER: Fields = {
     f"{prefix}{name}?": ... for prefix in ("", "batch.kubernetes.io/") for name in ("controller-uid", "job-name")
 }
@@ -88,15 +103,27 @@ _API_SERVERS: Fields = {  # its defaults in a pod
 _CONTAINERS_DEFAULTS: Fields = {"terminationMessagePath?": ..., "terminationMessagePolicy?": ...}
 
 
-def _job(labels: Fields, pod_labels: Fields, annotations: Fields, longest: int, ended: "Tree", pod: Fields) -> Fields:
-    """What the Jobs of every actuator have in common."""
+def _job(
+    labels: Fields,
+    pod_labels: Fields,
+    annotations: Fields,
+    longest: int,
+    ended: "Tree",
+    pod: Fields,
+    *,
+    kind: str = SCALING_POLICY.name,
+    ours: Fields = _OURS,
+    about: Fields | None = None,
+) -> Fields:
+    """What the Jobs of every actuator have in common. `about` is what else their metadata must have."""
     return {
         "metadata": {
-            "labels": {**_OURS, **labels, ...: ...},
+            **(about or {}),
+            "labels": {**ours, **labels, ...: ...},
             "ownerReferences": [
                 {
                     "apiVersion": API_VERSION,
-                    "kind": SCALING_POLICY.name,
+                    "kind": kind,
                     "name": ...,
                     "uid": ...,
                     "controller": True,
@@ -113,7 +140,7 @@ def _job(labels: Fields, pod_labels: Fields, annotations: Fields, longest: int, 
             "ttlSecondsAfterFinished": ended,
             "template": {
                 "metadata": {
-                    "labels": {**_OURS, **pod_labels, **_BY_THE_JOB_CONTROLLER},
+                    "labels": {**ours, **pod_labels, **_BY_THE_JOB_CONTROLLER},
                     "annotations": annotations,
                     "creationTimestamp?": ...,  # null, from older API servers
                 },
@@ -136,10 +163,7 @@ BALLOON_JOB = Shape(
     tree=_job(
         {SLOT: ...},
         {BALLOON: ...},
-        {
-            "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
-            "karpenter.sh/do-not-disrupt": "true",
-        },
+        KEPT,
         LONGEST_DEADLINE_SECONDS,
         ENDED_SECONDS,
         _POD,
@@ -220,3 +244,29 @@ PREFETCH_JOB = _fetch(
     },
 )
 FETCH_SHAPES = (PREPULL_JOB, PREPULL_VOLUME_JOB, PREFETCH_JOB)
+STANDBY_JOB = Shape(
+    name="standby",
+    group="batch",
+    resource="jobs",
+    label=POOL,
+    tree=_job(
+        {OFFERING: ..., SLOT: ...},
+        {OFFERING: ..., STANDBY: ...},
+        KEPT,
+        LONGEST_DEADLINE_SECONDS,
+        ENDED_SECONDS,
+        {
+            "nodeSelector": ...,
+            "tolerations": ...,
+            "priorityClassName": BalloonSettings(max_balloons=0).priority_class,
+            **pod_restrictions(),
+            "containers": [
+                {**_HOLD, "image": Configured("pauseImage", PAUSE_IMAGE), "imagePullPolicy?": ...},
+            ],
+            **_API_SERVERS,
+        },
+        kind=GPU_POOL.name,
+        ours=_OF_POOLS,
+        about={"namespace": Configured("standbyNamespace", NAMESPACE)},
+    ),
+)

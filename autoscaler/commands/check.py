@@ -35,19 +35,23 @@ def command(
     A warning marks what is valid but contradicts itself, such as more prepared nodes than replicas. Where a target is in the
     files as well, it also says if its pods keep no compile cache, or do not find weights that come as an image.
 
+    Pools and the policies that join them are checked together: a pool that is not in the files, a namespace that no member of
+    it selects, minimums above what it grants, and offerings that the pods of a target cannot land on.
+
     Of a folder, all *.yaml, *.yml and *.json files below it are read. Resources of other APIs are skipped.
 
     Exit code 0: no problems; 2: problems were found, or there was no policy at all.
 
     Examples:
-        outrider check policies/
-        kubectl get scpol -A -o yaml | outrider check -
+        outrider check policies/ pools/
+        kubectl get scpol,gpool -A -o yaml | outrider check -
     """
     from dataclasses import replace
 
+    from autoscaler.clock import WallClock
     from crds.files import inspect_files
 
-    inspected = inspect_files(files)
+    inspected = inspect_files(files, WallClock().now())
     if not allow_empty and not any(found.judged for found in inspected.resources):
         inspected = replace(inspected, resources=(*inspected.resources, *_without_policies(files)))
     if as_json:
@@ -63,19 +67,22 @@ def command(
 def _without_policies(files: Sequence[str]) -> "list[Found]":
     from crds.files import shown_name
     from crds.inspection import unreadable
+    from crds.kinds import names
     from crds.resolve.problems import Problem
 
-    problem = Problem("", None, f"no {_kinds()} found", "a file or folder with one, or --allow-empty")
+    problem = Problem("", None, f"no {names()} found", "a file or folder with one, or --allow-empty")
     return [unreadable(shown_name(file), 0, problem) for file in dict.fromkeys(files)]
 
 
 def _print(inspected: "Inspected") -> None:
     """One line for each problem and warning, as compilers write them. What is valid or skipped goes to stderr."""
+    from crds.kinds import names
+
     for found in inspected.resources:
         for line in (*found.lines(), *found.warned()):
             print(line)
         if not found.problems:
-            verdict = f"valid: {found.resolved.summary}" if found.resolved else f"not a {_kinds()}, skipped"
+            verdict = f"valid: {found.resolved.summary}" if found.resolved else f"not a {names()}, skipped"
             print(f"{found.where}: {found.title}: {verdict}", file=sys.stderr)
     print(_summary(inspected), file=sys.stderr)
 
@@ -158,10 +165,3 @@ def _summary(inspected: "Inspected") -> str:
 
 def _count(number: int, thing: str) -> str:
     return f"{number or 'no'} {thing}{'s' if number != 1 else ''}"
-
-
-def _kinds() -> str:
-    from crds.kinds import KINDS
-    from crds.resolve.problems import spell
-
-    return spell((kind.name for kind in KINDS), "or")

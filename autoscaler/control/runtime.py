@@ -32,6 +32,7 @@ from policies.engine import Proposal
 from policies.fetches import Ability, ahead
 from policies.ladder import lead_seconds
 from policies.model import Fan, Grant, Inputs, Mode, Plan, PodSample, Policy, State, StepResult
+from policies.pool import Granted
 from policies.residual import starting
 from policies.seen import PodSeen
 from policies.series import late_after_seconds
@@ -80,6 +81,9 @@ class PolicyRuntime:
         self._readings: Readings | None = None
         self._learned: tuple[ColdStart, ColdStart] | None = None  # what was learned, and from which given cold start
         self._unseen: tuple[str, ...] = ()  # what shows parts of starts, and cannot be read
+        self._granted: Granted | None = None
+        self._pool_problem = ""
+        self._standby: Ability | None = None
         self._result: StepResult | None = None
         self._fan: Fan | None = None
         self._plan: Plan | None = None
@@ -199,6 +203,13 @@ class PolicyRuntime:
         return self._scale is not None and replicas(self._scale, pods) < self._scale.spec_replicas
 
     @property
+    def known_replicas(self) -> int:
+        """Replicas that it is known to hold, also before its first decision: those of its scale and those decided last."""
+        decided, scale = self.state.decided, self._scale
+        last = max([count for _, count in decided.peaks], default=0) if decided.replicas is None else decided.replicas
+        return max(0 if scale is None else scale.spec_replicas, last)
+
+    @property
     def has_balloons_near(self) -> bool:
         """Whether its namespace has balloons, of whichever policy."""
         return any(map(alive, self._watches.jobs(self._workload.namespace)))
@@ -273,6 +284,8 @@ class PolicyRuntime:
             balloon_problem=self._balloon_problem,
             capabilities=self._capabilities,
             target_problem=self._target_problem if now_seconds - self._scale_seconds > LOST_SECONDS else "",
+            granted=self._granted,
+            pool_problem=self._pool_problem,
             state_problem=self._state_problem if now_seconds < holds_until_seconds else "",
             history_problem=self._history_problem if now_seconds < holds_until_seconds else "",
         )
@@ -358,13 +371,19 @@ class PolicyRuntime:
         self._abilities = abilities
         return problem not in ("", before)
 
+    def offer_standby(self, found: Ability | None) -> None:
+        """Take whether standby nodes of its pool are of use to it; None where it has none."""
+        self._standby = found
+
     @property
     def _capabilities(self) -> tuple[Ability, ...]:
+        shared = () if self._standby is None else (self._standby,)
         if not self._workload.policy.max_prepared_nodes:
-            return self._abilities
+            return (*shared, *self._abilities)
         works, said = not self._unprepared, "Balloons hold nodes that the plan wants."
         return (
             Ability("PreparedNodes", StageName.NODE, works, said if works else self._balloon_problem),
+            *shared,
             *self._abilities,
         )
 
@@ -383,6 +402,10 @@ class PolicyRuntime:
             return False  # the object of before stays, and with it the connections that are open
         self._transport = found
         return True
+
+    def offer_granted(self, granted: Granted | None, problem: str) -> None:
+        """Take what the pool grants of the proposal that is settled next, and why the pool cannot be used; empty if it can."""
+        self._granted, self._pool_problem = granted, problem
 
     def offer_readings(self, readings: Readings | None) -> None:
         """Take how the sources stand; None where that is unknown."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from crds.kinds import SCALING_POLICY
+from crds.kinds import GPU_POOL, SCALING_POLICY
 from crds.v1alpha1.resource import API_VERSION
 
 
@@ -29,9 +29,10 @@ class Collection:
         return {name: text for name, text in given.items() if text}
 
     def item(self, namespace: str, name: str, subresource: str = "") -> str:
-        """The path of one of its objects, or of that object's subresource."""
+        """The path of one of its objects, or of that object's subresource; without a namespace, of a kind that has none."""
         tail = f"/{subresource}" if subresource else ""
-        return f"{api_path(self.api_version)}/namespaces/{namespace}/{self.plural}/{name}{tail}"
+        middle = f"/namespaces/{namespace}" if namespace else ""
+        return f"{api_path(self.api_version)}{middle}/{self.plural}/{name}{tail}"
 
 
 def api_path(api_version: str) -> str:
@@ -44,9 +45,24 @@ def policies(namespace: str | None = None) -> Collection:
     return Collection(API_VERSION, SCALING_POLICY.plural, namespace)
 
 
+def gpu_pools() -> Collection:
+    """The GPUPools of the cluster."""
+    return Collection(API_VERSION, GPU_POOL.plural)
+
+
+def namespaces() -> Collection:
+    """The namespaces of the cluster."""
+    return Collection("v1", "namespaces")
+
+
 def pods(namespace: str) -> Collection:
     """The pods of a namespace."""
     return Collection("v1", "pods", namespace)
+
+
+def pods_on(node: str) -> Collection:
+    """The pods of all namespaces that are on a node."""
+    return Collection("v1", "pods", field_selector=f"spec.nodeName={node}")
 
 
 def jobs(namespace: str, label_selector: str = "") -> Collection:
@@ -62,6 +78,11 @@ def events(namespace: str, about_uid: str = "") -> Collection:
 def pod_events(namespace: str, reason: str) -> Collection:
     """The Events about pods of a namespace that have one reason: field selectors know no "or"."""
     return Collection("v1", "events", namespace, field_selector=f"involvedObject.kind=Pod,reason={reason}")
+
+
+def events_of(reason: str) -> Collection:
+    """The Events of all namespaces that have one reason."""
+    return Collection("v1", "events", field_selector=f"reason={reason}")
 
 
 def nodes() -> Collection:
@@ -92,3 +113,13 @@ def resource_quotas(namespace: str) -> Collection:
 def priority_classes() -> Collection:
     """The PriorityClasses of the cluster."""
     return Collection("scheduling.k8s.io/v1", "priorityclasses")
+
+
+def capacity_buffers(namespace: str, label_selector: str = "") -> Collection:
+    """The CapacityBuffers of a namespace."""
+    return Collection("autoscaling.x-k8s.io/v1beta1", "capacitybuffers", namespace, label_selector)
+
+
+def pod_templates(namespace: str) -> Collection:
+    """The PodTemplates of a namespace."""
+    return Collection("v1", "podtemplates", namespace)

@@ -16,11 +16,16 @@ FETCH = "outrider.dev/fetch"  # on a Job that brings an image or weights to a no
 FETCH_JOB = "outrider.dev/fetch-job"  # on its pod: the name of the Job
 NODE = "outrider.dev/node"  # annotation of such a Job: the node
 FETCHED = "outrider.dev/fetched"  # annotation of such a Job: what it brings
+POOL = "outrider.dev/pool"  # on a standby node's Job and pod: the GPUPool
+OFFERING = "outrider.dev/offering"  # likewise: which of its offerings
+STANDBY = "outrider.dev/standby"  # on a standby node's pod: the name of its Job
 LABEL_LIMIT = 63  # characters of a label's value
 
 BALLOONS = f"{MANAGED_BY}={MANAGER},{POLICY},{SLOT}"
 FETCHES = f"{MANAGED_BY}={MANAGER},{POLICY},{FETCH}"
+STANDBYS = f"{MANAGED_BY}={MANAGER},{POOL},{SLOT}"
 BALLOON_PODS = parse(BALLOON)
+STANDBY_PODS = parse(STANDBY)
 FETCH_PODS = parse(FETCH_JOB)
 
 
@@ -36,8 +41,8 @@ def policy_label(name: str) -> str:
     return f"{name[: LABEL_LIMIT - 9]}-{short_hash(name)}"
 
 
-def running_balloons(pods: Iterable[Object]) -> frozenset[str]:
-    """Names of the balloon Jobs whose pod runs: its node holds the GPU and has the image."""
+def running_jobs(pods: Iterable[Object], by: str = BALLOON) -> frozenset[str]:
+    """Names of the Jobs whose pod runs, as its label `by` has them: its node holds the GPU and has the image."""
     return frozenset(
-        labels(pod)[BALLOON] for pod in pods if BALLOON in labels(pod) and phase(pod) == "Running" and not deleting(pod)
+        labels(pod)[by] for pod in pods if by in labels(pod) and phase(pod) == "Running" and not deleting(pod)
     )

@@ -4,7 +4,7 @@ import sys
 from functools import lru_cache
 from typing import Any
 
-from autoscaler.kube.nodes import LABELS, is_gpu
+from autoscaler.kube.nodes import is_gpu
 from autoscaler.kube.objects import Object
 from autoscaler.kube.ours import FETCH_JOB
 
@@ -88,6 +88,12 @@ def _bytes(image: Object) -> float:
     return size if isinstance(size, int | float) else 0.0
 
 
+def namespace(thing: Object) -> Object:
+    """A namespace's name and labels."""
+    about = _only(thing.get("metadata") or {}, ("name", "uid"))
+    return {"metadata": about | {"labels": _interned((thing.get("metadata") or {}).get("labels") or {})}}
+
+
 def job(thing: Object) -> Object:
     """A Job's identity, annotations, whether it is suspended, what became of its pod and how it ended."""
     about = _metadata(thing) | _only(thing.get("metadata") or {}, ("annotations",))
@@ -133,10 +139,10 @@ def _metadata(thing: Object) -> dict[str, Any]:
 
 
 def _placed(thing: Object) -> dict[str, Any]:
-    """Metadata without labels that say nothing about where a node comes from: a node has dozens."""
+    """Metadata with its labels: by any of them an offering of a pool may know its nodes."""
     about = thing.get("metadata") or {}
-    labels = {name: value for name, value in (about.get("labels") or {}).items() if name in LABELS}
-    return _only(about, ("name", "uid", "creationTimestamp")) | {"labels": labels}
+    kept = ("name", "uid", "creationTimestamp", "deletionTimestamp")
+    return _only(about, kept) | {"labels": _interned(about.get("labels") or {})}
 
 
 def _conditions(status: Object, types: tuple[str, ...] = CONDITIONS) -> dict[str, Any]:

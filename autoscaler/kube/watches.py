@@ -1,19 +1,29 @@
-"""Everything that is watched: policies and, in each namespace that has one, pods and balloon Jobs. On demand, nodes and fetches."""
+"""Everything that is watched: policies and, in each namespace that has one, pods and balloon Jobs.
+
+On demand, nodes, fetches, and GPUPools with the labels of all namespaces.
+"""
 
 import asyncio
 import random
 from collections.abc import Callable, Iterable
 from functools import partial
 
+import structlog
+
 from autoscaler.clock import Clock
 from autoscaler.kube import collection, trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection
+from autoscaler.kube.errors import KubeError
 from autoscaler.kube.objects import Object
 from autoscaler.kube.ours import BALLOONS, FETCHES
 from autoscaler.kube.reflector import Reflector
 from autoscaler.kube.store import Store
 from crds.notation.selectors import Selector
+
+AGAIN_SECONDS = 60.0  # until GPUPools are looked for again where they cannot be read
+
+_log = structlog.get_logger(__name__)
 
 
 class Watches:
@@ -32,6 +42,9 @@ class Watches:
         self._fetches: dict[str, Store] = {}
         self.policies = Store()
         self._nodes: Store | None = None  # until they are asked for
+        self._pools: tuple[Store, Store] | None = None  # likewise: GPUPools and namespaces
+        self.pools_problem = ""
+        """Why GPUPools cannot be read; empty while they can, and before it is known."""
 
     @property
     def namespaces(self) -> tuple[str, ...]:
@@ -59,6 +72,23 @@ class Watches:
             self._start_nodes(self._nodes)
         return self._nodes
 
+    @property
+    def pools(self) -> Store:
+        """The GPUPools, watched from the first time that they are asked for."""
+        return self._pool_stores[0]
+
+    @property
+    def all_namespaces(self) -> Store:
+        """The namespaces with their labels, watched together with the GPUPools."""
+        return self._pool_stores[1]
+
+    @property
+    def _pool_stores(self) -> tuple[Store, Store]:
+        if self._pools is None:
+            self._pools = Store(), Store()
+            self._start_pools(*self._pools)
+        return self._pools
+
     def fetches(self, namespace: str) -> Store:
         """The Jobs of a watched namespace that bring images and weights to nodes, watched from the first time that it is asked."""
         if namespace in self._pods and namespace not in self._fetches:
@@ -78,6 +108,8 @@ class Watches:
                 self._start(namespace)
             if self._nodes is not None:
                 self._start_nodes(self._nodes)
+            if self._pools is not None:
+                self._start_pools(*self._pools)
             await self._reflect(self._policies_at, self.policies, trim.policy)
 
     def follow(self, namespaces: Iterable[str]) -> None:
@@ -107,6 +139,31 @@ class Watches:
     def _start_nodes(self, nodes: Store) -> None:
         if self._group is not None:
             self._group.create_task(self._reflect(collection.nodes(), nodes, trim.node))
+
+    def _start_pools(self, pools: Store, namespaces: Store) -> None:
+        if self._group is not None:
+            self._group.create_task(self._reflect_pools(pools, namespaces))
+
+    async def _reflect_pools(self, pools: Store, namespaces: Store) -> None:
+        """Where the kind or the right to read it is missing, look again from time to time: both may come."""
+        while not await self._pools_readable():
+            await self._clock.sleep(AGAIN_SECONDS)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._reflect(collection.gpu_pools(), pools, trim.policy))
+            group.create_task(self._reflect(collection.namespaces(), namespaces, trim.namespace))
+
+    async def _pools_readable(self) -> bool:
+        before = self.pools_problem
+        try:
+            for what in (collection.gpu_pools(), collection.namespaces()):
+                await self._kube.get(what.path, {"limit": "1"})
+        except KubeError as error:
+            self.pools_problem = str(error)
+            if self.pools_problem != before:
+                _log.warning("pools.not_read", error=str(error), instead="policies with a pool do not grow")
+            return False
+        self.pools_problem = ""
+        return True
 
     def _start_fetches(self, namespace: str) -> None:
         if self._group is not None:

@@ -1,4 +1,4 @@
-"""Saves the states of all policies, and what was learned of cold starts, every 30 s and once more at the end."""
+"""Saves the states of all policies and pools, and what was learned of cold starts, every 30 s and once more at the end."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -8,6 +8,7 @@ from autoscaler.clock import Clock
 from autoscaler.records.store import StateStore
 from autoscaler.telemetry import metrics
 from policies.model import State
+from policies.pool import PoolState
 
 SAVE_SECONDS = 30.0
 
@@ -19,7 +20,10 @@ async def _nothing() -> str:
 
 
 class Saver:
-    """`states` gives what is to be saved, by policy; `save_ledger` saves the ledger, and gives why it could not."""
+    """`states` gives what is to be saved, by policy; `save_ledger` saves the ledger, and gives why it could not.
+
+    `pools` gives the states of the pools, by name.
+    """
 
     def __init__(
         self,
@@ -27,10 +31,12 @@ class Saver:
         states: Callable[[], Mapping[str, State]],
         clock: Clock,
         save_ledger: Callable[[], Awaitable[str]] = _nothing,
+        pools: Callable[[], Mapping[str, PoolState]] = dict,
     ) -> None:
         self._store = store
         self._save_ledger = save_ledger
         self._states = states
+        self._pools = pools
         self._clock = clock
 
     async def run(self) -> None:
@@ -42,7 +48,7 @@ class Saver:
     async def save(self) -> None:
         """Save once. What cannot be saved is logged, and shows by the age of what was saved before."""
         states = self._states()
-        problems = await self._store.save(states)
+        problems = await self._store.save(states, self._pools())
         for policy in (
             states.keys() & self._states().keys() - problems.keys()
         ):  # one that went meanwhile leaves no series

@@ -10,23 +10,35 @@ from rich.progress import Progress
 
 from autoscaler.records.reader import BadTimeError, damage, files, last_seconds, parse_time, read, within
 from crds.notation.units import span_seconds
-from policies.log import Decision, Started, records
+from policies.log import Allocation, Record, Started, records
 
 PROGRESS_BYTES = 50_000_000  # from which on reading takes seconds
+OF_POOL = ('"kind":"pool"', '"kind":"allocation"')  # as it is written
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Records of `files`, between two times in Unix seconds; None: no limit."""
+    """Records of `files`, between two times in Unix seconds; None: no limit.
+
+    With `pools`, also the allocations of every pool, whatever the policy, from the first on: they are folded.
+    """
 
     files: list[Path]
     policy: str | None
     start_seconds: float | None
     end_seconds: float | None
+    pools: bool = False
 
     @classmethod
     def of(
-        cls, logs: Iterable[Path], policy: str | None, since: str | None, until: str | None, last: str | None
+        cls,
+        logs: Iterable[Path],
+        policy: str | None,
+        since: str | None,
+        until: str | None,
+        last: str | None,
+        *,
+        pools: bool = False,
     ) -> Self:
         """From what was typed. Raises BadTimeError, and LogError where there is no log."""
         if last is not None and since is not None:
@@ -35,16 +47,15 @@ class Selection:
         start, end = (None if text is None else parse_time(text) for text in (since, until))
         if last is not None:
             start = last_seconds(found) - _span_seconds(last)
-        return cls(within(found, start, end), policy, start, end)
+        return cls(within(found, start, end), policy, start, end, pools)
 
     @property
     def is_narrowed(self) -> bool:
         """Whether less than all was asked for."""
         return (self.policy, self.start_seconds, self.end_seconds) != (None, None, None)
 
-    def read(self) -> Iterator[tuple[Path, Decision | Started]]:
+    def read(self) -> Iterator[tuple[Path, Record]]:
         """The records, each with its file. LogError; the progress is shown on a terminal where there is much to read."""
-        name = "" if self.policy is None else f'"name":"{self.policy}"'
         total = sum(file.stat().st_size for file in self.files if file.is_file())
         console = Console(stderr=True)
         with Progress(
@@ -52,25 +63,32 @@ class Selection:
         ) as bar:
             task = bar.add_task("reading", total=total)
 
-            def counted(lines: Iterable[str]) -> Iterator[Decision | Started]:
+            def counted(lines: Iterable[str]) -> Iterator[Record]:
                 def each() -> Iterator[str]:
                     for number, line in enumerate(lines):
                         bar.advance(task, len(line))
                         # A blank line is passed over unparsed, which is nearly all the work, and counted.
-                        yield line if number == 0 or name in line else "\n"
+                        yield line if number == 0 or self._needs(line) else "\n"
 
                 return records(each())
 
             for file in self.files:
                 yield from ((file, record) for record in read(file, counted) if self._has(record))
 
-    def collect(self, add: Callable[[Decision | Started], None]) -> None:
+    def collect(self, add: Callable[[Record], None]) -> None:
         """Add each record to something. LogError, also where a record cannot be used."""
         for file, record in self.read():
             with damage(file, record.line):
                 add(record)
 
-    def _has(self, record: Decision | Started) -> bool:
+    def _needs(self, line: str) -> bool:
+        if any(kind in line for kind in OF_POOL):
+            return self.pools
+        return self.policy is None or f'"name":"{self.policy}"' in line
+
+    def _has(self, record: Record) -> bool:
+        if isinstance(record, Allocation):
+            return self.end_seconds is None or record.inputs.now_seconds <= self.end_seconds
         if isinstance(record, Started):
             name, at_seconds = record.policy, record.start.requested_seconds
         else:

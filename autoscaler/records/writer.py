@@ -13,6 +13,7 @@ from autoscaler.settings import DECISION_LOG_BYTES
 from autoscaler.telemetry.metrics import DECISION_LOG_ERRORS
 from policies.log import LogWriter, start_line
 from policies.model import Inputs, Policy, State, StepResult
+from policies.pool import Pool, PoolInputs, PoolResult, PoolState
 from policies.starts import Start
 from policies.supply import ColdStart
 
@@ -40,6 +41,10 @@ class Recorder:
     def record(self, policy: Policy, before: State, inputs: Inputs, result: StepResult) -> None:
         """Write one decision, with the state before it where folding has to start anew."""
         self._append(inputs.now_seconds, lambda: self._log.decided(policy, before, inputs, result))
+
+    def record_pool(self, pool: Pool, before: PoolState, inputs: PoolInputs, result: PoolResult) -> None:
+        """Write one decision of a pool, as `record` does of a policy."""
+        self._append(inputs.now_seconds, lambda: self._log.allocated(pool, before, inputs, result))
 
     def start(self, policy: str, start: Start, now_seconds: float, prior: ColdStart | None = None) -> None:
         """Write one start of a replica of a policy (namespace/name) that has ended, and what was assumed before any was seen."""

@@ -1,4 +1,4 @@
-"""Core Events on policies: what `kubectl describe` shows. Losing one is no failure; flooding the API server is.
+"""Core Events on policies and pools: what `kubectl describe` shows. Losing one is no failure; flooding the API server is.
 
 Not here: when something is worth an Event (`reporter`), and why a number was decided (`policies.explain`).
 """
@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
 import structlog
 
@@ -14,8 +15,9 @@ from autoscaler.clock import Clock
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.errors import KubeError
-from crds.kinds import SCALING_POLICY
+from crds.kinds import GPU_POOL, SCALING_POLICY
 from crds.notation.timestamps import timestamp
+from crds.pool import GpuPool
 from crds.v1alpha1.resource import API_VERSION
 from crds.workload import Workload
 
@@ -25,6 +27,7 @@ EVENTS_PER_SECOND = 1.0
 BURST_OF_ALL = 100.0  # of all namespaces together; one that was quiet is not held back by the others
 EVENTS_PER_SECOND_OF_ALL = 10.0
 MESSAGE_LIMIT = 1024  # characters, as the API has it
+NO_NAMESPACE = "default"  # where the API has the Events of objects without a namespace
 
 _log = structlog.get_logger(__name__)
 
@@ -48,6 +51,14 @@ class EventReason(StrEnum):
     COLD_START_LEARNED = "ColdStartLearned"
     STAGE_SLOW = "ColdStartSlow"
     STAGE_FAST = "ColdStartFast"
+    POOL_MISSING = "PoolMissing"
+    POOL_REFUSED = "PoolRefused"
+    POOL_GRANTED = "PoolGranted"
+    STANDBY_HEDGED = "StandbyHedged"
+    STANDBY_FAILED = "StandbyFailed"
+    OFFERING_RESTS = "OfferingRests"
+    OFFERING_RETURNED = "OfferingReturned"
+    NODES_LEAVING = "NodesLeaving"
 
 
 WARNINGS = (
@@ -59,6 +70,11 @@ WARNINGS = (
     EventReason.STATE_REFUSED,
     EventReason.METRICS_UNREAD,
     EventReason.STAGE_SLOW,
+    EventReason.POOL_MISSING,
+    EventReason.POOL_REFUSED,
+    EventReason.STANDBY_FAILED,
+    EventReason.OFFERING_RESTS,
+    EventReason.NODES_LEAVING,
 )
 
 TEXTS: Mapping[EventReason, str] = {
@@ -79,14 +95,49 @@ TEXTS: Mapping[EventReason, str] = {
     EventReason.STAGE_SLOW: "Pod {pod} started more slowly than others here: {stage} took {took}, where {p50} is usual, and at"
     " most {p95} in 19 of 20 starts.",
     EventReason.STAGE_FAST: "Pod {pod} started faster than others here: {stage} took {took}, where {p50} is usual.",
+    EventReason.POOL_MISSING: "{problem}",
+    EventReason.POOL_REFUSED: "{refused}",
+    EventReason.POOL_GRANTED: "Pool {pool} grants what is asked for again.",
+    EventReason.STANDBY_HEDGED: "Asking {offering} for a standby node, since {late} gave none in time; what was asked of it stays.",
+    EventReason.STANDBY_FAILED: "{problem}",
+    EventReason.OFFERING_RESTS: "{offering} had no node to give, so it is asked for none for {rest}.",
+    EventReason.OFFERING_RETURNED: "{offering} has nodes again.",
+    EventReason.NODES_LEAVING: "Nodes with replicas of members that were given notice: {count}. As many standby nodes are held for"
+    " them, as far as the limits allow.",
     EventReason.STATE_REFUSED: "The saved state cannot be used: {problem}. The file is kept with .bad added to its name, and"
     " replicas are not lowered for the first {hold}.",
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What an Event is about."""
+
+    kind: str
+    namespace: str  # empty for an object without one
+    name: str
+    uid: str
+
+    @classmethod
+    def of(cls, about: Workload | GpuPool) -> Self:
+        if isinstance(about, GpuPool):
+            return cls(GPU_POOL.name, "", about.name, about.uid)
+        return cls(SCALING_POLICY.name, about.namespace, about.name, about.uid)
+
+    @property
+    def key(self) -> str:
+        """namespace/name; of a pool, its name alone."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @property
+    def event_namespace(self) -> str:
+        """Where its Events are."""
+        return self.namespace or NO_NAMESPACE
+
+
 @dataclass
 class _Series:
-    """One policy's Events for one reason: those held back are counted in the next that is written."""
+    """One policy's or pool's Events for one reason: those held back are counted in the next that is written."""
 
     sent_seconds: float | None = None
     held_back: int = 0
@@ -111,7 +162,7 @@ class _Bucket:
 
 @dataclass
 class Events:
-    """Writes Events: one per policy and reason a minute; at most 25 at once and one a second in a namespace, 100 and 10 in all."""
+    """Writes Events: one per policy or pool and reason a minute; at most 25 at once and 1/s in a namespace, 100 and 10/s in all."""
 
     kube: Kube
     clock: Clock
@@ -123,30 +174,31 @@ class Events:
     def __post_init__(self) -> None:
         self._of_all = _Bucket(BURST_OF_ALL, EVENTS_PER_SECOND_OF_ALL, BURST_OF_ALL, self.clock.now())
 
-    async def emit(self, workload: Workload, reason: EventReason, **values: object) -> bool:
+    async def emit(self, about: Workload | GpuPool, reason: EventReason, **values: object) -> bool:
         """Write an Event, its text filled with `values`, unless it is held back. Whether it was written; never raises."""
-        now_seconds = self.clock.now()
-        series = self._series.setdefault((workload.policy.name, reason), _Series())
+        now_seconds, subject = self.clock.now(), _Subject.of(about)
+        namespace = subject.event_namespace
+        series = self._series.setdefault((subject.key, reason), _Series())
         if not series.held_back:
             series.first_seconds = now_seconds
         too_soon = series.sent_seconds is not None and now_seconds - series.sent_seconds < QUIET_SECONDS
-        if too_soon or not self._take(workload.namespace, now_seconds):
+        if too_soon or not self._take(namespace, now_seconds):
             series.held_back += 1
             return False
-        event = _event(workload, reason, TEXTS[reason].format(**values), series, now_seconds)
+        event = _event(subject, reason, TEXTS[reason].format(**values), series, now_seconds)
         series.sent_seconds, series.held_back = now_seconds, 0
         try:
-            await self.kube.create(collection.events(workload.namespace).path, event)
+            await self.kube.create(collection.events(namespace).path, event)
         except KubeError as error:
-            if workload.namespace not in self._unwritten:
-                self._unwritten.add(workload.namespace)
-                _log.warning("event.not_written", policy=workload.policy.name, error=str(error))
+            if namespace not in self._unwritten:
+                self._unwritten.add(namespace)
+                _log.warning("event.not_written", about=subject.key, error=str(error))
             return False
-        self._unwritten.discard(workload.namespace)
+        self._unwritten.discard(namespace)
         return True
 
     def forget(self, policy: str) -> None:
-        """Forget a policy that is gone."""
+        """Forget a policy (namespace/name) or a pool (its name) that is gone."""
         for key in [key for key in self._series if key[0] == policy]:
             del self._series[key]
 
@@ -162,20 +214,21 @@ class Events:
 
 
 def _event(
-    workload: Workload, reason: EventReason, message: str, series: _Series, now_seconds: float
+    subject: _Subject, reason: EventReason, message: str, series: _Series, now_seconds: float
 ) -> dict[str, object]:
-    unique = hashlib.sha256(f"{workload.uid} {reason} {now_seconds!r}".encode()).hexdigest()[:16]
+    unique = hashlib.sha256(f"{subject.uid} {reason} {now_seconds!r}".encode()).hexdigest()[:16]
+    about = {
+        "apiVersion": API_VERSION,
+        "kind": subject.kind,
+        "namespace": subject.namespace,
+        "name": subject.name,
+        "uid": subject.uid,
+    }
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{workload.name[:236]}.{unique}", "namespace": workload.namespace},
-        "involvedObject": {
-            "apiVersion": API_VERSION,
-            "kind": SCALING_POLICY.name,
-            "namespace": workload.namespace,
-            "name": workload.name,
-            "uid": workload.uid,
-        },
+        "metadata": {"name": f"{subject.name[:236]}.{unique}", "namespace": subject.event_namespace},
+        "involvedObject": {name: value for name, value in about.items() if value},
         "type": "Warning" if reason in WARNINGS else "Normal",
         "reason": reason.value,
         "message": message[:MESSAGE_LIMIT],

@@ -12,6 +12,7 @@ from policies.explain import duration, explain
 from policies.fetches import Ability
 from policies.ladder import hold_seconds
 from policies.model import Demand, Fan, Plan, Rule
+from policies.pool import Granted
 from policies.residual import Starting
 from policies.supply import ColdStart, Supply
 
@@ -35,6 +36,8 @@ class PolicyReport:
     refused: str = ""  # which replicas the API server does not let be created, as a sentence
     balloon_problem: str = ""  # why fewer nodes are prepared than planned, as a sentence
     capabilities: tuple[Ability, ...] = ()
+    granted: Granted | None = None  # what its pool grants; None without a pool, and before the first decision
+    pool_problem: str = ""  # why its pool cannot be used, so that it does not grow
     state_problem: str = ""  # why the saved state was refused, for as long as nothing falls because of it
     history_problem: str = ""  # what is wrong with the history that was read at start, for as long
 

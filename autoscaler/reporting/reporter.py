@@ -15,6 +15,7 @@ from autoscaler.kube.errors import KubeError
 from autoscaler.kube.objects import Key
 from autoscaler.kube.store import Store
 from autoscaler.reporting.events import EventReason, Events
+from autoscaler.reporting.grants import granted
 from autoscaler.reporting.measures import measure_starting
 from autoscaler.reporting.readings import metrics_read
 from autoscaler.reporting.report import PolicyReport, Reported
@@ -35,6 +36,7 @@ class Reporter:
         self._clock = clock
         self._reported: dict[str, Plan | None] = {}  # by policy: the plan at its last turn
         self._unwritten: dict[str, str] = {}  # by policy: why its status is not written, which was logged
+        self._granted: dict[str, str] = {}  # by policy: the reason of the last Event about what its pool refuses
         self._unread: dict[str, str] = {}  # by policy: the reason of the last Event about metrics that cannot be read
 
     async def run(self, policy: Reported) -> None:
@@ -49,6 +51,7 @@ class Reporter:
         await self._write_status(key, status_patch(report, raw, now_seconds))
         await self._write_events(str(key), report)
         await self._report_readings(str(key), report)
+        await self._report_granted(str(key), report)
         if report.supply is not None:
             metrics.BALLOONS.labels(policy=str(key), state="prepared").set(report.supply.prepared)
             metrics.BALLOONS.labels(policy=str(key), state="preparing").set(report.supply.preparing)
@@ -57,6 +60,7 @@ class Reporter:
     def forget(self, policy: str) -> None:
         """Forget a policy that is gone, also in the metrics."""
         self._reported.pop(policy, None)
+        self._granted.pop(policy, None)
         self._unread.pop(policy, None)
         self._unwritten.pop(policy, None)
         self._status.forget(policy)
@@ -100,6 +104,22 @@ class Reporter:
         ):
             _log.info("metrics.read", policy=policy)
             del self._unread[policy]
+
+    async def _report_granted(self, policy: str, report: PolicyReport) -> None:
+        """An Event where the pool refuses something, by another limit than before, and where it grants all again."""
+        now, before = granted(report), self._granted.get(policy, "")
+        emit, workload = self._events.emit, report.workload
+        if now is None:
+            self._granted.pop(policy, None)
+        elif now.status == "False" and now.reason != before:
+            missing = bool(report.pool_problem)
+            reason = EventReason.POOL_MISSING if missing else EventReason.POOL_REFUSED
+            if await emit(workload, reason, problem=now.message, refused=now.message):
+                _log.warning("pool.refused", policy=policy, pool=workload.pool, reason=now.reason, why=now.message)
+                self._granted[policy] = now.reason
+        elif now.status == "True" and before and await emit(workload, EventReason.POOL_GRANTED, pool=workload.pool):
+            _log.info("pool.granted", policy=policy, pool=workload.pool)
+            del self._granted[policy]
 
 
 def _moved(was: int, now: Plan) -> EventReason:

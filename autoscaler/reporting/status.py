@@ -10,6 +10,7 @@ from autoscaler.clock import Clock
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
 from autoscaler.kube.objects import Key, Object, metadata
+from autoscaler.reporting.grants import granted
 from autoscaler.reporting.readings import Condition, metrics_read
 from autoscaler.reporting.report import PolicyReport
 from crds.notation.timestamps import timestamp
@@ -47,6 +48,7 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
     problem = report.balloon_problem[:MESSAGE_LIMIT]
     prepared = [Condition("NodesPrepared", "False", "NotAsPlanned", problem)] if problem else []
     forecast = [_forecast(report.fan)] if report.fan else []
+    pooled = [each for each in [granted(report)] if each is not None]
     return {
         "observedGeneration": workload.generation,
         "mode": workload.mode.value,
@@ -63,7 +65,7 @@ def status_patch(report: PolicyReport, policy: Object, now_seconds: float) -> di
         ]
         or None,
         "conditions": conditions(
-            [found, decided, metrics_read(report.readings), *forecast, *_cold_start(report), *prepared],
+            [found, decided, *pooled, metrics_read(report.readings), *forecast, *_cold_start(report), *prepared],
             policy.get("status") or {},
             workload.generation,
             now_seconds,

@@ -46,15 +46,20 @@ class Nodes:
         initialized_seconds = None if initialized is None else seconds(initialized.get("lastTransitionTime"))
         self._claims[name] = created_seconds(claim), initialized_seconds
 
-    def lost_claim(self, claim: Object, now_seconds: float) -> None:
-        """A NodeClaim is gone. Karpenter deletes one for which the cloud has no capacity, and others after their nodes."""
+    def lost_claim(self, claim: Object, now_seconds: float) -> bool:
+        """A NodeClaim is gone. Karpenter deletes one for which the cloud has no capacity, and others after their nodes.
+
+        Gives whether there was no capacity.
+        """
         self._claims.pop((claim.get("status") or {}).get("nodeName") or "", None)
         if uid(claim) not in self._launching:
-            return
+            return False
         self._launching.discard(uid(claim))
         created = created_seconds(claim)
-        if created is not None and now_seconds - created <= LAUNCH_SECONDS:
+        refused = created is not None and now_seconds - created <= LAUNCH_SECONDS
+        if refused:
             self._refused = [*self._refused[1 - MOST_REFUSED :], place(claim)]
+        return refused
 
     def take_refused(self) -> list[Place]:
         """What the machines would have been that were not to be had since this was last asked."""

@@ -15,7 +15,7 @@ from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection
 from autoscaler.kube.errors import KubeError, Unavailable
 from autoscaler.kube.nodes import has_image
-from autoscaler.kube.objects import Key, Object, key
+from autoscaler.kube.objects import Key, Object, deleting, key
 from autoscaler.kube.reflector import Reflector, Tail
 from autoscaler.kube.store import Store, Stream
 from autoscaler.starts.nodes import Nodes
@@ -54,6 +54,8 @@ class StartWatches:
         self._nodes = Store()
         self._claims = Store()
         self._seen = Nodes()
+        self._going: set[str] = set()  # nodes whose NodeClaim is being deleted
+        self._claim_listeners: list[Callable[[Object, bool], None]] = []
         self.pulls = Pulls()
         self._missing: dict[Collection, str] = (
             {} if nodes is not None else {collection.nodes(): "nodes"}
@@ -90,6 +92,15 @@ class StartWatches:
     def take_refused(self) -> list[Place]:
         """What the machines would have been that node autoscalers asked for in vain since this was last asked."""
         return self._seen.take_refused()
+
+    @property
+    def going(self) -> frozenset[str]:
+        """Names of the nodes whose NodeClaim is being deleted."""
+        return frozenset(self._going)
+
+    def subscribe_claims(self, listener: Callable[[Object, bool], None]) -> None:
+        """Call `listener` with every NodeClaim that changes, and whether it went since there was no capacity for it."""
+        self._claim_listeners.append(listener)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -164,10 +175,18 @@ class StartWatches:
         self._missing[what] = name
 
     def _claim_changed(self, claim: Object) -> None:
-        if self._claims.get(*Key("", key(claim).name)) is None:
-            self._seen.lost_claim(claim, self._clock.now())
+        refused, node = False, str((claim.get("status") or {}).get("nodeName") or "")
+        is_gone = self._claims.get(*Key("", key(claim).name)) is None
+        if is_gone:
+            refused = self._seen.lost_claim(claim, self._clock.now())
         else:
             self._seen.saw_claim(claim)
+        if node and deleting(claim) and not is_gone:
+            self._going.add(node)
+        else:
+            self._going.discard(node)
+        for listener in self._claim_listeners:
+            listener(claim, refused)
 
     def _node_changed(self, node: Object) -> None:
         if self._nodes.get(*Key("", key(node).name)) is None:

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from autoscaler.telemetry.collectors import Age, SloPods
 from policies.learner import FAILING
 from policies.model import Verdict
+from policies.pool import Limit
 from policies.starts import Part
 
 # The _created series double every counter, and Prometheus does not use them.
@@ -28,6 +29,8 @@ class Declared:
 DECLARED: list[Declared] = []
 _POLICY = {"policy": "namespace/name of the ScalingPolicy"}
 _PER_POLICY: list[Gauge | Counter] = []
+_POOL = {"pool": "name of the GPUPool"}
+_PER_POOL: list[Gauge | Counter] = []
 
 
 def _counter(name: str, text: str, labels: dict[str, str]) -> Counter:
@@ -35,7 +38,16 @@ def _counter(name: str, text: str, labels: dict[str, str]) -> Counter:
     counter = Counter(name, text, tuple(labels), registry=REGISTRY)
     if _POLICY.items() <= labels.items():
         _PER_POLICY.append(counter)
+    if _POOL.items() <= labels.items():
+        _PER_POOL.append(counter)
     return counter
+
+
+def _pool_gauge(name: str, text: str, labels: dict[str, str] = _POOL) -> Gauge:
+    DECLARED.append(Declared(name, "gauge", text, labels))
+    gauge = Gauge(name, text, tuple(labels), registry=REGISTRY)
+    _PER_POOL.append(gauge)
+    return gauge
 
 
 def _policy_gauge(name: str, text: str, labels: dict[str, str] = _POLICY) -> Gauge:
@@ -207,6 +219,12 @@ STATE_REFUSED = _counter(
         " `invalid` (it does not hold a state, or a number in it is not finite)",
     },
 )
+POOL_STATE_REFUSED = _counter(
+    "outrider_pool_state_refused_total",
+    "Saved states of pools that could not be used at the start. Such a pool starts without its state, and counts its spend from what "
+    "the pool's status says.",
+    {"pool": "name of the GPUPool", "reason": "as of `outrider_state_refused_total`"},
+)
 SOURCE_ANSWERS = _counter(
     "outrider_source_answers_total",
     "Turns in which a source answered, by policy. 0 means that it was asked and has never worked since the start.",
@@ -241,6 +259,89 @@ SCALER_REQUESTS = _counter(
     "Calls to the external scaler that were answered.",
     {"method": "gRPC method, such as `GetMetrics`", "code": "gRPC status, such as `OK` or `UNAVAILABLE`"},
 )
+
+
+_OFFERING = {**_POOL, "offering": "name of the offering"}
+POOL_READY = _pool_gauge("outrider_pool_ready", "1 while the pool's newest version is valid and in use, else 0.")
+POOL_GPUS = _pool_gauge(
+    "outrider_pool_gpus",
+    "GPUs of the pool as of its last decision.",
+    {
+        **_POOL,
+        "state": "`held` (by members), `granted`, `refused` (asked for and not granted), `limit` (NaN without one) or"
+        " `other` (held by pods of no member)",
+    },
+)
+POOL_STANDBY = _pool_gauge(
+    "outrider_pool_standby_nodes",
+    "Standby nodes of the pool.",
+    {**_POOL, "state": "`decided`, `ready` (a replica can start there) or `in_flight`. NaN while it is unknown"},
+)
+POOL_NODES = _pool_gauge(
+    "outrider_pool_nodes", "Nodes of the offering that exist, whoever holds them. NaN while it is unknown.", _OFFERING
+)
+POOL_RESTING = _pool_gauge(
+    "outrider_pool_offering_resting",
+    "1 while the offering is not asked for nodes, since it lately gave none; else 0.",
+    _OFFERING,
+)
+POOL_LEAVING = _pool_gauge(
+    "outrider_pool_leaving_nodes", "Nodes with replicas of members that were given notice, such as spot nodes."
+)
+POOL_USD_PER_HOUR = _pool_gauge(
+    "outrider_pool_usd_per_hour", "What the pool costs now, in US dollars an hour. NaN while it is unknown."
+)
+POOL_USD_TODAY = _pool_gauge(
+    "outrider_pool_usd_today",
+    "What the pool has cost since the day began, in US dollars, and what it comes to by the day's end.",
+    {**_POOL, "state": "`spent`, `forecast` (NaN while it is unknown) or `limit` (NaN without one)"},
+)
+POOL_REFUSALS = _counter(
+    "outrider_pool_refusals_total",
+    "Decisions in which a member got less than it asked for, by the limit that refused it.",
+    {**_POOL, "limit": ", ".join(f"`{each}`" for each in Limit)},
+)
+POOL_FAILURES = _counter(
+    "outrider_pool_failures_total",
+    "Turns of a part of Outrider for a pool that ended in an error of its own. Its members keep what they have meanwhile.",
+    {**_POOL, "part": "`decision`, `pool` (taking a new version of it) or the part's name, such as `StandbyKeeper`"},
+)
+
+_SPENT = {"namespace": "namespace of the ScalingPolicy", **_POLICY}
+_BASIS = {"cost_basis": "`allocation` (what was held) or `usage` (what demand kept busy of it), as OpenCost has them"}
+GPU_SECONDS = _counter(
+    "outrider_gpu_seconds_total",
+    "GPU-seconds of the workload by what they were for. What is not known counts as what it was last known to be.",
+    {
+        **_SPENT,
+        "rung": "`serving`, `starting` (on a node, and not serving yet), `prepared` (its own prepared nodes) or `standby` (of a"
+        " pool's nodes, before its replicas took them)",
+        **_BASIS,
+    },
+)
+COST = _counter(
+    "outrider_cost_usd_total",
+    "What the workload's GPUs cost, in US dollars: at the prices of its pool's offerings, else at the policy's.",
+    {**_SPENT, **_BASIS},
+)
+POOL_GPU_SECONDS = _counter(
+    "outrider_pool_gpu_seconds_total",
+    "GPU-seconds of the pool by what they were for.",
+    {
+        **_POOL,
+        "rung": "`serving` and `starting` (of members), `standby` (taken over by a member), `wasted` (standby that nobody took) or"
+        " `idle` (nodes that nobody held)",
+    },
+)
+POOL_COST = _counter(
+    "outrider_pool_cost_usd_total", "What the pool's GPUs cost, in US dollars, those of its members included.", _POOL
+)
+
+
+def forget_pool(pool: str) -> None:
+    """Remove every series of a pool that was deleted."""
+    for metric in _PER_POOL:
+        metric.remove_by_labels({"pool": pool})
 
 
 def follow(policy: str, now_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Label selectors in their text form, as `/scale` gives them: `a=b,c in (d,e),!f`."""
+"""Label selectors, also in their text form, as `/scale` gives them: `a=b,c in (d,e),!f`."""
 
 import re
 from collections.abc import Mapping
@@ -50,6 +50,7 @@ class Selector:
         return all(each.matches(labels) for each in self.requirements)
 
 
+EXPRESSIONS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}  # of matchExpressions
 OPERATORS = {"in": "in", "=": "in", "==": "in", "notin": "notin", "!=": "notin", "!": "absent", "": "exists"}
 
 

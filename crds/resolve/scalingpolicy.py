@@ -33,6 +33,7 @@ def workload(policy: api.ScalingPolicy) -> Workload:
         schedules=tuple(_schedule(window) for window in spec.schedules),
         pre_pull=spec.image.pre_pull,
         weights=_weights(spec.weights),
+        pool=spec.pool or "",
         policy=Policy(
             name=f"{metadata.namespace}/{metadata.name}",
             mode=Mode(spec.mode),

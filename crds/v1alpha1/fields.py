@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from crds.notation import units
+from crds.notation.timestamps import unix_seconds
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 DNS_LABEL = rf"^{_LABEL}$"
@@ -27,6 +28,8 @@ _PATH = r"^/[^ ?#]*$"
 _DATA_KEY = r"^[-._a-zA-Z0-9]+$"
 _HEADER_NAME = r"^[A-Za-z0-9-]+$"
 _HEADER_VALUE = r"^[!-~]([ -~]*[!-~])?$"
+_TEXT = r"^[^\x00-\x20\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\x9f])?$"
+_UTC = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"
 _SPELLINGS = {
     0.001: ("ms", "millisecond", "milliseconds"),
     1.0: ("", "s", "sec", "secs", "second", "seconds"),
@@ -106,6 +109,14 @@ def _clock_time(value: object) -> object:
     raise refusal("not a time of day: HH:MM, from 00:00 to 24:00", f'"{text}"' if fits else 'a time such as "08:30"')
 
 
+def _utc(value: str) -> str:
+    try:
+        unix_seconds(value)
+    except ValueError:
+        raise refusal("there is no such day", "a time such as 2026-12-01T11:30:00Z") from None
+    return value
+
+
 def _time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -173,6 +184,17 @@ TimeZone = Annotated[
     shaped(_ZONE, "not a name of a time zone: letters, digits, _, +, - and / alone", "a name such as America/New_York"),
     AfterValidator(_time_zone),
 ]
+Utc = Annotated[
+    str,
+    Field(pattern=_UTC, max_length=20),
+    shaped(_UTC, "not a time in UTC: YYYY-MM-DDTHH:MM:SSZ", "a time such as 2026-12-01T11:30:00Z"),
+    AfterValidator(_utc),
+]
+Text = Annotated[
+    str,
+    Field(pattern=_TEXT, max_length=128),
+    shaped(_TEXT, "not a line of text: no line breaks, and no space at either end", "one line of plain text"),
+]
 ApiVersion = Annotated[
     str,
     Field(pattern=_API_VERSION, max_length=128),
@@ -192,6 +214,15 @@ LabelValue = Annotated[
     str,
     Field(pattern=_LABEL_VALUE, max_length=63),
     shaped(_LABEL_VALUE, "not a label value: at most 63 letters, digits, -, _ and .", "a value such as leader"),
+]
+LabelKey = Annotated[
+    str,
+    Field(pattern=LABEL_KEY, min_length=1, max_length=317),
+    shaped(
+        LABEL_KEY,
+        "not a key: at most 63 letters, digits, -, _ and ., optionally after a domain and /",
+        "a key such as team or nvidia.com/gpu",
+    ),
 ]
 DataKey = Annotated[
     str,

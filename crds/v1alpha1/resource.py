@@ -21,11 +21,16 @@ class Metadata(Model):
     model_config = ConfigDict(extra="ignore")
 
     name: Annotated[str, dns_name(DNS_SUBDOMAIN, 253, "chat")] = Field(examples=["chat"])
-    namespace: Annotated[str, dns_name(DNS_LABEL, 63, "llm")] = "default"
     generation: int = 0
     uid: str = ""
     labels: Labels | None = Field(default=None, examples=["{team: chat}"])
     annotations: Annotations | None = Field(default=None, examples=["{purpose: chat for customers}"])
+
+
+class NamespacedMetadata(Metadata):
+    """The metadata of a resource that lives in a namespace."""
+
+    namespace: Annotated[str, dns_name(DNS_LABEL, 63, "llm")] = "default"
 
 
 class Resource(Model):
@@ -40,8 +45,7 @@ class Condition(Model):
     """One aspect of the state, in the usual form of Kubernetes."""
 
     type: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=63)
-    """Ready: the policy is valid and its target exists. Decided: the last decision is recent.
-    MetricsRead: the metrics of every ready pod are read."""
+    """Name of the aspect; the list of conditions says what each one means."""
     status: Literal["True", "False", "Unknown"]
     """True, False or Unknown."""
     reason: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=128)
@@ -51,7 +55,7 @@ class Condition(Model):
     last_transition_time: Timestamp
     """When the condition's status last changed."""
     observed_generation: Count | None = None
-    """Generation of the policy that the condition refers to."""
+    """Generation of the resource that the condition refers to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from crds.v1alpha1.fields import (
     TimeZone,
 )
 from crds.v1alpha1.metrics import METRICS_RULES, Metrics
-from crds.v1alpha1.resource import Column, Condition, Count, Resource, Timestamp
+from crds.v1alpha1.resource import Column, Condition, Count, NamespacedMetadata, Resource, Timestamp
 from crds.v1alpha1.target import TARGET_RULES, Target
 
 LONGEST_NAME = 54  # KEDA names the HPA keda-hpa-NAME, which may have 63 characters
@@ -130,6 +130,9 @@ class Spec(Model):
     """Active: decisions are carried out. Shadow: decisions are only reported, in the status."""
     signal: str = Field(default="Work", max_length=63, examples=["Work"])
     """How demand is measured. Work: arrivals weighted by their tokens. Concurrency: running and waiting requests."""
+    pool: Label | None = Field(default=None, examples=["h100"])
+    """GPUPool that the workload's GPUs belong to. It grows within what the pool grants, and while the pool does not exist it does
+    not grow. Unset: no pool."""
     profile: Literal[
         "8b-l4",
         "8b-a10g",
@@ -181,8 +184,9 @@ class Spec(Model):
 class Capability(Model):
     """Whether one of the means that the policy asks for works here."""
 
-    name: Literal["PreparedNodes", "ImagePrePull", "Weights"]
-    """PreparedNodes: spec.maxPreparedNodes. ImagePrePull: spec.image.prePull. Weights: spec.weights."""
+    name: Literal["PreparedNodes", "StandbyNodes", "ImagePrePull", "Weights"]
+    """PreparedNodes: spec.maxPreparedNodes. StandbyNodes: those of spec.pool. ImagePrePull: spec.image.prePull. Weights:
+    spec.weights."""
     works: bool
     """Whether it does what it can. Where it does not, a replica takes longer to start, and decisions count on that."""
     message: Annotated[str, Field(max_length=1024)]
@@ -233,6 +237,7 @@ class ScalingPolicy(Resource):
     """
 
     kind: Literal["ScalingPolicy"] = Field(examples=["ScalingPolicy"])
+    metadata: NamespacedMetadata
     spec: Spec
     status: Status = Field(default_factory=Status)
 

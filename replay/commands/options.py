@@ -10,16 +10,33 @@ from crds.completion import files, policy_files
 TRACE_HELP = "Trace file (Parquet, CSV, JSON lines or a Prometheus range export), or sample:NAME."
 TRACES_HELP = (
     "Trace file (Parquet, CSV, JSON lines or a Prometheus range export; several are pages of one export), sample:NAME, or "
-    "prometheus://HOST/NAMESPACE/TARGET for a target's last days."
+    "prometheus://HOST/NAMESPACE/TARGET for a target's last days; or a scenario of several workloads: a YAML file, or scenario:NAME."
 )
 POLICY = typer.Option("--policy", metavar="FILE", help="YAML file with one ScalingPolicy.", autocompletion=policy_files)
-SAMPLES = ("sample:office-morning",)  # those of replay.traces.samples, which loads numpy
+SAMPLES = ("sample:office-morning", "sample:flood")  # those of replay.traces.samples, which loads numpy
+SCENARIO = "scenario:"
+SCENARIOS = ("flood", "six-models", "stock-out", "three-models")  # those of replay.scenario.shipped
+_scenario_files = files(".yaml", ".yml")
 _trace_files = files(".parquet", ".csv", ".json", ".jsonl", ".csv.gz", ".json.gz", ".jsonl.gz")
 
 
 def complete_trace(incomplete: str) -> list[str]:
     """The samples and the files that may be traces."""
     return [sample for sample in SAMPLES if sample.startswith(incomplete)] + _trace_files(incomplete)
+
+
+def complete_trace_or_scenario(incomplete: str) -> list[str]:
+    """The same, and the scenarios that are shipped or may be files."""
+    named = [f"{SCENARIO}{name}" for name in SCENARIOS]
+    traces, scenarios = complete_trace(incomplete), _scenario_files(incomplete)
+    return (
+        [name for name in named if name.startswith(incomplete)] + traces + [it for it in scenarios if it not in traces]
+    )
+
+
+def is_scenario(name: str) -> bool:
+    """Whether an argument names a scenario, not a trace."""
+    return name.startswith(SCENARIO) or name.endswith((".yaml", ".yml"))
 
 
 def complete_profile(incomplete: str) -> list[str]:
@@ -53,7 +70,9 @@ def complete_actuators(incomplete: str) -> list[str]:
 
 
 TraceArgument = Annotated[str, typer.Argument(metavar="TRACE", help=TRACE_HELP, autocompletion=complete_trace)]
-TracesArgument = Annotated[list[str], typer.Argument(metavar="TRACE", help=TRACES_HELP, autocompletion=complete_trace)]
+TracesArgument = Annotated[
+    list[str], typer.Argument(metavar="TRACE", help=TRACES_HELP, autocompletion=complete_trace_or_scenario)
+]
 TraceOption = Annotated[str, typer.Option("--trace", metavar="TRACE", help=TRACE_HELP, autocompletion=complete_trace)]
 PolicyOption = Annotated[Path | None, POLICY]
 RequiredPolicyOption = Annotated[Path, POLICY]

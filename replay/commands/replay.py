@@ -36,6 +36,7 @@ from replay.commands.options import (
     complete_assertion,
     complete_profile,
     complete_sweep,
+    is_scenario,
 )
 from replay.commands.processes import WorkersError, workers
 
@@ -120,8 +121,11 @@ def command(
     is replayed as if it were Active.
     Exit code 1: an assertion does not hold, or a process that played failed; 2: the trace, the policy or an option cannot be used.
 
+    A scenario file plays several workloads on one cluster, with their pool, stock-outs and standby nodes.
+
     Examples:
         outrider replay sample:office-morning
+        outrider replay scenario:six-models
         outrider replay requests.csv --policy policy.yaml
         outrider replay prometheus://localhost:9090/llm/chat
         outrider replay requests.csv --assert attainment=99%
@@ -134,6 +138,25 @@ def command(
     from replay.scenario.actuators import asked_for, named
     from replay.traces.trace import TraceError
 
+    if any(map(is_scenario, traces)):
+        given = {
+            "--policy": policy,
+            "--profile": profile,
+            "--columns": columns,
+            "--time-unit": time_unit,
+            "--scale": scale != 1.0,
+            "--start": start,
+            "--duration": duration,
+            "--past": past != "trace",
+            "--actuators": actuators,
+            "--decision-log": decision_log,
+            "--assert": assertions,
+            "--sweep": sweep,
+            "--checkpoints": checkpoints,
+            "--backend": backend != "loky",
+        }
+        _replay_cluster(traces, [option for option, value in given.items() if value], seed, jobs or 1, as_json=as_json)
+        return
     try:
         asked = [parse(text) for text in assertions or ()]
         knobs = _knobs(sweep or ())
@@ -177,6 +200,27 @@ def command(
         print(each.line, file=sys.stderr if as_json else sys.stdout)
     if not all(each.passed for each in checked):
         raise typer.Exit(1)
+
+
+def _replay_cluster(names: "Sequence[str]", options: "Sequence[str]", seed: int, jobs: int, *, as_json: bool) -> None:
+    """Play a scenario file, which says itself what the options of a trace would."""
+    from crds.resolve.problems import spell
+    from replay.commands import cluster
+    from replay.scenario.files import ScenarioFileError
+
+    try:
+        if len(names) > 1:
+            raise ValueError("one scenario is played at a time; name one file")
+        if options:
+            raise ValueError(f"{spell(options)} cannot be used with a scenario file; write it into the file")
+        with _bar(show=not as_json) as progress:
+            cluster.replay(names[0], seed=seed or None, jobs=jobs, as_json=as_json, progress=progress)
+    except ScenarioFileError as error:
+        _refuse(str(error))
+    except (ValueError, OSError) as error:
+        from replay.commands.arguments import why
+
+        _refuse(f"outrider replay: {why(error)}")
 
 
 def _report(played: "Standings | Swept", source: str, checked: "Sequence[Checked]", *, as_json: bool) -> None:

@@ -13,9 +13,9 @@ from forecasting.worth import Law
 from policies.backfill import Past
 from policies.balloons import Held, count_awaited, count_wanted, plan_moves
 from policies.decider import Decider
-from policies.engine import GRID_SECONDS
+from policies.engine import GRID_SECONDS, Proposal
 from policies.ladder import lead_seconds
-from policies.model import Inputs, Plan, Policy, Window
+from policies.model import Grant, Inputs, Plan, Policy, Window
 from policies.supply import ColdStart, Rung, Supply
 from replay.contenders.contender import Entry, Periodic, Setup, Watch
 from replay.contenders.hpa_on_metric import follow
@@ -56,45 +56,75 @@ class Outrider:
     def attach(self, view: View) -> Sequence[Periodic]:
         """Take control of a cluster."""
         start = view.now_seconds
+        self.begin(view)
+        duties = (
+            Periodic(aligned(start, GRID_SECONDS), GRID_SECONDS, self._tick),
+            Periodic(aligned(start, SCRAPE_SECONDS), SCRAPE_SECONDS, self._scrape),
+            Periodic(aligned(start, SYNC_SECONDS, SYNC_PHASE_SECONDS), SYNC_SECONDS, self.sync),
+        )
+        learning = Periodic(aligned(start, GRID_SECONDS, LEARN_PHASE_SECONDS), GRID_SECONDS, self.learn)
+        return (*duties, learning) if self.learns else duties
+
+    def begin(self, view: View) -> None:
+        """Look at a cluster for the first time. Who takes the turns himself, as a pool does, begins so."""
+        start = view.now_seconds
         self._view = view
         self._decider = Decider(self.policy, Forecaster())
         self._starts = Starts(view, self.cold_start)
         self._decider.remember(history(self.past), start)
         self._decider.restart(self.cold_start, start)
         self._hpa = Hpa(self.policy.min_replicas, self.policy.max_replicas, EXACT)
-        duties = (
-            Periodic(aligned(start, GRID_SECONDS), GRID_SECONDS, self._tick),
-            Periodic(aligned(start, SCRAPE_SECONDS), SCRAPE_SECONDS, self._scrape),
-            Periodic(aligned(start, SYNC_SECONDS, SYNC_PHASE_SECONDS), SYNC_SECONDS, self._sync),
-        )
-        learning = Periodic(aligned(start, GRID_SECONDS, LEARN_PHASE_SECONDS), GRID_SECONDS, self._starts.look)
-        return (*duties, learning) if self.learns else duties
+
+    @property
+    def learned(self) -> ColdStart:
+        """The cold start that it decides with now."""
+        return self._starts.cold_start
+
+    def learn(self, now_seconds: float) -> None:
+        """Take up the starts that have ended."""
+        self._starts.look(now_seconds)
 
     def _scrape(self, now_seconds: float) -> None:
+        if self.scrape(now_seconds):
+            self._decide(now_seconds, on_grid=False)
+
+    def scrape(self, now_seconds: float) -> bool:
+        """Read the pods' metrics. Whether a decision may be urgent."""
         self._latest = self._view.readings()
         filters = self._decider.state.filters
         if self._marks.marks is not filters.marks:
             self._marks = Marks(filters.marks)
         sums = self._latest.sums(filters, self._marks)
-        if not self._decider.calm(sums, len(self._latest), now_seconds):
-            self._decide(now_seconds, on_grid=False)
+        return not self._decider.calm(sums, len(self._latest), now_seconds)
 
     def _tick(self, now_seconds: float) -> None:
         self._decide(now_seconds, on_grid=True)
+        self.fit(now_seconds)
+
+    def fit(self, now_seconds: float) -> None:
+        """Fit the forecast where that is due, after a decision on the grid."""
         due = self._decider.forecaster.fit_due(now_seconds)
         if due is not None:
             self._decider.forecaster.adopt(fit(due, Law.of(self.policy, self._starts.cold_start)), now_seconds)
 
     def _decide(self, now_seconds: float, *, on_grid: bool) -> None:
+        proposal = self.propose(now_seconds, on_grid=on_grid)
+        if proposal is not None:
+            self.settle(proposal, proposal.asked)
+
+    def propose(self, now_seconds: float, *, on_grid: bool) -> Proposal | None:
+        """What it asks for; None between two ticks if nothing is urgent."""
+        return self._decider.propose(self._inputs(now_seconds, on_grid=on_grid))
+
+    def settle(self, proposal: Proposal, grant: Grant | None) -> Plan | None:
+        """Carry out what was granted of the latest proposal. None where nothing is decided yet."""
         before = self._decider.state
-        decision = self._decider.decide(self._inputs(now_seconds, on_grid=on_grid))
-        if decision is None:
-            return
-        inputs, result = decision
-        self.watch(before, inputs, result)
+        result = self._decider.settle(proposal, grant)
+        self.watch(before, proposal.inputs, result)
         if result.plan is not None:
             self._desired = result.plan.desired_replicas
-            self._prepare(result.plan, inputs.supply)
+            self._prepare(result.plan, proposal.inputs.supply)
+        return result.plan
 
     def _inputs(self, now_seconds: float, *, on_grid: bool) -> Inputs:
         supply = self._view.supply()
@@ -104,7 +134,8 @@ class Outrider:
         ahead = self.windows(now_seconds, lead_seconds(cold_start, Rung.REQUESTED))
         return Inputs(now_seconds, on_grid, samples, supply, cold_start, windows=ahead)
 
-    def _sync(self, now_seconds: float) -> None:
+    def sync(self, now_seconds: float) -> None:
+        """Have the HPA follow the decision."""
         usage = None if self._desired is None else float(self._desired)
         follow(self._view, self._hpa, now_seconds, usage, 1.0)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import cached_property
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,19 @@ from policies.model import Filters, PodMark, PodSample
 from policies.series import QUEUE_TIME_BOUNDS_SECONDS, late_after_seconds
 from replay.sim.jit import compiled
 from replay.sim.kernel import Metrics, Rows, dtype
-from replay.sim.units import Pod
 
 COLUMNS = tuple(Metrics.__annotations__)  # fields of a PodSample
 SUMMED = [field.name for field in fields(Sums) if field.name != "witness"]
 _SUMS = np.dtype([(name, "f8") for name in SUMMED])
 _shown = attrgetter(*COLUMNS)
+
+
+class Serves(Protocol):
+    """What a reading says of a pod beside its engine's figures."""
+
+    name: str
+    ordinal: int
+    started_seconds: float
 
 
 class Readings:
@@ -30,7 +37,9 @@ class Readings:
     `queue_times` has a row for each pod: finished requests by bucket.
     """
 
-    def __init__(self, pods: Sequence[Pod], at_seconds: float, metrics: Rows, queue_times: NDArray[np.int64]) -> None:
+    def __init__(
+        self, pods: Sequence[Serves], at_seconds: float, metrics: Rows, queue_times: NDArray[np.int64]
+    ) -> None:
         self._queue_times = queue_times
         self._pods = tuple(pods)
         self._at_seconds = at_seconds
@@ -77,7 +86,7 @@ class Readings:
         counted = zip(self.samples, totals, late.tolist(), strict=True)
         return tuple([replace(each, queue_times_total=total, late_total=some) for each, total, some in counted])
 
-    def _sample(self, pod: Pod, values: tuple[float, ...]) -> PodSample:
+    def _sample(self, pod: Serves, values: tuple[float, ...]) -> PodSample:
         shown: dict[str, Any] = dict(zip(COLUMNS, values, strict=True))
         return PodSample(pod.name, self._at_seconds, pod.started_seconds, engines=1.0, **shown)
 

@@ -7,9 +7,8 @@ import numpy as np
 
 from replay.scenario.scenario import Hardware, Scenario
 from replay.sim import kernel
-from replay.sim.readings import Readings
+from replay.sim.readings import Readings, Serves
 from replay.sim.under_way import UnderWay
-from replay.sim.units import Pod
 from replay.sim.views import Passed, RequestLog, Waits
 
 
@@ -83,7 +82,7 @@ class Serving:
         """What a replica that takes nothing new has not finished by then fails."""
         self._requests.cut(pod, until_seconds - self._start_seconds)
 
-    def readings(self, pods: Sequence[Pod]) -> Readings:
+    def readings(self, pods: Sequence[Serves]) -> Readings:
         """What the /metrics of the pods that serve say now; `pods` are these in order of readiness."""
         metrics = kernel.rows(kernel.Metrics, len(self._serving))
         kernel.show(self._fleet, self._engine, self._serving, self._now_s, metrics)

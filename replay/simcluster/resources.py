@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from crds.kinds import SCALING_POLICY
+from crds.kinds import GPU_POOL, SCALING_POLICY
 from crds.v1alpha1.resource import GROUP, VERSION, Column
 
 Json = dict[str, Any]
@@ -61,7 +61,7 @@ EVENTS = Resource(
     "Event",
     ("create", "get", "list", "watch"),
     short_names=("ev",),
-    fields=("involvedObject.name", "involvedObject.uid"),
+    fields=("involvedObject.kind", "involvedObject.name", "involvedObject.uid", "reason"),
     columns=(
         Column("Last Seen", "date", ".lastTimestamp"),
         Column("Type", "string", ".type"),
@@ -107,6 +107,27 @@ SCALING_POLICIES = Resource(
     subresources={"status": ("get", "patch")},
     columns=SCALING_POLICY.columns,
 )
+GPU_POOLS = Resource(
+    GROUP,
+    VERSION,
+    GPU_POOL.plural,
+    GPU_POOL.name,
+    ("get", "list", "watch"),
+    short_names=GPU_POOL.short_names,
+    subresources={"status": ("get", "patch")},
+    namespaced=False,
+    columns=GPU_POOL.columns,
+)
+NAMESPACES = Resource(
+    "",
+    "v1",
+    "namespaces",
+    "Namespace",
+    ("get", "list", "watch"),
+    short_names=("ns",),
+    namespaced=False,
+    columns=(Column("Status", "string", ".status.phase"), AGE),
+)
 RESOURCE_QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota", ("list",), short_names=("quota",))
 PRIORITY_CLASSES = Resource(
     "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", ("list",), short_names=("pc",), namespaced=False
@@ -121,7 +142,18 @@ NODES = Resource(
     namespaced=False,
     columns=(Column("Ready", "string", ".status.conditions[?(@.type=='Ready')].status"), AGE),
 )
-RESOURCES = (PODS, NODES, EVENTS, DEPLOYMENTS, JOBS, SCALING_POLICIES, RESOURCE_QUOTAS, PRIORITY_CLASSES)
+RESOURCES = (
+    PODS,
+    NODES,
+    NAMESPACES,
+    EVENTS,
+    DEPLOYMENTS,
+    JOBS,
+    SCALING_POLICIES,
+    GPU_POOLS,
+    RESOURCE_QUOTAS,
+    PRIORITY_CLASSES,
+)
 
 _SUBRESOURCE_KINDS = {
     "scale": {"group": "autoscaling", "version": "v1", "kind": "Scale"},

@@ -56,6 +56,15 @@ def _office_morning() -> Sample:
     )
 
 
+def _flood() -> Sample:
+    """A tenant of two requests a second that sends fifteen times as many for an hour, from the second hour's half on: four hours."""
+    random = np.random.default_rng(20250109)
+    start_s = np.arange(0.0, 4 * HOUR, BIN_SECONDS)
+    rate = 2.0 * _wander(len(start_s), random)
+    rate *= 1.0 + 14.0 * _rush(start_s - 1.5 * HOUR, rise=30.0, length=HOUR, fall=30.0)
+    return Sample(_bins("flood", start_s, rate, random, UNDATED_EPOCH_SECONDS), 0.0, 4 * HOUR)
+
+
 def _daily(second_of_day: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of the day's plateau: quiet nights, up from seven to ten, a dip at lunch, down from five to nine."""
     hours = [0, 4, 7, 8.5, 9, 10, 11.75, 12.5, 13.5, 16.5, 18, 21, 24]
@@ -106,4 +115,4 @@ def _bins(
     )
 
 
-SAMPLES: dict[str, Callable[[], Sample]] = {"office-morning": _office_morning}
+SAMPLES: dict[str, Callable[[], Sample]] = {"office-morning": _office_morning, "flood": _flood}

@@ -19,6 +19,13 @@ metadata: {name: chat, namespace: llm}
 spec:
   target: {name: chat-vllm}
 """
+POOL = """\
+apiVersion: outrider.dev/v1alpha1
+kind: GPUPool
+metadata: {name: h100}
+spec:
+  owner: a
+"""
 # Values that PyYAML, Python or JSON stumble over, each for a number.
 VALUES = (
     "!!int ''", "!!int x", "!!int [1]", "!!float ''", "!!float {a: 1}", "!!bool maybe", "!!timestamp x",
@@ -34,6 +41,8 @@ PLACES = (
     POLICY + "  maxReplicas: 3\n  mode: {}\n",
     POLICY + "  maxReplicas: 3\n  schedules: {}\n",
     "{}: 3\n" + POLICY + "  maxReplicas: 3\n",
+    POOL + "  members: {}\n",
+    POOL + "  members: [{name: a, namespaceSelector: {}}]\n  offerings: [{name: a, validity: {}, calendar: {}}]\n",
     "kind: {}\n",
     "apiVersion: v1\nkind: List\nitems: [{}, {kind: ScalingPolicy, metadata: {}}]\n",
 )

@@ -43,6 +43,21 @@ spec:
   schedules:
   - {name: day, start: 8am, end: "18:00", minReplicas: 3}
 """
+POOL = """\
+apiVersion: outrider.dev/v1alpha1
+kind: GPUPool
+metadata: {name: h100}
+spec:
+  owner: ml-platform
+  limits: {gpus: 8}
+  members: [{name: all, namespaceSelector: {}}]
+  offerings:
+  - name: spot
+    kind: Spot
+    nodeSelector: {pool: spot}
+    pricePerGpuHour: "1.60"
+    gpusPerNode: 8
+"""
 SUMMARY = "Deployment chat-vllm, 1 to 24 replicas; 99% of requests wait at most 5 s; Active"
 NAMES = spell((kind.name for kind in KINDS), "or")
 OTHER = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"
@@ -106,6 +121,29 @@ def test_json_is_one_document(outrider_check: Any) -> None:
     assert printed["skipped"] == [{"file": "a.yaml", "line": 8, "resource": "Deployment web"}]
 
 
+def test_pools_and_policies_are_judged_together(outrider_check: Any) -> None:
+    """What is right in each file alone, and does not fit, is a warning at its line, in text and as JSON alike."""
+    policy = f"{GOOD}  minReplicas: 9\n  pool: h100\n"
+    code, out, err = outrider_check({"policies/a.yaml": policy, "pools/b.yaml": POOL}, "policies", "pools")
+    assert code == 0
+    assert out == (
+        "policies/a.yaml:7: warning: spec.minReplicas: 9: its highest minimum needs 9 GPUs, and GPUPool h100 grants it at most "
+        "8; instead: minimums of at most 8\n"
+    )
+    assert "pools/b.yaml:1: GPUPool h100: valid: spot; for all; at most 8 GPUs; 0 to 0 standby nodes" in err
+    assert "2 valid, no problems, 1 warning" in err
+    assert outrider_check({}, "policies", "pools", strict=True)[0] == 2
+    [found, pool] = json.loads(outrider_check({}, "policies", "pools", as_json=True)[1])["resources"]
+    assert [(it["path"], it["line"], it["value"]) for it in found["warnings"]] == [("spec.minReplicas", 7, 9)]
+    assert (pool["resource"], pool["problems"], pool["warnings"]) == ("GPUPool h100", [], [])
+
+
+def test_an_offering_that_has_ended_is_a_warning_today(outrider_check: Any) -> None:
+    code, out, _ = outrider_check({"b.yaml": f'{POOL}    validity: [{{end: "2020-01-01T00:00:00Z"}}]\n'})
+    assert code == 0
+    assert out.startswith('b.yaml:14: warning: spec.offerings[0].validity: "spot": its last period ended on 2020-01-01')
+
+
 def test_json_takes_any_value(outrider_check: Any) -> None:
     text = GOOD.replace("24", ".nan") + "  mode: {1: !!binary aGk=}\n"
     code, out, _ = outrider_check({"a.yaml": text}, as_json=True)
@@ -142,6 +180,9 @@ def test_a_terminal_gets_the_same_in_colours(outrider_check: Any, monkeypatch: A
         ),
         ("kind: ScalingPolicys\napiVersion: outrider.dev/v1alpha1\n", "a.yaml:1", "not one of the allowed values"),
         ("kind: ScalingPolicy\napiVersion: outrider.io/v1alpha1\n", "a.yaml:2", "not one of the allowed values"),
+        ("kind: GPUPol\napiVersion: outrider.dev/v1alpha1\n", "a.yaml:1", "instead: GPUPool"),
+        ("apiVersion: outrider.dev/v1alpha1\nspec: {offerings: [], owner: a}\n", "a.yaml:1", "kind: GPUPool"),
+        ("apiVersion: outrider.dev/v1alpha1\nkind: Policy\nspec: {target: {}}\n", "a.yaml:2", "instead: ScalingPolicy"),
         ("kind: scalingpolicy\nmetadata: {}\n", "a.yaml:1", "apiVersion: this field is required"),
     ],
 )

@@ -13,13 +13,16 @@ from kubernetes import client as official
 from kubernetes_asyncio import client as asyncio_client
 
 from crds import build
-from crds.kinds import KINDS, SCALING_POLICY, Kind
+from crds.kinds import GPU_POOL, KINDS, SCALING_POLICY, Kind
+from crds.pool import GpuPool
 from crds.profiles import PROFILES
 from crds.structural import defaulted, described, structural
 from crds.v1alpha1.fields import Model
+from crds.v1alpha1.gpupool_status import Status as GPUPoolStatus
 from crds.v1alpha1.scalingpolicy import Spec
 from crds.workload import Workload
-from tests.e2e.test_crd import EXPLAINED
+from tests.crds.pools.resources import MEMBER, OFFERING, a_pool
+from tests.e2e.test_crd import EXPLAINED, POOL_COLUMNS, POOL_STATUS
 from tests.sentences import descriptions
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +57,7 @@ ALL = {
     for path, node in nodes(version(kind)["schema"]["openAPIV3Schema"])
 }  # fmt: skip
 NODES = dict(nodes(version()["schema"]["openAPIV3Schema"]))  # of ScalingPolicy
+POOL_NODES = dict(nodes(version(GPU_POOL)["schema"]["openAPIV3Schema"]))
 
 
 @pytest.mark.parametrize("name", build.files())
@@ -122,6 +126,46 @@ def test_defaults_are_valid_and_give_the_same_policy() -> None:
     assert stored["spec"]["scaleDown"] == {"maxPercentPerMinute": 25}
     assert isinstance(SCALING_POLICY.resolve(stored), Workload)
     assert SCALING_POLICY.resolve(stored) == SCALING_POLICY.resolve(written)
+
+
+def test_defaults_of_a_pool_are_valid_and_give_the_same_pool() -> None:
+    written = a_pool()
+    stored = defaulted(written, version(GPU_POOL)["schema"]["openAPIV3Schema"])
+    assert isinstance(stored, dict)
+    assert stored["spec"]["standby"] == {"maxNodes": 0, "minNodes": 0, "hold": "60s"}
+    assert stored["spec"]["members"][0] == {
+        "name": "everyone",
+        "namespaceSelector": {"matchLabels": {}, "matchExpressions": []},
+        "priority": 0,
+        "weight": 1,
+        "guaranteedGpus": 0,
+    }
+    assert isinstance(GPU_POOL.resolve(stored), GpuPool)
+    assert GPU_POOL.resolve(stored) == GPU_POOL.resolve(written)
+
+
+def test_what_a_pool_must_have() -> None:
+    assert POOL_NODES[".spec"]["required"] == ["owner", "offerings", "members"]
+    assert POOL_NODES[".spec.offerings[]"]["required"] == [
+        "name",
+        "kind",
+        "nodeSelector",
+        "pricePerGpuHour",
+        "gpusPerNode",
+    ]
+    assert POOL_NODES[".spec.members[]"]["required"] == ["name", "namespaceSelector"]
+    assert (POOL_NODES[".spec.offerings"]["maxItems"], POOL_NODES[".spec.members"]["maxItems"]) == (16, 64)
+
+
+def test_names_columns_and_status_of_a_pool() -> None:
+    spec = build.crd(GPU_POOL)["spec"]
+    assert (spec["scope"], spec["names"]["plural"], spec["names"]["shortNames"]) == ("Cluster", "gpupools", ["gpool"])
+    columns = [column["name"] for column in version(GPU_POOL)["additionalPrinterColumns"] if "priority" not in column]
+    assert [name.upper() for name in ("Name", *columns)] == POOL_COLUMNS
+    for column in version(GPU_POOL)["additionalPrinterColumns"]:
+        path = column["jsonPath"].partition("[")[0]
+        assert path in POOL_NODES or path == ".metadata.creationTimestamp"
+    assert GPUPoolStatus.model_validate(POOL_STATUS).held_gpus == 16
 
 
 def test_only_the_target_and_the_maximum_are_required() -> None:
@@ -217,9 +261,10 @@ def test_a_bound_that_excludes_itself_becomes_a_pair() -> None:
     assert member == {"exclusiveMinimum": True, "minimum": 0, "type": "integer"}
 
 
-def test_the_rules_of_an_object_can_be_evaluated_on_its_default() -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_rules_of_an_object_can_be_evaluated_on_its_default(kind: Kind[Any, Any]) -> None:
     """The API server does so before it fills in the defaults of the members, and refuses the whole CRD otherwise."""
-    for path, node in nodes(version()["schema"]["openAPIV3Schema"]):
+    for path, node in nodes(version(kind)["schema"]["openAPIV3Schema"]):
         if isinstance(default := node.get("default"), dict):
             for rule in node.get("x-kubernetes-validations", ()):
                 unset = re.match(r"!has\(self\.(\w+)\) \|\|", rule["rule"])
@@ -264,10 +309,30 @@ def test_examples_are_what_resolve_takes() -> None:
             assert isinstance(SCALING_POLICY.resolve(document), Workload), path
 
 
+def test_examples_of_a_pool_are_what_resolve_takes() -> None:
+    for path, node in nodes(GPU_POOL.schema["properties"]["spec"], "spec"):
+        for example in node.get("examples", ()):
+            offering = {
+                **OFFERING,
+                "taints": [{"key": "a"}],
+                "validity": [{}],
+                "calendar": [{"start": "00:01", "end": "00:02"}],
+            }
+            selector = {"matchExpressions": [{"key": "team", "operator": "In", "values": ["a"]}]}
+            member = {**MEMBER, "namespaceSelector": selector, "maxGpus": 64}
+            place: Any = a_pool(offerings=[offering], members=[member], taints=[{"key": "a"}], standby={"maxNodes": 2})
+            document = place
+            *parents, last = path.replace("[]", ".0").split(".")
+            for name in parents:
+                place = place[int(name)] if name.isdigit() else place.setdefault(name, {})
+            place[last] = yaml.safe_load(str(example))
+            assert isinstance(GPU_POOL.resolve(document), GpuPool), path
+
+
 def test_what_the_real_cluster_is_expected_to_explain_is_in_the_file() -> None:
     """The end-to-end test asks kubectl for these lines; a changed description shows here first."""
-    file = yaml.safe_load(build.files()["deploy/00-crd.yaml"])
-    written = " ".join(" ".join(text.split()) for text in descriptions(file))
+    files = yaml.safe_load_all(build.files()["deploy/00-crd.yaml"])
+    written = " ".join(" ".join(text.split()) for file in files for text in descriptions(file))
     lines = [line for lines in EXPLAINED.values() for line in lines]
-    texts = [re.split(r"-required-|<\w+> |enum: Active, Shadow ", line)[-1].strip() for line in lines]
+    texts = [re.split(r"-required-|<[\[\]\w]+> |enum: Active, Shadow ", line)[-1].strip() for line in lines]
     assert [text for text in texts if text not in written] == []

@@ -107,6 +107,8 @@ def test_the_role_holds_exactly_what_the_controller_asks_for() -> None:
         ("", "nodes", "list"),
         ("", "nodes", "watch"),
         ("", "namespaces", "get"),
+        ("", "namespaces", "list"),
+        ("", "namespaces", "watch"),
         ("serving.kserve.io", "localmodelcaches", "get"),
         ("scheduling.k8s.io", "priorityclasses", "list"),
     }
@@ -203,7 +205,7 @@ def test_the_image_is_named_in_one_place() -> None:
 
 def test_every_object_has_the_label_by_which_all_of_them_are_found() -> None:
     kinds = {document["kind"] for path in DEPLOY.rglob("*.yaml") for document in documents(path)}
-    for kind in kinds - {"Kustomization", "Component", SCALING_POLICY.name}:
+    for kind in kinds - {"Kustomization", "Component", *(each.name for each in KINDS)}:
         for found in every(kind):
             assert found["metadata"]["labels"]["app.kubernetes.io/name"] == "outrider", kind
 
@@ -227,6 +229,19 @@ def test_the_full_example_uses_every_field() -> None:
     [document] = documents(DEPLOY / "examples" / "scalingpolicy-full.yaml")
     assert isinstance(SCALING_POLICY.resolve(document), Workload)
     assert set(document["spec"]) == {field.alias for field in Spec.model_fields.values()}
+
+
+def test_the_example_of_a_pool_uses_every_field_and_the_policies_beside_it_may_join() -> None:
+    from crds.files import inspect_files
+    from crds.v1alpha1.gpupool import Limits, Member, Offering, Spec
+
+    [document] = documents(DEPLOY / "examples" / "gpupool.yaml")
+    spec = document["spec"]
+    assert set(spec) == {field.alias for field in Spec.model_fields.values()}
+    for model, written in ((Offering, spec["offerings"]), (Member, spec["members"]), (Limits, [spec["limits"]])):
+        assert {name for each in written for name in each} == {field.alias for field in model.model_fields.values()}
+    found = inspect_files([str(DEPLOY / "examples")]).resources
+    assert [line for each in found for line in (*each.lines(), *each.warned())] == []
 
 
 def test_the_image_runs_as_the_pods_user() -> None:

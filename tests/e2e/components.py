@@ -44,12 +44,20 @@ class Group:
     def home(self) -> Path:
         """The folder of its binaries; the name covers everything that determines their content."""
         digest = hashlib.sha256(json.dumps([self.programs, self.files, self.ldflags], sort_keys=True).encode())
-        for name in ("go.mod", "go.sum"):
+        for name in ("go.mod", "go.sum", *self._own):
             digest.update((self.source / name).read_bytes())
         return cache() / f"{self.name}-{self.version}-{digest.hexdigest()[:12]}"
 
+    @property
+    def _own(self) -> list[str]:
+        """The sources of programs that are not the module's."""
+        own = [folder for folder in self.programs.values() if folder.startswith("./")]
+        return sorted(str(path.relative_to(self.source)) for each in own for path in (self.source / each).glob("*.go"))
+
     def package(self, folder: str) -> str:
-        """The import path of a folder of the module."""
+        """The import path of a folder of the module; a folder beside `go.mod` as it is."""
+        if folder.startswith("./"):
+            return folder
         return self.module if folder == "." else f"{self.module}/{folder}"
 
 

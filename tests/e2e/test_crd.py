@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from crds.build import crd
-from crds.kinds import KINDS, SCALING_POLICY, Kind
+from crds.kinds import GPU_POOL, KINDS, Kind
 from crds.structural import defaulted
-from tests.crds.verdicts import CASES, RECORDED, disagreement, policy, reported, write
+from tests.crds.verdicts import TABLES, Table, disagreement, reported
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.api import ApiError, Json
 
@@ -50,8 +50,33 @@ STATUS = {
 }
 
 
+POOL_COLUMNS = ["NAME", "GPUS", "LIMIT", "REFUSED", "STANDBY", "OFFERING", "PER-HOUR", "TODAY", "READY", "AGE"]
+POOL_STATUS = {
+    "observedGeneration": 1,
+    "heldGpus": 16,
+    "refusedGpus": 2,
+    "standby": "1/2",
+    "offering": "on-demand",
+    "offerings": [{"name": "on-demand", "nodes": 3, "inFlight": 1, "reason": "Asked"}],
+    "workloads": [{"workload": "llm/chat", "member": "everyone", "granted": 9, "refused": 2, "reason": "PoolGPUs"}],
+    "spend": {"usdPerHour": "62.4", "usdToday": "713.25", "forecastUsdToday": "1497", "day": "2026-11-21"},
+    "message": "2 of 5 refused: the pool is at its limit of 16 GPUs.",
+    "conditions": STATUS["conditions"],
+}
+POLICIES, POOLS = TABLES
+
+
+def resources(kind: Kind[Any, Any], namespace: str) -> str:
+    place = f"namespaces/{namespace}/" if kind.scope == "Namespaced" else ""
+    return f"/apis/outrider.dev/v1alpha1/{place}{kind.plural}"
+
+
 def policies(namespace: str) -> str:
-    return f"/apis/outrider.dev/v1alpha1/namespaces/{namespace}/scalingpolicies"
+    return resources(POLICIES.kind, namespace)
+
+
+def policy(case: Json, namespace: str) -> Json:
+    return POLICIES.resource(case, namespace)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -62,13 +87,17 @@ def test_it_is_installed_without_a_complaint(cluster: Cluster, kind: Kind[Any, A
     assert conditions == {"NamesAccepted": "True", "Established": "True"}  # NonStructuralSchema would be a third
 
 
-def test_verdicts_are_as_recorded_and_as_outrider_check_gives_them(cluster: Cluster, namespace: str) -> None:
-    schema = crd(SCALING_POLICY)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.kind.name)
+def test_verdicts_are_as_recorded_and_as_outrider_check_gives_them(
+    cluster: Cluster, namespace: str, table: Table
+) -> None:
+    kind = table.kind
+    schema = crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     changed, disagreeing, says = [], [], []
-    for case in CASES:
-        document = policy(case, namespace)
+    for case in table.cases:
+        document = table.resource(case, namespace)
         try:
-            stored = cluster.api.post(f"{policies(namespace)}?dryRun=All&{STRICT}", document)
+            stored = cluster.api.post(f"{resources(kind, namespace)}?dryRun=All&{STRICT}", document)
         except ApiError as error:
             says.append(_says(error))
         else:
@@ -77,16 +106,18 @@ def test_verdicts_are_as_recorded_and_as_outrider_check_gives_them(cluster: Clus
                 disagreeing.append(f"{case['path']} = {case['value']!r}: stored as {stored['spec']}")
         if says[-1] != case["says"]:
             changed.append(f"{case['path']} = {case['value']!r}: {says[-1]}, and recorded is {case['says']}")
-        if difference := disagreement(case, says[-1], reported(document)):
+        if difference := disagreement(kind, case, says[-1], reported(document)):
             disagreeing.append(difference)
     version = cluster.api.get("/version")["gitVersion"].removeprefix("v")
     refused = sum(map(bool, says))
-    print(f"Kubernetes {version} takes {len(says) - refused} policies and refuses {refused}, as outrider check does")
+    print(
+        f"Kubernetes {version} takes {len(says) - refused} {kind.plural} and refuses {refused}, as outrider check does"
+    )
     if os.environ.get("OUTRIDER_RECORD"):
-        write(version, says)
+        table.write(version, says)
     else:
         assert not changed, "\n".join(["record them anew, see tests/crds/verdicts.py:", *changed])
-        assert version == RECORDED["kubernetes"]
+        assert version == table.recorded["kubernetes"]
     assert not disagreeing, "\n".join(disagreeing)
 
 
@@ -144,6 +175,24 @@ def test_kubectl_get_reads_well(cluster: Cluster, namespace: str) -> None:
     assert "scalingpolicy.outrider.dev/chat" in cluster.kubectl("get", "autoscaling", "-n", namespace)
 
 
+def test_kubectl_get_gpupool_tells_the_story_in_a_line(cluster: Cluster, namespace: str) -> None:
+    pool = POOLS.resource({"path": "metadata.name", "value": namespace})
+    pool["spec"]["limits"] = {"gpus": 16}
+    place = f"{resources(GPU_POOL, namespace)}/{namespace}"
+    cluster.api.post(resources(GPU_POOL, namespace), pool)
+    try:
+        cluster.api.patch(f"{place}/status", {"status": POOL_STATUS})
+        [names, values] = _table(cluster.kubectl("get", "gpupool", namespace))
+        print(*("  ".join(f"{cell:<9}" for cell in row).rstrip() for row in (names, values)), sep="\n")
+        assert names == POOL_COLUMNS
+        assert values[:-1] == [namespace, "16", "16", "2", "1/2", "on-demand", "62.4", "713.25", "True"]
+        wide = cluster.kubectl("get", "gpool", namespace, "-o", "wide")
+        assert wide.splitlines()[0].split()[-3:] == ["OWNER", "FORECAST", "MESSAGE"]
+        assert str(POOL_STATUS["message"]) in wide
+    finally:
+        cluster.api.delete(place)
+
+
 def _table(text: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines()]
 
@@ -168,6 +217,18 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
         "end <string> -required- When the window closes, as HH:MM in local time, up to 24:00.",
         "Time zone by its name in the IANA database. Default: UTC.",
     ),
+    "gpool": ("GPUPool is a number of GPUs of one model that the workloads of several teams share by rule.",),
+    "gpool.spec": (
+        "offerings <[]Object> -required- Ways to get nodes of one GPU model,",
+        "members <[]Object> -required- Who may join, in order:",
+        "owner <string> -required- Team that owns the pool. Example: ml-platform.",
+    ),
+    "gpool.spec.offerings": (
+        "gpusPerNode <integer> -required- GPUs of each node.",
+        "Reserved: paid for in any case. Spot: may be taken back at short notice.",
+    ),
+    "gpool.spec.limits": ("Nothing grows while the day's projected spend is above it. Unset: no limit.",),
+    "gpool.spec.standby": ("How long a node is kept after it was last needed, up to 24h. Default: 60s.",),
     "scpol.status": ("demandReplicas <Object> Demand in replicas. Absent while unknown.",),
 }
 

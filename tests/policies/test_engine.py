@@ -3,7 +3,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.allocate import allocate
 from policies.codec import encode
 from policies.demand import observe
 from policies.engine import Proposal, propose, settle, step
@@ -26,13 +25,11 @@ def test_without_a_pool_a_step_is_its_three_phases(
     state, _, fleet = lived(policy, history)
     inputs = fleet.tick(rate, waiting)
     proposal = proposed(policy, state, inputs)
-    granted = allocate({policy.name: proposal})[policy.name]
-    assert granted == proposal.asked
-    assert encode(settle(proposal, granted)) == encode(step(policy, state, inputs))
+    assert encode(settle(proposal, proposal.asked)) == encode(step(policy, state, inputs))
 
 
 @given(policies, histories, rates, waits, grants)
-def test_a_grant_refuses_growth_and_nothing_else(
+def test_a_grant_refuses_growth_or_ends_a_hold_and_nothing_else(
     policy: Policy, history: list[Moment], rate: float, waiting: float, grant: Grant
 ) -> None:
     state, _, fleet = lived(policy, history)
@@ -41,9 +38,10 @@ def test_a_grant_refuses_growth_and_nothing_else(
     assert result.plan is not None
     assert asked is not None
     replicas, nodes = result.plan.desired_replicas, result.plan.prepared_nodes
-    assert replicas == min(asked.replicas, max(grant.replicas, proposal.kept_replicas))
+    least = min(proposal.kept_replicas, proposal.needed_replicas)
+    assert replicas == min(asked.replicas, max(grant.replicas, least))
     assert nodes == min(asked.prepared_nodes, grant.prepared_nodes)
-    assert replicas >= min(asked.replicas, state.decided.replicas or 0)
+    assert proposal.needed_replicas <= asked.replicas
     assert result.state.decided.replicas == replicas
     refused = [reasons[0].rule is Rule.GRANT for reasons in (result.plan.replica_reasons, result.plan.prepared_reasons)]
     assert refused == [replicas < asked.replicas, nodes < asked.prepared_nodes]

@@ -123,7 +123,7 @@ def test_a_torn_line_in_the_middle_is_named() -> None:
         (["7\n"], "line 1 is not a line of a decision log: an object was expected"),
         (
             ['{"kind":"header","version":1}\n'],
-            "the log has format 1; this version of outrider reads format 6: move the file away",
+            "the log has format 1; this version of outrider reads format 7: move the file away",
         ),
         (
             [header_line("x"), '{"kind":"decision","name":"chat/qwen"}\n'],

@@ -17,7 +17,7 @@ def decide(policy: Policy, *asked: float, start: int = 0, coverage: float = 1.0)
         demand = Demand(now, Basis.WORK, coverage, replicas, replicas, 0.0, 0.0, 0.0, 1.0)
         seen = Observation(demand, Filters(level=replicas), Capacity(), faulty=False)
         inputs = Inputs(now, True, (), a_supply(start), COLD_START)
-        count, reasons, decided = stabilized(policy, decided, (Reason(Rule.VOLATILITY, replicas),), seen, inputs)
+        count, reasons, decided, _ = stabilized(policy, decided, (Reason(Rule.VOLATILITY, replicas),), seen, inputs)
         decided = stabilize.moved(decided, count, now)
         decisions.append((count, reasons[0].rule))
     return decisions

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from crds.notation.timestamps import timestamp
 from replay.simcluster.api import route
 from replay.simcluster.objects import uid
-from replay.simcluster.resources import NODES, PRIORITY_CLASSES, RESOURCES, Json, Resource
+from replay.simcluster.resources import RESOURCES, Json, Resource
 from replay.simcluster.store import Key, Store, key_of
 
 SERVED = RESOURCES
@@ -55,9 +55,9 @@ class Objects(Mapping[str, Json]):
 
 def place(path: str) -> tuple[Resource, Key]:
     """The resource and the key of an object. Raises LookupError where no object can be."""
-    for resource in (NODES, PRIORITY_CLASSES):
+    for resource in (each for each in SERVED if not each.namespaced):
         name = path.removeprefix(f"{root_of(resource)}/{resource.plural}/")
-        if name != path:
+        if name != path and "/" not in name:
             return resource, ("", name)
     found = route(path)
     if found is None or found.name is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from autoscaler.records.coldstarts.possible import require_lengths, require_possible
 from crds.notation.timestamps import timestamp
 from forecasting.worth import DAY_SECONDS, WARM_SECONDS
-from policies.log import Decision, Started
+from policies.log import Allocation, Decision, Record, Started
 from policies.model import Fan, Policy
 from policies.starts import Start
 from policies.supply import ColdStart
@@ -75,8 +75,10 @@ class Collection:
 
     _found: dict[str, ColdStarts] = field(default_factory=dict)
 
-    def add(self, record: Decision | Started) -> None:
+    def add(self, record: Record) -> None:
         """Take the next record. What it raises on a damaged log is one of `policies.log.NONSENSE`."""
+        if isinstance(record, Allocation):
+            return
         name = record.policy if isinstance(record, Started) else record.policy.name
         of = self._found.setdefault(name, ColdStarts(name))
         if isinstance(record, Started):

@@ -7,7 +7,7 @@ from autoscaler.records.comparison.moment import Moment
 from autoscaler.records.comparison.serving import Serving
 from autoscaler.records.comparison.shortages import Shortages, Span
 from autoscaler.records.comparison.timeline import Timeline
-from policies.log import Decision, Started
+from policies.log import Decision, Record, Started
 from policies.model import Mode, Plan, Policy, Rule
 from policies.starts import Start
 
@@ -173,12 +173,12 @@ class Comparisons:
     _modes: dict[str, Mode] = field(default_factory=dict)  # of each policy's last decision
     _starts: dict[str, dict[tuple[str, float], Start]] = field(default_factory=dict)  # of each policy; one counts once
 
-    def add(self, record: Decision | Started) -> None:
+    def add(self, record: Record) -> None:
         """Take the next record; those of one policy come in order of time. What it raises on a damaged log is `NONSENSE`."""
         if isinstance(record, Started):
             require_possible(record)
             self._starts.setdefault(record.policy, {})[record.start.pod, record.start.requested_seconds] = record.start
-        else:
+        elif isinstance(record, Decision):
             self._decided(record)
 
     def _decided(self, decision: Decision) -> None:

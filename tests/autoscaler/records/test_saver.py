@@ -10,7 +10,10 @@ from autoscaler.records.saver import Saver
 from autoscaler.records.store import Loaded
 from autoscaler.telemetry import metrics
 from policies.model import State
+from policies.pool import PoolState
 from tests.support.fake_clock import FakeClock
+
+NO_POOLS: Mapping[str, PoolState] = {}
 
 
 class FakeStore:
@@ -18,14 +21,16 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.saves: list[Mapping[str, State]] = []
+        self.pools: list[Mapping[str, PoolState]] = []
         self.problems: Mapping[str, str] = {}
         self.meanwhile: Callable[[], object] = lambda: None
 
     async def load(self) -> Loaded:
         raise NotImplementedError
 
-    async def save(self, states: Mapping[str, State]) -> Mapping[str, str]:
+    async def save(self, states: Mapping[str, State], pools: Mapping[str, PoolState] = NO_POOLS) -> Mapping[str, str]:
         self.saves.append(dict(states))
+        self.pools.append(dict(pools))
         self.meanwhile()
         return self.problems
 
@@ -83,3 +88,11 @@ async def test_the_age_of_what_is_saved_grows_while_saving_fails(monkeypatch: py
 
 def age(policy: str) -> float | None:
     return metrics.REGISTRY.get_sample_value("outrider_state_age_seconds", {"policy": policy})
+
+
+async def test_the_states_of_pools_are_saved_with_those_of_the_policies() -> None:
+    store = FakeStore()
+    await Saver(
+        store, lambda: {"ns/a": State()}, FakeClock(), pools=lambda: {"h100": PoolState(standby_nodes=2)}
+    ).save()
+    assert (store.saves, store.pools) == ([{"ns/a": State()}], [{"h100": PoolState(standby_nodes=2)}])

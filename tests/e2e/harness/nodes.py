@@ -22,6 +22,7 @@ INSTANCE_TYPES = (("g6.2xlarge", 1, 8, 32, 0.98), ("g6.12xlarge", 4, 48, 192, 4.
 ZONES = ("zone-a", "zone-b")
 SPOT_SHARE = 0.35
 POOL = "gpu"
+REFUSED = "refused-nodepools"  # a file in the cluster's folder: NodePools for which no machine is to be had
 
 
 def kwok(folder: Path, kubeconfig: Path) -> Process:
@@ -61,7 +62,11 @@ def karpenter(folder: Path, kubeconfig: Path) -> Process:
         "--batch-max-duration=2s",
         "--feature-gates=CapacityBuffer=true",
     ]
-    environment = {"KUBECONFIG": str(kubeconfig), "SYSTEM_NAMESPACE": "kube-system"}
+    environment = {
+        "KUBECONFIG": str(kubeconfig),
+        "SYSTEM_NAMESPACE": "kube-system",
+        "REFUSED_NODEPOOLS": str(folder / REFUSED),
+    }
     offered = json.dumps([_instance_type(*each) for each in INSTANCE_TYPES])
     return Process("karpenter", command, folder, environment, {types: offered})
 
@@ -145,10 +150,16 @@ def pool(
     idle_seconds: int = 12,
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
+    capacity: str = "on-demand",
+    most_gpus: int = 64,
+    weight: int = 0,
 ) -> list[dict[str, Any]]:
-    """A NodePool of GPU nodes with room for one replica each, and its node class; labels and annotations of its nodes."""
+    """A NodePool of GPU nodes with room for one replica each, and its node class; labels and annotations of its nodes.
+
+    Of several that would do, Karpenter takes the one of the highest weight.
+    """
     node_class = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": name}
-    wanted = {"karpenter.sh/capacity-type": ["on-demand"], "node.kubernetes.io/instance-type": ["g6.2xlarge"]}
+    wanted = {"karpenter.sh/capacity-type": [capacity], "node.kubernetes.io/instance-type": ["g6.2xlarge"]}
     return [
         {
             "apiVersion": "karpenter.kwok.sh/v1alpha1",
@@ -172,7 +183,8 @@ def pool(
                         "terminationGracePeriod": "30s",
                     },
                 },
-                "limits": {GPU: "64"},
+                "limits": {GPU: str(most_gpus)},
+                **({"weight": weight} if weight else {}),
                 "disruption": {
                     "consolidationPolicy": "WhenEmpty",
                     "consolidateAfter": f"{idle_seconds}s",

@@ -2,14 +2,13 @@
 
 import itertools
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from replay.scenario.scenario import Scenario
 from replay.sim.score import score
 from replay.sim.serving import Serving
-from replay.sim.units import Pod
 from replay.sim.views import Timeline
 from replay.simcluster import vllm
 
@@ -26,6 +25,15 @@ FIGURES = (
 )
 
 
+@dataclass(eq=False)
+class Engine:
+    """One engine, by the name of its pod."""
+
+    name: str
+    ordinal: int
+    started_seconds: float
+
+
 class Fleet:
     """Engines by pod name. Arguments are wall seconds; engine time runs `rate` times as fast.
 
@@ -40,7 +48,7 @@ class Fleet:
         self._epoch_seconds = started_seconds if epoch_seconds is None else epoch_seconds
         self._serving = Serving(replace(scenario, start_seconds=started_seconds))
         self._engine_now = started_seconds
-        self._pods: dict[str, Pod] = {}
+        self._pods: dict[str, Engine] = {}
         self._ordinals = itertools.count()
 
     @property
@@ -59,7 +67,7 @@ class Fleet:
         """Start serving with a pod, its counters at zero."""
         self.advance(now_seconds)
         born_seconds = self._epoch_seconds + (now_seconds - self._epoch_seconds) * self._rate
-        unit = Pod(pod, born_seconds, ordinal=next(self._ordinals), started_seconds=born_seconds)
+        unit = Engine(pod, next(self._ordinals), born_seconds)
         self._serving.join(unit.ordinal)
         self._serving.advance(self._engine_now)  # requests that wait at the router are sent at once
         self._pods[pod] = unit
@@ -89,7 +97,7 @@ class Fleet:
             start_seconds=self.started_seconds,
             now_seconds=self._engine_now,
             gpu_hours=0.0,
-            price_per_gpu_hour=0.0,
+            cost=0.0,
             pods_created=0,
             nodes_launched=0,
         )

@@ -1,8 +1,0 @@
-//go:build tools
-
-// The programs of this group. Nothing here is compiled; the imports hold the requirements in go.mod.
-package tools
-
-import (
-	_ "sigs.k8s.io/karpenter/kwok"
-)
