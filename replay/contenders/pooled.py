@@ -31,6 +31,7 @@ class Member:
     workload: str  # namespace/name
     outrider: Outrider
     seat: Seat | None
+    fetches_weights: bool = False  # onto standby nodes, beside the image
 
 
 @dataclass
@@ -81,7 +82,7 @@ class Pooled:
             if member.outrider.learns:
                 member.outrider.learn(now_seconds)
         if self.fills:
-            self._standby.fill(self._most_likely())
+            self._standby.fill({name: self.members[name].fetches_weights for name in self._most_likely()})
 
     def _turn(self, names: Sequence[str] | Mapping[str, Member], now_seconds: float, *, on_grid: bool) -> None:
         """Proposals, the pool's decision, and what was granted of each."""

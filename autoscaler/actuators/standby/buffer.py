@@ -90,19 +90,21 @@ class CapacityBuffers:
         created: list[str] = []
         released: list[str] = []
         problems: list[str] = []
+        foreign: list[str] = []
         for offering in _with_buffer(pool):
             buffer = self._known.get((pool.uid, offering.capacity_buffer))
             if buffer is None:
                 problems.append(f"the CapacityBuffer {offering.capacity_buffer} has not been read yet")
                 continue
-            before = buffer.reading.replicas
+            before, is_foreign = buffer.reading.replicas, buffer.foreign
             buffer.refused = _claimed(plan, offering) if buffer.reading.impossible else 0
             problem = buffer.reading.impossible or await self._set(pool, offering, buffer, plan, now_seconds)
             problems += [problem] if problem and (_claimed(plan, offering) or not buffer.reading.impossible) else []
+            foreign += [problem] if is_foreign and problem else []
             after = buffer.reading.replicas
             created += [offering.capacity_buffer] * max(0, after - before)
             released += [offering.capacity_buffer] * max(0, before - after)
-        return Change(tuple(created), tuple(released), problem="; ".join(problems))
+        return Change(tuple(created), tuple(released), problem="; ".join(problems), foreign="; ".join(foreign))
 
     async def release(self, now_seconds: float) -> Change:
         """Empty the buffers that were set for a pool which is gone."""
