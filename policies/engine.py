@@ -105,7 +105,7 @@ def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> 
     seen = replace(seen, filters=replace(seen.filters, headroom=trimmed(policy, seen.filters, seen.judged, inputs)))
     lead = lead_seconds(inputs.cold_start, Rung.REQUESTED)
     total = total_floor(policy, seen.filters, inputs, lead)
-    recommended = recommend(policy, decided, seen, inputs, None if total is None or policy.stands_by else _unprepared(policy, total, lead))
+    recommended = recommend(policy, decided, seen, inputs, _unprepared(policy, total, lead))
     replicas, reasons, decided, needed = stabilized(policy, decided, recommended, seen, inputs)
     prepared, prepared_reasons, decided = prepare(policy, decided, total, inputs, replicas, _based_on(seen))
     return Proposal(
@@ -211,8 +211,13 @@ def _serving(decided: Decided, inputs: Inputs) -> int:
     return (decided.replicas or 0) if inputs.supply is None else len(inputs.supply.ready)
 
 
-def _unprepared(policy: Policy, total: Reason, lead_seconds: float) -> Reason:
-    """Units beyond the limit of prepared nodes must serve, or the lead from a request would not be covered."""
+def _unprepared(policy: Policy, total: Reason | None, lead_seconds: float) -> Reason | None:
+    """Units beyond the limit of prepared nodes must serve, or the lead from a request would not be covered.
+
+    In a pool with standby nodes that lead is the pool's to cover: for the sum of its members' demand.
+    """
+    if total is None or policy.standby_rung is not None:
+        return None
     return Reason(Rule.LEAD, total.replicas - policy.max_prepared_nodes, (("lead_seconds", lead_seconds),))
 
 

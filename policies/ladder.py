@@ -104,9 +104,8 @@ def _phi(x: float) -> float:
 
 def replica_rung(policy: Policy) -> Rung:
     """The rung that a new replica starts from: a prepared node if the policy or its pool has any, else a request."""
-    import os
-    if policy.stands_by:
-        return Rung[os.environ.get("SB_RUNG", "WEIGHTS_READY")]
+    if policy.standby_rung is not None:
+        return policy.standby_rung
     return Rung.IMAGE_READY if policy.max_prepared_nodes > 0 else Rung.REQUESTED
 
 

@@ -44,6 +44,8 @@ def explain_pool(pool: Pool, plan: PoolPlan) -> tuple[str, ...]:
 def pool_phrase(reason: PoolReason) -> str:
     """One reason for a number of standby nodes as a clause."""
     numbers = dict(reason.numbers)
+    if reason.rule == StandbyRule.SHARED and not numbers:
+        return "the pool has no members that could use one"
     spans = {
         name.removesuffix("_seconds"): duration(value) for name, value in numbers.items() if name.endswith("_seconds")
     }

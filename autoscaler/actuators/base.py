@@ -32,6 +32,7 @@ class Change:
     refused: int = 0  # left out by a cap
     problem: str = ""  # why the rest was not done; empty if all was
     impossible: bool = False  # nothing can be held for this workload as it is: what is decided must not count on it
+    foreign: str = ""  # what somebody else does to the objects that it sets; empty if nobody does anything
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,21 +5,23 @@ A member whose pool does not exist, or was never valid, keeps what it has and do
 """
 
 from collections.abc import Callable, Mapping, Sequence
-
-import structlog
+from weakref import WeakKeyDictionary
 
 from autoscaler.control.pool_inputs import Member, Sources, member_ask, pool_inputs
 from autoscaler.control.pool_runtime import PoolRuntime
+from autoscaler.control.runtime import PolicyRuntime
+from autoscaler.kube.objects import Object
 from autoscaler.records.writer import Recorder
 from autoscaler.reporting.spending import count_pool
+from crds.pool import GpuPool
+from crds.pool_landing import obstacle
 from policies.allocate import without_pool
 from policies.engine import Proposal
+from policies.fetches import Ability
 from policies.model import Grant
-from policies.pool import Granted, PoolPlan
-from policies.pool_explain import explain_pool
+from policies.pool import Granted
 from policies.pool_step import pool_step
-
-_log = structlog.get_logger(__name__)
+from policies.supply import StageName
 
 Grants = Mapping[str, Granted]
 
@@ -41,10 +43,24 @@ class Granting:
         self._problem = problem
         self._sources = sources
         self._recorder = recorder
+        self._told: WeakKeyDictionary[PolicyRuntime, tuple[GpuPool, Object | None, str]] = WeakKeyDictionary()
 
     def problem(self, pool: str) -> str:
         """Why a pool cannot be used; empty if it can."""
         return "" if pool in self.pools else self._problem(pool)
+
+    def tell(self, member: PolicyRuntime, now_seconds: float) -> None:
+        """Tell a member whether standby nodes of its pool are of use to it, where the pool or its template has changed."""
+        runtime = self.pools.get(member.workload.pool)
+        if runtime is None:
+            member.offer_standby(None)
+            self._told.pop(member, None)
+            return
+        basis = runtime.pool, member.template, runtime.standby_fails(now_seconds)
+        before = self._told.get(member)
+        if before is None or before[0] is not basis[0] or before[1] is not basis[1] or before[2] != basis[2]:
+            self._told[member] = basis
+            member.offer_standby(standby_ability(*basis))
 
     def grants(self, pool: str, members: Sequence[Member], now_seconds: float, *, on_grid: bool) -> Grants:
         """What each member may have, by its name. A decision of the pool is recorded."""
@@ -55,23 +71,29 @@ class Granting:
         inputs = pool_inputs(runtime, members, self._sources, now_seconds, on_grid=on_grid)
         before, settings = runtime.state, runtime.pool.pool
         result = pool_step(settings, before, inputs)
-        if _news(result.plan, runtime.plan):
-            why = " ".join(explain_pool(settings, result.plan))
-            _log.info("pool.decided", pool=pool, standby_nodes=result.plan.standby_nodes, why=why)
         runtime.settle(inputs, result)
         self._recorder.record_pool(settings, before, inputs, result)
         count_pool(settings, inputs, before.account, result.state.account)
         return {each.workload: each for each in result.plan.grants}
 
 
-def _news(now: PoolPlan, before: PoolPlan | None) -> bool:
-    """Whether a pool asks for other standby nodes, or refuses something to another member or by another limit."""
-    return before is None or _essence(now) != _essence(before)
-
-
-def _essence(plan: PoolPlan) -> tuple[object, ...]:
-    refused = [(each.workload, each.refusal.limit) for each in plan.grants if each.refusal is not None]
-    return plan.standby_nodes, plan.claims, refused
+def standby_ability(pool: GpuPool, template: Object | None, problem: str) -> Ability | None:
+    """Whether the pool's standby nodes are of use to pods of a template; None where the pool holds none, or it is not known."""
+    if not pool.pool.standby.max_nodes or template is None:
+        return None
+    try:
+        found = [(each.name, obstacle(template.get("spec") or {}, each)) for each in pool.offerings]
+    except (TypeError, AttributeError):  # what is wrong with a template is the API server's to say
+        return None
+    closed = [f"{name}: {why}" for name, why in found if why is not None]
+    if len(closed) == len(found):
+        said = f"Its pods can land on no standby node of pool {pool.name} ({'; '.join(closed)})."
+        return Ability("StandbyNodes", StageName.NODE, works=False, sentence=said)
+    if problem:
+        return Ability("StandbyNodes", StageName.NODE, works=False, sentence=f"{problem[:1].upper()}{problem[1:]}.")
+    but = f", but not on those of {'; '.join(closed)}" if closed else ""
+    said = f"Its pods can land on standby nodes of pool {pool.name}{but}."
+    return Ability("StandbyNodes", StageName.NODE, works=True, sentence=said)
 
 
 def kept(proposal: Proposal) -> Grant | None:

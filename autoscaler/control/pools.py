@@ -68,6 +68,11 @@ class PoolRegistry:
         pools = self._watches.pools
         return {uid(raw) for raw in pools if not deleting(raw)} if pools.synced else None
 
+    def names(self) -> Collection[str] | None:
+        """The names of all pools that there are, valid or not; None before they were listed."""
+        pools = self._watches.pools
+        return {key(raw).name for raw in pools if not deleting(raw)} if pools.synced else None
+
     def problem(self, pool: str) -> str:
         """Why a pool cannot be used; empty if it can."""
         if pool in self._runtimes:

@@ -24,6 +24,7 @@ class PoolReport:
     usd_per_hour: float | None = None  # between the last two ticks; None: unknown
     problem: str = ""  # why the newest version cannot be followed; the last valid one is
     standby_problem: str = ""  # why fewer standby nodes are held than claimed
+    foreign: str = ""  # what somebody else does to what holds them
 
     @property
     def standby(self) -> tuple[StandbyUnit, ...]:

@@ -77,7 +77,7 @@ class PoolReporter:
         at_seconds, before = self._written.get(pool, (-math.inf, {}))
         passed_seconds = now_seconds - at_seconds
         is_news = _essence(before) != _essence(status)
-        if passed_seconds < GRID_SECONDS or (not is_news and passed_seconds < PERIOD_SECONDS):
+        if passed_seconds < GRID_SECONDS or (not is_news and passed_seconds < PERIOD_SECONDS) or status == before:
             return
         try:
             await self._kube.merge_patch(collection.gpu_pools().item("", pool, "status"), {"status": status})
@@ -90,9 +90,11 @@ class PoolReporter:
             self._written[pool] = now_seconds, status
 
     async def _write_events(self, report: PoolReport) -> None:
-        """Events of what has changed since the last turn."""
+        """Events and a log line of what has changed since the last turn."""
         before, pool = self._reported.get(report.pool.name), report.pool
         self._reported[pool.name] = report
+        if report.plan is not None and (before is None or _essence_of(report.plan) != _essence_of(before.plan)):
+            _log.info("pool.decided", pool=pool.name, standby_nodes=report.plan.standby_nodes, why=report.sentence)
         if before is None or report.plan is None:  # what was so at the start is no news
             return
         rested, emit = set(before.resting), self._events.emit
@@ -119,6 +121,14 @@ class PoolReporter:
 
 def _hedge(plan: PoolPlan) -> Claim | None:
     return next((claim for claim in plan.claims if claim.step is Step.HEDGE and claim.nodes), None)
+
+
+def _essence_of(plan: PoolPlan | None) -> tuple[object, ...]:
+    """What makes a plan worth a log line: other standby nodes, or a refusal to another member or by another limit."""
+    if plan is None:
+        return ()
+    refused = [(each.workload, each.refusal.limit) for each in plan.grants if each.refusal is not None]
+    return plan.standby_nodes, plan.claims, refused
 
 
 def _leaving(report: PoolReport) -> int:

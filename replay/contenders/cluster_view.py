@@ -43,9 +43,9 @@ class ClusterView:
         """Let a standby node go. Raises KeyError for an unknown one."""
         self._cluster.delete_standby(name)
 
-    def pull(self, node: str, workload: str) -> None:
-        """Bring the image and the weights of a workload onto a node, where they are not there yet."""
-        self._cluster.pull(node, workload)
+    def pull(self, node: str, workload: str, *, weights: bool = True) -> None:
+        """Bring the image of a workload, and its weights, onto a node, where they are not there yet."""
+        self._cluster.pull(node, workload, weights=weights)
 
     def pulled(self, node: str) -> tuple[str, ...]:
         """The workloads whose image and weights are on a node, or on their way."""

@@ -50,7 +50,7 @@ class EachAlone:
         there[able[0]] = max(0, there[able[0]] + missing)
         self._nodes.hold([Claim(name, nodes, Step.FIRST) for name, nodes in there.items()])
         if self.fills:
-            self._nodes.fill(list(self.contenders))
+            self._nodes.fill(dict.fromkeys(self.contenders, True))
 
 
 RETRY_SECONDS = 180.0

@@ -1,6 +1,6 @@
 """Standby nodes of a simulated cluster: made and let go as a plan says, with the members' images and weights on them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 from policies.pool import Claim, StandbyPhase, StandbyUnit
@@ -38,11 +38,11 @@ class StandbyNodes:
             for _ in range(missing):
                 self._view.create_standby(next(self._names), offering, DEADLINE_SECONDS)
 
-    def fill(self, workloads: Sequence[str]) -> None:
-        """Have what these need fetched onto each node, the first of them first."""
+    def fill(self, workloads: Mapping[str, bool]) -> None:
+        """Have the images of these fetched onto each node, the first of them first, with the weights where it says so."""
         for unit in self._view.standby():
             if unit.node is not None and unit.phase in (StandbyPhase.STARTING, StandbyPhase.READY):
                 there = self._view.pulled(unit.node)
-                for name in workloads:
+                for name, weights in workloads.items():
                     if name not in there:
-                        self._view.pull(unit.node, name)
+                        self._view.pull(unit.node, name, weights=weights)

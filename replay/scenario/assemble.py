@@ -163,8 +163,8 @@ def _offerings(spec: model.Spec, pool: Pool | None, lead: Workload) -> tuple[Sim
                 each.price_per_gpu_hour,
                 each.gpus_per_node,
                 MOST_NODES if each.max_nodes is None else each.max_nodes,
-                node=_stage(times and times.node),
-                gpu=_stage(times and times.gpu),
+                node=_stage(times.node if times else None),
+                gpu=_stage(times.gpu if times else None),
             )
         )
     return tuple(found)

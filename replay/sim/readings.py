@@ -37,7 +37,9 @@ class Readings:
     `queue_times` has a row for each pod: finished requests by bucket.
     """
 
-    def __init__(self, pods: Sequence[Serves], at_seconds: float, metrics: Rows, queue_times: NDArray[np.int64]) -> None:
+    def __init__(
+        self, pods: Sequence[Serves], at_seconds: float, metrics: Rows, queue_times: NDArray[np.int64]
+    ) -> None:
         self._queue_times = queue_times
         self._pods = tuple(pods)
         self._at_seconds = at_seconds

@@ -49,4 +49,5 @@ def _together(changes: Sequence[Change]) -> Change:
         tuple(name for change in changes for name in change.created),
         tuple(name for change in changes for name in change.released),
         problem="; ".join(change.problem for change in changes if change.problem),
+        foreign="; ".join(change.foreign for change in changes if change.foreign),
     )

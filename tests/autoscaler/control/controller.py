@@ -133,13 +133,16 @@ async def a_controller(
     history_url: str | None = None,
     processes: Sequence[WorkerProcess] | None = None,
     prometheus: Prometheus | None = None,
+    namespace: str | None = None,
 ) -> AsyncIterator[Controller]:
     """Everything is made and runs, and ends with the block."""
     clock = FakeClock()
     api.now = clock.now
     sources = {"engine_logs": engine_logs, "readiness_stages": readiness_stages}
-    settings = load({"decision_log_dir": log, "learn_cold_starts": learn_cold_starts, **sources})
-    watches = Watches(kube, clock, random.Random(1), None)
+    settings = load(
+        {"decision_log_dir": log, "learn_cold_starts": learn_cold_starts, "namespace": namespace, **sources}
+    )
+    watches = Watches(kube, clock, random.Random(1), namespace)
     starts = StartWatches(kube, clock, random.Random(1), lambda: watches.namespaces, lambda: watches.nodes)
     always = Always(clock, kube, watches, starts, Scraper(clock), prometheus)
     recorder = Recorder(log)

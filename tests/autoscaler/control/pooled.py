@@ -63,6 +63,11 @@ class Pooled:
         found = self.controller.conditions(policy).get("Granted")
         return None if found is None else (found["status"], found["reason"])
 
+    def ability(self, policy: str) -> dict[str, Any]:
+        """What the policy says of the pool's standby nodes; empty if nothing."""
+        found = self.controller.status(policy).get("capabilities") or []
+        return next((each for each in found if each["name"] == "StandbyNodes"), {})
+
     def state(self, name: str = "h100") -> PoolState:
         assert self.controller.leader.pools is not None
         return self.controller.leader.pools.runtimes[name].state

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from crds.pool import GpuPool
-from crds.workload import Workload
+from crds.workload import WeightsMethod, Workload
+from policies.supply import Rung
 from replay.cluster_run import ClusterContender
 from replay.contenders import outrider
 from replay.contenders.contender import Contender, Entry, Setup
@@ -88,19 +89,19 @@ def _alone(contending: Contending, setup: Setup, value: float | None) -> Contend
 
 
 def _pooled(played: Played, gpu_pool: GpuPool, contending: Contending) -> Pooled:
-    members = {}
-    for each in played.scenario.workloads:
-        labels = {"kubernetes.io/metadata.name": each.namespace, **dict(each.labels)}
-        workload = played.workloads[each.name]
-        seat = gpu_pool.seat(each.namespace, labels)
-        members[each.name] = Member(workload.policy.name, outrider.make(played.setup(each)), seat)
     pool = gpu_pool.pool
     if contending.standby is not None:
         most = contending.standby
-        pool = replace(pool, standby=replace(pool.standby, max_nodes=most, min_nodes=min(most, pool.standby.min_nodes)))
-    import os
-
-    if pool.standby.max_nodes > 0 and not os.environ.get("SB_OFF"):
-        for member in members.values():
-            member.outrider.policy = replace(member.outrider.policy, stands_by=True)
+        standby = replace(pool.standby, max_nodes=most, min_nodes=min(most, pool.standby.min_nodes))
+        pool = replace(pool, standby=standby)
+    members = {}
+    for each in played.scenario.workloads:
+        labels = {"kubernetes.io/metadata.name": each.namespace, **dict(each.labels)}
+        setup, seat = played.setup(each), gpu_pool.seat(each.namespace, labels)
+        has_weights = each.scenario.actuators.weights is not WeightsMethod.NONE
+        if pool.standby.max_nodes > 0:
+            rung = Rung.WEIGHTS_READY if has_weights else Rung.IMAGE_READY
+            policy = replace(setup.workload.policy, standby_rung=rung)
+            setup = replace(setup, workload=replace(setup.workload, policy=policy))
+        members[each.name] = Member(setup.workload.policy.name, outrider.make(setup), seat, has_weights)
     return Pooled(pool, members, gpu_pool.day, gpu_pool.is_open)
