@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from replay.demo.journal import Entry
+from replay.demo.journal import Entry, PoolEntry
 from replay.demo.live_run import LiveRun
-from replay.demo.view import clock, times
+from replay.demo.view import clock, said, times
 
 STATUS_SECONDS = 60.0  # scenario time
 
@@ -16,7 +16,7 @@ class LineView:
         self._due_s = 0.0
         self._waited_for: str | None = None
 
-    def lines(self, run: LiveRun, entries: Iterable[Entry]) -> Iterator[str]:
+    def lines(self, run: LiveRun, entries: Iterable[Entry | PoolEntry]) -> Iterator[str]:
         """The lines of a frame; `run` has been updated with it."""
         waits_for = run.snapshot["waits_for"]
         if waits_for is not None and waits_for != self._waited_for:
@@ -24,7 +24,7 @@ class LineView:
         self._waited_for = waits_for
         for entry in entries:
             if entry.sentence is not None:
-                yield f"{clock(entry.at_seconds)}  {entry.sentence}"
+                yield f"{clock(entry.at_seconds)}  {said(run, entry)}"
         snapshot = run.snapshot
         if waits_for is None and snapshot["elapsed_seconds"] >= self._due_s:
             self._due_s = (snapshot["elapsed_seconds"] // STATUS_SECONDS + 1) * STATUS_SECONDS

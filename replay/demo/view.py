@@ -7,6 +7,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from replay.demo.chart import Chart
+from replay.demo.journal import Entry, PoolEntry
 from replay.demo.live_run import LiveRun
 
 AXIS_COLUMNS = 5
@@ -119,17 +120,25 @@ def _requests(run: LiveRun, columns: int) -> Text:
 
 def _decisions(run: LiveRun, columns: int, rows: int) -> Iterator[Text]:
     """The newest decisions first, as many as fit."""
-    if run.last is None:
+    if not run.last:
         yield Text(" no decision yet", "dim")
     left = rows
     for place, entry in enumerate(reversed(run.decisions)):
         style = "" if place == 0 else "dim"
-        for index, line in enumerate(_wrapped(Text(entry.sentence or "", style), columns - 11)):
+        for index, line in enumerate(_wrapped(Text(said(run, entry), style), columns - 11)):
             if left <= 0:
                 return
             left -= 1
             at = (f" {clock(entry.at_seconds)} ", f"bold {style}") if index == 0 else " " * 10
             yield Text.assemble(at, line, no_wrap=True)
+
+
+def said(run: LiveRun, entry: Entry | PoolEntry) -> str:
+    """A decision's sentence, with the name of its workload where there are several."""
+    sentence = entry.sentence or ""
+    if isinstance(entry, PoolEntry):
+        return f"pool: {sentence}"
+    return sentence if run.policies == 1 else f"{entry.policy.rpartition('/')[2]}: {sentence}"
 
 
 def _wrapped(text: Text, columns: int) -> list[Text]:

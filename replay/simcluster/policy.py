@@ -62,7 +62,7 @@ def put_pool(store: Store, scenario: ClusterScenario, pool: PoolDocument | None)
         store.put(NAMESPACES, {"kind": "Namespace", "apiVersion": "v1", "metadata": metadata, "status": status})
     if pool is not None:
         name = pool.pool.name
-        metadata = {
+        known: Json = {
             "name": name,
             "uid": objects.uid(GPU_POOL.name, name),
             "generation": 1,
