@@ -21,10 +21,12 @@ def picture(run: LiveRun, size: tuple[int, int]) -> Group:
     """The whole picture, in `size` = (columns, rows). The chart takes what a fifth for the decisions leaves."""
     columns, rows = size
     decision_rows = max(4, rows // 5)
+    offerings = list(_offerings(run))
     parts: list[RenderableType] = [
         *_head(run, columns),
-        *_chart(run, columns, max(5, rows - FIXED_ROWS - decision_rows)),
+        *_chart(run, columns, max(5, rows - FIXED_ROWS - len(offerings) - decision_rows)),
         *_rungs(run, columns),
+        *offerings,
         _requests(run, columns),
         Text(""),
         *_decisions(run, columns, decision_rows),
@@ -102,6 +104,18 @@ def _rungs(run: LiveRun, columns: int) -> Iterator[Text]:
         blocks.truncate(room, overflow="ellipsis")
         count = replicas + balloons
         yield Text.assemble(f" {name:<12}", (f"{count or '·':>4}", "bold" if count else "dim"), "   ", blocks)
+
+
+def _offerings(run: LiveRun) -> Iterator[Text]:
+    """A row for the nodes of a pool by offering, and how many of each the cloud has refused."""
+    shown = run.snapshot.get("offerings", ())
+    if not shown:
+        return
+    parts: list[Text | tuple[str, str]] = [(f" {'nodes':<12}", ""), ("       ", "")]
+    for each in shown:
+        parts.append((f"{each['nodes']} {each['name']}", "bold" if each["nodes"] else "dim"))
+        parts.append((f" ({each['refused']} refused)  " if each["refused"] else "  ", "red"))
+    yield Text.assemble(*parts, no_wrap=True)
 
 
 def _requests(run: LiveRun, columns: int) -> Text:

@@ -58,6 +58,10 @@ def together(cluster: Cluster, name: str, each: Sequence[Json]) -> Json:
         "replicas": _sums([one["replicas"] for one in each]),
         "balloons": _standby(_sums([one["balloons"] for one in each]), units),
         "nodes": _nodes(nodes),
+        "offerings": [
+            {"name": offering.name, "nodes": offering.nodes, "refused": offering.refused}
+            for offering in cluster.offerings()
+        ],
     }
 
 
