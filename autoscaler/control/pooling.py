@@ -166,13 +166,14 @@ def images(pool: GpuPool, nodes: Store, policies: Followed) -> Mapping[str, int]
         for runtime in policies.runtimes.values()
         if runtime.workload.pool == pool.name and runtime.template is not None
     }
-    names = {name for each in pool.offerings for name in nodes.made(selector(each.node_selector), _names)}
-    found = ((name, nodes.get("", name)) for name in names)
-    return {name: sum(has_image(node, image) for image in wanted) for name, node in found if node is not None}
+    found: dict[str, int] = {}
+    for offering in pool.offerings:
+        found |= nodes.made(selector(offering.node_selector), _images, frozenset(wanted))
+    return found
 
 
-def _names(nodes: Iterable[Object]) -> tuple[str, ...]:
-    return tuple([key(node).name for node in nodes])
+def _images(nodes: Iterable[Object], wanted: frozenset[str]) -> Mapping[str, int]:
+    return {key(node).name: sum([has_image(node, image) for image in wanted]) for node in nodes}
 
 
 def _take_claim(shortages: Shortages, claim: Object, refused: bool) -> None:
