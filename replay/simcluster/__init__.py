@@ -16,7 +16,8 @@ Kubernetes
 - print as many columns as `kubectl get` shows of built-in kinds on a real cluster
 - delete Pods or Deployments on request; delete in the foreground, orphan dependents, or run finalizers
 - honour a Job's node selector (but that of a GPUPool's Job, which chooses an offering), affinity, tolerations, quota or priority
-  class: its pod takes one replica's GPUs, or the whole node of an offering, and is preempted by a replica; each Job has one pod, which never completes by itself; unknown fields are kept
+  class: its pod takes one replica's GPUs, or the whole node of an offering, and is preempted by a replica; each Job has one pod,
+  which never completes by itself; unknown fields are kept
 - name a Deployment's pods NAME-HASH-ID: they are NAME-1, NAME-2 and so on, which history does not take for its pods
 - roll out a changed template, restart a crashed container, or fail a probe
 
