@@ -269,6 +269,7 @@ def _both(scenario: Scenario, folder: Path) -> Both:
     workload = the_workload()
     ours = Outrider(workload.policy, workload.cold_start, scenario.past, learns=False, watch=watch)
     outcome = run(scenario, ours)
+    assert isinstance(pair.outcome, Outcome)
     return Both(live, offline, pair.outcome, outcome)
 
 
