@@ -135,6 +135,8 @@ class CapacityBuffers:
 
     async def look(self, now_seconds: float) -> None:
         """Read each buffer once. One that cannot be read stays as it was."""
+        if not self._followed:  # else the nodes would be watched for nothing
+            return
         nodes = self._nodes()
         for pool in list(self._followed.values()):
             for offering in _with_buffer(pool):
