@@ -25,8 +25,8 @@ from replay.commands.options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from replay.cluster_contenders import Played
     from replay.cluster_run import ClusterOutcome
-    from replay.contenders.of_cluster import Played
     from replay.demo.result import Result
     from replay.driver import Outcome
     from replay.scenario.build import PastKind
@@ -155,8 +155,8 @@ def _scenario(name: str, duration: str | None, seed: int, of_traces: list[str]) 
     """A scenario of several workloads, for as long as asked. Raises ValueError and ScenarioFileError."""
     from dataclasses import replace
 
+    from replay.cluster_contenders import Played
     from replay.commands.arguments import option_seconds
-    from replay.contenders.of_cluster import Played
     from replay.scenario.assemble import cluster
     from replay.scenario.documents import served
     from replay.scenario.files import load
@@ -196,9 +196,9 @@ def _score(served: "Served", outcome: "Outcome | ClusterOutcome", console: "Cons
 def _score_of_pool(played: "Played", result: "Result", console: "Console", *, as_json: bool) -> None:
     """Print how the controller did with a pool, beside its baselines, and how the pool stands."""
     from replay import cluster_tournament
+    from replay.cluster_contenders import Contending
     from replay.cluster_run import ClusterOutcome
     from replay.cluster_tournament import ClusterRow, ClusterRun, ClusterStandings
-    from replay.contenders.of_cluster import Contending
     from replay.demo.pools import listing
     from replay.report import cluster_document, cluster_table
 
