@@ -188,7 +188,8 @@ class Leader:
             settings.pause_image,
         )
         caches = ModelCaches(kube)
-        fetcher = Fetcher(Fetches(kube, watches, fetched), kube, fetched, events, clock, caches)
+        fetches = Fetches(kube, watches, fetched)
+        fetcher = Fetcher(fetches, kube, fetched, events, clock, caches)
         preparers, fitter = [Preparer(each, events, clock) for each in actuators], Fitter(fitting, clock)
         prometheus = always.prometheus
         logs = kube if settings.engine_logs else None
@@ -220,7 +221,9 @@ class Leader:
         registry = self.registry
         pooling = None
         if settings.namespace is None:
-            pooling = Pooling(settings, always, registry, events, recorder, loaded, lambda: self.observer.ledger)
+            pooling = Pooling(
+                settings, always, registry, events, recorder, loaded, lambda: self.observer.ledger, fetches
+            )
         self.pools = None if pooling is None else pooling.registry
         granting = Granting({}, lambda _pool: NO_POOLS, None, recorder) if pooling is None else pooling.granting
         states = dict if pooling is None else pooling.registry.states

@@ -6,7 +6,7 @@ Not here: what a Job looks like (`prepull`, `prefetch`), where pods may land (`l
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autoscaler.actuators.base import Change, Refused
@@ -83,6 +83,11 @@ class Fetches:
         self._looked: set[str] = set()  # namespaces that were looked through once since they are followed
         self._rests, self._podless = Rests(PATIENCE_SECONDS + TURN_SECONDS), Podless()
         self._shortfalls = Shortfalls()
+        self._held: Callable[[], frozenset[str]] = frozenset
+
+    def use_held(self, nodes: Callable[[], frozenset[str]]) -> None:
+        """Count these nodes as in use as well: they stand by, and whichever workload needs one next must find its image there."""
+        self._held = nodes
 
     async def ensure(
         self,
@@ -118,7 +123,7 @@ class Fetches:
         self._shortfalls.see(claimant(workload), own, whats, now_seconds)
         stuck = self._stuck(namespace, now_seconds)
         trouble = await self._rest(workload, own, stuck, now_seconds)
-        busy = self._busy() if targets else frozenset()
+        busy = self.busy() | self._held() if targets else frozenset()
         doomed = [each for each in own if self._ends(each, targets, busy, stuck, now_seconds)]
         here = {key(each.job).name for each in own}
         missing = {
@@ -215,7 +220,7 @@ class Fetches:
             return True
         return not _in_use(target.node, busy, now_seconds) and name in self._brought
 
-    def _busy(self) -> frozenset[str]:
+    def busy(self) -> frozenset[str]:
         """Nodes that have a pod of a followed namespace."""
         return frozenset().union(
             *(self._watches.pods(each).made(_EVERY, busy_nodes) for each in self._watches.namespaces)

@@ -267,6 +267,6 @@ STANDBY_JOB = Shape(
         },
         kind=GPU_POOL.name,
         ours=_OF_POOLS,
-        about={"namespace": Configured("standbyNamespace", NAMESPACE)},
+        about={"namespace": NAMESPACE},
     ),
 )

@@ -49,14 +49,14 @@ class Granting:
         """Why a pool cannot be used; empty if it can."""
         return "" if pool in self.pools else self._problem(pool)
 
-    def tell(self, member: PolicyRuntime) -> None:
-        """Tell a member whether standby nodes of its pool are of use to it, as far as pool and template have changed."""
+    def tell(self, member: PolicyRuntime, now_seconds: float) -> None:
+        """Tell a member whether standby nodes of its pool are of use to it, where the pool or its template has changed."""
         runtime = self.pools.get(member.workload.pool)
         if runtime is None:
             member.offer_standby(None)
             self._told.pop(member, None)
             return
-        basis = runtime.pool, member.template, runtime.standby_problem
+        basis = runtime.pool, member.template, runtime.standby_fails(now_seconds)
         before = self._told.get(member)
         if before is None or before[0] is not basis[0] or before[1] is not basis[1] or before[2] != basis[2]:
             self._told[member] = basis

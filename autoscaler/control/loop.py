@@ -125,6 +125,8 @@ class Loop:
         for runtime in asking:
             with _contained(runtime.key):
                 started = stopwatch_seconds()
+                if self._granting is not None and group.pool:
+                    self._granting.tell(runtime, now_seconds)
                 if runtime.deciding and self._propose(runtime, now_seconds, on_grid=on_grid):
                     took_seconds[runtime.key] = stopwatch_seconds() - started
         grants, problem = self._grants(group, took_seconds.keys(), now_seconds, on_grid=on_grid)
@@ -143,8 +145,6 @@ class Loop:
         if self._granting is None or not group.pool or not (asking or on_grid):
             return {}, ""
         try:
-            for each in group.members:
-                self._granting.tell(each)
             members = [Member(each, self._proposals.get(each), each.key in asking) for each in group.members]
             grants = self._granting.grants(group.pool, members, now_seconds, on_grid=on_grid)
             return grants, self._granting.problem(group.pool)

@@ -55,7 +55,7 @@ class StandbyKeeper:
             if is_known
             else Change(problem="which standby nodes there are is not known, so none is asked for or released")
         )
-        news = runtime.offer_standby_problem(change.problem, change.foreign)
+        news = runtime.offer_standby_problem(change.problem, now_seconds, change.foreign)
         if change.created or change.released or news:
             log = _log.warning if change.problem else _log.info
             log(

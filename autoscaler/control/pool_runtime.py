@@ -10,6 +10,8 @@ from autoscaler.reporting.pool_report import PoolReport
 from crds.pool import GpuPool
 from policies.pool import PoolInputs, PoolPlan, PoolResult, PoolState, Seat
 
+LASTING_SECONDS = 300.0  # a problem of standby nodes that is no hiccup: members then reckon without them
+
 
 class PoolRuntime:
     """A pool, its state, and its last decision."""
@@ -23,6 +25,7 @@ class PoolRuntime:
         self._usd_per_hour: float | None = None
         self._problem = ""
         self._standby_problem = ""
+        self._standby_fails_since: float | None = None
         self._foreign = ""
         self._gpus_by_pod: Mapping[str, Mapping[tuple[str, str], int]] = {}
         self._seats: dict[
@@ -50,10 +53,10 @@ class PoolRuntime:
         """The last decision."""
         return self._plan
 
-    @property
-    def standby_problem(self) -> str:
-        """Why fewer standby nodes are held than claimed; empty if they are not."""
-        return self._standby_problem
+    def standby_fails(self, now_seconds: float) -> str:
+        """Why no standby node can be counted on: what has been wrong with them for minutes; empty if nothing has."""
+        since = self._standby_fails_since
+        return "" if since is None or now_seconds - since < LASTING_SECONDS else self._standby_problem
 
     @property
     def gpus_by_pod(self) -> Mapping[str, Mapping[tuple[str, str], int]]:
@@ -105,13 +108,17 @@ class PoolRuntime:
         found = {name: held for name, held in self._gpus_by_pod.items() if name != node}
         self._gpus_by_pod = found if pods is None else {**found, node: pods}
 
-    def offer_standby_problem(self, problem: str, foreign: str = "") -> bool:
+    def offer_standby_problem(self, problem: str, now_seconds: float, foreign: str = "") -> bool:
         """Take why fewer standby nodes are held than claimed, empty if they are not. Gives whether that is news.
 
         `foreign` is what somebody else does to what holds them.
         """
         before, self._standby_problem = self._standby_problem, problem
         self._foreign = foreign
+        if not problem:
+            self._standby_fails_since = None
+        elif self._standby_fails_since is None:
+            self._standby_fails_since = now_seconds
         return problem not in ("", before)
 
     def settle(self, inputs: PoolInputs, result: PoolResult) -> None:

@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from autoscaler.actuators.fetching import Fetches
 from autoscaler.actuators.manifest import NAMESPACE
 from autoscaler.actuators.standby.buffer import CapacityBuffers
 from autoscaler.actuators.standby.jobs import StandbyJobs
-from autoscaler.actuators.standby.manifest import HoldSettings
+from autoscaler.actuators.standby.manifest import LEAVING_TAINTS, HoldSettings
 from autoscaler.actuators.standby.methods import Standby
 from autoscaler.actuators.standby.watches import StandbyWatches
 from autoscaler.clock import Clock
@@ -39,7 +40,6 @@ from autoscaler.starts.watches import StartWatches
 from crds.pool import GpuPool
 from policies.ledger import Ledger
 
-DISRUPTED = "karpenter.sh/disrupted"  # the taint of a node that Karpenter is about to take
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _NOTHING: Mapping[str, str] = {}
 
@@ -84,12 +84,16 @@ class Pooling:
         recorder: Recorder,
         loaded: Loaded,
         ledger: Callable[[], Ledger],
+        fetches: Fetches,
     ) -> None:
         clock, kube, watches, starts = reading.clock, reading.kube, reading.watches, reading.starts
         rng = random.Random()  # noqa: S311 - jitter
         namespace = settings.own_namespace or service_account_namespace() or NAMESPACE
         own = StandbyWatches(kube, clock, rng, namespace)
-        held = HoldSettings(namespace, settings.balloon_deadline_seconds, settings.priority_class, settings.pause_image)
+        taints = frozenset([*LEAVING_TAINTS, *filter(None, (settings.notice_taints or "").split(","))])
+        held = HoldSettings(
+            namespace, settings.balloon_deadline_seconds, settings.priority_class, settings.pause_image, taints
+        )
         jobs = StandbyJobs(
             kube,
             own,
@@ -99,9 +103,10 @@ class Pooling:
             lambda pool: images(pool, watches.nodes, policies),
         )
         buffers = CapacityBuffers(
-            kube, clock, namespace, lambda: watches.nodes, self._names, partial(self._busy, policies, clock)
+            kube, clock, held, lambda: watches.nodes, self._names, partial(self._busy, policies, clock)
         )
         actuator = Standby(jobs, buffers, own)
+        fetches.use_held(own.held_nodes)
         shortages = Shortages(
             kube,
             clock,
@@ -121,7 +126,7 @@ class Pooling:
             shortages=shortages,
             standby=actuator,
             ledger=ledger,
-            notice_taints=frozenset([DISRUPTED, *(settings.notice_taints or "").split(",")]),
+            notice_taints=taints,
         )
         self.granting = Granting(self.registry.runtimes, self.registry.problem, sources, recorder)
         self.runs: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
@@ -161,13 +166,14 @@ def images(pool: GpuPool, nodes: Store, policies: Followed) -> Mapping[str, int]
         for runtime in policies.runtimes.values()
         if runtime.workload.pool == pool.name and runtime.template is not None
     }
-    names = {name for each in pool.offerings for name in nodes.made(selector(each.node_selector), _names)}
-    found = ((name, nodes.get("", name)) for name in names)
-    return {name: sum(has_image(node, image) for image in wanted) for name, node in found if node is not None}
+    found: dict[str, int] = {}
+    for offering in pool.offerings:
+        found |= nodes.made(selector(offering.node_selector), _images, frozenset(wanted))
+    return found
 
 
-def _names(nodes: Iterable[Object]) -> tuple[str, ...]:
-    return tuple([key(node).name for node in nodes])
+def _images(nodes: Iterable[Object], wanted: frozenset[str]) -> Mapping[str, int]:
+    return {key(node).name: sum([has_image(node, image) for image in wanted]) for node in nodes}
 
 
 def _take_claim(shortages: Shortages, claim: Object, refused: bool) -> None:

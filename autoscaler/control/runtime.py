@@ -21,7 +21,7 @@ from autoscaler.sources.scrape import Address
 from autoscaler.sources.transport import Transport
 from crds.notation.selectors import Selector
 from crds.schedules import windows
-from crds.workload import Endpoint, Workload
+from crds.workload import Endpoint, WeightsMethod, Workload
 from forecasting.fit import Fit
 from forecasting.forecaster import Forecaster
 from forecasting.series import Series
@@ -117,8 +117,19 @@ class PolicyRuntime:
 
     @property
     def _effective(self) -> Policy:
-        policy = self._workload.policy
+        policy, standby = self._workload.policy, self._standby
+        if self._workload.pool and standby is not None and standby.works:
+            policy = replace(policy, standby_rung=self._standby_rung)
         return replace(policy, max_prepared_nodes=0) if self._unprepared else policy
+
+    @property
+    def _standby_rung(self) -> Rung:
+        """What a standby node has for it: what is fetched to nodes, unless that is known not to work here."""
+        workload, broken = self._workload, {each.stage for each in self._abilities if not each.works}
+        if not workload.pre_pull or StageName.IMAGE in broken:
+            return Rung.NODE_READY
+        has_weights = workload.weights.method is not WeightsMethod.NONE and StageName.WEIGHTS not in broken
+        return Rung.WEIGHTS_READY if has_weights else Rung.IMAGE_READY
 
     @property
     def state(self) -> State:
@@ -369,15 +380,21 @@ class PolicyRuntime:
         """Take whether images and weights come to nodes ahead of replicas, and what went wrong. Gives whether that is news."""
         before, self._fetch_problem = self._fetch_problem, problem
         self._abilities = abilities
+        self._decider.policy = self._effective
         return problem not in ("", before)
 
     def offer_standby(self, found: Ability | None) -> None:
-        """Take whether standby nodes of its pool are of use to it; None where it has none."""
-        self._standby = found
+        """Take whether standby nodes of its pool are of use to it; None where it has none.
+
+        Where they are, its replicas only have to cover the lead from such a node.
+        """
+        if found != self._standby:
+            self._standby = found
+            self._decider.policy = self._effective
 
     @property
     def _capabilities(self) -> tuple[Ability, ...]:
-        shared = () if self._standby is None else (self._standby,)
+        shared = () if self._standby is None or not self._workload.pool else (self._standby,)
         if not self._workload.policy.max_prepared_nodes:
             return (*shared, *self._abilities)
         works, said = not self._unprepared, "Balloons hold nodes that the plan wants."

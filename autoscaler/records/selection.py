@@ -8,12 +8,12 @@ from typing import Self
 from rich.console import Console
 from rich.progress import Progress
 
+from autoscaler.records.pool_reader import OF_POOL
 from autoscaler.records.reader import BadTimeError, damage, files, last_seconds, parse_time, read, within
 from crds.notation.units import span_seconds
 from policies.log import Allocation, Record, Started, records
 
 PROGRESS_BYTES = 50_000_000  # from which on reading takes seconds
-OF_POOL = ('"kind":"pool"', '"kind":"allocation"')  # as it is written
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ def target(patch: dict[str, Any]) -> list[str]:
     """The objects that a patch changes."""
     kind, name = patch["target"]["kind"], patch["target"]["name"]
     found = [document for path in DEPLOY.rglob("*.yaml") for document in documents(path) if "metadata" in document]
-    return [one["kind"] for one in found if one["kind"] == kind and one["metadata"]["name"] == name]
+    return [one["kind"] for one in found if one["kind"] == kind and re.fullmatch(name, one["metadata"]["name"])]
 
 
 def test_the_values_extend_what_is_there() -> None:
@@ -36,7 +36,7 @@ def test_every_setting_and_target_exists() -> None:
     assert [target(patch) for patch in [*VALUES["patches"], *NETWORK, *PAUSE, *RULE]] == [
         ["Deployment"],
         ["NetworkPolicy"],
-        ["ValidatingAdmissionPolicy"],
+        ["ValidatingAdmissionPolicy"] * 2,
         ["ClusterRole"],
     ]
 
@@ -45,10 +45,14 @@ def test_the_pause_image_is_patched_where_the_policy_has_it() -> None:
     [patch] = PAUSE
     [change] = yaml.safe_load(patch["patch"])
     policies = documents(DEPLOY / "components" / "admission" / "policies.yaml")
-    policy = next(each for each in policies if each["metadata"]["name"] == patch["target"]["name"])
-    variables = policy["spec"]["variables"]
-    assert change["path"] == f"/spec/variables/{len(variables) - 1}/expression"
-    assert variables[-1] == {"name": "pauseImage", "expression": f'"{Settings().pause_image}"'}
+    image = {"name": "pauseImage", "expression": f'"{Settings().pause_image}"'}
+    having = [each for each in policies if image in each["spec"].get("variables", [])]
+    assert [each["metadata"]["name"] for each in having] == ["outrider-prepull-volume", "outrider-standby"]
+    for policy in having:
+        variables = policy["spec"]["variables"]
+        assert re.fullmatch(patch["target"]["name"], policy["metadata"]["name"])
+        assert change["path"] == f"/spec/variables/{len(variables) - 1}/expression"
+        assert variables[-1] == image
 
 
 def test_the_table_has_every_component() -> None:

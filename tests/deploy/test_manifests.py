@@ -26,6 +26,8 @@ MODELS: dict[str, Any] = {
     "NetworkPolicy": client.V1NetworkPolicy,
     "PodDisruptionBudget": client.V1PodDisruptionBudget,
     "PriorityClass": client.V1PriorityClass,
+    "Role": client.V1Role,
+    "RoleBinding": client.V1RoleBinding,
     "Service": client.V1Service,
     "ServiceAccount": client.V1ServiceAccount,
     "ValidatingAdmissionPolicy": client.V1ValidatingAdmissionPolicy,
@@ -120,6 +122,17 @@ def test_the_role_is_bound_to_the_pods_account() -> None:
     assert (subject["name"], subject["namespace"]) == (account["name"], account["namespace"])
     assert one("ClusterRoleBinding")["roleRef"]["name"] == one("ClusterRole")["metadata"]["name"]
     assert pod["serviceAccountName"] == account["name"]
+
+
+def test_the_role_for_buffers_is_in_its_own_namespace_and_bound_to_the_pods_account() -> None:
+    role, binding = one("Role"), one("RoleBinding")
+    granted = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+    assert granted == {("podtemplates", "get"), *(("capacitybuffers", verb) for verb in ("get", "list", "patch"))}
+    account = one("ServiceAccount")["metadata"]
+    assert {each["metadata"]["namespace"] for each in (role, binding)} == {account["namespace"]}
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    [subject] = binding["subjects"]
+    assert (subject["name"], subject["namespace"]) == (account["name"], account["namespace"])
 
 
 def test_the_pod_is_restricted() -> None:

@@ -14,6 +14,7 @@ from autoscaler.actuators.fetching import FetchSettings
 from autoscaler.actuators.manifest import BalloonSettings, balloon_job
 from autoscaler.actuators.prepull import fetch_job
 from autoscaler.actuators.shapes import LONGEST_DEADLINE_SECONDS
+from autoscaler.actuators.standby.manifest import HoldSettings, standby_job
 from autoscaler.actuators.wishes import wish
 from crds.workload import Prefetch, Weights, WeightsMethod
 from tests.autoscaler.actuators.forged import FORGERIES, forged
@@ -22,6 +23,7 @@ from tests.autoscaler.kube.workloads import TEMPLATE, workload
 from tests.e2e.harness import Cluster, until
 from tests.e2e.harness.cluster import DEPLOY
 from tests.e2e.harness.outrider import ACCOUNT, NAMESPACE
+from tests.support.standby_pools import a_gpu_pool, offering
 
 WHO = f"--as=system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
@@ -145,6 +147,21 @@ def test_the_component_prefetch_admits_folders_of_caches_alone(cluster: Cluster,
             assert refused or what in ("a named node", "arguments", "environment", "root"), what
     finally:
         cluster.api.patch(name, {"spec": {"validations": closed}})
+
+
+@pytest.mark.usefixtures("admission")
+def test_standby_nodes_are_admitted_in_outriders_namespace_and_nothing_like_them(
+    cluster: Cluster, namespace: str
+) -> None:
+    pool = a_gpu_pool("h100", offering(taints=[{"key": "team", "value": "a"}]))
+    made = standby_job(pool, pool.offerings[0], 0, HoldSettings(NAMESPACE))
+    assert "created" in tried(cluster, "create", made)
+    for what, job in forged(made):
+        _, denied, why = tried(cluster, "create", job).partition("denied request: ")
+        print(f"{what}: {why.strip()}")
+        assert denied, what
+    elsewhere = standby_job(pool, pool.offerings[0], 0, HoldSettings(namespace))
+    assert "denied request" in tried(cluster, "create", elsewhere)
 
 
 @pytest.mark.usefixtures("admission")

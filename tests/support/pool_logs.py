@@ -34,7 +34,7 @@ DAY = Day("2026-05-28", 1_779_926_400.0, 1_780_012_800.0)
 
 def an_ask(workload: str = "chat/qwen", owner: str = "search", asked: int = 3, **changes: object) -> Ask:
     """Three replicas of one GPU each, of which two serve."""
-    seat = Seat("all", owner, 0, 1.0, 0, None)
+    seat = Seat(owner, owner, 0, 1.0, 0, None)
     ask = Ask(
         workload,
         seat,

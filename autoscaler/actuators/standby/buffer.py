@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from autoscaler.actuators.base import Change
 from autoscaler.actuators.standby.buffer_reading import BufferReading, read
 from autoscaler.actuators.standby.handovers import Handovers
+from autoscaler.actuators.standby.manifest import HoldSettings
 from autoscaler.clock import Clock
 from autoscaler.kube import collection
 from autoscaler.kube.client import Kube
@@ -58,14 +59,15 @@ class CapacityBuffers:
         self,
         kube: Kube,
         clock: Clock,
-        namespace: str,
+        settings: HoldSettings,
         nodes: Callable[[], Store],
         pools: Callable[[], Collection[str] | None],
         busy: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self._kube = kube
         self._clock = clock
-        self._namespace = namespace
+        self._namespace = settings.namespace
+        self._taints = settings.notice_taints
         self._nodes = nodes
         self._pools = pools
         self._busy = busy
@@ -135,7 +137,7 @@ class CapacityBuffers:
 
     async def look(self, now_seconds: float) -> None:
         """Read each buffer once. One that cannot be read stays as it was."""
-        if not self._followed:  # else the nodes would be watched for nothing
+        if not self._followed:  # nobody else may want nodes to be watched
             return
         nodes = self._nodes()
         for pool in list(self._followed.values()):
@@ -144,7 +146,9 @@ class CapacityBuffers:
                     continue
                 at = (pool.uid, offering.capacity_buffer)
                 try:
-                    found = await read(self._kube, self._namespace, pool, offering, tuple(nodes), self._busy())
+                    found = await read(
+                        self._kube, self._namespace, pool, offering, tuple(nodes), self._busy(), self._taints
+                    )
                 except KubeError as error:
                     if at in self._known:
                         self._known[at].problem = str(error)

@@ -1,6 +1,6 @@
 """A CapacityBuffer as it is read: whether Outrider may set its size, and which nodes of its offering nobody has taken."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from autoscaler.actuators.standby.units import leaves, up
@@ -27,9 +27,18 @@ class BufferReading:
 
 
 async def read(
-    kube: Kube, namespace: str, pool: GpuPool, offering: OfferingAt, nodes: Sequence[Object], busy: Iterable[str]
+    kube: Kube,
+    namespace: str,
+    pool: GpuPool,
+    offering: OfferingAt,
+    nodes: Sequence[Object],
+    busy: Iterable[str],
+    taints: Collection[str],
 ) -> BufferReading:
-    """Look at an offering's buffer and nodes. `busy` nodes have a member's pod. Raises KubeError for what may pass."""
+    """Look at an offering's buffer and nodes. Raises KubeError for what may pass.
+
+    `busy` nodes have a member's pod, and nodes with one of `taints` are being taken away.
+    """
     path = collection.capacity_buffers(namespace).item(namespace, offering.capacity_buffer)
     try:
         buffer = await kube.get(path)
@@ -43,7 +52,7 @@ async def read(
     found = BufferReading(_count(spec.get("replicas")), conditions.get("ReadyForProvisioning") == "False")
     if problem:
         return replace(found, impossible=problem)
-    own = [each for each in nodes if offering.selects(labels(each)) and not leaves(each)]
+    own = [each for each in nodes if offering.selects(labels(each)) and not leaves(each, taints)]
     own.sort(key=lambda each: (created_seconds(each) or 0.0, key(each).name))
     starting = tuple((key(each).name, created_seconds(each) or 0.0) for each in own if not up(each))
     ready, taken = [key(each).name for each in own if up(each)], set(busy)

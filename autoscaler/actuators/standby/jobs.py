@@ -87,7 +87,9 @@ class StandbyJobs:
             return None
         stuck = self._stuck(jobs, now_seconds)
         there = [job for job in jobs if key(job).name not in stuck]
-        sight = Sight(tuple(pods), tuple(nodes), self._own.refusals.of, self._images(pool))
+        sight = Sight(
+            tuple(pods), tuple(nodes), self._own.refusals.of, self._images(pool), self._settings.notice_taints
+        )
         return units(pool, there, sight)
 
     async def ensure(self, pool: GpuPool, plan: PoolPlan, now_seconds: float) -> Change:
@@ -150,7 +152,7 @@ class StandbyJobs:
         pods, made_of = owned(self._own.pods, jobs), shape(pool, offering, self._settings)
         stuck = self._stuck(self._own.jobs, now_seconds)
         seen = held.read(jobs, pods, pool.uid, made_of, stuck, STANDBY)
-        going = leaving_jobs(pods, self._nodes())
+        going = leaving_jobs(pods, self._nodes(), self._settings.notice_taints)
         seen = [
             replace(each, outdated=each.outdated or key(job).name in going)
             for each, job in zip(seen, jobs, strict=True)

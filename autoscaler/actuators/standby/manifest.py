@@ -20,6 +20,8 @@ from crds.kinds import GPU_POOL
 from crds.pool import GpuPool, OfferingAt
 
 GPU = "nvidia.com/gpu"
+# Taints by which Karpenter and the Cluster Autoscaler announce that they take a node away.
+LEAVING_TAINTS = ("karpenter.sh/disrupted", "ToBeDeletedByClusterAutoscaler")
 OVERHEAD = {"cpu": "10m", "memory": "16Mi"}  # of the pause container: the node's CPUs and memory stay free
 
 
@@ -31,6 +33,7 @@ class HoldSettings:
     deadline_seconds: int = 1800
     priority_class: str = "outrider-balloon"
     pause_image: str = PAUSE_IMAGE
+    notice_taints: frozenset[str] = frozenset(LEAVING_TAINTS)  # of a node that is being taken away
 
 
 def standby_name(pool: GpuPool, offering: OfferingAt, slot: int) -> str:

@@ -1,9 +1,10 @@
 """Standby nodes as the core sees them, from the Jobs that hold them, their pods, and the nodes of the pool."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoscaler.actuators import held
+from autoscaler.actuators.standby.manifest import LEAVING_TAINTS
 from autoscaler.actuators.standby.refusals import Refusal
 from autoscaler.kube.nodes import gpus
 from autoscaler.kube.objects import (
@@ -25,9 +26,6 @@ from autoscaler.kube.ours import OFFERING, POOL, STANDBY, policy_label
 from crds.pool import GpuPool, OfferingAt
 from policies.pool import StandbyPhase, StandbyUnit
 
-# Taints by which Karpenter and the Cluster Autoscaler announce that they take a node away.
-LEAVING_TAINTS = ("karpenter.sh/disrupted", "ToBeDeletedByClusterAutoscaler")
-
 
 @dataclass(frozen=True, slots=True)
 class Sight:
@@ -37,6 +35,7 @@ class Sight:
     nodes: Sequence[Object] = ()  # of the cluster
     refusal: Callable[[str], Refusal | None] = field(default=lambda _pod_uid: None)
     images: Mapping[str, int] = field(default_factory=dict)  # by node: images of members that are there
+    taints: Collection[str] = LEAVING_TAINTS  # of a node that is being taken away
 
 
 def of_pool(pool: GpuPool, jobs: Iterable[Object]) -> list[Object]:
@@ -55,15 +54,14 @@ def owned(pods: Iterable[Object], jobs: Iterable[Object]) -> list[Object]:
     return [pod for pod in pods if there & {owner.get("uid") for owner in metadata(pod).get("ownerReferences") or ()}]
 
 
-def leaves(node: Object) -> bool:
-    """Whether a node is being taken away."""
-    taints = {taint.get("key") for taint in (node.get("spec") or {}).get("taints") or ()}
-    return deleting(node) or any(name in taints for name in LEAVING_TAINTS)
+def leaves(node: Object, taints: Collection[str]) -> bool:
+    """Whether a node is being taken away, as one of `taints` says as well."""
+    return deleting(node) or any(each.get("key") in taints for each in (node.get("spec") or {}).get("taints") or ())
 
 
-def leaving_jobs(pods: Iterable[Object], nodes: Iterable[Object]) -> frozenset[str]:
+def leaving_jobs(pods: Iterable[Object], nodes: Iterable[Object], taints: Collection[str]) -> frozenset[str]:
     """Names of the Jobs whose pod is on a node that is being taken away: the pod would keep the node from being drained."""
-    going = {key(each).name for each in nodes if leaves(each)}
+    going = {key(each).name for each in nodes if leaves(each, taints)}
     return frozenset(labels(pod)[STANDBY] for pod in pods if node(pod) in going and STANDBY in labels(pod))
 
 
@@ -78,7 +76,7 @@ def units(pool: GpuPool, jobs: Iterable[Object], sight: Sight) -> tuple[StandbyU
     for offering in pool.offerings:
         of = [job for job in of_offering(offering, own) if alive(job) or deleting(job)]
         of.sort(key=lambda job: (created_seconds(job) or 0.0, key(job).name))
-        nodes = [each for each in sight.nodes if offering.selects(labels(each)) and not leaves(each)]
+        nodes = [each for each in sight.nodes if offering.selects(labels(each)) and not leaves(each, sight.taints)]
         registered = sorted((created_seconds(each) or 0.0, key(each).name) for each in nodes if not up(each))
         found += _of_offering(offering, of, registered, sight)
     return tuple(sorted(found, key=lambda each: each.name))
@@ -94,7 +92,7 @@ def _of_offering(
 ) -> Iterable[StandbyUnit]:
     by_job = {labels(pod).get(STANDBY): pod for pod in owned(sight.pods, jobs) if not ended(pod)}
     lacking = held.without_pod([job for job in jobs if alive(job)], list(by_job.values()), STANDBY)
-    going = {key(each).name for each in sight.nodes if leaves(each)}
+    going = {key(each).name for each in sight.nodes if leaves(each, sight.taints)}
     for job in jobs:
         asked_seconds = created_seconds(job) or 0.0
         pod: Object = by_job.get(key(job).name) or {}

@@ -9,7 +9,7 @@ from autoscaler.clock import Clock
 from autoscaler.kube import collection, trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection
-from autoscaler.kube.objects import Object
+from autoscaler.kube.objects import Object, deleting, ended, node
 from autoscaler.kube.ours import MANAGED_BY, MANAGER, STANDBY, STANDBYS
 from autoscaler.kube.reflector import Reflector, Tail
 from autoscaler.kube.store import Store, Stream
@@ -31,6 +31,10 @@ class StandbyWatches:
     def want(self) -> None:
         """Begin to watch, if nothing has yet: there is a pool."""
         self._wanted.set()
+
+    def held_nodes(self) -> frozenset[str]:
+        """The nodes that stand by."""
+        return frozenset(node(pod) for pod in self.pods if node(pod) and not ended(pod) and not deleting(pod))
 
     async def run(self) -> None:
         """Watch until cancelled."""

@@ -11,7 +11,16 @@ from autoscaler.actuators.balloon import Balloons
 from autoscaler.actuators.fetching import FetchSettings
 from autoscaler.actuators.manifest import PLACEMENT, BalloonSettings, balloon_job
 from autoscaler.actuators.prepull import fetch_job
-from autoscaler.actuators.shapes import BALLOON_JOB, FETCH_SHAPES, LONGEST_DEADLINE_SECONDS, PREFETCH_JOB, Shape
+from autoscaler.actuators.shapes import (
+    BALLOON_JOB,
+    FETCH_SHAPES,
+    LONGEST_DEADLINE_SECONDS,
+    PREFETCH_JOB,
+    STANDBY_JOB,
+    Shape,
+)
+from autoscaler.actuators.standby.jobs import StandbyJobs
+from autoscaler.actuators.standby.manifest import HoldSettings, standby_job
 from autoscaler.actuators.wishes import wish
 from autoscaler.settings import Settings
 from crds.workload import Weights, WeightsMethod
@@ -20,6 +29,7 @@ from tests.autoscaler.actuators.nodes import node
 from tests.autoscaler.actuators.test_prefetch import PREFETCH
 from tests.autoscaler.kube.workloads import TEMPLATE, WORKLOAD
 from tests.support.shapes import misfits
+from tests.support.standby_pools import a_gpu_pool, offering
 
 BALLOON = balloon_job(WORKLOAD, TEMPLATE, 0, BalloonSettings(max_balloons=10))
 
@@ -73,6 +83,36 @@ def test_a_forged_fetch_does_not_fit(shape: Shape) -> None:
     allowed |= {"root"} if shape is PREFETCH_JOB else set()  # as which it runs anyway
     for what, job in forged(fetched()[shape.form]):
         assert list(misfits(shape.tree, job)) or what in allowed, what
+
+
+def standby() -> dict[str, Any]:
+    pool = a_gpu_pool("h100", offering(taints=[{"key": "team", "value": "a"}]))
+    return standby_job(pool, pool.offerings[0], 0, HoldSettings())
+
+
+def test_standby_nodes_fit_their_shape_and_no_other() -> None:
+    assert StandbyJobs.capabilities.shapes == (STANDBY_JOB,)
+    assert list(misfits(STANDBY_JOB.tree, standby())) == []
+    assert list(misfits(STANDBY_JOB.tree, BALLOON))
+    for shape in (BALLOON_JOB, *FETCH_SHAPES):
+        assert list(misfits(shape.tree, standby()))
+    elsewhere = standby()
+    elsewhere["metadata"]["namespace"] = "ns"
+    assert list(misfits(STANDBY_JOB.tree, elsewhere)), "only in Outrider's own namespace"
+    image = standby()
+    image["spec"]["template"]["spec"]["containers"][0]["image"] = "miner"
+    assert list(misfits(STANDBY_JOB.tree, image))
+
+
+@pytest.mark.parametrize(
+    ("what", "job"), list(forged(standby())), ids=lambda each: each if isinstance(each, str) else ""
+)
+def test_a_forged_standby_node_does_not_fit(what: str, job: dict[str, Any]) -> None:
+    assert list(misfits(STANDBY_JOB.tree, job)), what
+
+
+def test_the_component_capacity_buffers_is_generated() -> None:
+    assert admission.BUFFERS_FILE.read_text(encoding="utf-8") == admission.buffers_text(), "run make generate"
 
 
 @pytest.mark.parametrize(

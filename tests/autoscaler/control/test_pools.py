@@ -1,13 +1,16 @@
 """Pools come, change, turn bad and go, while their members are granted what they may have."""
 
+from pathlib import Path
 from typing import Any
 
 from autoscaler.kube.client import Kube
 from autoscaler.records.store import Loaded
 from autoscaler.telemetry.metrics import REGISTRY
+from policies.log import Reallocated, Redecided, redecide
 from policies.pool import Account, PoolState
 from tests.autoscaler.control.controller import a_controller, spec
 from tests.autoscaler.control.pooled import GRID, OFFERING, Pooled, pool_path
+from tests.autoscaler.kube.workloads import TEMPLATE
 from tests.support.fake_api import FakeApi, status
 
 
@@ -150,7 +153,8 @@ async def test_a_member_is_told_which_standby_nodes_its_pods_cannot_land_on(api:
         await controller.until(lambda: pooled.ability("a"))
         assert not pooled.ability("a")["works"]
         assert "do not tolerate its taint spot" in pooled.ability("a")["message"]
-        await pooled.pool(offerings=[tainted, OFFERING], standby={"maxNodes": 1})
+        ours = OFFERING | {"nodeSelector": TEMPLATE["spec"]["nodeSelector"]}
+        await pooled.pool(offerings=[tainted, ours], standby={"maxNodes": 1})
         await controller.until(lambda: pooled.ability("a")["works"])
         assert "but not on those of spot" in pooled.ability("a")["message"]
         await pooled.pool()
@@ -200,6 +204,26 @@ async def test_with_rights_in_one_namespace_a_member_does_not_grow_and_is_told_w
         assert not [each for each in api.requests if "gpupools" in each]
         await controller.policy("a", spec("a", minReplicas=4))
         await controller.until(lambda: controller.desired("a") == 4)
+
+
+async def test_what_was_logged_of_a_pool_and_its_members_is_decided_again(
+    api: FakeApi, kube: Kube, tmp_path: Path
+) -> None:
+    async with a_controller(api, kube, log=tmp_path) as controller:
+        pooled = Pooled(controller)
+        await pooled.node("node")
+        await pooled.pool(limits={"gpus": 5}, standby={"maxNodes": 1})
+        await pooled.member("a", 2, minReplicas=4)
+        await pooled.member("b", 1)
+        await controller.until(lambda: controller.desired("a") == 4)
+        controller.sample("b-0", running=64.0, waiting=400.0, finished=10.0)
+        await controller.until(lambda: pooled.granted("b") == ("True", "AsAsked"))
+        await controller.policy("b", spec("b", pool="h100", minReplicas=4))
+        await controller.until(lambda: pooled.granted("b") == ("False", "PoolGPUs"))
+    again = decided_again(tmp_path)
+    assert any(isinstance(each, Reallocated) for each in again)
+    assert any(isinstance(each, Redecided) for each in again)
+    assert all(each.matches for each in again)
 
 
 async def test_the_status_is_patched_at_most_once_a_grid_step(api: FakeApi, kube: Kube) -> None:
@@ -254,6 +278,11 @@ async def test_members_that_have_not_decided_yet_count_with_what_they_hold(api: 
         await pooled.member("a", 1, minReplicas=5)
         await controller.until(lambda: pooled.granted("a") == ("False", "PoolGPUs"))
         assert controller.desired("a") == 2
+
+
+def decided_again(folder: Path) -> list[Redecided | Reallocated]:
+    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
+    return list(redecide(lines))
 
 
 def metric(name: str, **labels: str) -> float | None:

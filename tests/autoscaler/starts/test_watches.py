@@ -12,6 +12,7 @@ from autoscaler.kube.reflector import Tail
 from autoscaler.kube.store import Store, Stream
 from autoscaler.kube.watches import Watches
 from autoscaler.starts.watches import AGAIN_SECONDS, AWAY_SECONDS, FOLLOW_SECONDS, StartWatches
+from crds.notation.timestamps import unix_seconds
 from tests.autoscaler.kube.waiting import until
 from tests.autoscaler.starts.recorded import NODE, T0, node
 from tests.support.fake_api import FakeApi, status
@@ -124,3 +125,30 @@ async def test_a_tail_passes_on_what_comes_and_keeps_nothing(api: FakeApi, kube:
     assert not list(stream)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+def a_claim(**more: object) -> dict[str, object]:
+    about = {"name": "h100-x7k2p", "uid": "claim", "creationTimestamp": "2026-05-04T09:30:00Z", **more}
+    return {"metadata": about, "spec": {"resources": {"requests": {"nvidia.com/gpu": "8"}}}}
+
+
+async def test_a_node_whose_claim_is_deleted_is_going_until_it_is_gone(api: FakeApi, kube: Kube) -> None:
+    watches = StartWatches(kube, FakeClock(), random.Random(1), list, Store)
+    placed = {**a_claim(), "status": {"nodeName": NODE}}
+    watches._claims.put(trim.node_claim(placed))
+    assert watches.going == frozenset()
+    leaving = {**a_claim(deletionTimestamp="2026-05-04T10:30:00Z"), "status": {"nodeName": NODE}}
+    watches._claims.put(trim.node_claim(leaving))
+    assert watches.going == {NODE}
+    watches._claims.drop(trim.node_claim(leaving))
+    assert watches.going == frozenset()
+
+
+async def test_who_asks_is_told_of_every_claim_and_of_those_without_capacity(api: FakeApi, kube: Kube) -> None:
+    created = unix_seconds("2026-05-04T09:30:00Z")
+    told: list[tuple[str, bool]] = []
+    watches = StartWatches(kube, FakeClock(created + 20.0), random.Random(1), list, Store)
+    watches.subscribe_claims(lambda claim, refused: told.append((key(claim).name, refused)))
+    watches._claims.put(trim.node_claim(a_claim()))
+    watches._claims.drop(trim.node_claim(a_claim()))
+    assert told == [("h100-x7k2p", False), ("h100-x7k2p", True)]

@@ -7,6 +7,7 @@ import pytest
 
 from autoscaler.actuators.base import Change
 from autoscaler.actuators.standby.buffer import CapacityBuffers
+from autoscaler.actuators.standby.manifest import HoldSettings
 from autoscaler.kube import trim
 from autoscaler.kube.client import Kube
 from autoscaler.kube.collection import Collection
@@ -73,7 +74,7 @@ class Cluster:
     def start(self) -> None:
         kube = cast(Kube, self.api)
         self.buffers = CapacityBuffers(
-            kube, self.clock, OURS, lambda: self.nodes, lambda: self.pools, lambda: self.busy
+            kube, self.clock, HoldSettings(OURS), lambda: self.nodes, lambda: self.pools, lambda: self.busy
         )
 
     def buffer(self, **spec: Any) -> None:

@@ -57,7 +57,7 @@ def test_a_job_claims_a_whole_node_of_its_offering() -> None:
 
 
 def test_names_fit_and_differ_by_offering_and_pool() -> None:
-    long = "a-pool-with-a-name." * 12
+    long = "a" * 62
     pools = [a_gpu_pool(name, offering("a" * 58), offering("b" * 58)) for name in (f"{long}a", f"{long}b")]
     names = {
         standby_job(pool, each, slot, HoldSettings())["metadata"]["name"]
