@@ -12,7 +12,7 @@ from rich.console import Console
 from autoscaler.entry import one_thread_each
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("step", "tick", "scrape", "neighbours", "startup", "kernel", "replay", "scaler", "live")
+NAMES = ("step", "step_pools", "tick", "scrape", "neighbours", "startup", "kernel", "replay", "scaler", "live")
 LONGER = ("replay", "live")  # those that take --long
 
 

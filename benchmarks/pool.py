@@ -20,8 +20,8 @@ from rich.table import Table
 from autoscaler.entry import one_thread_each
 from benchmarks.pool_cases import SIX, Case, missing
 from benchmarks.pool_jobs import Job, Result, load, played_and_kept
+from replay.cluster_contenders import Contending
 from replay.cluster_tournament import MACRO, WORST
-from replay.contenders.of_cluster import Contending
 
 SEEDS = (0, 1, 2, 3, 4)
 TUNING_SEEDS = (0, 1, 2)

@@ -14,7 +14,7 @@ from crds.kinds import GPU_POOL
 from crds.pool import GpuPool
 from crds.v1alpha1.resource import API_VERSION
 from crds.workload import Workload
-from replay.contenders.of_cluster import Played
+from replay.cluster_contenders import Played
 from replay.scenario.assemble import IMAGE_BYTES, MOST_NODES, SEED_STEP, at, weights_bytes
 from replay.scenario.build import for_workload
 from replay.scenario.cluster import ClusterScenario, ClusterWorkload, Outage, SimOffering

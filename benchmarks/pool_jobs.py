@@ -13,10 +13,10 @@ import numpy as np
 
 from benchmarks.decisions.kept import FOLDER, code
 from benchmarks.pool_cases import SIX, Case, played
+from replay.cluster_contenders import Contending, make
 from replay.cluster_run import ClusterContender, run
 from replay.contenders.cluster_view import ClusterView
 from replay.contenders.contender import Periodic
-from replay.contenders.of_cluster import Contending, make
 from replay.sim.agenda import aligned
 from replay.sim.cluster import Cluster
 

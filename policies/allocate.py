@@ -5,8 +5,10 @@ Prepared nodes come last: none keeps a replica from growing.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
-from policies.grants import POOL_WIDE, Division, Share, division, ended_holds
+from policies.grants import POOL_WIDE, Division, Share, division
+from policies.line import Line, ended_holds
 from policies.model import Grant
 from policies.pool import Ask, Granted, Limit, Limits, Pool, Refusal
 from policies.pool_text import refusal_clause
@@ -96,12 +98,11 @@ def _fill(found: Division, *, prepared: bool, guaranteed: bool) -> None:
     """Give one unit after another to who is next, with `guaranteed` within the guarantee of its rule only."""
     if prepared:
         _refuse_behind_replicas(found)
-    waiting = [share for share in found.shares if share.lacks(prepared=prepared)]
+    line = Line(found.shares, partial(Share.lacks, prepared=prepared))
     is_left_guaranteed = False  # whether only those may grow to whom what is left is guaranteed
-    while waiting:
-        share = min(waiting, key=lambda each: each.rank)
+    while share := line.first():
         if guaranteed and share.rule.gpus + share.ask.gpus_per_replica > share.rule.seat.guaranteed_gpus:
-            waiting.remove(share)
+            line.leave(share)
             continue
         limit = found.against(share, prepared=prepared)
         if limit in POOL_WIDE and not prepared and _make_room(found, share, limit):
@@ -109,22 +110,22 @@ def _fill(found: Division, *, prepared: bool, guaranteed: bool) -> None:
         if limit is None:
             found.add(share, replicas=0 if prepared else 1, prepared=1 if prepared else 0)
         else:
-            for each in _behind(share, waiting, limit, prepared=prepared):
+            for each in _behind(share, line, limit, prepared=prepared):
                 each.refused_by = limit
-        if share.refused_by is Limit.GUARANTEES:
-            is_left_guaranteed = True
-        for each in waiting if is_left_guaranteed else ():
-            if each.refused_by is None and not each.rule.unused_gpus:
-                each.refused_by = Limit.GUARANTEES
-        waiting = [each for each in waiting if each.lacks(prepared=prepared)]
+        is_news = share.refused_by is Limit.GUARANTEES and not is_left_guaranteed
+        is_left_guaranteed = is_left_guaranteed or is_news
+        if is_news or (is_left_guaranteed and not share.rule.unused_gpus):
+            for each in line.waiting():
+                if not each.rule.unused_gpus:
+                    each.refused_by = Limit.GUARANTEES
 
 
-def _behind(share: Share, waiting: list[Share], limit: Limit, *, prepared: bool) -> list[Share]:
+def _behind(share: Share, line: Line, limit: Limit, *, prepared: bool) -> list[Share]:
     """Who gets no more, where the next does not: all that wait for the same limit."""
     if limit is Limit.MEMBER_GPUS:
-        return [each for each in waiting if each.rule is share.rule]
+        return [each for each in line.waiting() if each.rule is share.rule]
     if limit is Limit.POOL_GPUS or (limit is Limit.MONEY and not prepared):  # a prepared node that exists costs no more
-        return waiting
+        return line.waiting()
     return [share]
 
 

@@ -1,6 +1,6 @@
 """The working state of one allocation: what each member has so far, and which limit stands against one unit more."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from policies.pool import Ask, Limit, Limits, Seat
@@ -79,6 +79,9 @@ class Division:
     hours_left: float
     rules: dict[str, Rule] = field(default_factory=dict)
     gpus: int = 0  # of all shares
+    named: dict[tuple[Limit, str], tuple[tuple[str, str, int], ...]] = field(
+        default_factory=dict
+    )  # holders, once all is given
 
     @property
     def room_gpus(self) -> float:
@@ -122,7 +125,13 @@ class Division:
         return None
 
     def holders(self, share: Share, limit: Limit) -> tuple[tuple[str, str, int], ...]:
-        """Who holds what the limit is on, as `Refusal.holders` has it."""
+        """Who holds what the limit is on, as `Refusal.holders` has it. To be asked once all is given."""
+        of = limit, "" if limit in (Limit.POOL_GPUS, Limit.MONEY) else share.rule.seat.member
+        if of not in self.named:
+            self.named[of] = self._holders(share, limit)
+        return self.named[of]
+
+    def _holders(self, share: Share, limit: Limit) -> tuple[tuple[str, str, int], ...]:
         if limit is Limit.GUARANTEES:
             others = [rule for rule in self.rules.values() if rule is not share.rule and rule.unused_gpus]
             return _most([(rule.seat.member, rule.seat.owner, rule.unused_gpus) for rule in others])
@@ -157,27 +166,6 @@ def division(limits: Limits, asks: Sequence[Ask], room_usd: float, hours_left: f
         found.gpus += share.gpus
         found.shares.append(share)
     return found
-
-
-def ended_holds(found: Division, below: float, rule: Rule | None = None) -> Iterator[Share]:
-    """One more replica of a hold ended with each step, of a member with a priority below `below`, and of one rule if it is given.
-
-    The lowest priority first, then who has most for its weight. What is guaranteed stays, since nobody else could have it.
-    """
-    while True:
-        victims = [
-            share
-            for share in found.shares
-            if share.priority < below
-            and (rule is None or share.rule is rule)
-            and share.replicas > share.least
-            and share.rule.gpus - share.ask.gpus_per_replica >= share.rule.seat.guaranteed_gpus
-        ]
-        if not victims:
-            return
-        victim = max(victims, key=lambda share: share.rank)
-        found.add(victim, replicas=-1)
-        yield victim
 
 
 def _most(holders: list[tuple[str, str, int]]) -> tuple[tuple[str, str, int], ...]:

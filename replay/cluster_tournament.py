@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from replay.cluster_contenders import Contending, Played, make
 from replay.cluster_run import ClusterOutcome, run
-from replay.contenders.of_cluster import Contending, Played, make
 
 MACRO, WORST = 0.99, 0.975  # what a tuned contender attains at least
 DEFAULT = (Contending("outrider"), Contending("reactive"), Contending("token_rate"))

@@ -47,7 +47,8 @@ def a_job(seen: Seen) -> dict[str, Any]:
         "labels": {SLOT: str(seen.slot)},
         "ownerReferences": [{"uid": OWNER, "controller": True}],
     }
-    reason = {Ended.DEADLINE: "DeadlineExceeded", Ended.PREEMPTED: "BackoffLimitExceeded"}
+    failed_pod = "BackoffLimitExceeded"
+    reason = {Ended.DEADLINE: "DeadlineExceeded", Ended.PREEMPTED: failed_pod, Ended.EVICTED: failed_pod}
     failed = {"type": "Failed", "status": "True", "lastTransitionTime": timestamp(NOW)}
     conditions = [] if seen.ended is None else [{**failed, "reason": reason[seen.ended]}]
     return {"metadata": metadata, "status": {"conditions": conditions}}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def replay(name: str, *, seed: int | None, jobs: int, as_json: bool, progress: "ClusterProgress") -> None:
     """Play a scenario with its contenders, and print how they did. Raises ScenarioFileError and ValueError."""
     from replay import cluster_tournament
-    from replay.contenders.of_cluster import Contending, Played
+    from replay.cluster_contenders import Contending, Played
     from replay.scenario.assemble import cluster
     from replay.scenario.files import load
 

@@ -1,25 +1,22 @@
 """Outrider for several workloads that share a pool: one decider each, and the pool's fold between proposals and grants."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from policies.ask import ask
 from policies.engine import GRID_SECONDS, Proposal
-from policies.ladder import lead_quantile_seconds, lead_seconds
 from policies.model import Plan
+from policies.node_lead import node_lead_seconds, patience_seconds
 from policies.pool import Ask, Day, OfferingInput, Pool, PoolInputs, PoolPlan, PoolResult, PoolState, Seat
 from policies.pool_step import pool_step
-from policies.supply import ColdStart, Role, Rung, Stage
+from policies.supply import Role
 from replay.contenders.cluster_view import ClusterView
 from replay.contenders.contender import Periodic
 from replay.contenders.outrider import LEARN_PHASE_SECONDS, SCRAPE_SECONDS, Outrider
 from replay.contenders.standby import StandbyNodes
 from replay.sim.agenda import aligned
 from replay.sim.hpa import SYNC_PHASE_SECONDS, SYNC_SECONDS
-
-NORMAL_P95 = 1.645
-LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 180.0, 900.0
-_AT_ONCE = Stage(1e-3, 1e-3)
 
 PoolWatch = Callable[[PoolState, PoolInputs, PoolResult], None]  # called with each decision of the pool
 
@@ -103,13 +100,14 @@ class Pooled:
         self._standby.hold(result.plan.claims)
 
     def _inputs(self, now_seconds: float, *, on_grid: bool) -> PoolInputs:
-        colds = [member.outrider.learned for member in self.members.values()]
-        offerings = self._view.offerings()
-        patience = max(_patience_seconds(cold) for cold in colds)
+        slowest = max((member.outrider.learned for member in self.members.values()), key=node_lead_seconds)
+        offerings, patience = self._view.offerings(), patience_seconds(slowest)
+        replicas_on = {name: self._replicas_on(name) for name in self.members}
+        tracked = {node for node, _, _ in self._state.account.open_standby}
         return PoolInputs(
             now_seconds=now_seconds,
             on_grid=on_grid,
-            asks=self._asks(),
+            asks=self._asks(replicas_on),
             standby=self._view.standby(),
             offerings=tuple(
                 OfferingInput(each.name, opened, each.nodes, patience, change if opened else None, each.refused_seconds)
@@ -117,38 +115,39 @@ class Pooled:
                 for opened, change in (self.is_open(each.name, now_seconds),)
             ),
             day=self.day(now_seconds),
-            node_lead_seconds=max(map(node_lead_seconds, colds)),
+            node_lead_seconds=node_lead_seconds(slowest),
             leaving_nodes=sum(each.leaving for each in offerings),
-            replicas_on=tuple(sorted(self._replicas_on())),
+            replicas_on=tuple(
+                sorted(
+                    (node, self.members[name].workload)
+                    for name, nodes in replicas_on.items()
+                    for node in tracked.intersection(nodes)
+                )
+            ),
         )
 
-    def _replicas_on(self) -> Iterator[tuple[str, str]]:
-        for name, member in self.members.items():
-            for unit in self._view.workloads[name].supply().units:
-                if unit.node is not None and unit.role is Role.REPLICA:
-                    yield unit.node, member.workload
+    def _replicas_on(self, name: str) -> list[str]:
+        """The nodes of a member's replicas."""
+        units = self._view.workloads[name].supply().units
+        return [unit.node for unit in units if unit.node is not None and unit.role is Role.REPLICA]
 
-    def _asks(self) -> tuple[Ask, ...]:
+    def _asks(self, replicas_on: Mapping[str, Sequence[str]]) -> tuple[Ask, ...]:
+        prices = {each.name: each.price_per_gpu_hour for each in self.pool.offerings}
+        price_on = {node.name: prices[node.offering] for node in self._view.nodes() if node.offering in prices}
         asks = []
         for name, proposal in self._proposals.items():
             member = self.members[name]
-            found = ask(proposal, member.seat, settled=self._settled.get(name))
-            if found is not None:
-                asks.append(found)
+            found = [price_on[node] for node in replicas_on[name] if node in price_on]
+            price = fmean(found) if found else None
+            asked = ask(proposal, member.seat, price_per_gpu_hour=price, settled=self._settled.get(name))
+            if asked is not None:
+                asks.append(asked)
         return tuple(sorted(asks, key=lambda each: each.workload))
 
     def _most_likely(self) -> list[str]:
-        """Members by how many GPUs their demand keeps busy: the more, the more likely one is to need the next node."""
-        busy = {each.workload: each.level_gpus or 0.0 for each in self._asks()}
-        return sorted(self.members, key=lambda name: -busy.get(self.members[name].workload, 0.0))
+        """Members by how much work they have: the more, the more likely one is to need the next node."""
+        return sorted(self.members, key=self._level, reverse=True)
 
-
-def node_lead_seconds(cold_start: ColdStart) -> float:
-    """What a standby node saves: from the request for a node until a replica can start on it."""
-    return lead_seconds(cold_start, Rung.REQUESTED) - lead_seconds(cold_start, Rung.NODE_READY)
-
-
-def _patience_seconds(cold_start: ColdStart) -> float:
-    """The p95 of the time until a node can be used, within bounds."""
-    node = ColdStart(cold_start.node, None, None, _AT_ONCE, cold_start.gpu)
-    return min(max(lead_quantile_seconds(node, (), NORMAL_P95), LEAST_PATIENCE_SECONDS), MOST_PATIENCE_SECONDS)
+    def _level(self, name: str) -> float:
+        proposal = self._proposals.get(name)
+        return 0.0 if proposal is None else proposal.seen.filters.level or 0.0

@@ -140,6 +140,7 @@ class ClusterScenario:
             ("offering", [each.name for each in self.offerings]),
         ):
             yield from (f"{kind} {name} is there {count} times" for name, count in Counter(names).items() if count > 1)
+        yield from self._impossible()
         known = {each.name for each in self.offerings}
         named = [
             *((f"workload {each.name}", name) for each in self.workloads for name in each.offerings),
@@ -158,6 +159,19 @@ class ClusterScenario:
             if each.image_bytes + each.weights_bytes > self.disk_bytes:
                 needs = (each.image_bytes + each.weights_bytes) / 1e9
                 yield f"a disk of {self.disk_bytes / 1e9:.0f} GB does not hold the {needs:.0f} GB of workload {each.name}"
+
+    def _impossible(self) -> Iterator[str]:
+        """Numbers that nothing can be drawn from or built with."""
+        above_zero = [
+            ("the duration", self.duration_seconds),
+            *((f"offering {each.name}'s GPUs of a node", each.gpus_per_node) for each in self.offerings),
+        ]
+        if self.stockouts is not None:
+            above_zero.append(("the time between stock-outs", self.stockouts.mean_seconds_between))
+            above_zero.append(("the time of a stock-out", self.stockouts.mean_seconds))
+        if self.reclaims is not None:
+            above_zero.append(("the time between reclaims", self.reclaims.mean_seconds_between))
+        yield from (f"{what} must be above 0, not {value:g}" for what, value in above_zero if not value > 0.0)
 
 
 def alone(scenario: Scenario, name: str) -> ClusterScenario:

@@ -12,6 +12,7 @@ from replay.sim.views import BalloonView, Ended, NodeView, Phase, PodView
 from replay.simcluster.pulls import IMAGE_BYTES
 from replay.simcluster.resources import Json
 
+BACKOFF_LIMIT = "BackoffLimitExceeded", "Job has reached the specified backoff limit"
 _UUIDS = uuid.UUID("6f1c3f0e-52c5-4d0f-9c9b-0d9f3c3f7f11")
 
 
@@ -248,7 +249,8 @@ def job_status(view: BalloonView, ended_seconds: float | None) -> Json:
         return {**started, "active": 1, "ready": int(view.running), "uncountedTerminatedPods": {}}
     reason, message = {
         Ended.DEADLINE: ("DeadlineExceeded", "Job was active longer than specified deadline"),
-        Ended.PREEMPTED: ("BackoffLimitExceeded", "Job has reached the specified backoff limit"),
+        Ended.PREEMPTED: BACKOFF_LIMIT,
+        Ended.EVICTED: BACKOFF_LIMIT,
     }[view.ended]
     at = timestamp(ended_seconds)
     conditions = [

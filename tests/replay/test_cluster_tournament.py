@@ -12,9 +12,9 @@ from rich.console import Console
 
 from policies.pool import PoolInputs, PoolResult, PoolState
 from replay import cluster_tournament
+from replay.cluster_contenders import Contending, Played, make
 from replay.cluster_run import ClusterOutcome, run
 from replay.cluster_tournament import ClusterRun, ClusterStandings
-from replay.contenders.of_cluster import Contending, Played, make
 from replay.contenders.pooled import Pooled
 from replay.report import cluster_document, cluster_table
 from replay.scenario.assemble import cluster

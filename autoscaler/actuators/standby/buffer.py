@@ -137,6 +137,8 @@ class CapacityBuffers:
 
     async def look(self, now_seconds: float) -> None:
         """Read each buffer once. One that cannot be read stays as it was."""
+        if not self._followed:  # nobody else may want nodes to be watched
+            return
         nodes = self._nodes()
         for pool in list(self._followed.values()):
             for offering in _with_buffer(pool):

@@ -11,7 +11,7 @@ from autoscaler.kube.ours import POOL, STANDBY
 from tests.e2e.harness import Cluster, nodes, until
 from tests.e2e.harness.api import Json
 from tests.e2e.harness.clock import clock_settings
-from tests.e2e.harness.cluster import RATE
+from tests.e2e.harness.cluster import DEPLOY, RATE
 from tests.e2e.harness.outrider import NAMESPACE
 from tests.e2e.harness.workload import Workload, window
 from tests.e2e.standin.pods import GPU
@@ -61,8 +61,37 @@ class Sandbox:
         finally:
             file.unlink()
 
-    def pool(self, *, member: str | None = None, **spec: Any) -> Json:
-        """Apply the GPUPool. `member` is the one namespace that may join; by default this one."""
+    def buffer(self, most: int) -> str:
+        """Create an administrator's CapacityBuffer of whole nodes of the first offering, which holds none yet; its name."""
+        component = DEPLOY / "components/capacity-buffers"
+        self.cluster.api.apply(component / "rbac.yaml", component / "admission.yaml")
+        about = {"name": self.node_pool(FIRST), "namespace": NAMESPACE}
+        held = {"cpu": "10m", "memory": "16Mi", GPU: "1"}
+        container = {"name": "hold", "image": "pause", "resources": {"requests": held, "limits": held}}
+        selector = {POOL_LABEL: self.name, nodes.POOL_LABEL: self.node_pool(FIRST)}
+        self.cluster.api.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "PodTemplate",
+                "metadata": about,
+                "template": {"spec": {"nodeSelector": selector, "containers": [container]}},
+            },
+            {
+                "apiVersion": "autoscaling.x-k8s.io/v1beta1",
+                "kind": "CapacityBuffer",
+                "metadata": about,
+                "spec": {
+                    "provisioningStrategy": "buffer.x-k8s.io/active-capacity",
+                    "podTemplateRef": {"name": about["name"]},
+                    "replicas": 0,
+                    "limits": {GPU: str(most)},
+                },
+            },
+        )
+        return about["name"]
+
+    def pool(self, *, member: str | None = None, buffer: str = "", **spec: Any) -> Json:
+        """Apply the GPUPool. `member` is the one namespace that may join; by default this one. `buffer` holds the standby."""
         manifest: Json = {
             "apiVersion": "outrider.dev/v1alpha1",
             "kind": "GPUPool",
@@ -71,7 +100,10 @@ class Sandbox:
                 "owner": "ml-platform",
                 "contact": "#gpus",
                 "nodeSelector": {POOL_LABEL: self.name},
-                "offerings": [self._offering(FIRST, "Reserved", "2"), self._offering(SECOND, "OnDemand", "4")],
+                "offerings": [
+                    self._offering(FIRST, "Reserved", "2") | ({"capacityBuffer": buffer} if buffer else {}),
+                    self._offering(SECOND, "OnDemand", "4"),
+                ],
                 "members": [
                     {
                         "name": "team",
@@ -160,7 +192,7 @@ class Sandbox:
         namespace = metadata(about).get("namespace", "default")
         found = self.cluster.api.get(f"/api/v1/namespaces/{namespace}/events")["items"]
         name = metadata(about)["name"]
-        return {each["reason"]: each["message"] for each in found if each["involvedObject"]["name"] == name}
+        return {each["reason"]: each["message"] for each in found if each["involvedObject"].get("name") == name}
 
 
 def granted(workload: Workload) -> Json:

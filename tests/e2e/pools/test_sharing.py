@@ -28,6 +28,7 @@ def test_two_members_burst_one_after_the_other_onto_one_standby_node(sandbox: Sa
         assert held & _nodes(workload)
         sandbox.needs(workload, 0)
         sandbox.until(partial(_has, workload, 1), f"{workload.name} to shrink", 120)
+        sandbox.until(lambda: len(sandbox.claims()) == 3, "the node that it left to go", 60)
     assert sandbox.most_standby == 1
     assert len(sandbox.claims_seen) <= 5, "two for the replicas, and a new standby node after each burst at most"
 
@@ -37,7 +38,7 @@ def test_a_node_that_is_given_notice_is_replaced_at_once(sandbox: Sandbox, outri
     workload = sandbox.workload()
     workload.scaled_by(outrider(namespace=None, **sandbox.clock()))
     sandbox.until(lambda: sandbox.status().get("heldGpus") == 1, "the pool's status")
-    assert not sandbox.jobs()
+    sandbox.until(lambda: not sandbox.jobs(), "demand to be known: before that a node is held for it", 60)
     [node] = _nodes(workload)
     taint = {"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}
     sandbox.cluster.api.patch(f"/api/v1/nodes/{node}", {"spec": {"taints": [taint]}})

@@ -175,6 +175,14 @@ def test_the_shipped_scenarios_can_be_played() -> None:
         assert found.offerings
 
 
+def test_the_example_of_the_documentation_is_valid() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "replay.md").read_text()
+    example = next(part for part in page.split("```") if "kind: Scenario" in part)
+    found = parse(example.removeprefix("yaml\n"), "replay.md", Path())
+    assert [part.stated.name for part in found.parts] == ["chat", "code"]
+    assert [(each.name, each.standby) for each in found.spec.contenders][1:] == [("outrider", 0), ("token_rate", 2)]
+
+
 def test_an_unknown_scenario_says_which_there_are() -> None:
     with pytest.raises(ScenarioFileError, match="no scenario 'six'; available: flood, six-models"):
         load("scenario:six")

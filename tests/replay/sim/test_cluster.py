@@ -532,6 +532,9 @@ def test_what_does_not_fit_together_is_named() -> None:
             "no node of an offering holds a replica of workload a, of 8 GPUs",
         ),
         (lambda: shared(workload("a", image_bytes=2e9), disk_bytes=1e9), "a disk of 1 GB does not hold the 2 GB"),
+        (lambda: shared(stockouts=StockOuts(600.0, 0.0)), "the time of a stock-out must be above 0, not 0"),
+        (lambda: shared(reclaims=Reclaims(0.0)), "the time between reclaims must be above 0, not 0"),
+        (lambda: shared(offerings=[replace(SPOT, gpus_per_node=0)]), "offering spot's GPUs of a node must be above 0"),
         (lambda: shared(offerings=[]), "needs a workload and an offering"),
         (lambda: cluster(workload("a", replicas=9)), "the nodes do not hold the replicas that a begins with"),
     ):
