@@ -4,7 +4,7 @@ Not here: when a pool decides (`loop`), and who its members are (`pools`).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoscaler.actuators.standby.base import StandbyActuator
 from autoscaler.control.pool_nodes import PoolNodes, pool_nodes
@@ -82,8 +82,9 @@ def asks(
         namespace = member.runtime.workload.namespace
         raw = namespaces.get("", namespace)
         labels = _NO_LABELS if raw is None else raw["metadata"]["labels"]
-        seat = runtime.seat(namespace, labels)
-        found.append(member_ask(member, seat, _price(runtime, member, nodes)))
+        asked = member_ask(member, runtime.seat(namespace, labels), _price(runtime, member, nodes))
+        # While its namespace is not known, neither is its priority: then no other one's growth ends its holds.
+        found.append(asked if raw is not None else replace(asked, needed_replicas=asked.kept_replicas))
     return tuple(sorted(found, key=lambda each: each.workload))
 
 

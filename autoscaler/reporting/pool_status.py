@@ -13,7 +13,9 @@ from crds.notation.timestamps import timestamp
 from crds.notation.units import quantity
 from crds.v1alpha1.gpupool_status import MOST_WORKLOADS
 from policies.account import on_node
+from policies.errors import NotFiniteError
 from policies.explain import duration
+from policies.finite import require_pool_state
 from policies.pool import Account, Granted, OfferingState, Pool, PoolState, StandbyPhase, Step, Usage
 from policies.pool_text import refusal_sentence
 
@@ -74,8 +76,11 @@ def invalid_status(raw: Object, problem: str, now_seconds: float) -> dict[str, A
 def restored(pool: Pool, status: Object, saved: PoolState | None) -> PoolState:
     """What a pool remembers after a restart: what was saved, unless its status knows more of what was spent since.
 
-    Whatever of the status cannot be read counts as not there.
+    Whatever of the status cannot be read counts as not there, and so does a saved state with a number that is not finite: no
+    decision could be made from it.
     """
+    if saved is not None and not _is_finite(saved):
+        saved = None
     account = _account(status.get("spend") or {})
     at, saved_at = account.at_seconds, None if saved is None else saved.account.at_seconds
     if saved is not None and (at is None or (saved_at is not None and saved_at >= at)):
@@ -83,6 +88,14 @@ def restored(pool: Pool, status: Object, saved: PoolState | None) -> PoolState:
     known = {str(each.get("name")): each for each in status.get("offerings") or () if isinstance(each, Mapping)}
     offerings = [_offering_state(each.name, known.get(each.name, {})) for each in pool.offerings]
     return replace(saved or PoolState(), offerings=tuple(offerings), account=account)
+
+
+def _is_finite(state: PoolState) -> bool:
+    try:
+        require_pool_state(state)
+    except NotFiniteError:
+        return False
+    return True
 
 
 def _asked(report: PoolReport) -> str | None:
