@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.decisions.kept import FOLDER, code
 from benchmarks.pool_cases import SIX, Case, played
-from replay.cluster_contenders import Contending, make
+from replay.cluster_contenders import OURS, Contending, make
 from replay.cluster_run import ClusterContender, run
 from replay.contenders.cluster_view import ClusterView
 from replay.contenders.contender import Periodic
@@ -23,7 +23,7 @@ from replay.sim.cluster import Cluster
 LATE_SECONDS = 5.0
 LOOK_SECONDS = 5.0
 HOUR_SECONDS = 3600.0
-MODULE = "benchmarks.pool_jobs"
+PLAYED_BY = ("replay.cluster_run", "replay.scenario.assemble", "replay.contenders.each_alone")
 
 
 class Job(NamedTuple):
@@ -178,5 +178,6 @@ def played_and_kept(job: Job) -> tuple[Job, Result]:
 
 def _path(job: Job) -> Any:  # noqa: ANN401
     sizes = [model.path.stat().st_size for model in SIX]
-    parts = (job.case, job.seed, job.contending, job.value, SIX, sizes, code(MODULE))
+    by = "replay.contenders.pooled" if job.contending.key == OURS.key else f"replay.contenders.{job.contending.key}"
+    parts = (job.case, job.seed, job.contending, job.value, SIX, sizes, tuple(map(code, (by, *PLAYED_BY))))
     return FOLDER / "pool" / f"{hashlib.sha1(repr(parts).encode()).hexdigest()}.json"

@@ -34,7 +34,7 @@ STEPS: Mapping[Step, str] = {
 def explain_pool(pool: Pool, plan: PoolPlan) -> tuple[str, ...]:
     """A pool's plan in sentences: GPUs, money, standby, the offerings, and each member to which something was refused."""
     found = [_gpus(pool, plan), _standby(plan)]
-    found += [_claim(each) for each in plan.claims]
+    found += [claim_sentence(each) for each in plan.claims]
     for each in plan.grants:
         if sentence := refusal_sentence(pool.name, each):
             found.append(f"{each.workload}: {sentence}.")
@@ -75,7 +75,7 @@ def _standby(plan: PoolPlan) -> str:
     return f"Holds {nodes} in standby: {pool_phrase(first)}{beside}."
 
 
-def _claim(claim: Claim) -> str:
+def claim_sentence(claim: Claim) -> str:
     """What is held from an offering, or why nothing is; empty where nothing is to be said."""
     if not claim.nodes and claim.step in (Step.FIRST, Step.HEDGE, Step.MORE):
         return ""

@@ -254,7 +254,7 @@ def _both(scenario: Scenario, folder: Path) -> Both:
     with a_pair(scenario, folder, learns=False) as pair:
         for _ in pair.frames():
             pass
-    assert pair.outcome is not None
+    assert isinstance(pair.outcome, Outcome)
     live = {
         decision.inputs.now_seconds: decision.plan.desired_replicas
         for decision in logged(pair.decisions)
@@ -269,6 +269,7 @@ def _both(scenario: Scenario, folder: Path) -> Both:
     workload = the_workload()
     ours = Outrider(workload.policy, workload.cold_start, scenario.past, learns=False, watch=watch)
     outcome = run(scenario, ours)
+    assert isinstance(pair.outcome, Outcome)
     return Both(live, offline, pair.outcome, outcome)
 
 

@@ -74,6 +74,15 @@ TracesArgument = Annotated[
     list[str], typer.Argument(metavar="TRACE", help=TRACES_HELP, autocompletion=complete_trace_or_scenario)
 ]
 TraceOption = Annotated[str, typer.Option("--trace", metavar="TRACE", help=TRACE_HELP, autocompletion=complete_trace)]
+OptionalTraceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--trace",
+        metavar="TRACE",
+        help=f"{TRACE_HELP} Or a scenario: a file, or scenario:NAME. Default: scenario:three-models.",
+        autocompletion=complete_trace,
+    ),
+]
 PolicyOption = Annotated[Path | None, POLICY]
 RequiredPolicyOption = Annotated[Path, POLICY]
 ColumnsOption = Annotated[

@@ -8,6 +8,8 @@ from typing import TextIO
 from policies.codec import build
 from policies.explain import explain, reasons
 from policies.model import Fan, Plan
+from policies.pool import PoolPlan
+from policies.pool_explain import claim_sentence
 from policies.supply import Rung
 
 
@@ -19,6 +21,16 @@ class Entry:
     plan: Plan
     fan: Fan | None
     sentence: str | None
+    policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolEntry:
+    """One decision of a pool. `sentence` says what changed, or is None if nothing did."""
+
+    at_seconds: float
+    pool: str
+    sentence: str | None
 
 
 class Journal:
@@ -29,19 +41,29 @@ class Journal:
         self._name = ""
         self._file: TextIO | None = None
         self._partial = ""  # the last line while it is incomplete
-        self._plan: Plan | None = None
+        self._plans: dict[str, Plan] = {}  # by policy
+        self._said: dict[str, tuple[str, ...]] = {}  # by pool
 
-    def new_entries(self) -> list[Entry]:
+    def new_entries(self) -> list[Entry | PoolEntry]:
         """The decisions that have been written since the last call."""
-        entries = []
+        entries: list[Entry | PoolEntry] = []
         for line in self._lines():
             data = json.loads(line)
+            if data["kind"] == "allocation":
+                entries.append(self._of_pool(data["name"], build(PoolPlan, data["plan"])))
             if data["kind"] != "decision" or data["plan"] is None:
                 continue
-            plan, fan = build(Plan, data["plan"]), data["inputs"]["fan"]
-            entries.append(entry(plan, None if fan is None else build(Fan, fan), self._plan))
-            self._plan = plan
+            plan, fan, name = build(Plan, data["plan"]), data["inputs"]["fan"], data["name"]
+            found = entry(plan, None if fan is None else build(Fan, fan), self._plans.get(name))
+            entries.append(replace(found, policy=name))
+            self._plans[name] = plan
         return entries
+
+    def _of_pool(self, name: str, plan: PoolPlan) -> PoolEntry:
+        said = of_pool(name, plan)
+        new = [each for each in said if each not in self._said.get(name, ())]
+        self._said[name] = said
+        return PoolEntry(plan.at_seconds, name, " ".join(new) or None)
 
     def close(self) -> None:
         """Close the file."""
@@ -61,6 +83,15 @@ class Journal:
             return []
         *whole, self._partial = (self._partial + self._file.read()).split("\n")
         return whole
+
+
+def of_pool(name: str, plan: PoolPlan) -> tuple[str, ...]:
+    """What a pool does beside granting all that is asked, in sentences without the numbers that change all the time."""
+    said = [sentence for each in plan.claims if (sentence := claim_sentence(each))]
+    refused = [each.workload for each in plan.grants if each.refusal is not None]
+    if refused:
+        said.append(f"Pool {name} is at its limit for {', '.join(refused)}.")
+    return tuple(said)
 
 
 def entry(plan: Plan, fan: Fan | None, before: Plan | None) -> Entry:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from policies.recommend.predictive import interpolate
-from replay.demo.journal import Entry
+from replay.demo.journal import Entry, PoolEntry
 
 BAND_PROBABILITIES = 0.5, 0.99
 KEPT_DECISIONS = 12
@@ -49,29 +49,43 @@ class LiveRun:
     snapshot: dict[str, Any] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
     forecasts: list[Forecast] = field(default_factory=list)
-    decisions: deque[Entry] = field(default_factory=lambda: deque(maxlen=KEPT_DECISIONS))
-    last: Entry | None = None
+    decisions: deque[Entry | PoolEntry] = field(default_factory=lambda: deque(maxlen=KEPT_DECISIONS))
+    last: dict[str, Entry] = field(default_factory=dict)  # by policy
+    policies: int = 1
     decided: int = 0
     _speeds: list[float] = field(default_factory=list)
 
-    def update(self, snapshot: dict[str, Any], entries: Iterable[Entry]) -> None:
+    def update(self, snapshot: dict[str, Any], entries: Iterable[Entry | PoolEntry]) -> None:
         """Take the newest snapshot of the cluster, and the decisions since the last one."""
         self.snapshot = snapshot
         for entry in entries:
-            self.last = entry
-            self.decided += 1
             if entry.sentence is not None:
                 self.decisions.append(entry)
-            if entry.fan is not None:
-                until_s = entry.fan.as_of_seconds + self.lead_seconds - self.start_seconds
-                if not self.forecasts or until_s > self.forecasts[-1].until_s:
-                    low, high = (interpolate(entry.fan, self.lead_seconds, p) for p in BAND_PROBABILITIES)
-                    self.forecasts.append(Forecast(until_s, low, high))
+            if isinstance(entry, Entry):
+                self.last[entry.policy] = entry
+                self.decided += 1
+                self._forecast()
         if snapshot["waits_for"] is None:
             self._speeds.append(snapshot["speed"])
-            desired = None if self.last is None else self.last.plan.desired_replicas
+            desired = self._desired()
             ready = snapshot["replicas"]["Serving"]
             self.moments.append(Moment(snapshot["elapsed_seconds"], snapshot["demand_replicas"], ready, desired))
+
+    def _desired(self) -> int | None:
+        """Of all policies; None before each has decided."""
+        if len(self.last) < self.policies:
+            return None
+        return sum(each.plan.desired_replicas for each in self.last.values())
+
+    def _forecast(self) -> None:
+        """The newest forecasts of all policies, added up: their highest seldom coincide, so that this is more than their sum's."""
+        fans = [each.fan for each in self.last.values() if each.fan is not None]
+        if len(fans) < self.policies:
+            return
+        until_s = min(fan.as_of_seconds for fan in fans) + self.lead_seconds - self.start_seconds
+        if not self.forecasts or until_s > self.forecasts[-1].until_s:
+            low, high = (sum(interpolate(fan, self.lead_seconds, p) for fan in fans) for p in BAND_PROBABILITIES)
+            self.forecasts.append(Forecast(until_s, low, high))
 
     @property
     def mean_speed(self) -> float:

@@ -15,12 +15,12 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from crds.files import PolicyDocument
+from replay.cluster_run import ClusterOutcome
 from replay.demo import simulated
 from replay.demo.logs import tail
 from replay.demo.simulated import NotReady, Play
 from replay.driver import Outcome
-from replay.scenario.scenario import Scenario
+from replay.scenario.documents import Served
 from replay.simcluster.lateness import INTERVAL_SECONDS
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ class SimulatedCluster:
         endpoints: Endpoints = self._receive()
         return endpoints
 
-    def receive(self) -> Snapshot | Outcome | NotReady:
+    def receive(self) -> Snapshot | Outcome | ClusterOutcome | NotReady:
         """The next frame, or the outcome at the end. Raises DiedError if nothing arrives."""
-        message: Snapshot | Outcome | NotReady = self._receive()
+        message: Snapshot | Outcome | ClusterOutcome | NotReady = self._receive()
         return message
 
     def end(self) -> None:
@@ -153,19 +153,17 @@ class Pair:
 
     def __init__(
         self,
-        scenario: Scenario,
-        policy: PolicyDocument,
+        served: Served,
         *,
         speed: float,
-        queue_wait_seconds: float,
         folder: Path,
         slowest_speed: float = simulated.SLOWEST_SPEED,
         learns: bool = True,
     ) -> None:
         address = f"127.0.0.1:{_free_port()}"
-        self._play = Play(scenario, policy, speed, queue_wait_seconds, address, folder, slowest_speed)
+        self._play = Play(served, speed, address, folder, slowest_speed)
         self._learns = learns
-        self.outcome: Outcome | None = None
+        self.outcome: Outcome | ClusterOutcome | None = None
         self._cluster: SimulatedCluster | None = None
         self._controller: Controller | None = None
 
@@ -209,7 +207,7 @@ class Pair:
         """
         while self._cluster is not None:
             message = self._cluster.receive()
-            if isinstance(message, Outcome):
+            if isinstance(message, Outcome | ClusterOutcome):
                 self.outcome = message
                 return
             if isinstance(message, NotReady):

@@ -1,13 +1,14 @@
 """What a live run is worth: a score, a partial one, or none, since the machine kept the controller from working."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from crds.notation.units import duration
-from policies.model import Policy
+from replay.cluster_run import ClusterOutcome
 from replay.driver import Outcome
 from replay.report.columns import percent
-from replay.scenario.scenario import Scenario
+from replay.scenario.documents import Served
 
 MOST_MISSED_SHARE = 0.01  # of the controller's scrapes
 
@@ -16,12 +17,13 @@ MOST_MISSED_SHARE = 0.01  # of the controller's scrapes
 class Result:
     """A live run at its end, or where it was stopped."""
 
-    outcome: Outcome
+    outcome: Outcome | ClusterOutcome
     played_seconds: float  # of the scenario
     stopped: bool  # before its end
     decisions: int
     missed_scrapes_share: float
     mean_speed: float  # of the scenario's clock
+    pools: Sequence[Mapping[str, object]] = ()  # as `kubectl get gpupool` shows them at the end
 
     @property
     def problem(self) -> str | None:
@@ -56,13 +58,15 @@ class Result:
         return max(1, math.floor(self.mean_speed / 2))
 
 
-def partial(result: Result, scenario: Scenario, policy: Policy) -> str:
+def partial(result: Result, served: Served) -> str:
     """The score of a run that was stopped, in lines for people. The baselines are left out."""
-    score = result.outcome.score
-    played, whole = (duration(round(seconds)) for seconds in (result.played_seconds, scenario.duration_seconds))
-    within = f"waited at most {policy.queue_wait_seconds:g} s (the SLO asks for {policy.attainment * 100:g}%)"
-    return (
-        f"Stopped after {played} of {whole}. Partial score of Outrider:\n"
-        f"  {percent(result.outcome.attainment)} of {score.requests:,} requests {within}\n"
-        f"  {score.gpu_hours:,.2f} GPU-hours, ${score.cost:,.2f}"
-    )
+    outcome = result.outcome
+    played, whole = (duration(round(each)) for each in (result.played_seconds, served.scenario.duration_seconds))
+    of = {"": outcome} if isinstance(outcome, Outcome) else outcome.workloads
+    lines = [f"Stopped after {played} of {whole}. Partial score of Outrider:"]
+    for document, (name, each) in zip(served.policies, of.items(), strict=True):
+        policy = document.workload.policy
+        within = f"waited at most {policy.queue_wait_seconds:g} s (the SLO asks for {policy.attainment * 100:g}%)"
+        lines.append(f"  {name and name + ': '}{percent(each.attainment)} of {each.score.requests:,} requests {within}")
+    score = outcome.score
+    return "\n".join([*lines, f"  {score.gpu_hours:,.2f} GPU-hours, ${score.cost:,.2f}"])

@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from crds.files import PolicyDocument
 from policies.ladder import lead_seconds, replica_rung
 from replay.demo.journal import Journal
 from replay.demo.live_run import LiveRun
@@ -16,23 +15,24 @@ from replay.demo.plain import LineView
 from replay.demo.processes import DiedError, Pair
 from replay.demo.result import Result
 from replay.demo.view import picture
-from replay.scenario.scenario import Scenario
+from replay.scenario.documents import Served
 
 STARTING = (
     "Starting the simulated cluster; compiling its simulator takes 10 s the first time, longer on a busy machine."
 )
 
 
-def play(scenario: Scenario, policy: PolicyDocument, *, speed: float, folder: Path, console: Console) -> Result:
+def play(served: Served, *, speed: float, folder: Path, console: Console) -> Result:
     """Outrider's result. Ctrl-C ends it early, a second one at once; before it has started, that raises KeyboardInterrupt.
 
     Raises DiedError if a process ends early, and OSError if the folder cannot be used.
     """
-    settings = policy.workload.policy
-    run = LiveRun(scenario.start_seconds, lead_seconds(policy.workload.cold_start, replica_rung(settings)))
+    workload = served.policies[0].workload
+    lead = lead_seconds(workload.cold_start, replica_rung(workload.policy))
+    run = LiveRun(served.scenario.start_seconds, lead, policies=len(served.policies))
     console.print(STARTING, soft_wrap=True)
     with (
-        Pair(scenario, policy, speed=speed, queue_wait_seconds=settings.queue_wait_seconds, folder=folder) as pair,
+        Pair(served, speed=speed, folder=folder) as pair,
         closing(Journal(pair.decisions)) as journal,
         _first_interrupt_ends(pair) as interrupts,
     ):
@@ -57,6 +57,7 @@ def play(scenario: Scenario, policy: PolicyDocument, *, speed: float, folder: Pa
         decisions=run.decided,
         missed_scrapes_share=run.snapshot["missed_scrapes_share"],
         mean_speed=run.mean_speed,
+        pools=run.snapshot["pools"],
     )
 
 

@@ -5,9 +5,15 @@ import os
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from crds.files import PolicyDocument
+from replay.cluster_run import ClusterOutcome
+from replay.driver import Outcome
+from replay.scenario.documents import Served
 from replay.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    from replay.simcluster.serve import SimCluster
 
 LOG = "cluster.log"
 FRAME_WALL_SECONDS = 0.15
@@ -18,10 +24,8 @@ SLOWEST_SPEED = 1.0
 class Play:
     """What is played, and where its files go."""
 
-    scenario: Scenario
-    policy: PolicyDocument
+    served: Served
     speed: float
-    queue_wait_seconds: float  # of the SLO
     scaler_address: str
     folder: Path
     slowest_speed: float = SLOWEST_SPEED  # to which the clock may slow down while scrapes are late
@@ -43,16 +47,18 @@ def serve(play: Play, link: Connection) -> None:
 
 
 async def _serve(play: Play, link: Connection) -> None:
-    from replay.driver import Outcome  # noqa: PLC0415
+    from replay.sim.cluster import Cluster  # noqa: PLC0415
     from replay.sim.world import World  # noqa: PLC0415
     from replay.simcluster.serve import START_WALL_SECONDS, SimCluster  # noqa: PLC0415 - slow; the parent needs `Play` only
 
-    scenario = play.scenario
-    World(scenario).advance(scenario.start_seconds + 1.0)  # compiles now, not while the clock runs
+    scenario = play.served.scenario
+    first = World(scenario) if isinstance(scenario, Scenario) else Cluster(scenario)
+    first.advance(scenario.start_seconds + 1.0)  # compiles now, not while the clock runs
     cluster = SimCluster(
         scenario,
-        play.policy,
+        play.served.policies,
         play.speed,
+        pool=play.served.pool,
         scaler_address=play.scaler_address,
         kubeconfig_path=play.folder / "kubeconfig",
         slowest_rate=min(play.speed, play.slowest_speed),
@@ -68,8 +74,7 @@ async def _serve(play: Play, link: Connection) -> None:
         if run.done():
             run.result()
         link.send(cluster.state())
-        reached = cluster.world.share_within(play.queue_wait_seconds)
-        link.send(Outcome(cluster.world.score(), reached))
+        link.send(_outcome(cluster, play.served))
         run.cancel()
     except TimeoutError:
         link.send(NotReady(START_WALL_SECONDS))
@@ -77,3 +82,12 @@ async def _serve(play: Play, link: Connection) -> None:
         pass
     finally:
         await cluster.stop()
+
+
+def _outcome(cluster: "SimCluster", served: Served) -> Outcome | ClusterOutcome:
+    waits = {each.workload.target.name: each.workload.policy.queue_wait_seconds for each in served.policies}
+    if cluster.cluster is None:
+        return Outcome(cluster.world.score(), cluster.world.share_within(*waits.values()))
+    score = cluster.cluster.score()
+    reached = {name: cluster.cluster.workload(name).share_within(wait) for name, wait in waits.items()}
+    return ClusterOutcome(score, {name: Outcome(each, reached[name]) for name, each in score.workloads})

@@ -7,6 +7,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from replay.demo.chart import Chart
+from replay.demo.journal import Entry, PoolEntry
 from replay.demo.live_run import LiveRun
 
 AXIS_COLUMNS = 5
@@ -20,10 +21,12 @@ def picture(run: LiveRun, size: tuple[int, int]) -> Group:
     """The whole picture, in `size` = (columns, rows). The chart takes what a fifth for the decisions leaves."""
     columns, rows = size
     decision_rows = max(4, rows // 5)
+    offerings = list(_offerings(run))
     parts: list[RenderableType] = [
         *_head(run, columns),
-        *_chart(run, columns, max(5, rows - FIXED_ROWS - decision_rows)),
+        *_chart(run, columns, max(5, rows - FIXED_ROWS - len(offerings) - decision_rows)),
         *_rungs(run, columns),
+        *offerings,
         _requests(run, columns),
         Text(""),
         *_decisions(run, columns, decision_rows),
@@ -103,6 +106,18 @@ def _rungs(run: LiveRun, columns: int) -> Iterator[Text]:
         yield Text.assemble(f" {name:<12}", (f"{count or '·':>4}", "bold" if count else "dim"), "   ", blocks)
 
 
+def _offerings(run: LiveRun) -> Iterator[Text]:
+    """A row for the nodes of a pool by offering, and how many of each the cloud has refused."""
+    shown = run.snapshot.get("offerings", ())
+    if not shown:
+        return
+    parts: list[Text | tuple[str, str]] = [(f" {'nodes':<12}", ""), ("       ", "")]
+    for each in shown:
+        parts.append((f"{each['nodes']} {each['name']}", "bold" if each["nodes"] else "dim"))
+        parts.append((f" ({each['refused']} refused)  " if each["refused"] else "  ", "red"))
+    yield Text.assemble(*parts, no_wrap=True)
+
+
 def _requests(run: LiveRun, columns: int) -> Text:
     snapshot = run.snapshot
     waiting = snapshot["waiting"]
@@ -119,17 +134,25 @@ def _requests(run: LiveRun, columns: int) -> Text:
 
 def _decisions(run: LiveRun, columns: int, rows: int) -> Iterator[Text]:
     """The newest decisions first, as many as fit."""
-    if run.last is None:
+    if not run.last:
         yield Text(" no decision yet", "dim")
     left = rows
     for place, entry in enumerate(reversed(run.decisions)):
         style = "" if place == 0 else "dim"
-        for index, line in enumerate(_wrapped(Text(entry.sentence or "", style), columns - 11)):
+        for index, line in enumerate(_wrapped(Text(said(run, entry), style), columns - 11)):
             if left <= 0:
                 return
             left -= 1
             at = (f" {clock(entry.at_seconds)} ", f"bold {style}") if index == 0 else " " * 10
             yield Text.assemble(at, line, no_wrap=True)
+
+
+def said(run: LiveRun, entry: Entry | PoolEntry) -> str:
+    """A decision's sentence, with the name of its workload where there are several."""
+    sentence = entry.sentence or ""
+    if isinstance(entry, PoolEntry):
+        return f"pool: {sentence}"
+    return sentence if run.policies == 1 else f"{entry.policy.rpartition('/')[2]}: {sentence}"
 
 
 def _wrapped(text: Text, columns: int) -> list[Text]:

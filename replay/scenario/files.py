@@ -141,14 +141,18 @@ def _policy(stated: model.Workload, folder: Path, at: str) -> Workload | list[Pr
     if isinstance(stated.policy, str):
         return one_policy(str(folder / stated.policy)).workload
     given = stated.policy or {}
-    if _is_resource(given):
+    if is_resource(given):
         result = SCALING_POLICY.resolve(given)
         return result if isinstance(result, Workload) else [replace(it, path=f"{at}.{it.path}") for it in result]
-    spec = {"target": {"name": stated.name}, "maxReplicas": MOST_REPLICAS} | given
-    result = policy_of(spec, stated.name, stated.namespace)
+    result = policy_of(spec_of(stated, given), stated.name, stated.namespace)
     if isinstance(result, Workload):
         return result
     return [replace(it, path=re.sub(r"^spec\b", at, it.path)) for it in result]
+
+
+def spec_of(stated: model.Workload, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec of the ScalingPolicy that an inline policy is short for."""
+    return {"target": {"name": stated.name}, "maxReplicas": MOST_REPLICAS} | dict(given)
 
 
 def policy_of(spec: Mapping[str, Any], name: str, namespace: str = "default") -> Workload | list[Problem]:
@@ -172,13 +176,17 @@ def _pool(spec: model.Spec, folder: Path, problems: list[Problem]) -> GpuPool | 
         why = "; ".join(line for it in found for line in it.lines()) or f"has {len(pools)} GPUPools"
         problems.append(Problem(at, given, why, "a file with one GPUPool"))
         return None
-    if _is_resource(given):
-        return _resolved(given, "", problems)
+    return _resolved(pool_resource(given), "" if is_resource(given) else "spec", problems)
+
+
+def pool_resource(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The GPUPool that an inline pool is short for."""
+    if is_resource(given):
+        return given
     filled: dict[str, Any] = {"owner": "scenario", "members": [EVERYONE], **given}
     if isinstance(offerings := filled.get("offerings"), list):
         filled["offerings"] = [_placed(each) for each in offerings]
-    resource = {"apiVersion": API_VERSION, "kind": GPU_POOL.name, "metadata": {"name": "pool"}, "spec": filled}
-    return _resolved(resource, "spec", problems)
+    return {"apiVersion": API_VERSION, "kind": GPU_POOL.name, "metadata": {"name": "pool"}, "spec": filled}
 
 
 def _resolved(resource: Mapping[str, Any], within: str, problems: list[Problem]) -> GpuPool | None:
@@ -190,7 +198,8 @@ def _resolved(resource: Mapping[str, Any], within: str, problems: list[Problem])
     return None
 
 
-def _is_resource(given: Mapping[str, Any]) -> bool:
+def is_resource(given: Mapping[str, Any]) -> bool:
+    """Whether something inline is a whole resource, not only its spec."""
     return not given.keys().isdisjoint(("apiVersion", "kind"))
 
 

@@ -1,56 +1,90 @@
-"""The active parts of the cluster: Deployment and Job controllers, kubelet, garbage collector, all driven by one `World`."""
+"""The active parts of the cluster: Deployment and Job controllers, kubelet, garbage collector, all driven by one simulation."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from crds.workload import Workload
 from policies.model import PodSample
-from replay.sim.views import BalloonView, PodView
+from replay.sim.cluster import Cluster
+from replay.sim.views import BalloonView
 from replay.sim.world import World
-from replay.simcluster import failures, objects
+from replay.simcluster import failures, objects, standby
 from replay.simcluster.admission import Admission
 from replay.simcluster.kubelet import Kubelet
 from replay.simcluster.network import PodNetwork
-from replay.simcluster.resources import DEPLOYMENTS, JOBS, PODS, SCALING_POLICIES, Json
+from replay.simcluster.replicas import Replicas
+from replay.simcluster.resources import DEPLOYMENTS, GPU_POOLS, JOBS, PODS, SCALING_POLICIES, Json, Resource
+from replay.simcluster.standby import StandbyUnits
 from replay.simcluster.store import Store
+
+POLICY = "outrider.dev/policy"  # label of a balloon's Job: whose it is
+_OWNERS: Mapping[str, Resource] = {each.kind: each for each in (SCALING_POLICIES, GPU_POOLS)}
 
 
 @dataclass
 class _BalloonJob:
-    """A Job and the balloon in the world that stands for its pod."""
+    """A Job and the balloon in the world, or the standby unit, that stands for its pod."""
 
+    world: World | None  # of the balloon; None: it is a standby unit
     view: BalloonView | None = None
     ended_seconds: float | None = None
 
 
-class Controllers:
-    """Advances the world to the present, mirrors it in the store, and carries out what the API is asked to do.
+@dataclass(frozen=True)
+class Shared:
+    """The nodes that several workloads share. `node_labels` is by offering."""
 
-    `now` is scenario time; the world does not change before its start.
+    cluster: Cluster
+    node_labels: Mapping[str, Mapping[str, str]]
+
+
+class Controllers:
+    """Advances the simulation to the present, mirrors it in the store, and carries out what the API is asked to do.
+
+    `now` is scenario time; nothing changes before the scenario's start. Without `shared` there is one workload, which has its
+    nodes to itself.
     """
 
     def __init__(
-        self, world: World, store: Store, network: PodNetwork, workload: Workload, now: Callable[[], float]
+        self,
+        members: Sequence[Replicas],
+        store: Store,
+        network: PodNetwork,
+        now: Callable[[], float],
+        shared: Shared | None = None,
     ) -> None:
-        self._world = world
+        self._members = tuple(members)
+        self._world = members[0].world  # the time of one is that of all
         self._store = store
         self._network = network
         self.now = now
-        self._workload = workload
-        self._pods: dict[str, PodView] = {}
+        self._shared = shared
+        self._standby = None if shared is None else StandbyUnits(shared.cluster, shared.node_labels)
         self._jobs: dict[tuple[str, str], _BalloonJob] = {}
         self._admission = Admission(store, lambda: self._world.now_seconds)
         self._scrape: Callable[[float], None] = lambda _: None
         self._scrape_seconds = math.inf  # between two scrapes
         self._next_scrape_seconds = math.inf
-        self.samples: dict[str, PodSample] = {}  # of the pods that serve now
-        self.queue_times: Mapping[str, Sequence[float]] = {}  # of the same: finished requests by bucket
-        target = objects.deployment(workload, world.now_seconds)
-        store.put(DEPLOYMENTS, target)
-        image = target["spec"]["template"]["spec"]["containers"][0]["image"]
-        self._kubelet = Kubelet(store, image, self._admission.event)
+        labels = {} if shared is None else shared.node_labels
+        self._kubelet = Kubelet(store, members[0].image, self._admission.event, labels)
+        for member in members:
+            member.join(self.sync, self.observe)
         self.observe()
+
+    @property
+    def samples(self) -> Mapping[str, PodSample]:
+        """Of all pods that serve now."""
+        if len(self._members) == 1:
+            return self._members[0].samples
+        return {pod: sample for member in self._members for pod, sample in member.samples.items()}
+
+    def serving(self, pod: str) -> tuple[PodSample, str, Sequence[float]] | None:
+        """What a pod that serves shows: its sample, the name of its model, and its queue times. None: it does not serve."""
+        for member in self._members:
+            if pod in member.samples:
+                return member.samples[pod], member.workload.target.name, member.queue_times.get(pod, ())
+        return None
 
     def sync(self) -> None:
         """Bring world and store up to the present."""
@@ -76,20 +110,32 @@ class Controllers:
             self.observe()
 
     def observe(self) -> None:
-        """Mirror the world in the store, and open and close the pods' listeners."""
-        self._kubelet.follow_nodes(self._world.nodes())
-        self._follow_pods()
+        """Mirror the simulation in the store, and open and close the pods' listeners."""
+        self._kubelet.follow_nodes(self._world.nodes() if self._shared is None else self._shared.cluster.nodes())
+        for member in self._members:
+            member.follow(self._kubelet)
         self._follow_jobs()
-        target = self._deployment()
-        self._store.put(DEPLOYMENTS, objects.with_replicas(target, self._world.spec_replicas, self._world.pods()))
+        for member in self._members:
+            member.follow_scale()
 
     def create_job(self, namespace: str, body: Json) -> Json:
         """Validate and store a Job, and create its balloon in the world."""
         stored = self._admission.job(namespace, body)
         name = stored["metadata"]["name"]
         deadline = stored["spec"].get("activeDeadlineSeconds")
-        self._world.create_balloon(f"{namespace}/{name}", math.inf if deadline is None else float(deadline))
-        self._jobs[namespace, name] = _BalloonJob()
+        lasts_seconds = math.inf if deadline is None else float(deadline)
+        owners = stored["metadata"].get("ownerReferences") or [{}]
+        if self._standby is not None and owners[0].get("kind") == GPU_POOLS.kind:
+            try:
+                self._standby.create(f"{namespace}/{name}", stored, lasts_seconds)
+            except failures.ApiError:
+                self._store.remove(JOBS, namespace, name)
+                raise
+            self._jobs[namespace, name] = _BalloonJob(None)
+        else:
+            world = self._member_of(stored).world
+            world.create_balloon(f"{namespace}/{name}", lasts_seconds)
+            self._jobs[namespace, name] = _BalloonJob(world)
         self._follow_jobs()
         self._collect_orphans()
         return stored
@@ -97,7 +143,10 @@ class Controllers:
     def delete_job(self, namespace: str, name: str) -> None:
         """Delete a Job, its pod and its balloon."""
         removed = self._jobs.pop((namespace, name))
-        self._world.delete_balloon(f"{namespace}/{name}")
+        if removed.world is not None:
+            removed.world.delete_balloon(f"{namespace}/{name}")
+        elif self._standby is not None:
+            self._standby.delete(f"{namespace}/{name}")
         job = self._store.remove(JOBS, namespace, name)
         if job is not None and removed.ended_seconds is None:
             self._remove_balloon_pod(job)
@@ -113,48 +162,24 @@ class Controllers:
 
     def scale(self, namespace: str, name: str, replicas: int) -> None:
         """Set `spec.replicas` of a Deployment; raises `ApiError` 404 if it does not exist."""
-        if self._store.get(DEPLOYMENTS, namespace, name) is None:
-            raise failures.not_found(DEPLOYMENTS, name)
-        self.scale_to(replicas)
+        for member in self._members:
+            if (member.workload.namespace, member.workload.target.name) == (namespace, name):
+                member.scale_to(replicas)
+                return
+        raise failures.not_found(DEPLOYMENTS, name)
 
-    def replicas(self) -> tuple[int, int]:
-        """`spec.replicas` and `status.replicas` of the Deployment now."""
-        self.sync()
-        target = self._deployment()
-        return target["spec"]["replicas"], target["status"].get("replicas", 0)
+    def _member_of(self, job: Json) -> Replicas:
+        """The workload whose balloon a Job is; the first where it says of none that is there."""
+        of = (job["metadata"]["namespace"], (job["metadata"].get("labels") or {}).get(POLICY))
+        named = (each for each in self._members if (each.workload.namespace, each.workload.name) == of)
+        return next(named, self._members[0])
 
-    def scale_to(self, replicas: int) -> None:
-        """Set `spec.replicas` of the Deployment."""
-        self.sync()
-        self._world.scale(replicas)
-        self.observe()
-
-    def _deployment(self) -> Json:
-        held = self._store.get(DEPLOYMENTS, self._workload.namespace, self._workload.target.name)
-        assert held is not None  # noqa: S101  # put in by __init__, and the API cannot delete it
-        return held
-
-    def _follow_pods(self) -> None:
-        target = self._deployment()
-        self.samples = {sample.pod: sample for sample in self._world.samples()}
-        self.queue_times = self._world.queue_times()
-        views = {view.name: view for view in self._world.pods()}
-        for name in self._pods.keys() - views.keys():
-            self._network.release(name)
-            self._removed(self._store.remove(PODS, self._workload.namespace, name))
-        for name, view in views.items():
-            if name in self.samples:
-                self._network.open(name)
-            else:
-                self._network.close(name)
-            if view != self._pods.get(name):
-                address = None if view.scheduled_seconds is None else self._network.address(name)
-                pod = self._store.put(PODS, objects.replica(target, view, address))
-                self._kubelet.report(pod, view.scheduled_seconds, view.image_ready_seconds)
-        self._pods = views
+    def _views(self) -> Iterator[BalloonView]:
+        balloons = [member.world.balloons() for member in self._members]
+        return chain(*balloons, () if self._standby is None else self._standby.views())
 
     def _follow_jobs(self) -> None:
-        for view in self._world.balloons():
+        for view in self._views():
             namespace, name = view.name.split("/")
             state = self._jobs[namespace, name]
             if view == state.view:
@@ -172,7 +197,19 @@ class Controllers:
                 address = None if view.scheduled_seconds is None else self._network.address(pod["metadata"]["name"])
                 pod = self._store.put(PODS, objects.balloon(job, view, address))
                 self._kubelet.report(pod, view.scheduled_seconds, view.running_seconds)
+        self._report_standby()
         self._expire_jobs()
+
+    def _report_standby(self) -> None:
+        """Write what the node autoscaler says about the pods of standby units."""
+        for said in () if self._standby is None else self._standby.said():
+            namespace, name = said.unit.split("/")
+            job = self._store.get(JOBS, namespace, name)
+            if job is None:
+                continue
+            for pod in self._store.objects(PODS, namespace):
+                if any(owner["uid"] == job["metadata"]["uid"] for owner in pod["metadata"]["ownerReferences"]):
+                    self._admission.event(namespace, standby.event(pod, said))
 
     def _expire_jobs(self) -> None:
         for (namespace, name), state in list(self._jobs.items()):
@@ -203,7 +240,8 @@ class Controllers:
                 self.delete_job(namespace, job["metadata"]["name"])
 
     def _exists(self, namespace: str, reference: Json) -> bool:
-        if reference["kind"] != SCALING_POLICIES.kind:
+        resource = _OWNERS.get(reference["kind"])
+        if resource is None or (resource is GPU_POOLS and self._standby is None):
             return True
-        held = self._store.get(SCALING_POLICIES, namespace, reference["name"])
+        held = self._store.get(resource, namespace if resource.namespaced else "", reference["name"])
         return held is not None and bool(held["metadata"]["uid"] == reference["uid"])

@@ -12,8 +12,15 @@ from replay.simcluster.store import Store
 class Kubelet:
     """Mirrors the world's nodes in the store. `record` stores an Event of a namespace."""
 
-    def __init__(self, store: Store, image: str, record: Callable[[str, Json], object]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        image: str,
+        record: Callable[[str, Json], object],
+        node_labels: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
         self._store, self._image, self._record = store, image, record
+        self._node_labels = node_labels or {}  # by offering
         self._nodes: dict[str, NodeView] = {}
         self._reported: dict[str, set[str]] = {}  # by a pod's uid: the reasons of its Events
 
@@ -25,7 +32,8 @@ class Kubelet:
         for name, view in there.items():
             before = self._nodes.get(name)
             if before is None or _shown(before) != _shown(view):
-                self._store.put(NODES, objects.node(view, self._image))
+                labels = self._node_labels.get(view.offering, {})
+                self._store.put(NODES, objects.node(view, self._image, labels))
         self._nodes = there
 
     def report(self, pod: Json, scheduled_seconds: float | None, image_seconds: float | None) -> None:
@@ -54,4 +62,4 @@ class Kubelet:
 
 
 def _shown(view: NodeView) -> tuple[object, ...]:
-    return view.ready_seconds, view.has_image, view.gpus
+    return view.ready_seconds, view.has_image, view.gpus, view.notice_seconds is not None

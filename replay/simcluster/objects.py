@@ -3,7 +3,7 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crds.notation.timestamps import timestamp
 from crds.workload import Workload
@@ -12,6 +12,7 @@ from replay.sim.views import BalloonView, Ended, NodeView, Phase, PodView
 from replay.simcluster.pulls import IMAGE_BYTES
 from replay.simcluster.resources import Json
 
+DISRUPTED = "karpenter.sh/disrupted"  # the taint of a node that is being taken back
 BACKOFF_LIMIT = "BackoffLimitExceeded", "Job has reached the specified backoff limit"
 _UUIDS = uuid.UUID("6f1c3f0e-52c5-4d0f-9c9b-0d9f3c3f7f11")
 
@@ -128,8 +129,8 @@ def replica(of: Json, view: PodView, address: str | None) -> Json:
     )
 
 
-def node(view: NodeView, image: str) -> Json:
-    """A node that has registered, with its GPUs once they are allocatable, and the image once it is there."""
+def node(view: NodeView, image: str, labels: Mapping[str, str] | None = None) -> Json:
+    """A node that has registered, with its GPUs once they are allocatable, the image once it is there, and notice once given."""
     registered = timestamp(view.registered_seconds or 0.0)
     has = {"pods": "110"} if view.ready_seconds is None else {"nvidia.com/gpu": str(view.gpus), "pods": "110"}
     return {
@@ -139,9 +140,13 @@ def node(view: NodeView, image: str) -> Json:
             "name": view.name,
             "uid": uid("Node", view.name, view.requested_seconds),
             "creationTimestamp": registered,
-            "labels": {"kubernetes.io/hostname": view.name, "node.kubernetes.io/instance-type": "simulated"},
+            "labels": {
+                "kubernetes.io/hostname": view.name,
+                "node.kubernetes.io/instance-type": "simulated",
+                **(labels or {}),
+            },
         },
-        "spec": {},
+        "spec": {} if view.notice_seconds is None else {"taints": [{"key": DISRUPTED, "effect": "NoSchedule"}]},
         "status": {
             "capacity": has,
             "allocatable": has,

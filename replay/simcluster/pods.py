@@ -11,7 +11,7 @@ from replay.simcluster.network import PodNetwork
 
 
 def application(
-    network: PodNetwork, controllers: Controllers, path: str, model: str, scraped: Callable[[str], None]
+    network: PodNetwork, controllers: Controllers, path: str, scraped: Callable[[str], None]
 ) -> web.Application:
     """Serves each pod's metrics at `path` and calls `scraped` with its name; the connection to a pod that is gone is dropped."""
 
@@ -20,13 +20,13 @@ def application(
         transport = request.transport
         address = transport.get_extra_info("sockname")[0] if transport is not None else ""
         pod = network.pod_at(address) or ""
-        sample = controllers.samples.get(pod)
-        if sample is None:
+        shown = controllers.serving(pod)
+        if shown is None:
             if isinstance(transport, asyncio.WriteTransport):
                 transport.abort()
             return web.Response(status=503)
         scraped(pod)
-        page = vllm.page(sample, model, controllers.queue_times.get(pod, ()))
+        page = vllm.page(*shown)
         return web.Response(body=page.encode(), headers={"Content-Type": vllm.CONTENT_TYPE})
 
     pods = web.Application()

@@ -1,14 +1,17 @@
-"""The ScalingPolicy that the simulated cluster starts with."""
+"""The ScalingPolicies that the simulated cluster starts with, its GPUPool, and the traffic of each workload."""
 
 from dataclasses import replace
 
-from crds.files import PolicyDocument, PolicyFileError
-from crds.kinds import SCALING_POLICY
+from crds.files import PolicyDocument, PolicyFileError, PoolDocument
+from crds.kinds import GPU_POOL, SCALING_POLICY
 from crds.notation.timestamps import timestamp
 from crds.structural import defaulted
 from crds.workload import Workload
+from replay.scenario.cluster import ClusterScenario
+from replay.scenario.scenario import Scenario
 from replay.simcluster import objects
-from replay.simcluster.resources import Json
+from replay.simcluster.resources import GPU_POOLS, NAMESPACES, Json
+from replay.simcluster.store import Store
 
 
 def stored(policy: PolicyDocument, created_seconds: float) -> tuple[Json, Workload]:
@@ -39,3 +42,31 @@ def stored(policy: PolicyDocument, created_seconds: float) -> tuple[Json, Worklo
     workload = replace(policy.workload, uid=metadata["uid"], generation=metadata["generation"])
     spec = defaulted(policy.raw["spec"], SCALING_POLICY.schema["properties"]["spec"])
     return {**policy.raw, "metadata": metadata, "spec": spec}, workload
+
+
+def traffic(scenario: Scenario | ClusterScenario, name: str) -> list[tuple[str, Scenario]]:
+    """Each workload's name and traffic. `name` is that of the only one."""
+    if isinstance(scenario, Scenario):
+        return [(name, scenario)]
+    return [(each.name, each.scenario) for each in scenario.workloads]
+
+
+def put_pool(store: Store, scenario: ClusterScenario, pool: PoolDocument | None) -> None:
+    """Store the namespaces of the workloads with their labels, and the pool that these share."""
+    created = timestamp(scenario.start_seconds)
+    for each in scenario.workloads:
+        labels = {"kubernetes.io/metadata.name": each.namespace, **dict(each.labels)}
+        about = {"name": each.namespace, "uid": objects.uid("Namespace", each.namespace), "labels": labels}
+        metadata = {**about, "creationTimestamp": created}
+        status = {"phase": "Active"}
+        store.put(NAMESPACES, {"kind": "Namespace", "apiVersion": "v1", "metadata": metadata, "status": status})
+    if pool is not None:
+        name = pool.pool.name
+        known: Json = {
+            "name": name,
+            "uid": objects.uid(GPU_POOL.name, name),
+            "generation": 1,
+            "creationTimestamp": created,
+        }
+        spec = defaulted(pool.raw["spec"], GPU_POOL.schema["properties"]["spec"])
+        store.put(GPU_POOLS, {**pool.raw, "metadata": known, "spec": spec})

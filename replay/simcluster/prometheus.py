@@ -17,10 +17,14 @@ MAX_POINTS = 11_000
 
 
 class Prometheus:
-    """The series of one workload, from the past and from scrapes. Times are scenario Unix seconds."""
+    """The series of one workload, from the past and from scrapes. Times are scenario Unix seconds.
 
-    def __init__(self, past: Iterable[Series], namespace: str, model: str) -> None:
-        self._series = list(past)
+    With `beside` the series of that one are found here as well, and these there.
+    """
+
+    def __init__(self, past: Iterable[Series], namespace: str, model: str, beside: "Prometheus | None" = None) -> None:
+        self._series: list[Series] = [] if beside is None else beside._series
+        self._series += past
         self._namespace = namespace
         self._model = model
         self._live: dict[str, dict[tuple[str, vllm.Labels], Series]] = {}  # by pod

@@ -2,28 +2,31 @@
 
 import asyncio
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from crds.files import PolicyDocument
+from crds.files import PolicyDocument, PolicyFileError, PoolDocument
 from crds.keda import Wiring, manifests
+from replay.scenario.cluster import ClusterScenario
 from replay.scenario.scenario import Scenario
+from replay.sim.cluster import Cluster
 from replay.sim.world import World
-from replay.simcluster import past, pods, prometheus
+from replay.simcluster import past, pods, prometheus, tables
 from replay.simcluster.api import Api
 from replay.simcluster.clock import ScenarioClock
-from replay.simcluster.controllers import Controllers
+from replay.simcluster.controllers import Controllers, Shared
 from replay.simcluster.keda import Keda
 from replay.simcluster.lateness import Lateness
 from replay.simcluster.network import PodNetwork
-from replay.simcluster.policy import stored
-from replay.simcluster.resources import SCALING_POLICIES, Json
+from replay.simcluster.policy import put_pool, stored, traffic
+from replay.simcluster.replicas import Replicas
+from replay.simcluster.resources import GPU_POOLS, SCALING_POLICIES, Json
 from replay.simcluster.scaledobject import read
 from replay.simcluster.server import Server
-from replay.simcluster.state import snapshot
+from replay.simcluster.state import snapshot, together
 from replay.simcluster.store import Store
 
 TICK_WALL_SECONDS = 0.05  # the most that the world lags behind the clock
@@ -42,7 +45,7 @@ class Endpoints:
 
 
 class SimCluster:
-    """One scenario, served, `rate` times as fast as the wall.
+    """One scenario, served, `rate` times as fast as the wall. One of several workloads has a policy for each, in order.
 
     With a `slowest_rate` the scenario belongs to one controller, at `scaler_address`. It begins once that is ready to decide:
     scenario time stands before the start until the scaler listens, and goes at the wall's rate until the policy has a status.
@@ -55,10 +58,11 @@ class SimCluster:
 
     def __init__(
         self,
-        scenario: Scenario,
-        policy: PolicyDocument,
+        scenario: Scenario | ClusterScenario,
+        policy: PolicyDocument | Sequence[PolicyDocument],
         rate: float,
         *,
+        pool: PoolDocument | None = None,
         api_port: int = 0,
         prometheus_port: int = 0,
         scaler_address: str | None = None,
@@ -73,26 +77,52 @@ class SimCluster:
         self._waits = slowest_rate is not None
         self._lateness = Lateness(rate, slowest_rate or rate)
         self._waits_for: str | None = "the controller to start" if self._waits else None
-        self._policy, self.workload = stored(policy, scenario.start_seconds)
-        name, namespace = self.workload.target.name, self.workload.namespace
-        self.world = World(scenario, name)
+        given = (policy,) if isinstance(policy, PolicyDocument) else tuple(policy)
+        found = [stored(each, scenario.start_seconds) for each in given]
+        self._policies, self.workloads = [raw for raw, _ in found], tuple(workload for _, workload in found)
+        self.workload = self.workloads[0]
+        if {(each.endpoint.ports, each.endpoint.path) for each in self.workloads} != {
+            (self.workload.endpoint.ports, self.workload.endpoint.path)
+        }:
+            raise PolicyFileError(
+                f"{given[0].where}: spec.metrics: simulated pods have one port and path, the same for all"
+            )
         self._network = PodNetwork(self.workload.endpoint.ports[0])
         self._store = Store()
+        self.cluster = Cluster(scenario) if isinstance(scenario, ClusterScenario) else None
+        self._traffic = traffic(scenario, self.workload.target.name)
+        worlds = [
+            World(each, name) if self.cluster is None else self.cluster.workload(name) for name, each in self._traffic
+        ]
+        self.world = worlds[0]
+        self._members = [
+            Replicas(world, self._store, self._network, workload)
+            for world, workload in zip(worlds, self.workloads, strict=True)
+        ]
         if not self._waits:
-            self._store.put(SCALING_POLICIES, self._policy)
+            for raw in self._policies:
+                self._store.put(SCALING_POLICIES, raw)
+        shared = None
+        if self.cluster is not None and isinstance(scenario, ClusterScenario):
+            labels = {} if pool is None else {each.name: each.node_selector for each in pool.pool.offerings}
+            shared = Shared(self.cluster, labels)
+            put_pool(self._store, scenario, pool)
         self._clock: ScenarioClock | None = None
-        self._controllers = Controllers(self.world, self._store, self._network, self.workload, self._now)
-        labels = {"namespace": namespace, "pod": f"{name}-5d4f8b7c6-x2lqz", "job": f"{namespace}/{name}"}
-        before = scenario.past
-        known = [] if before is None else past.series(before, scenario.hardware, scenario.start_seconds, labels)
-        self._prometheus = prometheus.Prometheus(known, namespace, name)
+        self._controllers = Controllers(self._members, self._store, self._network, self._now, shared)
+        self._prometheus: list[prometheus.Prometheus] = []
+        for workload, (_, each) in zip(self.workloads, self._traffic, strict=True):
+            name, namespace = workload.target.name, workload.namespace
+            seen = {"namespace": namespace, "pod": f"{name}-5d4f8b7c6-x2lqz", "job": f"{namespace}/{name}"}
+            known = [] if each.past is None else past.series(each.past, each.hardware, each.start_seconds, seen)
+            beside = self._prometheus[0] if self._prometheus else None
+            self._prometheus.append(prometheus.Prometheus(known, namespace, name, beside))
         self._controllers.scrape_every(prometheus.SCRAPE_SECONDS, self._scrape)
         api = Api(self._store, self._controllers, self.state)
         self._servers = (
             Server(api.application(), api_port),
-            Server(prometheus.application(self._prometheus, self._now, self._controllers.sync), prometheus_port),
+            Server(prometheus.application(self._prometheus[0], self._now, self._controllers.sync), prometheus_port),
         )
-        self._keda: Keda | None = None
+        self._keda: list[Keda] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._failure: asyncio.Future[None] | None = None  # fails with the first task that fails
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -100,9 +130,7 @@ class SimCluster:
     async def start(self) -> Endpoints:
         """Listen, write the kubeconfig, and start the clock. Raises OSError or NetworkError if a port is in use."""
         endpoint = self.workload.endpoint
-        await self._network.start(
-            pods.application(self._network, self._controllers, endpoint.path, self.workload.target.name, self._scraped)
-        )
+        await self._network.start(pods.application(self._network, self._controllers, endpoint.path, self._scraped))
         api_url, prometheus_url = [await server.start() for server in self._servers]
         kubeconfig = self._kubeconfig_path or self._own_folder() / "kubeconfig"
         self._write_kubeconfig(kubeconfig, api_url)
@@ -119,23 +147,27 @@ class SimCluster:
         return Endpoints(api_url, kubeconfig, prometheus_url, clock_file)
 
     def connect(self, scaler_address: str) -> None:
-        """Create the ScaledObject once the scaler listens: without a scaler, KEDA would retry less and less often."""
-        if self._clock is None or self._keda is not None:
+        """Create the ScaledObjects once the scaler listens: without a scaler, KEDA would retry less and less often."""
+        if self._clock is None or self._keda:
             raise RuntimeError("call connect once, after start")
         host, _, port = scaler_address.rpartition(":")
         if not host or not port.isdecimal():
             raise ValueError(f"the scaler's address must be HOST:PORT, not {scaler_address!r}")
-        scaled_object = read(manifests(self.workload, Wiring(scaler_address))[-1])
-        self._keda = Keda(scaled_object, self._controllers, self._clock, self._rate)
-        self._keda.problem = f"no ScaledObject yet: nothing listens on {scaler_address}"
-        self._spawn(self._follow(self._keda, self._clock, host, int(port)))
+        for member in self._members:
+            scaled_object = read(manifests(member.workload, Wiring(scaler_address))[-1])
+            keda = Keda(scaled_object, member, self._clock, self._rate)
+            keda.problem = f"no ScaledObject yet: nothing listens on {scaler_address}"
+            self._keda.append(keda)
+        self._spawn(self._follow(self._clock, host, int(port)))
 
-    async def _follow(self, keda: Keda, clock: ScenarioClock, host: str, port: int) -> None:
+    async def _follow(self, clock: ScenarioClock, host: str, port: int) -> None:
         async with asyncio.timeout(START_WALL_SECONDS if self._waits else None):
             await self._listening(clock, host, port)
             if self._waits:
                 await self._ready(clock)
-        await keda.run()
+        async with asyncio.TaskGroup() as group:
+            for keda in self._keda:
+                group.create_task(keda.run())
 
     async def _listening(self, clock: ScenarioClock, host: str, port: int) -> None:
         while True:
@@ -148,16 +180,16 @@ class SimCluster:
                 return
 
     async def _ready(self, clock: ScenarioClock) -> None:
-        """Begin the scenario with the policy's creation; at the wall's rate until the controller has written its status."""
+        """Begin the scenario with the policies' creation; at the wall's rate until the controller has written each status."""
         clock.leap(self._scenario.start_seconds)
         self._waits_for = "the controller to read its history"
-        created = self._store.put(SCALING_POLICIES, self._policy)["metadata"]
-        while True:
-            held = self._store.get(SCALING_POLICIES, created["namespace"], created["name"]) or {}
-            if held.get("status"):
-                break
+        created = [self._store.put(SCALING_POLICIES, raw)["metadata"] for raw in self._policies]
+        while not all(self._has_status(each["namespace"], each["name"]) for each in created):
             await self._store.wait()
         self._waits_for = None
+
+    def _has_status(self, namespace: str, name: str) -> bool:
+        return bool((self._store.get(SCALING_POLICIES, namespace, name) or {}).get("status"))
 
     async def run(self) -> None:
         """Wait until the scenario is over. Raises the error that stopped the cluster before that."""
@@ -188,13 +220,29 @@ class SimCluster:
     def state(self) -> Json:
         """The cluster's state for display; the API serves it at /demo/state."""
         self._controllers.sync()
-        keda_problem = None if self._keda is None else self._keda.problem
+        problems = [each.problem for each in self._keda if each.problem is not None]
+        each_alone = [
+            snapshot(member.world, scenario, problems[0] if problems else None)
+            for member, (_, scenario) in zip(self._members, self._traffic, strict=True)
+        ]
+        shown = each_alone[0] if self.cluster is None else together(self.cluster, self._scenario.name, each_alone)
         return {
-            **snapshot(self.world, self._scenario, keda_problem),
+            **shown,
+            "pools": self._pools(),
             "speed": self._rate if self._clock is None else self._clock.rate,
             "waits_for": self._waits_for,
             "missed_scrapes_share": self._lateness.missed_share(self._now()),
         }
+
+    def _pools(self) -> list[dict[str, object]]:
+        """The pools as `kubectl get gpupool` shows them."""
+        pools = list(self._store.objects(GPU_POOLS))
+        shown = tables.table(GPU_POOLS, {"items": pools, "metadata": {"resourceVersion": ""}}, self._now())
+        columns = [(each["name"], not each["priority"]) for each in shown["columnDefinitions"]]
+        return [
+            {name: cell for (name, narrow), cell in zip(columns, row["cells"], strict=True) if narrow}
+            for row in shown["rows"]
+        ]
 
     def _now(self) -> float:
         """The world's time, which stops before the scenario's start and after its end."""
@@ -213,9 +261,9 @@ class SimCluster:
             self._failure.set_exception(error)
 
     def _scrape(self, at_seconds: float) -> None:
-        samples = self._controllers.samples
-        instances = {pod: f"{self._network.address(pod)}:{self._network.port}" for pod in samples}
-        self._prometheus.scrape(at_seconds, samples, instances)
+        for member, scraped in zip(self._members, self._prometheus, strict=True):
+            instances = {pod: f"{self._network.address(pod)}:{self._network.port}" for pod in member.samples}
+            scraped.scrape(at_seconds, member.samples, instances)
 
     def _scraped(self, pod: str) -> None:
         if self._clock is not None:

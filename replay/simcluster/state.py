@@ -1,10 +1,14 @@
 """A snapshot of the simulated cluster for display."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from policies.pool import StandbyUnit
 from replay.contenders.view import View
 from replay.scenario.scenario import Scenario
-from replay.sim.views import Phase
+from replay.sim.cluster import Cluster
+from replay.sim.views import NodeView, Phase
 from replay.sim.world import World
 from replay.simcluster.resources import Json
 
@@ -28,12 +32,7 @@ def snapshot(world: World | View, scenario: Scenario, keda_problem: str | None) 
         "demand_replicas": replicas,
         "spec_replicas": world.spec_replicas,
         "replicas": {phase.value: phases.count(phase) for phase in Phase},
-        "nodes": {
-            "starting": sum(node.ready_seconds is None for node in nodes),
-            "ready": sum(node.ready_seconds is not None and not node.has_image for node in nodes),
-            "with_image": sum(node.has_image for node in nodes),
-            "empty": sum(not node.occupants for node in nodes),
-        },
+        "nodes": _nodes(nodes),
         "balloons": {
             "unplaced": sum(balloon.node is None for balloon in balloons),
             "pulling": sum(balloon.node is not None and not balloon.running for balloon in balloons),
@@ -42,6 +41,50 @@ def snapshot(world: World | View, scenario: Scenario, keda_problem: str | None) 
         "waiting": sum(sample.waiting or 0.0 for sample in samples),
         "running": sum(sample.running or 0.0 for sample in samples),
         "keda_problem": keda_problem,
+    }
+
+
+def together(cluster: Cluster, name: str, each: Sequence[Json]) -> Json:
+    """The snapshots of a cluster's workloads as one, with what they share."""
+    first, nodes, units = each[0], cluster.nodes(), cluster.standby()
+    summed = {
+        field: sum(one[field] for one in each)
+        for field in ("requests_per_second", "demand_replicas", "spec_replicas", "waiting", "running")
+    }
+    return {
+        **first,
+        **summed,
+        "scenario": name,
+        "replicas": _sums([one["replicas"] for one in each]),
+        "balloons": _standby(_sums([one["balloons"] for one in each]), units),
+        "nodes": _nodes(nodes),
+        "offerings": [
+            {"name": offering.name, "nodes": offering.nodes, "refused": offering.refused}
+            for offering in cluster.offerings()
+        ],
+    }
+
+
+def _sums(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return {name: sum(each[name] for each in counts) for name in counts[0]}
+
+
+def _standby(balloons: dict[str, int], units: Sequence[StandbyUnit]) -> dict[str, int]:
+    """Prepared nodes of the workloads, and those that stand by for all of them."""
+    placed = sum(unit.node is not None for unit in units)
+    return {
+        **balloons,
+        "unplaced": balloons["unplaced"] + len(units) - placed,
+        "running": balloons["running"] + placed,
+    }
+
+
+def _nodes(nodes: Sequence[NodeView]) -> dict[str, int]:
+    return {
+        "starting": sum(node.ready_seconds is None for node in nodes),
+        "ready": sum(node.ready_seconds is not None and not node.has_image for node in nodes),
+        "with_image": sum(node.has_image for node in nodes),
+        "empty": sum(not node.occupants for node in nodes),
     }
 
 

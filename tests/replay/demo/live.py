@@ -9,6 +9,7 @@ from policies.log import Decision, decisions
 from replay.commands.replay import scenario_of
 from replay.demo.processes import Pair
 from replay.scenario.build import PastKind
+from replay.scenario.documents import Served
 from replay.scenario.scenario import Scenario
 
 POLICY_FILE = Path(__file__).parents[3] / "replay" / "demo" / "policy.yaml"
@@ -26,16 +27,8 @@ def the_scenario(*, start: str | None = None, duration: str | None = None, past:
 
 
 def a_pair(scenario: Scenario, folder: Path, *, slowest_speed: float = 1.0, learns: bool = True) -> Pair:
-    wait = the_workload().policy.queue_wait_seconds
-    return Pair(
-        scenario,
-        POLICY,
-        speed=SPEED,
-        queue_wait_seconds=wait,
-        folder=folder,
-        slowest_speed=slowest_speed,
-        learns=learns,
-    )
+    served = Served(scenario, (POLICY,))
+    return Pair(served, speed=SPEED, folder=folder, slowest_speed=slowest_speed, learns=learns)
 
 
 def logged(folder: Path) -> Iterator[Decision]:

@@ -15,7 +15,7 @@ from replay.contenders.outrider import Outrider
 from replay.demo import processes, show
 from replay.demo.result import Result
 from replay.demo.simulated import NotReady
-from replay.driver import run
+from replay.driver import Outcome, run
 from tests.replay.demo.live import the_scenario, the_workload
 
 APP = typer.Typer()
@@ -35,7 +35,9 @@ def demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
 
     def invoke(result: Result, *options: str) -> Any:
         monkeypatch.setattr(show, "play", lambda *_, **__: result)
-        return CliRunner().invoke(APP, ["--duration", "2m", "--keep", str(tmp_path / "kept"), *options])
+        return CliRunner().invoke(
+            APP, ["--trace", "sample:office-morning", "--duration", "2m", "--keep", str(tmp_path / "kept"), *options]
+        )
 
     return invoke
 
@@ -81,6 +83,7 @@ def test_a_run_that_was_stopped_has_a_partial_score(whole: Result, demo: Callabl
     assert score.endswith(" waited at most 5 s (the SLO asks for 99%)")
     assert "GPU-hours, $" in cost
     said = json.loads(demo(replace(whole, stopped=True), "--json").stdout)
+    assert isinstance(whole.outcome, Outcome)
     assert said["partial"]["attainment"] == whole.outcome.attainment
 
 

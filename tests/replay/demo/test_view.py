@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from replay.demo.chart import Chart
-from replay.demo.journal import Entry, Journal
+from replay.demo.journal import Entry, Journal, PoolEntry
 from replay.demo.live_run import LiveRun
 from replay.demo.plain import LineView
 from replay.demo.view import clock, picture
@@ -15,7 +15,7 @@ from tests.replay.demo.recorded import a_line, a_snapshot, the_head
 from tests.support.worlds import START
 
 
-def _entries(folder: Path, *lines: str) -> list[Entry]:
+def _entries(folder: Path, *lines: str) -> list[Entry | PoolEntry]:
     (folder / "decisions-1.jsonl").write_text(the_head() + "".join(f"{line}\n" for line in lines))
     journal = Journal(folder)
     entries = journal.new_entries()

@@ -18,6 +18,7 @@ from replay.simcluster.api import Api
 from replay.simcluster.controllers import Controllers
 from replay.simcluster.network import PodNetwork
 from replay.simcluster.policy import stored
+from replay.simcluster.replicas import Replicas
 from replay.simcluster.resources import SCALING_POLICIES
 from replay.simcluster.store import Store
 from tests.replay.simcluster.fake_world import START, FakeWorld
@@ -93,10 +94,9 @@ async def cluster(policy: PolicyDocument) -> AsyncIterator[Running]:
     network = PodNetwork(workload.endpoint.ports[0])
     store.put(SCALING_POLICIES, held)
     running: Running | None = None
-    controllers = Controllers(
-        cast(World, world), store, network, workload, lambda: START if running is None else running.now
-    )
-    await network.start(pods.application(network, controllers, "/metrics", "llm", lambda _pod: None))
+    replicas = Replicas(cast(World, world), store, network, workload)
+    controllers = Controllers([replicas], store, network, lambda: START if running is None else running.now)
+    await network.start(pods.application(network, controllers, "/metrics", lambda _pod: None))
     server = servers.Server(Api(store, controllers, lambda: {"replicas": 1}).application(), 0)
     url = await server.start()
     async with aiohttp.ClientSession() as http:
