@@ -122,7 +122,7 @@ class Member(Model):
     priority: int = Field(default=0, ge=0, le=1000, examples=[100])
     """Who grows first: the higher one."""
     weight: int = Field(default=1, ge=1, le=1000, examples=[2])
-    """Share of each workload among those of the same priority."""
+    """Share of the rule among those of the same priority; all workloads that it selects share it."""
     guaranteed_gpus: Gpus = Field(default=0, examples=[8])
     """GPUs that its workloads together can always have, before any priority."""
     max_gpus: Gpus | None = Field(default=None, examples=[16])
@@ -156,7 +156,7 @@ class Spec(Model):
     owner: Text = Field(examples=["ml-platform"])
     """Team that owns the pool."""
     contact: Text | None = Field(default=None, examples=['"#ml-platform"'])
-    """Where to ask for more; refusals say it."""
+    """Where to ask for more; the pool's message and `outrider explain --pool` say it."""
     node_selector: NodeLabels = Field(
         default={}, max_length=8, examples=["{nvidia.com/gpu.product: NVIDIA-H100-80GB-HBM3}"]
     )
