@@ -212,11 +212,8 @@ def _serving(decided: Decided, inputs: Inputs) -> int:
 
 
 def _unprepared(policy: Policy, total: Reason | None, lead_seconds: float) -> Reason | None:
-    """Units beyond the limit of prepared nodes must serve, or the lead from a request would not be covered.
-
-    In a pool with standby nodes that lead is the pool's to cover: for the sum of its members' demand.
-    """
-    if total is None or policy.standby_rung is not None:
+    """Units beyond the limit of prepared nodes must serve, or the lead from a request would not be covered."""
+    if total is None:
         return None
     return Reason(Rule.LEAD, total.replicas - policy.max_prepared_nodes, (("lead_seconds", lead_seconds),))
 

@@ -103,9 +103,7 @@ def _phi(x: float) -> float:
 
 
 def replica_rung(policy: Policy) -> Rung:
-    """The rung that a new replica starts from: a prepared node if the policy or its pool has any, else a request."""
-    if policy.standby_rung is not None:
-        return policy.standby_rung
+    """The rung that a new replica starts from: a prepared node if the policy allows any, else a request."""
     return Rung.IMAGE_READY if policy.max_prepared_nodes > 0 else Rung.REQUESTED
 
 

@@ -54,7 +54,6 @@ class Policy:
     max_prepared_nodes: int
     gpus_per_replica: int
     price_per_gpu_hour: float  # in US dollars
-    standby_rung: Rung | None = None  # of the nodes that its pool holds for whoever needs one next; None: it holds none
 
 
 # ---------------------------------------------------------------- inputs

@@ -19,14 +19,12 @@ from policies.pool import Ask, Granted, Offering, Pool, PoolInputs, PoolReason, 
 from policies.stabilize import remember
 
 # Lead in seconds -> standard deviations of the sum's logarithm; for one workload it is `ladder.Z_TABLE`.
-# A study of the sum alone had 3.5 at 270 s, and 0.6 replicas for each member. Members cover the rest of the lead themselves: by
-# benchmarks.pool, with less of both, six models cost 2.5 % less, with 0.13 points more late requests.
-Z_TABLE = ((20.0, 0.86), (90.0, 1.87), (270.0, 2.73))
+Z_TABLE = ((20.0, 1.1), (90.0, 2.4), (270.0, 3.5))
 Z_LIMIT = 4.2
 BASE_DEVIATION = 0.02
 SAMPLING_VARIANCE = 0.004  # of the logarithm of a level of one replica
 DEVIATION_LIMIT = 0.4
-MEMBER_REPLICAS = 0.3  # more for each member: its count is rounded up, and rises while another's falls
+MEMBER_REPLICAS = 0.6  # more for each member: its count is rounded up, and rises while another's falls
 MOST_GPUS = 1_000_000  # beyond which no demand is believed
 
 

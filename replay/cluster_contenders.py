@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from crds.pool import GpuPool
 from crds.workload import WeightsMethod, Workload
-from policies.supply import Rung
 from replay.cluster_run import ClusterContender
 from replay.contenders import outrider
 from replay.contenders.contender import Contender, Entry, Setup
@@ -99,9 +98,5 @@ def _pooled(played: Played, gpu_pool: GpuPool, contending: Contending) -> Pooled
         labels = {"kubernetes.io/metadata.name": each.namespace, **dict(each.labels)}
         setup, seat = played.setup(each), gpu_pool.seat(each.namespace, labels)
         has_weights = each.scenario.actuators.weights is not WeightsMethod.NONE
-        if pool.standby.max_nodes > 0:
-            rung = Rung.WEIGHTS_READY if has_weights else Rung.IMAGE_READY
-            policy = replace(setup.workload.policy, standby_rung=rung)
-            setup = replace(setup, workload=replace(setup.workload, policy=policy))
         members[each.name] = Member(setup.workload.policy.name, outrider.make(setup), seat, has_weights)
     return Pooled(pool, members, gpu_pool.day, gpu_pool.is_open)

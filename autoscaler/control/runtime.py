@@ -21,7 +21,7 @@ from autoscaler.sources.scrape import Address
 from autoscaler.sources.transport import Transport
 from crds.notation.selectors import Selector
 from crds.schedules import windows
-from crds.workload import Endpoint, WeightsMethod, Workload
+from crds.workload import Endpoint, Workload
 from forecasting.fit import Fit
 from forecasting.forecaster import Forecaster
 from forecasting.series import Series
@@ -117,19 +117,8 @@ class PolicyRuntime:
 
     @property
     def _effective(self) -> Policy:
-        policy, standby = self._workload.policy, self._standby
-        if self._workload.pool and standby is not None and standby.works:
-            policy = replace(policy, standby_rung=self._standby_rung)
+        policy = self._workload.policy
         return replace(policy, max_prepared_nodes=0) if self._unprepared else policy
-
-    @property
-    def _standby_rung(self) -> Rung:
-        """What a standby node has for it: what is fetched to nodes, unless that is known not to work here."""
-        workload, broken = self._workload, {each.stage for each in self._abilities if not each.works}
-        if not workload.pre_pull or StageName.IMAGE in broken:
-            return Rung.NODE_READY
-        has_weights = workload.weights.method is not WeightsMethod.NONE and StageName.WEIGHTS not in broken
-        return Rung.WEIGHTS_READY if has_weights else Rung.IMAGE_READY
 
     @property
     def state(self) -> State:

@@ -17,10 +17,6 @@ HIGH, HIGH_DEVIATIONS = 0.99, 2.3263  # the quantile that a forecast's deviation
 LEAST_FACTOR = 0.45  # of the table's headroom, whether late requests trim it, a forecast, or both
 FORECAST_LIMIT = 3.0  # times the floor by the level: above it, a forecast seldom came true
 
-# Of the deviations, for a member of a pool that holds standby nodes: what goes beyond them meets one, or what others hold.
-# By benchmarks.pool 0.6 costs 1.6 % less, with 0.25 points more late requests in the mean of six models.
-STANDBY_SHARE = 0.7
-
 
 def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> Reason | None:
     """Enough for the level to grow as it usually does over the lead: (level + c) * exp(z * sigma) - c.
@@ -35,8 +31,6 @@ def volatility_floor(policy: Policy, filters: Filters, lead_seconds: float) -> R
     sigma = min(DEVIATION_LIMIT, math.hypot(moves, sampling, BASE_DEVIATION))
     factor = filters.headroom.factor
     z = factor * headroom_deviations(lead_seconds, policy.attainment)
-    if policy.standby_rung is not None:
-        z *= STANDBY_SHARE
     floor = (filters.level + LEVEL_OFFSET) * math.exp(z * sigma) - LEVEL_OFFSET
     numbers = (
         ("level", filters.level),

@@ -5,9 +5,7 @@ from typing import Any
 from autoscaler.control.pool_runtime import LASTING_SECONDS
 from autoscaler.kube.client import Kube
 from autoscaler.starts.shortages import OF_CLAIM
-from policies.fetches import Ability
-from policies.supply import Rung, StageName
-from tests.autoscaler.control.controller import Controller, a_controller, spec
+from tests.autoscaler.control.controller import Controller, a_controller
 from tests.autoscaler.control.pooled import OFFERING, Pooled
 from tests.autoscaler.control.test_pools import metric
 from tests.autoscaler.kube.workloads import TEMPLATE
@@ -117,43 +115,22 @@ def wanted(pooled: Pooled) -> int:
     return plan.standby_nodes
 
 
-async def test_a_member_reckons_with_standby_nodes_unless_they_have_failed_for_minutes(
-    api: FakeApi, kube: Kube
-) -> None:
-    """A hiccup changes nothing, or each of them would let every member grow."""
+async def test_a_member_is_told_of_standby_nodes_that_have_failed_for_minutes(api: FakeApi, kube: Kube) -> None:
+    """A hiccup is no news to it."""
     forbidden = status(403, "Forbidden", "jobs.batch is forbidden")
     async with a_controller(api, kube) as controller:
         pooled = Pooled(controller)
         ours = OFFERING | {"nodeSelector": TEMPLATE["spec"]["nodeSelector"]}
-        await pooled.pool(offerings=[ours])
-        await pooled.member("a", 1)
-        await controller.decided("a")
-        assert controller.runtime("a").policy.standby_rung is None
         api.standing.append(("POST " + JOBS.rstrip("/"), forbidden))
         await pooled.pool(offerings=[ours], standby=ONE)
-        await controller.until(lambda: controller.runtime("a").policy.standby_rung is Rung.NODE_READY)
+        await pooled.member("a", 1)
+        await controller.decided("a")
         await controller.until(lambda: "jobs.batch is forbidden" in pooled.status()["message"])
-        assert controller.runtime("a").policy.standby_rung is Rung.NODE_READY
+        await controller.until(lambda: pooled.ability("a")["works"])
         await controller.clock.advance(LASTING_SECONDS)
-        await controller.until(lambda: controller.runtime("a").policy.standby_rung is None)
         await controller.until(lambda: "jobs.batch is forbidden" in pooled.ability("a")["message"])
         assert not pooled.ability("a")["works"]
         api.standing.clear()
         await controller.until(lambda: jobs(api))
         await a_pod(controller, node="")
-        await controller.until(lambda: controller.runtime("a").policy.standby_rung is Rung.NODE_READY)
-
-
-async def test_what_is_fetched_to_nodes_is_on_standby_nodes_unless_that_does_not_work(api: FakeApi, kube: Kube) -> None:
-    async with a_controller(api, kube) as controller:
-        pooled = Pooled(controller)
-        ours = OFFERING | {"nodeSelector": TEMPLATE["spec"]["nodeSelector"]}
-        await pooled.pool(offerings=[ours], standby=ONE)
-        await pooled.member("a", 1, image={"prePull": True})
-        await controller.decided("a")
-        await controller.until(lambda: controller.runtime("a").policy.standby_rung is Rung.IMAGE_READY)
-        broken = Ability("ImagePrePull", StageName.IMAGE, works=False, sentence="No.")
-        controller.runtime("a").offer_abilities((broken,), "")
-        assert controller.runtime("a").policy.standby_rung is Rung.NODE_READY
-        await controller.policy("a", spec("a"))
-        await controller.until(lambda: controller.runtime("a").policy.standby_rung is None)
+        await controller.until(lambda: pooled.ability("a")["works"])
