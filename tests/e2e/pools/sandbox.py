@@ -64,7 +64,7 @@ class Sandbox:
     def buffer(self, most: int) -> str:
         """Create an administrator's CapacityBuffer of whole nodes of the first offering, which holds none yet; its name."""
         component = DEPLOY / "components/capacity-buffers"
-        self.cluster.api.apply(component / "rbac.yaml", component / "admission.yaml")
+        self.cluster.api.apply(DEPLOY / "namespace.yaml", component / "rbac.yaml", component / "admission.yaml")
         about = {"name": self.node_pool(FIRST), "namespace": NAMESPACE}
         held = {"cpu": "10m", "memory": "16Mi", GPU: "1"}
         container = {"name": "hold", "image": "pause", "resources": {"requests": held, "limits": held}}
