@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from statistics import fmean
 
 from policies.ask import ask
@@ -104,6 +105,7 @@ class Pooled:
         offerings, patience = self._view.offerings(), patience_seconds(slowest)
         replicas_on = {name: self._replicas_on(name) for name in self.members}
         tracked = {node for node, _, _ in self._state.account.open_standby}
+        leaving = {node.name for node in self._view.nodes() if node.notice_seconds is not None}
         return PoolInputs(
             now_seconds=now_seconds,
             on_grid=on_grid,
@@ -116,7 +118,7 @@ class Pooled:
             ),
             day=self.day(now_seconds),
             node_lead_seconds=node_lead_seconds(slowest),
-            leaving_nodes=sum(each.leaving for each in offerings),
+            leaving_nodes=len(leaving.intersection(chain.from_iterable(replicas_on.values()))),
             replicas_on=tuple(
                 sorted(
                     (node, self.members[name].workload)
