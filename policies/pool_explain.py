@@ -57,7 +57,11 @@ def _gpus(pool: Pool, plan: PoolPlan) -> str:
     of = "" if pool.limits.gpus is None else f" of {pool.limits.gpus}"
     owner = f" of {pool.owner}" if pool.owner else ""
     contact = f" (contact: {pool.contact})" if pool.contact else ""
-    text = f"Pool {pool.name}{owner}{contact} grants {plan.granted_gpus}{of} GPUs; {plan.held_gpus} are held"
+    one_granted, one_held = (pool.limits.gpus or plan.granted_gpus) == 1, plan.held_gpus == 1
+    text = (
+        f"Pool {pool.name}{owner}{contact} grants {plan.granted_gpus}{of} GPU{'' if one_granted else 's'}; "
+        f"{plan.held_gpus} {'is' if one_held else 'are'} held"
+    )
     if plan.projected_usd is not None:
         limit = "" if pool.limits.usd_per_day is None else f", of a limit of ${pool.limits.usd_per_day:,.2f}"
         text += f"; the day comes to ${plan.projected_usd:,.2f} if that stays{limit}"

@@ -12,7 +12,7 @@ from tests.twin.play import Moment
 from tests.twin.run import clean, judged, played
 from tests.twin.schedule import FAULTS_PER_LOAD, KINDS, Schedule, schedule
 
-IN_EVERY_RUN = 4  # loads of eight schedules, 2 s each
+IN_EVERY_RUN = 2  # loads of eight schedules, 2 s each
 LOADS = 40
 
 QUICK = range(IN_EVERY_RUN)
