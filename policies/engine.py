@@ -105,7 +105,7 @@ def propose(policy: Policy, state: State, seen: Observation, inputs: Inputs) -> 
     seen = replace(seen, filters=replace(seen.filters, headroom=trimmed(policy, seen.filters, seen.judged, inputs)))
     lead = lead_seconds(inputs.cold_start, Rung.REQUESTED)
     total = total_floor(policy, seen.filters, inputs, lead)
-    recommended = recommend(policy, decided, seen, inputs, _unprepared(policy, total, lead))
+    recommended = recommend(policy, decided, seen, inputs, None if total is None else _unprepared(policy, total, lead))
     replicas, reasons, decided, needed = stabilized(policy, decided, recommended, seen, inputs)
     prepared, prepared_reasons, decided = prepare(policy, decided, total, inputs, replicas, _based_on(seen))
     return Proposal(
@@ -211,10 +211,8 @@ def _serving(decided: Decided, inputs: Inputs) -> int:
     return (decided.replicas or 0) if inputs.supply is None else len(inputs.supply.ready)
 
 
-def _unprepared(policy: Policy, total: Reason | None, lead_seconds: float) -> Reason | None:
+def _unprepared(policy: Policy, total: Reason, lead_seconds: float) -> Reason:
     """Units beyond the limit of prepared nodes must serve, or the lead from a request would not be covered."""
-    if total is None:
-        return None
     return Reason(Rule.LEAD, total.replicas - policy.max_prepared_nodes, (("lead_seconds", lead_seconds),))
 
 

@@ -43,23 +43,23 @@ class Granting:
         self._problem = problem
         self._sources = sources
         self._recorder = recorder
-        self._told: WeakKeyDictionary[PolicyRuntime, tuple[GpuPool, Object | None, str]] = WeakKeyDictionary()
+        self._offered: WeakKeyDictionary[PolicyRuntime, tuple[GpuPool, Object | None, str]] = WeakKeyDictionary()
 
     def problem(self, pool: str) -> str:
         """Why a pool cannot be used; empty if it can."""
         return "" if pool in self.pools else self._problem(pool)
 
-    def tell(self, member: PolicyRuntime, now_seconds: float) -> None:
-        """Tell a member whether standby nodes of its pool are of use to it, where the pool or its template has changed."""
+    def offer_standby(self, member: PolicyRuntime, now_seconds: float) -> None:
+        """Give a member whether standby nodes of its pool are of use to it, where the pool or its template has changed."""
         runtime = self.pools.get(member.workload.pool)
         if runtime is None:
             member.offer_standby(None)
-            self._told.pop(member, None)
+            self._offered.pop(member, None)
             return
         basis = runtime.pool, member.template, runtime.standby_fails(now_seconds)
-        before = self._told.get(member)
+        before = self._offered.get(member)
         if before is None or before[0] is not basis[0] or before[1] is not basis[1] or before[2] != basis[2]:
-            self._told[member] = basis
+            self._offered[member] = basis
             member.offer_standby(standby_ability(*basis))
 
     def grants(self, pool: str, members: Sequence[Member], now_seconds: float, *, on_grid: bool) -> Grants:

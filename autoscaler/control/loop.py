@@ -126,7 +126,7 @@ class Loop:
             with _contained(runtime.key):
                 started = stopwatch_seconds()
                 if self._granting is not None and group.pool:
-                    self._granting.tell(runtime, now_seconds)
+                    self._granting.offer_standby(runtime, now_seconds)
                 if runtime.deciding and self._propose(runtime, now_seconds, on_grid=on_grid):
                     took_seconds[runtime.key] = stopwatch_seconds() - started
         grants, problem = self._grants(group, took_seconds.keys(), now_seconds, on_grid=on_grid)

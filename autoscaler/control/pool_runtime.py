@@ -10,7 +10,7 @@ from autoscaler.reporting.pool_report import PoolReport
 from crds.pool import GpuPool
 from policies.pool import PoolInputs, PoolPlan, PoolResult, PoolState, Seat
 
-LASTING_SECONDS = 300.0  # a problem of standby nodes that is no hiccup: members are then told
+LASTING_SECONDS = 300.0  # a problem of standby nodes that is no hiccup: the members' status then has it
 
 
 class PoolRuntime:

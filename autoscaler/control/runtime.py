@@ -369,17 +369,11 @@ class PolicyRuntime:
         """Take whether images and weights come to nodes ahead of replicas, and what went wrong. Gives whether that is news."""
         before, self._fetch_problem = self._fetch_problem, problem
         self._abilities = abilities
-        self._decider.policy = self._effective
         return problem not in ("", before)
 
     def offer_standby(self, found: Ability | None) -> None:
-        """Take whether standby nodes of its pool are of use to it; None where it has none.
-
-        Where they are, its replicas only have to cover the lead from such a node.
-        """
-        if found != self._standby:
-            self._standby = found
-            self._decider.policy = self._effective
+        """Take whether standby nodes of its pool are of use to it; None where it has none."""
+        self._standby = found
 
     @property
     def _capabilities(self) -> tuple[Ability, ...]:

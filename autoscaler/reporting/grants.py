@@ -1,4 +1,4 @@
-"""What a policy is told about its pool: the condition Granted."""
+"""What a policy's status says of its pool: the condition Granted."""
 
 from autoscaler.reporting.readings import Condition
 from autoscaler.reporting.report import PolicyReport

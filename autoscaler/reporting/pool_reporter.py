@@ -1,6 +1,6 @@
 """Reports how each pool stands: its status, an Event where an offering or a limit says something new, and its metrics.
 
-Not here: what a status says (`pool_status`), and what each member is told (`reporter`).
+Not here: what a status says (`pool_status`), and what the status of each member says (`reporter`).
 """
 
 import math
