@@ -53,6 +53,11 @@ class PoolRuntime:
         """The last decision."""
         return self._plan
 
+    @property
+    def saw_standby(self) -> bool:
+        """Whether the last decision knew which standby nodes there are."""
+        return self._inputs is not None and self._inputs.standby is not None
+
     def standby_fails(self, now_seconds: float) -> str:
         """Why no standby node can be counted on: what has been wrong with them for minutes; empty if nothing has."""
         since = self._standby_fails_since
