@@ -1,6 +1,7 @@
 """No missing or wrong data of a pool lowers its members, and no tenant takes from another what the pool's rules give that one."""
 
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from autoscaler.control.pool_inputs import Member, asks
 from autoscaler.kube.client import Kube
 from autoscaler.kube.store import Store
 from autoscaler.records.store import FileStore, Loaded
+from autoscaler.starts.shortages import OF_POD
 from policies.pool import Account, OfferingState, PoolState, Usage
 from tests.autoscaler.control.controller import Controller, a_controller, spec
 from tests.autoscaler.control.pooled import GRID, Pooled, pool_path
@@ -245,3 +247,42 @@ async def ticks(controller: Controller, count: int) -> Any:
     """Until so many grid steps have passed."""
     until = controller.clock.now() + count * GRID
     await controller.until(lambda: controller.clock.now() >= until)
+
+
+@pytest.mark.parametrize("wrong", [{"containers": [{"name": "e", "resources": "all"}]}, {"nodeSelector": ["h100"]}])
+async def test_a_template_that_no_pod_could_have_costs_no_other_member_anything(
+    wrong: dict[str, Any], api: FakeApi, kube: Kube
+) -> None:
+    """The API server checks the templates of its own kinds only; a tenant may scale another kind."""
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.namespace()
+        await pooled.node("node")
+        await pooled.pool(standby={"maxNodes": 1})
+        await controller.target("hostile", 1)
+        path = "/apis/apps/v1/namespaces/ns/deployments/hostile"
+        deployment = deepcopy(api.objects[path])
+        deployment["spec"]["template"]["spec"] |= wrong
+        await api.put(path, deployment)
+        await controller.policy("hostile", spec("hostile", pool="h100"))
+        await controller.decided("hostile")
+        await controller.until(lambda: says(controller.runtime("hostile").template, wrong))
+        await controller.until(lambda: jobs_are_read(controller))
+        refused = {
+            "involvedObject": {"kind": "Pod", "namespace": "ns", "name": "hostile-0"},
+            "reason": OF_POD,
+            "message": "no capacity",
+        }
+        await controller.until(lambda: any(OF_POD in each and "watch=true" in each for each in api.requests))
+        await api.put("/api/v1/namespaces/ns/events/one", refused)
+        await ticks(controller, 2)
+        await pooled.member("calm", 1, minReplicas=3)
+        await controller.until(lambda: controller.desired("calm") == 3)
+
+
+def says(template: Any, wrong: dict[str, Any]) -> bool:
+    return template is not None and wrong.items() <= template["spec"].items()
+
+
+def jobs_are_read(controller: Controller) -> bool:
+    return any("namespaces/outrider-system/jobs" in each and "watch=true" in each for each in controller.api.requests)
