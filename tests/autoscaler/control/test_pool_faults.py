@@ -15,7 +15,7 @@ from autoscaler.records.store import FileStore, Loaded
 from autoscaler.starts.shortages import OF_POD
 from policies.pool import Account, OfferingState, PoolState, Usage
 from tests.autoscaler.control.controller import Controller, a_controller, spec
-from tests.autoscaler.control.pooled import GRID, Pooled, pool_path
+from tests.autoscaler.control.pooled import GRID, OFFERING, Pooled, pool_path
 from tests.support.fake_api import FakeApi, status
 
 HAD = 4  # replicas of every member
@@ -195,6 +195,40 @@ async def test_a_member_of_an_unknown_namespace_keeps_its_holds_from_every_prior
         [unknown] = asks(pools.runtimes["h100"], members, Store())
         assert (known.kept_replicas, known.needed_replicas) == (HAD, 1)
         assert (unknown.kept_replicas, unknown.needed_replicas) == (HAD, HAD)
+
+
+async def test_no_policy_says_what_its_gpus_cost(api: FakeApi, kube: Kube) -> None:
+    """A price of nearly nothing would let a tenant grow past the pool's limit in money. While nothing is known, it was as before."""
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.namespace()
+        await pooled.pool(limits={"usdPerDay": "20"})
+        await pooled.member("cheap", 1, minReplicas=10, pricePerGpuHour="0.001")
+        await controller.until(lambda: pooled.granted("cheap") == ("False", "Money"))
+        await controller.until(lambda: float(pooled.status().get("spend", {}).get("usdPerHour") or 0) == 4.0)
+        runtime, pools = controller.runtime("cheap"), controller.leader.pools
+        assert pools is not None
+        dear = OFFERING | {"name": "dear", "nodeSelector": {"x": "y"}, "pricePerGpuHour": "9"}
+        await controller.decided("cheap")
+        await pooled.pool(offerings=[dear, OFFERING])
+        await controller.until(lambda: len(pools.runtimes["h100"].pool.offerings) == 2)
+        [ask] = asks(
+            pools.runtimes["h100"], [Member(runtime, None, asking=False)], controller.always.watches.all_namespaces
+        )
+        assert ask.price_per_gpu_hour == 4.0
+
+
+async def test_a_member_that_has_not_decided_yet_costs_what_it_runs(api: FakeApi, kube: Kube) -> None:
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.namespace()
+        await pooled.pool()
+        await pooled.member("a", HAD)
+        await controller.decided("a")
+        assert controller.leader.pools is not None
+        member = Member(controller.runtime("a"), None, asking=False)
+        [ask] = asks(controller.leader.pools.runtimes["h100"], [member], controller.always.watches.all_namespaces)
+        assert (ask.serving_gpus, ask.used_gpus) == (HAD, HAD)
 
 
 async def test_only_a_namespace_and_no_policy_says_which_member_it_is(api: FakeApi, kube: Kube) -> None:
