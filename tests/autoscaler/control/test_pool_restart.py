@@ -5,9 +5,10 @@ import pytest
 from autoscaler.control import pools as registry
 from autoscaler.kube.client import Kube
 from autoscaler.records.store import Loaded
+from crds.notation.timestamps import timestamp
 from policies.pool import Account, PoolState
 from tests.autoscaler.control.controller import a_controller
-from tests.autoscaler.control.pooled import GRID, Pooled
+from tests.autoscaler.control.pooled import GRID, Pooled, pool_path
 from tests.autoscaler.control.test_pool_standby import a_pod, jobs
 from tests.support.fake_api import FakeApi
 
@@ -72,3 +73,21 @@ async def test_what_another_pool_of_the_same_name_had_spent_is_not_taken_up(api:
         await pooled.pool()
         await controller.until(lambda: controller.leader.pools and controller.leader.pools.runtimes)
         assert pooled.state().account.day_usd == 0.0
+
+
+async def test_what_ran_while_no_controller_did_is_counted(api: FakeApi, kube: Kube) -> None:
+    """The first tick may come before the targets are read."""
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.namespace()
+        await pooled.pool()
+        await pooled.member("a", 4)
+        await controller.until(lambda: float(pooled.status().get("spend", {}).get("usdToday", 0)) > 0.0)
+        now = controller.clock.now()
+    spend = {"usdToday": "10", "day": "2023-11-14", "until": timestamp(now - 600.0), "totalUsd": "10"}
+    await api.put(pool_path(), {**api.objects[pool_path()], "status": {"spend": spend}})
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await controller.until(lambda: float(pooled.status()["spend"].get("usdPerHour") or 0))
+        ran_seconds = pooled.state().account.at_seconds - (now - 600.0)
+        assert pooled.state().account.day_usd == pytest.approx(10.0 + 4 * 4.0 * ran_seconds / 3600.0)
