@@ -10,7 +10,7 @@ from policies.pool import Account, PoolState
 from tests.autoscaler.control.controller import a_controller
 from tests.autoscaler.control.pooled import GRID, Pooled, pool_path
 from tests.autoscaler.control.test_pool_standby import a_pod, jobs
-from tests.support.fake_api import FakeApi
+from tests.support.fake_api import FakeApi, status
 
 HOLD_SECONDS = 600.0
 
@@ -33,6 +33,22 @@ async def test_a_controller_without_a_saved_state_holds_what_stands_by_for_one_h
         assert not [each for each in api.requests if each.startswith("DELETE")]
         await controller.clock.advance(HOLD_SECONDS)
         await controller.until(lambda: not jobs(api))
+
+
+async def test_only_standby_that_stays_unknown_is_reported(api: FakeApi, kube: Kube) -> None:
+    """At every start it is unknown until the Jobs are listed."""
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.pool(standby={"maxNodes": 1, "minNodes": 1})
+        await controller.until(lambda: jobs(api))
+        await controller.until(lambda: pooled.status().get("standby") == "0/1")
+        assert not pooled.events("StandbyFailed")
+        assert "is not known" not in pooled.status()["message"]
+    api.standing.append(("/jobs", status(503, "Unavailable")))
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await controller.until(lambda: pooled.events("StandbyFailed"))
+        await controller.until(lambda: "standby nodes there are is not known" in pooled.status()["message"])
 
 
 async def test_a_pool_that_failed_in_outrider_itself_is_tried_again(
