@@ -55,7 +55,9 @@ def ask(
         needed_replicas=needed,
         held_replicas=exist if is_shadow else max(exist, decided),
         asked=asked,
-        level_gpus=level * gpus if level is not None and math.isfinite(level) else None,
+        level_gpus=None
+        if level is None or not math.isfinite(level)
+        else min(level, max(policy.max_replicas, exist)) * gpus,
         serving_gpus=serving * gpus,
         starting_gpus=starting * gpus,
         unplaced_gpus=unplaced * gpus,

@@ -86,7 +86,7 @@ class Ask:
     needed_replicas: int  # present demand without holds: a higher priority that is refused may end what is above
     held_replicas: int  # that exist or are decided: what occupies GPUs
     asked: Grant
-    level_gpus: float | None = None  # smoothed demand; None: unknown
+    level_gpus: float | None = None  # smoothed demand, as far as its policy lets it be served; None: unknown
     serving_gpus: int = 0  # of replicas that serve
     starting_gpus: int = 0  # of replicas on a node that do not serve yet
     unplaced_gpus: int = 0  # of replicas without a node

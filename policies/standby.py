@@ -152,7 +152,7 @@ def _needed(state: PoolState, inputs: PoolInputs, held: Held) -> tuple[PoolState
     filters = Filters(
         tick_seconds=state.tick_seconds, level=state.level, levels=state.levels, volatility=state.volatility
     )
-    level = min(sum([_level(ask) for ask in taking]), float(MOST_GPUS))
+    level = min(_levels(taking), float(MOST_GPUS))
     if all(ask.level_gpus is not None for ask in taking):
         filters = advance_level(filters, inputs.now_seconds, level)
     else:
@@ -180,10 +180,22 @@ def _needed(state: PoolState, inputs: PoolInputs, held: Held) -> tuple[PoolState
     return after, gpus, numbers
 
 
-def _level(ask: Ask) -> float:
-    if ask.level_gpus is None:
-        return float(ask.held_replicas * ask.gpus_per_replica)
-    return max(0.0, ask.level_gpus)
+def _levels(asks: Sequence[Ask]) -> float:
+    """The demand of all members, in GPUs."""
+    of_rules: dict[str, list[Ask]] = {}
+    for ask in asks:
+        of_rules.setdefault("" if ask.seat is None else ask.seat.member, []).append(ask)
+    return sum([_level(of_rule) for of_rule in of_rules.values()])
+
+
+def _level(asks: Sequence[Ask]) -> float:
+    """The demand of one member rule's workloads. What these may not have is no reason for a node: its limit, or what they hold."""
+    held = [float(ask.held_replicas * ask.gpus_per_replica) for ask in asks]
+    levels = [has if ask.level_gpus is None else max(0.0, ask.level_gpus) for ask, has in zip(asks, held, strict=True)]
+    seat = asks[0].seat
+    if seat is None:
+        return sum(map(min, levels, held))
+    return sum(levels) if seat.max_gpus is None else min(sum(levels), max(float(seat.max_gpus), sum(held)))
 
 
 def _begins(state: PoolState) -> bool:

@@ -1,5 +1,6 @@
 """What a pool grants, case by case."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,6 +94,23 @@ def test_what_a_large_replica_lacks_no_small_one_behind_it_gets() -> None:
     assert refusal_sentence("h100", found["large"]) == (
         "1 of 1 refused: pool h100 has 3 of its 6 GPUs left, too few for the replica that is next; small holds 3"
     )
+
+
+def test_nobody_waits_for_a_replica_that_can_never_fit() -> None:
+    """It is larger than its rule's limit, the pool's, or what the pool's leaves beside guarantees."""
+    first, small = a_seat("first", priority=1), an_ask("small", 6, kept=2)
+    large = an_ask("large", 1, gpus_per_replica=16, seat=first)
+    assert replicas(granted(a_pool(8), large, small)) == {"large": 0, "small": 6}
+    other = an_ask("other", 2, kept=2, seat=a_seat("other", guaranteed_gpus=4))
+    medium = replace(large, gpus_per_replica=5)
+    assert replicas(granted(a_pool(8), medium, other, an_ask("small", 6, kept=1))) == {
+        "large": 0,
+        "other": 2,
+        "small": 4,
+    }
+    shared = a_seat("everyone", max_gpus=4)
+    found = granted(a_pool(8), replace(large, seat=shared), an_ask("small", 6, kept=2, seat=shared))
+    assert replicas(found) == {"large": 0, "small": 4}
 
 
 def test_a_refused_higher_priority_ends_a_hold_but_not_present_demand() -> None:

@@ -92,6 +92,14 @@ def test_of_a_shadow_member_with_unknown_supply_its_scale_counts_and_no_decision
         assert found.kept_replicas == min(found.asked.replicas, spec)
 
 
+def test_demand_beyond_the_most_replicas_of_a_policy_is_not_the_pools() -> None:
+    policy, state, fleet = busy(max_replicas=4)
+    proposal = proposed(policy, state, fleet.tick(8.0))
+    filters = replace(proposal.seen.filters, level=50.0)
+    found = asked(replace(proposal, seen=replace(proposal.seen, filters=filters)))
+    assert found.level_gpus == max(4, found.held_replicas)
+
+
 def test_a_level_that_is_not_finite_is_unknown() -> None:
     policy, state, fleet = busy()
     proposal = proposed(policy, state, fleet.tick(8.0))
