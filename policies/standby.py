@@ -85,13 +85,14 @@ def _recommended(
     count = _nodes(gpus - held.gpus + inputs.leaving_nodes * size, size)
     reasons: tuple[PoolReason, ...] = (PoolReason(StandbyRule.SHARED, float(count), numbers),)
     peaks = state.standby_peaks
-    if state.tick_seconds is None and last:  # after a restart nothing goes before one hold has passed
-        peaks = remember((), now, held.gpus + last * size, window)
-    # The peak of all GPUs, not of standby nodes: where replicas take these over, nothing is missing.
-    peaks = remember(peaks, now, gpus, window)
-    # No more than was held: where a member scales down with its demand, no node takes its place.
-    kept = min(_nodes(peaks[0][1] - held.gpus, size), last)
-    count, reasons = _raised(count, reasons, StandbyRule.HOLD, kept, (("hold_seconds", window),))
+    if inputs.standby is not None or not _begins(state):
+        if _begins(state) and last:  # after a restart nothing goes before one hold has passed
+            peaks = remember((), now, held.gpus + last * size, window)
+        # The peak of all GPUs, not of standby nodes: where replicas take these over, nothing is missing.
+        peaks = remember(peaks, now, gpus, window)
+        # No more than was held: where a member scales down with its demand, no node takes its place.
+        kept = min(_nodes(peaks[0][1] - held.gpus, size), last)
+        count, reasons = _raised(count, reasons, StandbyRule.HOLD, kept, (("hold_seconds", window),))
     if lacking := _lacking(inputs):
         count, reasons = _raised(count, reasons, StandbyRule.UNKNOWN, last, lacking)
     return replace(after, standby_peaks=peaks), count, reasons
@@ -185,9 +186,14 @@ def _level(ask: Ask) -> float:
     return max(0.0, ask.level_gpus)
 
 
+def _begins(state: PoolState) -> bool:
+    """Whether no decision since the start has known which standby nodes there are."""
+    return not state.standby_peaks
+
+
 def _last(state: PoolState, inputs: PoolInputs) -> int:
-    """The nodes decided last; before the first decision those that there are."""
-    if state.tick_seconds is not None or inputs.standby is None:
+    """The nodes decided last; with the first decision that knows of them, those that there are as well."""
+    if not _begins(state) or inputs.standby is None:
         return state.standby_nodes
     there = sum([unit.phase is not StandbyPhase.LEAVING for unit in inputs.standby])
     return max(state.standby_nodes, there)

@@ -74,6 +74,7 @@ class Known:
     cold_start: ColdStart
     plan: Plan | None
     known_replicas: int = 0
+    spec_replicas: int | None = None
 
     @property
     def key(self) -> str:

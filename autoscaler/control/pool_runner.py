@@ -48,8 +48,9 @@ class StandbyKeeper:
         plan, now_seconds = runtime.plan, self._clock.now()
         if plan is None:
             return
-        # While it is unknown what there is, the claims are those of before: acting on them could let go what is needed.
-        is_known = self._actuator.observe(runtime.pool, now_seconds) is not None
+        # While it is unknown what there is, the claims are those of before: acting on them could let go what is needed. The
+        # first decision of a process knows nothing yet, and so claims nothing.
+        is_known = self._actuator.observe(runtime.pool, now_seconds) is not None and runtime.saw_standby
         change = (
             await self._actuator.ensure(runtime.pool, plan, now_seconds)
             if is_known

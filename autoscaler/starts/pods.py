@@ -1,5 +1,7 @@
 """What a pod says of its own start: when it was asked for, placed, let start and ready, and how its containers stand."""
 
+from collections.abc import Mapping
+
 from autoscaler.kube.nodes import is_gpu
 from autoscaler.kube.objects import Object, condition, created_seconds, deleting, ended, key, node, seconds, uid
 from autoscaler.kube.trim import WEIGHTS_CONTAINER
@@ -43,7 +45,10 @@ def engine(template: Object | None) -> tuple[str, str]:
 
 
 def _limits(container: Object) -> tuple[str, ...]:
-    return tuple((container.get("resources") or {}).get("limits") or ())
+    """Names of what a container may use; the API server checks the templates of its own kinds only."""
+    resources = container.get("resources")
+    limits = resources.get("limits") if isinstance(resources, Mapping) else None
+    return tuple(limits) if isinstance(limits, Mapping) else ()
 
 
 def _since(pod: Object, kind: str) -> float | None:
