@@ -4,6 +4,7 @@ What the next in this order lacks, nobody after it gets: else small replicas wou
 Prepared nodes come last: none keeps a replica from growing.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -61,7 +62,9 @@ def granted_gpus(asks: Iterable[Ask], grants: Iterable[Granted]) -> int:
 def _room_usd(limits: Limits, spent_usd: float, projected_usd: float | None) -> float:
     if limits.usd_per_day is None:
         return float("inf")
-    return limits.usd_per_day - (spent_usd if projected_usd is None else max(spent_usd, projected_usd))
+    if projected_usd is None or not math.isfinite(spent_usd + projected_usd):
+        return 0.0
+    return limits.usd_per_day - max(spent_usd, projected_usd)
 
 
 def _end_holds_beyond_limits(found: Division) -> None:

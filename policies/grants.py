@@ -120,7 +120,9 @@ class Division:
             return Limit.POOL_GPUS
         if gpus > self.room_gpus - self.reserved_gpus(share.rule):
             return Limit.GUARANTEES
-        if is_new and (self.room_usd <= 0.0 or self.cost_usd(share, 1) > self.room_usd):
+        if is_new and not (
+            self.room_usd > 0.0 and self.cost_usd(share, 1) <= self.room_usd
+        ):  # also where it is no number
             return Limit.MONEY
         return None
 

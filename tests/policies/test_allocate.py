@@ -1,5 +1,7 @@
 """What a pool grants, case by case."""
 
+from typing import Any
+
 import pytest
 
 from policies.allocate import allocate, without_pool
@@ -7,6 +9,8 @@ from policies.model import Grant
 from policies.pool import Ask, Granted, Limit, Pool
 from policies.pool_text import refusal_sentence
 from tests.support.pools import a_pool, a_seat, an_ask
+
+NAN = float("nan")
 
 
 def granted(
@@ -158,10 +162,19 @@ def test_growth_stops_where_its_cost_until_the_days_end_passes_the_limit() -> No
     assert found["chat"].grant.note == "pool h100 would spend more than its limit of $100.00 a day; chat holds 2"
 
 
-def test_while_the_projection_is_unknown_what_is_spent_counts() -> None:
-    chat, pool = an_ask("chat", 9, kept=2), a_pool(usd_per_day=100.0)
-    assert replicas(granted(pool, chat, projected_usd=None, spent_usd=99.0)) == {"chat": 9}
-    assert replicas(granted(pool, chat, projected_usd=None, spent_usd=100.0)) == {"chat": 2}
+@pytest.mark.parametrize("unknown", [{"projected_usd": None}, {"projected_usd": NAN}, {"spent_usd": NAN}])
+def test_while_spend_or_its_projection_is_unknown_nothing_grows_under_a_limit_on_money(unknown: dict[str, Any]) -> None:
+    chat = an_ask("chat", 9, kept=2)
+    found = granted(a_pool(usd_per_day=100.0), chat, hours_left=1.0, **unknown)
+    assert replicas(found) == {"chat": 2}
+    assert found["chat"].refusal is not None
+    assert found["chat"].refusal.limit is Limit.MONEY
+    assert replicas(granted(a_pool(), chat, hours_left=1.0, **unknown)) == {"chat": 9}
+
+
+def test_a_price_that_is_no_number_lets_nothing_grow_under_a_limit_on_money() -> None:
+    chat = an_ask("chat", 9, kept=2, price_per_gpu_hour=NAN)
+    assert replicas(granted(a_pool(usd_per_day=100.0), chat, hours_left=1.0)) == {"chat": 2}
 
 
 def test_the_limit_on_money_keeps_prepared_nodes_that_exist() -> None:

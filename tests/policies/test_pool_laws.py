@@ -1,5 +1,6 @@
 """The laws of a pool's grants, over any pool that Hypothesis can think of."""
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Callable
@@ -166,7 +167,7 @@ def l8_the_limit_on_money_stops_growth_on_projected_spend(turn: Turn) -> None:
     found, limit = allocated(turn), turn.pool.limits.usd_per_day
     if limit is None:
         return
-    spent = turn.spent_usd if turn.projected_usd is None else max(turn.spent_usd, turn.projected_usd)
+    spent = math.inf if turn.projected_usd is None else max(turn.spent_usd, turn.projected_usd)
     cost = 0.0
     for ask, granted in found:
         units = grown(ask, granted) + new_nodes(ask, granted)
