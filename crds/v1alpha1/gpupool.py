@@ -135,7 +135,7 @@ class Limits(Model):
     gpus: Gpus | None = Field(default=None, examples=[32])
     """GPUs of replicas and of standby nodes. Unset: no limit."""
     usd_per_day: Quantity | None = Field(default=None, examples=[2000])
-    """US dollars a day in the pool's time zone, up to 100M. Nothing grows while the day's projected spend is above it. Unset: no
+    """US dollars a day in the pool's time zone, up to 100M. A replica with which the day would come to more is refused. Unset: no
     limit."""
 
 

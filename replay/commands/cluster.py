@@ -20,7 +20,9 @@ def replay(name: str, *, seed: int | None, jobs: int, as_json: bool, progress: "
     file = load(name)
     workloads = {part.stated.name: part.workload for part in file.parts}
     played = Played(cluster(file, seed), workloads, file.pool)
-    contenders = [(Contending(each.name, each.standby, each.pre_pull), each.value) for each in file.spec.contenders]
+    contenders = [
+        (Contending(each.name, each.standby, each.pre_pull, each.pool), each.value) for each in file.spec.contenders
+    ]
     plays = cluster_tournament.here if jobs == 1 else _beside(jobs)
     standings = cluster_tournament.play(played, contenders, plays=plays, progress=progress)
     _report(standings, file.spec.description, as_json=as_json)
