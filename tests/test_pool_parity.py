@@ -75,6 +75,7 @@ class Known:
     plan: Plan | None
     known_replicas: int = 0
     spec_replicas: int | None = None
+    target_gone: bool = False
 
     @property
     def key(self) -> str:

@@ -92,7 +92,7 @@ def member_ask(member: Member, seat: Seat | None, price_per_gpu_hour: float | No
     """What one member asks for."""
     policy, proposal = member.runtime, member.proposal
     settled = None if member.asking else policy.plan
-    if proposal is not None and (member.asking or settled is not None):
+    if proposal is not None and not policy.target_gone and (member.asking or settled is not None):
         spec_replicas = policy.spec_replicas
         found = ask(proposal, seat, price_per_gpu_hour=price_per_gpu_hour, settled=settled, spec_replicas=spec_replicas)
         if found is not None:
@@ -100,6 +100,7 @@ def member_ask(member: Member, seat: Seat | None, price_per_gpu_hour: float | No
     workload = policy.workload
     shadow, spec_replicas = workload.mode is Mode.SHADOW, policy.spec_replicas
     held = spec_replicas if shadow and spec_replicas is not None else policy.known_replicas
+    held = 0 if policy.target_gone else held
     return Ask(
         workload=policy.key,
         seat=seat,

@@ -40,6 +40,7 @@ from policies.supply import ColdStart, Rung, StageName, Supply
 
 _UNREAD = SourceError(SourceErrorKind.TRANSPORT, "how the pods are reached has not been read yet")
 LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
+GONE_SECONDS = 300.0  # after which a target that does not exist is not just being made again
 
 
 class PolicyRuntime:
@@ -69,6 +70,8 @@ class PolicyRuntime:
         self._template_problem = ""
         self._template_seconds = -math.inf
         self._target_problem = ""
+        self._target_missing_since: float | None = None
+        self._target_gone = False
         self._refused: Refused | None = None
         self._missing_since: tuple[int, float] | None = None  # pods that the target has, and since when that is too few
         self._balloon_problem = ""
@@ -206,6 +209,11 @@ class PolicyRuntime:
     def spec_replicas(self) -> int | None:
         """The replicas that its scale asks for, as last read; None until then."""
         return None if self._scale is None else self._scale.spec_replicas
+
+    @property
+    def target_gone(self) -> bool:
+        """Whether its target has not existed for minutes, and none of its pods does: then it holds nothing."""
+        return self._target_gone
 
     @property
     def known_replicas(self) -> int:
@@ -396,6 +404,20 @@ class PolicyRuntime:
         """Take why the target cannot be read, empty if it can. Gives whether that is news."""
         before, self._target_problem = self._target_problem, problem
         return problem != before
+
+    def offer_target_missing(self, now_seconds: float, *, is_missing: bool) -> None:
+        """Take whether the target does not exist. Of one that was gone and comes back nothing runs that was decided before."""
+        if not is_missing:
+            was_gone, self._target_missing_since, self._target_gone = self._target_gone, None, False
+            if was_gone:
+                self.restart(now_seconds)
+            return
+        if self._target_missing_since is None:
+            self._target_missing_since = now_seconds
+        pods = self._watches.pods(self._workload.namespace)
+        has_pods = self._scale is not None and replicas(self._scale, pods) > 0
+        passed_seconds = now_seconds - self._target_missing_since
+        self._target_gone = passed_seconds >= GONE_SECONDS and pods.current(now_seconds) and not has_pods
 
     def offer_transport(self, found: Transport | SourceError, at: Endpoint, due_seconds: float) -> bool:
         """Take how the pods of an endpoint are reached, or why they cannot be. Gives whether that is news."""

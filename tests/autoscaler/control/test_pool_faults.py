@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from autoscaler.control.pool_inputs import Member, asks
+from autoscaler.control.runtime import GONE_SECONDS
 from autoscaler.kube.client import Kube
 from autoscaler.kube.store import Store
 from autoscaler.records.store import FileStore, Loaded
@@ -281,6 +282,35 @@ async def ticks(controller: Controller, count: int) -> Any:
     """Until so many grid steps have passed."""
     until = controller.clock.now() + count * GRID
     await controller.until(lambda: controller.clock.now() >= until)
+
+
+async def test_a_target_that_was_deleted_holds_nothing_of_the_pool_after_minutes(api: FakeApi, kube: Kube) -> None:
+    """Its policy may stay behind. When the target comes back, it has what runs, and asks for the rest."""
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.namespace()
+        await pooled.pool(limits={"gpus": 6})
+        await pooled.member("gone", HAD, minReplicas=HAD)
+        await pooled.member("calm", 1)
+        for name in ("gone", "calm"):
+            await controller.decided(name)
+        await controller.policy("calm", spec("calm", pool="h100", minReplicas=6))
+        await controller.until(lambda: pooled.granted("calm") == ("False", "PoolGPUs"))
+        deployment = api.objects["/apis/apps/v1/namespaces/ns/deployments/gone"]
+        await api.remove("/apis/apps/v1/namespaces/ns/deployments/gone")
+        await ticks(controller, 4)
+        assert controller.desired("calm") == 6 - HAD, "it may be made again at once"
+        await controller.clock.advance(GONE_SECONDS)
+        await ticks(controller, 2)
+        assert controller.desired("calm") == 6 - HAD, "its pods still run"
+        for index in range(HAD):
+            await api.remove(f"/api/v1/namespaces/ns/pods/gone-{index}")
+        await controller.until(lambda: controller.desired("calm") == 6)
+        deployment = {**deployment, "spec": {**deployment["spec"], "replicas": 1}, "status": {"replicas": 1}}
+        await api.put("/apis/apps/v1/namespaces/ns/deployments/gone", deployment)
+        await controller.until(lambda: pooled.granted("gone") == ("False", "PoolGPUs"))
+        await controller.until(lambda: controller.desired("gone") == 1)
+        assert controller.desired("calm") == 6
 
 
 @pytest.mark.parametrize("wrong", [{"containers": [{"name": "e", "resources": "all"}]}, {"nodeSelector": ["h100"]}])
