@@ -106,4 +106,4 @@ async def test_what_ran_while_no_controller_did_is_counted(api: FakeApi, kube: K
         pooled = Pooled(controller)
         await controller.until(lambda: float(pooled.status()["spend"].get("usdPerHour") or 0))
         ran_seconds = pooled.state().account.at_seconds - (now - 600.0)
-        assert pooled.state().account.day_usd == pytest.approx(10.0 + 4 * 4.0 * ran_seconds / 3600.0)
+        assert pooled.state().account.day_usd == pytest.approx(10.0 + 4 * 4.0 * ran_seconds / 3600.0, abs=0.01)
