@@ -87,9 +87,12 @@ def _give_all(found: Division) -> bool:
         found.add(share, replicas=asked.replicas - share.replicas)
         found.add(share, prepared=asked.prepared_nodes - share.prepared)
     fits = (
-        found.room_gpus >= sum([rule.unused_gpus for rule in found.rules.values()])
+        found.room_gpus - found.unheeded_gpus >= sum([rule.unused_gpus for rule in found.rules.values()])
         and found.room_usd > 0.0
-        and all(rule.seat.max_gpus is None or rule.gpus <= rule.seat.max_gpus for rule in found.rules.values())
+        and all(
+            rule.seat.max_gpus is None or rule.gpus + rule.unheeded_gpus <= rule.seat.max_gpus
+            for rule in found.rules.values()
+        )
     )
     for share, replicas, prepared in () if fits else before:
         found.add(share, prepared=prepared - share.prepared)

@@ -95,6 +95,7 @@ class Ask:
     used_gpus: float = 0.0  # of those that serve, what demand keeps busy
     held_prepared: int = 0  # prepared nodes that exist or are decided, with the GPUs of one replica each
     settled: bool = False  # it does not ask in this turn: what it has stays, its holds too
+    unheeded_replicas: int = 0  # of its scale beyond those kept, for minutes: nobody carries its decisions out
 
 
 class StandbyPhase(StrEnum):

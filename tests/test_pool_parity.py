@@ -75,6 +75,7 @@ class Known:
     plan: Plan | None
     known_replicas: int = 0
     spec_replicas: int | None = None
+    unheeded: bool = False
     target_gone: bool = False
 
     @property

@@ -96,7 +96,8 @@ def member_ask(member: Member, seat: Seat | None, price_per_gpu_hour: float | No
         spec_replicas = policy.spec_replicas
         found = ask(proposal, seat, price_per_gpu_hour=price_per_gpu_hour, settled=settled, spec_replicas=spec_replicas)
         if found is not None:
-            return found
+            beyond = max(0, (spec_replicas or 0) - found.kept_replicas)
+            return replace(found, unheeded_replicas=beyond if policy.unheeded else 0)
     workload = policy.workload
     shadow, spec_replicas = workload.mode is Mode.SHADOW, policy.spec_replicas
     held = spec_replicas if shadow and spec_replicas is not None else policy.known_replicas

@@ -40,6 +40,7 @@ from policies.supply import ColdStart, Rung, StageName, Supply
 
 _UNREAD = SourceError(SourceErrorKind.TRANSPORT, "how the pods are reached has not been read yet")
 LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
+UNHEEDED_SECONDS = 300.0  # after which a scale above what was decided is no HPA's next step
 GONE_SECONDS = 300.0  # after which a target that does not exist is not just being made again
 
 
@@ -70,6 +71,7 @@ class PolicyRuntime:
         self._template_problem = ""
         self._template_seconds = -math.inf
         self._target_problem = ""
+        self._unheeded_since: float | None = None
         self._target_missing_since: float | None = None
         self._target_gone = False
         self._refused: Refused | None = None
@@ -209,6 +211,11 @@ class PolicyRuntime:
     def spec_replicas(self) -> int | None:
         """The replicas that its scale asks for, as last read; None until then."""
         return None if self._scale is None else self._scale.spec_replicas
+
+    @property
+    def unheeded(self) -> bool:
+        """Whether its scale has been above what was decided for minutes, as under a paused ScaledObject."""
+        return self._unheeded_since is not None and self._scale_seconds - self._unheeded_since >= UNHEEDED_SECONDS
 
     @property
     def target_gone(self) -> bool:
@@ -353,6 +360,10 @@ class PolicyRuntime:
     def offer_scale(self, scale: Scale, now_seconds: float) -> bool:
         """Take the target's scale. Gives whether other pods than before are the target's."""
         before, self._scale, self._scale_seconds = self._scale, scale, now_seconds
+        if self._plan is None or scale.spec_replicas <= self._plan.desired_replicas:
+            self._unheeded_since = None
+        elif self._unheeded_since is None:
+            self._unheeded_since = now_seconds
         if not self.missing or scale.status_replicas is None:
             self._missing_since = None
         elif self._missing_since is None or self._missing_since[0] != scale.status_replicas:

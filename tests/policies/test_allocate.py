@@ -213,6 +213,20 @@ def test_of_a_shadow_member_what_runs_counts() -> None:
     assert found["trial"].grant.note == "in mode Shadow it is granted what runs"
 
 
+def test_what_runs_although_it_was_given_up_leaves_no_room_and_ends_no_hold() -> None:
+    """A paused ScaledObject: ten replicas run where four were decided."""
+    paused = an_ask("paused", 4, kept=4, held_replicas=10, unheeded_replicas=6)
+    holds, chat = an_ask("holds", 3, kept=3, needed=1), an_ask("chat", 9, kept=1)
+    found = granted(a_pool(16), paused, holds, chat)
+    assert replicas(found) == {"paused": 4, "holds": 3, "chat": 3}
+    assert found["chat"].refusal is not None
+    assert found["chat"].refusal.holders == (("paused", "", 10), ("chat", "", 3), ("holds", "", 3))
+    assert replicas(granted(a_pool(10), paused, holds, chat)) == {"paused": 4, "holds": 3, "chat": 1}
+    limited = a_seat("limited", max_gpus=12)
+    asks = (replace(paused, seat=limited), replace(holds, seat=limited), replace(chat, seat=limited))
+    assert replicas(granted(a_pool(), *asks)) == {"paused": 4, "holds": 3, "chat": 1}
+
+
 def test_without_its_pool_a_workload_does_not_grow() -> None:
     (found,) = without_pool([an_ask("chat", 5, kept=3, prepared=2, held_prepared=1)], "h100")
     assert (found.grant.replicas, found.grant.prepared_nodes) == (3, 1)

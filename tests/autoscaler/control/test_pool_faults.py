@@ -284,6 +284,25 @@ async def ticks(controller: Controller, count: int) -> Any:
     await controller.until(lambda: controller.clock.now() >= until)
 
 
+async def test_replicas_that_nobody_takes_away_leave_no_room_for_others(api: FakeApi, kube: Kube) -> None:
+    """As under a paused ScaledObject: less is decided, and the scale stays."""
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.namespace()
+        await pooled.pool(limits={"gpus": 6})
+        await pooled.member("paused", HAD, maxReplicas=HAD)
+        await pooled.member("calm", 1)
+        for name in ("paused", "calm"):
+            await controller.decided(name)
+        await controller.policy("paused", spec("paused", pool="h100", maxReplicas=1))  # a bound beats every hold
+        await controller.until(lambda: controller.desired("paused") == 1)
+        await controller.until(lambda: controller.runtime("paused").unheeded)
+        await ticks(controller, 2)
+        await controller.policy("calm", spec("calm", pool="h100", minReplicas=6))
+        await controller.until(lambda: pooled.granted("calm") == ("False", "PoolGPUs"))
+        assert controller.desired("calm") == 6 - HAD
+
+
 async def test_a_target_that_was_deleted_holds_nothing_of_the_pool_after_minutes(api: FakeApi, kube: Kube) -> None:
     """Its policy may stay behind. When the target comes back, it has what runs, and asks for the rest."""
     async with a_controller(api, kube) as controller:
