@@ -49,6 +49,14 @@ class Granting:
         """Why a pool cannot be used; empty if it can."""
         return "" if pool in self.pools else self._problem(pool)
 
+    def contact(self, pool: str) -> str:
+        """Whom to ask for more of a pool; empty where it is not known."""
+        runtime = self.pools.get(pool)
+        if runtime is None:
+            return ""
+        settings = runtime.pool.pool
+        return f"{settings.owner} ({settings.contact})" if settings.contact else settings.owner
+
     def offer_standby(self, member: PolicyRuntime, now_seconds: float) -> None:
         """Give a member whether standby nodes of its pool are of use to it, where the pool or its template has changed."""
         runtime = self.pools.get(member.workload.pool)

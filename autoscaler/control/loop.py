@@ -130,11 +130,12 @@ class Loop:
                 if runtime.deciding and self._propose(runtime, now_seconds, on_grid=on_grid):
                     took_seconds[runtime.key] = stopwatch_seconds() - started
         grants, problem = self._grants(group, took_seconds.keys(), now_seconds, on_grid=on_grid)
+        contact = "" if self._granting is None else self._granting.contact(group.pool)
         for runtime in asking:
             if runtime.key in took_seconds:
                 with _contained(runtime.key):
                     proposal, granted = self._proposals[runtime], grants.get(runtime.key)
-                    runtime.offer_granted(granted, problem)
+                    runtime.offer_granted(granted, problem, contact)
                     grant = granted.grant if granted else kept(proposal) if group.pool else proposal.asked
                     self._settle(runtime, proposal, grant, took_seconds[runtime.key])
 

@@ -87,7 +87,7 @@ class PolicyRuntime:
         self._learned: tuple[ColdStart, ColdStart] | None = None  # what was learned, and from which given cold start
         self._unseen: tuple[str, ...] = ()  # what shows parts of starts, and cannot be read
         self._granted: Granted | None = None
-        self._pool_problem = ""
+        self._pool_problem = self._pool_contact = ""
         self._standby: Ability | None = None
         self._result: StepResult | None = None
         self._fan: Fan | None = None
@@ -306,6 +306,7 @@ class PolicyRuntime:
             target_problem=self._target_problem if now_seconds - self._scale_seconds > LOST_SECONDS else "",
             granted=self._granted,
             pool_problem=self._pool_problem,
+            pool_contact=self._pool_contact,
             state_problem=self._state_problem if now_seconds < holds_until_seconds else "",
             history_problem=self._history_problem if now_seconds < holds_until_seconds else "",
         )
@@ -441,9 +442,12 @@ class PolicyRuntime:
         self._transport = found
         return True
 
-    def offer_granted(self, granted: Granted | None, problem: str) -> None:
-        """Take what the pool grants of the proposal that is settled next, and why the pool cannot be used; empty if it can."""
-        self._granted, self._pool_problem = granted, problem
+    def offer_granted(self, granted: Granted | None, problem: str, contact: str = "") -> None:
+        """Take what the pool grants of the proposal that is settled next, and why the pool cannot be used; empty if it can.
+
+        `contact` says whom to ask for more.
+        """
+        self._granted, self._pool_problem, self._pool_contact = granted, problem, contact
 
     def offer_readings(self, readings: Readings | None) -> None:
         """Take how the sources stand; None where that is unknown."""

@@ -156,7 +156,7 @@ class Spec(Model):
     owner: Text = Field(examples=["ml-platform"])
     """Team that owns the pool."""
     contact: Text | None = Field(default=None, examples=['"#ml-platform"'])
-    """Where to ask for more; the pool's message and `outrider explain --pool` say it."""
+    """Where to ask for more; refusals, the pool's message and `outrider explain --pool` say it."""
     node_selector: NodeLabels = Field(
         default={}, max_length=8, examples=["{nvidia.com/gpu.product: NVIDIA-H100-80GB-HBM3}"]
     )

@@ -17,7 +17,7 @@ from tests.support.fake_api import FakeApi, status
 async def test_a_pool_grants_within_its_limit_and_says_who_holds_what(api: FakeApi, kube: Kube) -> None:
     async with a_controller(api, kube) as controller:
         pooled = Pooled(controller)
-        await pooled.pool(limits={"gpus": 5})
+        await pooled.pool(contact="#gpus", limits={"gpus": 5})
         await pooled.member("a", 3, minReplicas=4)
         await pooled.member("b", 1)
         await controller.decided("b")
@@ -31,7 +31,10 @@ async def test_a_pool_grants_within_its_limit_and_says_who_holds_what(api: FakeA
         assert pooled.conditions()["Ready"]["status"] == "True"
         [workload] = [each for each in pooled.status()["workloads"] if each["workload"] == "ns/b"]
         assert (workload["granted"], workload["refused"], workload["reason"]) == (1, 3, "PoolGPUs")
-        await controller.until(lambda: pooled.events("PoolRefused"))
+        await controller.until(lambda: {"GPUPool", "ScalingPolicy"} <= pooled.events("PoolRefused").keys())
+        sentence = pooled.events("PoolRefused")["ScalingPolicy"]
+        assert sentence == controller.conditions("b")["Granted"]["message"]
+        assert sentence.endswith(" To have more, ask platform (#gpus).")
         assert metric("outrider_pool_gpus", pool="h100", state="refused") == 3
         await pooled.pool(limits={"gpus": 9})
         await controller.until(lambda: controller.desired("b") == 4)
