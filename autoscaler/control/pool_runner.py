@@ -58,7 +58,11 @@ class StandbyKeeper:
         elif now_seconds - self._unknown_since.setdefault(runtime, now_seconds) < STALE_SECONDS:
             return  # as at every start
         else:
-            change = Change(problem="which standby nodes there are is not known, so none is asked for or released")
+            because = self._actuator.unknown_because()
+            why = f": {because}" if because else ""
+            change = Change(
+                problem=f"which standby nodes there are is not known, so none is asked for or released{why}"
+            )
         news = runtime.offer_standby_problem(change.problem, now_seconds, change.foreign)
         if change.created or change.released or news:
             log = _log.warning if change.problem else _log.info

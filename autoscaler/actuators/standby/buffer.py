@@ -87,6 +87,10 @@ class CapacityBuffers:
             found += _units(offering, buffer)
         return tuple(found)
 
+    def unknown_because(self) -> str:
+        """Why a buffer cannot be read; empty if all can."""
+        return next((buffer.problem for buffer in self._known.values() if buffer.problem), "")
+
     async def ensure(self, pool: GpuPool, plan: PoolPlan, now_seconds: float) -> Change:
         """Bring each buffer to the claim on its offering, as it was last read."""
         self._follow(pool)

@@ -49,6 +49,7 @@ async def test_only_standby_that_stays_unknown_is_reported(api: FakeApi, kube: K
         pooled = Pooled(controller)
         await controller.until(lambda: pooled.events("StandbyFailed"))
         await controller.until(lambda: "standby nodes there are is not known" in pooled.status()["message"])
+        assert "503" in pooled.status()["message"]
 
 
 async def test_a_pool_that_failed_in_outrider_itself_is_tried_again(
