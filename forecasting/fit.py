@@ -1,6 +1,6 @@
 """Choose and fit a family for one workload. Pure; argument and result can be pickled; 0.1 s for a week of minutes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from forecasting.models.base import Family, Model, Unfit
 from forecasting.models.naive import NAIVE, Naive
 from forecasting.quantiles import Recent, learn_table, prior, quantiles
 from forecasting.series import Floats, Series
-from forecasting.worth import NOTHING, Counterfactual, Law, Worth
+from forecasting.worth import NOTHING, Counterfactual, Law, Worth, level_headroom
 
 HOLDOUT_SECONDS = 3 * 86_400.0  # at most; a third of a short history
 TABLE_SECONDS = 7 * 86_400.0  # the newest part of the history, whose errors make the table
@@ -38,6 +38,7 @@ class Fit:
     naive: FittedModel  # what takes its place where its quantiles cannot be used
     worth: Worth = NOTHING  # what it saved over the holdout; nothing where naive was chosen
     note: str = ""  # why naive was chosen; empty otherwise
+    level_headroom: float = 1.0  # the share of the level's headroom that the series needed
 
 
 UNFITTED = FittedModel(NAIVE.name, Naive(), prior())
@@ -49,6 +50,10 @@ def fit(series: Series, law: Law) -> Fit:
     The series is demand in replicas with NaN for gaps. Naive is chosen where the series does not allow a fit, or no family
     can be fitted. Raises ValueError where no value is known.
     """
+    return replace(_chosen(series, law), level_headroom=level_headroom(series, law))
+
+
+def _chosen(series: Series, law: Law) -> Fit:
     naive = fit_family(NAIVE, series)
     holdout_steps = int(min(HOLDOUT_SECONDS / series.step_seconds, len(series) // 3))
     training = series.cut(0, len(series) - holdout_steps)

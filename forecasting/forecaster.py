@@ -83,4 +83,14 @@ class Forecaster:
         rows = tuple(tuple(row) for row in np.round(values, 6).tolist())
         proven = own and self._used
         headroom = round(self._fit.worth.headroom, 6) if proven else 1.0
-        return Fan(demand.end_seconds, HORIZONS_SECONDS, PROBABILITIES, rows, fitted.family, proven, note, headroom)
+        return Fan(
+            demand.end_seconds,
+            HORIZONS_SECONDS,
+            PROBABILITIES,
+            rows,
+            fitted.family,
+            proven,
+            note,
+            headroom,
+            round(self._fit.level_headroom, 6),
+        )

@@ -6,7 +6,7 @@ cost is compared where equally much work is late. Not here: single requests, and
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -42,6 +42,7 @@ WARM_SECONDS = 2 * VOLATILITY_TAU_SECONDS  # before what is replayed
 # pattern seem to save up to 4 %; daily rushes, working weeks and jobs at each full hour save 8 to 55 %.
 LEAST_SHARE, KEPT_SHARE = 0.05, 0.01
 LEAST_DAYS = 0.5  # that have to be replayed; on fewer, forecasts of one day of multimodal traffic seemed to save 6 %
+WHOLE_DAYS = 1.0  # that have to be known to say what headroom they needed: a calm night says nothing about the morning
 DAY_SECONDS = 86_400.0
 
 
@@ -106,6 +107,16 @@ class Outcome:
     late_share: float  # of the work
 
 
+def level_headroom(demand: Series, law: Law) -> float:
+    """The share of the level's headroom that all of the recorded demand needed; 1 where less than `WHOLE_DAYS` are recorded.
+
+    The minimum of replicas is left out: what it covered says nothing about the headroom above it.
+    """
+    if np.count_nonzero(demand.known) * demand.step_seconds < WHOLE_DAYS * DAY_SECONDS:
+        return 1.0
+    return Counterfactual(demand, len(demand), replace(law, min_replicas=1)).needed_by_level()
+
+
 class Counterfactual:
     """The newest `steps` steps of a series, on which the law is replayed.
 
@@ -160,6 +171,10 @@ class Counterfactual:
         asked = headroom(median, self._z * sigma * (1.0 if used is None else used))
         floors = np.maximum(np.minimum(asked, predictive.FORECAST_LIMIT * self._by_level), self._level)
         return floors if used is None else np.where(np.isnan(used), self._by_level, floors)
+
+    def needed_by_level(self) -> float:
+        """The least share of the headroom with which little enough was late by the level alone."""
+        return self._needed(self._without[0][1])
 
     def _needed(self, late: Floats) -> float:
         """The least share of the headroom with which little enough was late; `late` is the share of the work, [scale]."""

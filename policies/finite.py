@@ -17,7 +17,9 @@ def require_inputs(inputs: Inputs) -> None:
         total += sum([unit.since_seconds or 0.0 for unit in inputs.supply.units])
     if inputs.fan is not None:
         fan = inputs.fan
-        total += fan.as_of_seconds + fan.headroom + sum(fan.horizons_seconds) + sum(fan.probabilities)
+        total += (
+            fan.as_of_seconds + fan.headroom + fan.level_headroom + sum(fan.horizons_seconds) + sum(fan.probabilities)
+        )
         total += sum([sum(row) for row in fan.values])
     for window in inputs.windows:
         total += window.start_seconds + window.end_seconds

@@ -92,6 +92,14 @@ class Division:
         """What is guaranteed to all other rules, beyond what they have."""
         return sum([other.unused_gpus for other in self.rules.values() if other is not rule])
 
+    def never_fits(self, share: Share) -> bool:
+        """Whether one unit of it is more than its rule's limit, or than the pool's without what is guaranteed to others."""
+        most, limit, gpus = share.rule.seat.max_gpus, self.limits.gpus, share.ask.gpus_per_replica
+        if most is not None and gpus > most:
+            return True
+        others = [rule.seat.guaranteed_gpus for rule in self.rules.values() if rule is not share.rule]
+        return limit is not None and gpus > limit - sum(others)
+
     def add(self, share: Share, replicas: int = 0, prepared: int = 0) -> None:
         """Give a member so many more, or fewer. Prepared nodes that exist are in the projection already."""
         gpus = (replicas + prepared) * share.ask.gpus_per_replica
@@ -120,7 +128,9 @@ class Division:
             return Limit.POOL_GPUS
         if gpus > self.room_gpus - self.reserved_gpus(share.rule):
             return Limit.GUARANTEES
-        if is_new and (self.room_usd <= 0.0 or self.cost_usd(share, 1) > self.room_usd):
+        if is_new and not (
+            self.room_usd > 0.0 and self.cost_usd(share, 1) <= self.room_usd
+        ):  # also where it is no number
             return Limit.MONEY
         return None
 

@@ -1,7 +1,8 @@
 """The headroom trimmed by the requests that were late: a factor of its standard deviations, which a table gives.
 
 The table has to do for every workload. Most need less, and what they need shows in vLLM's queue times, over days: so the factor
-moves slowly. Where these are unknown, it stays as it is.
+moves slowly. A calm workload has too few late requests to learn from: it is lowered as far as a replay of the recorded days
+allows. Where queue times are unknown, it stays as it is.
 """
 
 import math
@@ -11,7 +12,7 @@ from dataclasses import replace
 from policies.ladder import lead_seconds, replica_rung
 from policies.model import Filters, Headroom, Inputs, Mode, Policy, Verdict
 from policies.physics import queue_times
-from policies.recommend.predictive import LEAST_FACTOR, volatility_floor
+from policies.recommend.predictive import LEAST_FACTOR, stale, volatility_floor
 from policies.signals import Judged
 
 LARGEST_FACTOR = 1.29
@@ -54,10 +55,22 @@ def trimmed(policy: Policy, filters: Filters, judged: Sequence[Judged], inputs: 
     )
     usual = max(after.requests / after.ticks, ENOUGH_REQUESTS)
     change = max(-LOWERED, RAISED * (late - AIM * (1.0 - policy.attainment) * requests) / usual)
-    unseen = before.late < ENOUGH_LATE or len(known) < NEARLY_ALL * serving
-    if change < 0.0 and (unseen or _has_spare(policy, filters, inputs, serving)):
-        change = 0.0
-    return replace(after, factor=min(max(before.factor * math.exp(change), LEAST_FACTOR), LARGEST_FACTOR))
+    least = LEAST_FACTOR
+    if change < 0.0:
+        recorded = _recorded(inputs)
+        if len(known) < NEARLY_ALL * serving:
+            change = 0.0
+        elif before.factor > recorded and after.late <= AIM * (1.0 - policy.attainment) * after.requests:
+            change, least = -LOWERED, max(recorded, LEAST_FACTOR)
+        elif before.late < ENOUGH_LATE or _has_spare(policy, filters, inputs, serving):
+            change = 0.0
+    return replace(after, factor=min(max(before.factor * math.exp(change), least), LARGEST_FACTOR))
+
+
+def _recorded(inputs: Inputs) -> float:
+    """The least factor with which, in a replay of the recorded days, little enough was late; 1 while that is not known."""
+    fan = inputs.fan
+    return 1.0 if fan is None or stale(fan, inputs.now_seconds) else fan.level_headroom
 
 
 def _has_spare(policy: Policy, filters: Filters, inputs: Inputs, serving: int) -> bool:

@@ -99,6 +99,7 @@ class Fan:
     proven: bool  # has saved GPU-hours at equal attainment; otherwise it is not used
     note: str = ""  # what it would have saved or cost, or why the model is a fallback
     headroom: float = 1.0  # the share of the headroom that is used with it
+    level_headroom: float = 1.0  # the share of the level's headroom that the recorded days needed
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Settings and fixtures for every test."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -25,6 +26,11 @@ settings.load_profile(os.environ.get("OUTRIDER_HYPOTHESIS", "repeatable"))
 structlog.get_config()["processors"][-1] = structlog.dev.ConsoleRenderer(
     exception_formatter=structlog.dev.plain_traceback
 )
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: the garbage collector need not look through it again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -75,6 +75,7 @@ class Known:
     plan: Plan | None
     known_replicas: int = 0
     template: None = None
+    spec_replicas: int | None = None
 
     @property
     def key(self) -> str:

@@ -203,6 +203,11 @@ class PolicyRuntime:
         return self._scale is not None and replicas(self._scale, pods) < self._scale.spec_replicas
 
     @property
+    def spec_replicas(self) -> int | None:
+        """The replicas that its scale asks for, as last read; None until then."""
+        return None if self._scale is None else self._scale.spec_replicas
+
+    @property
     def known_replicas(self) -> int:
         """Replicas that it is known to hold, also before its first decision: those of its scale and those decided last."""
         decided, scale = self.state.decided, self._scale

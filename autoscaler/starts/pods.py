@@ -50,7 +50,7 @@ def serving(template: Object | None) -> Object:
 
 
 def _limits(container: Object) -> tuple[str, ...]:
-    """Names of resources. The API server checks a template of its own kinds only: another's may be of any form."""
+    """Names of what a container may use; the API server checks the templates of its own kinds only."""
     resources = container.get("resources")
     limits = resources.get("limits") if isinstance(resources, Mapping) else None
     return tuple(limits) if isinstance(limits, Mapping) else ()

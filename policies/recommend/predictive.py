@@ -61,7 +61,7 @@ def forecast_floor(fan: Fan | None, now_seconds: float, lead_seconds: float, by_
 
     None without a level, or without a fresh forecast that has saved GPU-hours.
     """
-    if by_level is None or fan is None or not fan.proven or now_seconds - fan.as_of_seconds > FAN_STALE_SECONDS:
+    if by_level is None or fan is None or not fan.proven or stale(fan, now_seconds):
         return None
     horizon = lead_seconds + max(0.0, now_seconds - fan.as_of_seconds)
     median = interpolate(fan, horizon, 0.5)
@@ -82,6 +82,11 @@ def forecast_floor(fan: Fan | None, now_seconds: float, lead_seconds: float, by_
         ("without", by_level.replicas),
     )
     return Reason(Rule.FORECAST, floor, numbers, fan.model)
+
+
+def stale(fan: Fan, now_seconds: float) -> bool:
+    """Whether the fan is too old to be used."""
+    return now_seconds - fan.as_of_seconds > FAN_STALE_SECONDS
 
 
 def interpolate(fan: Fan, horizon_seconds: float, probability: float) -> float:

@@ -150,7 +150,7 @@ class Pooled:
         for name, proposal in self._proposals.items():
             member = self.members[name]
             found = [price_on[node] for node in replicas_on[name] if node in price_on]
-            price = fmean(found) if found else None
+            price = fmean(found) if found else max(prices.values(), default=None)
             asked = ask(proposal, member.seat, price_per_gpu_hour=price, settled=self._settled.get(name))
             if asked is not None:
                 asks.append(asked)

@@ -39,21 +39,30 @@ def _office_morning() -> Sample:
     The rush begins within a minute or so of 09:14, grows for five minutes to 2.2 to 2.6 times the traffic and lasts
     fifteen. Ten other bursts, at any time of the week, are announced by nothing. Requests a second peak near 13.
     """
-    random = np.random.default_rng(20250108)
+    return Sample(_office("office-morning", 7 * DAY, WINDOW_SECONDS, 10, 20250108), 7 * DAY, WINDOW_SECONDS)
+
+
+def _office_weeks() -> Sample:
+    """The same kind of office for three weeks, with thirty such bursts; the first day of the third week is shown."""
+    return Sample(_office("office-weeks", 21 * DAY, 0.0, 30, 20250110), 14 * DAY, DAY)
+
+
+def _office(name: str, past_seconds: float, shown_seconds: float, bursts: int, seed: int) -> BinTrace:
+    """Traffic from a Wednesday 09:00 UTC on. Bursts lie at least an hour inside the past."""
+    random = np.random.default_rng(seed)
     first_s = 2 * DAY + 9 * HOUR  # since Monday 00:00
-    start_s = np.arange(0.0, 7 * DAY + WINDOW_SECONDS, BIN_SECONDS)
+    start_s = np.arange(0.0, past_seconds + shown_seconds, BIN_SECONDS)
     clock_s = start_s + first_s
     rate = 5.5 * _daily(clock_s % DAY) * np.where(clock_s // DAY % 7 < 5, 1.0, 0.35)
     rate *= _wander(len(start_s), random)
-    for day in (2, 3, 4, 7, 8, 9):
-        at_s = day * DAY + 9 * HOUR + 14 * 60 + random.normal(0, 45)
-        rate *= 1.0 + random.uniform(1.2, 1.6) * _rush(clock_s - at_s, rise=300.0, length=900.0, fall=240.0)
-    for at_s in first_s + random.uniform(HOUR, 7 * DAY - HOUR, 10):
+    for day in range(2, math.ceil(clock_s[-1] / DAY)):
+        if day % 7 < 5:
+            at_s = day * DAY + 9 * HOUR + 14 * 60 + random.normal(0, 45)
+            rate *= 1.0 + random.uniform(1.2, 1.6) * _rush(clock_s - at_s, rise=300.0, length=900.0, fall=240.0)
+    for at_s in first_s + random.uniform(HOUR, past_seconds - HOUR, bursts):
         length_s = random.uniform(180, 600)
         rate *= 1.0 + random.uniform(0.3, 0.8) * _rush(clock_s - at_s, rise=45.0, length=length_s, fall=120.0)
-    return Sample(
-        _bins("office-morning", start_s, rate, random, UNDATED_EPOCH_SECONDS + first_s), 7 * DAY, WINDOW_SECONDS
-    )
+    return _bins(name, start_s, rate, random, UNDATED_EPOCH_SECONDS + first_s)
 
 
 def _flood() -> Sample:
@@ -115,4 +124,8 @@ def _bins(
     )
 
 
-SAMPLES: dict[str, Callable[[], Sample]] = {"office-morning": _office_morning, "flood": _flood}
+SAMPLES: dict[str, Callable[[], Sample]] = {
+    "office-morning": _office_morning,
+    "office-weeks": _office_weeks,
+    "flood": _flood,
+}
