@@ -243,5 +243,4 @@ async def watched(controller: Controller, *names: str) -> Lowest:
 
 async def ticks(controller: Controller, count: int) -> Any:
     """Until so many grid steps have passed."""
-    until = controller.clock.now() + count * GRID
-    await controller.until(lambda: controller.clock.now() >= until)
+    await controller.passes(count * GRID)
