@@ -99,9 +99,7 @@ class Controller:
         """The conditions of a policy's status, by type."""
         return {each["type"]: each for each in self.status(name).get("conditions") or ()}
 
-    async def until(
-        self, true: Callable[[], object], pause_seconds: float = 0.001, step_seconds: float = 0.25
-    ) -> None:
+    async def until(self, true: Callable[[], object], pause_seconds: float = 0.001, step_seconds: float = 0.25) -> None:
         """Let time pass, `step_seconds` after `step_seconds`, until something is true.
 
         `pause_seconds` of real time pass at each step: what the fake API answers meanwhile took no time. A test that bounds
