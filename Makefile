@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 PACKAGES = $(shell grep -c == requirements.lock)
+export PYTHONDONTWRITEBYTECODE := # empty is unset: without bytecode every process of a test would compile 2000 modules again
 export PROGRESS = /^(Collecting|Requirement already)/ && ++seen % 20 == 0 {print "  " seen " fetched"; fflush()} /^Installing/ {print "  unpacking"; fflush()}
 
 .DEFAULT_GOAL := help

@@ -4,6 +4,7 @@ What the next in this order lacks, nobody after it gets: else small replicas wou
 Prepared nodes come last: none keeps a replica from growing.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -61,7 +62,9 @@ def granted_gpus(asks: Iterable[Ask], grants: Iterable[Granted]) -> int:
 def _room_usd(limits: Limits, spent_usd: float, projected_usd: float | None) -> float:
     if limits.usd_per_day is None:
         return float("inf")
-    return limits.usd_per_day - (spent_usd if projected_usd is None else max(spent_usd, projected_usd))
+    if projected_usd is None or not math.isfinite(spent_usd + projected_usd):
+        return -math.inf  # also where a hold ends
+    return limits.usd_per_day - max(spent_usd, projected_usd)
 
 
 def _end_holds_beyond_limits(found: Division) -> None:
@@ -84,9 +87,12 @@ def _give_all(found: Division) -> bool:
         found.add(share, replicas=asked.replicas - share.replicas)
         found.add(share, prepared=asked.prepared_nodes - share.prepared)
     fits = (
-        found.room_gpus >= sum([rule.unused_gpus for rule in found.rules.values()])
+        found.room_gpus - found.unheeded_gpus >= sum([rule.unused_gpus for rule in found.rules.values()])
         and found.room_usd > 0.0
-        and all(rule.seat.max_gpus is None or rule.gpus <= rule.seat.max_gpus for rule in found.rules.values())
+        and all(
+            rule.seat.max_gpus is None or rule.gpus + rule.unheeded_gpus <= rule.seat.max_gpus
+            for rule in found.rules.values()
+        )
     )
     for share, replicas, prepared in () if fits else before:
         found.add(share, prepared=prepared - share.prepared)
@@ -110,9 +116,10 @@ def _fill(found: Division, *, prepared: bool, guaranteed: bool) -> None:
         if limit is None:
             found.add(share, replicas=0 if prepared else 1, prepared=1 if prepared else 0)
         else:
-            for each in _behind(share, line, limit, prepared=prepared):
+            for each in _behind(found, share, line, limit, prepared=prepared):
                 each.refused_by = limit
-        is_news = share.refused_by is Limit.GUARANTEES and not is_left_guaranteed
+        waits = share.refused_by is Limit.GUARANTEES and not found.never_fits(share)
+        is_news = waits and not is_left_guaranteed
         is_left_guaranteed = is_left_guaranteed or is_news
         if is_news or (is_left_guaranteed and not share.rule.unused_gpus):
             for each in line.waiting():
@@ -120,8 +127,10 @@ def _fill(found: Division, *, prepared: bool, guaranteed: bool) -> None:
                     each.refused_by = Limit.GUARANTEES
 
 
-def _behind(share: Share, line: Line, limit: Limit, *, prepared: bool) -> list[Share]:
-    """Who gets no more, where the next does not: all that wait for the same limit."""
+def _behind(found: Division, share: Share, line: Line, limit: Limit, *, prepared: bool) -> list[Share]:
+    """Who gets no more, where the next does not: all that wait for the same limit; nobody waits for what can never fit."""
+    if limit is not Limit.MONEY and found.never_fits(share):
+        return [share]
     if limit is Limit.MEMBER_GPUS:
         return [each for each in line.waiting() if each.rule is share.rule]
     if limit is Limit.POOL_GPUS or (limit is Limit.MONEY and not prepared):  # a prepared node that exists costs no more
@@ -131,7 +140,8 @@ def _behind(share: Share, line: Line, limit: Limit, *, prepared: bool) -> list[S
 
 def _refuse_behind_replicas(found: Division) -> None:
     """Refuse prepared nodes where a replica of the same priority or a higher one was refused."""
-    lacking = [each for each in found.shares if each.refused_by in (Limit.POOL_GPUS, Limit.GUARANTEES)]
+    waits_for = Limit.POOL_GPUS, Limit.GUARANTEES
+    lacking = [each for each in found.shares if each.refused_by in waits_for and not found.never_fits(each)]
     for share in found.shares:
         if not share.lacks(prepared=True):
             continue

@@ -1,5 +1,7 @@
 """What one member of a pool asks for, from its last proposal."""
 
+import math
+
 from policies.engine import Proposal
 from policies.model import Mode, Plan
 from policies.pool import Ask, Seat
@@ -12,12 +14,14 @@ def ask(
     *,
     price_per_gpu_hour: float | None = None,
     settled: Plan | None = None,
+    spec_replicas: int | None = None,
 ) -> Ask | None:
     """The member's ask; None while not even its number of replicas is known.
 
-    `seat` is what the pool allows it, None if no rule matches it. `price_per_gpu_hour` is that of its nodes where they are
-    known, in dollars; None: the policy's. `settled` is the plan that the proposal has led to, where the member does not ask in
-    this turn, as between two ticks: without it, what was granted since would be granted again to another.
+    `seat` is what the pool allows it, None if no rule matches it. `price_per_gpu_hour` is that of its nodes by the pool, in
+    dollars; None: the policy's. `settled` is the plan that the proposal has led to, where the member does not ask in
+    this turn, as between two ticks: without it, what was granted since would be granted again to another. `spec_replicas` is
+    the target's scale as last read, which counts while its supply is unknown.
     """
     asked, policy, supply = proposal.asked, proposal.policy, proposal.inputs.supply
     if asked is None:
@@ -28,13 +32,17 @@ def ask(
         kept = needed = decided = settled.desired_replicas
         prepared = settled.prepared_nodes
     is_shadow = policy.mode is Mode.SHADOW
-    exist = decided  # while it is unknown, what was decided
+    # While it is unknown, what was decided, or what its scale asks for; of a shadow member nothing that is decided runs.
+    exist = spec_replicas if is_shadow and spec_replicas is not None else max(decided, spec_replicas or 0)
     serving = starting = unplaced = 0
     if supply is not None:
         serving, starting, unplaced = len(supply.ready), supply.starting, supply.unplaced
         exist = max(supply.spec_replicas, serving + starting + unplaced + supply.unlisted)
     else:
-        serving = decided
+        serving = exist
+        if settled is None:
+            kept = max(kept, min(asked.replicas, exist))
+            needed = max(needed, kept)
     if is_shadow:  # what is decided of it is not carried out
         kept = needed = min(asked.replicas, exist)
         prepared = 0 if supply is None else sum([unit.role is Role.STANDBY for unit in supply.units])
@@ -47,7 +55,9 @@ def ask(
         needed_replicas=needed,
         held_replicas=exist if is_shadow else max(exist, decided),
         asked=asked,
-        level_gpus=None if level is None else level * gpus,
+        level_gpus=None
+        if level is None or not math.isfinite(level)
+        else min(level, max(policy.max_replicas, exist)) * gpus,
         serving_gpus=serving * gpus,
         starting_gpus=starting * gpus,
         unplaced_gpus=unplaced * gpus,

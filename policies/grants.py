@@ -17,6 +17,7 @@ class Rule:
 
     seat: Seat
     gpus: int = 0
+    unheeded_gpus: int = 0  # beside them
 
     @property
     def share(self) -> float:
@@ -46,6 +47,11 @@ class Share:
         if self.ask.shadow:
             return (self.ask.held_replicas + self.ask.held_prepared) * self.ask.gpus_per_replica
         return (self.replicas + self.prepared) * self.ask.gpus_per_replica
+
+    @property
+    def unheeded_gpus(self) -> int:
+        """GPUs beside them that no decision frees, since nobody carries its decisions out."""
+        return 0 if self.ask.shadow else self.ask.unheeded_replicas * self.ask.gpus_per_replica
 
     @property
     def least(self) -> int:
@@ -79,6 +85,7 @@ class Division:
     hours_left: float
     rules: dict[str, Rule] = field(default_factory=dict)
     gpus: int = 0  # of all shares
+    unheeded_gpus: int = 0  # beside them: they leave no room for growth, and end no hold
     named: dict[tuple[Limit, str], tuple[tuple[str, str, int], ...]] = field(
         default_factory=dict
     )  # holders, once all is given
@@ -91,6 +98,14 @@ class Division:
     def reserved_gpus(self, rule: Rule) -> int:
         """What is guaranteed to all other rules, beyond what they have."""
         return sum([other.unused_gpus for other in self.rules.values() if other is not rule])
+
+    def never_fits(self, share: Share) -> bool:
+        """Whether one unit of it is more than its rule's limit, or than the pool's without what is guaranteed to others."""
+        most, limit, gpus = share.rule.seat.max_gpus, self.limits.gpus, share.ask.gpus_per_replica
+        if most is not None and gpus > most:
+            return True
+        others = [rule.seat.guaranteed_gpus for rule in self.rules.values() if rule is not share.rule]
+        return limit is not None and gpus > limit - sum(others)
 
     def add(self, share: Share, replicas: int = 0, prepared: int = 0) -> None:
         """Give a member so many more, or fewer. Prepared nodes that exist are in the projection already."""
@@ -110,17 +125,20 @@ class Division:
     def against(self, share: Share, *, prepared: bool = False) -> Limit | None:
         """What stands against one unit more; None if it fits."""
         most, gpus = share.rule.seat.max_gpus, share.ask.gpus_per_replica
-        if most is not None and share.rule.gpus + gpus > most:
+        if most is not None and share.rule.gpus + share.rule.unheeded_gpus + gpus > most:
             return Limit.MEMBER_GPUS
         return self._against_all(share, gpus, is_new=not prepared or share.prepared >= share.ask.held_prepared)
 
     def _against_all(self, share: Share, gpus: int, *, is_new: bool) -> Limit | None:
         """Which limit of the whole pool stands against so many GPUs more."""
-        if gpus > self.room_gpus:
+        room = self.room_gpus - self.unheeded_gpus
+        if gpus > room:
             return Limit.POOL_GPUS
-        if gpus > self.room_gpus - self.reserved_gpus(share.rule):
+        if gpus > room - self.reserved_gpus(share.rule):
             return Limit.GUARANTEES
-        if is_new and (self.room_usd <= 0.0 or self.cost_usd(share, 1) > self.room_usd):
+        if is_new and not (
+            self.room_usd > 0.0 and self.cost_usd(share, 1) <= self.room_usd
+        ):  # also where it is no number
             return Limit.MONEY
         return None
 
@@ -138,7 +156,8 @@ class Division:
         if limit not in (Limit.POOL_GPUS, Limit.MONEY, Limit.MEMBER_GPUS):
             return ()
         of = [each for each in self.shares if limit is not Limit.MEMBER_GPUS or each.rule is share.rule]
-        return _most([(each.ask.workload, each.rule.seat.owner, each.gpus) for each in of if each.gpus])
+        held = [(each.ask.workload, each.rule.seat.owner, each.gpus + each.unheeded_gpus) for each in of]
+        return _most([each for each in held if each[2]])
 
     def limit_value(self, share: Share, limit: Limit) -> float:
         """The limit's number, as `Refusal.limit_value` has it."""
@@ -164,6 +183,8 @@ def division(limits: Limits, asks: Sequence[Ask], room_usd: float, hours_left: f
             share.refused_by = Limit.SHADOW if ask.shadow else Limit.NO_MEMBER
         rule.gpus += share.gpus
         found.gpus += share.gpus
+        rule.unheeded_gpus += share.unheeded_gpus
+        found.unheeded_gpus += share.unheeded_gpus
         found.shares.append(share)
     return found
 

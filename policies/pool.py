@@ -86,15 +86,16 @@ class Ask:
     needed_replicas: int  # present demand without holds: a higher priority that is refused may end what is above
     held_replicas: int  # that exist or are decided: what occupies GPUs
     asked: Grant
-    level_gpus: float | None = None  # smoothed demand; None: unknown
+    level_gpus: float | None = None  # smoothed demand, as far as its policy lets it be served; None: unknown
     serving_gpus: int = 0  # of replicas that serve
     starting_gpus: int = 0  # of replicas on a node that do not serve yet
     unplaced_gpus: int = 0  # of replicas without a node
     shadow: bool = False  # only reported: what runs counts, and nothing is granted beyond it
-    price_per_gpu_hour: float = 0.0  # of its nodes' offerings where these are known, else its policy's
+    price_per_gpu_hour: float = 0.0  # by the offerings of its nodes; without a pool its policy's
     used_gpus: float = 0.0  # of those that serve, what demand keeps busy
     held_prepared: int = 0  # prepared nodes that exist or are decided, with the GPUs of one replica each
     settled: bool = False  # it does not ask in this turn: what it has stays, its holds too
+    unheeded_replicas: int = 0  # of its scale beyond those kept, for minutes: nobody carries its decisions out
 
 
 class StandbyPhase(StrEnum):

@@ -27,7 +27,7 @@ STEPS: Mapping[Step, str] = {
     Step.MORE: "Holds {nodes} from {offering} as well, where the first node has come",
     Step.RESTING: "Asks {offering} for no new node while it rests, since it lately had none",
     Step.CLOSED: "Asks {offering} for none outside its validity windows",
-    Step.FULL: "Asks {offering} for no more than its maxNodes",
+    Step.FULL: "Asks {offering} for no more, since its maxNodes or the limit of the pool leaves no room for one",
 }
 
 

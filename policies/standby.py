@@ -85,13 +85,14 @@ def _recommended(
     count = _nodes(gpus - held.gpus + inputs.leaving_nodes * size, size)
     reasons: tuple[PoolReason, ...] = (PoolReason(StandbyRule.SHARED, float(count), numbers),)
     peaks = state.standby_peaks
-    if state.tick_seconds is None and last:  # after a restart nothing goes before one hold has passed
-        peaks = remember((), now, held.gpus + last * size, window)
-    # The peak of all GPUs, not of standby nodes: where replicas take these over, nothing is missing.
-    peaks = remember(peaks, now, gpus, window)
-    # No more than was held: where a member scales down with its demand, no node takes its place.
-    kept = min(_nodes(peaks[0][1] - held.gpus, size), last)
-    count, reasons = _raised(count, reasons, StandbyRule.HOLD, kept, (("hold_seconds", window),))
+    if inputs.standby is not None or not _begins(state):
+        if _begins(state) and last:  # after a restart nothing goes before one hold has passed
+            peaks = remember((), now, held.gpus + last * size, window)
+        # The peak of all GPUs, not of standby nodes: where replicas take these over, nothing is missing.
+        peaks = remember(peaks, now, gpus, window)
+        # No more than was held: where a member scales down with its demand, no node takes its place.
+        kept = min(_nodes(peaks[0][1] - held.gpus, size), last)
+        count, reasons = _raised(count, reasons, StandbyRule.HOLD, kept, (("hold_seconds", window),))
     if lacking := _lacking(inputs):
         count, reasons = _raised(count, reasons, StandbyRule.UNKNOWN, last, lacking)
     return replace(after, standby_peaks=peaks), count, reasons
@@ -151,7 +152,7 @@ def _needed(state: PoolState, inputs: PoolInputs, held: Held) -> tuple[PoolState
     filters = Filters(
         tick_seconds=state.tick_seconds, level=state.level, levels=state.levels, volatility=state.volatility
     )
-    level = min(sum([_level(ask) for ask in taking]), float(MOST_GPUS))
+    level = min(_levels(taking), float(MOST_GPUS))
     if all(ask.level_gpus is not None for ask in taking):
         filters = advance_level(filters, inputs.now_seconds, level)
     else:
@@ -179,15 +180,32 @@ def _needed(state: PoolState, inputs: PoolInputs, held: Held) -> tuple[PoolState
     return after, gpus, numbers
 
 
-def _level(ask: Ask) -> float:
-    if ask.level_gpus is None:
-        return float(ask.held_replicas * ask.gpus_per_replica)
-    return max(0.0, ask.level_gpus)
+def _levels(asks: Sequence[Ask]) -> float:
+    """The demand of all members, in GPUs."""
+    of_rules: dict[str, list[Ask]] = {}
+    for ask in asks:
+        of_rules.setdefault("" if ask.seat is None else ask.seat.member, []).append(ask)
+    return sum([_level(of_rule) for of_rule in of_rules.values()])
+
+
+def _level(asks: Sequence[Ask]) -> float:
+    """The demand of one member rule's workloads. What these may not have is no reason for a node: its limit, or what they hold."""
+    held = [float(ask.held_replicas * ask.gpus_per_replica) for ask in asks]
+    levels = [has if ask.level_gpus is None else max(0.0, ask.level_gpus) for ask, has in zip(asks, held, strict=True)]
+    seat = asks[0].seat
+    if seat is None:
+        return sum(map(min, levels, held))
+    return sum(levels) if seat.max_gpus is None else min(sum(levels), max(float(seat.max_gpus), sum(held)))
+
+
+def _begins(state: PoolState) -> bool:
+    """Whether no decision since the start has known which standby nodes there are."""
+    return not state.standby_peaks
 
 
 def _last(state: PoolState, inputs: PoolInputs) -> int:
-    """The nodes decided last; before the first decision those that there are."""
-    if state.tick_seconds is not None or inputs.standby is None:
+    """The nodes decided last; with the first decision that knows of them, those that there are as well."""
+    if not _begins(state) or inputs.standby is None:
         return state.standby_nodes
     there = sum([unit.phase is not StandbyPhase.LEAVING for unit in inputs.standby])
     return max(state.standby_nodes, there)

@@ -28,6 +28,7 @@ class Contending:
         None  # for Outrider the most standby nodes, for a peer as many at all times; None: as it comes
     )
     pre_pull: bool = False  # images and weights of all workloads go onto every node as it registers
+    pool: bool = True  # for Outrider: whether the pool decides; else each workload by itself
 
     @property
     def entry(self) -> Entry:
@@ -37,7 +38,7 @@ class Contending:
     @property
     def name(self) -> str:
         """Of a row."""
-        given = []
+        given = [] if self.pool else ["no pool"]
         if self.standby is not None:
             given.append(f"{self.standby} standby" if self.standby else "no standby")
         if self.pre_pull:
@@ -48,7 +49,7 @@ class Contending:
     def identity(self) -> str:
         """In JSON."""
         standby = "" if self.standby is None else f"_standby{self.standby}"
-        return f"{self.key}{standby}{'_prepull' if self.pre_pull else ''}"
+        return f"{self.key}{'' if self.pool else '_nopool'}{standby}{'_prepull' if self.pre_pull else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Played:
 
 def make(played: Played, contending: Contending, value: float | None = None) -> ClusterContender:
     """The contender; `value` is of its knob, the same for all workloads. Raises ValueError where it needs one."""
-    if contending.key == OURS.key and played.pool is not None:
+    if contending.key == OURS.key and contending.pool and played.pool is not None:
         return _pooled(played, played.pool, contending)
     contenders = {each.name: _alone(contending, played.setup(each), value) for each in played.scenario.workloads}
     standby = 0 if contending.key == OURS.key else contending.standby or 0

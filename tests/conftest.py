@@ -1,5 +1,6 @@
 """Settings and fixtures for every test."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -25,6 +26,17 @@ settings.load_profile(os.environ.get("OUTRIDER_HYPOTHESIS", "repeatable"))
 structlog.get_config()["processors"][-1] = structlog.dev.ConsoleRenderer(
     exception_formatter=structlog.dev.plain_traceback
 )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests wait for sockets and processes, and one of the slow tests for three minutes."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: the garbage collector need not look through it again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

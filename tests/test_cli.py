@@ -135,7 +135,10 @@ def test_a_typo_in_a_command_suggests_the_nearest() -> None:
         ("outrider replay scenario:s", {"scenario:six-models", "scenario:stock-out"}),
         ("outrider replay w", {"week.csv.gz"}),
         ("outrider replay p", {"policy.yaml"}),
-        ("outrider backtest ", {"sample:office-morning", "sample:office-weeks", "sample:flood", "week.csv.gz", "decisions/"}),
+        (
+            "outrider backtest ",
+            {"sample:office-morning", "sample:office-weeks", "sample:flood", "week.csv.gz", "decisions/"},
+        ),
         ("outrider check ", {"policy.yaml", "decisions/"}),
         ("outrider scaledobject -f p", {"policy.yaml"}),
         ("outrider simulate --policy p", {"policy.yaml"}),

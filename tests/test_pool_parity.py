@@ -74,6 +74,10 @@ class Known:
     cold_start: ColdStart
     plan: Plan | None
     known_replicas: int = 0
+    template: None = None
+    spec_replicas: int | None = None
+    unheeded: bool = False
+    target_gone: bool = False
 
     @property
     def key(self) -> str:
@@ -130,7 +134,8 @@ def live_decisions(pool: GpuPool, turns: Sequence[Turn]) -> list[Decision]:
     granting = Granting({pool.name: runtime}, lambda _: "", sources, cast(Recorder, seen))
     for seen.turn in turns:
         turn = seen.turn
-        nodes.replace([{"metadata": {"name": it.name, "labels": {"offering": it.offering}}} for it in turn.nodes])
+        registered = [it for it in turn.nodes if it.registered_seconds is not None]  # others are no Node objects yet
+        nodes.replace([{"metadata": {"name": it.name, "labels": {"offering": it.offering}}} for it in registered])
         members = [_member(name, turn) for name in turn.proposals]
         grants = granting.grants(pool.name, members, turn.at_seconds, on_grid=turn.on_grid)
         assert list(grants.values()) == list(seen.decisions[-1][2].plan.grants)

@@ -13,6 +13,7 @@ from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.objects import Object
 from autoscaler.records.writer import Recorder
 from autoscaler.reporting.spending import count_pool
+from autoscaler.starts.served_model import served_model
 from crds.pool import GpuPool
 from crds.pool_landing import obstacle
 from policies.allocate import without_pool
@@ -49,6 +50,14 @@ class Granting:
         """Why a pool cannot be used; empty if it can."""
         return "" if pool in self.pools else self._problem(pool)
 
+    def contact(self, pool: str) -> str:
+        """Whom to ask for more of a pool; empty where it is not known."""
+        runtime = self.pools.get(pool)
+        if runtime is None:
+            return ""
+        settings = runtime.pool.pool
+        return f"{settings.owner} ({settings.contact})" if settings.contact else settings.owner
+
     def offer_standby(self, member: PolicyRuntime, now_seconds: float) -> None:
         """Give a member whether standby nodes of its pool are of use to it, where the pool or its template has changed."""
         runtime = self.pools.get(member.workload.pool)
@@ -73,7 +82,8 @@ class Granting:
         result = pool_step(settings, before, inputs)
         runtime.settle(inputs, result)
         self._recorder.record_pool(settings, before, inputs, result)
-        count_pool(settings, inputs, before.account, result.state.account)
+        model_names = {each.runtime.key: served_model(each.runtime.template) for each in members}
+        count_pool(settings, inputs, before.account, result.state.account, model_names)
         return {each.workload: each for each in result.plan.grants}
 
 

@@ -92,11 +92,16 @@ def member_ask(member: Member, seat: Seat | None, price_per_gpu_hour: float | No
     """What one member asks for."""
     policy, proposal = member.runtime, member.proposal
     settled = None if member.asking else policy.plan
-    if proposal is not None and (member.asking or settled is not None):
-        found = ask(proposal, seat, price_per_gpu_hour=price_per_gpu_hour, settled=settled)
+    if proposal is not None and not policy.target_gone and (member.asking or settled is not None):
+        spec_replicas = policy.spec_replicas
+        found = ask(proposal, seat, price_per_gpu_hour=price_per_gpu_hour, settled=settled, spec_replicas=spec_replicas)
         if found is not None:
-            return found
-    held, workload = policy.known_replicas, policy.workload
+            beyond = max(0, (spec_replicas or 0) - found.kept_replicas)
+            return replace(found, unheeded_replicas=beyond if policy.unheeded else 0)
+    workload = policy.workload
+    shadow, spec_replicas = workload.mode is Mode.SHADOW, policy.spec_replicas
+    held = spec_replicas if shadow and spec_replicas is not None else policy.known_replicas
+    held = 0 if policy.target_gone else held
     return Ask(
         workload=policy.key,
         seat=seat,
@@ -105,8 +110,10 @@ def member_ask(member: Member, seat: Seat | None, price_per_gpu_hour: float | No
         needed_replicas=held,
         held_replicas=held,
         asked=Grant(held, 0),
-        shadow=workload.mode is Mode.SHADOW,
+        serving_gpus=held * workload.gpus_per_replica,  # as far as is known
+        shadow=shadow,
         price_per_gpu_hour=workload.price_per_gpu_hour if price_per_gpu_hour is None else price_per_gpu_hour,
+        used_gpus=float(held * workload.gpus_per_replica),
         settled=True,
     )
 
@@ -128,12 +135,17 @@ def _replicas_on(members: Sequence[Member]) -> dict[str, set[str]]:
 
 
 def _price(runtime: PoolRuntime, member: Member, nodes: PoolNodes | None) -> float | None:
-    """What a GPU of a member costs on average on the nodes that it is on; None where that is not known."""
-    if nodes is None:
-        return None
+    """What a GPU of a member costs on average on the nodes that it is on, by the pool and never by what a tenant states.
+
+    While that is unknown, what it was; before anything was seen of it, and where it is on none of them, the dearest.
+    """
     prices = {each.name: each.price_per_gpu_hour for each in runtime.pool.pool.offerings}
+    dearest = max(prices.values(), default=None)
+    if nodes is None or member.proposal is None or member.proposal.inputs.supply is None:
+        last = runtime.price_per_gpu_hour(member.runtime.key)
+        return dearest if last is None else last
     found = [prices[nodes.nodes[node].offering] for _, node in _units(member) if node in nodes.nodes]
-    return sum(found) / len(found) if found else None
+    return sum(found) / len(found) if found else dearest
 
 
 def _offerings(

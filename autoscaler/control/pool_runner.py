@@ -6,6 +6,7 @@ As for a policy, a part bounds its own time; what it raises is a fault of ours, 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -20,7 +21,7 @@ from autoscaler.kube.errors import KubeError
 from autoscaler.kube.nodes import gpus
 from autoscaler.kube.objects import Object, ended, key, labels
 from autoscaler.kube.ours import MANAGED_BY, MANAGER
-from autoscaler.kube.store import Store
+from autoscaler.kube.store import STALE_SECONDS, Store
 from autoscaler.telemetry import metrics
 from policies.engine import GRID_SECONDS
 
@@ -42,19 +43,26 @@ class StandbyKeeper:
     def __init__(self, actuator: StandbyActuator, clock: Clock) -> None:
         self._actuator = actuator
         self._clock = clock
+        self._unknown_since: WeakKeyDictionary[PoolRuntime, float] = WeakKeyDictionary()
 
     async def run(self, runtime: PoolRuntime) -> None:
         """Hold or release one pool's standby nodes."""
         plan, now_seconds = runtime.plan, self._clock.now()
         if plan is None:
             return
-        # While it is unknown what there is, the claims are those of before: acting on them could let go what is needed.
-        is_known = self._actuator.observe(runtime.pool, now_seconds) is not None
-        change = (
-            await self._actuator.ensure(runtime.pool, plan, now_seconds)
-            if is_known
-            else Change(problem="which standby nodes there are is not known, so none is asked for or released")
-        )
+        # While it is unknown what there is, the claims are those of before: acting on them could let go what is needed. The
+        # first decision of a process knows nothing yet, and so claims nothing.
+        if self._actuator.observe(runtime.pool, now_seconds) is not None and runtime.saw_standby:
+            self._unknown_since.pop(runtime, None)
+            change = await self._actuator.ensure(runtime.pool, plan, now_seconds)
+        elif now_seconds - self._unknown_since.setdefault(runtime, now_seconds) < STALE_SECONDS:
+            return  # as at every start
+        else:
+            because = self._actuator.unknown_because()
+            why = f": {because}" if because else ""
+            change = Change(
+                problem=f"which standby nodes there are is not known, so none is asked for or released{why}"
+            )
         news = runtime.offer_standby_problem(change.problem, now_seconds, change.foreign)
         if change.created or change.released or news:
             log = _log.warning if change.problem else _log.info

@@ -31,6 +31,7 @@ class PoolRuntime:
         self._seats: dict[
             str, tuple[Mapping[str, str], Seat | None]
         ] = {}  # by namespace: its labels, and what they give
+        self._prices: dict[str, float] = {}  # of a GPU-hour, by member
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -53,6 +54,11 @@ class PoolRuntime:
         """The last decision."""
         return self._plan
 
+    @property
+    def saw_standby(self) -> bool:
+        """Whether the last decision knew which standby nodes there are."""
+        return self._inputs is not None and self._inputs.standby is not None
+
     def standby_fails(self, now_seconds: float) -> str:
         """Why no standby node can be counted on: what has been wrong with them for minutes; empty if nothing has."""
         since = self._standby_fails_since
@@ -62,6 +68,10 @@ class PoolRuntime:
     def gpus_by_pod(self) -> Mapping[str, Mapping[tuple[str, str], int]]:
         """By node: the GPUs of each pod (namespace, name) that was on it when it was last looked at."""
         return self._gpus_by_pod
+
+    def price_per_gpu_hour(self, workload: str) -> float | None:
+        """What a GPU of a member was last known to cost; None if it never asked."""
+        return self._prices.get(workload)
 
     def seat(self, namespace: str, namespace_labels: Mapping[str, str]) -> Seat | None:
         """What the policies of a namespace may have; None where no rule of the pool selects it."""
@@ -129,6 +139,7 @@ class PoolRuntime:
             if elapsed > 0.0:
                 self._usd_per_hour = (after.total.usd - before.total.usd) * 3600.0 / elapsed
         self._state, self._inputs = result.state, inputs
+        self._prices = {ask.workload: ask.price_per_gpu_hour for ask in inputs.asks}
         self._plan_before, self._plan = self._plan, result.plan
         self._notify()
 

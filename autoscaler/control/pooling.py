@@ -192,6 +192,6 @@ def node_selector(pod: Key, watches: Watches, policies: Followed) -> Mapping[str
         if runtime.workload.namespace != pod.namespace or pods is None or template is None:
             continue
         if pods.matches(labels(found)):
-            asked: Mapping[str, str] = (template.get("spec") or {}).get("nodeSelector") or _NOTHING
-            return asked
+            asked = (template.get("spec") or {}).get("nodeSelector")
+            return asked if isinstance(asked, Mapping) else _NOTHING  # of some kinds nobody checks the template
     return _NOTHING

@@ -12,7 +12,7 @@ import structlog
 from autoscaler.clock import Clock
 from autoscaler.control.pool_runner import OtherPods, PoolPart, PoolRunner
 from autoscaler.control.pool_runtime import PoolRuntime
-from autoscaler.kube.objects import Object, deleting, key, metadata, uid
+from autoscaler.kube.objects import Object, created_seconds, deleting, key, metadata, uid
 from autoscaler.kube.watches import Watches
 from autoscaler.reporting.pool_reporter import PoolReporter
 from autoscaler.reporting.pool_status import restored
@@ -23,7 +23,7 @@ from crds.resolve.problems import Problem
 from policies.pool import PoolState
 
 SETTLE_SECONDS = 0.2  # changes come in bursts
-RETRY_SECONDS = 15.0  # until the status of a pool that never was valid is written again, where it could not be
+RETRY_SECONDS = 15.0  # until a pool is read again that failed, or that never was valid and whose status was not written
 
 _log = structlog.get_logger(__name__)
 
@@ -90,7 +90,7 @@ class PoolRegistry:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._follow(group)
-                timeout = RETRY_SECONDS if self._invalid else None
+                timeout = RETRY_SECONDS if self._invalid or self._unread else None
                 await self._until_changed(timeout)
 
     async def _until_changed(self, timeout_seconds: float | None) -> None:
@@ -122,7 +122,8 @@ class PoolRegistry:
         for name, problem in list(self._invalid.items()):
             raw = pools.get("", name)
             if raw is not None:
-                await self._reporter.refuse(raw, name, problem)
+                with self._contained(name):
+                    await self._reporter.refuse(raw, name, problem)
 
     def _read(self, group: asyncio.TaskGroup, name: str) -> None:
         raw = self._watches.pools.get("", name)
@@ -149,7 +150,10 @@ class PoolRegistry:
             metrics.forget_pool(pool.name)  # an offering may be gone
             runtime.follow(pool)
             return
-        state = restored(pool.pool, raw.get("status") or {}, self._saved.pop(pool.name, None))
+        saved, made_seconds = self._saved.pop(pool.name, None), created_seconds(raw)
+        if saved and made_seconds is not None and made_seconds > (saved.account.at_seconds or made_seconds):
+            saved = None  # of another pool of this name
+        state = restored(pool.pool, raw.get("status") or {}, saved)
         runtime = self._runtimes[pool.name] = PoolRuntime(pool, state)
         metrics.POOL_FAILURES.labels(pool=pool.name, part="decision")
         self._tasks[pool.name] = group.create_task(PoolRunner(runtime, self._parts, self._clock).run())
@@ -176,11 +180,13 @@ class PoolRegistry:
 
     @contextmanager
     def _contained(self, name: str) -> Iterator[None]:
-        """A fault of ours in one pool costs no other one anything; it is tried again when any pool changes."""
+        """A fault of ours in one pool costs no other one anything; it is tried again soon."""
         try:
             yield
         except Exception:  # noqa: BLE001 - of any kind
             self._versions.pop(name, None)
             self._unread.add(name)
             metrics.POOL_FAILURES.labels(pool=name, part="pool").inc()
-            _log.exception("pool.failed", pool=name, instead="not following its new version until a pool changes")
+            _log.exception(
+                "pool.failed", pool=name, instead="trying again soon; until then its last version stays in force"
+            )

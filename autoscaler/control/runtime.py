@@ -40,6 +40,8 @@ from policies.supply import ColdStart, Rung, StageName, Supply
 
 _UNREAD = SourceError(SourceErrorKind.TRANSPORT, "how the pods are reached has not been read yet")
 LOST_SECONDS = 20.0  # after which a target that cannot be read is no hiccup: more than a grid step
+UNHEEDED_SECONDS = 300.0  # after which a scale above what was decided is no HPA's next step
+GONE_SECONDS = 300.0  # after which a target that does not exist is not just being made again
 
 
 class PolicyRuntime:
@@ -69,6 +71,9 @@ class PolicyRuntime:
         self._template_problem = ""
         self._template_seconds = -math.inf
         self._target_problem = ""
+        self._unheeded_since: float | None = None
+        self._target_missing_since: float | None = None
+        self._target_gone = False
         self._refused: Refused | None = None
         self._missing_since: tuple[int, float] | None = None  # pods that the target has, and since when that is too few
         self._balloon_problem = ""
@@ -82,7 +87,7 @@ class PolicyRuntime:
         self._learned: tuple[ColdStart, ColdStart] | None = None  # what was learned, and from which given cold start
         self._unseen: tuple[str, ...] = ()  # what shows parts of starts, and cannot be read
         self._granted: Granted | None = None
-        self._pool_problem = ""
+        self._pool_problem = self._pool_contact = ""
         self._standby: Ability | None = None
         self._result: StepResult | None = None
         self._fan: Fan | None = None
@@ -203,6 +208,21 @@ class PolicyRuntime:
         return self._scale is not None and replicas(self._scale, pods) < self._scale.spec_replicas
 
     @property
+    def spec_replicas(self) -> int | None:
+        """The replicas that its scale asks for, as last read; None until then."""
+        return None if self._scale is None else self._scale.spec_replicas
+
+    @property
+    def unheeded(self) -> bool:
+        """Whether its scale has been above what was decided for minutes, as under a paused ScaledObject."""
+        return self._unheeded_since is not None and self._scale_seconds - self._unheeded_since >= UNHEEDED_SECONDS
+
+    @property
+    def target_gone(self) -> bool:
+        """Whether its target has not existed for minutes, and none of its pods does: then it holds nothing."""
+        return self._target_gone
+
+    @property
     def known_replicas(self) -> int:
         """Replicas that it is known to hold, also before its first decision: those of its scale and those decided last."""
         decided, scale = self.state.decided, self._scale
@@ -286,6 +306,7 @@ class PolicyRuntime:
             target_problem=self._target_problem if now_seconds - self._scale_seconds > LOST_SECONDS else "",
             granted=self._granted,
             pool_problem=self._pool_problem,
+            pool_contact=self._pool_contact,
             state_problem=self._state_problem if now_seconds < holds_until_seconds else "",
             history_problem=self._history_problem if now_seconds < holds_until_seconds else "",
         )
@@ -340,6 +361,10 @@ class PolicyRuntime:
     def offer_scale(self, scale: Scale, now_seconds: float) -> bool:
         """Take the target's scale. Gives whether other pods than before are the target's."""
         before, self._scale, self._scale_seconds = self._scale, scale, now_seconds
+        if self._plan is None or scale.spec_replicas <= self._plan.desired_replicas:
+            self._unheeded_since = None
+        elif self._unheeded_since is None:
+            self._unheeded_since = now_seconds
         if not self.missing or scale.status_replicas is None:
             self._missing_since = None
         elif self._missing_since is None or self._missing_since[0] != scale.status_replicas:
@@ -392,6 +417,20 @@ class PolicyRuntime:
         before, self._target_problem = self._target_problem, problem
         return problem != before
 
+    def offer_target_missing(self, now_seconds: float, *, is_missing: bool) -> None:
+        """Take whether the target does not exist. Of one that was gone and comes back nothing runs that was decided before."""
+        if not is_missing:
+            was_gone, self._target_missing_since, self._target_gone = self._target_gone, None, False
+            if was_gone:
+                self.restart(now_seconds)
+            return
+        if self._target_missing_since is None:
+            self._target_missing_since = now_seconds
+        pods = self._watches.pods(self._workload.namespace)
+        has_pods = self._scale is not None and replicas(self._scale, pods) > 0
+        passed_seconds = now_seconds - self._target_missing_since
+        self._target_gone = passed_seconds >= GONE_SECONDS and pods.current(now_seconds) and not has_pods
+
     def offer_transport(self, found: Transport | SourceError, at: Endpoint, due_seconds: float) -> bool:
         """Take how the pods of an endpoint are reached, or why they cannot be. Gives whether that is news."""
         if at != self._workload.endpoint:  # it changed meanwhile, and is read next
@@ -403,9 +442,12 @@ class PolicyRuntime:
         self._transport = found
         return True
 
-    def offer_granted(self, granted: Granted | None, problem: str) -> None:
-        """Take what the pool grants of the proposal that is settled next, and why the pool cannot be used; empty if it can."""
-        self._granted, self._pool_problem = granted, problem
+    def offer_granted(self, granted: Granted | None, problem: str, contact: str = "") -> None:
+        """Take what the pool grants of the proposal that is settled next, and why the pool cannot be used; empty if it can.
+
+        `contact` says whom to ask for more.
+        """
+        self._granted, self._pool_problem, self._pool_contact = granted, problem, contact
 
     def offer_readings(self, readings: Readings | None) -> None:
         """Take how the sources stand; None where that is unknown."""

@@ -12,7 +12,7 @@ from autoscaler.clock import Clock
 from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.client import Kube
 from autoscaler.kube.discovery import Discovery
-from autoscaler.kube.errors import KubeError, Unavailable
+from autoscaler.kube.errors import KubeError, NotFound, Unavailable
 from autoscaler.kube.refusal import read_refusal
 from autoscaler.kube.scale import read_scale, read_template
 from autoscaler.reporting.events import EventReason, Events
@@ -42,8 +42,11 @@ class TargetReader:
         try:
             await self._read(runtime)
         except KubeError as error:
+            if isinstance(error, NotFound):
+                runtime.offer_target_missing(self._clock.now(), is_missing=True)
             await self._failed(runtime, str(error))
         else:
+            runtime.offer_target_missing(self._clock.now(), is_missing=False)
             runtime.offer_target_problem("")
 
     async def _read(self, runtime: PolicyRuntime) -> None:

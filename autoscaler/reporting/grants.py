@@ -20,7 +20,10 @@ def granted(report: PolicyReport) -> Condition | None:
     if found is None:
         return Condition(GRANTED, "Unknown", "NotYet", f"Pool {pool} has not decided since the controller started.")
     if found.refusal is not None:
-        return Condition(GRANTED, "False", found.refusal.limit.value, f"{_capital(refusal_sentence(pool, found))}.")
+        sentence, limit = f"{_capital(refusal_sentence(pool, found))}.", found.refusal.limit
+        if report.pool_contact and limit is not Limit.SHADOW:
+            sentence = f"{sentence} To have more, ask {report.pool_contact}."
+        return Condition(GRANTED, "False", limit.value, sentence)
     if found.ended_hold_for:
         sentence = f"Pool {pool} grants what demand needs; a hold was ended for {found.ended_hold_for}."
         return Condition(GRANTED, "True", "HoldEnded", sentence)

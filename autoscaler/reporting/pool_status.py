@@ -76,6 +76,7 @@ def invalid_status(raw: Object, problem: str, now_seconds: float) -> dict[str, A
 def restored(pool: Pool, status: Object, saved: PoolState | None) -> PoolState:
     """What a pool remembers after a restart: what was saved, unless its status knows more of what was spent since.
 
+    Then another controller has decided since, and its standby nodes are those that there are. The hold of a restart begins anew.
     Whatever of the status cannot be read counts as not there, and so does a saved state with a number that is not finite: no
     decision could be made from it.
     """
@@ -84,10 +85,17 @@ def restored(pool: Pool, status: Object, saved: PoolState | None) -> PoolState:
     account = _account(status.get("spend") or {})
     at, saved_at = account.at_seconds, None if saved is None else saved.account.at_seconds
     if saved is not None and (at is None or (saved_at is not None and saved_at >= at)):
-        return saved
+        return replace(saved, standby_peaks=())
     known = {str(each.get("name")): each for each in status.get("offerings") or () if isinstance(each, Mapping)}
     offerings = [_offering_state(each.name, known.get(each.name, {})) for each in pool.offerings]
-    return replace(saved or PoolState(), offerings=tuple(offerings), account=account)
+    return replace(
+        saved or PoolState(),
+        offerings=tuple(offerings),
+        account=account,
+        standby_peaks=(),
+        standby_nodes=0,
+        claims=(),
+    )
 
 
 def _is_finite(state: PoolState) -> bool:

@@ -38,6 +38,7 @@ class PolicyReport:
     capabilities: tuple[Ability, ...] = ()
     granted: Granted | None = None  # what its pool grants; None without a pool, and before the first decision
     pool_problem: str = ""  # why its pool cannot be used, so that it does not grow
+    pool_contact: str = ""  # whom to ask for more of it
     state_problem: str = ""  # why the saved state was refused, for as long as nothing falls because of it
     history_problem: str = ""  # what is wrong with the history that was read at start, for as long
 

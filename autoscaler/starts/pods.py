@@ -1,5 +1,7 @@
 """What a pod says of its own start: when it was asked for, placed, let start and ready, and how its containers stand."""
 
+from collections.abc import Mapping
+
 from autoscaler.kube.nodes import is_gpu
 from autoscaler.kube.objects import Object, condition, created_seconds, deleting, ended, key, node, seconds, uid
 from autoscaler.kube.trim import WEIGHTS_CONTAINER
@@ -35,15 +37,23 @@ def seen(pod: Object, engine: str) -> PodSeen:
 
 
 def engine(template: Object | None) -> tuple[str, str]:
-    """The name and the image of the container that serves: the one with a GPU, else the first. Empty: unknown."""
-    containers = ((template or {}).get("spec") or {}).get("containers") or ()
-    with_gpu = (each for each in containers if any(map(is_gpu, _limits(each))))
-    found = next(with_gpu, containers[0] if containers else {})
+    """The name and the image of the container that serves. Empty: unknown."""
+    found = serving(template)
     return str(found.get("name") or ""), str(found.get("image") or "")
 
 
+def serving(template: Object | None) -> Object:
+    """The container that serves: the one with a GPU, else the first; empty where there is none."""
+    containers = ((template or {}).get("spec") or {}).get("containers") or ()
+    with_gpu = (each for each in containers if any(map(is_gpu, _limits(each))))
+    return next(with_gpu, containers[0] if containers else {})
+
+
 def _limits(container: Object) -> tuple[str, ...]:
-    return tuple((container.get("resources") or {}).get("limits") or ())
+    """Names of what a container may use; the API server checks the templates of its own kinds only."""
+    resources = container.get("resources")
+    limits = resources.get("limits") if isinstance(resources, Mapping) else None
+    return tuple(limits) if isinstance(limits, Mapping) else ()
 
 
 def _since(pod: Object, kind: str) -> float | None:

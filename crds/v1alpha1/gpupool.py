@@ -124,7 +124,7 @@ class Member(Model):
     weight: int = Field(default=1, ge=1, le=1000, examples=[2])
     """Share of the rule among those of the same priority; all workloads that it selects share it."""
     guaranteed_gpus: Gpus = Field(default=0, examples=[8])
-    """GPUs that its workloads together can always have, before any priority."""
+    """GPUs that its workloads together can always have, before any priority; others may have them while no policy has joined by it."""
     max_gpus: Gpus | None = Field(default=None, examples=[16])
     """GPUs that its workloads together may have. Unset: the pool's limit alone."""
 
@@ -135,7 +135,7 @@ class Limits(Model):
     gpus: Gpus | None = Field(default=None, examples=[32])
     """GPUs of replicas and of standby nodes. Unset: no limit."""
     usd_per_day: Quantity | None = Field(default=None, examples=[2000])
-    """US dollars a day in the pool's time zone, up to 100M. Nothing grows while the day's projected spend is above it. Unset: no
+    """US dollars a day in the pool's time zone, up to 100M. A replica with which the day would come to more is refused. Unset: no
     limit."""
 
 
@@ -156,7 +156,7 @@ class Spec(Model):
     owner: Text = Field(examples=["ml-platform"])
     """Team that owns the pool."""
     contact: Text | None = Field(default=None, examples=['"#ml-platform"'])
-    """Where to ask for more; the pool's message and `outrider explain --pool` say it."""
+    """Where to ask for more; refusals, the pool's message and `outrider explain --pool` say it."""
     node_selector: NodeLabels = Field(
         default={}, max_length=8, examples=["{nvidia.com/gpu.product: NVIDIA-H100-80GB-HBM3}"]
     )

@@ -23,6 +23,7 @@ ResultT = TypeVar("ResultT")
 Backend = Literal["loky", "dask", "ray"]
 ADDRESSES = {"dask": ("DASK_SCHEDULER_ADDRESS", "tcp://HOST:8786"), "ray": ("RAY_ADDRESS", "HOST:6379")}
 NO_WORKERS_SECONDS = 10
+FEW_REQUESTS = 400_000  # the baselines of so many are played sooner than processes start
 PACKAGES = {"dask": "distributed", "ray": "ray"}
 
 

@@ -38,7 +38,7 @@ from replay.commands.options import (
     complete_sweep,
     is_scenario,
 )
-from replay.commands.processes import WorkersError, workers
+from replay.commands.processes import FEW_REQUESTS, WorkersError, workers
 
 if TYPE_CHECKING:
     from crds.workload import Workload
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from replay.scenario.build import PastKind
     from replay.scenario.scenario import Scenario
     from replay.tournament import Standings
-
-FEW_REQUESTS = 400_000  # the baselines of so many are played sooner than processes start
 
 
 def command(
@@ -155,7 +153,7 @@ def command(
             "--checkpoints": checkpoints,
             "--backend": backend != "loky",
         }
-        _replay_cluster(traces, [option for option, value in given.items() if value], seed, jobs or 1, as_json=as_json)
+        _replay_cluster(traces, [option for option, value in given.items() if value], seed, jobs, as_json=as_json)
         return
     try:
         asked = [parse(text) for text in assertions or ()]
@@ -202,7 +200,9 @@ def command(
         raise typer.Exit(1)
 
 
-def _replay_cluster(names: "Sequence[str]", options: "Sequence[str]", seed: int, jobs: int, *, as_json: bool) -> None:
+def _replay_cluster(
+    names: "Sequence[str]", options: "Sequence[str]", seed: int, jobs: int | None, *, as_json: bool
+) -> None:
     """Play a scenario file, which says itself what the options of a trace would."""
     from crds.resolve.problems import spell
     from replay.commands import cluster
@@ -221,6 +221,9 @@ def _replay_cluster(names: "Sequence[str]", options: "Sequence[str]", seed: int,
         from replay.commands.arguments import why
 
         _refuse(f"outrider replay: {why(error)}")
+    except WorkersError as error:
+        print(f"outrider replay: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
 
 
 def _report(played: "Standings | Swept", source: str, checked: "Sequence[Checked]", *, as_json: bool) -> None:

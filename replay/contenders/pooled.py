@@ -1,5 +1,6 @@
 """Outrider for several workloads that share a pool: one decider each, and the pool's fold between proposals and grants."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -105,14 +106,23 @@ class Pooled:
         offerings, patience = self._view.offerings(), patience_seconds(slowest)
         replicas_on = {name: self._replicas_on(name) for name in self.members}
         tracked = {node for node, _, _ in self._state.account.open_standby}
-        leaving = {node.name for node in self._view.nodes() if node.notice_seconds is not None}
+        nodes = self._view.nodes()
+        registered = Counter([node.offering for node in nodes if node.registered_seconds is not None])
+        leaving = {node.name for node in nodes if node.notice_seconds is not None}
         return PoolInputs(
             now_seconds=now_seconds,
             on_grid=on_grid,
             asks=self._asks(replicas_on),
             standby=self._view.standby(),
             offerings=tuple(
-                OfferingInput(each.name, opened, each.nodes, patience, change if opened else None, each.refused_seconds)
+                OfferingInput(
+                    each.name,
+                    opened,
+                    registered[each.name],  # a node that was only launched is none of the API's yet
+                    patience,
+                    change if opened else None,
+                    each.refused_seconds,
+                )
                 for each in offerings
                 for opened, change in (self.is_open(each.name, now_seconds),)
             ),
@@ -140,7 +150,7 @@ class Pooled:
         for name, proposal in self._proposals.items():
             member = self.members[name]
             found = [price_on[node] for node in replicas_on[name] if node in price_on]
-            price = fmean(found) if found else None
+            price = fmean(found) if found else max(prices.values(), default=None)
             asked = ask(proposal, member.seat, price_per_gpu_hour=price, settled=self._settled.get(name))
             if asked is not None:
                 asks.append(asked)

@@ -50,6 +50,7 @@ def _row(row: ClusterRow) -> dict[str, Any]:
         "knob_value": row.run.value,
         "standby": contending.standby,
         "pre_pull": contending.pre_pull,
+        "pool": contending.pool,
         "attains": row.attains,
         **of_pool(row.outcome),
         "workloads": {name: figures(each) for name, each in row.outcome.workloads.items()},

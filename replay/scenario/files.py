@@ -26,7 +26,8 @@ from replay.scenario import model
 SHIPPED = "scenario:"
 MOST_BYTES = 1 << 20
 MOST_REPLICAS = 400  # of a policy that does not say it
-UNTUNED = ("outrider", "reactive")  # contenders that play as they come
+OURS = "outrider"
+UNTUNED = (OURS, "reactive")  # contenders that play as they come
 EVERYONE = {"name": "everyone", "namespaceSelector": {}}  # the members of a pool that does not say it
 _FOLDER = "shipped"
 
@@ -230,3 +231,8 @@ def _contradictions(spec: model.Spec, pool: GpuPool | None) -> Iterator[Problem]
     for i, contender in enumerate(spec.contenders):
         if contender.value is not None and contender.name in UNTUNED:
             yield Problem(f"spec.contenders[{i}].value", contender.value, "it has no setting here", "no value")
+        if not contender.pool and contender.name != OURS:
+            yield Problem(f"spec.contenders[{i}].pool", False, "the pool decides for Outrider alone", "no pool")
+        elif not contender.pool and contender.standby:
+            why = "without the pool nobody holds standby nodes for it"
+            yield Problem(f"spec.contenders[{i}].standby", contender.standby, why, "no standby, or pool: true")

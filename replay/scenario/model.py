@@ -137,6 +137,8 @@ class Contender(Model):
     """Its setting, the same for all workloads. Unset: as it comes, or the best of several for this scenario."""
     standby: Annotated[int, Field(ge=0, le=1000)] | None = Field(default=None, examples=[2])
     """Standby nodes: for Outrider the most, for another as many at all times. Unset: what the pool says, for another none."""
+    pool: bool = True
+    """For Outrider: whether the pool decides. False: each workload by itself, up to the pool's limit of GPUs."""
     pre_pull: bool = False
     """Whether images and weights of all workloads are fetched onto every node, as Outrider's pre-pull and prefetch do."""
 

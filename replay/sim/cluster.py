@@ -81,17 +81,17 @@ class Cluster:
         if node is not None:
             images = sum([node.disk.holds(model, now) for model in self._models()])
             if node.notice_seconds <= now:
-                return unit.view(StandbyPhase.LEAVING, node.notice_seconds, images)
-            return unit.view(StandbyPhase.READY, unit.scheduled_seconds, images)
+                return unit.view(StandbyPhase.LEAVING, node.notice_seconds, node, images)
+            return unit.view(StandbyPhase.READY, unit.scheduled_seconds, node, images)
         if coming:
-            registered_seconds = coming.pop(0).registered_seconds
-            if registered_seconds <= now:
-                return unit.view(StandbyPhase.STARTING, registered_seconds, 0)
-            return unit.view(StandbyPhase.REQUESTED, unit.created_seconds, 0)
+            first = coming.pop(0)
+            if first.registered_seconds <= now:
+                return unit.view(StandbyPhase.STARTING, first.registered_seconds, first)
+            return unit.view(StandbyPhase.REQUESTED, unit.created_seconds)
         refused_seconds = self._plane.provisioner.refusals[unit.offering].last_seconds
         if refused_seconds is not None and refused_seconds > unit.created_seconds:
-            return unit.view(StandbyPhase.REFUSED, refused_seconds, 0)
-        return unit.view(StandbyPhase.REQUESTED, unit.created_seconds, 0)
+            return unit.view(StandbyPhase.REFUSED, refused_seconds)
+        return unit.view(StandbyPhase.REQUESTED, unit.created_seconds)
 
     # ---------------------------------------------------------------- nodes and offerings
 

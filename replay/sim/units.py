@@ -126,10 +126,12 @@ class Standby(Unit):
         """The only one that it can land on."""
         return self.offerings[0]
 
-    def view(self, phase: StandbyPhase, since_seconds: float, images: int) -> StandbyUnit:
-        """What can be seen of it now."""
-        node = None if self.node is None else self.node.name
-        return StandbyUnit(self.name, self.offering, phase, self.created_seconds, since_seconds, node, images)
+    def view(
+        self, phase: StandbyPhase, since_seconds: float, node: "Node | None" = None, images: int = 0
+    ) -> StandbyUnit:
+        """What can be seen of it now; `node` is the one that it is on, or that has registered for it."""
+        name = None if node is None else node.name
+        return StandbyUnit(self.name, self.offering, phase, self.created_seconds, since_seconds, name, images)
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import time  # noqa: TID251  # the only clock of the simulated cluster; time is an argument everywhere else
 from pathlib import Path
@@ -37,9 +38,9 @@ class ScenarioClock:
         """Scenario time in Unix seconds."""
         return min(self._until_seconds, self._since_seconds + (time.monotonic() - self._monotonic_seconds) * self.rate)
 
-    def run(self, rate: float) -> None:
-        """Run at this rate from now on, and for another `GRANTED_WALL_SECONDS`."""
-        self._set(self.now(), rate)
+    def run(self, rate: float, limit_seconds: float = math.inf) -> None:
+        """Run at this rate from now on, for another `GRANTED_WALL_SECONDS`, and no further than to a limit in scenario time."""
+        self._set(self.now(), rate, limit_seconds)
 
     def leap(self, to_seconds: float) -> None:
         """Go on from this time, unless it has passed."""
@@ -57,9 +58,10 @@ class ScenarioClock:
         """Sleep for that many seconds on the wall."""
         await asyncio.sleep(wall_seconds)  # noqa: TID251
 
-    def _set(self, scenario_seconds: float, rate: float) -> None:
+    def _set(self, scenario_seconds: float, rate: float, limit_seconds: float = math.inf) -> None:
         self.rate, self._since_seconds, self._monotonic_seconds = rate, scenario_seconds, time.monotonic()
-        self._until_seconds = scenario_seconds + GRANTED_WALL_SECONDS * rate
+        granted_seconds = scenario_seconds + GRANTED_WALL_SECONDS * rate
+        self._until_seconds = max(scenario_seconds, min(granted_seconds, limit_seconds))
         pace = {
             "monotonic_seconds": self._monotonic_seconds,
             "scenario_seconds": scenario_seconds,

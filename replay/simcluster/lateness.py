@@ -4,10 +4,12 @@ The controller asks each pod at every multiple of two seconds, unless an answer 
 misses is a sample that came too late to count, or was never asked for: one of the two processes was kept from running.
 """
 
+import math
 from collections.abc import Collection
 
 INTERVAL_SECONDS = 2.0  # between two scrapes of a pod
 ALLOWED_SECONDS = 1.0  # how late a scrape may be; a second interval late, its round is missed
+WAITS_SECONDS = 1.9  # after a round is due, for its scrape
 FIRST_LAG_SECONDS = 0.1  # of wall time, until it is measured: the scenario begins at 10x
 FADING = 0.993  # of the worst lag at each look, 20 a second: half of it counts after five seconds
 
@@ -25,6 +27,16 @@ class Lateness:
     def rate(self) -> float:
         """Scenario seconds per wall-clock second at which the worst recent lag is allowed."""
         return max(self._slowest, min(self._fastest, ALLOWED_SECONDS / self._lag_seconds))
+
+    @property
+    def limit_seconds(self) -> float:
+        """Scenario time just before a pod misses its round: the clock waits there for the scrape while it can still slow down.
+
+        A machine that hangs for half a second at 30x would else cost each pod seven rounds before the next look.
+        """
+        if self.rate <= self._slowest or not self._due:
+            return math.inf
+        return min(self._due.values()) + WAITS_SECONDS
 
     def missed_share(self, now_seconds: float) -> float:
         """Share of all rounds up to now that pods missed."""

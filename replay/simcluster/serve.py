@@ -273,7 +273,10 @@ class SimCluster:
         while True:
             self._controllers.sync()
             self._lateness.look(self._controllers.samples.keys(), self._now(), clock.rate)
-            clock.run(self._lateness.rate if self._waits_for is None else 1.0)
+            if self._waits_for is None:
+                clock.run(self._lateness.rate, self._lateness.limit_seconds)
+            else:
+                clock.run(1.0)
             await clock.pause(TICK_WALL_SECONDS)
 
     def _own_folder(self) -> Path:

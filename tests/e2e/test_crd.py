@@ -227,7 +227,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
         "gpusPerNode <integer> -required- GPUs of each node.",
         "Reserved: paid for in any case. Spot: may be taken back at short notice.",
     ),
-    "gpool.spec.limits": ("Nothing grows while the day's projected spend is above it. Unset: no limit.",),
+    "gpool.spec.limits": ("A replica with which the day would come to more is refused. Unset: no limit.",),
     "gpool.spec.standby": ("How long a node is kept after it was last needed, up to 24h. Default: 60s.",),
     "scpol.status": ("demandReplicas <Object> Demand in replicas. Absent while unknown.",),
 }

@@ -1,5 +1,8 @@
 """What a pool grants, case by case."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from policies.allocate import allocate, without_pool
@@ -7,6 +10,8 @@ from policies.model import Grant
 from policies.pool import Ask, Granted, Limit, Pool
 from policies.pool_text import refusal_sentence
 from tests.support.pools import a_pool, a_seat, an_ask
+
+NAN = float("nan")
 
 
 def granted(
@@ -91,6 +96,23 @@ def test_what_a_large_replica_lacks_no_small_one_behind_it_gets() -> None:
     )
 
 
+def test_nobody_waits_for_a_replica_that_can_never_fit() -> None:
+    """It is larger than its rule's limit, the pool's, or what the pool's leaves beside guarantees."""
+    first, small = a_seat("first", priority=1), an_ask("small", 6, kept=2)
+    large = an_ask("large", 1, gpus_per_replica=16, seat=first)
+    assert replicas(granted(a_pool(8), large, small)) == {"large": 0, "small": 6}
+    other = an_ask("other", 2, kept=2, seat=a_seat("other", guaranteed_gpus=4))
+    medium = replace(large, gpus_per_replica=5)
+    assert replicas(granted(a_pool(8), medium, other, an_ask("small", 6, kept=1))) == {
+        "large": 0,
+        "other": 2,
+        "small": 4,
+    }
+    shared = a_seat("everyone", max_gpus=4)
+    found = granted(a_pool(8), replace(large, seat=shared), an_ask("small", 6, kept=2, seat=shared))
+    assert replicas(found) == {"large": 0, "small": 4}
+
+
 def test_a_refused_higher_priority_ends_a_hold_but_not_present_demand() -> None:
     first = a_seat("first", priority=1)
     found = granted(a_pool(8), an_ask("batch", 8, kept=8, needed=5), an_ask("chat", 6, kept=0, seat=first))
@@ -158,10 +180,19 @@ def test_growth_stops_where_its_cost_until_the_days_end_passes_the_limit() -> No
     assert found["chat"].grant.note == "pool h100 would spend more than its limit of $100.00 a day; chat holds 2"
 
 
-def test_while_the_projection_is_unknown_what_is_spent_counts() -> None:
-    chat, pool = an_ask("chat", 9, kept=2), a_pool(usd_per_day=100.0)
-    assert replicas(granted(pool, chat, projected_usd=None, spent_usd=99.0)) == {"chat": 9}
-    assert replicas(granted(pool, chat, projected_usd=None, spent_usd=100.0)) == {"chat": 2}
+@pytest.mark.parametrize("unknown", [{"projected_usd": None}, {"projected_usd": NAN}, {"spent_usd": NAN}])
+def test_while_spend_or_its_projection_is_unknown_nothing_grows_under_a_limit_on_money(unknown: dict[str, Any]) -> None:
+    chat = an_ask("chat", 9, kept=2)
+    found = granted(a_pool(usd_per_day=100.0), chat, hours_left=1.0, **unknown)
+    assert replicas(found) == {"chat": 2}
+    assert found["chat"].refusal is not None
+    assert found["chat"].refusal.limit is Limit.MONEY
+    assert replicas(granted(a_pool(), chat, hours_left=1.0, **unknown)) == {"chat": 9}
+
+
+def test_a_price_that_is_no_number_lets_nothing_grow_under_a_limit_on_money() -> None:
+    chat = an_ask("chat", 9, kept=2, price_per_gpu_hour=NAN)
+    assert replicas(granted(a_pool(usd_per_day=100.0), chat, hours_left=1.0)) == {"chat": 2}
 
 
 def test_the_limit_on_money_keeps_prepared_nodes_that_exist() -> None:
@@ -180,6 +211,20 @@ def test_of_a_shadow_member_what_runs_counts() -> None:
     found = granted(a_pool(8), shadow, an_ask("chat", 8))
     assert replicas(found) == {"chat": 4, "trial": 4}
     assert found["trial"].grant.note == "in mode Shadow it is granted what runs"
+
+
+def test_what_runs_although_it_was_given_up_leaves_no_room_and_ends_no_hold() -> None:
+    """A paused ScaledObject: ten replicas run where four were decided."""
+    paused = an_ask("paused", 4, kept=4, held_replicas=10, unheeded_replicas=6)
+    holds, chat = an_ask("holds", 3, kept=3, needed=1), an_ask("chat", 9, kept=1)
+    found = granted(a_pool(16), paused, holds, chat)
+    assert replicas(found) == {"paused": 4, "holds": 3, "chat": 3}
+    assert found["chat"].refusal is not None
+    assert found["chat"].refusal.holders == (("paused", "", 10), ("chat", "", 3), ("holds", "", 3))
+    assert replicas(granted(a_pool(10), paused, holds, chat)) == {"paused": 4, "holds": 3, "chat": 1}
+    limited = a_seat("limited", max_gpus=12)
+    asks = (replace(paused, seat=limited), replace(holds, seat=limited), replace(chat, seat=limited))
+    assert replicas(granted(a_pool(), *asks)) == {"paused": 4, "holds": 3, "chat": 1}
 
 
 def test_without_its_pool_a_workload_does_not_grow() -> None:

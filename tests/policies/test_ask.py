@@ -65,6 +65,48 @@ def test_with_unknown_supply_what_was_decided_is_kept_and_runs() -> None:
     assert found.serving_gpus == found.held_replicas
 
 
+def test_with_unknown_supply_more_is_kept_where_the_scale_asks_for_more() -> None:
+    policy, state, fleet = busy(per_second=2.0)
+    decided = state.decided.replicas
+    assert decided is not None
+    proposal = proposed(policy, state, fleet.tick(40.0, 50.0, supply=None))
+    assert proposal.asked is not None
+    spec = decided + 1
+    assert proposal.asked.replicas >= spec
+    found = ask(proposal, SEAT, spec_replicas=spec)
+    assert found is not None
+    assert found.kept_replicas == found.held_replicas == spec <= found.needed_replicas
+    fewer = ask(proposal, SEAT, spec_replicas=decided - 1)
+    assert fewer is not None
+    assert fewer.kept_replicas == fewer.held_replicas == decided
+
+
+def test_of_a_shadow_member_with_unknown_supply_its_scale_counts_and_no_decision() -> None:
+    policy, state, fleet = busy(mode=Mode.SHADOW)
+    decided = state.decided.replicas
+    assert decided is not None
+    for spec in (decided + 5, decided - 1):
+        found = ask(proposed(policy, state, fleet.tick(8.0, supply=None)), SEAT, spec_replicas=spec)
+        assert found is not None
+        assert found.held_replicas == found.serving_gpus == spec
+        assert found.kept_replicas == min(found.asked.replicas, spec)
+
+
+def test_demand_beyond_the_most_replicas_of_a_policy_is_not_the_pools() -> None:
+    policy, state, fleet = busy(max_replicas=4)
+    proposal = proposed(policy, state, fleet.tick(8.0))
+    filters = replace(proposal.seen.filters, level=50.0)
+    found = asked(replace(proposal, seen=replace(proposal.seen, filters=filters)))
+    assert found.level_gpus == max(4, found.held_replicas)
+
+
+def test_a_level_that_is_not_finite_is_unknown() -> None:
+    policy, state, fleet = busy()
+    proposal = proposed(policy, state, fleet.tick(8.0))
+    filters = replace(proposal.seen.filters, level=float("nan"))
+    assert asked(replace(proposal, seen=replace(proposal.seen, filters=filters))).level_gpus is None
+
+
 def test_of_a_shadow_member_what_runs_is_kept() -> None:
     policy, state, fleet = busy(mode=Mode.SHADOW)
     found = asked(proposed(policy, state, fleet.tick(40.0, 50.0, supply=a_supply(2))))

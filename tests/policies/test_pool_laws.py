@@ -1,5 +1,6 @@
 """The laws of a pool's grants, over any pool that Hypothesis can think of."""
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Callable
@@ -61,6 +62,15 @@ def largest(found: Found) -> dict[str, int]:
         name: max(ask.gpus_per_replica for ask, _ in found if ask.seat is not None and ask.seat.member == name)
         for name in by_rule(found)
     }
+
+
+def can_fit(turn: Turn, ask: Ask) -> bool:
+    """Whether one replica of it could ever be granted: nobody waits for one that could not."""
+    seat, limit, gpus = ask.seat, turn.pool.limits.gpus, ask.gpus_per_replica
+    guaranteed = {each.seat.member: each.seat.guaranteed_gpus for each in turn.asks if each.seat is not None}
+    if seat is None or (seat.max_gpus is not None and gpus > seat.max_gpus):
+        return False
+    return limit is None or gpus <= limit - sum(guaranteed.values()) + seat.guaranteed_gpus
 
 
 def grew_freely(found: Found) -> Found:
@@ -128,6 +138,8 @@ def l4_a_guarantee_comes_before_all_growth_beyond_guarantees(turn: Turn) -> None
         seat = ask.seat
         if seat is None or not lacks_replicas(granted) or limit_of(granted) not in POOL_WIDE or grown(ask, granted) < 0:
             continue
+        if not can_fit(turn, ask):
+            continue
         if totals[seat.member] + ask.gpus_per_replica <= seat.guaranteed_gpus and limit_of(granted) is not Limit.MONEY:
             free = [each for each in grew_freely(found) if priority(each[0]) <= seat.priority]
             assert free == []
@@ -136,7 +148,12 @@ def l4_a_guarantee_comes_before_all_growth_beyond_guarantees(turn: Turn) -> None
 def l5_a_higher_priority_comes_first(turn: Turn) -> None:
     found = allocated(turn)
     for ask, granted in found:
-        if lacks_replicas(granted) and limit_of(granted) in POOL_WIDE and grown(ask, granted) >= 0:
+        if (
+            lacks_replicas(granted)
+            and limit_of(granted) in POOL_WIDE
+            and grown(ask, granted) >= 0
+            and can_fit(turn, ask)
+        ):
             assert all(priority(other) >= priority(ask) for other, _ in grew_freely(found))
 
 
@@ -147,7 +164,7 @@ def l6_equal_priorities_share_by_weight_in_gpus(turn: Turn) -> None:
     totals, most = by_rule(found), largest(found)
     for ask, granted in found:
         refused = ask.seat
-        if refused is None or limit_of(granted) not in POOL_WIDE or grown(ask, granted) < 0:
+        if refused is None or limit_of(granted) not in POOL_WIDE or grown(ask, granted) < 0 or not can_fit(turn, ask):
             continue
         for other, _ in grew_freely(found):
             seat = other.seat
@@ -166,7 +183,7 @@ def l8_the_limit_on_money_stops_growth_on_projected_spend(turn: Turn) -> None:
     found, limit = allocated(turn), turn.pool.limits.usd_per_day
     if limit is None:
         return
-    spent = turn.spent_usd if turn.projected_usd is None else max(turn.spent_usd, turn.projected_usd)
+    spent = math.inf if turn.projected_usd is None else max(turn.spent_usd, turn.projected_usd)
     cost = 0.0
     for ask, granted in found:
         units = grown(ask, granted) + new_nodes(ask, granted)

@@ -13,6 +13,7 @@ from tests.support.pool_worlds import (
     LEAD,
     ON_DEMAND,
     RESERVED,
+    SEAT,
     a_pool,
     a_unit,
     an_ask,
@@ -28,7 +29,13 @@ BUSY = (an_ask("a/a", 10), an_ask("b/b", 10))
 
 def settled(nodes: int = 0, level: float = 20.0) -> PoolState:
     """A pool whose demand has stood still."""
-    return PoolState(tick_seconds=START - TICK, level=level, volatility=0.0, standby_nodes=nodes)
+    return PoolState(
+        tick_seconds=START - TICK,
+        level=level,
+        volatility=0.0,
+        standby_peaks=((START - TICK, 0),),
+        standby_nodes=nodes,
+    )
 
 
 def decided(
@@ -198,6 +205,25 @@ def test_after_a_restart_nothing_goes_before_one_hold_has_passed() -> None:
         nodes, _, state = standby(a_pool(), state, inputs, ())
         counts.append(nodes)
     assert counts == [3, 3, 3, 3, 0, 0]
+
+
+def test_what_a_rule_keeps_a_flood_from_having_is_no_reason_for_a_node() -> None:
+    pool, limited = a_pool(most=20), replace(SEAT, member="limited", max_gpus=10)
+    calm = decided(pool, settled(), pool_inputs(START, (replace(BUSY[0], seat=limited), BUSY[1])))
+    flood = replace(BUSY[0], level_gpus=100.0)
+    assert decided(pool, settled(), pool_inputs(START, (flood, BUSY[1])))[0] == 20
+    for seat in (limited, replace(limited, max_gpus=4), None):  # a rule's limit, less than it holds, and no rule
+        assert decided(pool, settled(), pool_inputs(START, (replace(flood, seat=seat), BUSY[1])))[0] == calm[0]
+
+
+def test_the_hold_after_a_restart_begins_once_it_is_known_what_stands_by() -> None:
+    units = tuple(a_unit(name=f"standby-{index}") for index in range(3))
+    state, counts = PoolState(), []
+    for tick in range(7):
+        inputs = pool_inputs(START + tick * TICK, holding(20, 20), None if tick < 2 else units)
+        nodes, _, state = standby(a_pool(), state, inputs, ())
+        counts.append(nodes)
+    assert counts == [0, 0, 3, 3, 3, 3, 0]
 
 
 def test_nodes_are_counted_by_the_smallest_offering() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from replay.commands.processes import Workers, WorkersError
 from tests.replay.synthetic_chat import replay
 from tests.replay.test_cluster_tournament import TEXT
 
@@ -36,6 +37,21 @@ def test_its_figures_are_one_document_and_the_same_each_time(file: Path) -> None
     assert found["pool"]["limits"]["gpus"] == 12
     assert replay(str(file), "--json")[1] == out
     assert json.loads(replay(str(file), "--json", "--seed", "5")[1])["scenario"]["seed"] == 5
+
+
+@pytest.mark.slow
+def test_several_processes_play_the_same(file: Path) -> None:
+    code, out, err = replay(str(file), "--json", "--jobs", "2")
+    assert (code, err) == (0, "")
+    assert out == replay(str(file), "--json", "--jobs", "1")[1]
+
+
+def test_processes_that_end_are_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spread(*_: object) -> object:
+        raise WorkersError("a process ended before its run did")
+
+    monkeypatch.setattr(Workers, "spread", spread)
+    assert replay(str(file), "--jobs", "2") == (1, "", "outrider replay: a process ended before its run did\n")
 
 
 def test_what_the_file_says_itself_is_no_option(file: Path) -> None:

@@ -18,7 +18,7 @@ from replay.cluster_tournament import ClusterRun, ClusterStandings
 from replay.contenders.pooled import Pooled
 from replay.report import cluster_document, cluster_table
 from replay.scenario.assemble import cluster
-from replay.scenario.files import parse
+from replay.scenario.files import load, parse
 
 TEXT = """\
 apiVersion: outrider.dev/v1alpha1
@@ -84,6 +84,28 @@ def test_every_decision_of_the_pool_is_shown() -> None:
 
 def test_no_standby_can_be_given() -> None:
     assert outcome(Contending("outrider", 0)).score.standby_gpu_hours == 0.0
+
+
+def test_outrider_can_be_played_without_the_pool() -> None:
+    found = outcome(Contending("outrider", pool=False))
+    assert found.score.standby_gpu_hours == 0.0
+    assert found.workloads["code"].score.timeline.spec_replicas.max() > 2  # no maxGpus of its rule
+    assert Contending("outrider", pool=False).name == "Outrider with no pool"
+    assert Contending("outrider", pool=False).identity == "outrider_nopool"
+
+
+@pytest.mark.slow
+def test_who_floods_takes_nothing_from_the_others_of_a_pool() -> None:
+    file = load("scenario:flood")
+    played = Played(cluster(file), {part.stated.name: part.workload for part in file.parts}, file.pool)
+    attained = [
+        {name: each.attainment for name, each in ClusterRun(played, contending).play().workloads.items()}
+        for contending in (Contending("outrider"), Contending("outrider", pool=False))
+    ]
+    pooled, alone = [{name: share for name, share in shares.items() if name != "flood"} for shares in attained]
+    assert min(pooled.values()) >= 0.995  # so within half a point of what they have without the flood
+    assert min(alone.values()) < 0.98
+    assert attained[0]["flood"] < 0.2
 
 
 def test_standby_and_pre_pull_can_be_given_to_peers() -> None:

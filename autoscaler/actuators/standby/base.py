@@ -17,6 +17,9 @@ class StandbyActuator(Protocol):
     def observe(self, pool: GpuPool, now_seconds: float) -> tuple[StandbyUnit, ...] | None:
         """The nodes that are held or asked for now, by name; None where that is unknown."""
 
+    def unknown_because(self) -> str:
+        """What stands against knowing which nodes are held, as far as that shows; empty if nothing does."""
+
     async def ensure(self, pool: GpuPool, plan: PoolPlan, now_seconds: float) -> Change:
         """Bring what is held to the plan's claims, offering by offering. Idempotent."""
 

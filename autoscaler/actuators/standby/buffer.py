@@ -72,6 +72,7 @@ class CapacityBuffers:
         self._pools = pools
         self._busy = busy
         self._followed: dict[str, GpuPool] = {}  # by uid: those whose buffers are read
+        self._named: dict[str, frozenset[str]] = {}  # by the label of a pool: the buffers that it names
         self._known: dict[_At, _Buffer] = {}
         self._handovers = Handovers()
 
@@ -85,6 +86,10 @@ class CapacityBuffers:
                 return None
             found += _units(offering, buffer)
         return tuple(found)
+
+    def unknown_because(self) -> str:
+        """Why a buffer cannot be read; empty if all can."""
+        return next((buffer.problem for buffer in self._known.values() if buffer.problem), "")
 
     async def ensure(self, pool: GpuPool, plan: PoolPlan, now_seconds: float) -> Change:
         """Bring each buffer to the claim on its offering, as it was last read."""
@@ -109,18 +114,19 @@ class CapacityBuffers:
         return Change(tuple(created), tuple(released), problem="; ".join(problems), foreign="; ".join(foreign))
 
     async def release(self, now_seconds: float) -> Change:
-        """Empty the buffers that were set for a pool which is gone."""
+        """Empty the buffers that were set for a pool which is gone, or which no longer names them."""
         del now_seconds
         there = self._pools()
         if there is None:
             return Change()
         known = {policy_label(name) for name in there}
+        self._named = {pool: names for pool, names in self._named.items() if pool in known}
         self._followed = {uid: pool for uid, pool in self._followed.items() if pool.name in there}
         self._known = {at: buffer for at, buffer in self._known.items() if at[0] in self._followed}
         self._handovers.keep({_owner(pool, each) for pool in self._followed.values() for each in _with_buffer(pool)})
         try:
             found, _ = await self._kube.list_all(collection.capacity_buffers(self._namespace, POOL))
-            stray = [each for each in found if labels(each).get(POOL) not in known]
+            stray = [each for each in found if self._is_stray(each, known)]
             for each in stray:
                 await self._patch(key(each).name, 0, None)
         except (NotFound, Forbidden):  # without the API or the component no buffer was ever set
@@ -158,7 +164,13 @@ class CapacityBuffers:
 
     # ---------------------------------------------------------------- one buffer
 
+    def _is_stray(self, buffer: Object, pools: Collection[str]) -> bool:
+        """Whether a buffer that was set is of no pool any more; `pools` are the labels of those that there are."""
+        pool = labels(buffer).get(POOL, "")
+        return pool not in pools or (pool in self._named and key(buffer).name not in self._named[pool])
+
     def _follow(self, pool: GpuPool) -> None:
+        self._named[policy_label(pool.name)] = frozenset(each.capacity_buffer for each in _with_buffer(pool))
         if any(True for _ in _with_buffer(pool)) or pool.uid in self._followed:
             self._followed[pool.uid] = pool
 

@@ -92,6 +92,10 @@ class StandbyJobs:
         )
         return units(pool, there, sight)
 
+    def unknown_because(self) -> str:
+        """Why the Jobs, their pods or the nodes cannot be read; empty if they can."""
+        return self._own.jobs.problem or self._own.pods.problem or self._nodes().problem
+
     async def ensure(self, pool: GpuPool, plan: PoolPlan, now_seconds: float) -> Change:
         """Bring each offering to its claim. What is there is let go also where nothing can be created."""
         self._own.want()

@@ -29,6 +29,10 @@ class Standby:
             found += units
         return tuple(sorted(found, key=lambda each: each.name))
 
+    def unknown_because(self) -> str:
+        """What stands against knowing all of them; empty if nothing does."""
+        return next(filter(None, (way.unknown_because() for way in self._ways)), "")
+
     async def ensure(self, pool: GpuPool, plan: PoolPlan, now_seconds: float) -> Change:
         """Bring each way to the plan's claims."""
         return _together([await way.ensure(pool, plan, now_seconds) for way in self._ways])

@@ -13,6 +13,10 @@ class NoStandby:
         del pool, now_seconds
         return ()
 
+    def unknown_because(self) -> str:
+        """Nothing stands against it."""
+        return ""
+
     async def ensure(self, pool: GpuPool, plan: PoolPlan, now_seconds: float) -> Change:
         """Nothing."""
         del pool, plan, now_seconds

@@ -32,7 +32,9 @@ class Costs:
     _rows: dict[tuple[str, str, str], Row] = field(default_factory=dict)  # by day, workload, pool
     _held: dict[str, tuple[float, Held]] = field(default_factory=dict)  # by workload: when, and what
     _accounts: dict[str, Account] = field(default_factory=dict)  # by pool
-    _members: dict[str, frozenset[str]] = field(default_factory=dict)  # by pool, at its last tick
+    _members: dict[str, tuple[float, frozenset[str]]] = field(
+        default_factory=dict
+    )  # by pool: at its last tick, and when
 
     def add(self, record: Record) -> None:
         """Take the next record; those of one workload or pool come in order of time. What it raises on a damaged log is `NONSENSE`."""
@@ -55,8 +57,8 @@ class Costs:
             return  # logged twice
         holds = held(policy, decision.inputs, decision.demand, decision.plan, before)
         self._held[name] = now, holds
-        if any(name in members for members in self._members.values()):
-            return  # its pool counts it
+        if any(name in members and now - at <= GAP_SECONDS for at, members in self._members.values()):
+            return  # its pool counts it, unless that is gone
         seconds = self._elapsed(before_seconds, now)
         usage = holds.usage(seconds, policy.price_per_gpu_hour)
         self._count(now - seconds, now, name, "", "", usage, holds.prepared * seconds)
@@ -74,7 +76,7 @@ class Costs:
             return
         after = accounted(pool, account, inputs)
         self._accounts[pool.name] = after
-        self._members[pool.name] = frozenset([ask.workload for ask in inputs.asks])
+        self._members[pool.name] = now, frozenset([ask.workload for ask in inputs.asks])
         since = now - self._elapsed(account.at_seconds, now, is_counted=True)
         prepared = {ask.workload: ask.held_prepared * ask.gpus_per_replica * (now - since) for ask in inputs.asks}
         owners = {ask.workload: "" if ask.seat is None else ask.seat.owner for ask in inputs.asks}

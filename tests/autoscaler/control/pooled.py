@@ -72,8 +72,10 @@ class Pooled:
         assert self.controller.leader.pools is not None
         return self.controller.leader.pools.runtimes[name].state
 
-    def events(self, reason: str) -> list[dict[str, Any]]:
-        return [each for each in self.controller.api.bodies if each.get("reason") == reason]
+    def events(self, reason: str) -> dict[str, str]:
+        """The last message for this reason, by the kind that it is about."""
+        found = [each for each in self.controller.api.bodies if each.get("reason") == reason]
+        return {each["involvedObject"]["kind"]: each["message"] for each in found}
 
     def patches(self, name: str = "h100") -> list[str]:
         return [each for each in self.controller.api.requests if each.startswith(f"PATCH {pool_path(name)}")]

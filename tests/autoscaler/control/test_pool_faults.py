@@ -1,6 +1,7 @@
 """No missing or wrong data of a pool lowers its members, and no tenant takes from another what the pool's rules give that one."""
 
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,14 @@ from typing import Any
 import pytest
 
 from autoscaler.control.pool_inputs import Member, asks
+from autoscaler.control.runtime import GONE_SECONDS
 from autoscaler.kube.client import Kube
 from autoscaler.kube.store import Store
 from autoscaler.records.store import FileStore, Loaded
+from autoscaler.starts.shortages import OF_POD
 from policies.pool import Account, OfferingState, PoolState, Usage
 from tests.autoscaler.control.controller import Controller, a_controller, spec
-from tests.autoscaler.control.pooled import GRID, Pooled, pool_path
+from tests.autoscaler.control.pooled import GRID, OFFERING, Pooled, pool_path
 from tests.support.fake_api import FakeApi, status
 
 HAD = 4  # replicas of every member
@@ -195,6 +198,40 @@ async def test_a_member_of_an_unknown_namespace_keeps_its_holds_from_every_prior
         assert (unknown.kept_replicas, unknown.needed_replicas) == (HAD, HAD)
 
 
+async def test_no_policy_says_what_its_gpus_cost(api: FakeApi, kube: Kube) -> None:
+    """A price of nearly nothing would let a tenant grow past the pool's limit in money. While nothing is known, it was as before."""
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.namespace()
+        await pooled.pool(limits={"usdPerDay": "20"})
+        await pooled.member("cheap", 1, minReplicas=10, pricePerGpuHour="0.001")
+        await controller.until(lambda: pooled.granted("cheap") == ("False", "Money"))
+        await controller.until(lambda: float(pooled.status().get("spend", {}).get("usdPerHour") or 0) == 4.0)
+        runtime, pools = controller.runtime("cheap"), controller.leader.pools
+        assert pools is not None
+        dear = OFFERING | {"name": "dear", "nodeSelector": {"x": "y"}, "pricePerGpuHour": "9"}
+        await controller.decided("cheap")
+        await pooled.pool(offerings=[dear, OFFERING])
+        await controller.until(lambda: len(pools.runtimes["h100"].pool.offerings) == 2)
+        [ask] = asks(
+            pools.runtimes["h100"], [Member(runtime, None, asking=False)], controller.always.watches.all_namespaces
+        )
+        assert ask.price_per_gpu_hour == 4.0
+
+
+async def test_a_member_that_has_not_decided_yet_costs_what_it_runs(api: FakeApi, kube: Kube) -> None:
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.namespace()
+        await pooled.pool()
+        await pooled.member("a", HAD)
+        await controller.decided("a")
+        assert controller.leader.pools is not None
+        member = Member(controller.runtime("a"), None, asking=False)
+        [ask] = asks(controller.leader.pools.runtimes["h100"], [member], controller.always.watches.all_namespaces)
+        assert (ask.serving_gpus, ask.used_gpus) == (HAD, HAD)
+
+
 async def test_only_a_namespace_and_no_policy_says_which_member_it_is(api: FakeApi, kube: Kube) -> None:
     """Labels of a policy, which tenants write, give no seat; those of a namespace are the administrator's to guard."""
     async with a_controller(api, kube) as controller:
@@ -243,5 +280,91 @@ async def watched(controller: Controller, *names: str) -> Lowest:
 
 async def ticks(controller: Controller, count: int) -> Any:
     """Until so many grid steps have passed."""
-    until = controller.clock.now() + count * GRID
-    await controller.until(lambda: controller.clock.now() >= until)
+    await controller.passes(count * GRID)
+
+
+async def test_replicas_that_nobody_takes_away_leave_no_room_for_others(api: FakeApi, kube: Kube) -> None:
+    """As under a paused ScaledObject: less is decided, and the scale stays."""
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.namespace()
+        await pooled.pool(limits={"gpus": 6})
+        await pooled.member("paused", HAD, maxReplicas=HAD)
+        await pooled.member("calm", 1)
+        for name in ("paused", "calm"):
+            await controller.decided(name)
+        await controller.policy("paused", spec("paused", pool="h100", maxReplicas=1))  # a bound beats every hold
+        await controller.until(lambda: controller.desired("paused") == 1)
+        await controller.until(lambda: controller.runtime("paused").unheeded)
+        await ticks(controller, 2)
+        await controller.policy("calm", spec("calm", pool="h100", minReplicas=6))
+        await controller.until(lambda: pooled.granted("calm") == ("False", "PoolGPUs"))
+        assert controller.desired("calm") == 6 - HAD
+
+
+async def test_a_target_that_was_deleted_holds_nothing_of_the_pool_after_minutes(api: FakeApi, kube: Kube) -> None:
+    """Its policy may stay behind. When the target comes back, it has what runs, and asks for the rest."""
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.namespace()
+        await pooled.pool(limits={"gpus": 6})
+        await pooled.member("gone", HAD, minReplicas=HAD)
+        await pooled.member("calm", 1)
+        for name in ("gone", "calm"):
+            await controller.decided(name)
+        await controller.policy("calm", spec("calm", pool="h100", minReplicas=6))
+        await controller.until(lambda: pooled.granted("calm") == ("False", "PoolGPUs"))
+        deployment = api.objects["/apis/apps/v1/namespaces/ns/deployments/gone"]
+        await api.remove("/apis/apps/v1/namespaces/ns/deployments/gone")
+        await ticks(controller, 4)
+        assert controller.desired("calm") == 6 - HAD, "it may be made again at once"
+        await controller.clock.advance(GONE_SECONDS)
+        await ticks(controller, 2)
+        assert controller.desired("calm") == 6 - HAD, "its pods still run"
+        for index in range(HAD):
+            await api.remove(f"/api/v1/namespaces/ns/pods/gone-{index}")
+        await controller.until(lambda: controller.desired("calm") == 6)
+        deployment = {**deployment, "spec": {**deployment["spec"], "replicas": 1}, "status": {"replicas": 1}}
+        await api.put("/apis/apps/v1/namespaces/ns/deployments/gone", deployment)
+        await controller.until(lambda: pooled.granted("gone") == ("False", "PoolGPUs"))
+        await controller.until(lambda: controller.desired("gone") == 1)
+        assert controller.desired("calm") == 6
+
+
+@pytest.mark.parametrize("wrong", [{"containers": [{"name": "e", "resources": "all"}]}, {"nodeSelector": ["h100"]}])
+async def test_a_template_that_no_pod_could_have_costs_no_other_member_anything(
+    wrong: dict[str, Any], api: FakeApi, kube: Kube
+) -> None:
+    """The API server checks the templates of its own kinds only; a tenant may scale another kind."""
+    async with a_controller(api, kube) as controller:
+        pooled = Pooled(controller)
+        await pooled.namespace()
+        await pooled.node("node")
+        await pooled.pool(standby={"maxNodes": 1})
+        await controller.target("hostile", 1)
+        path = "/apis/apps/v1/namespaces/ns/deployments/hostile"
+        deployment = deepcopy(api.objects[path])
+        deployment["spec"]["template"]["spec"] |= wrong
+        await api.put(path, deployment)
+        await controller.policy("hostile", spec("hostile", pool="h100"))
+        await controller.decided("hostile")
+        await controller.until(lambda: says(controller.runtime("hostile").template, wrong))
+        await controller.until(lambda: jobs_are_read(controller))
+        refused = {
+            "involvedObject": {"kind": "Pod", "namespace": "ns", "name": "hostile-0"},
+            "reason": OF_POD,
+            "message": "no capacity",
+        }
+        await controller.until(lambda: any(OF_POD in each and "watch=true" in each for each in api.requests))
+        await api.put("/api/v1/namespaces/ns/events/one", refused)
+        await ticks(controller, 2)
+        await pooled.member("calm", 1, minReplicas=3)
+        await controller.until(lambda: controller.desired("calm") == 3)
+
+
+def says(template: Any, wrong: dict[str, Any]) -> bool:
+    return template is not None and wrong.items() <= template["spec"].items()
+
+
+def jobs_are_read(controller: Controller) -> bool:
+    return any("namespaces/outrider-system/jobs" in each and "watch=true" in each for each in controller.api.requests)

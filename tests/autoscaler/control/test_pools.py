@@ -17,7 +17,7 @@ from tests.support.fake_api import FakeApi, status
 async def test_a_pool_grants_within_its_limit_and_says_who_holds_what(api: FakeApi, kube: Kube) -> None:
     async with a_controller(api, kube) as controller:
         pooled = Pooled(controller)
-        await pooled.pool(limits={"gpus": 5})
+        await pooled.pool(contact="#gpus", limits={"gpus": 5})
         await pooled.member("a", 3, minReplicas=4)
         await pooled.member("b", 1)
         await controller.decided("b")
@@ -31,7 +31,10 @@ async def test_a_pool_grants_within_its_limit_and_says_who_holds_what(api: FakeA
         assert pooled.conditions()["Ready"]["status"] == "True"
         [workload] = [each for each in pooled.status()["workloads"] if each["workload"] == "ns/b"]
         assert (workload["granted"], workload["refused"], workload["reason"]) == (1, 3, "PoolGPUs")
-        await controller.until(lambda: pooled.events("PoolRefused"))
+        await controller.until(lambda: {"GPUPool", "ScalingPolicy"} <= pooled.events("PoolRefused").keys())
+        sentence = pooled.events("PoolRefused")["ScalingPolicy"]
+        assert sentence == controller.conditions("b")["Granted"]["message"]
+        assert sentence.endswith(" To have more, ask platform (#gpus).")
         assert metric("outrider_pool_gpus", pool="h100", state="refused") == 3
         await pooled.pool(limits={"gpus": 9})
         await controller.until(lambda: controller.desired("b") == 4)
@@ -216,8 +219,8 @@ async def test_what_was_logged_of_a_pool_and_its_members_is_decided_again(
         await pooled.member("a", 2, minReplicas=4)
         await pooled.member("b", 1)
         await controller.until(lambda: controller.desired("a") == 4)
-        controller.sample("b-0", running=64.0, waiting=400.0, finished=10.0)
         await controller.until(lambda: pooled.granted("b") == ("True", "AsAsked"))
+        controller.sample("b-0", running=64.0, waiting=400.0, finished=10.0)
         await controller.policy("b", spec("b", pool="h100", minReplicas=4))
         await controller.until(lambda: pooled.granted("b") == ("False", "PoolGPUs"))
     again = decided_again(tmp_path)
@@ -232,8 +235,8 @@ async def test_the_status_is_patched_at_most_once_a_grid_step(api: FakeApi, kube
         await pooled.pool(limits={"gpus": 8})
         await pooled.member("a", 2)
         await controller.until(lambda: pooled.status().get("heldGpus") == 2)
-        before, patches = controller.clock.now(), len(pooled.patches())
-        await controller.until(lambda: controller.clock.now() >= before + 6 * GRID)
+        patches = len(pooled.patches())
+        await controller.passes(6 * GRID)
         assert 1 <= len(pooled.patches()) - patches <= 2  # what was spent alone is written once a minute
 
 

@@ -131,6 +131,22 @@ def test_a_member_counts_once_beside_its_own_decisions(tmp_path: Path) -> None:
     assert only["usd"] == pytest.approx(dict(pooled.account.workloads)["chat/qwen"].usd)
 
 
+def test_a_member_of_a_deleted_pool_is_counted_by_its_decisions(tmp_path: Path) -> None:
+    """It keeps what it has, which goes on costing: of the pool's last minute alone nobody knows."""
+    recorder, fleet, state = Recorder(tmp_path), Fleet(), State()
+    for tick in range(HOUR):
+        inputs = fleet.tick(1.0)
+        if tick == 0:
+            of_pool = pool_inputs(inputs.now_seconds - START, an_ask("chat/qwen", "search"))
+            recorder.record_pool(POOL, PoolState(), of_pool, pool_step(POOL, PoolState(), of_pool))
+        result = step(POLICY, state, inputs)
+        recorder.record(POLICY, state, inputs, result)
+        state = result.state
+    recorder.close()
+    only = of(document(tmp_path)["workloads"], pool=None)
+    assert only["requested_gpu_hours"] > 2 * 0.95
+
+
 def test_days_begin_at_midnight_of_the_zone(tmp_path: Path) -> None:
     """Four hours from 22:26:40 UTC in Berlin's summer."""
     recorder = Recorder(tmp_path)

@@ -158,6 +158,13 @@ def test_whichever_knows_more_of_what_was_spent_wins(ahead: float, usd: float) -
     assert after.level == 3.0  # of which the status knows nothing
 
 
+@pytest.mark.parametrize(("ahead", "nodes"), [(60.0, 0), (-60.0, 5)])
+def test_after_another_controller_its_standby_nodes_count_and_not_those_of_before(ahead: float, nodes: int) -> None:
+    saved = PoolState(standby_nodes=5, standby_peaks=((NOW - 10.0, 9),), account=Account(at_seconds=NOW - ahead))
+    after = restored(a_pool().pool, shown(a_report()), saved)
+    assert (after.standby_nodes, after.standby_peaks) == (nodes, ())  # without peaks a hold begins anew
+
+
 @pytest.mark.parametrize(
     "status",
     [

@@ -151,6 +151,13 @@ def test_a_contender_without_a_setting_takes_no_value() -> None:
     assert "spec.contenders[0].value: 0.5: it has no setting here; instead: no value" in problem
 
 
+def test_only_outrider_has_a_pool_to_do_without() -> None:
+    peer = read(TWO + "  contenders: [{name: reactive, pool: false}]\n")
+    assert "spec.contenders[0].pool: false: the pool decides for Outrider alone; instead: no pool" in peer
+    ours = read(TWO + "  contenders: [{name: outrider, pool: false, standby: 2}]\n")
+    assert "spec.contenders[0].standby: 2: without the pool nobody holds standby nodes" in ours
+
+
 def test_what_is_no_yaml_or_no_scenario_is_refused() -> None:
     assert read("a: [").startswith("two.yaml:1: not valid YAML")
     assert read("").endswith("expected exactly one Scenario, found 0")
@@ -180,7 +187,8 @@ def test_the_example_of_the_documentation_is_valid() -> None:
     example = next(part for part in page.split("```") if "kind: Scenario" in part)
     found = parse(example.removeprefix("yaml\n"), "replay.md", Path())
     assert [part.stated.name for part in found.parts] == ["chat", "code"]
-    assert [(each.name, each.standby) for each in found.spec.contenders][1:] == [("outrider", 0), ("token_rate", 2)]
+    given = [(each.name, each.standby, each.pool) for each in found.spec.contenders]
+    assert given[1:] == [("outrider", 0, True), ("outrider", None, False), ("token_rate", 2, True)]
 
 
 def test_an_unknown_scenario_says_which_there_are() -> None:

@@ -319,9 +319,14 @@ def test_a_standby_unit_is_a_whole_node_and_goes_through_its_phases() -> None:
     node = replace(ON_DEMAND, gpus_per_node=2, gpu=exactly(30), node=exactly(70))
     found = cluster(workload("chat", replicas=2), offerings=[node])
     found.create_standby("s", "on-demand", 3000)
-    seen = {second: at(found, second).standby()[0].phase for second in (0, 69, 70, 99, 100)}
+    seen = {second: at(found, second).standby()[0] for second in (0, 69, 70, 99, 100)}
     phases = [StandbyPhase.REQUESTED, StandbyPhase.REQUESTED, StandbyPhase.STARTING, StandbyPhase.STARTING]
-    assert list(seen.values()) == [*phases, StandbyPhase.READY]
+    assert [each.phase for each in seen.values()] == [*phases, StandbyPhase.READY]
+    assert [each.node for each in seen.values()] == [
+        None,
+        None,
+        *["gpu-node-1"] * 3,
+    ]  # it pays for one node, not for two
     (unit,) = found.standby()
     assert (unit.node, unit.since_seconds, unit.images) == ("gpu-node-1", START + 100, 0)
     assert found.nodes()[1].occupants == ("s",)

@@ -43,3 +43,18 @@ def test_time_stands_still_unless_it_is_run_again(tmp_path: Path, monkeypatch: p
     ours.run(10.0)
     wall[0] += 0.1
     assert theirs.now() == ours.now() == pytest.approx(START + 30.0 * GRANTED_WALL_SECONDS + 1.0)
+
+
+def test_time_stands_still_at_a_limit_and_never_runs_back_to_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wall = [50.0]
+    monkeypatch.setattr(time, "monotonic", lambda: wall[0])
+    ours = ScenarioClock(tmp_path / "clock", START, 30.0)
+    theirs = Follower(tmp_path / "clock")
+    ours.run(30.0, START + 1.5)
+    wall[0] += 0.1
+    assert theirs.now() == ours.now() == START + 1.5
+    ours.run(30.0, START + 1.0)
+    wall[0] += 0.1
+    assert theirs.now() == ours.now() == START + 1.5

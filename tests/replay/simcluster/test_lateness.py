@@ -1,5 +1,7 @@
 """Which scrapes count as missed, and how the clock's rate follows their lag."""
 
+import math
+
 import pytest
 
 from replay.simcluster.lateness import FADING, Lateness
@@ -50,6 +52,24 @@ def test_who_hangs_slows_the_clock_while_he_hangs() -> None:
     assert rates == sorted(rates, reverse=True)
     assert rate < 2.0
     assert lateness.missed_share(now) < 0.01
+
+
+def test_the_clock_waits_for_a_scrape_before_its_round_is_missed() -> None:
+    """At 30x a pause of a tenth of a second is three scenario seconds: the next look comes too late to slow down."""
+    lateness = _settled()
+    lateness.scraped("b", 1800.1, 30.0)
+    assert lateness.limit_seconds == pytest.approx(1801.9)  # a is due at 1800
+    lateness.scraped("a", lateness.limit_seconds, 30.0)
+    assert lateness.missed_share(1802.0) == 0.0
+    assert lateness.limit_seconds == pytest.approx(1803.9)
+
+
+def test_at_the_lowest_rate_the_clock_waits_for_nobody() -> None:
+    lateness = _settled()
+    lateness.scraped("a", 1900.0, 30.0)
+    assert lateness.rate == 1.0
+    assert lateness.limit_seconds == math.inf
+    assert Lateness(30.0, 1.0).limit_seconds == math.inf  # nothing is scraped yet
 
 
 def test_the_lag_fades_and_the_limits_hold() -> None:

@@ -282,6 +282,17 @@ async def test_one_of_a_deleted_pool_is_emptied_also_after_a_restart(there: Clus
     assert await there.buffers.release(there.clock.now()) == Change()
 
 
+async def test_one_that_its_pool_no_longer_names_is_emptied_also_after_a_restart(there: Cluster) -> None:
+    """An administrator took the offering out, or has Jobs hold its nodes."""
+    await there.turn(2)
+    there.start()
+    await there.buffers.release(there.clock.now())
+    assert there.replicas == 2, "what the pool names is not known yet"
+    there.buffers.observe(a_gpu_pool("h100", offering(RESERVED), offering(SPOT)), there.clock.now())
+    change = await there.buffers.release(there.clock.now())
+    assert (there.replicas, change.released) == (0, ("h100",))
+
+
 async def test_pools_that_are_not_known_leave_them(there: Cluster) -> None:
     await there.turn(2)
     there.buffers._pools = lambda: None
