@@ -42,7 +42,7 @@ WARM_SECONDS = 2 * VOLATILITY_TAU_SECONDS  # before what is replayed
 # pattern seem to save up to 4 %; daily rushes, working weeks and jobs at each full hour save 8 to 55 %.
 LEAST_SHARE, KEPT_SHARE = 0.05, 0.01
 LEAST_DAYS = 0.5  # that have to be replayed; on fewer, forecasts of one day of multimodal traffic seemed to save 6 %
-WHOLE_DAYS = 1.0  # that have to be known to say what headroom they needed: a calm night says nothing about the morning
+WHOLE_DAYS = 1.0  # of traffic that say what headroom it needed: a calm night says nothing about the morning
 DAY_SECONDS = 86_400.0
 
 
@@ -108,11 +108,11 @@ class Outcome:
 
 
 def level_headroom(demand: Series, law: Law) -> float:
-    """The share of the level's headroom that all of the recorded demand needed; 1 where less than `WHOLE_DAYS` are recorded.
+    """The share of the level's headroom that all of the recorded demand needed; 1 with less than `WHOLE_DAYS` of traffic.
 
     The minimum of replicas is left out: what it covered says nothing about the headroom above it.
     """
-    if np.count_nonzero(demand.known) * demand.step_seconds < WHOLE_DAYS * DAY_SECONDS:
+    if np.count_nonzero(demand.values > 0.0) * demand.step_seconds < WHOLE_DAYS * DAY_SECONDS:
         return 1.0
     return Counterfactual(demand, len(demand), replace(law, min_replicas=1)).needed_by_level()
 

@@ -28,6 +28,12 @@ structlog.get_config()["processors"][-1] = structlog.dev.ConsoleRenderer(
 )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests wait for sockets and processes, and one of the slow tests for three minutes."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_finish() -> None:
     """What is imported stays: the garbage collector need not look through it again and again."""
     gc.freeze()

@@ -1,5 +1,7 @@
 """Counts GPU-seconds and their cost as decisions are made. A counter begins at 0 with the process; a pool's account does not."""
 
+from collections.abc import Mapping
+
 from autoscaler.telemetry import metrics
 from policies.account import HOUR_SECONDS
 from policies.model import Inputs, Policy, StepResult
@@ -16,7 +18,9 @@ class Meter:
         self._at_seconds: float | None = None
         self._held: Held | None = None
 
-    def decided(self, policy: Policy, inputs: Inputs, result: StepResult, *, is_pooled: bool) -> None:
+    def decided(
+        self, policy: Policy, inputs: Inputs, result: StepResult, *, is_pooled: bool, model_name: str = ""
+    ) -> None:
         """Count up to a decision on the grid. Of a member of a pool the pool's account counts; it is only followed here."""
         if not inputs.on_grid:
             return
@@ -25,11 +29,15 @@ class Meter:
         self._at_seconds = inputs.now_seconds
         if not is_pooled:
             price = policy.price_per_gpu_hour
-            _count(policy.name, self._held.usage(seconds, price), self._held.prepared * seconds, price)
+            usage = self._held.usage(seconds, price)
+            _count(policy.name, model_name, usage, self._held.prepared * seconds, price)
 
 
-def count_pool(pool: Pool, inputs: PoolInputs, before: Account, after: Account) -> None:
-    """Count what came to a pool's account with one decision, of the pool and of each member that asks."""
+def count_pool(pool: Pool, inputs: PoolInputs, before: Account, after: Account, model_names: Mapping[str, str]) -> None:
+    """Count what came to a pool's account with one decision, of the pool and of each member that asks.
+
+    `model_names` is by workload.
+    """
     if after is before:
         return
     for rung in ("serving", "starting", "standby", "wasted", "idle"):
@@ -48,12 +56,13 @@ def count_pool(pool: Pool, inputs: PoolInputs, before: Account, after: Account) 
             usd=usage.usd - earlier.usd,
         )
         prepared = ask.held_prepared * ask.gpus_per_replica * seconds
-        _count(ask.workload, change, prepared, ask.price_per_gpu_hour)
+        _count(ask.workload, model_names.get(ask.workload, ""), change, prepared, ask.price_per_gpu_hour)
 
 
-def _count(policy: str, usage: Usage, prepared: float, price_per_gpu_hour: float) -> None:
+def _count(policy: str, model_name: str, usage: Usage, prepared: float, price_per_gpu_hour: float) -> None:
     """`prepared` are the GPU-seconds of `usage.starting` that were those of prepared nodes."""
-    of = {"namespace": policy.partition("/")[0], "policy": policy}
+    metrics.serves(policy, model_name)
+    of = {"namespace": policy.partition("/")[0], "policy": policy, "model_name": model_name}
     prepared = min(max(0.0, prepared), max(0.0, usage.starting))
     for rung, seconds in (
         ("serving", usage.serving),

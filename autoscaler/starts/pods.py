@@ -37,11 +37,16 @@ def seen(pod: Object, engine: str) -> PodSeen:
 
 
 def engine(template: Object | None) -> tuple[str, str]:
-    """The name and the image of the container that serves: the one with a GPU, else the first. Empty: unknown."""
+    """The name and the image of the container that serves. Empty: unknown."""
+    found = serving(template)
+    return str(found.get("name") or ""), str(found.get("image") or "")
+
+
+def serving(template: Object | None) -> Object:
+    """The container that serves: the one with a GPU, else the first; empty where there is none."""
     containers = ((template or {}).get("spec") or {}).get("containers") or ()
     with_gpu = (each for each in containers if any(map(is_gpu, _limits(each))))
-    found = next(with_gpu, containers[0] if containers else {})
-    return str(found.get("name") or ""), str(found.get("image") or "")
+    return next(with_gpu, containers[0] if containers else {})
 
 
 def _limits(container: Object) -> tuple[str, ...]:

@@ -307,7 +307,12 @@ POOL_FAILURES = _counter(
     {**_POOL, "part": "`decision`, `pool` (taking a new version of it) or the part's name, such as `StandbyKeeper`"},
 )
 
-_SPENT = {"namespace": "namespace of the ScalingPolicy", **_POLICY}
+_SPENT = {
+    "namespace": "namespace of the ScalingPolicy",
+    **_POLICY,
+    "model_name": "name of the model on vLLM's own series, where the arguments in the target's pod template say it; else empty",
+}
+_MODEL_NAMES: dict[str, str] = {}  # by policy: that of its series
 _BASIS = {"cost_basis": "`allocation` (what was held) or `usage` (what demand kept busy of it), as OpenCost has them"}
 GPU_SECONDS = _counter(
     "outrider_gpu_seconds_total",
@@ -344,6 +349,14 @@ def forget_pool(pool: str) -> None:
         metric.remove_by_labels({"pool": pool})
 
 
+def serves(policy: str, model_name: str) -> None:
+    """Remove what was counted of a policy's earlier model, so that a target that is edited often leaves no series behind."""
+    if _MODEL_NAMES.setdefault(policy, model_name) != model_name:
+        for metric in (GPU_SECONDS, COST):
+            metric.remove_by_labels({"policy": policy})
+        _MODEL_NAMES[policy] = model_name
+
+
 def follow(policy: str, now_seconds: float) -> None:
     """Begin the series that must be there before anything goes wrong: a counter that is born at 1 shows no increase."""
     FAILURES.labels(policy=policy, part="decision")
@@ -352,6 +365,7 @@ def follow(policy: str, now_seconds: float) -> None:
 
 def forget(policy: str) -> None:
     """Remove every series of a policy that was deleted."""
+    _MODEL_NAMES.pop(policy, None)
     for computed in (DECISION_AGE, STATE_AGE, SLO_PODS):
         computed.remove(policy)
     for metric in _PER_POLICY:

@@ -153,6 +153,15 @@ def test_a_forecast_that_is_used_has_the_headroom_that_its_trial_needed(three_da
         assert (fan.proven, fan.headroom) == (share > 0.0, headroom)
 
 
+def test_a_fan_has_the_headroom_that_the_recorded_days_needed_whether_it_is_used_or_not(three_days: Fit) -> None:
+    forecaster = with_history()
+    for share in (LEAST_SHARE, 0.0):
+        forecaster.adopt(replace(three_days, worth=Worth(100.0, share, 3.0), level_headroom=0.7), NOW)
+        fan = forecaster.fan(NOW + 1)
+        assert fan is not None
+        assert (fan.proven, fan.level_headroom) == (share > 0.0, 0.7)
+
+
 def test_a_silent_forecast_says_what_it_would_have_cost(three_days: Fit) -> None:
     fan = fan_of(with_history(), three_days, -0.041, NOW)
     assert fan.note == "over the last 3 days it would have cost 4.1 GPU-hours (4.1%) more at equal attainment"

@@ -24,6 +24,7 @@ from forecasting.worth import (
     at_late,
     filters,
     headroom,
+    level_headroom,
     newest_max,
 )
 from policies.ladder import headroom_deviations
@@ -189,6 +190,26 @@ def test_the_replayed_floor_is_that_of_the_core() -> None:
     )
     assert reason is not None
     assert floors[99] == pytest.approx(reason.replicas)
+
+
+def test_calm_days_needed_the_least_headroom_and_bursts_all_of_it() -> None:
+    calm = 20.0 + 5.0 * np.sin(np.arange(DAY_STEPS) * 2.0 * np.pi / DAY_STEPS)
+    assert level_headroom(minutes(calm), LAW) == LEAST_FACTOR
+    assert level_headroom(minutes(spikes()), LAW) == 1.0
+    between = level_headroom(minutes(np.where(np.arange(2 * DAY_STEPS) % 200 < 3, 1.1, 1.0) * np.tile(calm, 2)), LAW)
+    assert LEAST_FACTOR <= between <= 1.0
+
+
+def test_less_than_a_day_of_traffic_says_nothing_about_the_headroom() -> None:
+    calm = np.full(DAY_STEPS, 20.0)
+    assert level_headroom(minutes(calm), LAW) == LEAST_FACTOR
+    for missing in (0.0, np.nan):
+        short = np.where(np.arange(DAY_STEPS) == 7, missing, calm)
+        assert level_headroom(minutes(short), LAW) == 1.0
+
+
+def test_a_minimum_does_not_hide_what_headroom_was_needed() -> None:
+    assert level_headroom(minutes(spikes()), replace(LAW, min_replicas=20)) == 1.0
 
 
 def test_the_newest_maximum_is_that_of_a_sliding_window() -> None:

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from policies.headroom import AIM, ENOUGH_LATE, ENOUGH_REQUESTS, LARGEST_FACTOR, trimmed
 from policies.ladder import lead_seconds
-from policies.model import Filters, Headroom, Inputs, Mode, PodSample, Policy, Verdict
+from policies.model import Fan, Filters, Headroom, Inputs, Mode, PodSample, Policy, Verdict
 from policies.physics import queue_times
-from policies.recommend.predictive import LEAST_FACTOR, volatility_floor
+from policies.recommend.predictive import FAN_STALE_SECONDS, LEAST_FACTOR, volatility_floor
 from policies.signals import Judged
 from policies.supply import Rung, Supply
-from tests.support.worlds import COLD_START, START, a_policy, a_sample
+from tests.support.worlds import COLD_START, START, a_fan, a_policy, a_sample
 
 POLICY = a_policy(attainment=0.99)
 HOUR = 240  # ticks
@@ -51,11 +51,12 @@ def after(
     level: float = 20.0,
     policy: Policy = POLICY,
     supply: Supply | None = NO_UNITS,
+    fan: Fan | None = None,
 ) -> Headroom:
     judged = [*map(read, found), *[unread((5, 0))] * lacking]
     filters = Filters(level=level, volatility=0.1, headroom=before)
     listed = None if supply is None else replace(supply, unlisted=unlisted)
-    inputs = Inputs(START, on_grid=True, samples=(), supply=listed, cold_start=COLD_START)
+    inputs = Inputs(START, on_grid=True, samples=(), supply=listed, cold_start=COLD_START, fan=fan)
     return trimmed(policy, filters, judged, inputs)
 
 
@@ -103,6 +104,30 @@ def test_it_sinks_only_after_enough_late_requests() -> None:
     assert after(few, (1000, 0)).factor == 1.0
     assert after(few, (1000, 100)).factor > 1.0
     assert after(LEARNED, (1000, 0)).factor < 1.0
+
+
+def recorded(share: float, age_seconds: float = 0.0) -> Fan:
+    return replace(a_fan(START - age_seconds, 20.0, proven=False), level_headroom=share)
+
+
+def test_without_late_requests_it_sinks_as_far_as_the_recorded_days_allow() -> None:
+    found, ticks = Headroom(), 0
+    while found.factor > 0.6 and ticks < 2 * HOUR:
+        found, ticks = after(found, (1000, 0), fan=recorded(0.6)), ticks + 1
+    assert HOUR // 2 < ticks < HOUR
+    assert after(found, (1000, 0), fan=recorded(0.6)).factor == found.factor == 0.6
+    assert after(found, (1000, 0), fan=recorded(0.9)).factor == 0.6
+
+
+def test_the_recorded_days_lower_nothing_where_they_are_old_or_pods_are_not_known_or_many_were_late() -> None:
+    lowered = after(Headroom(), (1000, 0), fan=recorded(0.6)).factor
+    assert lowered < 1.0
+    assert after(Headroom(), (1000, 0), fan=recorded(0.6, FAN_STALE_SECONDS + 1.0)).factor == 1.0
+    assert after(Headroom(), (1000, 0), lacking=1, fan=recorded(0.6)).factor == 1.0
+    assert after(Headroom(), (1000, 0), policy=a_policy(mode=Mode.SHADOW), fan=recorded(0.6)).factor == 1.0
+    late = Headroom(1.0, requests=1e4, late=2 * AIM * 0.01 * 1e4, ticks=100.0)
+    assert lowered < after(late, (100, 0), fan=recorded(0.6)).factor < 1.0
+    assert after(Headroom(), (1000, 100), fan=recorded(0.6)).factor > 1.0
 
 
 def test_it_sinks_over_hours_and_rises_within_minutes() -> None:

@@ -7,7 +7,6 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm, t, truncnorm
 
 from policies.belief import Belief, Moments, hazard, t_quantile
 from policies.codec import decode, encode
@@ -255,6 +254,8 @@ def test_of_two_ends_above_the_median_the_slower_gives_the_longer_p95(
 
 @pytest.mark.parametrize("freedom", [3.0, 4.5, 8.0, 33.0])
 def test_students_quantile(freedom: float) -> None:
+    from scipy.stats import t  # takes a second
+
     assert t_quantile(1.644854, freedom) == pytest.approx(t.ppf(0.95, freedom), rel=2e-3)
     assert t_quantile(0.0, freedom) == 0.0
     if freedom >= 8.0:
@@ -263,6 +264,8 @@ def test_students_quantile(freedom: float) -> None:
 
 @pytest.mark.parametrize("start", [-8.0, -1.0, 0.0, 2.0, 12.0, 29.9, 30.1, 1000.0])
 def test_what_is_expected_beyond_a_bound(start: float) -> None:
+    from scipy.stats import norm, truncnorm
+
     assert hazard(start) == pytest.approx(math.exp(norm.logpdf(start) - norm.logsf(start)), rel=1e-5)
     mean, variance = Belief(5.0, 0.04, 1e9, 1e9).beyond(5.0 + 0.2 * start)
     if start < 10.0:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from distributed import LocalCluster
 
 from replay.commands import processes
 from replay.commands.processes import Workers, workers
@@ -44,6 +43,8 @@ def test_processes_give_the_same(kind: str, arguments: list[str], here: dict[str
 
 @pytest.fixture(scope="module")
 def dask() -> Iterator[str]:
+    from distributed import LocalCluster  # takes half a second
+
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="") as cluster:  # type: ignore[no-untyped-call]
         yield cluster.scheduler_address
 
@@ -95,6 +96,8 @@ def test_a_wrong_address_is_refused(address: str, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.slow
 def test_a_cluster_without_workers_is_refused(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed import LocalCluster
+
     monkeypatch.setattr(processes, "NO_WORKERS_SECONDS", 0.1)
     with LocalCluster(n_workers=0, dashboard_address="") as cluster:  # type: ignore[no-untyped-call]
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.scheduler_address)

@@ -99,16 +99,21 @@ class Controller:
         """The conditions of a policy's status, by type."""
         return {each["type"]: each for each in self.status(name).get("conditions") or ()}
 
-    async def until(self, true: Callable[[], object], pause_seconds: float = 0.001) -> None:
-        """Let time pass, a quarter of a second after the other, until something is true.
+    async def until(self, true: Callable[[], object], pause_seconds: float = 0.001, step_seconds: float = 0.25) -> None:
+        """Let time pass, `step_seconds` after `step_seconds`, until something is true.
 
         `pause_seconds` of real time pass at each step: what the fake API answers meanwhile took no time. A test that bounds
         the time needs more, or it measures the machine.
         """
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not true():
-                await self.clock.advance(0.25)
+                await self.clock.advance(step_seconds)
                 await asyncio.sleep(pause_seconds)
+
+    async def passes(self, seconds: float) -> None:
+        """Let so much time pass, in steps of a second: what is waited for is no event but the time."""
+        end = self.clock.now() + seconds
+        await self.until(lambda: self.clock.now() >= end, step_seconds=1.0)
 
     async def decided(self, name: str) -> None:
         """Until a decision of the policy is on the board that is younger than now."""

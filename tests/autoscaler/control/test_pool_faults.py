@@ -280,8 +280,7 @@ async def watched(controller: Controller, *names: str) -> Lowest:
 
 async def ticks(controller: Controller, count: int) -> Any:
     """Until so many grid steps have passed."""
-    until = controller.clock.now() + count * GRID
-    await controller.until(lambda: controller.clock.now() >= until)
+    await controller.passes(count * GRID)
 
 
 async def test_replicas_that_nobody_takes_away_leave_no_room_for_others(api: FakeApi, kube: Kube) -> None:

@@ -106,5 +106,7 @@ async def test_what_ran_while_no_controller_did_is_counted(api: FakeApi, kube: K
     async with a_controller(api, kube) as controller:
         pooled = Pooled(controller)
         await controller.until(lambda: float(pooled.status()["spend"].get("usdPerHour") or 0))
-        ran_seconds = pooled.state().account.at_seconds - (now - 600.0)
+        at_seconds = pooled.state().account.at_seconds
+        assert at_seconds is not None
+        ran_seconds = at_seconds - (now - 600.0)
         assert pooled.state().account.day_usd == pytest.approx(10.0 + 4 * 4.0 * ran_seconds / 3600.0, abs=0.01)

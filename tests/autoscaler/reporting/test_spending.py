@@ -14,6 +14,8 @@ from policies.pool_step import pool_step
 from tests.support.pool_logs import POOL, START, an_ask, pool_inputs
 from tests.support.worlds import Fleet, a_policy
 
+MODEL = "org/model-8b"
+MODELS = {"chat/qwen": MODEL, "code/llama": MODEL}
 POLICY = replace(a_policy(), price_per_gpu_hour=3.6, gpus_per_replica=2)
 
 
@@ -26,12 +28,18 @@ def _uncounted() -> Iterator[None]:
 
 
 def seconds(rung: str, basis: str = "allocation", policy: str = "chat/qwen") -> float | None:
-    labels = {"namespace": policy.partition("/")[0], "policy": policy, "rung": rung, "cost_basis": basis}
+    labels = {
+        "namespace": policy.partition("/")[0],
+        "policy": policy,
+        "model_name": MODEL,
+        "rung": rung,
+        "cost_basis": basis,
+    }
     return REGISTRY.get_sample_value("outrider_gpu_seconds_total", labels)
 
 
 def usd(basis: str = "allocation", policy: str = "chat/qwen") -> float | None:
-    labels = {"namespace": policy.partition("/")[0], "policy": policy, "cost_basis": basis}
+    labels = {"namespace": policy.partition("/")[0], "policy": policy, "model_name": MODEL, "cost_basis": basis}
     return REGISTRY.get_sample_value("outrider_cost_usd_total", labels)
 
 
@@ -47,7 +55,7 @@ def decisions(count: int) -> Iterator[tuple[Inputs, StepResult]]:
 def test_a_workload_is_counted_from_its_second_decision_on() -> None:
     meter, expected = Meter(), 0.0
     for number, (inputs, result) in enumerate(decisions(10)):
-        meter.decided(POLICY, inputs, result, is_pooled=False)
+        meter.decided(POLICY, inputs, result, is_pooled=False, model_name=MODEL)
         assert inputs.supply is not None
         expected += 15.0 * 2 * len(inputs.supply.ready) if number else 0.0
     assert seconds("serving") == pytest.approx(expected)
@@ -61,8 +69,8 @@ def test_a_workload_is_counted_from_its_second_decision_on() -> None:
 def test_an_unknown_cluster_counts_as_what_ran_before() -> None:
     meter = Meter()
     first, second = decisions(2)
-    meter.decided(POLICY, *first, is_pooled=False)
-    meter.decided(POLICY, replace(second[0], supply=None), second[1], is_pooled=False)
+    meter.decided(POLICY, *first, is_pooled=False, model_name=MODEL)
+    meter.decided(POLICY, replace(second[0], supply=None), second[1], is_pooled=False, model_name=MODEL)
     assert first[0].supply is not None
     assert seconds("serving") == pytest.approx(15.0 * 2 * len(first[0].supply.ready))
 
@@ -70,8 +78,8 @@ def test_an_unknown_cluster_counts_as_what_ran_before() -> None:
 def test_a_member_of_a_pool_is_counted_by_the_pool_alone() -> None:
     meter = Meter()
     for inputs, result in decisions(3):
-        meter.decided(POLICY, inputs, result, is_pooled=True)
-        meter.decided(POLICY, replace(inputs, on_grid=False), result, is_pooled=False)
+        meter.decided(POLICY, inputs, result, is_pooled=True, model_name=MODEL)
+        meter.decided(POLICY, replace(inputs, on_grid=False), result, is_pooled=False, model_name=MODEL)
     assert seconds("serving") is None
 
 
@@ -83,7 +91,7 @@ def test_a_pool_counts_its_members_and_the_standby_that_they_took() -> None:
     taken = replace(pool_inputs(75.0, *asks), replicas_on=(("node-1", "code/llama"),))
     for inputs in (*held, replace(held[-1], on_grid=False), taken):
         result = pool_step(POOL, state, inputs)
-        count_pool(POOL, inputs, state.account, result.state.account)
+        count_pool(POOL, inputs, state.account, result.state.account, MODELS)
         state = result.state
     assert seconds("serving") == pytest.approx(2 * 75.0)
     assert seconds("standby") == 0.0
@@ -103,5 +111,17 @@ def test_an_account_that_was_lost_lowers_no_counter() -> None:
     states = [PoolState()]
     for tick in range(3):
         states.append(pool_step(POOL, states[-1], pool_inputs(15.0 * tick)).state)
-    count_pool(POOL, inputs, states[-1].account, PoolState().account)
+    count_pool(POOL, inputs, states[-1].account, PoolState().account, {})
     assert REGISTRY.get_sample_value("outrider_pool_cost_usd_total", {"pool": "h100"}) == 0.0
+
+
+def test_a_target_with_another_model_leaves_no_series_of_the_one_before() -> None:
+    meter = Meter()
+    first, second, third = decisions(3)
+    meter.decided(POLICY, *first, is_pooled=False, model_name=MODEL)
+    meter.decided(POLICY, *second, is_pooled=False, model_name=MODEL)
+    assert usd()
+    meter.decided(POLICY, *third, is_pooled=False, model_name="another")
+    assert usd() is None
+    of = {"namespace": "chat", "policy": "chat/qwen", "model_name": "another", "cost_basis": "allocation"}
+    assert REGISTRY.get_sample_value("outrider_cost_usd_total", of)
