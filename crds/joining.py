@@ -122,12 +122,21 @@ def _of_policy(files: _Files, found: Found, workload: Workload) -> Iterator[Prob
         instead = "a member in the pool whose namespaceSelector selects it, or another pool"
         yield Problem(path, workload.pool, why, instead)
         return
-    limit = _least(pool.pool.limits.gpus, member.seat.max_gpus if member.seat else None)
+    reserved = _reserved_gpus(files.members(pool), member)
+    shared = None if pool.pool.limits.gpus is None else max(0, pool.pool.limits.gpus - reserved)
+    limit = _least(shared, member.seat.max_gpus if member.seat else None)
     if limit is not None and member.minimum_gpus > limit:
         gpus = workload.gpus_per_replica
         why = f"its highest minimum needs {member.minimum_gpus} GPUs, and GPUPool {pool.name} grants it at most {limit}"
+        why += f", as it guarantees {reserved} to others" if reserved and limit == shared else ""
         yield Problem("spec.minReplicas", workload.policy.min_replicas, why, f"minimums of at most {limit // gpus}")
     yield from _unreachable(files, workload, pool)
+
+
+def _reserved_gpus(members: Sequence[_Member], own: _Member) -> int:
+    """What is guaranteed to rules of other policies of the files; 0 while its own rule is not known."""
+    others = {each.seat for each in members if each.seat and each.seat != own.seat}
+    return sum(seat.guaranteed_gpus for seat in others) if own.seat else 0
 
 
 def _unreachable(files: _Files, workload: Workload, pool: GpuPool) -> Iterator[Problem]:

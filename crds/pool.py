@@ -135,9 +135,10 @@ class GpuPool:
         parts = [f"{limits.gpus} GPUs"] if limits.gpus is not None else []
         parts += [f"{limits.usd_per_day:g} US$ a day"] if limits.usd_per_day is not None else []
         limit = f"at most {' and '.join(parts)}" if parts else "without a limit"
+        nodes = f"{standby.min_nodes} to {standby.max_nodes} standby nodes" if standby.max_nodes else "no standby nodes"
         return (
             f"{', '.join(each.name for each in self.offerings)}; for {', '.join(rule.seat.member for rule in self.rules)}; "
-            f"{limit}; {standby.min_nodes} to {standby.max_nodes} standby nodes"
+            f"{limit}; {nodes}"
         )
 
     @property

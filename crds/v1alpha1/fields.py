@@ -95,6 +95,8 @@ def _quantity(value: object) -> object:
         return value
     if isinstance(value, float) and 0 < value < inf:
         raise refusal("a quantity with a fraction is a string", f'"{Decimal(repr(value)):f}"')
+    if _number(value) and value < 0:  # type: ignore[operator]
+        raise refusal("below 0", "0 or more")
     raise refusal(
         "not a quantity", "a whole number or a string with a suffix, such as 2500, 2.5k or 2500u (u means a millionth)"
     )

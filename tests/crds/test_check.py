@@ -130,7 +130,7 @@ def test_pools_and_policies_are_judged_together(outrider_check: Any) -> None:
         "policies/a.yaml:7: warning: spec.minReplicas: 9: its highest minimum needs 9 GPUs, and GPUPool h100 grants it at most "
         "8; instead: minimums of at most 8\n"
     )
-    assert "pools/b.yaml:1: GPUPool h100: valid: spot; for all; at most 8 GPUs; 0 to 0 standby nodes" in err
+    assert "pools/b.yaml:1: GPUPool h100: valid: spot; for all; at most 8 GPUs; no standby nodes" in err
     assert "2 valid, no problems, 1 warning" in err
     assert outrider_check({}, "policies", "pools", strict=True)[0] == 2
     [found, pool] = json.loads(outrider_check({}, "policies", "pools", as_json=True)[1])["resources"]

@@ -61,6 +61,16 @@ def test_a_minimum_above_what_is_granted(tmp_path: Path) -> None:
     assert said(tmp_path, a_pool(limits={"gpus": 9}), policy, a_namespace()) == []
 
 
+def test_a_minimum_that_only_the_guarantees_of_others_stand_against(tmp_path: Path) -> None:
+    pool = a_pool(members=[{**SEARCH, "guaranteedGpus": 8}, MEMBER], limits={"gpus": 12})
+    policy, theirs = a_policy(minReplicas=6), a_policy("rank", "search")
+    namespaces = a_namespace(), a_namespace("search", team="search")
+    [(title, _, why, instead)] = said(tmp_path, pool, policy, theirs, *namespaces)
+    assert (title, instead) == ("ScalingPolicy llm/chat", "minimums of at most 4")
+    assert why.endswith("grants it at most 4, as it guarantees 8 to others")
+    assert said(tmp_path, pool, policy, *namespaces, a_policy("rank", "else")) == []  # none of that rule has joined
+
+
 def test_minimums_that_are_too_many_together(tmp_path: Path) -> None:
     policies = [a_policy("chat", minReplicas=5), a_policy("code", minReplicas=7)]
     why = "the highest minimums of the policies in the files need 12 GPUs: llm/code 7 and llm/chat 5"

@@ -32,7 +32,7 @@ def test_a_small_pool_is_whole() -> None:
     assert found.seat("llm", {}) == Seat("everyone", "everyone", 0, 1.0, 0, None)
     [place] = found.offerings
     assert (place.name, place.node_selector, place.tolerations) == ("on-demand", {"pool": "on-demand"}, [])
-    assert found.summary == "on-demand; for everyone; without a limit; 0 to 0 standby nodes"
+    assert found.summary == "on-demand; for everyone; without a limit; no standby nodes"
 
 
 def test_what_is_stated_of_all_nodes_holds_for_each_offering() -> None:
@@ -195,3 +195,8 @@ def test_junk_is_a_problem_and_no_crash(junk: Any) -> None:
         GPU_POOL.resolve(a_pool(members=[{**MEMBER, "namespaceSelector": junk}]))
     for document in (junk, {**a_pool(), "spec": junk}):
         assert isinstance(GPU_POOL.resolve(document), list)
+
+
+def test_an_amount_below_zero_is_named_as_that() -> None:
+    [problem] = problems(limits={"usdPerDay": -1})
+    assert (problem.path, problem.why, problem.instead) == ("spec.limits.usdPerDay", "below 0", "0 or more")
