@@ -13,7 +13,11 @@ TRACES_HELP = (
     "prometheus://HOST/NAMESPACE/TARGET for a target's last days; or a scenario of several workloads: a YAML file, or scenario:NAME."
 )
 POLICY = typer.Option("--policy", metavar="FILE", help="YAML file with one ScalingPolicy.", autocompletion=policy_files)
-SAMPLES = ("sample:office-morning", "sample:office-weeks", "sample:flood")  # those of replay.traces.samples, which loads numpy
+SAMPLES = (
+    "sample:office-morning",
+    "sample:office-weeks",
+    "sample:flood",
+)  # those of replay.traces.samples, which loads numpy
 SCENARIO = "scenario:"
 SCENARIOS = ("flood", "six-models", "stock-out", "three-models")  # those of replay.scenario.shipped
 _scenario_files = files(".yaml", ".yml")
