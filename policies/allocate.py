@@ -5,7 +5,7 @@ Prepared nodes come last: none keeps a replica from growing.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from policies.grants import POOL_WIDE, Division, Share, division
@@ -105,13 +105,14 @@ def _fill(found: Division, *, prepared: bool, guaranteed: bool) -> None:
     if prepared:
         _refuse_behind_replicas(found)
     line = Line(found.shares, partial(Share.lacks, prepared=prepared))
+    holds: dict[float, Iterator[Share]] = {}  # that may still end, by the priority for which
     is_left_guaranteed = False  # whether only those may grow to whom what is left is guaranteed
     while share := line.first():
         if guaranteed and share.rule.gpus + share.ask.gpus_per_replica > share.rule.seat.guaranteed_gpus:
             line.leave(share)
             continue
         limit = found.against(share, prepared=prepared)
-        if limit in POOL_WIDE and not prepared and _make_room(found, share, limit):
+        if limit in POOL_WIDE and not prepared and _make_room(found, share, limit, holds):
             limit = None
         if limit is None:
             found.add(share, replicas=0 if prepared else 1, prepared=1 if prepared else 0)
@@ -152,16 +153,22 @@ def _refuse_behind_replicas(found: Division) -> None:
             share.refused_by = min(before, key=lambda each: each.rank).refused_by
 
 
-def _make_room(found: Division, share: Share, limit: Limit) -> bool:
-    """End holds of lower priorities until one more replica fits; none if that is not enough."""
+def _make_room(found: Division, share: Share, limit: Limit, holds: dict[float, Iterator[Share]]) -> bool:
+    """End holds of lower priorities until one more replica fits; none if that is not enough.
+
+    Those of `holds` go on where they were: nothing that is granted to this priority changes who of the lower ones is next.
+    """
+    if found.never_fits(share):
+        return False
     ended: list[Share] = []
-    for victim in ended_holds(found, share.priority):
+    for victim in holds.setdefault(share.priority, ended_holds(found, share.priority)):
         ended.append(victim)
         if found.against(share) is None:
             break
     else:
         for victim in ended:
             found.add(victim, replicas=1)
+        del holds[share.priority]
         return False
     for victim in ended:
         victim.ended_for = victim.ended_for or share.ask.workload

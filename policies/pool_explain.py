@@ -10,7 +10,7 @@ from policies.standby import StandbyRule
 PHRASES: Mapping[str, str] = {
     StandbyRule.SHARED: "demand of all members together, {level_gpus:.1f} GPUs, may need {needed_gpus:g} before a new node is up"
     " ({lead}), and they hold {held_gpus:g}",
-    StandbyRule.HOLD: "the need was {nodes:g} less than {hold} ago, and standby nodes are held that long",
+    StandbyRule.HOLD: "{nodes:g} were needed less than {hold} ago, and standby nodes are held that long",
     StandbyRule.UNKNOWN: "{unknown} not known, so no standby node is let go",
     StandbyRule.LEAVING: "so many nodes of members were given notice",
     StandbyRule.HANDOVER: "{awaited:g} of them await replicas that have no node yet",
@@ -33,7 +33,7 @@ STEPS: Mapping[Step, str] = {
 
 def explain_pool(pool: Pool, plan: PoolPlan) -> tuple[str, ...]:
     """A pool's plan in sentences: GPUs, money, standby, the offerings, and each member to which something was refused."""
-    found = [_gpus(pool, plan), _standby(plan)]
+    found = [_gpus(pool, plan), _standby(plan) if pool.standby.max_nodes or plan.standby_nodes else ""]
     found += [claim_sentence(each) for each in plan.claims]
     for each in plan.grants:
         if sentence := refusal_sentence(pool.name, each):

@@ -124,7 +124,7 @@ class Member(Model):
     weight: int = Field(default=1, ge=1, le=1000, examples=[2])
     """Share of the rule among those of the same priority; all workloads that it selects share it."""
     guaranteed_gpus: Gpus = Field(default=0, examples=[8])
-    """GPUs that its workloads together can always have, before any priority; others may have them while no policy has joined by it."""
+    """GPUs that its workloads together can always have, before any priority. Until a policy of it joins, others may have them."""
     max_gpus: Gpus | None = Field(default=None, examples=[16])
     """GPUs that its workloads together may have. Unset: the pool's limit alone."""
 

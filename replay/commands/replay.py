@@ -52,6 +52,15 @@ if TYPE_CHECKING:
     from replay.scenario.scenario import Scenario
     from replay.tournament import Standings
 
+STATED = {
+    "--policy",
+    "--profile",
+    "--scale",
+    "--start",
+    "--duration",
+    "--actuators",
+}  # that a scenario file says itself
+
 
 def command(
     traces: TracesArgument,
@@ -212,7 +221,8 @@ def _replay_cluster(
         if len(names) > 1:
             raise ValueError("one scenario is played at a time; name one file")
         if options:
-            raise ValueError(f"{spell(options)} cannot be used with a scenario file; write it into the file")
+            instead = "; write it into the file" if STATED.issuperset(options) else ""
+            raise ValueError(f"{spell(options)} cannot be used with a scenario file{instead}")
         with _bar(show=not as_json) as progress:
             cluster.replay(names[0], seed=seed or None, jobs=jobs, as_json=as_json, progress=progress)
     except ScenarioFileError as error:

@@ -37,7 +37,8 @@ def show(console: Console, standings: ClusterStandings, description: str) -> Non
     offerings = ", ".join(f"{each.name} ${each.price_per_gpu_hour:,.2f}" for each in scenario.offerings)
     console.print(Text(f"{scenario.name}: {description or 'several workloads on one cluster'}", "bold"))
     counted = f"{len(scenario.workloads)} workload{'s' if len(scenario.workloads) > 1 else ''}"
-    console.print(f"{hours:,.1f} h, {counted}, {requests:,} requests; a GPU-hour: {offerings}\n")
+    counted += f", {requests:,} request{'' if requests == 1 else 's'}"
+    console.print(f"{hours:,.1f} h, {counted}; a GPU-hour: {offerings}\n")
     console.print(pool_table(standings))
     for figure in WORKLOADS:
         console.print()

@@ -23,7 +23,7 @@ from replay.scenario.cluster import (
     SimOffering,
     StockOuts,
 )
-from replay.scenario.files import Part, ScenarioFile, ScenarioFileError, policy_of
+from replay.scenario.files import Part, ScenarioFile, policy_of
 from replay.scenario.scenario import Scenario
 from replay.traces.read import read
 from replay.traces.samples import SAMPLES, sample
@@ -121,7 +121,7 @@ def _built(file: ScenarioFile, i: int, part: Part, seed: int) -> Scenario:
         )
         really = found.hardware.cold_start if stated.cold_start is None else _really(part, stated.cold_start)
     except (TraceError, ValueError, OSError) as error:
-        raise ScenarioFileError(f"{file.name}: {path}: {error}") from None
+        raise file.error(path, error) from None
     hardware = replace(found.hardware, slowness_sigma=float(stated.slowness), cold_start=really)
     return replace(found, hardware=hardware)
 

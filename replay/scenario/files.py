@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
@@ -53,6 +53,12 @@ class ScenarioFile:
     spec: model.Spec
     parts: tuple[Part, ...]
     pool: GpuPool | None
+    file: str  # as it is shown
+    document: Document = field(repr=False, compare=False)
+
+    def error(self, path: str, why: object) -> ScenarioFileError:
+        """What is wrong with the field at `path`, with its line."""
+        return ScenarioFileError(f"{self.file}:{self.document.line(path)}: {path}: {why}")
 
 
 def shipped() -> tuple[str, ...]:
@@ -97,9 +103,12 @@ def parse(text: str, file: str, folder: Path) -> ScenarioFile:
     parts = tuple(_parts(valid.spec, folder, problems))
     pool = _pool(valid.spec, folder, problems)
     problems += _contradictions(valid.spec, pool)
+    if pool is not None and not any(_seated(pool, part.stated) for part in parts) and not problems:
+        why = "no member of it selects a workload's namespace, so none would grow"
+        problems.append(Problem("spec.pool", pool.name, why, "a member whose namespaceSelector does"))
     if problems:
         _refuse(file, document, problems)
-    return ScenarioFile(valid.metadata.name, folder, valid.spec, parts, pool)
+    return ScenarioFile(valid.metadata.name, folder, valid.spec, parts, pool, file, document)
 
 
 def _valid(document: Document, file: str) -> model.Scenario:
@@ -190,6 +199,12 @@ def pool_resource(given: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"apiVersion": API_VERSION, "kind": GPU_POOL.name, "metadata": {"name": "pool"}, "spec": filled}
 
 
+def _seated(pool: GpuPool, stated: model.Workload) -> bool:
+    """Whether a member of the pool selects the workload."""
+    labels = {name: value or "" for name, value in stated.namespace_labels.items()}
+    return pool.seat(stated.namespace, labels) is not None
+
+
 def _resolved(resource: Mapping[str, Any], within: str, problems: list[Problem]) -> GpuPool | None:
     """The pool of a resource, of which spec.pool has the part `within`."""
     result = GPU_POOL.resolve(resource)
@@ -222,12 +237,12 @@ def _contradictions(spec: model.Spec, pool: GpuPool | None) -> Iterator[Problem]
     if span_seconds(spec.duration) < 60.0:
         yield Problem("spec.duration", spec.duration, "too short", "a duration of 1m or more")
     known = [each.name for each in pool.offerings] if pool else []
-    for field, named in (("offerings", "name"), ("outages", "offering")):
-        for i, each in enumerate(getattr(spec, field)):
+    for part, named in (("offerings", "name"), ("outages", "offering")):
+        for i, each in enumerate(getattr(spec, part)):
             name = getattr(each, named)
             if name not in known and (pool or spec.pool is None):
                 instead = spell(known, "or") if known else "a pool that has it, in spec.pool"
-                yield Problem(f"spec.{field}[{i}].{named}", name, "the pool has no such offering", instead)
+                yield Problem(f"spec.{part}[{i}].{named}", name, "the pool has no such offering", instead)
     for i, contender in enumerate(spec.contenders):
         if contender.value is not None and contender.name in UNTUNED:
             yield Problem(f"spec.contenders[{i}].value", contender.value, "it has no setting here", "no value")

@@ -52,6 +52,8 @@ def test_standby_is_explained_by_the_rule_that_decided_and_what_it_overruled() -
 def test_a_pool_without_standby_says_nothing_of_it() -> None:
     none = replace(PLAN, reasons=(replace(SHARED, nodes=0.0),), claims=(Claim("spot", 0, Step.FIRST),))
     assert len(explain_pool(a_pool(), none)) == 1
+    most = PoolReason(StandbyRule.MAXIMUM, 0.0, (("asked", 2.0),))  # none is asked for, whatever demand is
+    assert len(explain_pool(a_pool(), replace(PLAN, reasons=(most, SHARED)))) == 1
 
 
 def test_what_is_unknown_is_named() -> None:

@@ -60,6 +60,9 @@ def test_what_the_file_says_itself_is_no_option(file: Path) -> None:
     assert err == (
         "outrider replay: --scale and --duration cannot be used with a scenario file; write it into the file\n"
     )
+    assert replay(str(file), "--assert", "attainment=99%")[2] == (
+        "outrider replay: --assert cannot be used with a scenario file\n"
+    )
     assert replay(str(file), "more.csv")[2] == ("outrider replay: one scenario is played at a time; name one file\n")
 
 

@@ -151,6 +151,13 @@ def test_a_contender_without_a_setting_takes_no_value() -> None:
     assert "spec.contenders[0].value: 0.5: it has no setting here; instead: no value" in problem
 
 
+def test_a_pool_that_no_workload_joins_is_named() -> None:
+    none = "    members: [{name: ads, namespaceSelector: {matchLabels: {team: ads}}}]\n    offerings:\n"
+    problem = read(TWO.replace("    offerings:\n", none, 1))
+    assert problem.startswith('two.yaml:7: spec.pool: "pool": no member of it selects a workload\'s namespace')
+    parse(TWO.replace("    offerings:\n", none.replace("ads", "search"), 1), "two.yaml", Path())
+
+
 def test_only_outrider_has_a_pool_to_do_without() -> None:
     peer = read(TWO + "  contenders: [{name: reactive, pool: false}]\n")
     assert "spec.contenders[0].pool: false: the pool decides for Outrider alone; instead: no pool" in peer
@@ -167,7 +174,7 @@ def test_what_is_no_yaml_or_no_scenario_is_refused() -> None:
 
 def test_a_trace_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     missing = TWO.replace("trace: sample:office-morning", "trace: nowhere.csv", 1)
-    with pytest.raises(ScenarioFileError, match=r"spec.workloads\[0\].*nowhere.csv"):
+    with pytest.raises(ScenarioFileError, match=r"^two.yaml:13: spec.workloads\[0\]: .*nowhere.csv"):
         cluster(parse(missing, "two.yaml", tmp_path))
     unknown = TWO.replace("sample:office-morning", "sample:nothing", 1)
     with pytest.raises(ScenarioFileError, match="no sample 'nothing'; available"):
