@@ -4,7 +4,7 @@ Each takes 0.2 to 0.5 s in the default run, whose 20 lives are few already.
 """
 
 import math
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,51 +30,74 @@ steps_seconds = st.one_of(
 )
 
 
+# What is drawn in every turn is made once: Hypothesis checks each strategy that it has not seen. Times are relative to the turn.
+names = st.sampled_from(NAMES)
+some_names = st.lists(names, unique=True, max_size=4)
+begun = st.one_of(st.none(), st.sampled_from([-86_400.0, -100.0, -10.0, 50.0]))
+upto_5, upto_6, upto_7, upto_9, upto_60 = (st.integers(0, most) for most in (5, 6, 7, 9, 60))
+upto_50 = st.floats(0, 50)
+windows = st.lists(
+    st.builds(Window, st.just("fair"), st.just(60.0), st.sampled_from([0.0, 600.0]), upto_60), max_size=2
+)
+
+
 @st.composite
-def samples(draw: st.DrawFn, now: float) -> PodSample:
+def samples(draw: st.DrawFn) -> PodSample:
     return PodSample(
-        pod=draw(st.sampled_from(NAMES)),
-        at_seconds=now - draw(ages),
-        started_seconds=draw(st.one_of(st.none(), st.sampled_from([now - 86_400, now - 100, now - 10, now + 50]))),
-        asleep=draw(st.integers(0, 9)) == 0,
+        pod=draw(names),
+        at_seconds=-draw(ages),
+        started_seconds=draw(begun),
+        asleep=draw(upto_9) == 0,
         **{field.name: draw(counts) for field in fields(PodSample)[3:-2]},
     )
 
 
 @st.composite
 def supplies(draw: st.DrawFn) -> Supply:
-    few = st.integers(0, 6)
-    ready = tuple(draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=4)))
     return a_supply(
-        ready,
-        spec_replicas=draw(st.integers(0, 60)),
-        starting=draw(few),
-        unplaced=draw(few),
-        prepared=draw(few),
-        preparing=draw(few),
+        tuple(draw(some_names)),
+        spec_replicas=draw(upto_60),
+        starting=draw(upto_6),
+        unplaced=draw(upto_6),
+        prepared=draw(upto_6),
+        preparing=draw(upto_6),
     )
 
 
 @st.composite
-def fans(draw: st.DrawFn, now: float) -> Fan:
-    low, spread, growth = draw(st.floats(0, 50)), draw(st.floats(0, 50)), draw(st.floats(0, 50))
+def fans(draw: st.DrawFn) -> Fan:
+    low, spread, growth = draw(upto_50), draw(upto_50), draw(upto_50)
     values = ((low, low + spread), (low + growth, low + growth + spread))
-    return Fan(now - draw(ages), (60.0, 600.0), (0.5, 0.99), values, "profile", draw(st.booleans()))
+    return Fan(-draw(ages), (60.0, 600.0), (0.5, 0.99), values, "profile", draw(st.booleans()))
 
 
-@st.composite
-def worlds(draw: st.DrawFn, now: float) -> Inputs:
-    windows = st.builds(
-        Window, st.just("fair"), st.just(now + 60.0), st.sampled_from([now, now + 600.0]), st.integers(0, 60)
-    )
-    return Inputs(
+worlds = st.builds(
+    Inputs,
+    now_seconds=st.just(0.0),
+    on_grid=st.booleans(),
+    samples=st.lists(samples(), max_size=5).map(tuple),
+    supply=st.one_of(st.none(), supplies()),
+    cold_start=st.just(COLD_START),
+    fan=st.one_of(st.none(), fans()),
+    windows=windows.map(tuple),
+)
+
+
+def at(now: float, seen: Inputs) -> Inputs:
+    """What was drawn, at that moment."""
+    started = [None if each.started_seconds is None else now + each.started_seconds for each in seen.samples]
+    return replace(
+        seen,
         now_seconds=now,
-        on_grid=draw(st.booleans()),
-        samples=tuple(draw(st.lists(samples(now), max_size=5))),
-        supply=draw(st.one_of(st.none(), supplies())),
-        cold_start=COLD_START,
-        fan=draw(st.one_of(st.none(), fans(now))),
-        windows=tuple(draw(st.lists(windows, max_size=2))),
+        samples=tuple(
+            replace(each, at_seconds=now + each.at_seconds, started_seconds=start)
+            for each, start in zip(seen.samples, started, strict=True)
+        ),
+        fan=seen.fan and replace(seen.fan, as_of_seconds=now + seen.fan.as_of_seconds),
+        windows=tuple(
+            replace(each, start_seconds=now + each.start_seconds, end_seconds=now + each.end_seconds)
+            for each in seen.windows
+        ),
     )
 
 
@@ -93,9 +116,9 @@ def lives(draw: st.DrawFn) -> list[Turn]:
     policy = draw(policies)
     for _ in range(draw(st.integers(1, 8))):
         now += draw(steps_seconds)
-        if draw(st.integers(0, 5)) == 0:
+        if draw(upto_5) == 0:
             policy = draw(policies)
-        turns.append(Turn(policy, draw(worlds(now)), draw(st.integers(0, 7)) == 0))
+        turns.append(Turn(policy, at(now, draw(worlds)), draw(upto_7) == 0))
     return turns
 
 
