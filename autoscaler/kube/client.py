@@ -18,7 +18,7 @@ from kubernetes_asyncio import config
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import ConfigException
 
-from autoscaler.kube.collection import Collection
+from autoscaler.kube.collection import Collection, access_reviews
 from autoscaler.kube.errors import (
     Conflict,
     Forbidden,
@@ -108,6 +108,15 @@ class Kube:
             if not about.get("continue"):
                 return found, str(about["resourceVersion"])
             query["continue"] = about["continue"]
+
+    async def may_list(self, collection: Collection) -> bool:
+        """Whether this account may list a collection, by the server's word: a list that is refused would count as an error."""
+        group, _, _ = collection.api_version.rpartition("/")
+        asked = {"group": group, "resource": collection.plural, "namespace": collection.namespace or "", "verb": "list"}
+        reviews = access_reviews()
+        kind = {"apiVersion": reviews.api_version, "kind": "SelfSubjectAccessReview"}
+        answer = await self.create(reviews.path, {**kind, "spec": {"resourceAttributes": asked}})
+        return (answer.get("status") or {}).get("allowed") is True
 
     async def create(self, path: str, body: Object) -> Object:
         """Create an object in a collection. `Conflict` if it exists."""

@@ -105,6 +105,11 @@ def local_model_cache(name: str) -> str:
     return f"/apis/serving.kserve.io/v1alpha1/localmodelcaches/{name}"
 
 
+def access_reviews() -> Collection:
+    """The SelfSubjectAccessReviews, which answer when they are created."""
+    return Collection("authorization.k8s.io/v1", "selfsubjectaccessreviews")
+
+
 def resource_quotas(namespace: str) -> Collection:
     """The ResourceQuotas of a namespace."""
     return Collection("v1", "resourcequotas", namespace)

@@ -124,12 +124,15 @@ class CapacityBuffers:
         self._followed = {uid: pool for uid, pool in self._followed.items() if pool.name in there}
         self._known = {at: buffer for at, buffer in self._known.items() if at[0] in self._followed}
         self._handovers.keep({_owner(pool, each) for pool in self._followed.values() for each in _with_buffer(pool)})
+        buffers = collection.capacity_buffers(self._namespace, POOL)
         try:
-            found, _ = await self._kube.list_all(collection.capacity_buffers(self._namespace, POOL))
+            if not await self._kube.may_list(buffers):  # without the component none was ever set
+                return Change()
+            found, _ = await self._kube.list_all(buffers)
             stray = [each for each in found if self._is_stray(each, known)]
             for each in stray:
                 await self._patch(key(each).name, 0, None)
-        except (NotFound, Forbidden):  # without the API or the component no buffer was ever set
+        except (NotFound, Forbidden):  # nor without the API
             return Change()
         except KubeError as error:
             return Change(problem=str(error))

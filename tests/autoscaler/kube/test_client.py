@@ -135,6 +135,20 @@ async def test_an_object_is_created_patched_and_deleted(api: FakeApi, kube: Kube
         await kube.delete(jobs.item("ns", "j"), uid=made["metadata"]["uid"])
 
 
+@pytest.mark.parametrize(("said", "may"), [({"allowed": True}, True), ({"allowed": False}, False), ({}, False)])
+async def test_what_it_may_list_is_asked_of_the_server(
+    said: dict[str, bool], may: bool, api: FakeApi, kube: Kube
+) -> None:
+    api.faults.append(("POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews", answer({"status": said})))
+    assert await kube.may_list(collection.capacity_buffers("ours")) is may
+    assert api.bodies[-1]["spec"]["resourceAttributes"] == {
+        "group": "autoscaling.x-k8s.io",
+        "resource": "capacitybuffers",
+        "namespace": "ours",
+        "verb": "list",
+    }
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

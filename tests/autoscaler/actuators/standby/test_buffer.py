@@ -36,6 +36,11 @@ class Objects:
         self.pods: dict[str, list[Json]] = {}  # by node
         self.patches: list[Json] = []
         self.error: KubeError | None = None
+        self.may = True
+
+    async def may_list(self, what: Collection) -> bool:
+        assert what.path in BUFFER
+        return self.may
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         del query
@@ -291,6 +296,12 @@ async def test_one_that_its_pool_no_longer_names_is_emptied_also_after_a_restart
     there.buffers.observe(a_gpu_pool("h100", offering(RESERVED), offering(SPOT)), there.clock.now())
     change = await there.buffers.release(there.clock.now())
     assert (there.replicas, change.released) == (0, ("h100",))
+
+
+async def test_without_the_component_none_is_asked_for(there: Cluster) -> None:
+    """A list that is refused would be an error in each sweep."""
+    there.api.may, there.api.error = False, Unavailable("GET: asked for all the same")
+    assert await there.buffers.release(there.clock.now()) == Change()
 
 
 async def test_pools_that_are_not_known_leave_them(there: Cluster) -> None:
