@@ -37,6 +37,7 @@ OFFERINGS = (
     SimOffering("spot", OfferingKind.SPOT, 0.5, 4, max_nodes=3),
     SimOffering("on-demand", OfferingKind.ON_DEMAND, 2.0, 8, max_nodes=3),
 )
+WITH_NODE = (StandbyPhase.STARTING, StandbyPhase.READY, StandbyPhase.LEAVING)
 
 
 def play(seed: int, autoscaler: NodeAutoscaler, disk_bytes: float, max_gpus: int | None) -> ClusterScenario:
@@ -94,11 +95,15 @@ def check(found: Cluster, max_gpus: int | None) -> None:
             if node_name is not None:
                 held[node_name] += gpus
                 occupants.append(name)
+    starting = [standby.node for standby in found.standby() if standby.phase is StandbyPhase.STARTING]
+    assert len(set(starting)) == len(starting)  # each waits for a node of its own, which it does not hold yet
     for standby in found.standby():
-        assert (standby.node is None) == (standby.phase not in (StandbyPhase.READY, StandbyPhase.LEAVING))
-        if standby.node is not None:
+        assert (standby.node is None) == (standby.phase not in WITH_NODE)
+        if standby.node is None:
+            continue
+        assert nodes[standby.node].offering == standby.offering
+        if standby.phase is not StandbyPhase.STARTING:
             assert nodes[standby.node].occupants == (standby.name,)
-            assert nodes[standby.node].offering == standby.offering
             held[standby.node] += nodes[standby.node].gpus
             occupants.append(standby.name)
     assert all(held[name] <= node.gpus for name, node in nodes.items())
