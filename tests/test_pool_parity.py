@@ -74,7 +74,7 @@ class Known:
     cold_start: ColdStart
     plan: Plan | None
     known_replicas: int = 0
-    template: None = None
+    model_name: str = ""
     spec_replicas: int | None = None
     unheeded: bool = False
     target_gone: bool = False

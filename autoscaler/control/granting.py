@@ -13,7 +13,6 @@ from autoscaler.control.runtime import PolicyRuntime
 from autoscaler.kube.objects import Object
 from autoscaler.records.writer import Recorder
 from autoscaler.reporting.spending import count_pool
-from autoscaler.starts.served_model import served_model
 from crds.pool import GpuPool
 from crds.pool_landing import obstacle
 from policies.allocate import without_pool
@@ -82,7 +81,7 @@ class Granting:
         result = pool_step(settings, before, inputs)
         runtime.settle(inputs, result)
         self._recorder.record_pool(settings, before, inputs, result)
-        model_names = {each.runtime.key: served_model(each.runtime.template) for each in members}
+        model_names = {each.runtime.key: each.runtime.model_name for each in members}
         count_pool(settings, inputs, before.account, result.state.account, model_names)
         return {each.workload: each for each in result.plan.grants}
 

@@ -22,7 +22,6 @@ from autoscaler.reporting.measures import measure
 from autoscaler.reporting.spending import Meter
 from autoscaler.scaler.board import FRESH_SECONDS, Board
 from autoscaler.sources.scrape import Scraper
-from autoscaler.starts.served_model import served_model
 from autoscaler.telemetry import metrics
 from policies.engine import Proposal, next_tick
 from policies.explain import explain
@@ -172,8 +171,8 @@ class Loop:
         self._recorder.record(runtime.policy, proposal.state, proposal.inputs, result)
         measure(runtime.policy, proposal.inputs, result)
         is_pooled = self._granting is not None and runtime.workload.pool in self._granting.pools
-        meter, model_name = self._meters.setdefault(runtime, Meter()), served_model(runtime.template)
-        meter.decided(runtime.policy, proposal.inputs, result, is_pooled=is_pooled, model_name=model_name)
+        meter = self._meters.setdefault(runtime, Meter())
+        meter.decided(runtime.policy, proposal.inputs, result, is_pooled=is_pooled, model_name=runtime.model_name)
         if result.plan is not None:
             self._publish(runtime, result.plan, proposal.inputs.supply)
 

@@ -19,6 +19,7 @@ from autoscaler.reporting.report import PolicyReport
 from autoscaler.sources.errors import SourceError, SourceErrorKind
 from autoscaler.sources.scrape import Address
 from autoscaler.sources.transport import Transport
+from autoscaler.starts.served_model import served_model
 from crds.notation.selectors import Selector
 from crds.schedules import windows
 from crds.workload import Endpoint, Workload
@@ -68,6 +69,7 @@ class PolicyRuntime:
         self._scale: Scale | None = None
         self._scale_seconds = now_seconds  # when it was last read; at first, since when that has been tried
         self._template: Object | None = None
+        self._model_name = ""
         self._template_problem = ""
         self._template_seconds = -math.inf
         self._target_problem = ""
@@ -139,6 +141,11 @@ class PolicyRuntime:
     def template(self) -> Object | None:
         """The target's pod template; None until it is read, and where there is none."""
         return self._template
+
+    @property
+    def model_name(self) -> str:
+        """The name of its model on vLLM's own series, by the target's pod template; empty where that does not say it."""
+        return self._model_name
 
     @property
     def template_problem(self) -> str:
@@ -374,6 +381,7 @@ class PolicyRuntime:
     def offer_template(self, template: Object | None, now_seconds: float, problem: str = "") -> None:
         """Take the target's pod template; None with the reason where it has none that nodes can be prepared for."""
         self._template, self._template_problem, self._template_seconds = template, problem, now_seconds
+        self._model_name = served_model(template)
 
     def offer_refused(self, refused: Refused | None) -> bool:
         """Take which replicas are refused, None if none. Gives whether that is news."""

@@ -283,16 +283,22 @@ async def ticks(controller: Controller, count: int) -> Any:
     await controller.passes(count * GRID)
 
 
+async def beside_calm(controller: Controller, name: str, **settings: Any) -> Pooled:
+    """A pool of six GPUs, with one member that has `HAD` of them and one, `calm`, that has one."""
+    pooled = Pooled(controller)
+    await pooled.namespace()
+    await pooled.pool(limits={"gpus": 6})
+    await pooled.member(name, HAD, **settings)
+    await pooled.member("calm", 1)
+    for each in (name, "calm"):
+        await controller.decided(each)
+    return pooled
+
+
 async def test_replicas_that_nobody_takes_away_leave_no_room_for_others(api: FakeApi, kube: Kube) -> None:
     """As under a paused ScaledObject: less is decided, and the scale stays."""
     async with a_controller(api, kube) as controller:
-        pooled = Pooled(controller)
-        await pooled.namespace()
-        await pooled.pool(limits={"gpus": 6})
-        await pooled.member("paused", HAD, maxReplicas=HAD)
-        await pooled.member("calm", 1)
-        for name in ("paused", "calm"):
-            await controller.decided(name)
+        pooled = await beside_calm(controller, "paused", maxReplicas=HAD)
         await controller.policy("paused", spec("paused", pool="h100", maxReplicas=1))  # a bound beats every hold
         await controller.until(lambda: controller.desired("paused") == 1)
         await controller.until(lambda: controller.runtime("paused").unheeded)
@@ -305,13 +311,7 @@ async def test_replicas_that_nobody_takes_away_leave_no_room_for_others(api: Fak
 async def test_a_target_that_was_deleted_holds_nothing_of_the_pool_after_minutes(api: FakeApi, kube: Kube) -> None:
     """Its policy may stay behind. When the target comes back, it has what runs, and asks for the rest."""
     async with a_controller(api, kube) as controller:
-        pooled = Pooled(controller)
-        await pooled.namespace()
-        await pooled.pool(limits={"gpus": 6})
-        await pooled.member("gone", HAD, minReplicas=HAD)
-        await pooled.member("calm", 1)
-        for name in ("gone", "calm"):
-            await controller.decided(name)
+        pooled = await beside_calm(controller, "gone", minReplicas=HAD)
         await controller.policy("calm", spec("calm", pool="h100", minReplicas=6))
         await controller.until(lambda: pooled.granted("calm") == ("False", "PoolGPUs"))
         deployment = api.objects["/apis/apps/v1/namespaces/ns/deployments/gone"]

@@ -132,7 +132,7 @@ def test_a_member_counts_once_beside_its_own_decisions(tmp_path: Path) -> None:
 
 
 def test_a_member_of_a_deleted_pool_is_counted_by_its_decisions(tmp_path: Path) -> None:
-    """It keeps what it has, which goes on costing: of the pool's last minute alone nobody knows."""
+    """It keeps what it has, which goes on costing: only the minute around the pool's last decision is not counted."""
     recorder, fleet, state = Recorder(tmp_path), Fleet(), State()
     for tick in range(HOUR):
         inputs = fleet.tick(1.0)
